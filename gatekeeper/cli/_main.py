@@ -1,0 +1,97 @@
+"""The command line: one file per command in this folder, imported when it is used."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from gatekeeper.errors import ExitCode, GatekeeperError
+from gatekeeper.registry import Registry
+
+COMMANDS = Registry("cli")
+ORDER = ("demo", "init", "validate", "assess", "plan", "run", "report")
+
+
+class Commands(click.Group):
+    """Lists the folder; imports a command on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        known = [name for name in ORDER if name in COMMANDS.names]
+        return known + [name for name in COMMANDS.names if name not in known]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS.names:
+            return None
+        command = COMMANDS.get(cmd_name).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS.names and not args[0].startswith("-"):
+            from gatekeeper.errors import nearest
+
+            raise click.UsageError(f"no such command '{args[0]}'{nearest(args[0], COMMANDS.names) or '.'}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+EPILOG = """\b
+Exit codes: 0 pass, 1 a gate failed, 2 usage or configuration, 3 inconclusive,
+4 something that had to be measured was not, 70 a bug in gatekeeper.
+
+\b
+First steps:
+  gatekeeper demo                          see a verdict on a model trained here
+  gatekeeper init --model model.onnx       write a pipeline file for your model
+  gatekeeper run edge_ai_pipeline.yaml     measure and judge it
+"""
+
+
+@click.command(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="edge-gatekeeper", message="gatekeeper %(version)s")
+def cli() -> None:
+    """Decide whether an optimized edge-AI model may ship.
+
+    Reads an edge_ai_pipeline YAML, optimizes the model, measures it against the original on this machine, and passes
+    or blocks on accuracy, speed, memory and more.
+    """
+
+
+def main() -> NoReturn:
+    """Run a command; every expected error is a message and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\ninterrupted: no report was written; what was optimized is kept, and a rerun starts from there.", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    except GatekeeperError as error:
+        click.echo(_printable(str(error)), err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.PASS)
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        click.echo(f"\nthis is a bug in gatekeeper ({type(error).__name__}). Please report the lines above.", err=True)
+        sys.exit(ExitCode.BUG)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,90 @@
+"""`gatekeeper assess`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Describe a model and recommend a strategy.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--target", default="cpu", show_default=True, help="Hardware to recommend for, as in the pipeline file.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(model: Path, target: str, form: str) -> None:
+    """Read MODEL's structure without loading its weights.
+
+    Prints its size, parameters, architecture, operators, inputs and outputs, which techniques apply (and why the others
+    do not), and the framework to start with on the target hardware.
+    """
+    import msgspec
+
+    from gatekeeper.errors import NotMeasured, UsageError
+    from gatekeeper.hardware.selection import hardware, recommend
+    from gatekeeper.models.files import assess
+
+    hardware(target)
+    try:
+        found = assess(model)
+    except NotMeasured as error:
+        raise UsageError(str(error)) from None
+    techniques = _techniques(found)
+    text = any(t.dtype == "int64" for t in found.inputs) and found.architecture in ("transformer", "mixture_of_experts")
+    name, why = recommend(target, found.parameters, text)
+    if form == "json":
+        data = msgspec.to_builtins(found) | {"techniques": techniques, "recommended": {"framework": name, "because": why}}
+        click.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
+        return
+    _print(found, techniques, target, name, why)
+
+
+def _techniques(found: object) -> dict[str, dict[str, str | None]]:
+    """framework -> technique -> None if it applies, else why not (a calibration set is assumed)."""
+    from gatekeeper.frameworks._base import REGISTRY, framework
+    from gatekeeper.models.info import Assessment
+
+    assert isinstance(found, Assessment)
+    return {
+        name: {t: framework(name).refuses(t, found, calibrated=True) for t in framework(name).TECHNIQUES}
+        for name in REGISTRY.names
+        if framework(name).supports(found.format, "cpu") is None
+    }
+
+
+def _print(found: object, techniques: dict[str, dict[str, str | None]], target: str, name: str, why: str) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from gatekeeper.config.units import format_bytes
+    from gatekeeper.models.info import Assessment, TensorInfo
+    from gatekeeper.reports._base import plain
+
+    assert isinstance(found, Assessment)
+
+    def tensors(items: list[TensorInfo]) -> str:
+        return "\n".join(
+            f"{plain(t.name)}: {t.dtype} [{', '.join('?' if d is None else plain(str(d)) for d in t.shape)}]"
+            + ("  (dynamic)" if t.dynamic else "")
+            for t in items
+        )
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    rows = {
+        "file": f"{plain(found.path)} ({format_bytes(found.bytes)}, {found.format})",
+        "architecture": f"{found.architecture}{', quantized' if found.quantized else ''}",
+        "parameters": f"{found.parameters:,} ({', '.join(f'{k} {v:,}' for k, v in found.weights.items())})",
+        "opset": ", ".join(f"{plain(k)} {v}" for k, v in found.opset.items()),
+        "producer": plain(found.producer) or "unknown",
+        "operators": ", ".join(f"{plain(k)} x{v}" if v > 1 else plain(k) for k, v in found.operators.items()),
+        "inputs": tensors(found.inputs),
+        "outputs": tensors(found.outputs),
+    }
+    for framework, possible in techniques.items():
+        rows[framework] = "\n".join(
+            f"{'no ' if reason else 'yes'} {t}{f': {reason}' if reason else ''}" for t, reason in possible.items()
+        )
+    rows["recommended"] = f"{name} on {target}: {why}"
+    for key, value in rows.items():
+        table.add_row(f"[bold]{key}[/]", escape(value))
+    Console(highlight=False).print(table)

@@ -1,0 +1,51 @@
+"""`gatekeeper demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Train a small real model here, gate it, show the report.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path, file_okay=False), default=Path("gatekeeper-demo"), show_default=True,
+    help="Where the model, its data and the report go.",
+)  # fmt: skip
+@click.option(
+    "--cache-dir", type=click.Path(path_type=Path, file_okay=False), help="Where work is kept [default: the user's cache]."
+)
+def command(folder: Path, cache_dir: Path | None) -> int:
+    """Train a digit classifier (scikit-learn, some seconds), quantize it three ways and judge it.
+
+    Everything is real and measured here: nothing is downloaded and no result is prepared. The files stay in the folder;
+    edit its edge_ai_pipeline.yaml and run it again with `gatekeeper run`.
+    """
+    import shutil
+    import subprocess
+    import sys
+
+    from gatekeeper.cli.run import execute
+    from gatekeeper.errors import NotMeasured
+    from gatekeeper.files import make_folder
+
+    source = _source()
+    make_folder(folder)
+    for name in ("make_model.py", "edge_ai_pipeline.yaml"):
+        if not (folder / name).exists():
+            shutil.copyfile(source / name, folder / name)
+    if not all((folder / name).exists() for name in ("model.onnx", "eval.npz", "calib.npz")):
+        click.echo("training a digit classifier ...", err=True)
+        result = subprocess.run([sys.executable, str(folder / "make_model.py")], check=False)
+        if result.returncode:
+            raise NotMeasured("crash", 'the demo model could not be trained. Run: pip install "edge-gatekeeper[demo]"')
+    pipeline = folder / "edge_ai_pipeline.yaml"
+    click.echo(f"gatekeeper run {pipeline} --output {folder / 'report'}", err=True)
+    return execute(pipeline, None, None, None, folder / "report", cache_dir, defer_verdict=False, quiet=False)
+
+
+def _source() -> Path:
+    """The example's files: inside the installed package, or in the repository this runs from."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_demo"
+    return installed if installed.is_dir() else package.parent / "examples" / "digits-mlp"

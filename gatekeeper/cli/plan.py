@@ -1,0 +1,44 @@
+"""`gatekeeper plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="List the legs a pipeline file asks for.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--model", type=click.Path(path_type=Path), help="Model to use instead of the one in the file.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "github"]), default="table", show_default=True,
+    help="`github` prints the matrix for fromJSON; `json` is what `report --plan` reads.",
+)  # fmt: skip
+def command(file: Path, model: Path | None, form: str) -> None:
+    """List every leg (target x framework) and its variants, and why one is left out. Nothing is run."""
+    import msgspec
+
+    from gatekeeper.config.load import load
+    from gatekeeper.pipeline import model_of
+    from gatekeeper.plan import github_matrix, make_plan
+
+    loaded = load(file, model)
+    plan = make_plan(loaded, model_of(loaded)[1])
+    if form == "github":
+        click.echo(github_matrix(plan))
+    elif form == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(plan), indent=2).decode())
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table("leg", "hardware", "runs on", "technique", "", highlight=False)
+        for leg in plan.legs:
+            runs_on = leg.runs_on if isinstance(leg.runs_on, str) else ", ".join(leg.runs_on)
+            if leg.error:
+                table.add_row(leg.id, leg.hardware, runs_on, "", f"cannot run: {leg.error}")
+            for i, variant in enumerate(leg.variants):
+                first = (leg.id, leg.hardware, runs_on) if i == 0 and not leg.error else ("", "", "")
+                note = f"cannot apply: {variant.error}" if variant.error else f"left out: {variant.skip}" if variant.skip else ""
+                table.add_row(*first, variant.technique, note)
+        Console(highlight=False).print(table)

@@ -1,0 +1,88 @@
+"""`gatekeeper run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Optimize, measure and judge; write the reports.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--model", type=click.Path(path_type=Path), help="Model to use instead of the one in the file.")
+@click.option("--target", help="Only the legs of this target.")
+@click.option("--framework", help="Only the legs of this framework.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("gatekeeper-report"), show_default=True,
+    help="Folder for report.json, junit.xml, report.md and the artifacts.",
+)  # fmt: skip
+@click.option(
+    "--cache-dir", type=click.Path(path_type=Path, file_okay=False), help="Where work is kept [default: the user's cache]."
+)
+@click.option("--defer-verdict", is_flag=True, help="Exit 0 when a gate fails or is undecided: a merged report decides.")
+@click.option("--quiet", is_flag=True, help="No progress; only the result.")
+def command(
+    file: Path,
+    model: Path | None,
+    target: str | None,
+    framework: str | None,
+    output: Path,
+    cache_dir: Path | None,
+    defer_verdict: bool,
+    quiet: bool,
+) -> int:
+    """Run FILE's pipeline on this machine.
+
+    Optimizes the model, measures every variant against the original in fresh processes, judges each gate and writes the
+    reports. Progress goes to standard error, the result to standard output. A target this machine is not is reported as
+    not measured: name the ones it is with --target.
+    """
+    return execute(file, model, target, framework, output, cache_dir, defer_verdict, quiet)
+
+
+def execute(
+    file: Path,
+    model: Path | None,
+    target: str | None,
+    framework: str | None,
+    output: Path,
+    cache_dir: Path | None,
+    defer_verdict: bool,
+    quiet: bool,
+) -> int:
+    """Run a pipeline file and write its reports; the exit code."""
+    import os
+
+    from gatekeeper.cache import default_folder
+    from gatekeeper.cli._terminal import show, watching
+    from gatekeeper.config.load import load
+    from gatekeeper.errors import ExitCode
+    from gatekeeper.judge import exit_code
+    from gatekeeper.pipeline import Options, attempt_from, run
+    from gatekeeper.reports._write import write_reports
+
+    loaded = load(file, model)
+    options = Options(
+        output=output,
+        cache=cache_dir or default_folder(),
+        target=target,
+        framework=framework,
+        attempt=attempt_from(os.environ),
+        reproduce=_reproduce(file, model, target, framework),
+    )
+    with watching(quiet) as progress:
+        report = run(loaded, options, progress)
+    written = write_reports(report, output)
+    show(report)
+    click.echo(f"\nreports: {', '.join(str(path) for path in written)}")
+    code = exit_code(report)
+    return 0 if defer_verdict and code in (ExitCode.FAILED, ExitCode.INCONCLUSIVE) else int(code)
+
+
+def _reproduce(file: Path, model: Path | None, target: str | None, framework: str | None) -> str:
+    import shlex
+
+    words = ["gatekeeper", "run", str(file)]
+    for flag, value in (("--model", model), ("--target", target), ("--framework", framework)):
+        words += [flag, str(value)] if value is not None else []
+    return shlex.join(words)

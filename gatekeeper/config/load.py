@@ -1,0 +1,224 @@
+"""From a pipeline file to a checked `Pipeline`, or to every problem it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gatekeeper.config.source import Path_, Source, read_source
+from gatekeeper.config.types import Document, Pipeline, Target
+from gatekeeper.errors import ConfigError, Problem, nearest
+from gatekeeper.gates._base import REGISTRY as GATES
+from gatekeeper.gates._base import Gate, GateConfig, gate
+
+ROOT = "edge_ai_pipeline"
+DEFAULT_TARGET = Target(name="local", hardware="cpu")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One gate as it applies to one target. `config` is None where the file disables it."""
+
+    name: str
+    gate: Gate
+    config: GateConfig | None
+    where: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A valid pipeline with the text it came from."""
+
+    path: Path
+    pipeline: Pipeline
+    source: Source
+    model_override: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Paths in the file are relative to this."""
+        return self.path.parent
+
+    @property
+    def targets(self) -> list[Target]:
+        """The targets, or the one that stands for this machine's CPU."""
+        return self.pipeline.targets or [DEFAULT_TARGET]
+
+    def model_path(self) -> Path | None:
+        """The model, from the command line or the file."""
+        if self.model_override is not None:
+            return self.model_override
+        return self.folder / self.pipeline.model.path if self.pipeline.model else None
+
+    def frameworks(self, target: Target) -> list[str]:
+        """Frameworks to try on a target, without repeats."""
+        return list(dict.fromkeys(target.frameworks or self.pipeline.optimization.frameworks))
+
+    def where(self, *path: str | int) -> str:
+        """`file:line` of a key under `edge_ai_pipeline`."""
+        return self.source.where((ROOT, *path))
+
+    def limits(self, target: Target) -> list[Limit]:
+        """Every gate that applies to a target, the target's own values over the common ones."""
+        common = _mapping(self.source.data[ROOT].get("gates"))
+        index = next((i for i, t in enumerate(self.pipeline.targets) if t.name == target.name), None)
+        found = []
+        for name in GATES.names:
+            module = gate(name)
+            values, path = common.get(name), ("gates", name)
+            own = target.gates.get(name)
+            if name == "accuracy" and self.pipeline.model_validation.accuracy_threshold is not None:
+                if not isinstance(values, dict) or module.limit_key not in values:
+                    path = ("model_validation", "accuracy_threshold")
+                    if values != "disabled":
+                        threshold = self.pipeline.model_validation.accuracy_threshold
+                        values = {**_mapping(values), module.limit_key: threshold}
+            if own is not None:
+                path = ("targets", index, "gates", name)  # type: ignore[assignment]
+                values = own if not isinstance(own, dict) else {**_mapping(values), **own}
+            if values is None and module.DEFAULT is None:
+                continue
+            key = (*path, module.limit_key) if isinstance(values, dict) and len(path) > 1 else path
+            if path[-1] == "accuracy_threshold":
+                key = path
+            config = None if values == "disabled" else msgspec.convert(values or {}, module.Config)
+            found.append(Limit(name=name, gate=module, config=config, where=self.where(*key)))
+        return found
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def load(path: Path, model: Path | None = None) -> Loaded:
+    """Read and check a pipeline file; a `ConfigError` lists every problem."""
+    source = read_source(path)
+    problems = structure_problems(source)
+    if problems:
+        raise ConfigError(source.path, problems)
+    document = msgspec.convert(source.data, Document)
+    loaded = Loaded(path=path, pipeline=document.edge_ai_pipeline, source=source, model_override=model)
+    from gatekeeper.config.meaning import meaning_problems
+
+    problems = meaning_problems(loaded)
+    if problems:
+        raise ConfigError(source.path, problems)
+    return loaded
+
+
+def structure_problems(source: Source) -> list[Problem]:
+    """What the schema has to say, in words."""
+    from jsonschema import Draft202012Validator
+
+    from gatekeeper.config.schema import pipeline_schema
+
+    errors = list(Draft202012Validator(pipeline_schema()).iter_errors(source.data))
+    mistyped = {tuple(e.absolute_path) for e in errors if e.validator == "type"}
+    found: list[Problem] = []
+    for error in errors:
+        if error.validator == "type" or tuple(error.absolute_path) not in mistyped:
+            found += _explain(error, source)
+    return found
+
+
+def _explain(error: Any, source: Source) -> list[Problem]:
+    path: Path_ = tuple(error.absolute_path)
+    line, column = source.values.get(path, (1, 1))
+    name = _dotted(path)
+    value, kind, expected = error.instance, error.validator, error.validator_value
+    if kind == "anyOf":
+        return _explain_any(error, source)
+    if kind == "additionalProperties":
+        allowed = list(error.schema.get("properties", {}))
+        unknown = [key for key in value if key not in allowed]
+        return [
+            Problem(
+                *source.keys[(*path, key)],
+                f"unknown key '{key}'{nearest(key, allowed) or '.'} Allowed here: {', '.join(allowed)}.",
+            )
+            for key in unknown
+        ]
+    if kind == "required":
+        missing = [key for key in expected if key not in value]
+        return [Problem(line, column, f"{name} needs the key '{key}'.") for key in missing]
+    if kind == "enum":
+        hint = nearest(value, expected) if isinstance(value, str) else ""
+        return [Problem(line, column, f"{name} is {_shown(value)}{hint or '.'} Allowed: {', '.join(map(str, expected))}.")]
+    if kind == "type":
+        return [Problem(line, column, f"{name} is {_shown(value)}; it must be {_TYPES.get(expected, expected)}.")]
+    if kind == "pattern":
+        examples = error.schema.get("examples")
+        like = f" Write it like {', '.join(examples)}." if examples else f" {error.schema.get('description', '')}"
+        return [Problem(line, column, f"{name} is {_shown(value)}, which is not of the right form.{like.rstrip()}")]
+    words = _BOUNDS.get(kind)
+    if words:
+        return [Problem(line, column, f"{name} is {_shown(value)}; it must {words} {expected}.")]
+    return [Problem(line, column, f"{name}: {error.message}.")]
+
+
+def _explain_any(error: Any, source: Source) -> list[Problem]:
+    """Of several alternatives, speak of the one the value's own type points at."""
+    value = error.instance
+    branches: dict[int, list[Any]] = {}
+    for context in error.context:
+        branches.setdefault(int(context.schema_path[0]), []).append(context)
+    fitting = [c for c in branches.values() if not any(e.validator in ("type", "enum") and not e.path for e in c)]
+    if isinstance(value, dict) and fitting:
+        return [p for e in fitting[0] for p in _explain(e, source)]
+    line, column = source.values.get(tuple(error.absolute_path), (1, 1))
+    allowed: list[str] = []
+    for contexts in branches.values():
+        for e in contexts:
+            if e.validator == "enum":
+                allowed += [str(v) for v in e.validator_value]
+            elif e.validator == "type" and e.validator_value != "null":
+                allowed.append(_TYPES.get(e.validator_value, e.validator_value))
+            elif e.validator != "type":
+                return _explain(e, source)
+    hint = nearest(value, allowed) if isinstance(value, str) else ""
+    message = (
+        f"{_dotted(tuple(error.absolute_path))} is {_shown(value)}{hint or '.'} Allowed: {', '.join(dict.fromkeys(allowed))}."
+    )
+    return [Problem(line, column, message)]
+
+
+_TYPES = {
+    "object": "a section with keys",
+    "array": "a list",
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+}
+_BOUNDS = {
+    "minimum": "be at least",
+    "exclusiveMinimum": "be more than",
+    "maximum": "be at most",
+    "exclusiveMaximum": "be less than",
+    "minItems": "have entries, at least",
+    "maxItems": "have entries, at most",
+    "minLength": "have characters, at least",
+    "maxLength": "have characters, at most",
+}
+
+
+def _dotted(path: Path_) -> str:
+    shown = ""
+    for part in path[1:] if path[:1] == (ROOT,) else path:
+        shown += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return shown.lstrip(".") or (ROOT if path else "the file")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a section"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, str) else str(value)

@@ -1,0 +1,176 @@
+"""What a schema cannot see: whether the parts of a pipeline file agree with one another and with the disk."""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+import msgspec
+
+from gatekeeper.config.load import ROOT, Loaded
+from gatekeeper.config.source import Path_
+from gatekeeper.config.types import Stage, Target
+from gatekeeper.errors import Problem, nearest
+from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
+from gatekeeper.frameworks._base import framework
+from gatekeeper.gates._base import REGISTRY as GATES
+from gatekeeper.gates._base import gate
+from gatekeeper.hardware.selection import hardware
+from gatekeeper.models.files import known_suffixes, model_format
+
+METRICS = ("accuracy", "top5_accuracy", "macro_f1", "mae", "rmse", "r2", "cosine_similarity")
+_METRICS_OF = {
+    "regression": ("mae", "rmse", "r2"),
+    "embedding": ("cosine_similarity",),
+    "classification": ("accuracy", "top5_accuracy", "macro_f1"),
+}
+
+
+def meaning_problems(loaded: Loaded) -> list[Problem]:
+    """Every disagreement, with its place."""
+    check = _Check(loaded)
+    check.stages()
+    check.model()
+    check.dataset()
+    check.limits()
+    check.techniques()
+    check.targets()
+    return check.problems
+
+
+class _Check:
+    def __init__(self, loaded: Loaded):
+        self.loaded = loaded
+        self.pipeline = loaded.pipeline
+        self.problems: list[Problem] = []
+
+    def add(self, path: Path_, message: str, key: bool = False) -> None:
+        source, full = self.loaded.source, (ROOT, *path)
+        mark = (source.keys if key else source.values).get(full) or source.keys.get(full) or (1, 1)
+        self.problems.append(Problem(*mark, message))
+
+    def stages(self) -> None:
+        order = get_args(Stage)
+        stages = self.pipeline.stages
+        for i, stage in enumerate(stages):
+            if stage in stages[:i]:
+                self.add(("stages", i), f"the stage '{stage}' is listed twice. Remove one.")
+            elif i and order.index(stage) < order.index(stages[i - 1]):
+                self.add(("stages", i), f"'{stage}' must come before '{stages[i - 1]}'. The order is {', '.join(order)}.")
+
+    def model(self) -> None:
+        model, path = self.pipeline.model, self.loaded.model_path()
+        if model is None or path is None or self.loaded.model_override is not None:
+            return
+        if not path.exists():
+            hint = " Run make_model.py beside it first." if (path.parent / "make_model.py").exists() else ""
+            self.add(("model", "path"), f"no such model: {path}.{hint} Correct the path or export the model.")
+        elif model_format(path) is None:
+            self.add(
+                ("model", "path"), f"unknown model format '{path.suffix}'. This version reads {', '.join(known_suffixes())}."
+            )
+
+    def dataset(self) -> None:
+        dataset = self.pipeline.dataset
+        if dataset is None:
+            return
+        if (dataset.path is None) == (dataset.loader is None):
+            self.add(("dataset",), "dataset needs `path` or `loader`, one of them.", key=True)
+        for key in ("path", "calibration"):
+            value = getattr(dataset, key)
+            if value is not None and not (self.loaded.folder / value).exists():
+                self.add(("dataset", key), f"no such dataset: {self.loaded.folder / value}. Correct the path.")
+        if dataset.path is not None and dataset.path == dataset.calibration:
+            self.add(
+                ("dataset", "calibration"),
+                "the calibration set must not be the evaluation set: accuracy would flatter. Split them.",
+            )
+        if dataset.metric is not None:
+            self.metric(dataset.metric)
+
+    def metric(self, metric: str) -> None:
+        if metric not in METRICS:
+            if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", metric):
+                allowed = f"Allowed: {', '.join(METRICS)}, or package.module:function."
+                self.add(("dataset", "metric"), f"dataset.metric is '{metric}'{nearest(metric, METRICS) or '.'} {allowed}")
+            return
+        task = self.pipeline.model.task if self.pipeline.model else None
+        for kind, metrics in _METRICS_OF.items():
+            if task and task.endswith(kind) and metric not in metrics:
+                self.add(("dataset", "metric"), f"'{metric}' does not fit the task {task}. Use {', '.join(metrics)}.")
+
+    def limits(self) -> None:
+        threshold = self.pipeline.model_validation.accuracy_threshold
+        accuracy = (self.loaded.source.data[ROOT].get("gates") or {}).get("accuracy")
+        if threshold is None or accuracy is None:
+            return
+        if accuracy == "disabled":
+            self.add(
+                ("gates", "accuracy"), f"disabled here, but model_validation.accuracy_threshold asks for {threshold}. Remove one."
+            )
+        elif "retention" in accuracy and accuracy["retention"] != threshold:
+            self.add(
+                ("gates", "accuracy", "retention"),
+                f"{accuracy['retention']} here, but model_validation.accuracy_threshold says {threshold}: "
+                "they are the same limit. Keep one.",
+            )
+
+    def techniques(self) -> None:
+        used = {name for target in self.loaded.targets for name in self.loaded.frameworks(target)}
+        for name, techniques in self.pipeline.optimization.techniques.items():
+            path: Path_ = ("optimization", "techniques", name)
+            if name not in used:
+                self.add(
+                    path, f"'{name}' is not among the frameworks. Add it to optimization.frameworks or remove this.", key=True
+                )
+            if name not in FRAMEWORKS.names:
+                continue  # known by name only; `plan` says that this version cannot run it
+            known = framework(name).TECHNIQUES
+            for i, technique in enumerate(techniques):
+                if technique not in known:
+                    hint = nearest(technique, known) or "."
+                    self.add((*path, i), f"{name} has no technique '{technique}'{hint} It has {', '.join(known)}.")
+                elif technique in techniques[:i]:
+                    self.add((*path, i), f"'{technique}' is listed twice. Remove one.")
+
+    def targets(self) -> None:
+        names: set[str] = set()
+        for i, target in enumerate(self.pipeline.targets):
+            if target.name in names:
+                self.add(("targets", i, "name"), f"the target name '{target.name}' is already taken. Names must differ.")
+            names.add(target.name)
+            self.supported(i, target)
+            self.overrides(i, target)
+
+    def supported(self, index: int, target: Target) -> None:
+        path = self.loaded.model_path()
+        found = model_format(path) if path else None
+        frameworks = self.loaded.frameworks(target)
+        if found is None or any(name not in FRAMEWORKS.names for name in frameworks):
+            return
+        device = hardware(target.hardware).DEVICE
+        reasons = {name: framework(name).supports(found, device) for name in frameworks}
+        if all(reasons.values()):
+            self.add(
+                ("targets", index, "hardware"),
+                f"no listed framework supports {target.hardware}: {'; '.join(str(r) for r in reasons.values())}.",
+            )
+
+    def overrides(self, index: int, target: Target) -> None:
+        for name, values in target.gates.items():
+            path: Path_ = ("targets", index, "gates", name)
+            if name not in GATES.names:
+                self.add(
+                    path, f"unknown gate '{name}'{nearest(name, GATES.names) or '.'} Gates: {', '.join(GATES.names)}.", key=True
+                )
+                continue
+            if values == "disabled":
+                continue
+            common = (self.loaded.source.data[ROOT].get("gates") or {}).get(name)
+            merged = {**(common if isinstance(common, dict) else {}), **(values if isinstance(values, dict) else {})}
+            try:
+                if not isinstance(values, dict):
+                    raise msgspec.ValidationError("it must be a section with limits, or `disabled`")
+                msgspec.convert(merged, gate(name).Config)
+            except msgspec.ValidationError as error:
+                self.add(path, f"gates.{name} of this target: {error}.")

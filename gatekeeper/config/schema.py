@@ -1,0 +1,48 @@
+"""JSON Schemas, generated from the types; `python -m gatekeeper.config.schema` rewrites the files in schemas/."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def pipeline_schema() -> dict[str, Any]:
+    """Schema of the pipeline file."""
+    from gatekeeper.config.types import Document
+
+    return _schema(Document, "edge_ai_pipeline", "The gatekeeper pipeline file.")
+
+
+def report_schema() -> dict[str, Any]:
+    """Schema of report.json, version 1. Unknown fields are allowed: later versions add some."""
+    from gatekeeper.records import Report
+
+    return _schema(Report, "gatekeeper/report/v1", "What a gatekeeper run found.")
+
+
+SCHEMAS = {"edge_ai_pipeline.schema.json": pipeline_schema, "report.schema.json": report_schema}
+
+
+def _schema(kind: type, title: str, description: str) -> dict[str, Any]:
+    return {"$schema": DIALECT, "title": title, "description": description} | msgspec.json.schema(kind)
+
+
+def render(schema: dict[str, Any]) -> str:
+    """The text of a schema file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write every schema next to the package's repository."""
+    folder = Path(__file__).resolve().parents[2] / "schemas"
+    for name, make in SCHEMAS.items():
+        (folder / name).write_text(render(make()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,354 @@
+"""The pipeline file as types: the one source of its schema, its reference and its validation.
+
+Field docstrings (`Meta(description=...)`) are what users read in their editor and in docs/pipeline-reference.md.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gatekeeper.config.units import DURATION_PATTERN, SIZE_PATTERN
+from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
+from gatekeeper.gates._base import REGISTRY as GATES
+from gatekeeper.gates._base import gate
+from gatekeeper.hardware.selection import TARGETS
+from gatekeeper.records import FRAMEWORKS as KNOWN_FRAMEWORKS
+
+Switch = Literal["enabled", "disabled"]
+Need = Literal["required", "optional"]
+Stage = Literal["model_validation", "optimization", "testing", "staging_deployment", "production_deployment", "monitoring"]
+Task = Literal[
+    "image_classification",
+    "tabular_classification",
+    "text_classification",
+    "regression",
+    "embedding",
+    "text_generation",
+]
+FrameworkName = Annotated[str, Meta(extra_json_schema={"enum": sorted({*KNOWN_FRAMEWORKS, *FRAMEWORKS.names})})]
+HardwareName = Annotated[str, Meta(extra_json_schema={"enum": list(TARGETS.names)})]
+Function = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", examples=["my_package.data:load"])]
+Count = Annotated[int, Meta(ge=1)]
+Threads = Annotated[int, Meta(ge=1, le=1024)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+Size = Annotated[str, Meta(pattern=SIZE_PATTERN, examples=["50MB", "<50MB", "48MiB"])]
+Duration = Annotated[str, Meta(pattern=DURATION_PATTERN, examples=["90s", "10m", "1h"])]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every section: unknown keys are errors."""
+
+
+class Model(Section, frozen=True, kw_only=True):
+    """The model under test. It may also be given on the command line with `--model`."""
+
+    path: Annotated[str, Meta(min_length=1, description="Model file, relative to this file. This version reads .onnx.")]
+    task: Annotated[Task | None, Meta(description="What the model does; decides the default metric.")] = None
+    output: Annotated[
+        str | None, Meta(description="Name of the output that is judged; default: the first that fits the task.")
+    ] = None
+
+
+class Image(Section, frozen=True, kw_only=True):
+    """How image files become tensors."""
+
+    resize: Annotated[
+        Annotated[list[Count], Meta(min_length=2, max_length=2)] | None,
+        Meta(description="[height, width] in pixels; default: the files' own size."),
+    ] = None
+    color: Annotated[Literal["rgb", "bgr", "gray"], Meta(description="Channels, in this order.")] = "rgb"
+    layout: Annotated[Literal["nchw", "nhwc"], Meta(description="Order of the axes the model expects.")] = "nchw"
+    scale: Annotated[float, Meta(gt=0, description="Pixels 0 to 255 are multiplied by this.")] = 1 / 255
+    mean: Annotated[list[float], Meta(description="Subtracted after scaling, one value per channel.")] = []
+    std: Annotated[
+        list[Annotated[float, Meta(gt=0)]], Meta(description="Divided by after subtracting, one value per channel.")
+    ] = []
+
+
+class Dataset(Section, frozen=True, kw_only=True):
+    """The representative test set, and the calibration set for static quantization."""
+
+    path: Annotated[
+        str | None,
+        Meta(description="Evaluation set: .npz, .csv, or a folder of images (one subfolder a class, or labels.csv)."),
+    ] = None
+    loader: Annotated[
+        Function | None,
+        Meta(description="`package.module:function` returning (inputs, labels); it is imported from this file's folder."),
+    ] = None
+    calibration: Annotated[
+        str | None, Meta(description="Calibration set, same formats as `path`, without labels; never the evaluation set.")
+    ] = None
+    metric: Annotated[
+        str | None,
+        Meta(
+            description="accuracy, top5_accuracy, macro_f1, mae, rmse, r2, cosine_similarity, or "
+            "`package.module:function` of (outputs, labels), higher is better.",
+        ),
+    ] = None
+    labels: Annotated[str | None, Meta(description="Key (.npz) or column (.csv) of the labels; default: y or labels.")] = None
+    inputs: Annotated[dict[str, str], Meta(description="Model input name -> key in the .npz, where the names differ.")] = {}
+    image: Annotated[Image | None, Meta(description="How image files become tensors.")] = None
+    limit: Annotated[Count | None, Meta(description="Use only the first so many examples.")] = None
+
+
+class Target(Section, frozen=True, kw_only=True):
+    """One kind of hardware the model must run on, and the runner that has it."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64, description="Your name for it, unique.")]
+    hardware: Annotated[HardwareName, Meta(description="Kind of hardware.")]
+    runs_on: Annotated[str | list[str], Meta(description="GitHub runner label, or a list of labels.")] = "ubuntu-latest"
+    threads: Annotated[Threads | None, Meta(description="Threads of every model; default: the machine's physical cores.")] = None
+    frameworks: Annotated[
+        list[FrameworkName], Meta(description="Frameworks for this target; default: those of `optimization`.")
+    ] = []
+    gates: Annotated[dict[str, Any], Meta(description="Limits that differ on this target, same keys as `gates`.")] = {}
+
+
+class ModelValidation(Section, frozen=True, kw_only=True):
+    """What the original model must satisfy before anything is optimized."""
+
+    accuracy_threshold: Annotated[
+        Share | None,
+        Meta(description="The same limit as `gates.accuracy.retention`; give one of them."),
+    ] = None
+    performance_baseline: Annotated[Need, Meta(description="`required`: a baseline that cannot be measured is an error.")] = (
+        "required"
+    )
+    security_scan: Annotated[Switch, Meta(description="Scan the model file for hostile content.")] = "disabled"
+
+
+class OptimizationValidation(Section, frozen=True, kw_only=True):
+    """Checks across variants."""
+
+    cross_validation: Annotated[Switch, Meta(description="Compare the variants' outputs with one another.")] = "disabled"
+    performance_comparison: Annotated[
+        Need, Meta(description="`required`: baseline and variants must have been measured together.")
+    ] = "required"
+
+
+class Optimization(Section, frozen=True, kw_only=True):
+    """Which frameworks optimize the model, and how."""
+
+    frameworks: Annotated[tuple[FrameworkName, ...], Meta(min_length=1, description="Frameworks to try on every target.")] = (
+        "onnx_runtime",
+    )
+    techniques: Annotated[
+        dict[FrameworkName, Annotated[list[str], Meta(min_length=1)]],
+        Meta(description="Techniques per framework; default: those that suit the target."),
+    ] = {}
+    validation: Annotated[OptimizationValidation, Meta(description="Checks across variants.")] = OptimizationValidation()
+
+
+class Testing(Section, frozen=True, kw_only=True):
+    """How deep each kind of test goes."""
+
+    unit_tests: Literal["off", "basic", "comprehensive"] = "off"
+    integration_tests: Literal["off", "smoke", "full_pipeline"] = "off"
+    load_tests: Literal["off", "smoke", "production_scale"] = "off"
+    security_tests: Literal["off", "basic", "comprehensive"] = "off"
+
+
+class Deployment(Section, frozen=True, kw_only=True):
+    """How an approved model goes live."""
+
+    strategy: Literal["blue_green", "canary", "rolling", "recreate"] = "blue_green"
+    traffic_ramping: Literal["gradual", "immediate"] = "gradual"
+    rollback: Literal["automatic", "manual"] = "automatic"
+    monitoring: Literal["real_time", "periodic", "disabled"] = "real_time"
+
+
+class IosPackage(Section, frozen=True, kw_only=True):
+    """Packaging for iOS."""
+
+    format: Literal["mlx", "coreml"] = "mlx"
+    bundle_size: Annotated[Size | None, Meta(description="Largest app bundle.")] = None
+
+
+class Ios(Section, frozen=True, kw_only=True):
+    """An iOS app."""
+
+    framework: FrameworkName = "apple_mlx"
+    quantization: Literal["int4", "int8", "fp16"] = "int4"
+    memory_mapping: bool = True
+    background_execution: Literal["limited", "full", "none"] = "limited"
+    packaging: IosPackage = IosPackage()
+
+
+class AndroidPackage(Section, frozen=True, kw_only=True):
+    """Packaging for Android."""
+
+    format: Literal["gguf", "onnx"] = "gguf"
+    apk_size: Annotated[Size | None, Meta(description="Largest apk.")] = None
+
+
+class Android(Section, frozen=True, kw_only=True):
+    """An Android app."""
+
+    framework: FrameworkName = "llama_cpp"
+    quantization: Literal["q4_0", "q4_k_m", "q5_k_m", "q6_k", "q8_0", "int8", "int4"] = "q4_k_m"
+    threading: Literal["android_optimized", "default"] = "android_optimized"
+    memory_management: Literal["conservative", "balanced"] = "conservative"
+    packaging: AndroidPackage = AndroidPackage()
+
+
+class CrossPlatformPackage(Section, frozen=True, kw_only=True):
+    """Packaging for several platforms at once."""
+
+    format: Literal["onnx"] = "onnx"
+    shared_libraries: Literal["minimal", "full"] = "minimal"
+
+
+class CrossPlatform(Section, frozen=True, kw_only=True):
+    """One package for several platforms."""
+
+    framework: FrameworkName = "onnx_runtime"
+    quantization: Literal["int8", "int4", "fp16"] = "int8"
+    execution_provider: Literal["cpu", "cuda", "coreml", "nnapi", "xnnpack"] = "cpu"
+    packaging: CrossPlatformPackage = CrossPlatformPackage()
+
+
+class MobileDeployment(Section, frozen=True, kw_only=True):
+    """Packages for phones."""
+
+    ios: Ios | None = None
+    android: Android | None = None
+    cross_platform: CrossPlatform | None = None
+
+
+class IntelOptimization(Section, frozen=True, kw_only=True):
+    """Settings of an Intel edge server."""
+
+    quantization: Literal["int8", "int4", "fp16"] = "int8"
+    acceleration: Literal["cpu_gpu_auto", "cpu", "gpu", "npu"] = "cpu_gpu_auto"
+    batch_processing: Literal["dynamic", "static", "none"] = "dynamic"
+
+
+class IntelDeployment(Section, frozen=True, kw_only=True):
+    """Where an Intel edge server runs."""
+
+    container: Literal["openvino_runtime"] = "openvino_runtime"
+    orchestration: Literal["kubernetes", "compose", "none"] = "kubernetes"
+    scaling: Literal["horizontal", "vertical", "none"] = "horizontal"
+
+
+class IntelServer(Section, frozen=True, kw_only=True):
+    """An Intel edge server."""
+
+    framework: FrameworkName = "openvino"
+    optimization: IntelOptimization = IntelOptimization()
+    deployment: IntelDeployment = IntelDeployment()
+
+
+class NvidiaOptimization(Section, frozen=True, kw_only=True):
+    """Settings of an NVIDIA edge server."""
+
+    quantization: Literal["int4", "int8", "fp16"] = "int4"
+    acceleration: Literal["cuda", "tensorrt"] = "cuda"
+    tensor_parallelism: bool = True
+
+
+class NvidiaDeployment(Section, frozen=True, kw_only=True):
+    """Where an NVIDIA edge server runs."""
+
+    container: Literal["nvidia_triton"] = "nvidia_triton"
+    orchestration: Literal["kubernetes", "compose", "none"] = "kubernetes"
+    scaling: Literal["gpu_aware", "horizontal", "none"] = "gpu_aware"
+
+
+class NvidiaServer(Section, frozen=True, kw_only=True):
+    """An NVIDIA edge server."""
+
+    framework: FrameworkName = "microsoft_olive"
+    optimization: NvidiaOptimization = NvidiaOptimization()
+    deployment: NvidiaDeployment = NvidiaDeployment()
+
+
+class EdgeServer(Section, frozen=True, kw_only=True):
+    """Packages for edge servers."""
+
+    intel_based: IntelServer | None = None
+    nvidia_based: NvidiaServer | None = None
+
+
+class Packaging(Section, frozen=True, kw_only=True):
+    """What is built from an approved model."""
+
+    mobile_deployment: Annotated[MobileDeployment | None, Meta(description="Packages for phones.")] = None
+    edge_server: Annotated[EdgeServer | None, Meta(description="Packages for edge servers.")] = None
+
+
+class Measure(Section, frozen=True, kw_only=True):
+    """How long and how carefully to measure. The defaults decide a clear case in under half a minute."""
+
+    budget: Annotated[Duration, Meta(description="Longest time to spend on rounds, per leg.")] = "10m"
+    max_rounds: Annotated[int, Meta(ge=2, le=200, description="Most rounds; a clear case stops at the first look.")] = 24
+    block_ms: Annotated[float, Meta(gt=0, le=10_000, description="Length of one block of inferences.")] = 25.0
+    blocks: Annotated[int, Meta(ge=1, le=100, description="Blocks per arm in a round, in random order.")] = 8
+    batch_size: Annotated[int, Meta(ge=1, le=4096, description="Examples per inference, where the model allows it.")] = 1
+    seed: Annotated[int, Meta(ge=0, description="Seed of the random order; it is in the report.")] = 0
+    timeout: Annotated[Duration, Meta(description="Longest time one worker may take for one step.")] = "30m"
+    memory_limit: Annotated[Size | None, Meta(description="Most memory one worker may take; default: 80 % of what is free.")] = (
+        None
+    )
+
+
+def _gates() -> type[msgspec.Struct]:
+    """The `gates` section, one field per file of gatekeeper/gates."""
+    fields: list[tuple[str, Any, Any]] = []
+    for name in GATES.names:
+        module = gate(name)
+        kind = Annotated[module.Config | Literal["disabled"] | None, Meta(description=module.DESCRIPTION)]  # type: ignore[name-defined]
+        fields.append((name, kind, None))
+    require = Annotated[
+        Literal["best", "all"],
+        Meta(description="`best`: each target needs one variant that passes every gate; `all`: every variant must."),
+    ]
+    inconclusive = Annotated[
+        Literal["fail", "warn"],
+        Meta(description="What an undecided gate does to the exit code: 3 (`fail`) or 0 (`warn`)."),
+    ]
+    fields += [("require", require, "best"), ("on_inconclusive", inconclusive, "fail")]
+    return msgspec.defstruct(
+        "Gates",
+        fields,
+        bases=(Section,),
+        namespace={"__doc__": "The limits a variant must hold."},
+        module=__name__,
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
+
+
+Gates = _gates()
+
+
+class Pipeline(Section, frozen=True, kw_only=True):
+    """The `edge_ai_pipeline` file: which model, on which hardware, optimized how, and the gates it must pass."""
+
+    stages: Annotated[tuple[Stage, ...], Meta(min_length=1, description="Stages to run, in this order; each gates the next.")] = (
+        "model_validation",
+        "optimization",
+    )
+    model: Annotated[Model | None, Meta(description="The model under test.")] = None
+    dataset: Annotated[Dataset | None, Meta(description="The representative test set.")] = None
+    targets: Annotated[
+        list[Target], Meta(description="Hardware it must run on; default: the CPU of the machine that runs it.")
+    ] = []
+    model_validation: Annotated[ModelValidation, Meta(description="Requirements on the original model.")] = ModelValidation()
+    optimization: Annotated[Optimization, Meta(description="Frameworks and techniques.")] = Optimization()
+    testing: Annotated[Testing, Meta(description="Depth of the testing stage.")] = Testing()
+    deployment: Annotated[Deployment, Meta(description="How an approved model goes live.")] = Deployment()
+    packaging: Annotated[Packaging | None, Meta(description="What is built from an approved model.")] = None
+    gates: Annotated[Gates, Meta(description="The limits a variant must hold.")] = Gates()  # type: ignore[valid-type]
+    measure: Annotated[Measure, Meta(description="How long and how carefully to measure.")] = Measure()
+
+
+class Document(Section, frozen=True, kw_only=True):
+    """The whole file."""
+
+    edge_ai_pipeline: Annotated[Pipeline, Meta(description="The pipeline.")]

@@ -1,0 +1,35 @@
+"""Sizes and durations as people write them: `50MB`, `<50MB`, `1.5GiB`, `10m`, `90s`."""
+
+from __future__ import annotations
+
+import re
+
+_SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_DURATIONS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+SIZE_PATTERN = r"^\s*<?\s*(?=[0-9.]*[1-9])[0-9]+(\.[0-9]+)?\s*([kKmMgG][iI]?)?[bB]\s*$"
+DURATION_PATTERN = r"^\s*(?=[0-9.]*[1-9])[0-9]+(\.[0-9]+)?\s*(ms|s|m|h)\s*$"
+
+
+def parse_size(text: str) -> int:
+    """Bytes. `MB` is 10^6 and `MiB` 2^20; a leading `<` is how limits are often written and changes nothing."""
+    match = re.fullmatch(r"\s*<?\s*([0-9.]+)\s*([A-Za-z]+)\s*", text)
+    if not match or match[2].upper() not in _SIZES:
+        raise ValueError(f"'{text}' is not a size such as 50MB or 48MiB")
+    return int(float(match[1]) * _SIZES[match[2].upper()])
+
+
+def parse_duration(text: str) -> float:
+    """Seconds."""
+    match = re.fullmatch(r"\s*([0-9.]+)\s*(ms|s|m|h)\s*", text)
+    if not match:
+        raise ValueError(f"'{text}' is not a duration such as 90s or 10m")
+    return float(match[1]) * _DURATIONS[match[2]]
+
+
+def format_bytes(count: float) -> str:
+    """For people: three digits and a decimal unit."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if abs(count) >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f} B"

@@ -1,0 +1,95 @@
+"""A folder of images: one subfolder a class (sorted names give the class indices), or `labels.csv`: file,label."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from gatekeeper.config.types import Dataset, Image
+from gatekeeper.errors import NotMeasured
+from gatekeeper.models.info import TensorInfo
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+
+
+def reads(path: Path | None, dataset: Dataset) -> bool:
+    """Any folder."""
+    return path is not None and path.is_dir()
+
+
+def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool) -> tuple[dict[str, Any], Any]:
+    """Every image as [channels, height, width] (or NHWC), scaled and normalised as `dataset.image` says."""
+    import numpy as np
+
+    if len(inputs) != 1:
+        raise NotMeasured("data", f"{path}: the model has {len(inputs)} inputs and a folder of images holds one. Use .npz.")
+    listed = _listed(path)
+    if not listed:
+        raise NotMeasured("data", f"{path}: no images in it. Expected {path.name}/<class>/*.png or labels.csv with file,label.")
+    settings = dataset.image or Image()
+    arrays = [_pixels(file, settings, inputs[0].dtype) for file, _ in listed]
+    shapes = {a.shape for a in arrays}
+    if len(shapes) > 1:
+        raise NotMeasured("data", f"{path}: the images differ in size ({len(shapes)} sizes). Set `dataset.image.resize`.")
+    labels = [label for _, label in listed]
+    return {inputs[0].name: np.stack(arrays)}, np.asarray(labels) if labelled and None not in labels else None
+
+
+def _listed(folder: Path) -> list[tuple[Path, int | None]]:
+    table = folder / "labels.csv"
+    if table.is_file():
+        return _from_table(folder, table)
+    classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not classes:
+        return [(f, None) for f in _images(folder)]
+    return [(f, index) for index, name in enumerate(classes) for f in _images(name)]
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+
+
+def _from_table(folder: Path, table: Path) -> list[tuple[Path, int | None]]:
+    found: list[tuple[Path, int | None]] = []
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        if not {"file", "label"} <= set(rows.fieldnames or ()):
+            raise NotMeasured("data", f"{table}:1: the columns must be named file,label.")
+        for row in rows:
+            image = folder / row["file"]
+            if not image.is_file():
+                raise NotMeasured("data", f"{table}:{rows.line_num}: no image '{row['file']}' in {folder}. Correct the name.")
+            if not (row["label"] or "").strip().lstrip("-").isdigit():
+                raise NotMeasured("data", f"{table}:{rows.line_num}: the label '{row['label']}' is not a class index.")
+            found.append((image, int(row["label"])))
+    return found
+
+
+def _pixels(file: Path, settings: Image, dtype: str) -> Any:
+    import numpy as np
+    from PIL import Image as Pillow
+    from PIL import UnidentifiedImageError
+
+    try:
+        with Pillow.open(file) as opened:
+            image = opened.convert("L" if settings.color == "gray" else "RGB")
+    except (UnidentifiedImageError, OSError, Pillow.DecompressionBombError) as error:
+        raise NotMeasured("data", f"{file}: cannot be read as an image ({error}). Remove or replace it.") from None
+    if settings.resize:
+        height, width = settings.resize
+        image = image.resize((width, height), Pillow.Resampling.BILINEAR)
+    pixels = np.asarray(image)
+    pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+    if settings.color == "bgr":
+        pixels = pixels[:, :, ::-1]
+    if not dtype.startswith("float"):
+        scaled = pixels  # integer models take the bytes as they are
+    else:
+        scaled = pixels.astype(np.float32) * np.float32(settings.scale)
+        channels = scaled.shape[2]
+        for name, values in (("mean", settings.mean), ("std", settings.std)):
+            if values and len(values) not in (1, channels):
+                raise NotMeasured("data", f"`dataset.image.{name}` has {len(values)} values for {channels} channels.")
+        scaled = (scaled - np.asarray(settings.mean or [0], np.float32)) / np.asarray(settings.std or [1], np.float32)
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1) if settings.layout == "nchw" else scaled)

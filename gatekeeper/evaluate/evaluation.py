@@ -1,0 +1,203 @@
+"""The parent's side of evaluation: datasets, predictions and comparisons, made by workers and kept by content."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gatekeeper import protocol
+from gatekeeper.config.load import Loaded
+from gatekeeper.config.types import Target
+from gatekeeper.evaluate.prepared import PreparedDataset
+from gatekeeper.evidence import Comparison
+from gatekeeper.hardware.machine import this_machine
+from gatekeeper.models.files import digest
+from gatekeeper.models.info import Assessment, TensorInfo
+from gatekeeper.optimize import package_versions
+from gatekeeper.records import Quality
+from gatekeeper.stats.retention import PairedScores
+from gatekeeper.version import version
+from gatekeeper.workspace import Workspace
+
+TIMED_INPUTS = 32
+TIMED_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Evaluates models of one pipeline in one workspace."""
+
+    space: Workspace
+    loaded: Loaded
+    model: Assessment
+
+    def prepared(self, calibration: bool = False) -> Path | None:
+        """The evaluation (or calibration) set as plain arrays; None if the file names none."""
+        dataset = self.loaded.pipeline.dataset
+        name = dataset.calibration if dataset and calibration else dataset.path if dataset else None
+        if dataset is None or (calibration and name is None):
+            return None
+        if calibration:
+            dataset = msgspec.structs.replace(dataset, limit=None)
+        path = self.loaded.folder / name if name else None
+        request = {
+            "dataset": msgspec.to_builtins(dataset),
+            "path": str(path.resolve()) if path else None,
+            "folder": str(self.loaded.folder.resolve()),
+            "labelled": not calibration,
+            "inputs": msgspec.to_builtins(self.model.inputs),
+            "task": self.task,
+        }
+
+        def make(folder: Path) -> dict[str, Any]:
+            self.space.ask(protocol.Prepare(**request, destination=str(folder)), protocol.Prepared)
+            return {}
+
+        if path is None:  # a loader may answer differently each time
+            folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
+            make(folder)
+            return folder
+        options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric")}
+        key = {"data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
+        return self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make)[0]
+
+    @property
+    def task(self) -> str | None:
+        """What the model does: said in the file, or by its metric."""
+        pipeline = self.loaded.pipeline
+        if pipeline.model and pipeline.model.task:
+            return pipeline.model.task
+        metric = pipeline.dataset.metric if pipeline.dataset else None
+        return {"mae": "regression", "rmse": "regression", "r2": "regression", "cosine_similarity": "embedding"}.get(metric or "")
+
+    def batch_size(self) -> int:
+        """Examples per inference: the model's own batch where it is fixed."""
+        for tensor in self.model.inputs:
+            if tensor.shape and isinstance(tensor.shape[0], int) and tensor.shape[0] > 0:
+                return tensor.shape[0]
+        return self.loaded.pipeline.measure.batch_size
+
+    def predictions(self, framework: str, artifact: Path, sha256: str, dataset: Path, threads: int, device: str) -> Path:
+        """The judged output of a model over the dataset, as a .npy file."""
+        output = self.loaded.pipeline.model.output if self.loaded.pipeline.model else None
+        machine = this_machine()
+        key = {
+            "artifact": sha256,
+            "dataset": [digest(f) for f in sorted(dataset.glob("input*.npy"))],
+            "framework": framework,
+            "packages": package_versions(framework),
+            "settings": [threads, device, self.batch_size(), output, self.task],
+            "machine": [machine.cpu, machine.isa],
+            "gatekeeper": version(),
+        }
+
+        def make(folder: Path) -> dict[str, Any]:
+            request = protocol.Predict(
+                framework=framework,
+                artifact=str(artifact.resolve()),
+                dataset=str(dataset),
+                destination=str(folder / "predictions.npy"),
+                threads=threads,
+                device=device,
+                batch_size=self.batch_size(),
+                output=output,
+                task=self.task,
+            )
+            self.space.ask(request, protocol.Predicted)
+            return {}
+
+        return self.space.cache.get_or_make("predictions", key, make)[0] / "predictions.npy"
+
+    def compare(self, dataset: Path, baseline: Path, variant: Path) -> Comparison:
+        """Paired scores of two models' predictions."""
+        import numpy as np
+
+        metric = self.loaded.pipeline.dataset.metric if self.loaded.pipeline.dataset else None
+        folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
+        destination = folder / "scores.npy"
+        request = protocol.Score(
+            dataset=str(dataset),
+            baseline=str(baseline),
+            variant=str(variant),
+            metric=metric,
+            task=self.task,
+            folder=str(self.loaded.folder.resolve()),
+            destination=str(destination),
+        )
+        answer = self.space.ask(request, protocol.Scored)
+        p, q = np.load(destination)
+        shutil.rmtree(folder, ignore_errors=True)
+        scores = PairedScores(
+            kind=answer.kind,
+            p=p,
+            q=q,
+            examples=answer.examples,
+            power=answer.power,
+            low=answer.low,
+            high=answer.high,
+        )
+        return Comparison(
+            metric=answer.metric,
+            baseline=answer.baseline,
+            variant=answer.variant,
+            scores=scores,
+            agreement=answer.agreement,
+            error=answer.error,
+        )
+
+    def timed_inputs(self, dataset: Path | None, destination: Path) -> None:
+        """Write the feeds that are timed, arrays of shape [feeds, batch, ...]: real examples where there are any."""
+        import numpy as np
+
+        batch = self.batch_size()
+        if dataset is None:
+            generator = np.random.default_rng(self.loaded.pipeline.measure.seed)
+            feeds = [{t.name: _made_up(generator, t, batch) for t in self.model.inputs} for _ in range(4)]
+        else:
+            feeds, size = [], 0
+            for feed in PreparedDataset(dataset).feeds(batch):
+                if len(next(iter(feed.values()))) < batch:
+                    feed = {name: np.resize(a, (batch, *a.shape[1:])) for name, a in feed.items()}
+                feeds.append(feed)
+                size += sum(a.nbytes for a in feed.values())
+                if len(feeds) >= TIMED_INPUTS or size >= TIMED_BYTES:
+                    break
+        stacked: dict[str, Any] = {name: np.stack([feed[name] for feed in feeds]) for name in feeds[0]}
+        np.savez(destination, **stacked)
+
+
+def quality(comparison: Comparison, variant: bool) -> Quality | None:
+    """What a report says of one side of a comparison."""
+    value = comparison.variant if variant else comparison.baseline
+    if value is None or comparison.scores is None:
+        return None
+    return Quality(metric=comparison.metric, value=value, examples=comparison.scores.examples)
+
+
+def threads_of(target: Target) -> int:
+    """Threads every model of a target gets."""
+    machine = this_machine()
+    return target.threads or min(machine.cores, machine.threads)
+
+
+def _content(path: Path) -> list[list[str]]:
+    """Names and digests of a dataset's files."""
+    files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
+    return [[str(f.relative_to(path)) if path.is_dir() else f.suffix, digest(f)] for f in files]
+
+
+def _made_up(generator: Any, tensor: TensorInfo, batch: int) -> Any:
+    """An input of the right shape when there is no dataset; good for timing only."""
+    import numpy as np
+
+    shape = [d if isinstance(d, int) and d > 0 else 1 for d in tensor.shape]
+    if shape:
+        shape[0] = batch
+    if tensor.dtype.startswith("float"):
+        return generator.standard_normal(shape).astype(tensor.dtype)
+    return np.zeros(shape, dtype="object" if tensor.dtype == "string" else tensor.dtype)

@@ -1,0 +1,115 @@
+"""From the user's dataset to plain arrays that fit the model, or a message that says what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import msgspec
+
+from gatekeeper.config.types import Dataset
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.prepared import write_prepared
+from gatekeeper.models.info import TensorInfo
+from gatekeeper.protocol import Prepare, Prepared
+from gatekeeper.registry import Registry
+
+DATASETS = Registry("evaluate.datasets")
+
+
+class Reader(Protocol):
+    """The shape of a module in gatekeeper/evaluate/datasets."""
+
+    @staticmethod
+    def reads(path: Path | None, dataset: Dataset) -> bool:
+        """Whether this format is the one."""
+
+    @staticmethod
+    def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool) -> tuple[dict[str, Any], Any]:
+        """Arrays of shape [examples, ...] by model input name, and labels [examples, ...] or None."""
+
+
+def data_error(message: str) -> NotMeasured:
+    """The dataset is at fault."""
+    return NotMeasured("data", message)
+
+
+def prepare(request: Prepare) -> Prepared:
+    """Read, check and write one dataset."""
+    dataset = msgspec.convert(request.dataset, Dataset)
+    inputs = msgspec.convert(request.inputs, list[TensorInfo])
+    path = Path(request.path) if request.path else None
+    for name in DATASETS.names:
+        reader = cast(Reader, DATASETS.get(name))
+        if reader.reads(path, dataset):
+            found, labels = reader.read(path or Path(request.folder), dataset, inputs, request.labelled)
+            break
+    else:
+        raise data_error(f"{path}: unknown dataset format. Use .npz, .csv, a folder of images, or `loader`.")
+    source = str(path or dataset.loader)
+    found, labels = _limited(found, labels, dataset.limit)
+    checked = {tensor.name: _fit(found, tensor, source) for tensor in inputs}
+    contents = write_prepared(Path(request.destination), checked, _labels(labels, checked, source) if request.labelled else None)
+    return Prepared(examples=contents.examples, labelled=contents.labelled)
+
+
+def _limited(found: dict[str, Any], labels: Any, limit: int | None) -> tuple[dict[str, Any], Any]:
+    if limit is None:
+        return found, labels
+    return {name: array[:limit] for name, array in found.items()}, None if labels is None else labels[:limit]
+
+
+def _fit(found: dict[str, Any], tensor: TensorInfo, source: str) -> Any:
+    """One input array, converted to the model's type where that loses nothing that matters."""
+    import numpy as np
+
+    if tensor.name not in found:
+        raise data_error(
+            f"{source}: no array for the model's input '{tensor.name}' (found {', '.join(found) or 'none'}). "
+            "Name it like the input, or map it with `dataset.inputs`."
+        )
+    array = np.asarray(found[tensor.name])
+    if array.ndim == 0 or not len(array):
+        raise data_error(f"{source}: '{tensor.name}' has no examples. An evaluation set needs at least 59, better 500.")
+    counts = {name: len(np.asarray(a)) for name, a in found.items()}
+    if len(set(counts.values())) > 1:
+        raise data_error(f"{source}: the inputs have different numbers of examples: {counts}. Make them equal.")
+    expected = np.dtype(tensor.dtype) if tensor.dtype in np.sctypeDict else None
+    if expected is None:
+        raise data_error(f"the model's input '{tensor.name}' is of type {tensor.dtype}, which datasets cannot hold yet.")
+    if array.dtype != expected:
+        if array.dtype.kind not in "biuf" or not np.can_cast(array.dtype, expected, "same_kind"):
+            raise data_error(
+                f"{source}: '{tensor.name}' is {array.dtype}, the model expects {tensor.dtype}. Convert it when saving the file."
+            )
+        array = array.astype(expected)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise data_error(f"{source}: '{tensor.name}' holds NaN or infinite values. Remove or repair those examples.")
+    wanted = tensor.shape[1:]
+    if tensor.shape and (
+        array.ndim != len(tensor.shape)
+        or any(isinstance(w, int) and w > 0 and w != got for w, got in zip(wanted, array.shape[1:], strict=True))
+    ):
+        shown = "x".join(str(d) if d not in (None, "") else "?" for d in ["examples", *wanted])
+        got = "x".join(map(str, array.shape))
+        raise data_error(
+            f"{source}: '{tensor.name}' has shape {got}, the model expects {shown}. Reshape it when saving the file."
+        )
+    return array
+
+
+def _labels(labels: Any, inputs: dict[str, Any], source: str) -> Any:
+    import numpy as np
+
+    if labels is None:
+        return None
+    array = np.asarray(labels)
+    examples = len(next(iter(inputs.values())))
+    if array.ndim == 0 or len(array) != examples:
+        count = 0 if array.ndim == 0 else len(array)
+        raise data_error(f"{source}: {count} labels for {examples} examples. Every example needs one.")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise data_error(f"{source}: the labels hold NaN or infinite values. Remove or repair those examples.")
+    if array.dtype.kind not in "biuf":
+        raise data_error(f"{source}: the labels are {array.dtype}, not numbers. Save class indices instead of names.")
+    return array

@@ -1,0 +1,54 @@
+"""A dataset as plain arrays on disk: one .npy per model input, and the labels.
+
+Every worker reads this form, whatever the user's format was; it is memory-mapped, so nobody holds it whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """What lies in the folder: input names in order, the number of examples, whether there are labels."""
+
+    inputs: list[str]
+    examples: int
+    labelled: bool
+
+
+class PreparedDataset:
+    """Reads a prepared folder. Arrays have shape [examples, ...], in the model's own element types."""
+
+    def __init__(self, folder: Path):
+        import numpy as np
+
+        self.contents = msgspec.json.decode((folder / "contents.json").read_bytes(), type=Contents)
+        self.inputs: dict[str, Any] = {
+            name: np.load(folder / f"input{i}.npy", mmap_mode="r") for i, name in enumerate(self.contents.inputs)
+        }
+        self.labels: Any = np.load(folder / "labels.npy") if self.contents.labelled else None
+
+    def feeds(self, batch_size: int) -> Iterator[dict[str, Any]]:
+        """Feeds of `batch_size` consecutive examples; the last one may be smaller."""
+        import numpy as np
+
+        for start in range(0, self.contents.examples, batch_size):
+            yield {name: np.ascontiguousarray(array[start : start + batch_size]) for name, array in self.inputs.items()}
+
+
+def write_prepared(folder: Path, inputs: dict[str, Any], labels: Any) -> Contents:
+    """Write arrays in this form; `labels` may be None."""
+    import numpy as np
+
+    for i, array in enumerate(inputs.values()):
+        np.save(folder / f"input{i}.npy", array)
+    if labels is not None:
+        np.save(folder / "labels.npy", labels)
+    examples = len(next(iter(inputs.values())))
+    contents = Contents(inputs=list(inputs), examples=examples, labelled=labels is not None)
+    (folder / "contents.json").write_bytes(msgspec.json.encode(contents))
+    return contents

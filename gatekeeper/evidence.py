@@ -1,0 +1,43 @@
+"""What a gate is given to judge one variant by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gatekeeper.records import Artifact, RoundData
+
+if TYPE_CHECKING:
+    from gatekeeper.stats.retention import PairedScores
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Paired scores of baseline and variant on the evaluation set, or why there are none.
+
+    `error` is set when the accuracy cannot be judged (no dataset, a baseline at chance level ...). `agreement`
+    says that there were no labels: the scores then compare the variant with the baseline's own answers.
+    """
+
+    metric: str = ""
+    baseline: float | None = None
+    variant: float | None = None
+    scores: PairedScores | None = None
+    agreement: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Measurements of one variant and its baseline.
+
+    `baseline[i]`, `variant[i]` and `control[i]` were measured in the same round. `alpha` is one-sided, for this
+    look.
+    """
+
+    artifact: Artifact
+    baseline: list[RoundData] = field(default_factory=list)
+    variant: list[RoundData] = field(default_factory=list)
+    control: list[RoundData] = field(default_factory=list)
+    comparison: Comparison = field(default_factory=Comparison)
+    alpha: float = 0.01

@@ -1,0 +1,219 @@
+"""ONNX Runtime: the reference runtime of ONNX models, and its own quantizers."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks._base import OptimizeJob
+
+if TYPE_CHECKING:
+    import onnx
+
+    from gatekeeper.models.info import Assessment
+
+EXTRA = "onnx-runtime"
+REQUIRES = ("onnxruntime", "onnx", "onnx-ir", "numpy")
+
+TECHNIQUES = {
+    "graph_optimized": "constant folding and operator fusion done ahead of time; same numbers, shorter load",
+    "fp16": "weights and arithmetic in half precision; inputs and outputs stay as they are",
+    "int8_dynamic": "8-bit weights, activations quantized while running; no calibration set",
+    "int8_static": "8-bit weights and activations (QDQ, per channel), scales from the calibration set",
+    "int4_weight_only": "4-bit weights in blocks of 32, for the constant matrices of MatMul",
+}
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_PROTOBUF_LIMIT = 1_900_000_000  # a protobuf message ends at 2 GiB; above this, weights go to a second file
+
+
+def supports(model_format: str, device: str) -> str | None:
+    """None, or why ONNX Runtime cannot run this format on this device."""
+    if model_format != "onnx":
+        return f"ONNX Runtime reads .onnx, not {model_format}"
+    if device not in _PROVIDERS:
+        return f"this version drives ONNX Runtime on {' and '.join(_PROVIDERS)}, not on {device}"
+    return None
+
+
+def defaults(device: str) -> tuple[str, ...]:
+    """Techniques worth trying on a device."""
+    if device == "cuda":
+        return ("graph_optimized", "fp16")
+    return ("int8_dynamic", "int8_static", "int4_weight_only")
+
+
+def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
+    """None, or why the technique cannot change this model."""
+    weighted, floats = model.weighted_operators, sum(model.weights.get(t, 0) for t in ("float32", "float16"))
+    if technique == "graph_optimized":
+        return None
+    if not floats:
+        return "the model has no floating-point weights"
+    if technique == "fp16":
+        return None if model.weights.get("float32") else "the model has no 32-bit weights"
+    if model.quantized:
+        return "the model is already quantized; start from the floating-point export"
+    if technique == "int4_weight_only" and "MatMul" not in weighted:
+        return f"it quantizes constant matrices of MatMul, and the model has none (it has {', '.join(weighted) or 'no weights'})"
+    if not set(weighted) & {"MatMul", "Gemm", "Conv", "LSTM", "Attention", "Gather"}:
+        return "no operator with constant weights that ONNX Runtime can quantize"
+    if technique == "int8_static" and not calibrated:
+        return "it needs `dataset.calibration`: examples that are not in the evaluation set"
+    return None
+
+
+def optimize(job: OptimizeJob) -> None:
+    """Write the artifact to the folder `job.destination`, as model.onnx."""
+    make = {
+        "graph_optimized": _graph_optimized,
+        "fp16": _fp16,
+        "int8_dynamic": _int8_dynamic,
+        "int8_static": _int8_static,
+        "int4_weight_only": _int4_weight_only,
+    }[job.technique]
+    make(job, job.destination / "model.onnx")
+
+
+def _graph_optimized(job: OptimizeJob, target: Path) -> None:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Not ORT_ENABLE_ALL: its layout changes belong to the CPU they were made on, and the artifact must not.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(target)
+    options.log_severity_level = 3
+    if job.source.stat().st_size > _PROTOBUF_LIMIT:
+        options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "model.onnx.data")
+    onnxruntime.InferenceSession(str(job.source), options, providers=["CPUExecutionProvider"])
+
+
+def _fp16(job: OptimizeJob, target: Path) -> None:
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    _save(convert_float_to_float16(onnx.load(str(job.source)), keep_io_types=True), target)
+
+
+def _int8_dynamic(job: OptimizeJob, target: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        quantize_dynamic(
+            _shape_inferred(job, Path(folder)), target, weight_type=QuantType.QInt8, use_external_data_format=_large(job)
+        )
+    _check_quantized(target)
+
+
+def _int8_static(job: OptimizeJob, target: Path) -> None:
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    from gatekeeper.evaluate.prepared import PreparedDataset
+
+    if job.calibration is None:
+        raise NotMeasured("data", "int8_static needs `dataset.calibration`. Name a calibration set.")
+    examples = iter(PreparedDataset(job.calibration).feeds(batch_size=1))
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def get_next(self) -> dict[str, Any] | None:
+            return next(examples, None)
+
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        quantize_static(
+            _shape_inferred(job, Path(folder)),
+            target,
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            # Without VNNI, pairs of 8-bit products are added in 16 bits and saturate; 7-bit weights cannot.
+            reduce_range=not job.vnni,
+            use_external_data_format=_large(job),
+            # The adjustment assumes a bias of shape [n]; exporters also write [1, n], which it cannot index.
+            extra_options={"QDQDisableWeightAdjustForInt32Bias": True},
+        )
+    _check_quantized(target)
+
+
+def _int4_weight_only(job: OptimizeJob, target: Path) -> None:
+    import onnx
+    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+    # accuracy_level 4: products in 8 bits, which is what makes 4-bit weights fast on a CPU.
+    quantizer = MatMulNBitsQuantizer(onnx.load(str(job.source)), bits=4, block_size=32, is_symmetric=True, accuracy_level=4)
+    quantizer.process()
+    _save(quantizer.model.model, target)
+    _check_quantized(target)
+
+
+def _check_quantized(target: Path) -> None:
+    """A quantizer that finds nothing to do says nothing; a copy of the original must not be judged as a variant."""
+    from gatekeeper.models.formats.onnx import inspect
+
+    if not inspect(target).quantized:
+        raise NotMeasured("unsupported", "the quantizer found no operator it can quantize; the model would be unchanged.")
+
+
+def _shape_inferred(job: OptimizeJob, folder: Path) -> Path:
+    """The model with shapes inferred and constants folded, as both int8 quantizers want it."""
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    prepared = folder / "prepared.onnx"
+    try:
+        quant_pre_process(str(job.source), str(prepared), save_as_external_data=_large(job))
+    except Exception:  # symbolic shape inference gives up on some models that quantize well without it
+        quant_pre_process(str(job.source), str(prepared), skip_symbolic_shape=True, save_as_external_data=_large(job))
+    return prepared
+
+
+def _large(job: OptimizeJob) -> bool:
+    return sum(f.stat().st_size for f in job.source.parent.glob(job.source.name + "*")) > _PROTOBUF_LIMIT
+
+
+def _save(model: onnx.ModelProto, target: Path) -> None:
+    import onnx
+
+    large = model.ByteSize() > _PROTOBUF_LIMIT
+    onnx.save(model, str(target), save_as_external_data=large, location="model.onnx.data" if large else None)
+
+
+class OrtSession:
+    """A session as a user gets it by default, apart from the number of threads."""
+
+    def __init__(self, path: Path, threads: int, device: str):
+        import onnxruntime
+
+        provider = _PROVIDERS[device]
+        if provider not in onnxruntime.get_available_providers():
+            raise NotMeasured(
+                "unsupported",
+                f"the installed ONNX Runtime has no {provider}. Install onnxruntime-gpu, or use a CPU target.",
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+        except Exception as error:
+            raise NotMeasured("model", f"ONNX Runtime cannot load the model: {_first_line(error)}") from error
+        if provider not in self._session.get_providers():
+            raise NotMeasured("unsupported", f"ONNX Runtime fell back from {provider} to the CPU. Check the GPU driver.")
+        self.inputs = tuple(i.name for i in self._session.get_inputs())
+        self.outputs = tuple(o.name for o in self._session.get_outputs())
+
+    def run(self, feed: dict[str, Any]) -> list[Any]:
+        """Every output, for a feed of numpy arrays."""
+        return self._session.run(None, feed)  # type: ignore[no-any-return]
+
+
+def open_session(path: Path, threads: int, device: str) -> OrtSession:
+    """Load `path`, a model file or the folder `optimize` wrote."""
+    return OrtSession(path / "model.onnx" if path.is_dir() else path, threads, device)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:500] if str(error).strip() else type(error).__name__

@@ -1,0 +1,56 @@
+"""What every gate shares. A gate is a module of this folder; its file name is its YAML key. It has:
+
+DESCRIPTION  one line for the schema and the reference
+UNIT         unit of the observed value and the limit
+BASIS        what it is judged on: "rounds" (again at every look), "scores" or "artifact"
+DEFAULT      the Config used when the file does not mention the gate, or None: only when mentioned
+Config       its limits: a GateConfig with described fields
+limit_key    the field of Config that holds the limit
+judge(config, evidence) -> Decision
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Protocol, cast
+
+import msgspec
+from msgspec import Meta
+
+from gatekeeper.evidence import Evidence
+from gatekeeper.records import Decision, Verdict
+from gatekeeper.registry import Registry
+
+REGISTRY = Registry("gates")
+
+
+class GateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits of a gate; `on_fail: warn` reports a failure without blocking."""
+
+    on_fail: Annotated[
+        Literal["fail", "warn"], Meta(description="`fail` blocks; `warn` reports the failure and does not block.")
+    ] = "fail"
+
+
+class Gate(Protocol):
+    """The shape of a gate module."""
+
+    DESCRIPTION: str
+    UNIT: str
+    BASIS: Literal["rounds", "scores", "artifact"]
+    DEFAULT: GateConfig | None
+    Config: type[GateConfig]
+    limit_key: str
+
+    @staticmethod
+    def judge(config: GateConfig, evidence: Evidence) -> Decision:
+        """Decide from evidence; absence is never a pass."""
+
+
+def gate(name: str) -> Gate:
+    """The gate module of that name."""
+    return cast(Gate, REGISTRY.get(name))
+
+
+def unmeasured(reason: str) -> Decision:
+    """Something this gate needs was not measured."""
+    return Decision(verdict=Verdict.ERROR, reason=reason)

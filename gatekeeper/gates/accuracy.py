@@ -1,0 +1,74 @@
+"""The variant keeps at least `retention` of the baseline's accuracy on the evaluation set."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gatekeeper.evidence import Evidence
+from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.records import Decision, Interval, Verdict
+from gatekeeper.stats.looks import ALPHA
+from gatekeeper.stats.retention import retention_interval
+
+DESCRIPTION = "The variant keeps at least this fraction of the baseline's accuracy."
+UNIT = "fraction"
+BASIS: Literal["scores"] = "scores"
+limit_key = "retention"
+
+LEAST_EXAMPLES = 59
+"""With no loss at all, 59 examples are the fewest that show 95 % retention: 0.95^59 < 5 %."""
+COMFORTABLE_EXAMPLES = 500
+
+
+class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limit of the accuracy gate."""
+
+    retention: Annotated[float, Meta(gt=0, le=1, description="Least fraction of the baseline's accuracy that must be kept.")] = (
+        0.95
+    )
+
+
+DEFAULT = Config()
+
+
+def judge(config: Config, evidence: Evidence) -> Decision:
+    """PASS if the lower bound of the retention clears the limit; the evaluation set is looked at once."""
+    found = evidence.comparison
+    if found.error or found.scores is None:
+        return unmeasured(found.error or "no accuracy was measured")
+    name = "agreement" if found.agreement else None
+    kept = retention_interval(found.scores, ALPHA)
+    n = found.scores.examples
+    details = {"metric": found.metric, "baseline": found.baseline, "variant": found.variant, "examples": n}
+    if not math.isfinite(kept.observed):
+        return unmeasured(f"{found.metric} of the baseline is {found.baseline}, of which nothing can be kept")
+    verdict, reason = _decide(config.retention, kept, n)
+    values = f"{found.metric} {_number(found.baseline)} -> {_number(found.variant)}"
+    if verdict is not Verdict.FAIL and n < COMFORTABLE_EXAMPLES:
+        reason += f"; {n} examples leave {kept.observed - kept.lower:.1%} of doubt, {4 * n} would about halve it"
+    return Decision(
+        verdict=verdict,
+        reason=f"{reason} ({values})",
+        observed=kept.observed,
+        lower=kept.lower,
+        upper=kept.upper,
+        name=name,
+        details=details,
+    )
+
+
+def _decide(limit: float, kept: Interval, examples: int) -> tuple[Verdict, str]:
+    if kept.upper < limit:
+        return Verdict.FAIL, f"keeps {kept.observed:.1%}, at most {kept.upper:.1%}, needs {limit:.1%}"
+    if examples < LEAST_EXAMPLES:
+        return Verdict.INCONCLUSIVE, f"{examples} examples cannot show {limit:.1%}; at least {LEAST_EXAMPLES} are needed"
+    if kept.lower >= limit:
+        return Verdict.PASS, f"keeps {kept.observed:.1%}, at least {kept.lower:.1%}"
+    return Verdict.INCONCLUSIVE, f"keeps between {kept.lower:.1%} and {kept.upper:.1%}, which does not decide {limit:.1%}"
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4g}"

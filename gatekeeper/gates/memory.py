@@ -1,0 +1,68 @@
+"""The variant's peak memory is at least `reduction` smaller than the baseline's."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gatekeeper.evidence import Evidence
+from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.records import Decision, Verdict
+from gatekeeper.stats.rounds import ratio_interval
+
+DESCRIPTION = "The variant's peak memory is at least this fraction smaller than the baseline's."
+UNIT = "fraction"
+BASIS: Literal["rounds"] = "rounds"
+limit_key = "reduction"
+
+SMALLEST_BASELINE_BYTES = 2 * 2**20
+"""Below this a model's footprint drowns in the allocator's and the runtime's own noise."""
+
+
+class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limit of the memory gate."""
+
+    reduction: Annotated[
+        float, Meta(gt=0, lt=1, description="Least reduction of peak memory, as a fraction: 0.5 is half as much.")
+    ] = 0.5
+
+
+DEFAULT = Config()
+
+
+def judge(config: Config, evidence: Evidence) -> Decision:
+    """PASS if the upper bound of ln(variant / baseline) is at most ln(1 - reduction)."""
+    pairs = [
+        (v.peak_bytes, b.peak_bytes)
+        for v, b in zip(evidence.variant, evidence.baseline, strict=True)
+        if v.peak_bytes is not None and b.peak_bytes is not None
+    ]
+    if not pairs or len(pairs) < len(evidence.variant):
+        return unmeasured("peak memory was not measured in every round")
+    baseline = sum(b for _, b in pairs) / len(pairs)
+    details = {"baseline_bytes": baseline, "variant_bytes": sum(v for v, _ in pairs) / len(pairs), "rounds": len(pairs)}
+    if baseline < SMALLEST_BASELINE_BYTES:
+        return Decision(
+            verdict=Verdict.INCONCLUSIVE,
+            reason=f"not measurable: the baseline needs only {baseline / 2**20:.1f} MiB above the bare runtime, which is "
+            "within its noise; judge a model this small with `package_size` and set `gates.memory: disabled`",
+            details=details,
+            settled=True,
+        )
+    # A variant below the runtime's own noise is at least as small as one byte; the logarithm needs it positive.
+    ratio = ratio_interval([max(v, 1) for v, _ in pairs], [b for _, b in pairs], evidence.alpha)
+    if not math.isfinite(ratio.observed):
+        return unmeasured("the baseline's memory reads as zero")
+    lower, upper = 1 - ratio.upper, 1 - ratio.lower
+    observed = 1 - ratio.observed
+    if lower >= config.reduction:
+        verdict, reason = Verdict.PASS, f"{observed:.0%} smaller, at least {lower:.0%}"
+    elif upper < config.reduction:
+        how = f"{observed:.0%} smaller, at most {upper:.0%}" if observed > 0 else f"{-observed:.0%} larger than the baseline"
+        verdict, reason = Verdict.FAIL, f"{how}, needs {config.reduction:.0%}"
+    else:
+        verdict = Verdict.INCONCLUSIVE
+        reason = f"between {lower:.0%} and {upper:.0%} smaller, which does not decide {config.reduction:.0%}"
+    return Decision(verdict=verdict, reason=reason, observed=observed, lower=lower, upper=upper, details=details)

@@ -1,0 +1,66 @@
+"""The variant's inference time is consistent: the slow tail (p95) stays close to the median."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gatekeeper.evidence import Evidence
+from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.records import Decision, Verdict
+from gatekeeper.stats.rounds import ratio_interval
+
+DESCRIPTION = "p95 latency is at most this fraction above the median."
+UNIT = "fraction"
+BASIS: Literal["rounds"] = "rounds"
+limit_key = "max_variation"
+
+LEAST_SAMPLES = 20
+"""A 95th percentile of fewer inferences is one of the two slowest, and too low on average."""
+
+
+class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limit of the stability gate."""
+
+    max_variation: Annotated[
+        float, Meta(gt=0, le=10, description="Largest (p95 - p50) / p50 of the latency within a process.")
+    ] = 0.2
+
+
+DEFAULT = Config()
+
+
+def judge(config: Config, evidence: Evidence) -> Decision:
+    """PASS if the upper bound over rounds of ln(p95 / p50) is at most ln(1 + max_variation)."""
+    rounds = evidence.variant
+    if not rounds:
+        return unmeasured("no latency was measured")
+    if min(r.count for r in rounds) < LEAST_SAMPLES:
+        return Decision(
+            verdict=Verdict.INCONCLUSIVE,
+            reason=f"only {min(r.count for r in rounds)} inferences a round; a p95 needs {LEAST_SAMPLES}: raise `measure.budget`",
+        )
+    ratio = ratio_interval([r.p95_ns for r in rounds], [r.median_ns for r in rounds], evidence.alpha)
+    if not math.isfinite(ratio.observed):
+        return unmeasured("the latencies are not numbers")
+    observed, lower, upper = ratio.observed - 1, ratio.lower - 1, ratio.upper - 1
+    own = ratio_interval([r.p95_ns for r in evidence.baseline], [r.median_ns for r in evidence.baseline], evidence.alpha)
+    if upper <= config.max_variation:
+        verdict, reason = Verdict.PASS, f"p95 is {observed:.0%} above the median, at most {upper:.0%}"
+    elif lower > config.max_variation and not own.observed - 1 <= config.max_variation:
+        # The same runner makes the original model as inconsistent, so this says nothing of the variant.
+        verdict = Verdict.INCONCLUSIVE
+        reason = (
+            f"this runner is too noisy: p95 is {observed:.0%} above the median, and {own.observed - 1:.0%} for the baseline, "
+            f"where {config.max_variation:.0%} is allowed; use a quieter runner or pin `threads`"
+        )
+    elif lower > config.max_variation:
+        verdict = Verdict.FAIL
+        reason = f"p95 is {observed:.0%} above the median, allowed {config.max_variation:.0%}; the baseline's is {own.observed - 1:.0%}"
+    else:
+        verdict = Verdict.INCONCLUSIVE
+        reason = f"p95 is {lower:.0%} to {upper:.0%} above the median, which does not decide {config.max_variation:.0%}"
+    details = {"baseline": own.observed - 1, "rounds": len(rounds)}
+    return Decision(verdict=verdict, reason=reason, observed=observed, lower=lower, upper=upper, details=details)

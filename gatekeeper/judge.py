@@ -1,0 +1,101 @@
+"""From evidence to verdicts: gates of a variant, variants of a target, targets of a report.
+
+What is certain wins. A variant must pass every gate, so one certain failure decides it; a target with
+`require: best` needs one passing variant, so one certain pass decides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gatekeeper.config.load import Limit
+from gatekeeper.config.units import parse_size
+from gatekeeper.errors import ExitCode
+from gatekeeper.evidence import Evidence
+from gatekeeper.records import Decision, GateResult, LegReport, Report, VariantReport, Verdict
+
+_AND = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
+_OR = (Verdict.PASS, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.FAIL)
+
+
+def all_of(verdicts: Iterable[Verdict]) -> Verdict:
+    """Every part must pass. Nothing at all is not a pass; neither is a part that was skipped."""
+    found = list(verdicts)
+    for verdict in _AND:
+        if verdict in found:
+            return verdict
+    return Verdict.PASS if found and all(v is Verdict.PASS for v in found) else Verdict.ERROR
+
+
+def any_of(verdicts: Iterable[Verdict]) -> Verdict:
+    """One part must pass."""
+    found = list(verdicts)
+    return next((v for v in _OR if v in found), Verdict.ERROR)
+
+
+def judge_gate(limit: Limit, evidence: Evidence) -> GateResult:
+    """One gate on one variant."""
+    return _disabled(limit) or _result(limit, limit.gate.judge(limit.config, evidence))  # type: ignore[arg-type]
+
+
+def unmeasured_gate(limit: Limit, reason: str) -> GateResult:
+    """A gate on a variant that could not be made or run."""
+    return _disabled(limit) or _result(limit, Decision(verdict=Verdict.ERROR, reason=reason))
+
+
+def _disabled(limit: Limit) -> GateResult | None:
+    if limit.config is not None:
+        return None
+    return _result(limit, Decision(verdict=Verdict.SKIP, reason="disabled in the pipeline file"))
+
+
+def _result(limit: Limit, decision: Decision) -> GateResult:
+    value = getattr(limit.config, limit.gate.limit_key) if limit.config else None
+    return GateResult(
+        gate=decision.name or limit.name,
+        verdict=decision.verdict,
+        observed=decision.observed,
+        lower=decision.lower,
+        upper=decision.upper,
+        limit=float(parse_size(value)) if isinstance(value, str) else value,
+        unit=limit.gate.UNIT,
+        reason=decision.reason,
+        where=limit.where,
+        blocking=limit.config is not None and limit.config.on_fail == "fail",
+        details=decision.details | ({"settled": True} if decision.settled else {}),
+    )
+
+
+def variant_verdict(gates: Iterable[GateResult]) -> Verdict:
+    """Gates that only warn, or are disabled, do not count; a variant without any that count is not a pass."""
+    return all_of(g.verdict for g in gates if g.blocking)
+
+
+def select(variants: Iterable[VariantReport]) -> str | None:
+    """The best passing variant: the fastest by what is sure, the smaller file where that is equal or unknown."""
+    passing = [v for v in variants if v.verdict is Verdict.PASS]
+    return min(passing, key=_rank).id if passing else None
+
+
+def _rank(variant: VariantReport) -> tuple[float, float, str]:
+    speed = next((g.lower for g in variant.gates if g.gate == "speedup" and g.lower is not None), 0.0)
+    size = variant.artifact.bytes if variant.artifact else 0
+    return -speed, size, variant.id
+
+
+def target_verdict(require: str, variants: Iterable[VariantReport], legs: Iterable[LegReport]) -> Verdict:
+    """Verdict of a target; variants that do not apply do not count, a leg that could not run blocks."""
+    verdicts = [v.verdict for v in variants if v.verdict is not Verdict.SKIP]
+    found = all_of(verdicts) if require == "all" else any_of(verdicts)
+    return all_of([found, Verdict.ERROR]) if any(leg.error for leg in legs) else found
+
+
+def exit_code(report: Report) -> ExitCode:
+    """What the report tells the shell."""
+    if report.verdict is Verdict.INCONCLUSIVE and report.pipeline.on_inconclusive == "warn":
+        return ExitCode.PASS
+    return {
+        Verdict.PASS: ExitCode.PASS,
+        Verdict.FAIL: ExitCode.FAILED,
+        Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+    }.get(report.verdict, ExitCode.NOT_MEASURED)

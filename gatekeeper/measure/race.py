@@ -1,0 +1,143 @@
+"""Measures arms round by round until every variant is decided, the rounds are used up or the time is."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.measure.memory import available
+from gatekeeper.measure.rounds import BASELINE, CONTROL, Arm, Round, Settings, measure_round
+from gatekeeper.progress import Progress
+from gatekeeper.records import Control, Performance, RoundData
+from gatekeeper.stats.rounds import ratio_interval
+
+COPIES_IN_MEMORY = 3  # a runtime may hold a model's bytes this many times while loading it
+
+
+@dataclass
+class Race:
+    """What all rounds of some arms found."""
+
+    rounds: list[Round] = field(default_factory=list)
+    failures: dict[str, NotMeasured] = field(default_factory=dict)
+    elapsed_s: float = 0.0
+
+    def paired(self, variant: str) -> tuple[list[RoundData], list[RoundData], list[RoundData]]:
+        """Baseline, variant and control data of the rounds in which all three were measured."""
+        rows = [r.data for r in self.rounds if {BASELINE, CONTROL, variant} <= r.data.keys()]
+        return [d[BASELINE] for d in rows], [d[variant] for d in rows], [d[CONTROL] for d in rows]
+
+
+Decided = Callable[[str, Race], bool]  # (variant id, race so far): nothing more to learn
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to look and when to stop."""
+
+    looks: Sequence[int]
+    budget_s: float
+    seed: int
+
+
+def race(
+    baseline: Arm, variants: Sequence[Arm], settings: Settings, limits: Limits, decided: Decided, progress: Progress
+) -> Race:
+    """Race the variants against the baseline, all together where they fit in memory, else one pair at a time.
+
+    A baseline that fails ends the race with `NotMeasured`; a failing variant only leaves it.
+    """
+    start, whole = time.monotonic(), Race()
+    groups = [list(variants)] if _fit_together([baseline, *variants]) else [[v] for v in variants]
+    order = random.Random(limits.seed)
+    for position, group in enumerate(groups):
+        deadline = start + limits.budget_s * (position + 1) / len(groups)
+        _race_group(baseline, group, settings, limits, deadline, order, decided, progress, whole)
+    whole.elapsed_s = time.monotonic() - start
+    return whole
+
+
+def _race_group(
+    baseline: Arm,
+    variants: list[Arm],
+    settings: Settings,
+    limits: Limits,
+    deadline: float,
+    order: random.Random,
+    decided: Decided,
+    progress: Progress,
+    whole: Race,
+) -> None:
+    control = Arm(CONTROL, baseline.framework, baseline.artifact)
+    undecided = list(variants)
+    for number in range(1, max(limits.looks) + 1):
+        started = time.monotonic()
+        found = measure_round(len(whole.rounds), [baseline, control, *undecided], settings, order)
+        for name in (BASELINE, CONTROL):
+            if name in found.failures:
+                failure = found.failures[name]
+                raise NotMeasured(failure.kind, f"the baseline cannot be measured: {failure}")
+        whole.rounds.append(found)
+        whole.failures |= found.failures
+        undecided = [v for v in undecided if v.id not in found.failures]
+        if number in limits.looks:
+            undecided = [v for v in undecided if not decided(v.id, whole)]
+        progress.round(number, max(limits.looks), [v.id for v in undecided])
+        now = time.monotonic()
+        if not undecided or now + (now - started) > deadline:
+            return
+
+
+def _fit_together(arms: Sequence[Arm]) -> bool:
+    sizes = [
+        sum(f.stat().st_size for f in a.artifact.iterdir()) if a.artifact.is_dir() else a.artifact.stat().st_size for a in arms
+    ]
+    return COPIES_IN_MEMORY * (sum(sizes) + sizes[0]) < 0.8 * available()
+
+
+def performance(data: Sequence[RoundData], batch_size: int, metric: str) -> Performance | None:
+    """One arm over its rounds; None if it has none."""
+    import numpy as np
+
+    if not data:
+        return None
+
+    def median(values: Sequence[float]) -> float:
+        return float(np.median(values))
+
+    medians = [d.median_ns for d in data]
+    peaks = [d.peak_bytes for d in data if d.peak_bytes is not None]
+    marks = [d.high_water_bytes for d in data if d.high_water_bytes is not None]
+    mean = median([d.mean_ns for d in data])
+    return Performance(
+        p50_ns=median(medians),
+        p95_ns=median([d.p95_ns for d in data]),
+        p99_ns=median([d.p99_ns for d in data]),
+        mean_ns=mean,
+        throughput_per_s=batch_size * 1e9 / mean,
+        load_ns=median([d.load_ns for d in data]),
+        cpu_utilisation=median([d.cpu_utilisation for d in data]),
+        variation=float(np.std(medians, ddof=1) / np.mean(medians)) if len(medians) > 1 else 0.0,
+        peak_bytes=median(peaks) if peaks else None,
+        high_water_bytes=median(marks) if marks else None,
+        memory_metric="pss" if metric == "pss" else "uss",
+        rounds=list(data),
+    )
+
+
+def control_interval(rounds: Sequence[Round], alpha: float) -> Control | None:
+    """Baseline against its copy, over every round."""
+    both = [r.data for r in rounds if {BASELINE, CONTROL} <= r.data.keys()]
+    if len(both) < 2:
+        return None
+    found = ratio_interval([d[BASELINE].median_ns for d in both], [d[CONTROL].median_ns for d in both], alpha)
+    return Control(observed=found.observed, lower=found.lower, upper=found.upper)
+
+
+def samples(rounds: Sequence[Round]) -> Mapping[str, list[list[int]]]:
+    """Raw latencies in nanoseconds: arm -> round -> inferences in order."""
+    names = dict.fromkeys(name for r in rounds for name in r.samples)
+    return {name: [r.samples[name] for r in rounds if name in r.samples] for name in names}

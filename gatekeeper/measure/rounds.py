@@ -1,0 +1,164 @@
+"""Rounds: the unit of statistics. One fresh worker per arm, all loaded, exactly one awake at a time.
+
+Iterations inside a process are not independent samples, processes are; and thread pools of idle workers keep
+spinning and steal cores, so the others are suspended while one is timed. Blocks are short and their order is drawn
+anew each time, so that a slow phase of the machine falls on every arm alike.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gatekeeper import protocol
+from gatekeeper.errors import NotMeasured
+from gatekeeper.measure.isolate import Worker
+from gatekeeper.measure.memory import Footprint
+from gatekeeper.records import RoundData
+
+BASELINE, CONTROL = "baseline", "control"
+LEAST_INFERENCES = 20  # a round, so that its p95 means something
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One model to measure: the baseline, its A/A copy, or a variant."""
+
+    id: str
+    framework: str
+    artifact: Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a round is measured; equal for every arm."""
+
+    scratch: Path
+    inputs: Path
+    threads: int
+    device: str
+    blocks: int
+    block_ms: float
+    timeout_s: float
+    memory_limit: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round found: per arm its numbers and raw latencies, or why it has none."""
+
+    index: int
+    data: dict[str, RoundData] = field(default_factory=dict)
+    samples: dict[str, list[int]] = field(default_factory=dict)
+    failures: dict[str, NotMeasured] = field(default_factory=dict)
+
+
+@dataclass
+class _Running:
+    arm: Arm
+    worker: Worker
+    load_ns: int = 0
+    peak: int | None = None
+    high_water: int | None = None
+    latencies: list[int] = field(default_factory=list)
+    cpu_ns: int = 0
+    wall_ns: int = 0
+
+
+def measure_round(index: int, arms: Sequence[Arm], settings: Settings, order: random.Random) -> Round:
+    """Measure every arm once in fresh processes; a failing arm does not stop the others."""
+    found = Round(index)
+    with ExitStack() as stack:
+        running = [
+            _Running(arm, stack.enter_context(Worker(settings.scratch, settings.memory_limit, settings.threads)))
+            for arm in order.sample(arms, len(arms))
+        ]
+        running = _each(running, found, lambda r: _open(r, settings))
+        running = _each(running, found, lambda r: _load(r, settings))
+        least = -(-LEAST_INFERENCES // settings.blocks)
+        for _ in range(settings.blocks):
+            order.shuffle(running)
+            running = _each(running, found, lambda r: _block(r, settings, least))
+        for r in running:
+            found.data[r.arm.id] = _summarise(index, r, settings.threads)
+            found.samples[r.arm.id] = r.latencies
+    return found
+
+
+def _each(running: list[_Running], found: Round, step: Callable[[_Running], None]) -> list[_Running]:
+    """Do a step on every arm in turn; arms that fail leave the round with their reason."""
+    alive = []
+    for r in running:
+        try:
+            step(r)
+        except NotMeasured as error:
+            found.failures[r.arm.id] = error
+            r.worker.close()
+        else:
+            alive.append(r)
+    return alive
+
+
+def _open(r: _Running, settings: Settings) -> None:
+    request = protocol.Open(
+        framework=r.arm.framework,
+        artifact=str(r.arm.artifact),
+        threads=settings.threads,
+        device=settings.device,
+        inputs=str(settings.inputs),
+    )
+    r.worker.ask(request, protocol.Done, settings.timeout_s)
+    r.worker.suspend()
+
+
+def _load(r: _Running, settings: Settings) -> None:
+    """Load the model while its memory is watched; the others are suspended."""
+    r.worker.resume()
+    footprint = Footprint(r.worker.pid)
+    base, resident = footprint.full(), footprint.reset_high_water()
+    peak = base or 0
+
+    def sample(full: bool) -> None:
+        nonlocal peak
+        peak = max(peak, (footprint.full() if full else footprint.quick()) or 0)
+
+    r.load_ns = r.worker.ask(protocol.Load(), protocol.Loaded, settings.timeout_s, sample).load_ns
+    sample(True)
+    high = footprint.high_water()
+    if base is not None:
+        r.peak = peak - base
+    if resident is not None and high is not None:
+        r.high_water = high - resident
+    r.worker.suspend()
+
+
+def _block(r: _Running, settings: Settings, least: int) -> None:
+    r.worker.resume()
+    request = protocol.Block(duration_ns=int(settings.block_ms * 1e6), least=least)
+    timed = r.worker.ask(request, protocol.Timed, settings.timeout_s, quiet=True)
+    r.worker.suspend()
+    r.latencies += timed.latencies_ns
+    r.cpu_ns += timed.cpu_ns
+    r.wall_ns += timed.wall_ns
+
+
+def _summarise(index: int, r: _Running, threads: int) -> RoundData:
+    import numpy as np
+
+    latencies = np.asarray(r.latencies, dtype=float)
+    p50, p95, p99 = np.percentile(latencies, [50, 95, 99])
+    return RoundData(
+        round=index,
+        count=latencies.size,
+        median_ns=float(p50),
+        mean_ns=float(latencies.mean()),
+        p95_ns=float(p95),
+        p99_ns=float(p99),
+        load_ns=r.load_ns,
+        cpu_utilisation=r.cpu_ns / (r.wall_ns * threads),
+        peak_bytes=r.peak,
+        high_water_bytes=r.high_water,
+    )

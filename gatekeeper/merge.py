@@ -1,0 +1,132 @@
+"""From legs to targets to one report. Never measures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from gatekeeper.errors import UsageError
+from gatekeeper.judge import all_of, select, target_verdict
+from gatekeeper.plan import Plan
+from gatekeeper.records import LegReport, Report, StageReport, TargetReport, VariantReport, Verdict
+
+
+def target_report(
+    name: str, hardware: str, require: Literal["best", "all"], legs: list[LegReport], variants: list[VariantReport]
+) -> TargetReport:
+    """A target from its legs, wherever each of them ran."""
+    verdict = target_verdict(require, variants, legs)
+    return TargetReport(
+        name=name,
+        hardware=hardware,
+        verdict=verdict,
+        reason=_reason(require, verdict, variants, legs),
+        selected=select(variants),
+        environment=next((leg.environment for leg in legs if leg.environment), None),
+        variants=variants,
+        require=require,
+        legs=legs,
+    )
+
+
+def _reason(require: str, verdict: Verdict, variants: list[VariantReport], legs: list[LegReport]) -> str:
+    if verdict is Verdict.PASS:
+        return ""
+    errors = [f"{leg.id}: {leg.error}" for leg in legs if leg.error]
+    if errors and verdict is Verdict.ERROR:
+        return "; ".join(errors)
+    counted = [v for v in variants if v.verdict is not Verdict.SKIP]
+    if not counted:
+        return "no technique applies to this model: nothing was optimized"
+    if require == "all":
+        return f"every variant must pass; {sum(v.verdict is not Verdict.PASS for v in counted)} of {len(counted)} do not"
+    return f"none of {len(counted)} variants passes every gate"
+
+
+def report_verdict(targets: Sequence[TargetReport], stages: Sequence[StageReport]) -> Verdict:
+    """Every target and every stage must pass; a report without a judged target is not a pass."""
+    return (
+        all_of([*(t.verdict for t in targets), *(s.verdict for s in stages)])
+        if targets
+        else all_of([Verdict.ERROR, *(s.verdict for s in stages)])
+    )
+
+
+def merge(reports: Sequence[Report], plan: Plan | None = None) -> Report:
+    """One report of several legs' reports.
+
+    They must speak of the same model and pipeline file, no leg may come twice, and every leg of the manifest must
+    be there: what is missing is an error that blocks.
+    """
+    first = reports[0]
+    for other in reports[1:]:
+        if other.pipeline.sha256 != first.pipeline.sha256:
+            raise UsageError(
+                f"the results come from different pipeline files ({_short(first)} and {_short(other)}). Run them from one commit."
+            )
+        if other.model.sha256 != first.model.sha256:
+            raise UsageError("the results come from different models. Run every leg on the same model file.")
+    if plan is not None and plan.pipeline_sha256 != first.pipeline.sha256:
+        raise UsageError("the plan was made from another pipeline file than the results. Make the plan from the same commit.")
+    legs: dict[str, tuple[str, str, Literal["best", "all"], LegReport]] = {}
+    variants: dict[str, list[VariantReport]] = {}
+    for report in reports:
+        for target in report.targets:
+            for leg in target.legs:
+                if leg.id in legs:
+                    raise UsageError(f"two results for the leg '{leg.id}'. Pass each leg's report once.")
+                legs[leg.id] = (target.name, target.hardware, target.require, leg)
+                variants[leg.id] = [v for v in target.variants if v.id.startswith(leg.id + "/")]
+    manifest = plan.leg_ids() if plan else first.pipeline.legs
+    unknown = sorted(set(legs) - set(manifest))
+    if unknown:
+        raise UsageError(
+            f"the results hold legs that the plan does not: {', '.join(unknown)}. Make the plan from the same commit."
+        )
+    targets = _targets(manifest, legs, variants)
+    stages = _stages(reports)
+    return msgspec.structs.replace(
+        first,
+        verdict=report_verdict(targets, stages),
+        targets=targets,
+        stages=stages,
+        notes=list(dict.fromkeys(note for r in reports for note in r.notes)),
+    )
+
+
+def _targets(
+    manifest: list[str],
+    legs: dict[str, tuple[str, str, Literal["best", "all"], LegReport]],
+    variants: dict[str, list[VariantReport]],
+) -> list[TargetReport]:
+    names = list(dict.fromkeys(leg.partition("/")[0] for leg in manifest))
+    found = []
+    for name in names:
+        own = [leg for leg in manifest if leg.partition("/")[0] == name]
+        there = [legs[leg] for leg in own if leg in legs]
+        hardware, require = (there[0][1], there[0][2]) if there else ("", "best")
+        missing = [
+            LegReport(id=leg, framework=leg.partition("/")[2], error="no result came back for this leg")
+            for leg in own
+            if leg not in legs
+        ]
+        members = [v for leg in own for v in variants.get(leg, [])]
+        found.append(target_report(name, hardware, require, [entry[3] for entry in there] + missing, members))
+    return found
+
+
+def _stages(reports: Sequence[Report]) -> list[StageReport]:
+    """Stages ran once per leg: the worst of each is what counts."""
+    found: dict[str, StageReport] = {}
+    for report in reports:
+        for stage in report.stages:
+            known = found.get(stage.stage)
+            if known is None or (known.verdict is Verdict.PASS and stage.verdict is not Verdict.PASS):
+                found[stage.stage] = stage
+    return list(found.values())
+
+
+def _short(report: Report) -> str:
+    return report.pipeline.sha256[:12]

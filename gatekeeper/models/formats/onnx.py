@@ -1,0 +1,165 @@
+"""Inspects ONNX files by their structure; weights are counted, never loaded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import prod
+from pathlib import Path
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.models.info import Assessment, TensorInfo
+from gatekeeper.models.protobuf import Malformed, Message, Reader, Shape
+
+SUFFIXES = (".onnx",)
+
+# Field numbers of onnx.proto3. Tensor data is skipped by seeking over it.
+SHAPES = {
+    "model": Shape({7: "graph", 8: "opset", 25: "function"}),
+    "opset": Shape(),
+    "graph": Shape({1: "node", 5: "tensor", 11: "value", 12: "value", 15: "sparse"}, frozenset({10, 13, 14})),
+    "function": Shape({7: "node"}),
+    "node": Shape({5: "attribute"}),
+    "attribute": Shape({5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse"}, frozenset({4, 7, 8, 9})),
+    "tensor": Shape({13: "entry"}, frozenset({4, 5, 6, 7, 9, 10, 11})),
+    "sparse": Shape({1: "tensor", 2: "tensor"}),
+    "entry": Shape(),
+    "value": Shape({2: "type"}),
+    "type": Shape({1: "tensor_type"}),
+    "tensor_type": Shape({2: "shape"}),
+    "shape": Shape({1: "dimension"}),
+    "dimension": Shape(),
+}
+
+DTYPES = {
+    1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "string", 9: "bool",
+    10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128", 16: "bfloat16",
+    17: "float8e4m3fn", 18: "float8e4m3fnuz", 19: "float8e5m2", 20: "float8e5m2fnuz", 21: "uint4", 22: "int4",
+    23: "float4e2m1",
+}  # fmt: skip
+
+QUANTIZED = {
+    "QLinearConv", "QLinearMatMul", "MatMulInteger", "ConvInteger", "DynamicQuantizeLinear", "DequantizeLinear",
+    "MatMulNBits", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QAttention", "QGemm", "GatherBlockQuantized",
+}  # fmt: skip
+ATTENTION = {"Attention", "MultiHeadAttention", "GroupQueryAttention", "RotaryEmbedding", "EmbedLayerNormalization"}
+WEIGHTED = {"MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN", "Attention", "Gather"}
+
+
+def inspect(path: Path) -> Assessment:
+    """Characteristics of an ONNX model; `NotMeasured` (kind model) if it is not one."""
+    size = path.stat().st_size
+    if size == 0:
+        raise NotMeasured("model", f"{path}: the file is empty. Export the model again.")
+    with path.open("rb") as file:
+        if file.read(23) == b"version https://git-lfs":
+            raise NotMeasured("model", f"{path}: a Git LFS pointer, not the model. Fetch it with `git lfs pull`.")
+        file.seek(0)
+        try:
+            model = Reader(file, SHAPES).read("model", size)
+        except Malformed as error:
+            raise NotMeasured(
+                "model", f"{path}: not a readable ONNX model ({error}). Export it again, or check that the copy is complete."
+            ) from None
+    graphs = model.message(7)
+    if not graphs or not graphs[-1].message(12):
+        raise NotMeasured("model", f"{path}: not an ONNX model: it has no graph with outputs. Export it again.")
+    return _assess(path, size, model, graphs[-1])
+
+
+def _assess(path: Path, size: int, model: Message, graph: Message) -> Assessment:
+    tensors, nodes = _walk(graph)
+    for function in model.message(25):
+        nodes += function.message(7)
+    weights: Counter[str] = Counter()
+    shapes: dict[str, list[int]] = {}
+    external: set[str] = set()
+    for tensor in tensors:
+        dims = tensor.integers(1)
+        weights[DTYPES.get(tensor.integer(2), "unknown")] += prod(dims)
+        shapes[tensor.string(8)] = dims
+        external |= {entry.string(2) for entry in tensor.message(13) if entry.string(1) == "location"}
+    constants = set(shapes)
+    operators = Counter(_operator(node) for node in nodes)
+    weighted = Counter(node.string(4) for node in nodes if node.string(4) in WEIGHTED and constants & set(node.strings(1)[:2]))
+    return Assessment(
+        path=str(path),
+        format="onnx",
+        files=[str(path), *(str(_external(path, name)) for name in sorted(external))],
+        bytes=size + sum(_external(path, name).stat().st_size for name in external),
+        architecture=_architecture(operators, nodes),
+        parameters=sum(weights.values()),
+        weights=dict(weights.most_common()),
+        operators=dict(operators.most_common()),
+        weighted_operators=dict(weighted.most_common()),
+        inputs=[_value(v) for v in graph.message(11) if v.string(1) not in constants],
+        outputs=[_value(v) for v in graph.message(12)],
+        opset={entry.string(1) or "ai.onnx": entry.integer(2) for entry in model.message(8)},
+        producer=" ".join(filter(None, (model.string(2), model.string(3)))),
+        quantized=bool(QUANTIZED & {name.rpartition("::")[2] for name in operators}),
+        largest_matrix=max((s for s in shapes.values() if len(s) >= 2), key=prod, default=[]),
+    )
+
+
+def _walk(graph: Message) -> tuple[list[Message], list[Message]]:
+    """Constant tensors and nodes of a graph and its subgraphs."""
+    tensors, nodes = list(graph.message(5)), list(graph.message(1))
+    for sparse in graph.message(15):
+        tensors += sparse.message(1)
+    for node in graph.message(1):
+        for attribute in node.message(5):
+            for tensor in attribute.message(5) + attribute.message(10):
+                # A Constant node's tensor is known by the node's output name.
+                named = Message(tensor)
+                named[8] = [node.strings(2)[0].encode()] if node.strings(2) else []
+                tensors.append(named)
+            for subgraph in attribute.message(6) + attribute.message(11):
+                inner_tensors, inner_nodes = _walk(subgraph)
+                tensors += inner_tensors
+                nodes += inner_nodes
+    return tensors, nodes
+
+
+def _operator(node: Message) -> str:
+    domain = node.string(7)
+    return node.string(4) if domain in ("", "ai.onnx") else f"{domain}::{node.string(4)}"
+
+
+def _external(model: Path, name: str) -> Path:
+    """The file that holds external weights; it must lie beside the model."""
+    location = (model.parent / name).resolve()
+    if not location.is_relative_to(model.parent.resolve()):
+        raise NotMeasured("model", f"{model}: its weights point outside its folder, to '{name}'. Export the model again.")
+    if not location.is_file():
+        raise NotMeasured("model", f"{model}: its weights are in '{name}', which is not there. Put both files together.")
+    return location
+
+
+def _value(value: Message) -> TensorInfo:
+    shape: list[int | str | None] = []
+    dtype = "unknown"
+    for tensor_type in (t for kind in value.message(2) for t in kind.message(1)):
+        dtype = DTYPES.get(tensor_type.integer(1), "unknown")
+        for dims in tensor_type.message(2):
+            for dim in dims.message(1):
+                shape.append(dim.integer(1) if 1 in dim else dim.string(2) or None)
+    return TensorInfo(name=value.string(1), dtype=dtype, shape=shape)
+
+
+def _architecture(operators: Counter[str], nodes: list[Message]) -> str:
+    names = {name.rpartition("::")[2] for name in operators}
+    if names & {"MoE", "QMoE"}:
+        return "mixture_of_experts"
+    softmaxed = {out for node in nodes if node.string(4) == "Softmax" for out in node.strings(2)}
+    attends = any(node.string(4) == "MatMul" and softmaxed & set(node.strings(1)) for node in nodes)
+    if names & ATTENTION or attends:
+        return "transformer"
+    for architecture, marks in (
+        ("recurrent", {"LSTM", "GRU", "RNN"}),
+        ("cnn", {"Conv", "ConvInteger", "QLinearConv"}),
+        ("tree_ensemble", {"TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble"}),
+        ("mlp", {"MatMul", "Gemm", "MatMulInteger", "QLinearMatMul", "MatMulNBits", "QGemm"}),
+        ("linear", {"LinearClassifier", "LinearRegressor"}),
+    ):
+        if names & marks:
+            return architecture
+    return "other"

@@ -1,0 +1,38 @@
+"""What is known of a model file without running it."""
+
+from __future__ import annotations
+
+from gatekeeper.records import Record
+
+
+class TensorInfo(Record, frozen=True, kw_only=True):
+    """An input or output. A dimension is a number, a symbolic name, or None when unknown."""
+
+    name: str
+    dtype: str
+    shape: list[int | str | None]
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether an axis may vary."""
+        return any(not isinstance(d, int) or d <= 0 for d in self.shape)
+
+
+class Assessment(Record, frozen=True, kw_only=True):
+    """Characteristics of a model. `weights` counts parameters per element type."""
+
+    path: str
+    format: str
+    files: list[str]
+    bytes: int
+    architecture: str
+    parameters: int
+    weights: dict[str, int]
+    operators: dict[str, int]
+    weighted_operators: dict[str, int]  # operator -> how many have a constant matrix or kernel as weight
+    inputs: list[TensorInfo]
+    outputs: list[TensorInfo]
+    opset: dict[str, int]
+    producer: str = ""
+    quantized: bool = False
+    largest_matrix: list[int] = []

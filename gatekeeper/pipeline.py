@@ -1,0 +1,196 @@
+"""The whole way from a pipeline file to a report; the only place that knows the order of the stages."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import msgspec
+
+from gatekeeper.cache import Cache
+from gatekeeper.config.load import Loaded
+from gatekeeper.errors import NotMeasured, UsageError, nearest
+from gatekeeper.evaluate.evaluation import Evaluation
+from gatekeeper.files import make_folder, write_atomic
+from gatekeeper.merge import report_verdict, target_report
+from gatekeeper.models.files import assess, digest, digest_files
+from gatekeeper.models.info import Assessment
+from gatekeeper.plan import Plan, PlannedLeg, make_plan
+from gatekeeper.progress import Progress
+from gatekeeper.records import (
+    REPORT_SCHEMA,
+    LegReport,
+    ModelInfo,
+    PipelineInfo,
+    Report,
+    StageReport,
+    TargetReport,
+    Verdict,
+)  # fmt: skip
+from gatekeeper.stages._base import REGISTRY as STAGES
+from gatekeeper.stages._base import Context, stage
+from gatekeeper.version import version
+from gatekeeper.workspace import workspace
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line adds to the pipeline file."""
+
+    output: Path
+    cache: Path
+    target: str | None = None
+    framework: str | None = None
+    attempt: int = 1
+    reproduce: str = ""
+
+
+def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
+    """Run the stages on this machine and write raw samples and artifacts to `options.output`.
+
+    Raises `UsageError` before any work when the request itself cannot be carried out; what goes wrong later is in
+    the report.
+    """
+    model, assessment = model_of(loaded)
+    plan = make_plan(loaded, assessment)
+    legs = choose_legs(plan, options)
+    make_folder(options.output)
+    with _locked(options.output), workspace(Cache(options.cache), loaded.pipeline.measure) as space:
+        identity = digest_files([Path(f) for f in assessment.files])
+        context = Context(
+            loaded=loaded,
+            model=model,
+            model_sha256=identity,
+            assessment=assessment,
+            plan=plan,
+            legs=legs,
+            space=space,
+            evaluation=Evaluation(space, loaded, assessment),
+            output=options.output,
+            progress=progress,
+            attempt=options.attempt,
+        )
+        stages = _run_stages(context)
+        if context.samples:
+            write_atomic(options.output / "samples.json", msgspec.json.encode(context.samples))
+    targets = context.targets or _unmeasured(context, stages)
+    return Report(
+        schema=REPORT_SCHEMA,
+        verdict=report_verdict(targets, stages),
+        model=ModelInfo(
+            path=_shown(model),
+            sha256=identity,
+            bytes=assessment.bytes,
+            format=assessment.format,
+            architecture=assessment.architecture,
+            parameters=assessment.parameters,
+        ),
+        pipeline=PipelineInfo(
+            path=_shown(loaded.path),
+            sha256=digest(loaded.path),
+            legs=plan.leg_ids(),
+            on_inconclusive=loaded.pipeline.gates.on_inconclusive,  # type: ignore[attr-defined]
+        ),
+        targets=targets,
+        stages=stages,
+        reproduce=options.reproduce,
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        version=version(),
+    )
+
+
+def model_of(loaded: Loaded) -> tuple[Path, Assessment]:
+    """The model and what it is; a `UsageError` when there is none, or it cannot be read."""
+    path = loaded.model_path()
+    if path is None:
+        raise UsageError(f"{loaded.path}: names no model. Add `model: {{path: model.onnx}}` or pass --model.")
+    try:
+        return path, assess(path)
+    except NotMeasured as error:
+        raise UsageError(str(error)) from None
+
+
+def choose_legs(plan: Plan, options: Options) -> list[PlannedLeg]:
+    """The legs the command line asks for."""
+    for flag, value, known in (
+        ("--target", options.target, {leg.target for leg in plan.legs}),
+        ("--framework", options.framework, {leg.framework for leg in plan.legs}),
+    ):
+        if value is not None and value not in known:
+            raise UsageError(
+                f"{flag} '{value}' is not in the pipeline file{nearest(value, known) or '.'} It has {', '.join(sorted(known))}."
+            )
+    legs = [leg for leg in plan.legs if options.target in (None, leg.target) and options.framework in (None, leg.framework)]
+    if not legs:
+        raise UsageError(f"no leg has target '{options.target}' and framework '{options.framework}'. See `gatekeeper plan`.")
+    return legs
+
+
+def _run_stages(context: Context) -> list[StageReport]:
+    """Run the listed stages in order; one that does not pass stops those after it."""
+    found: list[StageReport] = []
+    blocked_by: str | None = None
+    for name in context.loaded.pipeline.stages:
+        where = context.loaded.where("stages", context.loaded.pipeline.stages.index(name))
+        if name not in STAGES.names:
+            reason = f"cannot run: this version of gatekeeper has no stage '{name}'. Remove it from `stages` to go on without."
+            found.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where))
+        elif blocked_by:
+            reason = f"not run, because {blocked_by} did not pass"
+            found.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where))
+        else:
+            found.append(stage(name).run(context))
+            if found[-1].verdict is not Verdict.PASS:
+                blocked_by = name
+    return found
+
+
+def _unmeasured(context: Context, stages: list[StageReport]) -> list[TargetReport]:
+    """Targets of a run that never came to measure them."""
+    reason = next((s.reason for s in stages if s.verdict is not Verdict.PASS), "the stage optimization is not listed")
+    names = list(dict.fromkeys(leg.target for leg in context.legs))
+    return [
+        target_report(
+            name,
+            context.target(name).hardware,
+            "best",
+            [LegReport(id=leg.id, framework=leg.framework, error=reason) for leg in context.legs if leg.target == name],
+            [],
+        )
+        for name in names
+    ]
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Own the output folder: a second run in it would mix two reports."""
+    lock = filelock.FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise UsageError(f"{folder}: another gatekeeper is writing here. Wait for it, or choose another --output.") from None
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror}. Choose another folder with --output.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _shown(path: Path) -> str:
+    """A path as it should be read elsewhere: relative to the working folder where it lies inside it."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def attempt_from(environ: os._Environ[str] | dict[str, str]) -> int:
+    """Which attempt at this commit this is, from GITHUB_RUN_ATTEMPT; 1 elsewhere."""
+    value = environ.get("GITHUB_RUN_ATTEMPT", "")
+    return max(1, int(value)) if value.isdigit() else 1

@@ -1,0 +1,122 @@
+"""From a pipeline to the legs that must be measured: target x framework, each with its variants.
+
+Pure: nothing is run and no framework is imported. A leg or variant that cannot be is kept, with its reason.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gatekeeper.config.load import Loaded
+from gatekeeper.config.types import Target
+from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
+from gatekeeper.frameworks._base import framework
+from gatekeeper.hardware.selection import hardware
+from gatekeeper.models.files import digest
+from gatekeeper.models.info import Assessment
+from gatekeeper.records import Record
+
+PLAN_SCHEMA: Literal["gatekeeper/plan/v1"] = "gatekeeper/plan/v1"
+
+
+class PlannedVariant(Record, frozen=True, kw_only=True):
+    """One artifact to make. `skip` says why it is left out; `error` why it was asked for and cannot be."""
+
+    id: str
+    technique: str
+    skip: str | None = None
+    error: str | None = None
+
+
+class PlannedLeg(Record, frozen=True, kw_only=True):
+    """One matrix job."""
+
+    id: str
+    target: str
+    hardware: str
+    framework: str
+    extra: str
+    runs_on: str | list[str]
+    variants: list[PlannedVariant]
+    error: Annotated[str | None, Meta(description="Why the leg cannot run at all.")] = None
+
+
+class Plan(Record, frozen=True, kw_only=True):
+    """What must come back before there is a verdict."""
+
+    schema: Literal["gatekeeper/plan/v1"]
+    pipeline: str
+    pipeline_sha256: str
+    legs: list[PlannedLeg]
+
+    def leg_ids(self) -> list[str]:
+        """The manifest."""
+        return [leg.id for leg in self.legs]
+
+
+def make_plan(loaded: Loaded, model: Assessment) -> Plan:
+    """Every leg and variant the pipeline file asks for."""
+    legs = [_leg(loaded, target, name, model) for target in loaded.targets for name in loaded.frameworks(target)]
+    return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=digest(loaded.path), legs=legs)
+
+
+def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> PlannedLeg:
+    leg_id = f"{target.name}/{name}"
+    if name not in FRAMEWORKS.names:
+        error: str | None = f"this version of gatekeeper cannot run {name}; it runs {', '.join(FRAMEWORKS.names)}"
+        return _planned(leg_id, target, name, "", [], error)
+    module = framework(name)
+    device = hardware(target.hardware).DEVICE
+    error = module.supports(model.format, device)
+    asked = loaded.pipeline.optimization.techniques.get(name)
+    calibrated = bool(loaded.pipeline.dataset and loaded.pipeline.dataset.calibration)
+    variants = []
+    for technique in asked or module.defaults(device):
+        refused = module.refuses(technique, model, calibrated)
+        variants.append(
+            PlannedVariant(
+                id=f"{leg_id}/{technique}",
+                technique=technique,
+                skip=None if asked else refused,
+                error=refused if asked else None,
+            )
+        )
+    return _planned(leg_id, target, name, module.EXTRA, variants, error)
+
+
+def _planned(leg_id: str, target: Target, name: str, extra: str, variants: list[PlannedVariant], error: str | None) -> PlannedLeg:
+    return PlannedLeg(
+        id=leg_id,
+        target=target.name,
+        hardware=target.hardware,
+        framework=name,
+        extra=extra,
+        runs_on=target.runs_on,
+        variants=variants,
+        error=error,
+    )
+
+
+def github_matrix(plan: Plan) -> str:
+    """One line for `fromJSON` in a workflow's `strategy.matrix`."""
+    include = [
+        {"target": leg.target, "framework": leg.framework, "extra": leg.extra, "runs_on": leg.runs_on, "leg": leg.id}
+        for leg in plan.legs
+    ]
+    return msgspec.json.encode({"include": include}).decode()
+
+
+def read_plan(path: Path) -> Plan:
+    """A plan written by `gatekeeper plan --format json`."""
+    from gatekeeper.errors import UsageError
+
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Plan)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}. `gatekeeper plan --format json` writes one.") from None
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{path}: not a plan ({error}). `gatekeeper plan --format json` writes one.") from None

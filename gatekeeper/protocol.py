@@ -1,0 +1,153 @@
+"""What a worker is asked and what it may answer: one JSON line each way, checked on both sides.
+
+Arrays never travel here; they are files whose path does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gatekeeper.stats.retention import Kind
+
+MAX_ANSWER_BYTES = 16 << 20
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", forbid_unknown_fields=True):
+    """Base of what a worker is asked."""
+
+
+class Prepare(Request, frozen=True, kw_only=True, tag="prepare"):
+    """Read a dataset in the user's format, check it against the model, write it as plain arrays."""
+
+    dataset: dict[str, Any]  # the `dataset` section
+    path: str | None
+    folder: str  # of the pipeline file; user code is imported from here
+    labelled: bool
+    inputs: list[dict[str, Any]]  # of the model: name, dtype, shape
+    task: str | None
+    destination: str
+
+
+class Optimize(Request, frozen=True, kw_only=True, tag="optimize"):
+    """Make one artifact."""
+
+    framework: str
+    technique: str
+    source: str
+    destination: str
+    device: str
+    vnni: bool
+    calibration: str | None
+
+
+class Predict(Request, frozen=True, kw_only=True, tag="predict"):
+    """Run a model over a prepared dataset and write its judged output."""
+
+    framework: str
+    artifact: str
+    dataset: str
+    destination: str
+    threads: int
+    device: str
+    batch_size: int
+    output: str | None
+    task: str | None
+
+
+class Score(Request, frozen=True, kw_only=True, tag="score"):
+    """Compare the predictions of a variant (or of the baseline with itself) with the baseline's."""
+
+    dataset: str
+    baseline: str
+    variant: str
+    metric: str | None
+    task: str | None
+    folder: str
+    destination: str
+
+
+class Open(Request, frozen=True, kw_only=True, tag="open"):
+    """Import the framework and read the inputs to time; the model is not loaded yet."""
+
+    framework: str
+    artifact: str
+    threads: int
+    device: str
+    inputs: str
+
+
+class Load(Request, frozen=True, kw_only=True, tag="load"):
+    """Load the model and run it a few times."""
+
+
+class Block(Request, frozen=True, kw_only=True, tag="block"):
+    """Time inferences for `duration_ns`, at least `least` of them, after dropping the first ones."""
+
+    duration_ns: int
+    least: int
+
+
+AnyRequest = Prepare | Optimize | Predict | Score | Open | Load | Block
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", forbid_unknown_fields=True):
+    """Base of what a worker answers."""
+
+
+class Done(Answer, frozen=True, kw_only=True, tag="done"):
+    """It worked; the result is in the files asked for."""
+
+
+class Prepared(Answer, frozen=True, kw_only=True, tag="prepared"):
+    """The dataset was written."""
+
+    examples: int
+    labelled: bool
+
+
+class Predicted(Answer, frozen=True, kw_only=True, tag="predicted"):
+    """Predictions were written."""
+
+    output: str
+    examples: int
+
+
+class Scored(Answer, frozen=True, kw_only=True, tag="scored"):
+    """Paired scores were written; `error` says why the baseline cannot be judged against."""
+
+    metric: str
+    baseline: float | None
+    variant: float | None
+    agreement: bool
+    kind: Kind
+    examples: int
+    power: float
+    low: float
+    high: float
+    error: str | None
+
+
+class Loaded(Answer, frozen=True, kw_only=True, tag="loaded"):
+    """The model is ready."""
+
+    load_ns: int
+
+
+class Timed(Answer, frozen=True, kw_only=True, tag="timed"):
+    """Latencies of one block, in order."""
+
+    latencies_ns: list[int]
+    cpu_ns: int
+    wall_ns: int
+
+
+class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
+    """It did not work; `kind` as in `NotMeasured`."""
+
+    kind: str
+    message: str
+
+
+AnyAnswer = Done | Prepared | Predicted | Scored | Loaded | Timed | Failed

@@ -1,0 +1,229 @@
+"""The types that flow between steps, and the public report (`report.json`, schema gatekeeper/report/v1).
+
+All are frozen. Names carry their unit: `_ns`, `_bytes`. A missing number is None, never zero.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+FRAMEWORKS = ("apple_mlx", "llama_cpp", "microsoft_olive", "onnx_runtime", "openvino")
+"""The frameworks the pipeline file knows by name, whether or not this version can run them."""
+
+REPORT_SCHEMA: Literal["gatekeeper/report/v1"] = "gatekeeper/report/v1"
+
+
+class Verdict(StrEnum):
+    """What is known: `error` is not measured, `inconclusive` is measured and undecided."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+    SKIP = "skip"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """Base of every record."""
+
+
+class Interval(Record, frozen=True, kw_only=True):
+    """An observed value with one-sided confidence bounds."""
+
+    observed: float
+    lower: float
+    upper: float
+
+
+class Decision(Record, frozen=True, kw_only=True):
+    """What a gate concludes from its evidence, before it is tied to a file and a policy."""
+
+    verdict: Verdict
+    reason: str
+    observed: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    name: str | None = None  # when the gate judged something weaker than its name says, e.g. agreement
+    settled: bool = False  # more rounds would not change an inconclusive verdict
+    details: dict[str, Any] = {}
+
+
+class GateResult(Record, frozen=True, kw_only=True):
+    """One gate on one variant."""
+
+    gate: Annotated[str, Meta(description="Name of the gate, e.g. speedup.")]
+    verdict: Verdict
+    observed: Annotated[float | None, Meta(description="Point estimate, in `unit`.")] = None
+    lower: Annotated[float | None, Meta(description="Lower confidence bound.")] = None
+    upper: Annotated[float | None, Meta(description="Upper confidence bound.")] = None
+    limit: Annotated[float | None, Meta(description="The limit the bound is held against.")] = None
+    unit: str = ""
+    reason: str = ""
+    where: Annotated[str, Meta(description="file:line of the limit.")] = ""
+    blocking: Annotated[bool, Meta(description="False when `on_fail: warn` or the gate is disabled.")] = True
+    details: Annotated[dict[str, Any], Meta(description="What more the gate knows; free form.")] = {}
+
+
+class Artifact(Record, frozen=True, kw_only=True):
+    """A model file. `path` is relative to the report's folder where it lies inside it."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+class RoundData(Record, frozen=True, kw_only=True):
+    """One arm in one round: one fresh process. Raw latencies are in `samples.json` beside the report."""
+
+    round: int
+    count: int
+    median_ns: float
+    mean_ns: float
+    p95_ns: float
+    p99_ns: float
+    load_ns: int
+    cpu_utilisation: Annotated[float, Meta(description="CPU time / (wall time x threads), 0 to 1.")]
+    peak_bytes: Annotated[int | None, Meta(description="Peak footprint above the loaded runtime's own.")] = None
+    high_water_bytes: Annotated[int | None, Meta(description="The same by the kernel's VmHWM, as a cross-check.")] = None
+
+
+class Performance(Record, frozen=True, kw_only=True):
+    """One arm over all its rounds: the medians over rounds of each round's own statistics."""
+
+    p50_ns: float
+    p95_ns: float
+    p99_ns: float
+    mean_ns: float
+    throughput_per_s: Annotated[float, Meta(description="Examples per second, one request at a time.")]
+    load_ns: float
+    cpu_utilisation: float
+    variation: Annotated[float, Meta(description="Coefficient of variation of a round's median over rounds.")]
+    peak_bytes: float | None
+    high_water_bytes: float | None
+    memory_metric: Literal["pss", "uss"]
+    rounds: list[RoundData]
+
+
+class Quality(Record, frozen=True, kw_only=True):
+    """A model on the evaluation set."""
+
+    metric: str
+    value: float
+    examples: int
+
+
+class VariantReport(Record, frozen=True, kw_only=True):
+    """One optimized artifact and what is known of it."""
+
+    id: str
+    framework: str
+    technique: str
+    verdict: Verdict
+    reason: str = ""
+    artifact: Artifact | None = None
+    performance: Performance | None = None
+    quality: Quality | None = None
+    gates: list[GateResult] = []
+
+
+class Environment(Record, frozen=True, kw_only=True):
+    """The machine a leg ran on. Numbers of differing environments never meet in one statistic."""
+
+    cpu: str
+    isa: list[str]
+    threads: int
+    packages: dict[str, str]
+    cores: int = 0
+    memory_bytes: int = 0
+    os: str = ""
+    python: str = ""
+    machine: str = ""
+
+
+class Control(Record, frozen=True, kw_only=True):
+    """The A/A control: the baseline against a second copy of itself, ratio of latencies."""
+
+    observed: float
+    lower: float
+    upper: float
+
+
+class LegReport(Record, frozen=True, kw_only=True):
+    """One matrix job: target x framework, measured together on one machine."""
+
+    id: str
+    framework: str
+    environment: Environment | None = None
+    error: Annotated[str, Meta(description="Why the whole leg could not be measured; empty if it was.")] = ""
+    baseline: Performance | None = None
+    quality: Quality | None = None
+    control: Control | None = None
+    rounds: int = 0
+    max_rounds: int = 0
+    attempt: Annotated[int, Meta(description="Attempt at this commit; each spends half the error budget of the last.")] = 1
+    seed: int = 0
+    measuring_s: float = 0.0
+    total_s: float = 0.0
+    notes: list[str] = []
+
+
+class TargetReport(Record, frozen=True, kw_only=True):
+    """One kind of hardware the model must run on."""
+
+    name: str
+    verdict: Verdict
+    selected: str | None
+    environment: Environment | None
+    variants: list[VariantReport]
+    hardware: str = ""
+    reason: str = ""
+    require: Literal["best", "all"] = "best"
+    legs: list[LegReport] = []
+
+
+class StageReport(Record, frozen=True, kw_only=True):
+    """One stage of the pipeline file."""
+
+    stage: str
+    verdict: Verdict
+    reason: str = ""
+    where: str = ""
+
+
+class ModelInfo(Record, frozen=True, kw_only=True):
+    """The model under test."""
+
+    path: str
+    sha256: str
+    bytes: int = 0
+    format: str = ""
+    architecture: str = ""
+    parameters: int = 0
+
+
+class PipelineInfo(Record, frozen=True, kw_only=True):
+    """The pipeline file the verdict belongs to."""
+
+    path: str
+    sha256: str
+    legs: Annotated[list[str], Meta(description="Every leg the file asks for; a merge holds reports against it.")] = []
+    on_inconclusive: Literal["fail", "warn"] = "fail"
+
+
+class Report(Record, frozen=True, kw_only=True):
+    """Everything a run found; renderers are pure functions of it."""
+
+    schema: Literal["gatekeeper/report/v1"]
+    verdict: Verdict
+    model: ModelInfo
+    pipeline: PipelineInfo
+    targets: list[TargetReport]
+    stages: list[StageReport] = []
+    notes: list[str] = []
+    reproduce: Annotated[str, Meta(description="The command that measures this again.")] = ""
+    created: Annotated[str, Meta(description="UTC time, ISO 8601.")] = ""
+    version: Annotated[str, Meta(description="Version of gatekeeper that measured.")] = ""

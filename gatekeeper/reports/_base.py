@@ -1,0 +1,126 @@
+"""What every reporter shares. A reporter is a module of this folder; its file name is the name of its format.
+
+    FILE_NAME             the file it writes in the output folder, None if it is only printed
+    render(report) -> str a pure function; it never measures
+
+Strings in a report may come from anywhere (file names, a model's metadata, a stranger's pull request), so each
+reporter cleans them for its own format.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Protocol, cast
+
+import msgspec
+
+from gatekeeper.errors import UsageError
+from gatekeeper.records import GateResult, Report, Verdict
+from gatekeeper.registry import Registry
+
+REGISTRY = Registry("reports")
+
+MARKS = {
+    Verdict.PASS: "✅",
+    Verdict.FAIL: "❌",
+    Verdict.INCONCLUSIVE: "❔",
+    Verdict.ERROR: "🚫",
+    Verdict.SKIP: "➖",
+}
+WORDS = {
+    Verdict.PASS: "pass",
+    Verdict.FAIL: "fail",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.ERROR: "not measured",
+    Verdict.SKIP: "skipped",
+}
+
+MAX_REPORT_BYTES = 64 << 20
+
+
+class Reporter(Protocol):
+    """The shape of a reporter module."""
+
+    FILE_NAME: str | None
+
+    @staticmethod
+    def render(report: Report) -> str: ...
+
+
+def reporter(name: str) -> Reporter:
+    """The reporter of that name."""
+    return cast(Reporter, REGISTRY.get(name))
+
+
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]|\x1b\\[[0-?]*[ -/]*[@-~]"
+)
+
+
+def plain(text: str, limit: int = 600) -> str:
+    """One line of visible characters: no control, direction or escape sequences, no lone surrogates."""
+    shown = " ".join(re.sub("\x1b\\[[0-?]*[ -/]*[@-~]", "", text).split())
+    shown = _INVISIBLE.sub("\ufffd", shown)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def value(gate: GateResult, number: float | None) -> str:
+    """A number of a gate, in its unit."""
+    if number is None:
+        return "?"
+    if gate.unit == "x":
+        return f"{number:.2f}x"
+    if gate.unit == "fraction":
+        return f"{number:.1%}"
+    if gate.unit == "bytes":
+        from gatekeeper.config.units import format_bytes
+
+        return format_bytes(number)
+    return f"{number:.4g} {gate.unit}".strip()
+
+
+def interval(gate: GateResult) -> str:
+    """The observed value with its bounds, e.g. `3.21x (3.05–3.38)`; exact values stand alone."""
+    if gate.observed is None:
+        return WORDS[gate.verdict]
+    shown = value(gate, gate.observed)
+    if gate.lower is None or gate.upper is None or gate.lower == gate.upper:
+        return shown
+    lower, upper = (value(gate, bound).rstrip("x%") for bound in (gate.lower, gate.upper))
+    return f"{shown} ({lower}–{upper})"
+
+
+def limit(gate: GateResult) -> str:
+    """The limit as it is held, e.g. `≥ 2.00x`; empty where there is none."""
+    if gate.limit is None:
+        return ""
+    sign = "≤" if gate.gate in ("stability", "package_size") else "≥"
+    return f"{sign} {value(gate, gate.limit)}"
+
+
+def headline(report: Report) -> str:
+    """The verdict in one sentence."""
+    chosen = [(t, v) for t in report.targets for v in t.variants if v.id == t.selected]
+    if report.verdict is Verdict.PASS and chosen:
+        parts = []
+        for target, variant in chosen:
+            says = ", ".join(g.reason.split(" (")[0] for g in variant.gates if g.verdict is Verdict.PASS and g.reason)
+            parts.append(f"{variant.framework} {variant.technique} on {target.name}: {says}")
+        return "; ".join(parts)
+    reasons = [f"{t.name}: {t.reason}" for t in report.targets if t.reason]
+    reasons += [f"stage {s.stage}: {s.reason}" for s in report.stages if s.verdict is not Verdict.PASS]
+    return "; ".join(dict.fromkeys(reasons)) or "nothing was measured"
+
+
+def read_report(path: Path) -> Report:
+    """A report.json; `UsageError` with the reason when it is not one."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_REPORT_BYTES:
+            raise UsageError(f"{path}: {size} bytes is too large for a report.")
+        return msgspec.json.decode(path.read_bytes(), type=Report)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}. Name a report.json or the folder it is in.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: not a gatekeeper report ({error}). Run `gatekeeper run` again.") from None

@@ -1,0 +1,99 @@
+"""What a person sees at the end of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatekeeper.records import GateResult, Report, Verdict
+from gatekeeper.reports._base import WORDS, headline, interval, limit, plain
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+FILE_NAME = None
+
+_COLORS = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.ERROR: "magenta",
+    Verdict.SKIP: "dim",
+}
+
+
+def render(report: Report) -> str:
+    """Plain text, 120 columns."""
+    import io
+
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=120, highlight=False)
+    for part in renderables(report):
+        console.print(part)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+def renderables(report: Report) -> list[RenderableType]:
+    """A table of variants and gates, what did not pass, and the verdict last, where the eye ends."""
+    from rich.table import Table
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    names = list(dict.fromkeys(g.gate for t in report.targets for v in t.variants for g in v.gates))
+    if names:
+        limits = {g.gate: limit(g) for t in report.targets for v in reversed(t.variants) for g in v.gates}
+        table = Table(highlight=False)
+        table.add_column("variant", overflow="fold", ratio=2)
+        for name in names:
+            table.add_column(f"{name}\n{limits[name]}")
+        table.add_column("verdict")
+        for target in report.targets:
+            for variant in target.variants:
+                gates = {g.gate: g for g in variant.gates}
+                mark = " <- best" if variant.id == target.selected else ""
+                cells = [_cell(gates.get(name)) for name in names]
+                table.add_row(Text(plain(variant.id) + mark), *cells, _verdict(variant.verdict))
+        parts.append(table)
+    for target in report.targets:
+        for leg in target.legs:
+            if leg.error:
+                parts.append(Text(f"  {plain(leg.id)}: {plain(leg.error)}", style=_COLORS[Verdict.ERROR]))
+        for variant in target.variants:
+            if variant.verdict is Verdict.SKIP or (variant.verdict is Verdict.ERROR and variant.artifact is None):
+                parts.append(Text(f"  {plain(variant.id)}: {plain(variant.reason)}", style=_COLORS[variant.verdict]))
+                continue
+            for gate in variant.gates:
+                if gate.verdict not in (Verdict.PASS, Verdict.SKIP):
+                    style = _COLORS[gate.verdict] if gate.blocking else "dim"
+                    warn = "" if gate.blocking else " (warning only)"
+                    parts.append(
+                        Text(
+                            f"  {plain(variant.id)}: {gate.gate}{warn}: {plain(gate.reason)}  [{plain(gate.where)}]", style=style
+                        )
+                    )
+    for stage in report.stages:
+        if stage.verdict is not Verdict.PASS:
+            parts.append(
+                Text(f"  stage {stage.stage}: {plain(stage.reason)}  [{plain(stage.where)}]", style=_COLORS[stage.verdict])
+            )
+    verdict = Text()
+    verdict.append(f"\n{WORDS[report.verdict].upper()}", style=f"bold {_COLORS[report.verdict]}")
+    verdict.append(f"  {plain(headline(report))}")
+    parts.append(verdict)
+    return parts
+
+
+def _cell(gate: GateResult | None) -> RenderableType:
+    from rich.text import Text
+
+    if gate is None:
+        return Text("")
+    return Text(interval(gate), style=_COLORS[gate.verdict] if gate.blocking else "dim")
+
+
+def _verdict(verdict: Verdict) -> RenderableType:
+    from rich.text import Text
+
+    return Text(WORDS[verdict], style=_COLORS[verdict])

@@ -1,0 +1,62 @@
+"""What stages share. A stage is a module of this folder, named as in the pipeline file, with `run(context)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from gatekeeper.config.load import Loaded
+from gatekeeper.config.types import Target
+from gatekeeper.evaluate.evaluation import Evaluation
+from gatekeeper.models.info import Assessment
+from gatekeeper.plan import Plan, PlannedLeg
+from gatekeeper.progress import Progress
+from gatekeeper.records import StageReport, TargetReport, Verdict
+from gatekeeper.registry import Registry
+from gatekeeper.workspace import Workspace
+
+REGISTRY = Registry("stages")
+
+
+@dataclass
+class Context:
+    """What is known so far; each stage adds to it."""
+
+    loaded: Loaded
+    model: Path
+    model_sha256: str
+    assessment: Assessment
+    plan: Plan
+    legs: list[PlannedLeg]  # the ones to run here
+    space: Workspace
+    evaluation: Evaluation
+    output: Path
+    progress: Progress
+    attempt: int
+    dataset: Path | None = None
+    calibration: Path | None = None
+    targets: list[TargetReport] = field(default_factory=list)
+    samples: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def target(self, name: str) -> Target:
+        """The target of that name."""
+        return next(t for t in self.loaded.targets if t.name == name)
+
+
+class StageModule(Protocol):
+    """The shape of a stage module."""
+
+    @staticmethod
+    def run(context: Context) -> StageReport: ...
+
+
+def stage(name: str) -> StageModule:
+    """The stage of that name."""
+    return cast(StageModule, REGISTRY.get(name))
+
+
+def report(context: Context, name: str, verdict: Verdict, reason: str, *path: str) -> StageReport:
+    """A stage's result, with the line that asked for it."""
+    return StageReport(stage=name, verdict=verdict, reason=reason, where=context.loaded.where(*(path or ("stages",))))

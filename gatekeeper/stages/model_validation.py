@@ -1,0 +1,46 @@
+"""Before anything is optimized: the original model runs on the test set, and is worth keeping."""
+
+from __future__ import annotations
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.evaluation import threads_of
+from gatekeeper.hardware.selection import hardware
+from gatekeeper.records import StageReport, Verdict
+from gatekeeper.stages._base import Context, report
+
+NAME = "model_validation"
+
+
+def run(context: Context) -> StageReport:
+    """Prepare the datasets, run the baseline on them and check that it is better than chance."""
+    asked = context.loaded.pipeline.model_validation
+    if asked.security_scan == "enabled":
+        reason = "cannot run: this version of gatekeeper has no security_scan. Set it to disabled to go on without."
+        return report(context, NAME, Verdict.ERROR, reason, NAME, "security_scan")
+    context.progress.step(f"Checking {context.model.name} and its test set")
+    try:
+        context.dataset = context.evaluation.prepared()
+        context.calibration = context.evaluation.prepared(calibration=True)
+        reason = _baseline(context)
+    except NotMeasured as error:
+        return report(context, NAME, Verdict.ERROR, str(error), "dataset")
+    return report(context, NAME, Verdict.PASS, reason)
+
+
+def _baseline(context: Context) -> str:
+    """Run the original model once; what it scores, or `NotMeasured` when there is nothing to hold variants against."""
+    if context.dataset is None:
+        return f"{context.assessment.architecture}, {context.assessment.parameters:,} parameters; no dataset, so no accuracy"
+    runnable = [leg for leg in context.legs if not leg.error]
+    if not runnable:
+        return f"{context.assessment.architecture}, {context.assessment.parameters:,} parameters"
+    leg = runnable[0]
+    target = context.target(leg.target)
+    predictions = context.evaluation.predictions(
+        leg.framework, context.model, context.model_sha256, context.dataset, threads_of(target), hardware(target.hardware).DEVICE
+    )
+    found = context.evaluation.compare(context.dataset, predictions, predictions)
+    if found.error:
+        raise NotMeasured("data", found.error)
+    examples = found.scores.examples if found.scores else 0
+    return f"{context.assessment.architecture}, {context.assessment.parameters:,} parameters, {found.metric} {found.baseline:.4g} on {examples} examples"

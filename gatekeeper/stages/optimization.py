@@ -1,0 +1,270 @@
+"""Makes every variant, measures it against the baseline on this machine, and judges it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import filelock
+import msgspec
+
+from gatekeeper.config.units import parse_duration
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.evaluation import quality, threads_of
+from gatekeeper.evidence import Comparison, Evidence
+from gatekeeper.frameworks._base import framework
+from gatekeeper.hardware.machine import environment, this_machine
+from gatekeeper.hardware.selection import hardware
+from gatekeeper.judge import judge_gate, unmeasured_gate, variant_verdict
+from gatekeeper.measure import memory
+from gatekeeper.measure.race import Limits, Race, control_interval, performance, race, samples
+from gatekeeper.measure.rounds import BASELINE, Arm, Settings
+from gatekeeper.merge import target_report
+from gatekeeper.optimize import Made, make_variant, missing_packages
+from gatekeeper.plan import PlannedLeg, PlannedVariant
+from gatekeeper.records import Artifact, GateResult, LegReport, StageReport, VariantReport, Verdict
+from gatekeeper.stages._base import Context, report
+from gatekeeper.stats.looks import look_alpha, schedule
+
+NAME = "optimization"
+
+
+def run(context: Context) -> StageReport:
+    """Run every leg of this machine; a leg that cannot run is reported as such."""
+    if context.loaded.pipeline.optimization.validation.cross_validation == "enabled":
+        reason = "cannot run: this version of gatekeeper has no cross_validation. Set it to disabled to go on without."
+        return report(context, NAME, Verdict.ERROR, reason, NAME, "validation", "cross_validation")
+    results: dict[str, list[tuple[LegReport, list[VariantReport]]]] = {}
+    for leg in context.legs:
+        results.setdefault(leg.target, []).append(_Leg(context, leg).run())
+    for name, legs in results.items():
+        target = context.target(name)
+        require = context.loaded.pipeline.gates.require  # type: ignore[attr-defined]
+        variants = [variant for _, found in legs for variant in found]
+        context.targets.append(target_report(name, target.hardware, require, [leg for leg, _ in legs], variants))
+    errors = [leg.error for legs in results.values() for leg, _ in legs if leg.error]
+    if errors:
+        return report(context, NAME, Verdict.ERROR, "; ".join(dict.fromkeys(errors)))
+    return report(
+        context, NAME, Verdict.PASS, f"{sum(len(leg.variants) for leg in context.legs)} variants in {len(context.legs)} legs"
+    )
+
+
+@dataclass
+class _Candidate:
+    """A variant on its way: what was made and found of it, or why not."""
+
+    planned: PlannedVariant
+    made: Made | None = None
+    comparison: Comparison = field(default_factory=Comparison)
+    error: str | None = None
+
+
+class _Leg:
+    """One target x framework on this machine."""
+
+    def __init__(self, context: Context, leg: PlannedLeg):
+        self.context, self.leg = context, leg
+        self.target = context.target(leg.target)
+        self.device = hardware(leg.hardware).DEVICE
+        self.threads = threads_of(self.target)
+        self.limits = context.loaded.limits(self.target)
+        self.measure = context.loaded.pipeline.measure
+        self.looks = schedule(self.measure.max_rounds)
+        self.alpha = look_alpha(len(self.looks), context.attempt)
+
+    def run(self) -> tuple[LegReport, list[VariantReport]]:
+        """The leg's own report and its variants."""
+        started = time.monotonic()
+        error = self.leg.error or hardware(self.leg.hardware).absent(this_machine()) or missing_packages(self.leg.framework)
+        if error:
+            return LegReport(id=self.leg.id, framework=self.leg.framework, error=error), self.unmade(error)
+        candidates = [self.candidate(variant) for variant in self.leg.variants]
+        made = [c for c in candidates if c.made]
+        raced, error = self.race(made) if made else (Race(), None)
+        rounds = [r.data[BASELINE] for r in raced.rounds]
+        self.context.samples[self.leg.id] = samples(raced.rounds)
+        variants = [self.report(c, raced, error) for c in candidates]
+        leg = LegReport(
+            id=self.leg.id,
+            framework=self.leg.framework,
+            environment=environment(self.threads, framework(self.leg.framework).REQUIRES),
+            error=error or "",
+            baseline=performance(rounds, self.context.evaluation.batch_size(), memory.METRIC),
+            quality=next((q for c in made if (q := quality(c.comparison, variant=False))), None),
+            control=control_interval(raced.rounds, self.alpha),
+            rounds=len(raced.rounds),
+            max_rounds=self.measure.max_rounds,
+            attempt=self.context.attempt,
+            seed=self.measure.seed,
+            measuring_s=raced.elapsed_s,
+            total_s=time.monotonic() - started,
+        )
+        return leg, variants
+
+    def unmade(self, error: str) -> list[VariantReport]:
+        """Every variant of a leg that cannot run."""
+        return [self.report(_Candidate(variant, error=error), Race(), None) for variant in self.leg.variants]
+
+    def candidate(self, variant: PlannedVariant) -> _Candidate:
+        """Make the artifact and compare its answers with the baseline's."""
+        found = _Candidate(variant, error=variant.error)
+        if variant.skip or variant.error:
+            return found
+        context = self.context
+        context.progress.step(f"{variant.id}: optimizing")
+        try:
+            found.made = make_variant(
+                context.space,
+                self.leg.framework,
+                variant.technique,
+                context.model,
+                context.model_sha256,
+                self.device,
+                context.calibration,
+            )
+        except NotMeasured as error:
+            found.error = str(error)
+            context.progress.note(f"{variant.id}: {error}")
+            return found
+        context.progress.step(f"{variant.id}: comparing answers")
+        found.comparison = self.compare(found.made)
+        return found
+
+    def compare(self, made: Made) -> Comparison:
+        """Accuracy against the baseline; what goes wrong becomes the accuracy gate's error."""
+        context, dataset = self.context, self.context.dataset
+        if dataset is None:
+            return Comparison(error="no evaluation set. Name one with `dataset.path`, or set `gates.accuracy: disabled`.")
+        evaluation, name = context.evaluation, self.leg.framework
+        try:
+            baseline = evaluation.predictions(name, context.model, context.model_sha256, dataset, self.threads, self.device)
+            variant = evaluation.predictions(name, made.folder, made.sha256, dataset, self.threads, self.device)
+            return evaluation.compare(dataset, baseline, variant)
+        except NotMeasured as error:
+            return Comparison(error=str(error))
+
+    def race(self, made: list[_Candidate]) -> tuple[Race, str | None]:
+        """Measure; an error concerns the whole leg."""
+        space, measure = self.context.space, self.measure
+        inputs = space.scratch / "inputs.npz"
+        settings = Settings(
+            scratch=space.scratch,
+            inputs=inputs,
+            threads=self.threads,
+            device=self.device,
+            blocks=measure.blocks,
+            block_ms=measure.block_ms,
+            timeout_s=space.timeout_s,
+            memory_limit=space.memory_limit,
+        )
+        arms = [Arm(c.planned.id, self.leg.framework, c.made.folder) for c in made if c.made]
+        candidates = {c.planned.id: c for c in made}
+        limits = Limits(self.looks, parse_duration(measure.budget), measure.seed)
+        try:
+            self.context.evaluation.timed_inputs(self.context.dataset, inputs)
+            with _alone(self.context):
+                self.context.progress.step(f"{self.leg.id}: measuring {len(arms)} variants against the baseline")
+                return race(
+                    Arm(BASELINE, self.leg.framework, self.context.model.resolve()),
+                    arms,
+                    settings,
+                    limits,
+                    lambda name, found: self.decided(candidates[name], found),
+                    self.context.progress,
+                ), None
+        except NotMeasured as error:
+            return Race(), str(error)
+
+    def decided(self, candidate: _Candidate, raced: Race) -> bool:
+        """A certain failure decides; otherwise every blocking gate on rounds must know its verdict."""
+        gates = self.judge(candidate, raced, basis="rounds")
+        return any(g.verdict is Verdict.FAIL for g in gates) or all(
+            g.verdict is not Verdict.INCONCLUSIVE or g.details.get("settled") for g in gates
+        )
+
+    def judge(self, candidate: _Candidate, raced: Race, basis: str | None = None) -> list[GateResult]:
+        """Every gate, or the blocking ones of one basis."""
+        assert candidate.made is not None
+        baseline, variant, control = raced.paired(candidate.planned.id)
+        evidence = Evidence(
+            artifact=self.artifact(candidate),
+            baseline=baseline,
+            variant=variant,
+            control=control,
+            comparison=candidate.comparison,
+            alpha=self.alpha,
+        )
+        chosen = [limit for limit in self.limits if basis is None or basis == limit.gate.BASIS]
+        gates = [judge_gate(limit, evidence) for limit in chosen]
+        return gates if basis is None else [g for g in gates if g.blocking]
+
+    def artifact(self, candidate: _Candidate) -> Artifact:
+        """Where the report says the artifact lies, relative to the report."""
+        assert candidate.made is not None
+        name = candidate.planned.id.replace("/", "__")
+        main = candidate.made.files[0].name
+        single = len(candidate.made.files) == 1
+        path = Path("artifacts") / (f"{name}{Path(main).suffix}" if single else name)
+        return Artifact(path=path.as_posix(), sha256=candidate.made.sha256, bytes=candidate.made.bytes)
+
+    def report(self, candidate: _Candidate, raced: Race, leg_error: str | None) -> VariantReport:
+        """What is known of one variant."""
+        planned = candidate.planned
+        blank = VariantReport(id=planned.id, framework=self.leg.framework, technique=planned.technique, verdict=Verdict.ERROR)
+        if planned.skip:
+            return msgspec.structs.replace(blank, verdict=Verdict.SKIP, reason=planned.skip)
+        failure = raced.failures.get(planned.id)
+        error = candidate.error or leg_error or (str(failure) if failure else None)
+        if error or not candidate.made:
+            gates = [unmeasured_gate(limit, error or "not made") for limit in self.limits]
+            return msgspec.structs.replace(blank, verdict=Verdict.ERROR, reason=error or "not made", gates=gates)
+        gates = self.judge(candidate, raced)
+        verdict = variant_verdict(gates)
+        decisive = [f"{g.gate}: {g.reason}" for g in gates if g.blocking and g.verdict is verdict]
+        self.keep(candidate)
+        return msgspec.structs.replace(
+            blank,
+            verdict=verdict,
+            reason="; ".join(decisive) if verdict is not Verdict.PASS else "",
+            artifact=self.artifact(candidate),
+            performance=performance(raced.paired(planned.id)[1], self.context.evaluation.batch_size(), memory.METRIC),
+            quality=quality(candidate.comparison, variant=True),
+            gates=gates,
+        )
+
+    def keep(self, candidate: _Candidate) -> None:
+        """Put the artifact beside the report, where people look for it."""
+        assert candidate.made is not None
+        target = self.context.output / self.artifact(candidate).path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if len(candidate.made.files) == 1:
+                shutil.copyfile(candidate.made.files[0], target)
+                return
+            target.mkdir(exist_ok=True)
+            for file in candidate.made.files:
+                shutil.copyfile(file, target / file.name)
+        except OSError as error:
+            raise NotMeasured(
+                "disk", f"{target}: cannot be written: {error.strerror}. Free some space or use --output."
+            ) from None
+
+
+@contextmanager
+def _alone(context: Context) -> Iterator[None]:
+    """Hold the machine-wide lock: two runs measuring at once would measure each other."""
+    lock = filelock.FileLock(context.space.cache.folder / "measuring.lock")
+    try:
+        lock.acquire(timeout=0.1)
+    except filelock.Timeout:
+        context.progress.note("another gatekeeper is measuring on this machine; waiting for it to finish")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

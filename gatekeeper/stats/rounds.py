@@ -1,0 +1,43 @@
+"""Bounds on a mean over rounds. A round is one fresh process per arm, so rounds are independent samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from gatekeeper.records import Interval
+
+
+def mean_interval(values: Sequence[float], alpha: float) -> Interval:
+    """One-sided Student t bounds, each at level `alpha`, on the mean of `values`.
+
+    mean -+ t(1 - alpha, n - 1) * s / sqrt(n). Fewer than two values, or a value that is not finite,
+    give infinite bounds: nothing is known.
+    """
+    import numpy as np
+    from scipy.special import stdtrit
+
+    data = np.asarray(values, dtype=float)
+    if data.size < 2 or not np.isfinite(data).all():
+        return Interval(observed=float(data.mean()) if data.size else math.nan, lower=-math.inf, upper=math.inf)
+    half = float(stdtrit(data.size - 1, 1 - alpha)) * float(data.std(ddof=1)) / math.sqrt(data.size)
+    mean = float(data.mean())
+    return Interval(observed=mean, lower=mean - half, upper=mean + half)
+
+
+def ratio_interval(numerators: Sequence[float], denominators: Sequence[float], alpha: float) -> Interval:
+    """Bounds on the ratio of two positive quantities measured in the same rounds.
+
+    Works on d_r = ln(numerator_r / denominator_r), so what is common to a round (a slow phase of the
+    machine) cancels, and the bounds are those of the geometric mean. A value that is zero, negative or not
+    finite gives infinite bounds.
+    """
+    import numpy as np
+
+    top, bottom = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
+    if top.shape != bottom.shape:
+        raise ValueError(f"{top.size} numerators and {bottom.size} denominators: rounds must be paired")
+    if not top.size or not (np.isfinite(top).all() and np.isfinite(bottom).all() and (top > 0).all() and (bottom > 0).all()):
+        return Interval(observed=math.nan, lower=0.0, upper=math.inf)
+    logs = mean_interval(np.log(top / bottom).tolist(), alpha)
+    return Interval(observed=math.exp(logs.observed), lower=math.exp(logs.lower), upper=math.exp(logs.upper))

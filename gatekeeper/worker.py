@@ -1,0 +1,197 @@
+"""The child process in which everything that touches a framework happens: `python -m gatekeeper.worker`.
+
+Requests come in on standard input, answers leave on what was standard output; anything a framework prints goes
+to standard error instead, so it cannot be mistaken for an answer.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gatekeeper import protocol
+from gatekeeper.errors import GatekeeperError, NotMeasured
+
+if TYPE_CHECKING:
+    from gatekeeper.frameworks._base import Session
+
+WARM_UP_INFERENCES = 3
+WARM_UP_NS = 50_000_000
+
+
+class Worker:
+    """Answers requests; holds the one session that `open` and `load` made."""
+
+    def __init__(self) -> None:
+        self.opened: protocol.Open | None = None
+        self.feeds: list[dict[str, Any]] = []
+        self.session: Session | None = None
+        self.next_feed = 0
+
+    def answer(self, request: protocol.AnyRequest) -> protocol.AnyAnswer:
+        """The answer to one request; raises what went wrong."""
+        match request:
+            case protocol.Open():
+                return self.open(request)
+            case protocol.Load():
+                return self.load()
+            case protocol.Block():
+                return self.block(request)
+            case protocol.Optimize():
+                return optimize(request)
+            case protocol.Prepare():
+                from gatekeeper.evaluate.prepare import prepare
+
+                return prepare(request)
+            case protocol.Predict():
+                from gatekeeper.evaluate.predict import predict
+
+                return predict(request)
+            case protocol.Score():
+                from gatekeeper.evaluate.score import score
+
+                return score(request)
+
+    def open(self, request: protocol.Open) -> protocol.Done:
+        """Import the framework and hold the inputs, so that the model's own memory can be told from theirs."""
+        import numpy as np
+
+        from gatekeeper.frameworks._base import framework
+
+        module = framework(request.framework)
+        for package in module.REQUIRES[:1]:
+            __import__(package.replace("-", "_"))
+        with np.load(request.inputs) as arrays:
+            count = len(next(iter(arrays.values())))
+            whole = {name: arrays[name] for name in arrays.files}
+        self.feeds = [{name: array[i] for name, array in whole.items()} for i in range(count)]
+        self.opened = request
+        return protocol.Done()
+
+    def load(self) -> protocol.Loaded:
+        """Load the model, warm it up, and keep the garbage collector out of what is timed."""
+        from gatekeeper.frameworks._base import framework
+
+        if self.opened is None:
+            raise NotMeasured("garbage", "load before open")
+        start = time.perf_counter_ns()
+        self.session = framework(self.opened.framework).open_session(
+            Path(self.opened.artifact), self.opened.threads, self.opened.device
+        )
+        load_ns = time.perf_counter_ns() - start
+        self.warm_up(self.session)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        return protocol.Loaded(load_ns=load_ns)
+
+    def feed(self) -> dict[str, Any]:
+        """The next input, in turn."""
+        self.next_feed = (self.next_feed + 1) % len(self.feeds)
+        return self.feeds[self.next_feed]
+
+    def warm_up(self, session: Session) -> None:
+        """A few inferences whose time is not kept: caches and thread pools wake up."""
+        start = time.perf_counter_ns()
+        for _ in range(WARM_UP_INFERENCES):
+            session.run(self.feed())
+            if time.perf_counter_ns() - start > WARM_UP_NS:
+                break
+
+    def block(self, request: protocol.Block) -> protocol.Timed:
+        """Time single inferences; nothing but two clock readings and a list stands between them."""
+        session = self.session
+        if session is None:
+            raise NotMeasured("garbage", "block before load")
+        self.warm_up(session)
+        clock, run, feeds = time.perf_counter_ns, session.run, self.feeds
+        latencies: list[int] = []
+        position, count = self.next_feed, len(feeds)
+        cpu, start = time.process_time_ns(), clock()
+        now = start
+        while now - start < request.duration_ns or len(latencies) < request.least:
+            position = (position + 1) % count
+            feed = feeds[position]
+            before = clock()
+            run(feed)
+            now = clock()
+            latencies.append(now - before)
+        wall, cpu = clock() - start, time.process_time_ns() - cpu
+        self.next_feed = position
+        return protocol.Timed(latencies_ns=latencies, cpu_ns=cpu, wall_ns=wall)
+
+
+def optimize(request: protocol.Optimize) -> protocol.Done:
+    """Make one artifact in the folder `request.destination`."""
+    from gatekeeper.frameworks._base import OptimizeJob, framework
+
+    framework(request.framework).optimize(
+        OptimizeJob(
+            source=Path(request.source),
+            destination=Path(request.destination),
+            technique=request.technique,
+            device=request.device,
+            vnni=request.vnni,
+            calibration=Path(request.calibration) if request.calibration else None,
+        )
+    )
+    return protocol.Done()
+
+
+def failure(error: BaseException) -> protocol.Failed:
+    """Classify what went wrong in this process."""
+    if isinstance(error, NotMeasured):
+        return protocol.Failed(kind=error.kind, message=str(error))
+    if isinstance(error, GatekeeperError):
+        return protocol.Failed(kind="data", message=str(error))
+    if isinstance(error, MemoryError) or "bad_alloc" in str(error) or "Failed to allocate memory" in str(error):
+        return protocol.Failed(kind="memory", message=f"out of memory: {error or type(error).__name__}")
+    if isinstance(error, ModuleNotFoundError):
+        return protocol.Failed(kind="unsupported", message=f"the package '{error.name}' is not installed.")
+    if isinstance(error, OSError) and error.errno in (28, 122):
+        return protocol.Failed(kind="disk", message=f"the disk is full: {error.filename or ''}. Free some space.")
+    text = " ".join(str(error).split())[:1000]
+    return protocol.Failed(kind="crash", message=f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies, even while it is suspended."""
+    if sys.platform == "linux":
+        import ctypes
+        import signal
+
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    die_with_parent()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    worker = Worker()
+    decoder = msgspec.json.Decoder(protocol.AnyRequest)
+    for line in sys.stdin.buffer:
+        reply: protocol.AnyAnswer
+        try:
+            reply = worker.answer(decoder.decode(line))
+        except Exception as error:
+            if not isinstance(error, GatekeeperError):
+                import traceback
+
+                traceback.print_exc()
+            reply = failure(error)
+        answers.write(msgspec.json.encode(reply) + b"\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Where a run works: its cache, its scratch folder and the limits of its workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from gatekeeper import protocol
+from gatekeeper.cache import Cache
+from gatekeeper.config.types import Measure
+from gatekeeper.config.units import parse_duration, parse_size
+from gatekeeper.measure.isolate import run_job
+from gatekeeper.measure.memory import available
+
+A = TypeVar("A", bound=protocol.Answer)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Shared by every step of a run."""
+
+    cache: Cache
+    scratch: Path
+    timeout_s: float
+    memory_limit: int
+
+    def ask(self, request: protocol.Request, answer: type[A]) -> A:
+        """One job in a fresh worker."""
+        return run_job(self.scratch, request, answer, self.timeout_s, self.memory_limit)
+
+
+@contextmanager
+def workspace(cache: Cache, measure: Measure) -> Iterator[Workspace]:
+    """A workspace whose scratch folder is gone afterwards."""
+    import tempfile
+
+    limit = parse_size(measure.memory_limit) if measure.memory_limit else int(available() * 0.8)
+    with tempfile.TemporaryDirectory(prefix="gatekeeper-", ignore_cleanup_errors=True) as scratch:
+        yield Workspace(cache, Path(scratch), parse_duration(measure.timeout), limit)
