@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gatekeeper.config.load import Limit
+from gatekeeper.config.limits import Limit
 from gatekeeper.config.units import parse_size
 from gatekeeper.errors import ExitCode
 from gatekeeper.evidence import Evidence

@@ -41,8 +41,18 @@ def _reason(require: str, verdict: Verdict, variants: list[VariantReport], legs:
     if not counted:
         return "no technique applies to this model: nothing was optimized"
     if require == "all":
-        return f"every variant must pass; {sum(v.verdict is not Verdict.PASS for v in counted)} of {len(counted)} do not"
-    return f"none of {len(counted)} variants passes every gate"
+        missed = [f"{v.framework}/{v.technique} {_blocked_by(v)}" for v in counted if v.verdict is not Verdict.PASS]
+        return f"every variant must pass, and {len(missed)} of {len(counted)} do not: {'; '.join(missed[:3])}"
+    blocked = "; ".join(f"{v.framework}/{v.technique} {_blocked_by(v)}" for v in counted[:3])
+    more = f"; and {len(counted) - 3} more" if len(counted) > 3 else ""
+    return f"no variant passes every gate: {blocked}{more}"
+
+
+def _blocked_by(variant: VariantReport) -> str:
+    """Which gates keep a variant from passing, in words."""
+    names = [g.gate for g in variant.gates if g.blocking and g.verdict is variant.verdict]
+    verb = {Verdict.FAIL: "fails", Verdict.INCONCLUSIVE: "is undecided on"}.get(variant.verdict)
+    return f"{verb} {' and '.join(names)}" if verb else "was not measured"
 
 
 def report_verdict(targets: Sequence[TargetReport], stages: Sequence[StageReport]) -> Verdict:

@@ -21,21 +21,21 @@ class Commands(click.Group):
     """Lists the folder; imports a command on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        known = [name for name in ORDER if name in COMMANDS.names]
-        return known + [name for name in COMMANDS.names if name not in known]
+        known = [name for name in ORDER if name in COMMANDS.builtin]
+        return known + [name for name in COMMANDS.builtin if name not in known]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS.names:
+        if cmd_name not in COMMANDS.builtin:
             return None
         command = COMMANDS.get(cmd_name).command
         assert isinstance(command, click.Command)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS.names and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS.builtin and not args[0].startswith("-"):
             from gatekeeper.errors import nearest
 
-            raise click.UsageError(f"no such command '{args[0]}'{nearest(args[0], COMMANDS.names) or '.'}", ctx)
+            raise click.UsageError(f"no such command '{args[0]}'{nearest(args[0], COMMANDS.builtin) or '.'}", ctx)
         return super().resolve_command(ctx, args)
 
 

@@ -11,21 +11,9 @@ import msgspec
 from gatekeeper.config.source import Path_, Source, read_source
 from gatekeeper.config.types import Document, Pipeline, Target
 from gatekeeper.errors import ConfigError, Problem, nearest
-from gatekeeper.gates._base import REGISTRY as GATES
-from gatekeeper.gates._base import Gate, GateConfig, gate
 
 ROOT = "edge_ai_pipeline"
 DEFAULT_TARGET = Target(name="local", hardware="cpu")
-
-
-@dataclass(frozen=True)
-class Limit:
-    """One gate as it applies to one target. `config` is None where the file disables it."""
-
-    name: str
-    gate: Gate
-    config: GateConfig | None
-    where: str
 
 
 @dataclass(frozen=True)
@@ -60,37 +48,6 @@ class Loaded:
     def where(self, *path: str | int) -> str:
         """`file:line` of a key under `edge_ai_pipeline`."""
         return self.source.where((ROOT, *path))
-
-    def limits(self, target: Target) -> list[Limit]:
-        """Every gate that applies to a target, the target's own values over the common ones."""
-        common = _mapping(self.source.data[ROOT].get("gates"))
-        index = next((i for i, t in enumerate(self.pipeline.targets) if t.name == target.name), None)
-        found = []
-        for name in GATES.names:
-            module = gate(name)
-            values, path = common.get(name), ("gates", name)
-            own = target.gates.get(name)
-            if name == "accuracy" and self.pipeline.model_validation.accuracy_threshold is not None:
-                if not isinstance(values, dict) or module.limit_key not in values:
-                    path = ("model_validation", "accuracy_threshold")
-                    if values != "disabled":
-                        threshold = self.pipeline.model_validation.accuracy_threshold
-                        values = {**_mapping(values), module.limit_key: threshold}
-            if own is not None:
-                path = ("targets", index, "gates", name)  # type: ignore[assignment]
-                values = own if not isinstance(own, dict) else {**_mapping(values), **own}
-            if values is None and module.DEFAULT is None:
-                continue
-            key = (*path, module.limit_key) if isinstance(values, dict) and len(path) > 1 else path
-            if path[-1] == "accuracy_threshold":
-                key = path
-            config = None if values == "disabled" else msgspec.convert(values or {}, module.Config)
-            found.append(Limit(name=name, gate=module, config=config, where=self.where(*key)))
-        return found
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def load(path: Path, model: Path | None = None) -> Loaded:

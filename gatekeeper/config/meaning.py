@@ -7,6 +7,7 @@ from typing import get_args
 
 import msgspec
 
+from gatekeeper.config.limits import DISABLED, merged
 from gatekeeper.config.load import ROOT, Loaded
 from gatekeeper.config.source import Path_
 from gatekeeper.config.types import Stage, Target
@@ -104,7 +105,7 @@ class _Check:
         accuracy = (self.loaded.source.data[ROOT].get("gates") or {}).get("accuracy")
         if threshold is None or accuracy is None:
             return
-        if accuracy == "disabled":
+        if accuracy == DISABLED:
             self.add(
                 ("gates", "accuracy"), f"disabled here, but model_validation.accuracy_threshold asks for {threshold}. Remove one."
             )
@@ -164,13 +165,11 @@ class _Check:
                     path, f"unknown gate '{name}'{nearest(name, GATES.names) or '.'} Gates: {', '.join(GATES.names)}.", key=True
                 )
                 continue
-            if values == "disabled":
+            if values == DISABLED:
                 continue
-            common = (self.loaded.source.data[ROOT].get("gates") or {}).get(name)
-            merged = {**(common if isinstance(common, dict) else {}), **(values if isinstance(values, dict) else {})}
             try:
                 if not isinstance(values, dict):
                     raise msgspec.ValidationError("it must be a section with limits, or `disabled`")
-                msgspec.convert(merged, gate(name).Config)
+                msgspec.convert(merged(self.loaded, target, name)[0], gate(name).Config)
             except msgspec.ValidationError as error:
                 self.add(path, f"gates.{name} of this target: {error}.")

@@ -1,4 +1,7 @@
-"""JSON Schemas, generated from the types; `python -m gatekeeper.config.schema` rewrites the files in schemas/."""
+"""JSON Schemas, generated from the types.
+
+`make schemas` (`python -m gatekeeper.config.schema`) rewrites schemas/ and docs/pipeline-reference.md.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +41,13 @@ def render(schema: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write every schema next to the package's repository."""
-    folder = Path(__file__).resolve().parents[2] / "schemas"
+    """Write every generated file of the repository."""
+    from gatekeeper.config.reference import reference
+
+    repository = Path(__file__).resolve().parents[2]
     for name, make in SCHEMAS.items():
-        (folder / name).write_text(render(make()), encoding="utf-8")
+        (repository / "schemas" / name).write_text(render(make()), encoding="utf-8")
+    (repository / "docs" / "pipeline-reference.md").write_text(reference(), encoding="utf-8")
 
 
 if __name__ == "__main__":

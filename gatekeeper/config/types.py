@@ -18,7 +18,7 @@ from gatekeeper.hardware.selection import TARGETS
 from gatekeeper.records import FRAMEWORKS as KNOWN_FRAMEWORKS
 
 Switch = Literal["enabled", "disabled"]
-Need = Literal["required", "optional"]
+Need = Literal["required"]
 Stage = Literal["model_validation", "optimization", "testing", "staging_deployment", "production_deployment", "monitoring"]
 Task = Literal[
     "image_classification",
@@ -146,132 +146,171 @@ class Optimization(Section, frozen=True, kw_only=True):
 class Testing(Section, frozen=True, kw_only=True):
     """How deep each kind of test goes."""
 
-    unit_tests: Literal["off", "basic", "comprehensive"] = "off"
-    integration_tests: Literal["off", "smoke", "full_pipeline"] = "off"
-    load_tests: Literal["off", "smoke", "production_scale"] = "off"
-    security_tests: Literal["off", "basic", "comprehensive"] = "off"
+    unit_tests: Annotated[
+        Literal["off", "basic", "comprehensive"],
+        Meta(description="Contract tests of every variant, from none to all: off, basic, comprehensive."),
+    ] = "off"
+    integration_tests: Annotated[
+        Literal["off", "smoke", "full_pipeline"],
+        Meta(description="The variant behind a server, from none to all: off, smoke, full_pipeline."),
+    ] = "off"
+    load_tests: Annotated[
+        Literal["off", "smoke", "production_scale"],
+        Meta(description="Requests at a production rate, from none to all: off, smoke, production_scale."),
+    ] = "off"
+    security_tests: Annotated[
+        Literal["off", "basic", "comprehensive"],
+        Meta(description="Hostile input to the server, from none to all: off, basic, comprehensive."),
+    ] = "off"
 
 
 class Deployment(Section, frozen=True, kw_only=True):
     """How an approved model goes live."""
 
-    strategy: Literal["blue_green", "canary", "rolling", "recreate"] = "blue_green"
-    traffic_ramping: Literal["gradual", "immediate"] = "gradual"
-    rollback: Literal["automatic", "manual"] = "automatic"
-    monitoring: Literal["real_time", "periodic", "disabled"] = "real_time"
+    strategy: Annotated[
+        Literal["blue_green", "canary", "rolling", "recreate"], Meta(description="How the new model replaces the old one.")
+    ] = "blue_green"
+    traffic_ramping: Annotated[Literal["gradual", "immediate"], Meta(description="How fast traffic moves to the new model.")] = (
+        "gradual"
+    )
+    rollback: Annotated[
+        Literal["automatic", "manual"], Meta(description="Who goes back to the old model when error rates rise.")
+    ] = "automatic"
+    monitoring: Annotated[
+        Literal["real_time", "periodic", "disabled"], Meta(description="How the deployed model is watched.")
+    ] = "real_time"
 
 
 class IosPackage(Section, frozen=True, kw_only=True):
     """Packaging for iOS."""
 
-    format: Literal["mlx", "coreml"] = "mlx"
+    format: Annotated[Literal["mlx", "coreml"], Meta(description="File format of the packaged model.")] = "mlx"
     bundle_size: Annotated[Size | None, Meta(description="Largest app bundle.")] = None
 
 
 class Ios(Section, frozen=True, kw_only=True):
     """An iOS app."""
 
-    framework: FrameworkName = "apple_mlx"
-    quantization: Literal["int4", "int8", "fp16"] = "int4"
-    memory_mapping: bool = True
-    background_execution: Literal["limited", "full", "none"] = "limited"
-    packaging: IosPackage = IosPackage()
+    framework: Annotated[FrameworkName, Meta(description="Framework the package is made with.")] = "apple_mlx"
+    quantization: Annotated[Literal["int4", "int8", "fp16"], Meta(description="Technique the package is made with.")] = "int4"
+    memory_mapping: Annotated[bool, Meta(description="Map the weights instead of reading them.")] = True
+    background_execution: Annotated[
+        Literal["limited", "full", "none"], Meta(description="What the app may run in the background.")
+    ] = "limited"
+    packaging: Annotated[IosPackage, Meta(description="The package.")] = IosPackage()
 
 
 class AndroidPackage(Section, frozen=True, kw_only=True):
     """Packaging for Android."""
 
-    format: Literal["gguf", "onnx"] = "gguf"
+    format: Annotated[Literal["gguf", "onnx"], Meta(description="File format of the packaged model.")] = "gguf"
     apk_size: Annotated[Size | None, Meta(description="Largest apk.")] = None
 
 
 class Android(Section, frozen=True, kw_only=True):
     """An Android app."""
 
-    framework: FrameworkName = "llama_cpp"
-    quantization: Literal["q4_0", "q4_k_m", "q5_k_m", "q6_k", "q8_0", "int8", "int4"] = "q4_k_m"
-    threading: Literal["android_optimized", "default"] = "android_optimized"
-    memory_management: Literal["conservative", "balanced"] = "conservative"
-    packaging: AndroidPackage = AndroidPackage()
+    framework: Annotated[FrameworkName, Meta(description="Framework the package is made with.")] = "llama_cpp"
+    quantization: Annotated[
+        Literal["q4_0", "q4_k_m", "q5_k_m", "q6_k", "q8_0", "int8", "int4"],
+        Meta(description="Technique the package is made with."),
+    ] = "q4_k_m"
+    threading: Annotated[Literal["android_optimized", "default"], Meta(description="Which cores the model runs on.")] = (
+        "android_optimized"
+    )
+    memory_management: Annotated[
+        Literal["conservative", "balanced"], Meta(description="How much memory the app may keep for the model.")
+    ] = "conservative"
+    packaging: Annotated[AndroidPackage, Meta(description="The package.")] = AndroidPackage()
 
 
 class CrossPlatformPackage(Section, frozen=True, kw_only=True):
     """Packaging for several platforms at once."""
 
-    format: Literal["onnx"] = "onnx"
-    shared_libraries: Literal["minimal", "full"] = "minimal"
+    format: Annotated[Literal["onnx"], Meta(description="File format of the packaged model.")] = "onnx"
+    shared_libraries: Annotated[Literal["minimal", "full"], Meta(description="Which libraries go into the package.")] = "minimal"
 
 
 class CrossPlatform(Section, frozen=True, kw_only=True):
     """One package for several platforms."""
 
-    framework: FrameworkName = "onnx_runtime"
-    quantization: Literal["int8", "int4", "fp16"] = "int8"
-    execution_provider: Literal["cpu", "cuda", "coreml", "nnapi", "xnnpack"] = "cpu"
-    packaging: CrossPlatformPackage = CrossPlatformPackage()
+    framework: Annotated[FrameworkName, Meta(description="Framework the package is made with.")] = "onnx_runtime"
+    quantization: Annotated[Literal["int8", "int4", "fp16"], Meta(description="Technique the package is made with.")] = "int8"
+    execution_provider: Annotated[
+        Literal["cpu", "cuda", "coreml", "nnapi", "xnnpack"], Meta(description="ONNX Runtime provider on the device.")
+    ] = "cpu"
+    packaging: Annotated[CrossPlatformPackage, Meta(description="The package.")] = CrossPlatformPackage()
 
 
 class MobileDeployment(Section, frozen=True, kw_only=True):
     """Packages for phones."""
 
-    ios: Ios | None = None
-    android: Android | None = None
-    cross_platform: CrossPlatform | None = None
+    ios: Annotated[Ios | None, Meta(description="An iOS app.")] = None
+    android: Annotated[Android | None, Meta(description="An Android app.")] = None
+    cross_platform: Annotated[CrossPlatform | None, Meta(description="One package for several platforms.")] = None
 
 
 class IntelOptimization(Section, frozen=True, kw_only=True):
     """Settings of an Intel edge server."""
 
-    quantization: Literal["int8", "int4", "fp16"] = "int8"
-    acceleration: Literal["cpu_gpu_auto", "cpu", "gpu", "npu"] = "cpu_gpu_auto"
-    batch_processing: Literal["dynamic", "static", "none"] = "dynamic"
+    quantization: Annotated[Literal["int8", "int4", "fp16"], Meta(description="Technique the package is made with.")] = "int8"
+    acceleration: Annotated[Literal["cpu_gpu_auto", "cpu", "gpu", "npu"], Meta(description="Device the model runs on.")] = (
+        "cpu_gpu_auto"
+    )
+    batch_processing: Annotated[Literal["dynamic", "static", "none"], Meta(description="Whether requests are batched.")] = (
+        "dynamic"
+    )
 
 
 class IntelDeployment(Section, frozen=True, kw_only=True):
     """Where an Intel edge server runs."""
 
-    container: Literal["openvino_runtime"] = "openvino_runtime"
-    orchestration: Literal["kubernetes", "compose", "none"] = "kubernetes"
-    scaling: Literal["horizontal", "vertical", "none"] = "horizontal"
+    container: Annotated[Literal["openvino_runtime"], Meta(description="Image the server runs in.")] = "openvino_runtime"
+    orchestration: Annotated[
+        Literal["kubernetes", "compose", "none"], Meta(description="What starts and watches the containers.")
+    ] = "kubernetes"
+    scaling: Annotated[Literal["horizontal", "vertical", "none"], Meta(description="How more load is served.")] = "horizontal"
 
 
 class IntelServer(Section, frozen=True, kw_only=True):
     """An Intel edge server."""
 
-    framework: FrameworkName = "openvino"
-    optimization: IntelOptimization = IntelOptimization()
-    deployment: IntelDeployment = IntelDeployment()
+    framework: Annotated[FrameworkName, Meta(description="Framework the package is made with.")] = "openvino"
+    optimization: Annotated[IntelOptimization, Meta(description="Settings of the optimized model.")] = IntelOptimization()
+    deployment: Annotated[IntelDeployment, Meta(description="Where it runs.")] = IntelDeployment()
 
 
 class NvidiaOptimization(Section, frozen=True, kw_only=True):
     """Settings of an NVIDIA edge server."""
 
-    quantization: Literal["int4", "int8", "fp16"] = "int4"
-    acceleration: Literal["cuda", "tensorrt"] = "cuda"
-    tensor_parallelism: bool = True
+    quantization: Annotated[Literal["int4", "int8", "fp16"], Meta(description="Technique the package is made with.")] = "int4"
+    acceleration: Annotated[Literal["cuda", "tensorrt"], Meta(description="Device the model runs on.")] = "cuda"
+    tensor_parallelism: Annotated[bool, Meta(description="Split the model over several GPUs.")] = True
 
 
 class NvidiaDeployment(Section, frozen=True, kw_only=True):
     """Where an NVIDIA edge server runs."""
 
-    container: Literal["nvidia_triton"] = "nvidia_triton"
-    orchestration: Literal["kubernetes", "compose", "none"] = "kubernetes"
-    scaling: Literal["gpu_aware", "horizontal", "none"] = "gpu_aware"
+    container: Annotated[Literal["nvidia_triton"], Meta(description="Image the server runs in.")] = "nvidia_triton"
+    orchestration: Annotated[
+        Literal["kubernetes", "compose", "none"], Meta(description="What starts and watches the containers.")
+    ] = "kubernetes"
+    scaling: Annotated[Literal["gpu_aware", "horizontal", "none"], Meta(description="How more load is served.")] = "gpu_aware"
 
 
 class NvidiaServer(Section, frozen=True, kw_only=True):
     """An NVIDIA edge server."""
 
-    framework: FrameworkName = "microsoft_olive"
-    optimization: NvidiaOptimization = NvidiaOptimization()
-    deployment: NvidiaDeployment = NvidiaDeployment()
+    framework: Annotated[FrameworkName, Meta(description="Framework the package is made with.")] = "microsoft_olive"
+    optimization: Annotated[NvidiaOptimization, Meta(description="Settings of the optimized model.")] = NvidiaOptimization()
+    deployment: Annotated[NvidiaDeployment, Meta(description="Where it runs.")] = NvidiaDeployment()
 
 
 class EdgeServer(Section, frozen=True, kw_only=True):
     """Packages for edge servers."""
 
-    intel_based: IntelServer | None = None
-    nvidia_based: NvidiaServer | None = None
+    intel_based: Annotated[IntelServer | None, Meta(description="An Intel edge server.")] = None
+    nvidia_based: Annotated[NvidiaServer | None, Meta(description="An NVIDIA edge server.")] = None
 
 
 class Packaging(Section, frozen=True, kw_only=True):

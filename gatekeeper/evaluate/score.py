@@ -84,7 +84,8 @@ def _chance(metric: str, outputs: Any, labels: Any, value: float) -> str | None:
         guess = counts[: 5 if metric == "top5_accuracy" else 1].sum() / len(labels)
         correct = round(hits * len(labels))
         if not (guess < 1 and correct > 0 and bdtrc(correct - 1, len(labels), guess) <= CHANCE_ALPHA):
-            return f"the baseline is no better than chance: {hits:.1%} right, and always answering the most common label gets {guess:.1%}. {advice}"
+            guessing = f"always answering the most common label gets {guess:.1%}"
+            return f"the baseline is no better than chance: {hits:.1%} right, and {guessing}. {advice}"
     elif metric in metrics.REGRESSION:
         explained = metrics.r2(outputs, outputs, labels).baseline
         if explained <= 0:

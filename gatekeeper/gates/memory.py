@@ -60,7 +60,9 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if lower >= config.reduction:
         verdict, reason = Verdict.PASS, f"{observed:.0%} smaller, at least {lower:.0%}"
     elif upper < config.reduction:
-        how = f"{observed:.0%} smaller, at most {upper:.0%}" if observed > 0 else f"{-observed:.0%} larger than the baseline"
+        how = f"{observed:.0%} smaller, at most {upper:.0%}"
+        if round(observed, 2) <= 0:
+            how = f"{-observed:.0%} larger than the baseline" if round(observed, 2) < 0 else "as large as the baseline"
         verdict, reason = Verdict.FAIL, f"{how}, needs {config.reduction:.0%}"
     else:
         verdict = Verdict.INCONCLUSIVE

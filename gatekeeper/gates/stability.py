@@ -58,7 +58,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         )
     elif lower > config.max_variation:
         verdict = Verdict.FAIL
-        reason = f"p95 is {observed:.0%} above the median, allowed {config.max_variation:.0%}; the baseline's is {own.observed - 1:.0%}"
+        reason = f"p95 is {observed:.0%} above the median, allowed {config.max_variation:.0%}; baseline {own.observed - 1:.0%}"
     else:
         verdict = Verdict.INCONCLUSIVE
         reason = f"p95 is {lower:.0%} to {upper:.0%} above the median, which does not decide {config.max_variation:.0%}"

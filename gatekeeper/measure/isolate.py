@@ -26,8 +26,8 @@ A = TypeVar("A", bound=protocol.Answer)
 # What a worker inherits. Everything else stays out: a model's code must not see the job's tokens.
 PASSED = {
     "PATH", "HOME", "USERPROFILE", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR",
-    "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH", "VIRTUAL_ENV", "NUMBER_OF_PROCESSORS",
-    "OPENVINO_LIB_PATHS", "MALLOC_ARENA_MAX",
+    "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH", "VIRTUAL_ENV",
+    "NUMBER_OF_PROCESSORS", "OPENVINO_LIB_PATHS", "MALLOC_ARENA_MAX",
 }  # fmt: skip
 QUIET = {"OLIVE_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "CI": "true", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
@@ -143,7 +143,7 @@ class Worker:
                     raise self._kill(
                         NotMeasured(
                             "memory",
-                            f"out of memory: the worker took {taken / 1e9:.1f} GB, over the limit of {self.memory_limit / 1e9:.1f} GB. "
+                            f"out of memory: the worker took {taken / 1e9:.1f} GB of {self.memory_limit / 1e9:.1f} GB allowed. "
                             "Raise `measure.memory_limit` or use a larger machine.",
                         )
                     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 from gatekeeper.records import Report
@@ -13,15 +11,17 @@ FILE_NAME = "report.json"
 
 def render(report: Report) -> str:
     """Every field, indented; lone surrogates of hostile file names are escaped, so that it is always UTF-8."""
-    return msgspec.json.format(msgspec.json.encode(_encodable(msgspec.to_builtins(report))), indent=2).decode() + "\n"
+    try:
+        data = msgspec.json.encode(report)
+    except UnicodeEncodeError:
+        data = msgspec.json.encode(_encodable(msgspec.to_builtins(report)))
+    return msgspec.json.format(data, indent=2).decode() + "\n"
 
 
 def _encodable(item: object) -> object:
-    """Plain data whose strings are all encodable and whose numbers JSON has (an open bound becomes null)."""
+    """Plain data whose strings are all encodable."""
     if isinstance(item, str):
         return item.encode("utf-8", "backslashreplace").decode()
-    if isinstance(item, float):
-        return item if math.isfinite(item) else None
     if isinstance(item, dict):
         return {_encodable(k): _encodable(v) for k, v in item.items()}
     return [_encodable(v) for v in item] if isinstance(item, list) else item

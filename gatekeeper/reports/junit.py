@@ -20,7 +20,7 @@ def render(report: Report) -> str:
     suites += [_leg(leg) for target in report.targets for leg in target.legs if leg.error]
     if report.stages:
         suites.append(TestSuite("pipeline", [_stage(stage) for stage in report.stages], package="gatekeeper"))
-    return str(to_xml_report_string(suites, prettyprint=True))
+    return str(to_xml_report_string(suites, prettyprint=False))
 
 
 def _suite(report: Report, target: TargetReport, variant: VariantReport) -> TestSuite:

@@ -21,8 +21,8 @@ def render(report: Report) -> str:
         _reproduce(report),
         *(_details(report, target) for target in report.targets),
         _stages(report),
-        f"<sub>model `{report.model.sha256[:12]}` · pipeline `{report.pipeline.sha256[:12]}` · gatekeeper {_text(report.version)} · "
-        "intervals are one-sided bounds; a pass is wrong at most 5 % of the time at the exact limit</sub>",
+        f"<sub>model `{report.model.sha256[:12]}` · pipeline `{report.pipeline.sha256[:12]}` "
+        f"· gatekeeper {_text(report.version)} · a pass is wrong at most 5 % of the time at the exact limit</sub>",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -36,13 +36,13 @@ def _table(report: Report) -> str:
     rows = [(t, v) for t in report.targets for v in t.variants]
     if not rows:
         return ""
-    limits = {g.gate: g for _, v in reversed(rows) for g in v.gates}
-    head = ["", "target", "variant", *(f"{name} {limit(limits[name])}".strip() for name in names)]
+    common = {name: _common_limit(name, [v for _, v in rows]) for name in names}
+    head = ["", "target", "variant", *(f"{name} {common[name] or ''}".strip() for name in names)]
     lines = [_row(head), _row(["---"] * len(head))]
     for target, variant in rows:
         chosen = " **←**" if variant.id == target.selected else ""
         by_name = {g.gate: g for g in variant.gates}
-        cells = [_cell(by_name.get(name)) for name in names]
+        cells = [_cell(by_name.get(name), own_limit=common[name] is None) for name in names]
         lines.append(
             _row([MARKS[variant.verdict], _code(target.name), _code(f"{variant.framework}/{variant.technique}") + chosen, *cells])
         )
@@ -50,11 +50,17 @@ def _table(report: Report) -> str:
     return "\n".join(lines) + note
 
 
-def _cell(gate: GateResult | None) -> str:
+def _common_limit(name: str, variants: list[VariantReport]) -> str | None:
+    """The limit of a gate, None where targets differ in it: each cell then shows its own."""
+    found = {limit(g) for v in variants for g in v.gates if g.gate == name}
+    return found.pop() if len(found) == 1 else None
+
+
+def _cell(gate: GateResult | None, own_limit: bool) -> str:
     if gate is None:
         return ""
     mark = MARKS[gate.verdict] if gate.blocking or gate.verdict in (Verdict.PASS, Verdict.SKIP) else "⚠️"
-    return f"{mark} {interval(gate)}"
+    return f"{mark} {interval(gate)}" + (f" {limit(gate)}" if own_limit else "")
 
 
 def _failures(report: Report) -> str:
@@ -111,7 +117,14 @@ def _details(report: Report, target: TargetReport) -> str:
 def _numbers(p: Performance, size: str) -> list[str]:
     peak = format_bytes(p.peak_bytes) if p.peak_bytes is not None else "?"
     times = [f"{ns / 1e6:.3g} ms" for ns in (p.p50_ns, p.p95_ns, p.p99_ns)]
-    return [*times, f"{p.throughput_per_s:.4g}", peak, size, f"{p.load_ns / 1e6:.3g} ms", f"{p.cpu_utilisation:.0%}"]
+    return [
+        *times,
+        f"{p.throughput_per_s:,.0f}" if p.throughput_per_s >= 100 else f"{p.throughput_per_s:.3g}",
+        peak,
+        size,
+        f"{p.load_ns / 1e6:.3g} ms",
+        f"{p.cpu_utilisation:.0%}",
+    ]
 
 
 def _leg_notes(leg: LegReport) -> list[str]:
@@ -120,16 +133,19 @@ def _leg_notes(leg: LegReport) -> list[str]:
         e = leg.environment
         packages = ", ".join(f"{name} {version}" for name, version in e.packages.items())
         notes.append(
-            f"- {_code(leg.id)} ran on {_text(e.cpu)} ({_text(' '.join(e.isa))}), {e.threads} threads, {_text(e.os)}, {_text(packages)}"
+            f"- {_code(leg.id)} ran on {_text(e.cpu)} ({_text(' '.join(e.isa))}), {e.threads} threads, "
+            f"{_text(e.os)}, {_text(packages)}"
         )
     if leg.rounds:
         notes.append(
-            f"- {leg.rounds} of at most {leg.max_rounds} rounds in {leg.measuring_s:.0f} s, seed {leg.seed}, attempt {leg.attempt}"
+            f"- {leg.rounds} of at most {leg.max_rounds} rounds in {leg.measuring_s:.0f} s, "
+            f"seed {leg.seed}, attempt {leg.attempt}"
         )
     if leg.control:
         c = leg.control
         notes.append(
-            f"- two copies of the baseline measured {c.observed:.3f}x of each other ({c.lower:.3f} to {c.upper:.3f}): the noise of this runner"
+            f"- two copies of the baseline measured {c.observed:.3f}x of each other ({c.lower:.3f}–{c.upper:.3f}): "
+            "the noise of this runner"
         )
     notes += [f"- {_text(note)}" for note in leg.notes]
     return notes

@@ -29,18 +29,16 @@ def run(context: Context) -> StageReport:
 
 def _baseline(context: Context) -> str:
     """Run the original model once; what it scores, or `NotMeasured` when there is nothing to hold variants against."""
-    if context.dataset is None:
-        return f"{context.assessment.architecture}, {context.assessment.parameters:,} parameters; no dataset, so no accuracy"
+    model = f"{context.assessment.architecture}, {context.assessment.parameters:,} parameters"
     runnable = [leg for leg in context.legs if not leg.error]
-    if not runnable:
-        return f"{context.assessment.architecture}, {context.assessment.parameters:,} parameters"
-    leg = runnable[0]
-    target = context.target(leg.target)
+    if context.dataset is None or not runnable:
+        return model if context.dataset else f"{model}; no dataset, so no accuracy"
+    target, name = context.target(runnable[0].target), runnable[0].framework
     predictions = context.evaluation.predictions(
-        leg.framework, context.model, context.model_sha256, context.dataset, threads_of(target), hardware(target.hardware).DEVICE
+        name, context.model, context.model_sha256, context.dataset, threads_of(target), hardware(target.hardware).DEVICE
     )
     found = context.evaluation.compare(context.dataset, predictions, predictions)
     if found.error:
         raise NotMeasured("data", found.error)
     examples = found.scores.examples if found.scores else 0
-    return f"{context.assessment.architecture}, {context.assessment.parameters:,} parameters, {found.metric} {found.baseline:.4g} on {examples} examples"
+    return f"{model}, {found.metric} {found.baseline:.4g} on {examples} examples"

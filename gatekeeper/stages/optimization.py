@@ -12,6 +12,7 @@ from pathlib import Path
 import filelock
 import msgspec
 
+from gatekeeper.config.limits import limits
 from gatekeeper.config.units import parse_duration
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality, threads_of
@@ -72,7 +73,7 @@ class _Leg:
         self.target = context.target(leg.target)
         self.device = hardware(leg.hardware).DEVICE
         self.threads = threads_of(self.target)
-        self.limits = context.loaded.limits(self.target)
+        self.limits = limits(context.loaded, self.target)
         self.measure = context.loaded.pipeline.measure
         self.looks = schedule(self.measure.max_rounds)
         self.alpha = look_alpha(len(self.looks), context.attempt)
@@ -164,7 +165,7 @@ class _Leg:
         )
         arms = [Arm(c.planned.id, self.leg.framework, c.made.folder) for c in made if c.made]
         candidates = {c.planned.id: c for c in made}
-        limits = Limits(self.looks, parse_duration(measure.budget), measure.seed)
+        stop = Limits(self.looks, parse_duration(measure.budget), measure.seed)
         try:
             self.context.evaluation.timed_inputs(self.context.dataset, inputs)
             with _alone(self.context):
@@ -173,7 +174,7 @@ class _Leg:
                     Arm(BASELINE, self.leg.framework, self.context.model.resolve()),
                     arms,
                     settings,
-                    limits,
+                    stop,
                     lambda name, found: self.decided(candidates[name], found),
                     self.context.progress,
                 ), None

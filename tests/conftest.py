@@ -1,0 +1,65 @@
+"""Shared fixtures: the examples, built once in a folder of the session, and a cache that is not the user's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Work of the tests is kept apart from the user's cache, and shared among the tests."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("GATEKEEPER_CACHE")
+    os.environ["GATEKEEPER_CACHE"] = str(folder)
+    yield
+    if before is None:
+        del os.environ["GATEKEEPER_CACHE"]
+    else:
+        os.environ["GATEKEEPER_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`example(name)`: a copy of examples/<name> in which make_model.py has run."""
+    root, made = tmp_path_factory.mktemp("examples"), {}
+
+    def build(name: str) -> Path:
+        if name not in made:
+            folder = root / name
+            shutil.copytree(
+                REPOSITORY / "examples" / name, folder, ignore=shutil.ignore_patterns("*.onnx", "*.npz", "gatekeeper-report")
+            )
+            subprocess.run([sys.executable, str(folder / "make_model.py")], check=True, capture_output=True)
+            made[name] = folder
+        return made[name]
+
+    return build
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def gatekeeper(tmp_path: Path) -> Command:
+    """`gatekeeper("run", file, ...)` as a user's shell would, in a folder of its own."""
+
+    def call(*words: object, cwd: Path = tmp_path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "gatekeeper", *map(str, words)],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env=os.environ | (env or {}),
+            check=False,
+        )
+
+    return call
