@@ -14,7 +14,7 @@ FORMATS = Registry("reports")
 @click.command(short_help="Render saved reports again, or merge several.")
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--plan", type=click.Path(path_type=Path), help="A plan (`plan --format json`): every leg of it must be there.")
-@click.option("--format", "form", type=click.Choice(FORMATS.builtin), default="terminal", show_default=True)
+@click.option("--format", "form", metavar="|".join(FORMATS.builtin), default="terminal", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Write every format into this folder too.")
 def command(results: tuple[Path, ...], plan: Path | None, form: str, output: Path | None) -> int:
     """Merge RESULTS (report.json files, or folders that hold one) and print the verdict.

@@ -117,8 +117,8 @@ class _Leg:
         if variant.skip or variant.error:
             return found
         context = self.context
-        context.progress.step(f"{variant.id}: optimizing")
         try:
+            context.progress.step(f"{variant.id}: optimizing")
             found.made = make_variant(
                 context.space,
                 self.leg.framework,
@@ -128,23 +128,24 @@ class _Leg:
                 self.device,
                 context.calibration,
             )
+            context.progress.step(f"{variant.id}: comparing answers")
+            found.comparison = self.compare(found.made)
         except NotMeasured as error:
-            found.error = str(error)
+            found.made, found.error = None, str(error)
             context.progress.note(f"{variant.id}: {error}")
-            return found
-        context.progress.step(f"{variant.id}: comparing answers")
-        found.comparison = self.compare(found.made)
         return found
 
     def compare(self, made: Made) -> Comparison:
-        """Accuracy against the baseline; what goes wrong becomes the accuracy gate's error."""
+        """Accuracy against the baseline. A variant that cannot run is `NotMeasured`; answers that cannot be compared
+        are the accuracy gate's error.
+        """
         context, dataset = self.context, self.context.dataset
         if dataset is None:
             return Comparison(error="no evaluation set. Name one with `dataset.path`, or set `gates.accuracy: disabled`.")
         evaluation, name = context.evaluation, self.leg.framework
+        baseline = evaluation.predictions(name, context.model, context.model_sha256, dataset, self.threads, self.device)
+        variant = evaluation.predictions(name, made.folder, made.sha256, dataset, self.threads, self.device)
         try:
-            baseline = evaluation.predictions(name, context.model, context.model_sha256, dataset, self.threads, self.device)
-            variant = evaluation.predictions(name, made.folder, made.sha256, dataset, self.threads, self.device)
             return evaluation.compare(dataset, baseline, variant)
         except NotMeasured as error:
             return Comparison(error=str(error))

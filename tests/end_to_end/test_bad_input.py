@@ -16,7 +16,7 @@ import onnx
 import psutil
 import pytest
 from markdown_it import MarkdownIt
-from onnx import helper, numpy_helper
+from support import install_plugin, write_project
 
 PLUGIN = """
 import ctypes, os, shutil, sys, time
@@ -66,48 +66,7 @@ def open_session(path, threads, device): return Session(path, threads, device)
 @pytest.fixture(scope="module")
 def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A third-party framework whose techniques misbehave, installed the way a package is."""
-    folder = tmp_path_factory.mktemp("plugins")
-    (folder / "hostile.py").write_text(PLUGIN)
-    info = folder / "hostile-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[gatekeeper.frameworks]\nhostile = hostile\n")
-    return {"PYTHONPATH": str(folder)}
-
-
-def write_model(path: Path, seed: int = 0, features: int = 16, classes: int = 4) -> np.random.Generator:
-    """A linear classifier in ONNX."""
-    generator = np.random.default_rng(seed)
-    weight = generator.standard_normal((features, classes)).astype(np.float32)
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["y"])],
-        "linear",
-        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", features])],
-        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", classes])],
-        [numpy_helper.from_array(weight, "w")],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), path)
-    np.savez(path.parent / "weight.npz", w=weight)
-    return generator
-
-
-def write_project(folder: Path, techniques: str = "fine", framework: str = "hostile", extra: str = "", **arrays: Any) -> Path:
-    """A model, an evaluation set it answers perfectly, and a pipeline file."""
-    generator = write_model(folder / "model.onnx")
-    x = generator.standard_normal((600, 16)).astype(np.float32)
-    y = (x @ np.load(folder / "weight.npz")["w"]).argmax(axis=1)
-    np.savez(folder / "eval.npz", **({"x": x, "y": y} | arrays))
-    file = folder / "pipeline.yaml"
-    file.write_text(f"""\
-edge_ai_pipeline:
-  model: {{path: model.onnx, task: tabular_classification}}
-  dataset: {{path: eval.npz}}
-  targets: [{{name: here, hardware: cpu, threads: 1}}]
-  optimization: {{frameworks: [{framework}], techniques: {{{framework}: [{techniques}]}}}}
-  gates: {{memory: disabled, stability: disabled, speedup: {{min: 0.1}}}}
-  measure: {{max_rounds: 2, blocks: 2, block_ms: 5, timeout: 8s, memory_limit: 900MB}}
-{extra}""")
-    return file
+    return install_plugin(tmp_path_factory.mktemp("plugins"), {"hostile": PLUGIN}, "[gatekeeper.frameworks]\nhostile = hostile\n")
 
 
 def report_of(folder: Path) -> dict[str, Any]:

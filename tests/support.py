@@ -1,0 +1,60 @@
+"""What several tests need: paths of the repository, a small project to run, a package to install."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+EXAMPLES = sorted(p.parent.name for p in REPOSITORY.glob("examples/*/make_model.py"))
+
+
+def install_plugin(folder: Path, modules: dict[str, str], entry_points: str) -> dict[str, str]:
+    """Put modules and a distribution's metadata into a folder; the environment that makes them installed."""
+    folder.mkdir(exist_ok=True)
+    for name, code in modules.items():
+        (folder / f"{name}.py").write_text(code)
+    info = folder / "plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(entry_points)
+    return {"PYTHONPATH": str(folder)}
+
+
+def write_model(path: Path, seed: int = 0, features: int = 16, classes: int = 4) -> np.random.Generator:
+    """A linear classifier in ONNX."""
+    generator = np.random.default_rng(seed)
+    weight = generator.standard_normal((features, classes)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "linear",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", features])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", classes])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), path)
+    np.savez(path.parent / "weight.npz", w=weight)
+    return generator
+
+
+def write_project(folder: Path, techniques: str = "fine", framework: str = "hostile", extra: str = "", **arrays: Any) -> Path:
+    """A model, an evaluation set it answers perfectly, and a pipeline file."""
+    generator = write_model(folder / "model.onnx")
+    x = generator.standard_normal((600, 16)).astype(np.float32)
+    y = (x @ np.load(folder / "weight.npz")["w"]).argmax(axis=1)
+    np.savez(folder / "eval.npz", **({"x": x, "y": y} | arrays))
+    file = folder / "pipeline.yaml"
+    file.write_text(f"""\
+edge_ai_pipeline:
+  model: {{path: model.onnx, task: tabular_classification}}
+  dataset: {{path: eval.npz}}
+  targets: [{{name: here, hardware: cpu, threads: 1}}]
+  optimization: {{frameworks: [{framework}], techniques: {{{framework}: [{techniques}]}}}}
+  gates: {{memory: disabled, stability: disabled, speedup: {{min: 0.1}}}}
+  measure: {{max_rounds: 2, blocks: 2, block_ms: 5, timeout: 8s, memory_limit: 900MB}}
+{extra}""")
+    return file

@@ -1,0 +1,53 @@
+"""What the documents say is what the code has."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from support import REPOSITORY
+
+from gatekeeper.config.reference import reference
+from gatekeeper.errors import ExitCode
+from gatekeeper.gates._base import REGISTRY as GATES
+from gatekeeper.registry import Registry
+
+README = (REPOSITORY / "README.md").read_text()
+
+
+def test_the_reference_is_up_to_date() -> None:
+    assert (REPOSITORY / "docs/pipeline-reference.md").read_text() == reference(), "run `make schemas`"
+
+
+def test_every_key_of_the_reference_has_a_meaning() -> None:
+    rows = [line for line in reference().splitlines() if line.startswith("| `")]
+    assert len(rows) > 80
+    assert not [row for row in rows if row.rstrip("| ").count("|") < 4]
+
+
+@pytest.mark.parametrize("name", Registry("cli").builtin)
+def test_the_readme_lists_every_command(name: str) -> None:
+    assert f"`gatekeeper {name}" in README
+
+
+@pytest.mark.parametrize("name", GATES.builtin)
+def test_the_readme_lists_every_gate(name: str) -> None:
+    assert f"| `{name}` |" in README
+
+
+@pytest.mark.parametrize("code", [c for c in ExitCode if c is not ExitCode.INTERRUPTED])
+def test_the_readme_lists_every_exit_code(code: ExitCode) -> None:
+    assert re.search(rf"^\| {int(code)} \|", README, re.MULTILINE)
+
+
+def test_the_readmes_smallest_file_is_valid(tmp_path: object) -> None:
+    from pathlib import Path
+
+    from gatekeeper.config.load import load
+
+    folder = Path(str(tmp_path))
+    text = next(t for t in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL))
+    (folder / "p.yaml").write_text(text)
+    for name in ("model.onnx", "eval.npz", "calib.npz"):
+        (folder / name).write_bytes(b"x")
+    assert load(folder / "p.yaml").pipeline.model is not None
