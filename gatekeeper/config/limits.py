@@ -62,7 +62,8 @@ def _layers(loaded: Loaded, target: Target, name: str) -> list[tuple[Path_, Any]
     common = (loaded.source.data[ROOT].get("gates") or {}).get(name)
     if common is not None:
         found.append((("gates", name), common))
-    for index, own in enumerate(loaded.pipeline.targets):
-        if own.name == target.name and name in target.gates:
-            found.append((("targets", index, "gates", name), target.gates[name]))
+    for index, raw in enumerate(loaded.source.data[ROOT].get("targets") or []):
+        own = (raw.get("gates") or {}).get(name)
+        if raw["name"] == target.name and own is not None:
+            found.append((("targets", index, "gates", name), own))
     return found

@@ -10,7 +10,7 @@ import msgspec
 
 from gatekeeper.config.source import Path_, Source, read_source
 from gatekeeper.config.types import Document, Pipeline, Target
-from gatekeeper.errors import ConfigError, Problem, nearest
+from gatekeeper.errors import ConfigError, Problem, UsageError, nearest
 
 ROOT = "edge_ai_pipeline"
 DEFAULT_TARGET = Target(name="local", hardware="cpu")
@@ -52,6 +52,8 @@ class Loaded:
 
 def load(path: Path, model: Path | None = None) -> Loaded:
     """Read and check a pipeline file; a `ConfigError` lists every problem."""
+    if model is not None:
+        _check_override(model)
     source = read_source(path)
     problems = structure_problems(source)
     if problems:
@@ -66,13 +68,28 @@ def load(path: Path, model: Path | None = None) -> Loaded:
     return loaded
 
 
+def _check_override(model: Path) -> None:
+    """A model from the command line is no part of the file, so it has no line to point at."""
+    from gatekeeper.models.files import known_suffixes, model_format
+
+    if not model.exists():
+        raise UsageError(f"--model {model}: no such model. Check the path, or export the model first.")
+    if model_format(model) is None:
+        raise UsageError(
+            f"--model {model}: unknown model format '{model.suffix}'. This version reads {', '.join(known_suffixes())}."
+        )
+
+
 def structure_problems(source: Source) -> list[Problem]:
     """What the schema has to say, in words."""
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, validators
 
     from gatekeeper.config.schema import pipeline_schema
 
-    errors = list(Draft202012Validator(pipeline_schema()).iter_errors(source.data))
+    # JSON Schema takes 4.0 for a whole number; the types that follow do not.
+    checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, v: isinstance(v, int) and not isinstance(v, bool))
+    validator = validators.extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
+    errors = list(validator(pipeline_schema()).iter_errors(source.data))
     mistyped = {tuple(e.absolute_path) for e in errors if e.validator == "type"}
     found: list[Problem] = []
     for error in errors:

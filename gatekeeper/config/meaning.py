@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import get_args
 
-import msgspec
-
-from gatekeeper.config.limits import DISABLED, merged
+from gatekeeper.config.limits import DISABLED
 from gatekeeper.config.load import ROOT, Loaded
 from gatekeeper.config.source import Path_
 from gatekeeper.config.types import Stage, Target
 from gatekeeper.errors import Problem, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework
-from gatekeeper.gates._base import REGISTRY as GATES
-from gatekeeper.gates._base import gate
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.models.files import known_suffixes, model_format
 
@@ -63,7 +60,7 @@ class _Check:
         model, path = self.pipeline.model, self.loaded.model_path()
         if model is None or path is None or self.loaded.model_override is not None:
             return
-        if not path.exists():
+        if not _there(path):
             hint = " Run make_model.py beside it first." if (path.parent / "make_model.py").exists() else ""
             self.add(("model", "path"), f"no such model: {path}.{hint} Correct the path or export the model.")
         elif model_format(path) is None:
@@ -79,9 +76,10 @@ class _Check:
             self.add(("dataset",), "dataset needs `path` or `loader`, one of them.", key=True)
         for key in ("path", "calibration"):
             value = getattr(dataset, key)
-            if value is not None and not (self.loaded.folder / value).exists():
+            if value is not None and not _there(self.loaded.folder / value):
                 self.add(("dataset", key), f"no such dataset: {self.loaded.folder / value}. Correct the path.")
-        if dataset.path is not None and dataset.path == dataset.calibration:
+        folder = self.loaded.folder
+        if dataset.path and dataset.calibration and _same(folder / dataset.path, folder / dataset.calibration):
             self.add(
                 ("dataset", "calibration"),
                 "the calibration set must not be the evaluation set: accuracy would flatter. Split them.",
@@ -141,7 +139,6 @@ class _Check:
                 self.add(("targets", i, "name"), f"the target name '{target.name}' is already taken. Names must differ.")
             names.add(target.name)
             self.supported(i, target)
-            self.overrides(i, target)
 
     def supported(self, index: int, target: Target) -> None:
         path = self.loaded.model_path()
@@ -157,19 +154,18 @@ class _Check:
                 f"no listed framework supports {target.hardware}: {'; '.join(str(r) for r in reasons.values())}.",
             )
 
-    def overrides(self, index: int, target: Target) -> None:
-        for name, values in target.gates.items():
-            path: Path_ = ("targets", index, "gates", name)
-            if name not in GATES.names:
-                self.add(
-                    path, f"unknown gate '{name}'{nearest(name, GATES.names) or '.'} Gates: {', '.join(GATES.names)}.", key=True
-                )
-                continue
-            if values == DISABLED:
-                continue
-            try:
-                if not isinstance(values, dict):
-                    raise msgspec.ValidationError("it must be a section with limits, or `disabled`")
-                msgspec.convert(merged(self.loaded, target, name)[0], gate(name).Config)
-            except msgspec.ValidationError as error:
-                self.add(path, f"gates.{name} of this target: {error}.")
+
+def _there(path: Path) -> bool:
+    """Whether a path exists; one that is too long for the system does not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two spellings mean one file."""
+    try:
+        return one.resolve() == other.resolve()
+    except (OSError, ValueError):
+        return one == other

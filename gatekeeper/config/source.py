@@ -38,8 +38,9 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
 
-for _tag, _pattern in _SCALARS:
-    _Loader.add_implicit_resolver(_PREFIX + _tag, re.compile(f"^(?:{_pattern})$"), None)
+_FORMS = {tag: re.compile(rf"^(?:{pattern})\Z") for tag, pattern in _SCALARS}
+for _tag, _form in _FORMS.items():
+    _Loader.add_implicit_resolver(_PREFIX + _tag, _form, None)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,9 @@ class _Walk:
         if self.nodes > MAX_NODES or len(path) > MAX_DEPTH:
             raise _TooLarge(node)
         self.values[path] = _mark(node)
+        if isinstance(node, yaml.CollectionNode) and node.tag not in (_PREFIX + "map", _PREFIX + "seq"):
+            self.problem(node, f"the tag '{node.tag}' is not allowed here. Write a plain value.")
+            return None
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -87,6 +91,9 @@ class _Walk:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.problem(key_node, "a key must be a plain word. Remove the brackets.")
                 continue
+            if key_node.tag.removeprefix(_PREFIX) not in ("str", *_FORMS):
+                self.problem(key_node, f"the tag '{key_node.tag}' is not allowed here. Write a plain key.")
+                continue
             key = key_node.value
             if key in found:
                 first = self.keys[(*path, key)][0]
@@ -98,16 +105,15 @@ class _Walk:
 
     def scalar(self, node: yaml.Node) -> Any:
         text, tag = node.value, node.tag.removeprefix(_PREFIX)
+        if tag in _FORMS and not _FORMS[tag].match(text):  # an explicit tag on something else: `!!int abc`
+            self.problem(node, f"'{text}' is not of the type that '!!{tag}' says. Write a plain value.")
+            return None
         if tag == "null":
             return None
         if tag == "bool":
             return text.lower() == "true"
         if tag in ("int", "float"):
-            try:
-                number = int(text) if tag == "int" and len(text) < 20 else float(text)
-            except ValueError:  # an explicit tag on something else: `!!int abc`
-                self.problem(node, f"'{text}' is not a number.")
-                return None
+            number = int(text) if tag == "int" and len(text) < 20 else float(text)
             if not math.isfinite(number):
                 self.problem(node, f"'{text}' is too large for a number.")
                 return None
@@ -162,6 +168,8 @@ def parse_source(text: str, path: str) -> Source:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(path, [Problem(line, 1, f"the character U+{error.character:04X} is not allowed in YAML.")]) from None
+    except (ValueError, OverflowError):  # PyYAML lets some of its own slip: `"\\UFFFFFFFF"`, `%YAML 1.111...`
+        raise ConfigError(path, [Problem(1, 1, "an escape or a directive in it is not valid YAML. Write plain text.")]) from None
     except RecursionError:
         raise ConfigError(path, [Problem(1, 1, f"nested more than {MAX_DEPTH} deep.")]) from None
     if node is None:

@@ -31,6 +31,7 @@ Task = Literal[
 FrameworkName = Annotated[str, Meta(extra_json_schema={"enum": sorted({*KNOWN_FRAMEWORKS, *FRAMEWORKS.names})})]
 HardwareName = Annotated[str, Meta(extra_json_schema={"enum": list(TARGETS.names)})]
 Function = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", examples=["my_package.data:load"])]
+Text = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=1)]
 Threads = Annotated[int, Meta(ge=1, le=1024)]
 Share = Annotated[float, Meta(gt=0, le=1)]
@@ -95,17 +96,72 @@ class Dataset(Section, frozen=True, kw_only=True):
     limit: Annotated[Count | None, Meta(description="Use only the first so many examples.")] = None
 
 
+def _gate_fields() -> list[tuple[str, Any, Any]]:
+    """One field per file of gatekeeper/gates."""
+    fields: list[tuple[str, Any, Any]] = []
+    for name in GATES.names:
+        module = gate(name)
+        kind = Annotated[module.Config | Literal["disabled"] | None, Meta(description=module.DESCRIPTION)]  # type: ignore[name-defined]
+        fields.append((name, kind, None))
+    return fields
+
+
+def _section(name: str, description: str, fields: list[tuple[str, Any, Any]]) -> type[msgspec.Struct]:
+    """A section whose fields are only known when the folder has been listed."""
+    return msgspec.defstruct(
+        name,
+        fields,
+        bases=(Section,),
+        namespace={"__doc__": description},
+        module=__name__,
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
+
+
+TargetGates = _section("TargetGates", "Limits that differ on one target.", _gate_fields())
+Gates = _section(
+    "Gates",
+    "The limits a variant must hold.",
+    [
+        *_gate_fields(),
+        (
+            "require",
+            Annotated[
+                Literal["best", "all"],
+                Meta(description="`best`: each target needs one variant that passes every gate; `all`: every variant must."),
+            ],
+            "best",
+        ),
+        (
+            "on_inconclusive",
+            Annotated[
+                Literal["fail", "warn"],
+                Meta(description="What an undecided gate does to the exit code: 3 (`fail`) or 0 (`warn`)."),
+            ],
+            "fail",
+        ),
+    ],
+)
+
+
 class Target(Section, frozen=True, kw_only=True):
     """One kind of hardware the model must run on, and the runner that has it."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64, description="Your name for it, unique.")]
     hardware: Annotated[HardwareName, Meta(description="Kind of hardware.")]
-    runs_on: Annotated[str | list[str], Meta(description="GitHub runner label, or a list of labels.")] = "ubuntu-latest"
+    runs_on: Annotated[
+        Text | Annotated[list[Text], Meta(min_length=1)], Meta(description="GitHub runner label, or a list of labels.")
+    ] = "ubuntu-latest"
     threads: Annotated[Threads | None, Meta(description="Threads of every model; default: the machine's physical cores.")] = None
     frameworks: Annotated[
         list[FrameworkName], Meta(description="Frameworks for this target; default: those of `optimization`.")
     ] = []
-    gates: Annotated[dict[str, Any], Meta(description="Limits that differ on this target, same keys as `gates`.")] = {}
+    gates: Annotated[
+        TargetGates | None,  # type: ignore[valid-type]
+        Meta(description="Limits that differ on this target, same keys as `gates`."),
+    ] = None
 
 
 class ModelValidation(Section, frozen=True, kw_only=True):
@@ -333,37 +389,6 @@ class Measure(Section, frozen=True, kw_only=True):
     memory_limit: Annotated[Size | None, Meta(description="Most memory one worker may take; default: 80 % of what is free.")] = (
         None
     )
-
-
-def _gates() -> type[msgspec.Struct]:
-    """The `gates` section, one field per file of gatekeeper/gates."""
-    fields: list[tuple[str, Any, Any]] = []
-    for name in GATES.names:
-        module = gate(name)
-        kind = Annotated[module.Config | Literal["disabled"] | None, Meta(description=module.DESCRIPTION)]  # type: ignore[name-defined]
-        fields.append((name, kind, None))
-    require = Annotated[
-        Literal["best", "all"],
-        Meta(description="`best`: each target needs one variant that passes every gate; `all`: every variant must."),
-    ]
-    inconclusive = Annotated[
-        Literal["fail", "warn"],
-        Meta(description="What an undecided gate does to the exit code: 3 (`fail`) or 0 (`warn`)."),
-    ]
-    fields += [("require", require, "best"), ("on_inconclusive", inconclusive, "fail")]
-    return msgspec.defstruct(
-        "Gates",
-        fields,
-        bases=(Section,),
-        namespace={"__doc__": "The limits a variant must hold."},
-        module=__name__,
-        frozen=True,
-        kw_only=True,
-        forbid_unknown_fields=True,
-    )
-
-
-Gates = _gates()
 
 
 class Pipeline(Section, frozen=True, kw_only=True):

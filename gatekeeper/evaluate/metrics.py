@@ -28,8 +28,12 @@ class Comparison:
 Compare = Callable[[Any, Any, Any], Comparison]  # (baseline outputs, variant outputs, labels)
 
 
-def classes(outputs: Any) -> Any:
-    """Predicted class of each example: the largest score, a threshold for one score, or the label itself."""
+def classes(outputs: Any, reference: Any = None) -> Any:
+    """Predicted class of each example: the largest score, a threshold for one score, or the label itself.
+
+    Whether single scores are probabilities or logits is told from `reference`, the baseline's outputs, so that both
+    models are read alike.
+    """
     import numpy as np
 
     if outputs.dtype.kind in "iub":
@@ -37,15 +41,15 @@ def classes(outputs: Any) -> Any:
     scores = outputs.reshape(len(outputs), -1)
     if scores.shape[1] > 1:
         return scores.argmax(axis=1)
-    # One score: a probability where all lie in [0, 1], otherwise a logit.
-    threshold = 0.5 if scores.min() >= 0 and scores.max() <= 1 else 0.0
+    known = outputs if reference is None else reference
+    threshold = 0.5 if known.min() >= 0 and known.max() <= 1 else 0.0
     return (scores[:, 0] > threshold).astype(np.int64)
 
 
 def accuracy(baseline: Any, variant: Any, labels: Any) -> Comparison:
     """Share of examples whose predicted class is the label."""
     truth = _class_labels(labels)
-    return _binary(classes(baseline) == truth, classes(variant) == truth)
+    return _binary(classes(baseline) == truth, classes(variant, baseline) == truth)
 
 
 def top5_accuracy(baseline: Any, variant: Any, labels: Any) -> Comparison:
@@ -68,7 +72,7 @@ def macro_f1(baseline: Any, variant: Any, labels: Any) -> Comparison:
     truth, all_classes = _class_labels(labels), np.unique(labels)
 
     def f1(outputs: Any, labels: Any) -> float:
-        return float(f1_score(labels, classes(outputs), labels=all_classes, average="macro", zero_division=0))
+        return float(f1_score(labels, classes(outputs, baseline), labels=all_classes, average="macro", zero_division=0))
 
     return _jackknife(f1, baseline, variant, truth)
 
@@ -163,7 +167,7 @@ def agreement(baseline: Any, variant: Any, task: str | None) -> Comparison:
         v = variant.reshape(len(variant), -1).astype(float)
         same = (np.abs(v - b) <= 0.05 * b.std(axis=0)).all(axis=1)
     else:
-        same = classes(baseline) == classes(variant)
+        same = classes(baseline) == classes(variant, baseline)
     return _binary(np.ones(len(same), dtype=bool), same)
 
 

@@ -21,13 +21,13 @@ def predict(request: Predict) -> Predicted:
     parts: list[Any] = []
     for feed in dataset.feeds(request.batch_size):
         size = len(next(iter(feed.values())))
-        if parts and size < len(parts[0]):  # a last, smaller batch: models with a fixed batch cannot take it
+        if size < request.batch_size:  # the last, smaller batch: models with a fixed batch cannot take it
             feed = {name: np.resize(array, (request.batch_size, *array.shape[1:])) for name, array in feed.items()}
         outputs = session.run(feed)
         if chosen is None:
             chosen = choose(session.outputs, outputs, request.output, request.task)
         part = np.asarray(outputs[chosen])
-        if part.ndim == 0 or len(part) < size:
+        if part.ndim == 0 or len(part) != len(next(iter(feed.values()))):
             raise NotMeasured(
                 "model", f"the output '{session.outputs[chosen]}' has shape {part.shape}: its first axis must be the examples."
             )

@@ -39,6 +39,8 @@ def prepare(request: Prepare) -> Prepared:
     dataset = msgspec.convert(request.dataset, Dataset)
     inputs = msgspec.convert(request.inputs, list[TensorInfo])
     path = Path(request.path) if request.path else None
+    if path is not None and not path.exists():
+        raise data_error(f"{path}: no such dataset. Correct the path.")
     for name in DATASETS.names:
         reader = cast(Reader, DATASETS.get(name))
         if reader.reads(path, dataset):
@@ -47,10 +49,25 @@ def prepare(request: Prepare) -> Prepared:
     else:
         raise data_error(f"{path}: unknown dataset format. Use .npz, .csv, a folder of images, or `loader`.")
     source = str(path or dataset.loader)
+    found = {name: _array(array, name, source) for name, array in found.items()}
+    labels = None if labels is None else _array(labels, "labels", source)
     found, labels = _limited(found, labels, dataset.limit)
     checked = {tensor.name: _fit(found, tensor, source) for tensor in inputs}
     contents = write_prepared(Path(request.destination), checked, _labels(labels, checked, source) if request.labelled else None)
     return Prepared(examples=contents.examples, labelled=contents.labelled)
+
+
+def _array(values: Any, name: str, source: str) -> Any:
+    """An array with an axis of examples."""
+    import numpy as np
+
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise data_error(f"{source}: '{name}' is ragged: its examples differ in shape. Pad or crop them to one shape.") from None
+    if array.ndim == 0:
+        raise data_error(f"{source}: '{name}' is one value and has no examples. Its first axis must be the examples.")
+    return array
 
 
 def _limited(found: dict[str, Any], labels: Any, limit: int | None) -> tuple[dict[str, Any], Any]:
@@ -68,21 +85,17 @@ def _fit(found: dict[str, Any], tensor: TensorInfo, source: str) -> Any:
             f"{source}: no array for the model's input '{tensor.name}' (found {', '.join(found) or 'none'}). "
             "Name it like the input, or map it with `dataset.inputs`."
         )
-    array = np.asarray(found[tensor.name])
-    if array.ndim == 0 or not len(array):
+    array = found[tensor.name]
+    if not len(array):
         raise data_error(f"{source}: '{tensor.name}' has no examples. An evaluation set needs at least 59, better 500.")
-    counts = {name: len(np.asarray(a)) for name, a in found.items()}
+    counts = {name: len(a) for name, a in found.items()}
     if len(set(counts.values())) > 1:
         raise data_error(f"{source}: the inputs have different numbers of examples: {counts}. Make them equal.")
     expected = np.dtype(tensor.dtype) if tensor.dtype in np.sctypeDict else None
-    if expected is None:
+    if expected is None or expected.kind not in "biuf":
         raise data_error(f"the model's input '{tensor.name}' is of type {tensor.dtype}, which datasets cannot hold yet.")
     if array.dtype != expected:
-        if array.dtype.kind not in "biuf" or not np.can_cast(array.dtype, expected, "same_kind"):
-            raise data_error(
-                f"{source}: '{tensor.name}' is {array.dtype}, the model expects {tensor.dtype}. Convert it when saving the file."
-            )
-        array = array.astype(expected)
+        array = _cast(array, expected, f"{source}: '{tensor.name}'")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise data_error(f"{source}: '{tensor.name}' holds NaN or infinite values. Remove or repair those examples.")
     wanted = tensor.shape[1:]
@@ -98,16 +111,30 @@ def _fit(found: dict[str, Any], tensor: TensorInfo, source: str) -> Any:
     return array
 
 
+def _cast(array: Any, expected: Any, what: str) -> Any:
+    """The array in another element type, where every value survives."""
+    import numpy as np
+
+    between_integers = array.dtype.kind in "iu" and expected.kind in "iu"
+    if array.dtype.kind not in "biuf" or not (between_integers or np.can_cast(array.dtype, expected, "same_kind")):
+        raise data_error(f"{what} is {array.dtype}, the model expects {expected}. Convert it when saving the file.")
+    limits = np.iinfo(expected) if expected.kind in "iu" else np.finfo(expected) if expected.kind == "f" else None
+    low, high = array.min(), array.max()
+    if limits is not None and np.isfinite([low, high]).all() and not limits.min <= low <= high <= limits.max:
+        raise data_error(
+            f"{what} holds values from {low} to {high}, which {expected} cannot hold. Convert it when saving the file."
+        )
+    return array.astype(expected)
+
+
 def _labels(labels: Any, inputs: dict[str, Any], source: str) -> Any:
     import numpy as np
 
     if labels is None:
         return None
-    array = np.asarray(labels)
-    examples = len(next(iter(inputs.values())))
-    if array.ndim == 0 or len(array) != examples:
-        count = 0 if array.ndim == 0 else len(array)
-        raise data_error(f"{source}: {count} labels for {examples} examples. Every example needs one.")
+    array, examples = labels, len(next(iter(inputs.values())))
+    if len(array) != examples:
+        raise data_error(f"{source}: {len(array)} labels for {examples} examples. Every example needs one.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise data_error(f"{source}: the labels hold NaN or infinite values. Remove or repair those examples.")
     if array.dtype.kind not in "biuf":

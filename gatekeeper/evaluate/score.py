@@ -29,11 +29,11 @@ def score(request: Score) -> Scored:
     labels, error = dataset.labels, None
     if labels is None:
         name, compared = "agreement", metrics.agreement(baseline, variant, request.task)
-        error = _constant(baseline, request.task)
+        error = _constant(baseline, classes=request.task is None or request.task.endswith("classification"))
     else:
         name = request.metric or metrics.default_metric(request.task)
         compared = _metric(name, request)(baseline, variant, labels)
-        error = _constant(baseline, request.task) or _chance(name, baseline, labels, compared.baseline)
+        error = _constant(baseline, classes=name in metrics.CLASSIFICATION) or _chance(name, baseline, labels, compared)
     scores = compared.scores
     np.save(request.destination, np.stack([scores.p, scores.q]))
     return Scored(
@@ -58,38 +58,69 @@ def _metric(name: str, request: Score) -> metrics.Compare:
     return metrics.user_metric(user_function(name, Path(request.folder)))
 
 
-def _constant(outputs: Any, task: str | None) -> str | None:
+def _constant(outputs: Any, classes: bool) -> str | None:
     import numpy as np
 
     if (outputs == outputs[0]).all() and len(outputs) > 1:
         return "the baseline gives the same output for every example. Check the inputs and the model."
-    if task is None or task.endswith("classification"):
+    if classes:
         found = metrics.classes(outputs)
         if len(found) > 1 and len(np.unique(found)) == 1:
             return f"the baseline predicts class {found[0]} for every example. Check the inputs and their preprocessing."
     return None
 
 
-def _chance(metric: str, outputs: Any, labels: Any, value: float) -> str | None:
+def _chance(metric: str, outputs: Any, labels: Any, found: metrics.Comparison) -> str | None:
     """Why the baseline is no better than a guess that ignores its input; None if it is better."""
-    import numpy as np
-    from scipy.special import bdtrc
+    import math
 
+    if not math.isfinite(found.baseline):
+        return f"the baseline's {metric} is {found.baseline}. Check the metric and the model."
     advice = "Check the preprocessing and the labels, or use a better model."
     if metric in metrics.CLASSIFICATION:
-        counts = np.sort(np.unique(labels, return_counts=True)[1])[::-1]
-        if len(counts) == 1:
+        guessing = _guess(metric, outputs, labels)
+        if guessing is None:
             return "every label is the same class; accuracy says nothing about such a set. Use a varied evaluation set."
-        hits = value if metric != "macro_f1" else float((metrics.classes(outputs) == labels.reshape(-1)).mean())
-        guess = counts[: 5 if metric == "top5_accuracy" else 1].sum() / len(labels)
-        correct = round(hits * len(labels))
-        if not (guess < 1 and correct > 0 and bdtrc(correct - 1, len(labels), guess) <= CHANCE_ALPHA):
-            guessing = f"always answering the most common label gets {guess:.1%}"
-            return f"the baseline is no better than chance: {hits:.1%} right, and {guessing}. {advice}"
+        if not _beats(found, guessing):
+            return (
+                f"the baseline is no better than chance: its {metric} is {found.baseline:.1%}, and answering without "
+                f"looking gets {guessing:.1%}. {advice}"
+            )
     elif metric in metrics.REGRESSION:
         explained = metrics.r2(outputs, outputs, labels).baseline
-        if explained <= 0:
+        if not explained > 0:
             return f"the baseline is no better than answering the mean (R2 = {explained:.3f}). {advice}"
-    elif value <= 0:
-        return f"the baseline's {metric} is {value:.3g}; nothing of it can be kept. {advice}"
+    elif not found.baseline > 0:
+        return f"the baseline's {metric} is {found.baseline:.3g}; nothing of it can be kept. {advice}"
     return None
+
+
+def _guess(metric: str, outputs: Any, labels: Any) -> float | None:
+    """What an answer that ignores the input scores; None where every label is the same.
+
+    For accuracy that is the most common label's share. F1 also rewards guessing the rare classes at their own rate, so
+    there it is what the model's own answers score against labels in random order.
+    """
+    import numpy as np
+
+    shares = np.sort(np.unique(labels, return_counts=True)[1])[::-1] / len(labels)
+    if len(shares) == 1:
+        return None
+    if metric == "macro_f1":
+        generator = np.random.default_rng(0)
+        shuffled = [metrics.macro_f1(outputs, outputs, generator.permutation(labels)).baseline for _ in range(20)]
+        return float(max(shuffled))
+    return float(shares[: 5 if metric == "top5_accuracy" else 1].sum())
+
+
+def _beats(found: metrics.Comparison, guessing: float) -> bool:
+    """Whether the baseline's score is above guessing by more than chance explains."""
+    from scipy.special import bdtrc
+
+    from gatekeeper.stats.rounds import mean_interval
+
+    q = found.scores.q
+    if found.scores.kind != "binary":
+        return mean_interval(q.tolist(), CHANCE_ALPHA).lower > guessing
+    correct = round(float(q.sum()))
+    return guessing < 1 and correct > 0 and bool(bdtrc(correct - 1, len(q), guessing) <= CHANCE_ALPHA)

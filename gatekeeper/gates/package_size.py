@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from gatekeeper.config.units import SIZE_PATTERN, format_bytes, parse_size
 from gatekeeper.evidence import Evidence
-from gatekeeper.gates._base import GateConfig
+from gatekeeper.gates._base import GateConfig, unmeasured
 from gatekeeper.records import Decision, Verdict
 
 DESCRIPTION = "The variant's files together are at most this large."
@@ -27,6 +27,8 @@ class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the bytes on disk are within the limit; sizes are exact, so there is no interval."""
     size, limit = evidence.artifact.bytes, parse_size(config.max)
+    if size <= 0:
+        return unmeasured("the artifact has no bytes")
     verdict, reason = Verdict.PASS, f"{format_bytes(size)} of {format_bytes(limit)}"
     if size > limit:
         verdict, reason = Verdict.FAIL, f"{format_bytes(size)}, {format_bytes(size - limit)} over {format_bytes(limit)}"

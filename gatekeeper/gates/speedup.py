@@ -31,13 +31,15 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the lower bound of the ratio clears the limit, FAIL if the upper bound misses it."""
     if not evidence.variant:
         return unmeasured("no latency was measured")
+    if len(evidence.control) != len(evidence.variant):
+        return unmeasured("the A/A control was not measured")
     baseline = [r.median_ns for r in evidence.baseline]
     ratio = ratio_interval(baseline, [r.median_ns for r in evidence.variant], evidence.alpha)
     control = ratio_interval(baseline, [r.median_ns for r in evidence.control], evidence.alpha)
     bias = control_bias(control)
     details = {"rounds": len(evidence.variant), "control": [control.lower, control.upper]}
     verdict, reason = Verdict.INCONCLUSIVE, ""
-    if not math.isfinite(ratio.observed):
+    if not (math.isfinite(ratio.observed) and math.isfinite(control.observed)):
         return unmeasured("the latencies are not numbers")
     if ratio.lower >= config.min:
         if ratio.lower >= config.min * bias:

@@ -57,9 +57,11 @@ def retention_interval(scores: PairedScores, alpha: float) -> Interval:
     lower = _largest_rejected(reject_low, observed)
     upper = _smallest_rejected(reject_high, observed)
     power = scores.power
+    if observed < 0:
+        lower = -math.inf
     if observed < 0:  # a variant worse than no model at all (R2 below zero); its root would mean nothing
         power = 1.0
-    return Interval(observed=observed**power, lower=max(lower, 0.0) ** power, upper=max(upper, 0.0) ** power)
+    return Interval(observed=observed**power, lower=lower if lower < 0 else lower**power, upper=max(upper, 0.0) ** power)
 
 
 Test = Callable[[float], bool]
@@ -67,6 +69,8 @@ Test = Callable[[float], bool]
 
 def _tests(scores: PairedScores, p: Scores, q: Scores, alpha: float) -> tuple[Test, Test]:
     """Two tests of a t: is `retention <= t` rejected; is `retention >= t` rejected."""
+    import numpy as np
+
     if scores.kind == "binary":
         from scipy.special import ndtri
 
@@ -74,6 +78,8 @@ def _tests(scores: PairedScores, p: Scores, q: Scores, alpha: float) -> tuple[Te
         return (lambda t: score_z(p, q, t) >= critical), (lambda t: score_z(p, q, t) <= -critical)
     if scores.kind == "bounded":
         low, high = scores.low, scores.high
+        shuffled = np.random.default_rng(0).permutation(p.size)
+        p, q = p[shuffled], q[shuffled]
 
         def above(t: float) -> bool:
             return betting_rejects((p - t * q - (low - t * high)) / ((high - low) * (1 + t)), _zero(t, low, high), alpha)

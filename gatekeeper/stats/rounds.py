@@ -19,7 +19,7 @@ def mean_interval(values: Sequence[float], alpha: float) -> Interval:
 
     data = np.asarray(values, dtype=float)
     if data.size < 2 or not np.isfinite(data).all():
-        return Interval(observed=float(data.mean()) if data.size else math.nan, lower=-math.inf, upper=math.inf)
+        return Interval(observed=float(data[0]) if data.size == 1 else math.nan, lower=-math.inf, upper=math.inf)
     half = float(stdtrit(data.size - 1, 1 - alpha)) * float(data.std(ddof=1)) / math.sqrt(data.size)
     mean = float(data.mean())
     return Interval(observed=mean, lower=mean - half, upper=mean + half)
@@ -39,5 +39,9 @@ def ratio_interval(numerators: Sequence[float], denominators: Sequence[float], a
         raise ValueError(f"{top.size} numerators and {bottom.size} denominators: rounds must be paired")
     if not top.size or not (np.isfinite(top).all() and np.isfinite(bottom).all() and (top > 0).all() and (bottom > 0).all()):
         return Interval(observed=math.nan, lower=0.0, upper=math.inf)
-    logs = mean_interval(np.log(top / bottom).tolist(), alpha)
-    return Interval(observed=math.exp(logs.observed), lower=math.exp(logs.lower), upper=math.exp(logs.upper))
+    logs = mean_interval((np.log(top) - np.log(bottom)).tolist(), alpha)
+    return Interval(observed=_exp(logs.observed), lower=_exp(logs.lower), upper=_exp(logs.upper))
+
+
+def _exp(value: float) -> float:
+    return math.exp(value) if value < 709 else math.inf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def _images(folder: Path) -> list[Path]:
 
 def _from_table(folder: Path, table: Path) -> list[tuple[Path, int | None]]:
     found: list[tuple[Path, int | None]] = []
-    with table.open(newline="", encoding="utf-8-sig") as file:
+    with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.DictReader(file)
         if not {"file", "label"} <= set(rows.fieldnames or ()):
             raise NotMeasured("data", f"{table}:1: the columns must be named file,label.")
@@ -60,7 +61,7 @@ def _from_table(folder: Path, table: Path) -> list[tuple[Path, int | None]]:
             image = folder / row["file"]
             if not image.is_file():
                 raise NotMeasured("data", f"{table}:{rows.line_num}: no image '{row['file']}' in {folder}. Correct the name.")
-            if not (row["label"] or "").strip().lstrip("-").isdigit():
+            if not re.fullmatch(r"\s*-?[0-9]{1,18}\s*", row["label"] or ""):
                 raise NotMeasured("data", f"{table}:{rows.line_num}: the label '{row['label']}' is not a class index.")
             found.append((image, int(row["label"])))
     return found
@@ -69,12 +70,11 @@ def _from_table(folder: Path, table: Path) -> list[tuple[Path, int | None]]:
 def _pixels(file: Path, settings: Image, dtype: str) -> Any:
     import numpy as np
     from PIL import Image as Pillow
-    from PIL import UnidentifiedImageError
 
     try:
         with Pillow.open(file) as opened:
             image = opened.convert("L" if settings.color == "gray" else "RGB")
-    except (UnidentifiedImageError, OSError, Pillow.DecompressionBombError) as error:
+    except Exception as error:  # each of Pillow's formats has its own way to fail on a damaged file
         raise NotMeasured("data", f"{file}: cannot be read as an image ({error}). Remove or replace it.") from None
     if settings.resize:
         height, width = settings.resize

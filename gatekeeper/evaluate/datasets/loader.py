@@ -34,11 +34,12 @@ def user_function(name: str, folder: Path) -> Any:
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     try:
-        found = getattr(importlib.import_module(module), function)
+        imported = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise NotMeasured("data", f"'{name}': no module '{error.name}' in {folder} or installed. Correct the name.") from None
-    except AttributeError:
-        raise NotMeasured("data", f"'{name}': the module has no '{function}'. Correct the name.") from None
+    found = getattr(imported, function, None)
+    if found is None:
+        raise NotMeasured("data", f"'{name}': the module has no '{function}'. Correct the name.")
     if not callable(found):
         raise NotMeasured("data", f"'{name}' is not a function.")
     return found

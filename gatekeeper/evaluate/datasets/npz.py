@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,36 +19,45 @@ def reads(path: Path | None, dataset: Dataset) -> bool:
 
 def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool) -> tuple[dict[str, Any], Any]:
     """Arrays by model input name, and the labels if there are any."""
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
-        hint = "save plain number arrays, not objects" if "pickle" in str(error).lower() else "is it complete?"
-        raise NotMeasured("data", f"{path}: cannot be read as .npz ({error}); {hint}.") from None
-    labels = _labels(path, dataset, arrays) if labelled else None
-    for key in (dataset.labels, *LABEL_KEYS):
-        if key and key not in {t.name for t in inputs}:
-            arrays.pop(key, None)
+    arrays = _arrays(path)
+    names = {t.name for t in inputs}
+    mapped = {}
     for name, key in dataset.inputs.items():
         if key not in arrays:
             raise NotMeasured(
                 "data", f"{path}: no array '{key}' (found {', '.join(arrays) or 'none'}). Correct `dataset.inputs`."
             )
-        arrays[name] = arrays[key]
-    if len(inputs) == 1 and inputs[0].name not in arrays and len(arrays) == 1:
-        arrays = {inputs[0].name: next(iter(arrays.values()))}
-    if len(inputs) == 1 and inputs[0].name not in arrays and "x" in arrays:
-        arrays = {inputs[0].name: arrays["x"]}
-    return {t.name: arrays[t.name] for t in inputs if t.name in arrays} or arrays, labels
+        mapped[name] = arrays[key]
+    used = names | set(dataset.inputs.values())
+    labels = _labels(path, dataset, arrays, used) if labelled else None
+    features = {k: a for k, a in arrays.items() if k in used or k not in (dataset.labels, *LABEL_KEYS)} | mapped
+    if len(inputs) == 1 and inputs[0].name not in features:
+        only = next(iter(features)) if len(features) == 1 else "x"
+        if only in features:
+            return {inputs[0].name: features[only]}, labels
+    return {name: features[name] for name in names if name in features} or features, labels
 
 
-def _labels(path: Path, dataset: Dataset, arrays: dict[str, Any]) -> Any:
+def _arrays(path: Path) -> dict[str, Any]:
+    """Every array of the archive, read."""
+    import numpy as np
+
+    try:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it holds a single array")
+            return {name: archive[name] for name in archive.files}
+    except Exception as error:  # a damaged archive fails in zipfile, zlib, the header's parser or in between
+        hint = "Save plain number arrays, not objects" if "pickle" in str(error).lower() else "Save it again with numpy.savez"
+        raise NotMeasured("data", f"{path}: cannot be read as .npz ({' '.join(str(error).split())}). {hint}.") from None
+
+
+def _labels(path: Path, dataset: Dataset, arrays: dict[str, Any], inputs: set[str]) -> Any:
     if dataset.labels is not None:
         if dataset.labels not in arrays:
             raise NotMeasured(
                 "data", f"{path}: no labels '{dataset.labels}' (found {', '.join(arrays) or 'none'}). Correct `dataset.labels`."
             )
         return arrays[dataset.labels]
-    return next((arrays[key] for key in LABEL_KEYS if key in arrays), None)
+    return next((arrays[key] for key in LABEL_KEYS if key in arrays and key not in inputs), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
         header = [name.strip() for name in next(rows, [])]
         if not header:
             raise NotMeasured("data", f"{path}:1: the file is empty. The first line must name the columns.")
+        if all(_is_number(name) for name in header):
+            raise NotMeasured("data", f"{path}:1: the first line must name the columns, and these are numbers. Add a header.")
         label = _label_column(path, dataset, header)
         table: list[list[float]] = []
         for row in rows:
@@ -62,7 +65,14 @@ def _label_column(path: Path, dataset: Dataset, header: list[str]) -> int | None
 
 
 def _number(path: Path, line: int, column: str, text: str) -> float:
+    if not _is_number(text) or not math.isfinite(float(text)):
+        raise NotMeasured("data", f"{path}:{line}: '{text}' in column '{column}' is not a finite number. Repair the line.")
+    return float(text)
+
+
+def _is_number(text: str) -> bool:
     try:
-        return float(text)
+        float(text)
     except ValueError:
-        raise NotMeasured("data", f"{path}:{line}: '{text}' in column '{column}' is not a number. Repair the line.") from None
+        return False
+    return True

@@ -1,0 +1,254 @@
+"""Metrics against scikit-learn, and the scores behind them against the values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate import metrics
+
+N, CLASSES = 400, 8
+RNG = np.random.default_rng(0)
+LABELS = RNG.integers(0, CLASSES, N)
+LOGITS = RNG.normal(size=(N, CLASSES)) + 1.5 * np.eye(CLASSES)[LABELS]
+WORSE_LOGITS = LOGITS + RNG.normal(scale=1.0, size=LOGITS.shape)
+TARGETS = RNG.normal(size=(N, 3))
+VALUES = TARGETS + RNG.normal(scale=0.3, size=TARGETS.shape)
+WORSE_VALUES = TARGETS + RNG.normal(scale=0.4, size=TARGETS.shape)
+VECTORS, WORSE_VECTORS = VALUES, WORSE_VALUES
+LOWER_IS_BETTER = ("mae", "rmse")
+
+
+def cosine(a: Any, b: Any) -> float:
+    return float(np.mean([x @ y / np.linalg.norm(x) / np.linalg.norm(y) for x, y in zip(a, b, strict=True)]))
+
+
+def f1(logits: Any) -> float:
+    return reference.f1_score(LABELS, logits.argmax(axis=1), average="macro")
+
+
+EXPECTED = {
+    "accuracy": lambda out: reference.accuracy_score(LABELS, out.argmax(axis=1)),
+    "top5_accuracy": lambda out: reference.top_k_accuracy_score(LABELS, out, k=5),
+    "macro_f1": f1,
+    "mae": lambda out: reference.mean_absolute_error(TARGETS, out),
+    "rmse": lambda out: reference.mean_squared_error(TARGETS, out) ** 0.5,
+    "r2": lambda out: reference.r2_score(TARGETS, out, multioutput="variance_weighted"),
+    "cosine_similarity": lambda out: cosine(TARGETS, out),
+}
+
+
+def data(name: str) -> tuple[Any, Any, Any]:
+    """Baseline outputs, variant outputs, labels."""
+    if name in metrics.CLASSIFICATION:
+        return LOGITS, WORSE_LOGITS, LABELS
+    return VALUES, WORSE_VALUES, TARGETS
+
+
+def test_every_metric_is_held_against_a_reference():
+    assert set(EXPECTED) == set(metrics.METRICS)
+
+
+@pytest.mark.parametrize("name", metrics.METRICS)
+def test_values_are_the_references(name: str):
+    baseline, variant, labels = data(name)
+    found = metrics.METRICS[name](baseline, variant, labels)
+    assert found.baseline == pytest.approx(EXPECTED[name](baseline))
+    assert found.variant == pytest.approx(EXPECTED[name](variant))
+
+
+@pytest.mark.parametrize("name", metrics.METRICS)
+def test_scores_stand_for_the_values_in_the_right_direction(name: str):
+    found = metrics.METRICS[name](*data(name))
+    better_first = found.baseline / found.variant if name in LOWER_IS_BETTER else found.variant / found.baseline
+    scores = found.scores
+    # The jackknife's mean differs from the value by its correction of bias.
+    tolerance = 0.02 if name == "macro_f1" else 1e-9
+    assert (scores.p.mean() / scores.q.mean()) ** scores.power == pytest.approx(better_first, rel=tolerance)
+    assert better_first < 1  # every variant here is worse
+
+
+@pytest.mark.parametrize("name", metrics.METRICS)
+def test_scores_stand_for_every_example(name: str):
+    scores = metrics.METRICS[name](*data(name)).scores
+    assert scores.examples == N
+    assert scores.p.shape == scores.q.shape
+    assert len(scores.p) == (metrics.GROUPS if name == "macro_f1" else N)
+
+
+@pytest.mark.parametrize("name", metrics.METRICS)
+def test_scores_lie_where_their_kind_says(name: str):
+    scores = metrics.METRICS[name](*data(name)).scores
+    both = np.concatenate([scores.p, scores.q])
+    if scores.kind == "binary":
+        assert set(np.unique(both)) <= {0.0, 1.0}
+    if scores.kind == "bounded":
+        assert scores.low <= both.min() and both.max() <= scores.high
+
+
+@pytest.mark.parametrize("name", metrics.METRICS)
+def test_a_model_keeps_all_of_itself(name: str):
+    baseline, _, labels = data(name)
+    found = metrics.METRICS[name](baseline, baseline, labels)
+    assert found.baseline == found.variant
+    assert (found.scores.p == found.scores.q).all()
+
+
+@pytest.mark.parametrize("name", metrics.METRICS)
+def test_labels_of_shape_n_by_1_are_the_same_labels(name: str):
+    if name in metrics.CLASSIFICATION:
+        baseline, variant, labels = data(name)
+        column = labels[:, None]
+    else:
+        baseline, variant, labels = VALUES[:, :1], WORSE_VALUES[:, :1], TARGETS[:, 0]
+        column = TARGETS[:, :1]
+    plain, shaped = metrics.METRICS[name](baseline, variant, labels), metrics.METRICS[name](baseline, variant, column)
+    assert (plain.baseline, plain.variant) == (shaped.baseline, shaped.variant)
+
+
+def test_the_jackknife_knows_the_error_of_a_mean():
+    """Of a plain mean the pseudo-values have the standard error of the mean itself."""
+    values = RNG.normal(3, 1, 2000)
+    found = metrics.user_metric(lambda outputs, labels: outputs.mean())(values, values, np.zeros(2000))
+    pseudo = found.scores.q
+    assert pseudo.mean() == pytest.approx(values.mean())
+    assert pseudo.std(ddof=1) / np.sqrt(len(pseudo)) == pytest.approx(values.std() / np.sqrt(2000), rel=0.3)
+
+
+# --- classes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        ([[0.1, 2.0, -3.0], [5.0, 1.0, 1.0]], [1, 0]),
+        ([[0.1, 0.9], [0.8, 0.2]], [1, 0]),
+        ([[0.4], [0.6], [0.5]], [0, 1, 0]),
+        ([0.4, 0.6], [0, 1]),
+        ([[-2.0], [0.3], [4.0]], [0, 1, 1]),
+        (np.array([3, 1, 2]), [3, 1, 2]),
+        (np.array([[3], [1]], dtype=np.uint8), [3, 1]),
+        (np.array([True, False]), [1, 0]),
+        (np.array([[0.1, 0.9]], dtype=np.float16), [1]),
+    ],
+    ids=[
+        "logits",
+        "probabilities",
+        "one probability",
+        "one probability, flat",
+        "one logit",
+        "labels",
+        "labels [n, 1]",
+        "bool",
+        "half",
+    ],
+)
+def test_classes(outputs: Any, expected: list[int]):
+    assert metrics.classes(np.asarray(outputs)).tolist() == expected
+
+
+def test_one_score_has_the_same_threshold_in_both_models():
+    """Quantization moves a probability of 0 a hair below 0; that does not make it a logit."""
+    baseline = np.linspace(0, 1, 1000, dtype=np.float32)[:, None]
+    variant = baseline - np.float32(1e-4)
+    labels = (baseline[:, 0] > 0.5).astype(int)
+    assert metrics.accuracy(baseline, variant, labels).variant > 0.99
+    assert metrics.agreement(baseline, variant, "tabular_classification").variant > 0.99
+
+
+# --- what does not fit --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", [LABELS + 0.5, np.eye(CLASSES)[LABELS]], ids=["fractions", "one-hot"])
+@pytest.mark.parametrize("name", metrics.CLASSIFICATION)
+def test_class_labels_must_be_one_whole_number(name: str, labels: Any):
+    with pytest.raises(NotMeasured, match="one whole number per example"):
+        metrics.METRICS[name](LOGITS, LOGITS, labels)
+
+
+def test_top5_needs_six_classes():
+    with pytest.raises(NotMeasured, match="at least 6 classes"):
+        metrics.top5_accuracy(LOGITS[:, :5], LOGITS[:, :5], LABELS % 5)
+
+
+@pytest.mark.parametrize("name", metrics.REGRESSION)
+def test_outputs_must_match_the_labels(name: str):
+    with pytest.raises(NotMeasured, match="3 values an example and the labels have 1"):
+        metrics.METRICS[name](VALUES, VALUES, TARGETS[:, 0])
+
+
+def test_vectors_must_match_their_references():
+    with pytest.raises(NotMeasured, match="outputs have 2 values and references 3"):
+        metrics.cosine_similarity(VECTORS[:, :2], VECTORS[:, :2], TARGETS)
+
+
+def test_r2_of_equal_labels_says_nothing():
+    with pytest.raises(NotMeasured, match="all labels are the same value"):
+        metrics.r2(VALUES, VALUES, np.ones((N, 3)))
+
+
+def test_a_zero_vector_is_like_nothing():
+    found = metrics.cosine_similarity(VECTORS, np.zeros_like(VECTORS), TARGETS)
+    assert found.variant == 0.0
+
+
+# --- the user's own -----------------------------------------------------------------------------------------------------
+
+
+def test_a_users_metric_by_example():
+    compare = metrics.user_metric(lambda outputs, labels: outputs.argmax(axis=1) == labels)
+    found = compare(LOGITS, WORSE_LOGITS, LABELS)
+    known = metrics.accuracy(LOGITS, WORSE_LOGITS, LABELS)
+    assert (found.baseline, found.variant) == (known.baseline, known.variant)
+    assert found.scores.kind == "real"
+    assert (found.scores.p == known.scores.p).all()
+
+
+def test_a_users_metric_of_the_whole_set():
+    found = metrics.user_metric(lambda outputs, labels: reference.matthews_corrcoef(labels, outputs.argmax(axis=1)))(
+        LOGITS, WORSE_LOGITS, LABELS
+    )
+    assert found.baseline == pytest.approx(reference.matthews_corrcoef(LABELS, LOGITS.argmax(axis=1)))
+    assert found.scores.p.mean() / found.scores.q.mean() == pytest.approx(found.variant / found.baseline, rel=0.02)
+
+
+@pytest.mark.parametrize("shape", [(N, 2), (N - 1,), (1,)])
+def test_a_users_metric_of_another_shape_is_refused(shape: tuple[int, ...]):
+    with pytest.raises(NotMeasured, match="one value or one per example"):
+        metrics.user_metric(lambda outputs, labels: np.ones(shape))(LOGITS, LOGITS, LABELS)
+
+
+# --- agreement ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", [None, "image_classification", "tabular_classification"])
+def test_agreement_on_classes_is_the_share_of_equal_ones(task: str | None):
+    found = metrics.agreement(LOGITS, WORSE_LOGITS, task)
+    assert found.baseline == 1.0
+    assert found.variant == np.mean(LOGITS.argmax(axis=1) == WORSE_LOGITS.argmax(axis=1))
+    assert found.scores.kind == "binary"
+
+
+@pytest.mark.parametrize("task", ["regression", "embedding"])
+@pytest.mark.parametrize(("share", "agrees"), [(0.04, 1.0), (0.06, 0.0)])
+def test_agreement_on_values_is_within_a_twentieth_of_their_spread(task: str, share: float, agrees: float):
+    moved = VALUES + share * VALUES.std(axis=0)
+    assert metrics.agreement(VALUES, moved, task).variant == agrees
+
+
+def test_agreement_on_values_needs_all_of_them():
+    moved = VALUES.copy()
+    moved[: N // 4, 1] += 10
+    assert metrics.agreement(VALUES, moved, "regression").variant == 0.75
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"),
+    [("regression", "r2"), ("embedding", "cosine_similarity"), ("image_classification", "accuracy"), (None, "accuracy")],
+)
+def test_default_metric_of_a_task(task: str | None, metric: str):
+    assert metrics.default_metric(task) == metric

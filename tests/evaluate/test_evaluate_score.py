@@ -1,0 +1,217 @@
+"""Comparing predictions, and refusing to compare with a baseline of which nothing can be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.prepared import write_prepared
+from gatekeeper.evaluate.score import score
+from gatekeeper.protocol import Score, Scored
+
+N = 500
+RNG = np.random.default_rng(0)
+LABELS = RNG.integers(0, 4, N)
+LOGITS = RNG.normal(size=(N, 4)).astype(np.float32) + 3 * np.eye(4, dtype=np.float32)[LABELS]
+TARGETS = RNG.normal(size=N)
+VALUES = (TARGETS + RNG.normal(scale=0.2, size=N)).astype(np.float32)[:, None]
+
+Compare = Callable[..., Scored]
+
+
+@pytest.fixture
+def compare(tmp_path: Path) -> Compare:
+    def call(baseline: Any, labels: Any, variant: Any = None, metric: str | None = None, task: str | None = None) -> Scored:
+        write_prepared(tmp_path, {"x": np.zeros((len(baseline), 1), np.float32)}, labels)
+        np.save(tmp_path / "baseline.npy", baseline)
+        np.save(tmp_path / "variant.npy", baseline if variant is None else variant)
+        return score(
+            Score(
+                dataset=str(tmp_path),
+                baseline=str(tmp_path / "baseline.npy"),
+                variant=str(tmp_path / "variant.npy"),
+                metric=metric,
+                task=task,
+                folder=str(tmp_path),
+                destination=str(tmp_path / "scores.npy"),
+            )
+        )
+
+    return call
+
+
+def test_a_useful_baseline_is_compared(compare: Compare, tmp_path: Path):
+    found = compare(LOGITS, LABELS)
+    assert found.error is None
+    assert (found.metric, found.agreement, found.kind, found.examples) == ("accuracy", False, "binary", N)
+    p, q = np.load(tmp_path / "scores.npy")
+    assert (p.mean(), q.mean()) == (found.variant, found.baseline)
+
+
+def test_a_task_decides_the_metric(compare: Compare):
+    assert compare(VALUES, TARGETS, task="regression").metric == "r2"
+
+
+def test_p_is_the_variant_and_q_the_baseline(compare: Compare, tmp_path: Path):
+    worse = LOGITS.copy()
+    worse[:100] = np.roll(worse[:100], 1, axis=1)
+    found = compare(LOGITS, LABELS, worse)
+    p, q = np.load(tmp_path / "scores.npy")
+    assert found.variant is not None and found.baseline is not None and found.variant < found.baseline
+    assert p.sum() < q.sum()
+
+
+def test_without_labels_it_is_agreement(compare: Compare):
+    worse = LOGITS.copy()
+    worse[:50] = np.roll(worse[:50], 1, axis=1)
+    found = compare(LOGITS, None, worse)
+    assert (found.metric, found.agreement, found.baseline, found.variant) == ("agreement", True, 1.0, 0.9)
+
+
+# --- baselines of which nothing can be kept -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
+def test_a_baseline_at_chance_is_an_error(compare: Compare, metric: str):
+    found = compare(RNG.normal(size=(N, 4)), LABELS, metric=metric)
+    assert found.error is not None and "no better than chance" in found.error
+
+
+def test_a_top5_baseline_at_chance_is_an_error(compare: Compare):
+    labels = RNG.integers(0, 10, N)
+    found = compare(RNG.normal(size=(N, 10)), labels, metric="top5_accuracy")
+    assert found.error is not None and "no better than chance" in found.error
+
+
+def test_a_baseline_that_is_always_wrong_is_an_error(compare: Compare):
+    assert compare(np.roll(LOGITS, 1, axis=1), LABELS).error
+
+
+def test_a_baseline_no_better_than_the_commonest_label_is_an_error(compare: Compare):
+    labels = (np.arange(N) < 25).astype(int)  # 95 % zeros
+    answers = labels.copy()
+    answers[::20] = 1 - answers[::20]
+    found = compare(np.eye(2)[answers], labels)
+    assert found.baseline == 0.95
+    assert found.error is not None and "answering without looking gets 95.0%" in found.error
+
+
+def test_a_rare_class_found_by_macro_f1_is_no_chance(compare: Compare):
+    """macro_f1 is chosen for such sets: always answering the common label gets an F1 of 0.49 here, this model 0.76."""
+    labels = (np.arange(N) < 20).astype(int)
+    answers = labels.copy()
+    answers[15:40] = 1 - answers[15:40]
+    found = compare(np.eye(2)[answers], labels, metric="macro_f1")
+    assert found.baseline is not None and found.baseline > 0.65
+    assert found.error is None
+
+
+@pytest.mark.parametrize("labels", [LABELS, None], ids=["labels", "agreement"])
+def test_a_constant_output_is_an_error(compare: Compare, labels: Any):
+    found = compare(np.tile([0.1, 0.2, 0.3, 0.4], (N, 1)), labels)
+    assert found.error is not None and "the same output for every example" in found.error
+
+
+@pytest.mark.parametrize("labels", [LABELS, None], ids=["labels", "agreement"])
+def test_a_constant_class_is_an_error(compare: Compare, labels: Any):
+    found = compare(RNG.uniform(size=(N, 4)) + np.array([0, 0, 5, 0]), labels)
+    assert found.error is not None and "class 2 for every example" in found.error
+
+
+def test_labels_of_one_class_are_an_error(compare: Compare):
+    outputs = np.eye(4)[np.where(np.arange(N) < 490, 1, 2)]
+    found = compare(outputs, np.ones(N, int))
+    assert found.error is not None and "every label is the same class" in found.error
+
+
+@pytest.mark.parametrize("metric", ["mae", "rmse", "r2"])
+@pytest.mark.parametrize("outputs", [-VALUES, RNG.normal(size=(N, 1)), VALUES + 100], ids=["reversed", "random", "shifted"])
+def test_a_regression_that_explains_nothing_is_an_error(compare: Compare, metric: str, outputs: Any):
+    found = compare(outputs, TARGETS, metric=metric, task="regression")
+    assert found.error is not None and "no better than answering the mean" in found.error
+
+
+@pytest.mark.parametrize("metric", ["mae", "rmse", "r2"])
+def test_a_regression_that_explains_something_is_compared(compare: Compare, metric: str):
+    assert compare(VALUES, TARGETS, metric=metric, task="regression").error is None
+
+
+def test_vectors_that_point_the_other_way_are_an_error(compare: Compare):
+    vectors = RNG.normal(size=(N, 8))
+    found = compare(-vectors, vectors, task="embedding")
+    assert found.error is not None and "nothing of it can be kept" in found.error
+
+
+# --- outputs that cannot be compared ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["baseline", "variant"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_outputs_that_are_no_numbers_are_the_models_fault(compare: Compare, side: str, bad: float):
+    broken = LOGITS.copy()
+    broken[7, 1] = bad
+    arguments = (broken, LABELS, LOGITS) if side == "baseline" else (LOGITS, LABELS, broken)
+    with pytest.raises(NotMeasured, match=f"the {side}'s output holds NaN") as raised:
+        compare(*arguments)
+    assert raised.value.kind == "model"
+
+
+def test_outputs_of_other_shapes_are_the_models_fault(compare: Compare):
+    with pytest.raises(NotMeasured, match=r"has shape \(500, 3\), the baseline's \(500, 4\)"):
+        compare(LOGITS, LABELS, LOGITS[:, :3])
+
+
+# --- the user's metric --------------------------------------------------------------------------------------------------
+
+
+def test_a_users_metric_is_imported_from_the_folder(compare: Compare, tmp_path: Path):
+    (tmp_path / "my_score_metric.py").write_text("def hits(outputs, labels): return outputs.argmax(axis=1) == labels\n")
+    found = compare(LOGITS, LABELS, metric="my_score_metric:hits")
+    assert found.metric == "my_score_metric:hits"
+    assert found.baseline == np.mean(LOGITS.argmax(axis=1) == LABELS)
+    assert (found.kind, found.error) == ("real", None)
+
+
+def test_a_users_metric_of_the_whole_set_is_split_into_groups(compare: Compare, tmp_path: Path):
+    (tmp_path / "my_whole_metric.py").write_text(
+        "def share(outputs, labels): return float((outputs.argmax(1) == labels).mean())\n"
+    )
+    compare(LOGITS, LABELS, metric="my_whole_metric:share")
+    assert np.load(tmp_path / "scores.npy").shape == (2, 50)
+
+
+def test_a_users_metric_of_zero_is_an_error(compare: Compare, tmp_path: Path):
+    (tmp_path / "my_zero_metric.py").write_text("import numpy\ndef zero(outputs, labels): return numpy.zeros(len(labels))\n")
+    found = compare(LOGITS, LABELS, metric="my_zero_metric:zero")
+    assert found.error is not None and "nothing of it can be kept" in found.error
+
+
+def test_a_users_metric_of_nan_is_an_error(compare: Compare, tmp_path: Path):
+    (tmp_path / "my_nan_metric.py").write_text("def nan(outputs, labels): return outputs[:, 0] * float('nan')\n")
+    assert compare(LOGITS, LABELS, metric="my_nan_metric:nan").error
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [np.abs(VALUES) + 1, np.column_stack([np.abs(VALUES) + 5, VALUES / 10])],
+    ids=["one positive value", "one value always largest"],
+)
+def test_a_users_metric_may_judge_outputs_that_are_no_classes(compare: Compare, tmp_path: Path, outputs: Any):
+    """No task is named, so nothing says that these prices or boxes are class scores."""
+    (tmp_path / "my_price_metric.py").write_text("def close(outputs, labels): return abs(outputs[:, 0] - labels) < 0.5\n")
+    found = compare(outputs, outputs[:, 0].astype(float) + 0.1, metric="my_price_metric:close")
+    assert found.baseline == 1.0
+    assert found.error is None
+
+
+@pytest.mark.parametrize("name", ["no_such_module:f", "my_score_metric2:nothing"])
+def test_a_users_metric_that_does_not_exist_is_the_datas_fault(compare: Compare, tmp_path: Path, name: str):
+    (tmp_path / "my_score_metric2.py").write_text("")
+    with pytest.raises(NotMeasured, match="Correct the name") as raised:
+        compare(LOGITS, LABELS, metric=name)
+    assert raised.value.kind == "data"
