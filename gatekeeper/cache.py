@@ -71,7 +71,7 @@ class Cache:
             ) from None
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        return final, entry, False
+        return final, self._read(final) or entry, False
 
     def _commit(self, temporary: Path, final: Path) -> None:
         try:
@@ -85,7 +85,7 @@ class Cache:
         try:
             entry = msgspec.json.decode((folder / ENTRY).read_bytes(), type=Entry)
             intact = all(digest(folder / name) == sha256 for name, sha256 in entry.files.items())
-        except (OSError, msgspec.DecodeError):
+        except (OSError, ValueError, RecursionError, msgspec.DecodeError):
             return None
         return entry if intact else None
 

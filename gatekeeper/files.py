@@ -13,7 +13,7 @@ def write_atomic(path: Path, data: str | bytes) -> None:
     """Write beside the target and rename; on any failure the old file stays and no new one appears."""
     content = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     except OSError as error:
         raise _unwritable(path, error) from None
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from importlib import metadata
 from pathlib import Path
 
@@ -120,7 +122,7 @@ def workflow_text(pipeline: Path) -> str:
         lines.append("      # CHANGE: where pip finds gatekeeper, e.g. a git URL or a package index of yours.")
     lines += [
         f'      - run: pip install "{DISTRIBUTION}[onnx-runtime]{" @ " + source if source else ""}"',
-        f"      - run: gatekeeper run {_quoted(pipeline.as_posix())}",
+        f"      - run: {json.dumps('gatekeeper run ' + shlex.quote(pipeline.as_posix()), ensure_ascii=False)}",
         "      - if: always()",
         '        run: if [ -f gatekeeper-report/report.md ]; then cat gatekeeper-report/report.md >> "$GITHUB_STEP_SUMMARY"; fi',
         "      - if: always()",
@@ -144,11 +146,20 @@ def _install_source() -> str | None:
 
 def _datasets(folder: Path) -> tuple[Path | None, Path | None]:
     """(evaluation, calibration) sets by their names."""
-    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in (".npz", ".csv"))
+    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in (".npz", ".csv") or _images(f))
     calibration = next((f for f in files if "calib" in f.stem.lower()), None)
     rest = [f for f in files if f != calibration]
     named = [f for f in rest if any(word in f.stem.lower() for word in ("eval", "test", "val"))]
     return next(iter(named or rest), None), calibration
+
+
+def _images(folder: Path) -> bool:
+    """Whether this is a folder of images: one subfolder a class, or labels.csv."""
+    from gatekeeper.evaluate.datasets.images import SUFFIXES as IMAGES
+
+    if not folder.is_dir() or folder.name in SKIPPED or folder.name.startswith("."):
+        return False
+    return (folder / "labels.csv").is_file() or any(f.suffix.lower() in IMAGES for f in folder.glob("*/*"))
 
 
 def _refused(technique: str, model: Assessment, calibration: Path | None) -> str | None:
@@ -165,8 +176,9 @@ def _relative(path: Path, folder: Path) -> str:
 
 def _quoted(text: str) -> str:
     """A YAML scalar that is what it looks like."""
-    return (
-        text
-        if text.replace("/", "").replace(".", "").replace("-", "").replace("_", "").isalnum() and text.isascii()
-        else json.dumps(text)
-    )
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_./-]*", text):
+        return text
+    return _ESCAPED.sub(lambda m: f"\\U{ord(m[0]):08x}", json.dumps(text, ensure_ascii=False))
+
+
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # what YAML does not take as it is, besides what JSON escapes

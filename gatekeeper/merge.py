@@ -133,7 +133,9 @@ def _stages(reports: Sequence[Report]) -> list[StageReport]:
     for report in reports:
         for stage in report.stages:
             known = found.get(stage.stage)
-            if known is None or (known.verdict is Verdict.PASS and stage.verdict is not Verdict.PASS):
+            if known is None or (
+                all_of([known.verdict, stage.verdict]) is not known.verdict and stage.verdict is not Verdict.PASS
+            ):
                 found[stage.stage] = stage
     return list(found.values())
 

@@ -118,5 +118,5 @@ def read_plan(path: Path) -> Plan:
         return msgspec.json.decode(path.read_bytes(), type=Plan)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}. `gatekeeper plan --format json` writes one.") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: not a plan ({error}). `gatekeeper plan --format json` writes one.") from None

@@ -112,7 +112,7 @@ class Quality(Record, frozen=True, kw_only=True):
     """A model on the evaluation set."""
 
     metric: str
-    value: float
+    value: float | None
     examples: int
 
 
@@ -145,11 +145,11 @@ class Environment(Record, frozen=True, kw_only=True):
 
 
 class Control(Record, frozen=True, kw_only=True):
-    """The A/A control: the baseline against a second copy of itself, ratio of latencies."""
+    """The A/A control: the baseline against a second copy of itself, ratio of latencies. An open bound is None."""
 
-    observed: float
-    lower: float
-    upper: float
+    observed: float | None
+    lower: float | None
+    upper: float | None
 
 
 class LegReport(Record, frozen=True, kw_only=True):

@@ -46,7 +46,13 @@ class Registry:
         if name in self.builtin:
             return importlib.import_module(f"{self.package}.{name}")
         if name in self._plugins:
-            plugin = self._plugins[name].load()
+            try:
+                plugin = self._plugins[name].load()
+            except Exception as error:  # anything may happen in a stranger's module
+                reason = f"{type(error).__name__}: {error}"
+                raise UsageError(
+                    f"the plugin '{name}' of {self.package} cannot be imported ({reason}). Repair or remove it."
+                ) from None
             if not isinstance(plugin, ModuleType):
                 raise UsageError(f"the plugin '{name}' of {self.package} must name a module, not {plugin!r}.")
             return plugin

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 WARM_UP_INFERENCES = 3
 WARM_UP_NS = 50_000_000
+MAX_MESSAGE = 2000
 
 
 class Worker:
@@ -145,18 +146,27 @@ def optimize(request: protocol.Optimize) -> protocol.Done:
 
 
 def failure(error: BaseException) -> protocol.Failed:
-    """Classify what went wrong in this process."""
+    """What went wrong, classified, short and encodable, whatever the exception says of itself."""
+    try:
+        found = _classified(error)
+    except Exception:  # an exception whose own text raises
+        found = protocol.Failed(kind="crash", message=type(error).__name__)
+    text = found.message[:MAX_MESSAGE].encode("utf-8", "backslashreplace").decode()
+    return protocol.Failed(kind=found.kind, message=text)
+
+
+def _classified(error: BaseException) -> protocol.Failed:
     if isinstance(error, NotMeasured):
         return protocol.Failed(kind=error.kind, message=str(error))
     if isinstance(error, GatekeeperError):
         return protocol.Failed(kind="data", message=str(error))
     if isinstance(error, MemoryError) or "bad_alloc" in str(error) or "Failed to allocate memory" in str(error):
-        return protocol.Failed(kind="memory", message=f"out of memory: {error or type(error).__name__}")
+        return protocol.Failed(kind="memory", message=f"out of memory: {str(error) or type(error).__name__}")
     if isinstance(error, ModuleNotFoundError):
         return protocol.Failed(kind="unsupported", message=f"the package '{error.name}' is not installed.")
     if isinstance(error, OSError) and error.errno in (28, 122):
         return protocol.Failed(kind="disk", message=f"the disk is full: {error.filename or ''}. Free some space.")
-    text = " ".join(str(error).split())[:1000]
+    text = " ".join(str(error).split())
     return protocol.Failed(kind="crash", message=f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 

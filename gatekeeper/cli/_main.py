@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -64,8 +65,14 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run a command; every expected error is a message and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What is piped is UTF-8 on every system; a character the terminal lacks must not end the run.
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
     try:
-        code = cli.main(standalone_mode=False)
+        with cli.make_context("gatekeeper", sys.argv[1:]) as context:
+            code = cli.invoke(context)
+        sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)

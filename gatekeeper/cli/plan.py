@@ -30,15 +30,21 @@ def command(file: Path, model: Path | None, form: str) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(plan), indent=2).decode())
     else:
         from rich.console import Console
+        from rich.markup import escape
         from rich.table import Table
+
+        from gatekeeper.reports._base import plain
+
+        def shown(text: str) -> str:
+            return escape(plain(text))
 
         table = Table("leg", "hardware", "runs on", "technique", "", highlight=False)
         for leg in plan.legs:
             runs_on = leg.runs_on if isinstance(leg.runs_on, str) else ", ".join(leg.runs_on)
             if leg.error:
-                table.add_row(leg.id, leg.hardware, runs_on, "", f"cannot run: {leg.error}")
+                table.add_row(leg.id, leg.hardware, shown(runs_on), "", shown(f"cannot run: {leg.error}"))
             for i, variant in enumerate(leg.variants):
-                first = (leg.id, leg.hardware, runs_on) if i == 0 and not leg.error else ("", "", "")
+                first = (leg.id, leg.hardware, shown(runs_on)) if i == 0 and not leg.error else ("", "", "")
                 note = f"cannot apply: {variant.error}" if variant.error else f"left out: {variant.skip}" if variant.skip else ""
-                table.add_row(*first, variant.technique, note)
+                table.add_row(*first, variant.technique, shown(note))
         Console(highlight=False).print(table)

@@ -14,7 +14,7 @@ from gatekeeper.errors import Problem, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework
 from gatekeeper.hardware.selection import hardware
-from gatekeeper.models.files import known_suffixes, model_format
+from gatekeeper.models.files import known_suffixes, model_format, there
 
 METRICS = ("accuracy", "top5_accuracy", "macro_f1", "mae", "rmse", "r2", "cosine_similarity")
 _METRICS_OF = {
@@ -60,8 +60,8 @@ class _Check:
         model, path = self.pipeline.model, self.loaded.model_path()
         if model is None or path is None or self.loaded.model_override is not None:
             return
-        if not _there(path):
-            hint = " Run make_model.py beside it first." if (path.parent / "make_model.py").exists() else ""
+        if not there(path):
+            hint = " Run make_model.py beside it first." if there(path.parent / "make_model.py") else ""
             self.add(("model", "path"), f"no such model: {path}.{hint} Correct the path or export the model.")
         elif model_format(path) is None:
             self.add(
@@ -76,7 +76,7 @@ class _Check:
             self.add(("dataset",), "dataset needs `path` or `loader`, one of them.", key=True)
         for key in ("path", "calibration"):
             value = getattr(dataset, key)
-            if value is not None and not _there(self.loaded.folder / value):
+            if value is not None and not there(self.loaded.folder / value):
                 self.add(("dataset", key), f"no such dataset: {self.loaded.folder / value}. Correct the path.")
         folder = self.loaded.folder
         if dataset.path and dataset.calibration and _same(folder / dataset.path, folder / dataset.calibration):
@@ -153,14 +153,6 @@ class _Check:
                 ("targets", index, "hardware"),
                 f"no listed framework supports {target.hardware}: {'; '.join(str(r) for r in reasons.values())}.",
             )
-
-
-def _there(path: Path) -> bool:
-    """Whether a path exists; one that is too long for the system does not."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _same(one: Path, other: Path) -> bool:

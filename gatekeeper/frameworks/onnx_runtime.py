@@ -26,6 +26,9 @@ TECHNIQUES = {
 }
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_DYNAMIC = {"MatMul", "Gemm", "Conv", "LSTM", "Attention", "Gather"}
+_STATIC = {"MatMul", "Gemm", "Conv", "ConvTranspose", "Gather"}
+_PER_CHANNEL_OPSET = 13  # before it, DequantizeLinear has no axis
 _PROTOBUF_LIMIT = 1_900_000_000  # a protobuf message ends at 2 GiB; above this, weights go to a second file
 
 
@@ -47,19 +50,24 @@ def defaults(device: str) -> tuple[str, ...]:
 
 def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
     """None, or why the technique cannot change this model."""
-    weighted, floats = model.weighted_operators, sum(model.weights.get(t, 0) for t in ("float32", "float16"))
+    weighted = model.weighted_operators
     if technique == "graph_optimized":
         return None
-    if not floats:
-        return "the model has no floating-point weights"
-    if technique == "fp16":
-        return None if model.weights.get("float32") else "the model has no 32-bit weights"
     if model.quantized:
         return "the model is already quantized; start from the floating-point export"
-    if technique == "int4_weight_only" and "MatMul" not in weighted:
-        return f"it quantizes constant matrices of MatMul, and the model has none (it has {', '.join(weighted) or 'no weights'})"
-    if not set(weighted) & {"MatMul", "Gemm", "Conv", "LSTM", "Attention", "Gather"}:
-        return "no operator with constant weights that ONNX Runtime can quantize"
+    if technique == "int4_weight_only":
+        if "MatMul" not in weighted:
+            has = ", ".join(weighted) or "no weights"
+            return f"it quantizes constant matrices of MatMul, and the model has none (it has {has})"
+        return None
+    if technique in ("fp16", "int8_dynamic") and not model.weights.get("float32"):
+        return "the model has no 32-bit weights"
+    if technique == "fp16":
+        return None
+    possible = _DYNAMIC if technique == "int8_dynamic" else _STATIC
+    if not any(count > model.nested_operators.get(name, 0) for name, count in weighted.items() if name in possible):
+        inside = " outside If and Loop" if model.nested_operators else ""
+        return f"it quantizes {', '.join(sorted(possible))} with constant weights, and the model has none{inside}"
     if technique == "int8_static" and not calibrated:
         return "it needs `dataset.calibration`: examples that are not in the evaluation set"
     return None
@@ -85,7 +93,7 @@ def _graph_optimized(job: OptimizeJob, target: Path) -> None:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.optimized_model_filepath = str(target)
     options.log_severity_level = 3
-    if job.source.stat().st_size > _PROTOBUF_LIMIT:
+    if len(_assessed(job).files) > 1 or _large(job):  # else the artifact points at the original's weights
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "model.onnx.data")
     onnxruntime.InferenceSession(str(job.source), options, providers=["CPUExecutionProvider"])
 
@@ -122,7 +130,7 @@ def _int8_static(job: OptimizeJob, target: Path) -> None:
 
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         quantize_static(
-            _shape_inferred(job, Path(folder)),
+            _with_opset(_shape_inferred(job, Path(folder)), _PER_CHANNEL_OPSET),
             target,
             Reader(),
             quant_format=QuantFormat.QDQ,
@@ -139,21 +147,33 @@ def _int8_static(job: OptimizeJob, target: Path) -> None:
 
 
 def _int4_weight_only(job: OptimizeJob, target: Path) -> None:
+    _save(_four_bits(job.source), target)
+    if not _is_quantized(target):  # its matrices may be computed from constants: fold those first
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            _save(_four_bits(_shape_inferred(job, Path(folder))), target)
+    _check_quantized(target)
+
+
+def _four_bits(source: Path) -> onnx.ModelProto:
     import onnx
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
     # accuracy_level 4: products in 8 bits, which is what makes 4-bit weights fast on a CPU.
-    quantizer = MatMulNBitsQuantizer(onnx.load(str(job.source)), bits=4, block_size=32, is_symmetric=True, accuracy_level=4)
+    quantizer = MatMulNBitsQuantizer(onnx.load(str(source)), bits=4, block_size=32, is_symmetric=True, accuracy_level=4)
     quantizer.process()
-    _save(quantizer.model.model, target)
-    _check_quantized(target)
+    made: onnx.ModelProto = quantizer.model.model
+    return made
+
+
+def _is_quantized(target: Path) -> bool:
+    from gatekeeper.models.formats.onnx import inspect
+
+    return inspect(target).quantized
 
 
 def _check_quantized(target: Path) -> None:
     """A quantizer that finds nothing to do says nothing; a copy of the original must not be judged as a variant."""
-    from gatekeeper.models.formats.onnx import inspect
-
-    if not inspect(target).quantized:
+    if not _is_quantized(target):
         raise NotMeasured("unsupported", "the quantizer found no operator it can quantize; the model would be unchanged.")
 
 
@@ -169,8 +189,24 @@ def _shape_inferred(job: OptimizeJob, folder: Path) -> Path:
     return prepared
 
 
+def _with_opset(model: Path, least: int) -> Path:
+    """The model, converted up where its operators are older than `least`."""
+    import onnx
+
+    loaded = onnx.load(str(model))
+    if max((o.version for o in loaded.opset_import if o.domain in ("", "ai.onnx")), default=least) < least:
+        _save(onnx.version_converter.convert_version(loaded, least), model)
+    return model
+
+
+def _assessed(job: OptimizeJob) -> Assessment:
+    from gatekeeper.models.formats.onnx import inspect
+
+    return inspect(job.source)
+
+
 def _large(job: OptimizeJob) -> bool:
-    return sum(f.stat().st_size for f in job.source.parent.glob(job.source.name + "*")) > _PROTOBUF_LIMIT
+    return _assessed(job).bytes > _PROTOBUF_LIMIT
 
 
 def _save(model: onnx.ModelProto, target: Path) -> None:
@@ -186,6 +222,8 @@ class OrtSession:
     def __init__(self, path: Path, threads: int, device: str):
         import onnxruntime
 
+        if reason := supports("onnx", device):
+            raise NotMeasured("unsupported", f"{reason}. Choose another target.")
         provider = _PROVIDERS[device]
         if provider not in onnxruntime.get_available_providers():
             raise NotMeasured(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import select
 import signal
 import subprocess
 import sys
@@ -32,6 +33,8 @@ PASSED = {
 QUIET = {"OLIVE_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "CI": "true", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
 LIMIT_INTERVAL_S = 0.05
+QUIET_INTERVAL_S = 0.5
+READ_INTERVAL_S = 0.2
 SAMPLE_INTERVAL_S = 0.002
 FULL_SAMPLE_EVERY = 25
 
@@ -60,8 +63,8 @@ class Worker:
         except OSError as error:
             raise NotMeasured("crash", f"a worker process could not be started: {error.strerror}.") from error
         self.suspended = False
-        self._killed_for: NotMeasured | None = None
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._stop = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -99,24 +102,22 @@ class Worker:
         line = self._wait(sent + timeout_s, timeout_s, sample, quiet)
         try:
             reply = msgspec.json.decode(line, type=protocol.AnyAnswer)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             shown = line[:80].decode("utf-8", "backslashreplace").strip()
             raise self._kill(NotMeasured("garbage", f"the worker answered something else than an answer: {shown!r}.")) from None
         if isinstance(reply, protocol.Failed):
             raise NotMeasured(reply.kind, reply.message)
         if not isinstance(reply, answer):
             raise self._kill(NotMeasured("garbage", f"the worker answered '{type(reply).__name__}' out of turn."))
-        if isinstance(reply, protocol.Timed):
-            self._check_clock(reply, time.monotonic() - sent)
+        self._check_clock(reply, (time.monotonic() - sent) * 1.01e9)
         return reply
 
     def _wait(self, deadline: float, timeout_s: float, sample: Callable[[bool], None] | None, quiet: bool) -> bytes:
-        interval = SAMPLE_INTERVAL_S if sample else LIMIT_INTERVAL_S
+        interval = QUIET_INTERVAL_S if quiet else SAMPLE_INTERVAL_S if sample else LIMIT_INTERVAL_S
         count, checked = 0, 0.0
         while True:
-            now = time.monotonic()
             try:
-                line = self._answers.get(timeout=max(0.0, deadline - now) if quiet else min(interval, max(0.0, deadline - now)))
+                line = self._answers.get(timeout=min(interval, max(0.0, deadline - time.monotonic())))
             except queue.Empty:
                 pass
             else:
@@ -124,34 +125,49 @@ class Worker:
                     raise self._died()
                 if len(line) > protocol.MAX_ANSWER_BYTES or not line.endswith(b"\n"):
                     raise self._kill(NotMeasured("garbage", "the worker's answer is endless or cut short."))
+                self._check_memory()
                 return line
             now = time.monotonic()
             if now >= deadline:
-                raise self._kill(
-                    NotMeasured(
-                        "timeout",
-                        f"no answer within {timeout_s:.0f} s; the worker was ended. Raise `measure.timeout` if it needs longer.",
-                    )
-                )
+                remedy = "the worker was ended. Raise `measure.timeout` if it needs longer."
+                raise self._kill(NotMeasured("timeout", f"no answer within {timeout_s:.0f} s; {remedy}"))
+            if self._answers.empty() and self.process.poll() is not None:
+                # It ended, but something it started may hold its answers open: do not wait for that.
+                self._stop.set()
+                self._reader.join()
+                if self._answers.empty():
+                    raise self._died()
             if sample:
                 sample(count % FULL_SAMPLE_EVERY == 0)
                 count += 1
-            if not quiet and now - checked >= LIMIT_INTERVAL_S:
+            if now - checked >= LIMIT_INTERVAL_S:
                 checked = now
-                taken = memory.resident(self.pid)
-                if taken > self.memory_limit:
-                    raise self._kill(
-                        NotMeasured(
-                            "memory",
-                            f"out of memory: the worker took {taken / 1e9:.1f} GB of {self.memory_limit / 1e9:.1f} GB allowed. "
-                            "Raise `measure.memory_limit` or use a larger machine.",
-                        )
-                    )
+                self._check_memory()
 
-    def _check_clock(self, reply: protocol.Timed, elapsed_s: float) -> None:
+    def _check_memory(self) -> None:
+        taken = memory.resident(self.pid)
+        if taken > self.memory_limit:
+            raise self._kill(
+                NotMeasured(
+                    "memory",
+                    f"out of memory: the worker took {taken / 1e9:.1f} GB of {self.memory_limit / 1e9:.1f} GB allowed. "
+                    "Raise `measure.memory_limit` or use a larger machine.",
+                )
+            )
+
+    def _check_clock(self, reply: protocol.Answer, passed_ns: float) -> None:
         """A worker cannot have measured more time than passed here, nor none at all."""
-        spent = sum(reply.latencies_ns)
-        if not reply.latencies_ns or min(reply.latencies_ns) <= 0 or spent > elapsed_s * 1.01e9 or reply.wall_ns < spent:
+        sensible = True
+        if isinstance(reply, protocol.Loaded):
+            sensible = 0 <= reply.load_ns <= passed_ns
+        elif isinstance(reply, protocol.Timed):
+            cores = os.cpu_count() or 1
+            sensible = (
+                min(reply.latencies_ns, default=0) > 0
+                and sum(reply.latencies_ns) <= reply.wall_ns <= passed_ns
+                and 0 <= reply.cpu_ns <= passed_ns * cores
+            )
+        if not sensible:
             raise self._kill(
                 NotMeasured("garbage", "the worker's clock makes no sense: it reports more time than passed, or none.")
             )
@@ -170,9 +186,11 @@ class Worker:
 
     def close(self) -> None:
         """End the worker and whatever it started; idempotent."""
-        self._signal("SIGKILL")
-        self.process.wait()
-        self._reader.join(timeout=5)
+        if self.process.returncode is None:
+            self._signal("SIGKILL")
+            self.process.wait()
+        self._stop.set()
+        self._reader.join()
         for stream in (self.process.stdin, self.process.stdout):
             if stream:
                 try:
@@ -206,12 +224,24 @@ class Worker:
             pass
 
     def _read(self) -> None:
-        stream = cast(IO[bytes], self.process.stdout)
-        try:
-            while line := stream.readline(protocol.MAX_ANSWER_BYTES + 1):
-                self._answers.put(line)
-        except (OSError, ValueError):
-            pass
+        """Queue whole lines; an empty one says that no more will come."""
+        descriptor = cast(IO[bytes], self.process.stdout).fileno()
+        rest = b""
+        while not (self._stop.is_set() and not _readable(descriptor, 0)):
+            if not _readable(descriptor, READ_INTERVAL_S):
+                continue
+            try:
+                data = os.read(descriptor, 1 << 20)
+            except OSError:
+                break
+            if not data:
+                break
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                self._answers.put(line + b"\n")
+            if len(rest) > protocol.MAX_ANSWER_BYTES:
+                self._answers.put(rest)
+                break
         self._answers.put(b"")
 
     def _kill(self, reason: NotMeasured) -> NotMeasured:
@@ -240,3 +270,8 @@ def run_job(scratch: Path, request: protocol.Request, answer: type[A], timeout_s
     """Ask one thing of a fresh worker."""
     with Worker(scratch, memory_limit) as worker:
         return worker.ask(request, answer, timeout_s)
+
+
+def _readable(descriptor: int, timeout_s: float) -> bool:
+    """Whether a read would not block. Windows cannot ask that of a pipe; there the read itself waits."""
+    return os.name != "posix" or bool(select.select([descriptor], [], [], timeout_s)[0])

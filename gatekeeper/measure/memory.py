@@ -16,13 +16,13 @@ METRIC: Literal["pss", "uss"] = "pss" if sys.platform == "linux" else "uss"
 class Footprint:
     """Samples one process and its descendants.
 
-    A full sample walks the mappings; a quick one reads a few counters and reuses the last full sample's size of
-    mapped data, so that short peaks of anonymous memory are seen at a millisecond's resolution.
+    A full sample walks the mappings; a quick one reads one counter, of anonymous pages, and reuses what the last full
+    sample counted besides, so that short peaks of anonymous memory are seen at a millisecond's resolution.
     """
 
     def __init__(self, pid: int):
         self.pid = pid
-        self._mapped = 0
+        self._besides = 0  # what a full sample counts beside anonymous resident pages
 
     def full(self) -> int | None:
         """Bytes now; None when the process is gone or the system does not tell."""
@@ -30,13 +30,13 @@ class Footprint:
             return _unique(self.pid)
         total = 0
         for pid in (self.pid, *_descendants(self.pid)):
-            counted = _mappings(pid)
+            counted = _proportional(pid)
             if counted is None:
                 return None
-            anonymous, mapped = counted
-            total += anonymous + mapped
-            if pid == self.pid:
-                self._mapped = mapped
+            total += counted
+        status = _status(self.pid)
+        if status and "RssAnon" in status:
+            self._besides = total - status["RssAnon"]
         return total
 
     def quick(self) -> int | None:
@@ -44,9 +44,7 @@ class Footprint:
         if METRIC == "uss" or _descendants(self.pid):
             return self.full()
         status = _status(self.pid)
-        if status is None or "RssAnon" not in status:
-            return self.full()
-        return status["RssAnon"] + status["RssShmem"] + self._mapped
+        return status["RssAnon"] + self._besides if status and "RssAnon" in status else self.full()
 
     def reset_high_water(self) -> int | None:
         """Start a new high-water mark; the resident bytes it starts from, or None where there is none."""
@@ -103,8 +101,8 @@ def _status(pid: int) -> dict[str, int] | None:
     return counters
 
 
-def _mappings(pid: int) -> tuple[int, int] | None:
-    """(anonymous, mapped data) proportional bytes of one process, without files that have code in them."""
+def _proportional(pid: int) -> int | None:
+    """Proportional bytes of one process, without files that have code in them."""
     try:
         text = Path(f"/proc/{pid}/smaps").read_text(errors="replace")
     except OSError:
@@ -124,7 +122,7 @@ def _mappings(pid: int) -> tuple[int, int] | None:
                 files[path] = files.get(path, 0) + size
             else:
                 anonymous += size
-    return anonymous, sum(size for path, size in files.items() if path not in code)
+    return anonymous + sum(size for path, size in files.items() if path not in code)
 
 
 def _descendants(pid: int) -> tuple[int, ...]:

@@ -33,7 +33,7 @@ def model_format(path: Path) -> str | None:
 
 def assess(path: Path) -> Assessment:
     """Inspect a model file; a missing file or an unknown format is a `UsageError`."""
-    if not path.exists():
+    if not there(path):
         raise UsageError(f"{path}: no such model. Check the path, or export the model first.")
     if path.is_dir():
         raise UsageError(f"{path}: is a folder. This version reads model files: {', '.join(known_suffixes())}.")
@@ -41,6 +41,14 @@ def assess(path: Path) -> Assessment:
     if name is None:
         raise UsageError(f"{path}: unknown model format '{path.suffix}'. This version reads {', '.join(known_suffixes())}.")
     return cast(Inspector, FORMATS.get(name)).inspect(path)
+
+
+def there(path: Path) -> bool:
+    """Whether a path exists; one that the system cannot even name does not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def known_suffixes() -> list[str]:

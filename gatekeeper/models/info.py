@@ -30,6 +30,7 @@ class Assessment(Record, frozen=True, kw_only=True):
     weights: dict[str, int]
     operators: dict[str, int]
     weighted_operators: dict[str, int]  # operator -> how many have a constant matrix or kernel as weight
+    nested_operators: dict[str, int]  # those of them that lie inside If, Loop or Scan
     inputs: list[TensorInfo]
     outputs: list[TensorInfo]
     opset: dict[str, int]

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 MAX_DEPTH = 40
-MAX_FIELDS = 5_000_000
+MAX_FIELDS = 2_000_000
+MAX_FIELD_BYTES = 1 << 20
 
 
 class Malformed(ValueError):
@@ -107,6 +108,9 @@ class Reader:
                     value = length
                 elif number in shape.messages:
                     value = self.read(shape.messages[number], self.file.tell() + length, depth + 1)
+                elif length > MAX_FIELD_BYTES:
+                    self.file.seek(length, 1)  # a note of this size is not needed; keep that it was there
+                    value = b""
                 else:
                     value = self._bytes(length, end)
             else:

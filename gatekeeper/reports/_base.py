@@ -54,7 +54,8 @@ def reporter(name: str) -> Reporter:
 
 
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]|\x1b\\[[0-?]*[ -/]*[@-~]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\u061c\ufeff\ufffe\uffff\ud800-\udfff]"
+    "|\x1b\\[[0-?]*[ -/]*[@-~]"
 )
 
 
@@ -62,6 +63,7 @@ def plain(text: str, limit: int = 600) -> str:
     """One line of visible characters: no control, direction or escape sequences, no lone surrogates."""
     shown = " ".join(re.sub("\x1b\\[[0-?]*[ -/]*[@-~]", "", text).split())
     shown = _INVISIBLE.sub("\ufffd", shown)
+    shown = shown.replace("::", ":\u2060:")
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
@@ -77,7 +79,7 @@ def value(gate: GateResult, number: float | None) -> str:
         from gatekeeper.config.units import format_bytes
 
         return format_bytes(number)
-    return f"{number:.4g} {gate.unit}".strip()
+    return f"{number:.4g} {plain(gate.unit, 20)}".strip()
 
 
 def interval(gate: GateResult) -> str:

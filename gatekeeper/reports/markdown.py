@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gatekeeper.config.units import format_bytes
-from gatekeeper.records import GateResult, LegReport, Performance, Report, TargetReport, VariantReport, Verdict
+from gatekeeper.records import GateResult, LegReport, Performance, Quality, Report, TargetReport, VariantReport, Verdict
 from gatekeeper.reports._base import MARKS, WORDS, headline, interval, limit, plain
 
 FILE_NAME = "report.md"
@@ -21,7 +21,7 @@ def render(report: Report) -> str:
         _reproduce(report),
         *(_details(report, target) for target in report.targets),
         _stages(report),
-        f"<sub>model `{report.model.sha256[:12]}` · pipeline `{report.pipeline.sha256[:12]}` "
+        f"<sub>model {_code(report.model.sha256[:12])} · pipeline {_code(report.pipeline.sha256[:12])} "
         f"· gatekeeper {_text(report.version)} · a pass is wrong at most 5 % of the time at the exact limit</sub>",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -37,7 +37,7 @@ def _table(report: Report) -> str:
     if not rows:
         return ""
     common = {name: _common_limit(name, [v for _, v in rows]) for name in names}
-    head = ["", "target", "variant", *(f"{name} {common[name] or ''}".strip() for name in names)]
+    head = ["", "target", "variant", *(_text(f"{name} {common[name] or ''}").strip() for name in names)]
     lines = [_row(head), _row(["---"] * len(head))]
     for target, variant in rows:
         chosen = " **←**" if variant.id == target.selected else ""
@@ -60,7 +60,7 @@ def _cell(gate: GateResult | None, own_limit: bool) -> str:
     if gate is None:
         return ""
     mark = MARKS[gate.verdict] if gate.blocking or gate.verdict in (Verdict.PASS, Verdict.SKIP) else "⚠️"
-    return f"{mark} {interval(gate)}" + (f" {limit(gate)}" if own_limit else "")
+    return f"{mark} {_text(interval(gate))}" + (f" {_text(limit(gate))}" if own_limit else "")
 
 
 def _failures(report: Report) -> str:
@@ -90,7 +90,7 @@ def _variant_failures(variant: VariantReport) -> list[str]:
 
 
 def _reproduce(report: Report) -> str:
-    command = plain(report.reproduce)
+    command = plain(report.reproduce).replace("::", ":\u2060:")
     return f"Measure it again:\n```\n{command.replace('`', '')}\n```" if command else ""
 
 
@@ -105,9 +105,7 @@ def _details(report: Report, target: TargetReport) -> str:
     for name, performance, variant in measured:
         size = format_bytes(variant.artifact.bytes) if variant and variant.artifact else format_bytes(report.model.bytes)
         quality = variant.quality if variant else next((leg.quality for leg in target.legs if leg.quality), None)
-        lines.append(
-            _row([_code(name), *_numbers(performance, size), f"{quality.metric} {quality.value:.4g}" if quality else ""])
-        )
+        lines.append(_row([_code(name), *_numbers(performance, size), _quality(quality)]))
     notes = [line for leg in target.legs for line in _leg_notes(leg)]
     return "\n".join(
         ["<details><summary>Measurements on " + _text(target.name) + "</summary>\n", *lines, "", *notes, "\n</details>"]
@@ -144,7 +142,7 @@ def _leg_notes(leg: LegReport) -> list[str]:
     if leg.control:
         c = leg.control
         notes.append(
-            f"- two copies of the baseline measured {c.observed:.3f}x of each other ({c.lower:.3f}–{c.upper:.3f}): "
+            f"- two copies of the baseline measured {_ratio(c.observed)}x of each other ({_ratio(c.lower)}–{_ratio(c.upper)}): "
             "the noise of this runner"
         )
     notes += [f"- {_text(note)}" for note in leg.notes]
@@ -156,6 +154,16 @@ def _stages(report: Report) -> str:
         return ""
     lines = [f"- {MARKS[s.verdict]} {_code(s.stage)}: {_text(s.reason)}" for s in report.stages]
     return "\n".join(["<details><summary>Stages</summary>\n", *lines, "\n</details>"])
+
+
+def _ratio(value: float | None) -> str:
+    return "?" if value is None else f"{value:.3f}"
+
+
+def _quality(quality: Quality | None) -> str:
+    if quality is None:
+        return ""
+    return _text(f"{quality.metric} {'?' if quality.value is None else f'{quality.value:.4g}'}")
 
 
 def _row(cells: list[str]) -> str:
@@ -171,6 +179,7 @@ def _code(text: str) -> str:
 def _text(text: str) -> str:
     """Prose in which no markup, link, image, mention or HTML of the text itself is live."""
     shown = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    shown = re.sub(r"([\\`*_{}\[\]()#!|~])", r"\\\1", shown)
+    shown = re.sub(r"([\\`*_\[\]#|~])", r"\\\1", shown)
     shown = re.sub(r"(@|#|GH-)(?=\w)", "\\1\u2060", shown)
-    return re.sub(r"(?i)\b(https?|ftp|mailto|www)([:.])", "\\1\u2060\\2", shown)
+    shown = re.sub(r"^::", ":\u2060:", shown)
+    return re.sub(r"(?i)(?<![^\W_])(https?|ftp|mailto|www)([:.])", "\\1\u2060\\2", shown)

@@ -47,7 +47,7 @@ def renderables(report: Report) -> list[RenderableType]:
         table = Table(highlight=False)
         table.add_column("variant", overflow="fold", ratio=2)
         for name in names:
-            table.add_column(f"{name}\n{limits[name]}")
+            table.add_column(Text(f"{plain(name)}\n{limits[name]}"))
         table.add_column("verdict")
         for target in report.targets:
             for variant in target.variants:
@@ -70,13 +70,14 @@ def renderables(report: Report) -> list[RenderableType]:
                     warn = "" if gate.blocking else " (warning only)"
                     parts.append(
                         Text(
-                            f"  {plain(variant.id)}: {gate.gate}{warn}: {plain(gate.reason)}  [{plain(gate.where)}]", style=style
+                            f"  {plain(variant.id)}: {plain(gate.gate)}{warn}: {plain(gate.reason)}  [{plain(gate.where)}]",
+                            style=style,
                         )
                     )
     for stage in report.stages:
         if stage.verdict is not Verdict.PASS:
             parts.append(
-                Text(f"  stage {stage.stage}: {plain(stage.reason)}  [{plain(stage.where)}]", style=_COLORS[stage.verdict])
+                Text(f"  stage {plain(stage.stage)}: {plain(stage.reason)}  [{plain(stage.where)}]", style=_COLORS[stage.verdict])
             )
     verdict = Text()
     verdict.append(f"\n{WORDS[report.verdict].upper()}", style=f"bold {_COLORS[report.verdict]}")

@@ -14,13 +14,13 @@ SUFFIXES = (".onnx",)
 
 # Field numbers of onnx.proto3. Tensor data is skipped by seeking over it.
 SHAPES = {
-    "model": Shape({7: "graph", 8: "opset", 25: "function"}),
+    "model": Shape({7: "graph", 8: "opset", 25: "function"}, frozenset({6, 14, 20})),
     "opset": Shape(),
     "graph": Shape({1: "node", 5: "tensor", 11: "value", 12: "value", 15: "sparse"}, frozenset({10, 13, 14})),
     "function": Shape({7: "node"}),
     "node": Shape({5: "attribute"}),
     "attribute": Shape({5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse"}, frozenset({4, 7, 8, 9})),
-    "tensor": Shape({13: "entry"}, frozenset({4, 5, 6, 7, 9, 10, 11})),
+    "tensor": Shape({13: "entry"}, frozenset({4, 5, 6, 7, 9, 10, 11, 12, 16})),
     "sparse": Shape({1: "tensor", 2: "tensor"}),
     "entry": Shape(),
     "value": Shape({2: "type"}),
@@ -42,7 +42,11 @@ QUANTIZED = {
     "MatMulNBits", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QAttention", "QGemm", "GatherBlockQuantized",
 }  # fmt: skip
 ATTENTION = {"Attention", "MultiHeadAttention", "GroupQueryAttention", "RotaryEmbedding", "EmbedLayerNormalization"}
-WEIGHTED = {"MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN", "Attention", "Gather"}
+FOLDED = {"Transpose", "Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze"}
+WEIGHT_INPUT = {
+    "MatMul": 1, "Gemm": 1, "Conv": 1, "ConvTranspose": 1, "LSTM": 1, "GRU": 1, "RNN": 1, "Attention": 1, "Gather": 0,
+}  # fmt: skip
+MAX_RANK = 64
 
 
 def inspect(path: Path) -> Assessment:
@@ -56,14 +60,15 @@ def inspect(path: Path) -> Assessment:
         file.seek(0)
         try:
             model = Reader(file, SHAPES).read("model", size)
+            graphs = model.message(7)
+            found = _assess(path, size, model, graphs[-1]) if graphs and graphs[-1].message(12) else None
         except Malformed as error:
             raise NotMeasured(
                 "model", f"{path}: not a readable ONNX model ({error}). Export it again, or check that the copy is complete."
             ) from None
-    graphs = model.message(7)
-    if not graphs or not graphs[-1].message(12):
+    if found is None:
         raise NotMeasured("model", f"{path}: not an ONNX model: it has no graph with outputs. Export it again.")
-    return _assess(path, size, model, graphs[-1])
+    return found
 
 
 def _assess(path: Path, size: int, model: Message, graph: Message) -> Assessment:
@@ -74,13 +79,12 @@ def _assess(path: Path, size: int, model: Message, graph: Message) -> Assessment
     shapes: dict[str, list[int]] = {}
     external: set[str] = set()
     for tensor in tensors:
-        dims = tensor.integers(1)
+        dims = _dims(tensor)
         weights[DTYPES.get(tensor.integer(2), "unknown")] += prod(dims)
         shapes[tensor.string(8)] = dims
         external |= {entry.string(2) for entry in tensor.message(13) if entry.string(1) == "location"}
-    constants = set(shapes)
     operators = Counter(_operator(node) for node in nodes)
-    weighted = Counter(node.string(4) for node in nodes if node.string(4) in WEIGHTED and constants & set(node.strings(1)[:2]))
+    own, nested = _weighted(graph)
     return Assessment(
         path=str(path),
         format="onnx",
@@ -90,14 +94,50 @@ def _assess(path: Path, size: int, model: Message, graph: Message) -> Assessment
         parameters=sum(weights.values()),
         weights=dict(weights.most_common()),
         operators=dict(operators.most_common()),
-        weighted_operators=dict(weighted.most_common()),
-        inputs=[_value(v) for v in graph.message(11) if v.string(1) not in constants],
+        weighted_operators=dict((own + nested).most_common()),
+        nested_operators=dict(nested.most_common()),
+        inputs=[_value(v) for v in graph.message(11) if v.string(1) not in shapes],
         outputs=[_value(v) for v in graph.message(12)],
         opset={entry.string(1) or "ai.onnx": entry.integer(2) for entry in model.message(8)},
         producer=" ".join(filter(None, (model.string(2), model.string(3)))),
         quantized=bool(QUANTIZED & {name.rpartition("::")[2] for name in operators}),
         largest_matrix=max((s for s in shapes.values() if len(s) >= 2), key=prod, default=[]),
     )
+
+
+def _dims(tensor: Message) -> list[int]:
+    """Dimensions of a constant; `Malformed` when no tensor can have them."""
+    dims = tensor.integers(1)
+    if len(dims) > MAX_RANK or any(d < 0 for d in dims) or prod(dims) >= 1 << 63:
+        raise Malformed(f"the constant '{tensor.string(8)[:80]}' has impossible dimensions")
+    return dims
+
+
+def _weighted(graph: Message, outer: frozenset[str] = frozenset()) -> tuple[Counter[str], Counter[str]]:
+    """Operators whose weight is a constant floating-point matrix or kernel: of this graph, and of those nested in it.
+
+    `outer` are the matrices a nested graph sees. What is folded before quantizing counts as constant.
+    """
+    matrices = set(outer) | {t.string(8) for t in graph.message(5) if _is_matrix(t)}
+    own: Counter[str] = Counter()
+    nested: Counter[str] = Counter()
+    for node in graph.message(1):
+        operator, inputs = node.string(4), node.strings(1)
+        if (operator == "Constant" and any(_is_matrix(t) for a in node.message(5) for t in a.message(5))) or (
+            operator in FOLDED and inputs and inputs[0] in matrices
+        ):
+            matrices |= set(node.strings(2))
+        elif operator in WEIGHT_INPUT and len(inputs) > WEIGHT_INPUT[operator] and inputs[WEIGHT_INPUT[operator]] in matrices:
+            own[operator] += 1
+        for attribute in node.message(5):
+            for subgraph in attribute.message(6) + attribute.message(11):
+                for found in _weighted(subgraph, frozenset(matrices)):
+                    nested.update(found)
+    return own, nested
+
+
+def _is_matrix(tensor: Message) -> bool:
+    return tensor.integer(2) in (1, 10, 16) and len(tensor.integers(1)) >= 2
 
 
 def _walk(graph: Message) -> tuple[list[Message], list[Message]]:
@@ -126,10 +166,14 @@ def _operator(node: Message) -> str:
 
 def _external(model: Path, name: str) -> Path:
     """The file that holds external weights; it must lie beside the model."""
-    location = (model.parent / name).resolve()
+    try:
+        location = (model.parent / name).resolve()
+        known = location.is_file()
+    except (OSError, ValueError):
+        raise NotMeasured("model", f"{model}: its weights are in a file no system can name. Export the model again.") from None
     if not location.is_relative_to(model.parent.resolve()):
         raise NotMeasured("model", f"{model}: its weights point outside its folder, to '{name}'. Export the model again.")
-    if not location.is_file():
+    if not known:
         raise NotMeasured("model", f"{model}: its weights are in '{name}', which is not there. Put both files together.")
     return location
 

@@ -1,0 +1,118 @@
+"""`gatekeeper assess`: what it says of a model, and what it says when there is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from gatekeeper.frameworks._base import REGISTRY, framework
+from gatekeeper.hardware.selection import TARGETS
+
+NASTY = "a[/bold]\x1b[31m\n| b"
+
+
+def model(input_name: str = "x", dtype: int = TensorProto.FLOAT, producer: str = "tests") -> onnx.ModelProto:
+    weight = numpy_helper.from_array(np.ones((4, 3), np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", [input_name, "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info(input_name, dtype, ["n", 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
+        [weight],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], producer_name=producer)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A model of one MatMul."""
+    onnx.save(model(), str(tmp_path / "m.onnx"))
+    return tmp_path / "m.onnx"
+
+
+def test_the_text_describes_the_model(path: Path, gatekeeper: Callable) -> None:
+    result = gatekeeper("assess", path, env={"COLUMNS": "200"})
+    assert result.returncode == 0, result.stderr
+    for words in ("mlp", "12 (float32 12)", "MatMul", "x: float32 [n, 4]  (dynamic)", "y: float32 [n, 3]", "ai.onnx 17", "tests"):
+        assert words in result.stdout
+    for name in REGISTRY.names:
+        assert all(technique in result.stdout for technique in framework(name).TECHNIQUES)
+
+
+def test_the_json_is_the_same_for_programs(path: Path, gatekeeper: Callable) -> None:
+    found = json.loads(gatekeeper("assess", path, "--format", "json").stdout)
+    assert (found["parameters"], found["architecture"], found["format"], found["quantized"]) == (12, "mlp", "onnx", False)
+    assert found["inputs"] == [{"name": "x", "dtype": "float32", "shape": ["n", 4]}]
+    assert found["recommended"]["framework"] == "onnx_runtime"
+    assert found["techniques"]["onnx_runtime"]["int8_dynamic"] is None
+
+
+@pytest.mark.parametrize("target", TARGETS.names)
+def test_every_target_has_a_recommendation(path: Path, gatekeeper: Callable, target: str) -> None:
+    if target not in ("apple_silicon", "intel_cpu", "nvidia_gpu"):
+        from gatekeeper.hardware.selection import recommend
+
+        assert recommend(target, 12, False)[1]
+        return
+    expected = {"apple_silicon": "apple_mlx", "intel_cpu": "openvino", "nvidia_gpu": "microsoft_olive"}[target]
+    found = json.loads(gatekeeper("assess", path, "--target", target, "--format", "json").stdout)
+    assert found["recommended"]["framework"] == expected
+
+
+def test_an_unknown_target_gets_the_nearest_name(path: Path, gatekeeper: Callable) -> None:
+    result = gatekeeper("assess", path, "--target", "nvidia-gpu")
+    assert result.returncode == 2
+    assert "did you mean 'nvidia_gpu'?" in result.stderr
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_names_in_the_model_cannot_reach_the_terminal(tmp_path: Path, gatekeeper: Callable, form: str) -> None:
+    onnx.save(model(NASTY, producer=NASTY), str(tmp_path / "m.onnx"))
+    result = gatekeeper("assess", "m.onnx", "--format", form, env={"COLUMNS": "200"})
+    assert result.returncode == 0, result.stderr
+    assert "\x1b" not in result.stdout
+    assert "a[/bold]" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("none.onnx", None, "no such model"),
+        ("m.txt", b"x", "unknown model format '.txt'"),
+        ("empty.onnx", b"", "empty"),
+        ("text.onnx", b"hello, world\n", "not a"),
+        ("lfs.onnx", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"),
+        ("cut.onnx", model().SerializeToString()[:-20], "cut short"),
+    ],
+)
+def test_what_is_no_model_is_exit_2(tmp_path: Path, gatekeeper: Callable, name: str, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    result = gatekeeper("assess", name)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith(f"{name}: ")
+    assert words in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_dimensions_no_tensor_has_are_no_bug(tmp_path: Path, gatekeeper: Callable, form: str) -> None:
+    made = model()
+    made.graph.initializer[0].dims[:] = [2**62] * 300
+    (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
+    result = gatekeeper("assess", "m.onnx", "--format", form)
+    assert result.returncode == 2, result.stderr[-300:]
+
+
+def test_a_file_name_may_be_any(tmp_path: Path, gatekeeper: Callable) -> None:
+    name = "a b 'ü😀[red].onnx"
+    onnx.save(model(), str(tmp_path / name))
+    result = gatekeeper("assess", name, env={"COLUMNS": "200"})
+    assert result.returncode == 0, result.stderr
+    assert name in result.stdout

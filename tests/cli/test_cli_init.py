@@ -1,0 +1,201 @@
+"""`gatekeeper init`: files that `validate` accepts, whatever the model is called."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from onnx import TensorProto, helper, numpy_helper
+
+from gatekeeper.config.load import load
+from gatekeeper.errors import ConfigError
+
+WORKFLOW = Path(".github/workflows/gatekeeper.yml")
+
+
+def save(path: Path, operator: str = "MatMul") -> Path:
+    weight = numpy_helper.from_array(np.ones((4, 3) if operator == "MatMul" else (2, 3, 3, 3), np.float32), "w")
+    shape = ["n", 4] if operator == "MatMul" else ["n", 3, 8, 8]
+    graph = helper.make_graph(
+        [helper.make_node(operator, ["x", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [weight],
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(helper.make_model(graph).SerializeToString())
+    return path
+
+
+def datasets(folder: Path, prefix: str = "") -> None:
+    for name in ("eval", "calib"):
+        np.savez(folder / f"{prefix}{name}.npz", x=np.zeros((2, 4), np.float32))
+
+
+def test_it_writes_files_that_validate_accepts(tmp_path: Path, gatekeeper: Callable) -> None:
+    save(tmp_path / "model.onnx")
+    datasets(tmp_path)
+    result = gatekeeper("init")
+    assert result.returncode == 0, result.stderr
+    assert "next: gatekeeper run edge_ai_pipeline.yaml" in result.stdout
+    assert gatekeeper("validate", "edge_ai_pipeline.yaml").returncode == 0
+    loaded = load(tmp_path / "edge_ai_pipeline.yaml")
+    assert loaded.pipeline.dataset is not None
+    assert (loaded.pipeline.dataset.path, loaded.pipeline.dataset.calibration) == ("eval.npz", "calib.npz")
+    assert "int8_static" in loaded.pipeline.optimization.techniques["onnx_runtime"]
+    workflow = yaml.safe_load((tmp_path / WORKFLOW).read_text())
+    assert "gatekeeper run edge_ai_pipeline.yaml" in [step.get("run") for step in workflow["jobs"]["gatekeeper"]["steps"]]
+
+
+def test_the_plan_of_what_it_writes_has_no_error(tmp_path: Path, gatekeeper: Callable) -> None:
+    save(tmp_path / "model.onnx", "Conv")
+    datasets(tmp_path)
+    assert gatekeeper("init", "--no-workflow").returncode == 0
+    assert not (tmp_path / WORKFLOW).exists()
+    assert '"error":null' in gatekeeper("plan", "edge_ai_pipeline.yaml", "--format", "json").stdout.replace(" ", "")
+    text = (tmp_path / "edge_ai_pipeline.yaml").read_text()
+    assert "task: image_classification" in text
+    assert "int4_weight_only: it quantizes constant matrices of MatMul" in text
+
+
+def test_without_a_dataset_it_says_what_to_change(tmp_path: Path, gatekeeper: Callable) -> None:
+    save(tmp_path / "model.onnx")
+    result = gatekeeper("init")
+    assert result.returncode == 0
+    assert "complete what is marked CHANGE" in result.stdout
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "edge_ai_pipeline.yaml")
+    assert [p.message.split(":")[0] for p in caught.value.problems] == ["no such dataset"]
+
+
+def test_a_folder_of_images_is_an_evaluation_set(tmp_path: Path, gatekeeper: Callable) -> None:
+    save(tmp_path / "model.onnx", "Conv")
+    for label in ("cat", "dog"):
+        (tmp_path / "eval" / label).mkdir(parents=True)
+        (tmp_path / "eval" / label / "1.png").write_bytes(b"x")
+    assert gatekeeper("init").returncode == 0
+    loaded = load(tmp_path / "edge_ai_pipeline.yaml")
+    assert loaded.pipeline.dataset is not None
+    assert (loaded.folder / str(loaded.pipeline.dataset.path)).is_dir()
+
+
+def test_it_overwrites_nothing(tmp_path: Path, gatekeeper: Callable) -> None:
+    save(tmp_path / "model.onnx")
+    (tmp_path / "edge_ai_pipeline.yaml").write_text("mine")
+    result = gatekeeper("init")
+    assert result.returncode == 2
+    assert "--force" in result.stderr
+    assert (tmp_path / "edge_ai_pipeline.yaml").read_text() == "mine"
+    assert not (tmp_path / WORKFLOW).exists()
+
+
+def test_a_workflow_that_is_there_stops_it_before_it_writes(tmp_path: Path, gatekeeper: Callable) -> None:
+    save(tmp_path / "model.onnx")
+    (tmp_path / WORKFLOW).parent.mkdir(parents=True)
+    (tmp_path / WORKFLOW).write_text("mine")
+    assert gatekeeper("init").returncode == 2
+    assert (tmp_path / WORKFLOW).read_text() == "mine"
+    assert not (tmp_path / "edge_ai_pipeline.yaml").exists()
+
+
+def test_force_overwrites(tmp_path: Path, gatekeeper: Callable) -> None:
+    save(tmp_path / "model.onnx")
+    (tmp_path / "edge_ai_pipeline.yaml").write_text("mine")
+    assert gatekeeper("init", "--force").returncode == 0
+    assert "mine" not in (tmp_path / "edge_ai_pipeline.yaml").read_text()
+
+
+def test_several_models_are_a_choice(tmp_path: Path, gatekeeper: Callable) -> None:
+    save(tmp_path / "a.onnx")
+    save(tmp_path / "deep" / "b.onnx")
+    result = gatekeeper("init")
+    assert result.returncode == 2
+    assert "a.onnx" in result.stderr
+    assert str(Path("deep/b.onnx")) in result.stderr
+    assert "--model" in result.stderr
+    assert gatekeeper("init", "--model", "deep/b.onnx").returncode == 0
+    assert yaml.safe_load((tmp_path / "edge_ai_pipeline.yaml").read_text())["edge_ai_pipeline"]["model"]["path"] == "deep/b.onnx"
+
+
+@pytest.mark.parametrize("place", ["gatekeeper-report/artifacts", ".venv/lib", "node_modules/x"])
+def test_models_that_are_not_the_users_are_not_found(tmp_path: Path, gatekeeper: Callable, place: str) -> None:
+    save(tmp_path / place / "other.onnx")
+    result = gatekeeper("init")
+    assert result.returncode == 2
+    assert "no model" in result.stderr
+    save(tmp_path / "mine.onnx")
+    assert gatekeeper("init").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("none.onnx", None, "no such model"),
+        ("m.txt", b"x", "unknown model format"),
+        ("m.onnx", b"hello", "m.onnx"),
+        ("m.onnx", b"", "empty"),
+    ],
+)
+def test_a_model_that_cannot_be_read_writes_nothing(
+    tmp_path: Path, gatekeeper: Callable, name: str, content: bytes | None, words: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    result = gatekeeper("init", "--model", name)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert not (tmp_path / "edge_ai_pipeline.yaml").exists()
+
+
+def test_a_file_elsewhere_points_at_the_model(tmp_path: Path, gatekeeper: Callable) -> None:
+    save(tmp_path / "model.onnx")
+    datasets(tmp_path)
+    assert gatekeeper("init", "--output", "ci/p.yaml").returncode == 0
+    assert gatekeeper("validate", "ci/p.yaml").returncode == 0
+
+
+NAMES = [
+    "a b", "a: b", "a #b", 'a"b', "a'b", "ü", "模型", "😀", "a\nb", "a\tb", "a\\b", "\x7f", "\x85", "\u2028", "- a", "*a", "!a",
+    "%a", "@a", "`a", "{a}", "[a]", "null", "1e5", "a$HOME", "a,b", "? a", "~", "# a", "a:", "--help",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES, ids=repr)
+def test_any_file_name_comes_back_from_the_file(tmp_path: Path, name: str) -> None:
+    from gatekeeper.init import pipeline_text
+
+    model = save(tmp_path / f"{name}.onnx")
+    datasets(tmp_path, f"{name} ")
+    (tmp_path / "p.yaml").write_text(pipeline_text(model, tmp_path), encoding="utf-8")
+    loaded = load(tmp_path / "p.yaml")
+    assert loaded.pipeline.model is not None
+    assert loaded.pipeline.model.path == f"{name}.onnx"
+    assert loaded.pipeline.dataset is not None
+    assert loaded.pipeline.dataset.path == f"{name} eval.npz"
+    assert loaded.pipeline.dataset.calibration == f"{name} calib.npz"
+
+
+@pytest.mark.parametrize("name", ["a b: #c", "😀", "a\nb"], ids=repr)
+def test_any_file_name_is_found_and_written(tmp_path: Path, gatekeeper: Callable, name: str) -> None:
+    save(tmp_path / f"{name}.onnx")
+    datasets(tmp_path, name)
+    result = gatekeeper("init")
+    assert result.returncode == 0, result.stderr[-300:]
+    assert gatekeeper("validate", "edge_ai_pipeline.yaml").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["p", "a b", "a: b", "a #b", "a$HOME", "a`id`b", "q'", 'q"', "😀", "a\\b", "a;b"], ids=repr)
+def test_the_workflow_runs_the_file_whatever_its_name(tmp_path: Path, name: str) -> None:
+    from gatekeeper.init import workflow_text
+
+    workflow = yaml.safe_load(workflow_text(Path(f"{name}.yaml")))
+    (run,) = [s["run"] for s in workflow["jobs"]["gatekeeper"]["steps"] if str(s.get("run")).startswith("gatekeeper run ")]
+    printed = subprocess.run(
+        ["bash", "-c", run.replace("gatekeeper run", "printf %s", 1)], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert printed.stdout == f"{name}.yaml"

@@ -1,0 +1,109 @@
+"""`gatekeeper plan`: the table, the JSON a report is checked against, and the matrix of a workflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from gatekeeper.plan import read_plan
+from gatekeeper.reports._base import plain
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a model."""
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", tensors[:1], tensors[1:])
+    onnx.save(helper.make_model(graph), str(tmp_path / "model.onnx"))
+    return tmp_path
+
+
+def write(folder: Path, body: str) -> None:
+    (folder / "p.yaml").write_text("edge_ai_pipeline:\n  model: {path: model.onnx}\n" + body)
+
+
+def test_the_json_is_what_report_reads(folder: Path, gatekeeper: Callable) -> None:
+    write(folder, "")
+    result = gatekeeper("plan", "p.yaml", "--format", "json")
+    assert result.returncode == 0, result.stderr
+    (folder / "plan.json").write_text(result.stdout)
+    assert read_plan(folder / "plan.json").leg_ids() == ["local/onnx_runtime"]
+
+
+def test_the_matrix_is_one_line(folder: Path, gatekeeper: Callable) -> None:
+    write(folder, "  targets: [{name: a, hardware: cpu, runs_on: [self-hosted, 'x y']}]\n")
+    result = gatekeeper("plan", "p.yaml", "--format", "github")
+    assert result.stdout.count("\n") == 1
+    (job,) = json.loads(result.stdout)["include"]
+    assert job["runs_on"] == ["self-hosted", "x y"]
+    assert result.stderr == ""
+
+
+def test_the_table_names_every_leg_and_why_something_is_left_out(folder: Path, gatekeeper: Callable) -> None:
+    write(folder, "  optimization: {frameworks: [onnx_runtime, apple_mlx]}\n  targets: [{name: a, hardware: cpu}]\n")
+    result = gatekeeper("plan", "p.yaml", env={"COLUMNS": "200"})
+    assert result.returncode == 0, result.stderr
+    assert "a/onnx_runtime" in result.stdout
+    assert "a/apple_mlx" in result.stdout
+    assert "left out: the model has no 32-bit weights" in result.stdout
+    assert "cannot run" in result.stdout
+
+
+@pytest.mark.parametrize("label", ["[self-hosted, linux]", "[/bold]", "[red]x", "a\\b", "[link=x]y[/link]", "\x1b[31mx", "x\ny"])
+def test_a_runner_label_is_shown_as_it_is(folder: Path, gatekeeper: Callable, label: str) -> None:
+    write(folder, f"  targets: [{{name: a, hardware: cpu, runs_on: {json.dumps(label)}}}]\n")
+    result = gatekeeper("plan", "p.yaml", env={"COLUMNS": "200"})
+    assert result.returncode == 0, result.stderr
+    assert "\x1b" not in result.stdout
+    assert plain(label) in result.stdout
+
+
+def test_a_model_on_the_command_line_is_planned(folder: Path, gatekeeper: Callable) -> None:
+    (folder / "p.yaml").write_text("edge_ai_pipeline: {}\n")
+    assert gatekeeper("plan", "p.yaml").returncode == 2
+    assert gatekeeper("plan", "p.yaml", "--model", "model.onnx").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("none.onnx", "no such model"),
+        ("p.yaml", "unknown model format"),
+        ("broken.onnx", "broken.onnx"),
+        (".", "This version reads .onnx"),
+    ],
+)
+def test_a_model_that_cannot_be_read_is_exit_2(folder: Path, gatekeeper: Callable, model: str, words: str) -> None:
+    (folder / "p.yaml").write_text("edge_ai_pipeline: {}\n")
+    (folder / "broken.onnx").write_bytes(b"hello")
+    result = gatekeeper("plan", "p.yaml", "--model", model)
+    assert result.returncode in (2, 4), result.stderr
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_without_a_model_the_message_says_how_to_name_one(folder: Path, gatekeeper: Callable) -> None:
+    (folder / "p.yaml").write_text("edge_ai_pipeline: {}\n")
+    result = gatekeeper("plan", "p.yaml")
+    assert result.returncode == 2
+    assert "--model" in result.stderr
+
+
+def test_a_bad_file_is_exit_2(folder: Path, gatekeeper: Callable) -> None:
+    write(folder, "  gates: {sped: {}}\n")
+    result = gatekeeper("plan", "p.yaml", "--format", "github")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("p.yaml:3:11: unknown key 'sped'")
+
+
+def test_an_unknown_format_is_exit_2(folder: Path, gatekeeper: Callable) -> None:
+    write(folder, "")
+    result = gatekeeper("plan", "p.yaml", "--format", "xml")
+    assert result.returncode == 2
+    assert "github" in result.stderr

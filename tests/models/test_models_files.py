@@ -1,0 +1,94 @@
+"""Which inspector reads a file, what is refused, and a model's identity by content."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from gatekeeper.errors import ExitCode, UsageError
+from gatekeeper.models.files import FORMATS, assess, digest, digest_files, known_suffixes, model_format
+
+
+def test_every_format_names_suffixes_of_its_own() -> None:
+    suffixes = known_suffixes()
+    assert ".onnx" in suffixes
+    assert len(suffixes) == len(set(suffixes)) >= len(FORMATS.names)
+    assert all(s.startswith(".") and s == s.lower() for s in suffixes)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.onnx", "onnx"),
+        ("A.ONNX", "onnx"),
+        ("a.b.onnx", "onnx"),
+        ("a.txt", None),
+        ("onnx", None),
+        (".onnx", None),
+        ("a.onnx ", None),
+    ],
+)
+def test_the_suffix_says_the_format(name: str, expected: str | None) -> None:
+    assert model_format(Path(name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("none.onnx", "no such model"), ("folder.onnx", "is a folder"), ("folder", "is a folder"), ("a.txt", "'.txt'"), ("a", "''")],
+)
+def test_what_is_no_model_file_is_refused_with_what_would_be(tmp_path: Path, name: str, words: str) -> None:
+    for folder in ("folder.onnx", "folder"):
+        (tmp_path / folder).mkdir()
+    for file in ("a.txt", "a"):
+        (tmp_path / file).write_text("x")
+    with pytest.raises(UsageError) as caught:
+        assess(tmp_path / name)
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path / name}: ")
+    assert "onnx" in str(caught.value)
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_a_name_too_long_for_the_disk_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        assess(tmp_path / ("a" * 300 + ".onnx"))
+
+
+def test_a_link_to_nowhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").symlink_to(tmp_path / "gone.onnx")
+    with pytest.raises(UsageError, match="no such model"):
+        assess(tmp_path / "a.onnx")
+
+
+def test_a_digest_is_the_files_sha256(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 5000
+    (tmp_path / "a").write_bytes(data)
+    assert digest(tmp_path / "a") == hashlib.sha256(data).hexdigest() == digest_files([tmp_path / "a"])
+
+
+@pytest.mark.parametrize("changed", ["a", "b"])
+def test_the_identity_of_several_files_changes_with_each(tmp_path: Path, changed: str) -> None:
+    files = [tmp_path / "a", tmp_path / "b"]
+    for file in files:
+        file.write_text("same")
+    before = digest_files(files)
+    (tmp_path / changed).write_text("other")
+    assert digest_files(files) != before
+
+
+def test_the_identity_of_several_files_is_not_of_their_place(tmp_path: Path) -> None:
+    found = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for file in ("m.onnx", "m.data"):
+            (tmp_path / name / file).write_text(file)
+        found.append(digest_files([tmp_path / name / "m.onnx", tmp_path / name / "m.data"]))
+    assert found[0] == found[1]
+
+
+def test_the_identity_of_several_files_depends_on_their_names(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_text("same")
+    assert digest_files([tmp_path / "a", tmp_path / "b"]) != digest_files([tmp_path / "a", tmp_path / "c"])

@@ -1,0 +1,125 @@
+"""junit.xml: Jenkins' schema, a reader's view, and the contract of failures, errors and skips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import junitparser
+import msgspec
+import pytest
+from hypothesis import given
+from lxml import etree
+from test_reports import TEXTS, empty, gate, headline_report, hostile, quick, report_of, variant
+
+from gatekeeper.records import Report, Verdict
+from gatekeeper.reports.junit import render
+
+SCHEMA = etree.XMLSchema(etree.parse(str(Path(__file__).resolve().parents[1] / "data" / "junit-10.xsd")))
+
+
+def parse(report: Report) -> etree._Element:
+    root = etree.fromstring(render(report).encode())
+    SCHEMA.assertValid(root)
+    return root
+
+
+def read(report: Report) -> junitparser.JUnitXml:
+    found = junitparser.JUnitXml.fromstring(render(report))
+    found.update_statistics()
+    return found
+
+
+def outcome(case: junitparser.TestCase) -> list[tuple[type, str | None]]:
+    return [(type(r), r.type) for r in case.result]
+
+
+def only(verdict: Verdict, blocking: bool = True) -> junitparser.TestCase:
+    """The one case of a report with one gate."""
+    report = report_of("x")
+    chosen = variant("x", "x86x/onnx", "v", verdict, [gate("x", "speedup", verdict, blocking)])
+    target = msgspec.structs.replace(report.targets[0], variants=[chosen], legs=report.targets[0].legs[:1])
+    (suite,) = read(msgspec.structs.replace(report, targets=[target], stages=[]))
+    (case,) = suite
+    return case
+
+
+@hostile
+def test_hostile_text_is_valid(text: str) -> None:
+    parse(report_of(text))
+    parse(headline_report(text))
+
+
+@quick
+@given(text=TEXTS)
+def test_any_text_is_valid(text: str) -> None:
+    parse(report_of(text))
+
+
+def test_emoji_are_kept() -> None:
+    assert "🚀" in parse(report_of("🚀")).xpath("//failure/@message")[0]
+
+
+def test_a_suite_is_a_variant_and_a_case_is_a_gate() -> None:
+    suites = {suite.name: [case.name for case in suite] for suite in read(report_of(""))}
+    assert suites["x86/onnx/pass"] == suites["x86/onnx/fail"] == suites["x86/onnx/open"] == ["speedup", "memory"]
+    assert suites["x86/onnx/error"] == ["speedup"]
+    assert len(suites["x86/onnx/skip"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "blocking", "expected"),
+    [
+        (Verdict.PASS, True, []),
+        (Verdict.PASS, False, []),
+        (Verdict.FAIL, True, [junitparser.Failure]),
+        (Verdict.ERROR, True, [junitparser.Error]),
+        (Verdict.INCONCLUSIVE, True, [junitparser.Error]),
+        (Verdict.SKIP, True, [junitparser.Skipped]),
+        (Verdict.SKIP, False, [junitparser.Skipped]),
+        (Verdict.FAIL, False, [junitparser.Skipped]),
+        (Verdict.ERROR, False, [junitparser.Skipped]),
+        (Verdict.INCONCLUSIVE, False, [junitparser.Skipped]),
+    ],
+)
+def test_the_outcome_of_a_case_is_the_verdict(verdict: Verdict, blocking: bool, expected: list[type]) -> None:
+    assert [kind for kind, _ in outcome(only(verdict, blocking))] == expected
+
+
+@pytest.mark.parametrize("verdict", [v for v in Verdict if v is not Verdict.PASS])
+@pytest.mark.parametrize("blocking", [True, False])
+def test_an_outcome_carries_its_reason(verdict: Verdict, blocking: bool) -> None:
+    (result,) = only(verdict, blocking).result
+    assert "x" in result.message
+
+
+def test_the_counts_are_those_of_the_report() -> None:
+    found = read(report_of(""))
+    # speedup fail, stage fail; speedup open + error, leg, stage open + error; memory skip + 2 warnings, variant skip, stage skip
+    assert (found.failures, found.errors, found.skipped) == (2, 5, 5)
+    assert [int(v) for v in _totals(report_of(""))] == [2, 5]
+
+
+def _totals(report: Report) -> list[str]:
+    root = parse(report)
+    return [root.get("failures", ""), root.get("errors", "")]
+
+
+def test_a_leg_that_did_not_run_is_an_error() -> None:
+    (suite,) = [s for s in read(report_of("")) if s.name == "x86/broken"]
+    (case,) = suite
+    assert [kind for kind, _ in outcome(case)] == [junitparser.Error]
+    assert "no result" in case.result[0].message
+
+
+def test_the_environment_is_in_the_properties() -> None:
+    (suite,) = [s for s in read(report_of("e")) if s.name.endswith("/passe")]
+    found = {p.name: p.value for p in suite.properties()}
+    assert found["cpu"] == "e"
+    assert found["threads"] == "2"
+    assert found["model.sha256"] == "e"
+    assert found["package.e"] == "e"
+
+
+def test_a_report_of_nothing_is_not_green() -> None:
+    found = read(empty())
+    assert found.failures + found.errors > 0

@@ -1,0 +1,111 @@
+"""report.md: its shape, and that nothing in it is live."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+from hypothesis import given
+from lxml import html
+from markdown_it import MarkdownIt
+from test_reports import HOSTILE, TEXTS, failing_headline_report, headline_report, hostile, quick, report_of
+
+from gatekeeper.records import Report, Verdict
+from gatekeeper.reports._base import MARKS, WORDS
+from gatekeeper.reports.markdown import render
+
+GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+ALLOWED = {
+    "div", "h1", "h2", "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "code", "pre", "ul", "li", "strong", "sub",
+    "details", "summary", "hr", "ol", "blockquote",
+}  # fmt: skip
+AUTOLINK = re.compile(r"(?i)(?:^|[\s*_~(])(?:https?://|ftp://|www\.|mailto:\w)")
+MAKERS = (report_of, headline_report, failing_headline_report)
+
+
+def tree(report: Report) -> html.HtmlElement:
+    return html.fromstring("<div>" + GITHUB.render(render(report)) + "</div>")
+
+
+def prose(root: html.HtmlElement) -> list[str]:
+    """Every text outside code."""
+    return [str(t) for t in root.xpath("//text()[not(ancestor::code) and not(ancestor::pre)]")]
+
+
+def check(report: Report) -> None:
+    rendered = render(report)
+    root = tree(report)
+    strange = {e.tag for e in root.iter() if isinstance(e.tag, str)} - ALLOWED
+    assert not strange, strange
+    assert not [e for e in root.iter() if not isinstance(e.tag, str)], "a comment or an instruction"
+    assert not [e.attrib for e in root.iter() if {*e.attrib} - {"style"}]
+    for text in prose(root):
+        assert not re.search(r"@\w", text), text[:200]
+        assert not re.search(r"(?<![&\w])#\d", text), text[:200]
+        assert not AUTOLINK.search(text), text[:200]
+    for rows in tables(rendered):
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1, rows[:3]
+    for table in root.iter("table"):
+        assert len({len(row) for row in table.iter("tr")}) == 1
+
+
+def tables(rendered: str) -> list[list[str]]:
+    """Runs of lines that begin with a pipe."""
+    found: list[list[str]] = [[]]
+    for line in rendered.splitlines():
+        if line.startswith("|"):
+            found[-1].append(line)
+        elif found[-1]:
+            found.append([])
+    return [rows for rows in found if rows]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@hostile
+def test_nothing_is_live(text: str, make: object) -> None:
+    check(make(text))  # type: ignore[operator]
+
+
+@quick
+@given(text=TEXTS)
+def test_nothing_is_live_whatever_the_text(text: str) -> None:
+    check(report_of(text))
+    check(headline_report(text))
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_the_first_line_is_the_verdict(verdict: Verdict) -> None:
+    first = render(msgspec.structs.replace(report_of("x"), verdict=verdict)).splitlines()[0]
+    assert first.startswith("## ")
+    assert MARKS[verdict] in first
+    assert WORDS[verdict] in first
+
+
+def test_a_row_for_every_variant_and_a_table_of_measurements() -> None:
+    overview, measurements = tables(render(report_of("")))
+    assert len(overview) == 2 + 5
+    assert len(measurements) == 2 + 4  # the baseline and the three variants that were measured
+    assert "pass" in next(row for row in overview if "←" in row)
+
+
+def test_what_did_not_pass_is_named_with_its_place() -> None:
+    rendered = render(report_of("word"))
+    for variant in ("fail", "open", "error", "skip"):
+        assert re.search(rf"^- .*`x86word/onnx/{variant}word`", rendered, re.MULTILINE), variant
+    assert not re.search(r"^- .*`x86word/onnx/password`", rendered, re.MULTILINE)
+    assert re.search(r"^- .*`x86word/broken`: no result word", rendered, re.MULTILINE)
+
+
+def test_a_warning_is_told_from_a_failure() -> None:
+    lines = [line for line in render(report_of("")).splitlines() if line.startswith("- ") and "**memory**" in line]
+    assert lines
+    assert all("⚠️" in line for line in lines)
+
+
+def test_emoji_are_kept() -> None:
+    assert "🚀" in render(report_of(HOSTILE["emoji"]))
+
+
+def test_a_long_text_is_shortened() -> None:
+    assert len(render(report_of(HOSTILE["long"]))) < 60_000  # GitHub refuses a comment of more than 65,536

@@ -1,0 +1,51 @@
+"""What a person sees: nothing that a terminal would obey."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from test_reports import TEXTS, check_characters, check_commands, failing_headline_report, headline_report, hostile, quick
+from test_reports import report_of as any_report
+
+from gatekeeper.records import Verdict
+from gatekeeper.reports._base import WORDS
+from gatekeeper.reports.terminal import render
+
+
+@pytest.mark.parametrize("make", [any_report, headline_report, failing_headline_report])
+@hostile
+def test_a_terminal_obeys_nothing(text: str, make: object) -> None:
+    rendered = render(make(text))  # type: ignore[operator]
+    assert "\x1b" not in rendered
+    check_characters(rendered)
+    check_commands(rendered)
+
+
+@quick
+@given(text=TEXTS)
+def test_a_terminal_obeys_nothing_whatever_the_text(text: str) -> None:
+    check_characters(render(any_report(text)))
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_the_verdict_is_the_last_paragraph(verdict: Verdict) -> None:
+    rendered = render(msgspec.structs.replace(any_report("x"), verdict=verdict))
+    assert rendered.split("\n\n")[-1].startswith(WORDS[verdict].upper())
+
+
+def test_every_variant_and_reason_is_there() -> None:
+    rendered = render(any_report("word"))
+    for technique in ("pass", "fail", "open", "error", "skip"):
+        assert f"x86word/onnx/{technique}word" in rendered
+    assert "x86word/broken: no result word" in rendered
+    assert "(warning only)" in rendered
+    assert "<- best" in rendered
+
+
+def test_markup_in_names_is_text() -> None:
+    assert "speedup[bold]" in render(any_report("[bold]")).replace("\n", "")
+
+
+def test_lines_fit_the_width() -> None:
+    assert max(map(len, render(any_report("word")).splitlines())) <= 120

@@ -1,0 +1,193 @@
+"""The order of the layers, and how little a light command imports."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import REPOSITORY
+
+PACKAGE = REPOSITORY / "gatekeeper"
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def is_type_checking(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test)
+
+
+def statements(body: list[ast.stmt], inside_functions: bool) -> list[ast.stmt]:
+    """Every statement that runs on import; with functions, every one that may ever run."""
+    found: list[ast.stmt] = []
+    for statement in body:
+        if is_type_checking(statement):
+            continue
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and not inside_functions:
+            continue
+        found.append(statement)
+        for inner in ("body", "orelse", "finalbody"):
+            found += statements(getattr(statement, inner, []), inside_functions)
+        for handler in getattr(statement, "handlers", []):
+            found += statements(handler.body, inside_functions)
+    return found
+
+
+def imports(name: str, inside_functions: bool) -> set[str]:
+    """Modules of gatekeeper that a module imports."""
+    found: set[str] = set()
+    for statement in statements(ast.parse(MODULES[name].read_text(encoding="utf-8")).body, inside_functions):
+        if isinstance(statement, ast.Import):
+            found |= {alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom):
+            assert statement.level == 0, f"{name}: relative import"
+            inner = {f"{statement.module}.{alias.name}" for alias in statement.names}
+            found |= {i if i in MODULES else str(statement.module) for i in inner}
+    return {i for i in found if i == "gatekeeper" or i.startswith("gatekeeper.")} - {name}
+
+
+ON_IMPORT = {name: imports(name, inside_functions=False) for name in MODULES}
+EVER = {name: imports(name, inside_functions=True) for name in MODULES}
+
+
+def under(name: str, *folders: str) -> bool:
+    return any(name == f"gatekeeper.{f}" or name.startswith(f"gatekeeper.{f}.") for f in folders)
+
+
+def reachable(name: str, graph: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    queue = [name]
+    while queue:
+        for following in graph.get(queue.pop(), ()):
+            if following not in found:
+                found.add(following)
+                queue.append(following)
+    return found
+
+
+def test_the_parser_finds_the_imports() -> None:
+    assert len(MODULES) > 50
+    assert "gatekeeper.errors" in ON_IMPORT["gatekeeper.registry"]
+    assert "gatekeeper.config.load" in EVER["gatekeeper.cli.validate"] - ON_IMPORT["gatekeeper.cli.validate"]
+    assert set().union(*EVER.values()) <= set(MODULES), "an import of a module that is not there"
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_no_module_reaches_itself(name: str) -> None:
+    assert name not in reachable(name, ON_IMPORT)
+
+
+def test_the_command_line_is_imported_by_nothing_else() -> None:
+    users = {name for name, found in EVER.items() if any(under(i, "cli") for i in found)}
+    assert {name for name in users if not under(name, "cli", "__main__")} == set()
+
+
+def test_the_pipeline_is_imported_by_the_command_line_only() -> None:
+    users = {name for name, found in EVER.items() if "gatekeeper.pipeline" in found}
+    assert users
+    assert {name for name in users if not under(name, "cli")} == set()
+
+
+@pytest.mark.parametrize("name", ["errors", "records"])
+def test_the_bottom_imports_nothing(name: str) -> None:
+    assert EVER[f"gatekeeper.{name}"] == set()
+
+
+def test_statistics_import_records_only() -> None:
+    for name in MODULES:
+        if under(name, "stats"):
+            assert {i for i in EVER[name] if not under(i, "stats", "records")} == set(), name
+
+
+@pytest.mark.parametrize("name", sorted(n for n in MODULES if under(n, "reports")))
+def test_reports_never_measure(name: str) -> None:
+    assert {
+        i for i in reachable(name, EVER) if under(i, "measure", "stages", "frameworks", "evaluate", "pipeline", "cli")
+    } == set()
+
+
+@pytest.mark.parametrize("name", sorted(n for n in MODULES if under(n, "models", "hardware", "registry")))
+def test_what_describes_does_not_run(name: str) -> None:
+    assert {i for i in reachable(name, EVER) if under(i, "measure", "stages", "frameworks", "config", "pipeline", "cli")} == set()
+
+
+def test_every_init_is_empty() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        assert path.read_bytes() == b"", path
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    assert [str(f) for f in folders if not (f / "__init__.py").exists()] == []
+
+
+HEAVY = {"numpy", "scipy", "onnx", "onnxruntime", "onnx_ir", "sklearn", "PIL", "pandas", "openvino", "torch", "gguf", "llama_cpp"}
+
+
+def imported(folder: Path, *words: str) -> set[str]:
+    """Top-level modules that a command imports."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "gatekeeper", *words],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+    )
+    lines = done.stderr.splitlines()
+    assert done.returncode == 0, "\n".join(line for line in lines if not line.startswith("import time:"))
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines if line.startswith("import time:")}
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model and a pipeline file."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    folder = tmp_path_factory.mktemp("pipeline")
+    tensor = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", tensor[:1], tensor[1:])
+    onnx.save(helper.make_model(graph), str(folder / "m.onnx"))
+    (folder / "p.yaml").write_text("edge_ai_pipeline:\n  model: {path: m.onnx}\n  gates: {speedup: {min: 2}}\n")
+    return folder
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["validate", "p.yaml"]], ids=" ".join)
+def test_a_light_command_imports_neither_numbers_nor_colour(pipeline: Path, words: list[str]) -> None:
+    assert imported(pipeline, *words) & (HEAVY | {"rich"}) == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "p.yaml"],
+        ["plan", "p.yaml", "--format", "github"],
+        ["assess", "m.onnx"],
+        ["assess", "m.onnx", "--format", "json"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_only_looks_imports_no_framework(pipeline: Path, words: list[str]) -> None:
+    assert imported(pipeline, *words) & HEAVY == set()
+
+
+def test_init_imports_no_framework(pipeline: Path, tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes((pipeline / "m.onnx").read_bytes())
+    assert imported(tmp_path, "init") & HEAVY == set()
+
+
+def test_the_check_would_notice(tmp_path: Path) -> None:
+    code = "import numpy"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert "numpy" in {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
