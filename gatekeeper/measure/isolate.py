@@ -65,6 +65,7 @@ class Worker:
         self.suspended = False
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._stop = threading.Event()
+        self._closed = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -186,9 +187,11 @@ class Worker:
 
     def close(self) -> None:
         """End the worker and whatever it started; idempotent."""
-        if self.process.returncode is None:
-            self._signal("SIGKILL")
-            self.process.wait()
+        if self._closed:
+            return
+        self._closed = True
+        self._signal("SIGKILL")  # the whole group: the worker may have ended and left others in it
+        self.process.wait()
         self._stop.set()
         self._reader.join()
         for stream in (self.process.stdin, self.process.stdout):
@@ -240,8 +243,9 @@ class Worker:
             for line in lines:
                 self._answers.put(line + b"\n")
             if len(rest) > protocol.MAX_ANSWER_BYTES:
-                self._answers.put(rest)
                 break
+        if rest:
+            self._answers.put(rest)
         self._answers.put(b"")
 
     def _kill(self, reason: NotMeasured) -> NotMeasured:
