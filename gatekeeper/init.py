@@ -15,6 +15,7 @@ from gatekeeper.models.files import assess, known_suffixes
 from gatekeeper.models.info import Assessment
 from gatekeeper.version import DISTRIBUTION
 
+SCHEMA_NAME = "edge_ai_pipeline.schema.json"
 SKIPPED = {".git", ".venv", "node_modules", "gatekeeper-report", "gatekeeper-demo", "__pycache__"}
 
 
@@ -42,8 +43,8 @@ def _walk(folder: Path, depth: int) -> list[Path]:
     return files
 
 
-def pipeline_text(model: Path, folder: Path) -> str:
-    """A commented pipeline file for a model; `folder` is where it will lie."""
+def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
+    """A commented pipeline file for a model; `folder` is where it will lie, `schema` a file beside it."""
     try:
         found = assess(model)
     except NotMeasured as error:
@@ -55,6 +56,7 @@ def pipeline_text(model: Path, folder: Path) -> str:
     if calibration:
         dataset += f"\n    calibration: {_quoted(_relative(calibration, folder))}"
     lines = [
+        *([f"# yaml-language-server: $schema={schema}"] if schema else []),
         "# What must hold before the optimized model ships. Check this file with: gatekeeper validate",
         "edge_ai_pipeline:",
         "  # Each stage must pass before the next one runs.",

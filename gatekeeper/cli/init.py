@@ -11,8 +11,9 @@ import click
 @click.option("--model", type=click.Path(path_type=Path), help="Model file [default: the one found in this folder].")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("edge_ai_pipeline.yaml"), show_default=True)
 @click.option("--workflow/--no-workflow", default=True, show_default=True, help="Also write .github/workflows/gatekeeper.yml.")
+@click.option("--schema/--no-schema", default=True, show_default=True, help="Also write the schema, for completion in editors.")
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
-def command(model: Path | None, output: Path, workflow: bool, force: bool) -> None:
+def command(model: Path | None, output: Path, workflow: bool, schema: bool, force: bool) -> None:
     """Look at the model in this folder and write a pipeline file that fits it.
 
     Finds the model and an evaluation set (.npz, .csv or a folder of images), assesses the model, and writes
@@ -20,16 +21,19 @@ def command(model: Path | None, output: Path, workflow: bool, force: bool) -> No
     --force.
     """
     from gatekeeper.config.load import load
+    from gatekeeper.config.schema import pipeline_schema, render
     from gatekeeper.errors import ConfigError, UsageError
     from gatekeeper.files import make_folder, write_atomic
-    from gatekeeper.init import find_model, pipeline_text, workflow_text
+    from gatekeeper.init import SCHEMA_NAME, find_model, pipeline_text, workflow_text
 
     path = model or find_model(Path.cwd())
-    files = {output: pipeline_text(path, output.parent)}
+    files = {output: pipeline_text(path, output.parent, schema=SCHEMA_NAME if schema else None)}
+    if schema:
+        files[output.parent / SCHEMA_NAME] = render(pipeline_schema())
     if workflow:
         files[Path(".github/workflows/gatekeeper.yml")] = workflow_text(output)
     for file in files:
-        if file.exists() and not force:
+        if file.exists() and not force and file.name != SCHEMA_NAME:
             raise UsageError(f"{file}: exists already. Pass --force to overwrite it, or --output for another name.")
     for file, text in files.items():
         make_folder(file.parent)

@@ -166,7 +166,7 @@ class Worker:
             sensible = (
                 min(reply.latencies_ns, default=0) > 0
                 and sum(reply.latencies_ns) <= reply.wall_ns <= passed_ns
-                and 0 <= reply.cpu_ns <= passed_ns * cores
+                and 0 <= reply.cpu_ns <= 2 * passed_ns * cores  # its clock ticks more coarsely than this one
             )
         if not sensible:
             raise self._kill(
