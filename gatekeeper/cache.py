@@ -34,9 +34,9 @@ class Cache:
     """A folder of entries, shared by runs; two runs may make the same entry at once, and one of them wins."""
 
     def __init__(self, folder: Path):
-        self.folder = folder
+        self.folder = folder.resolve()  # workers have a working folder of their own
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(
                 f"{folder}: the cache cannot be written: {error.strerror}. Choose another with --cache-dir."

@@ -111,10 +111,11 @@ def _targets(
     legs: dict[str, tuple[str, str, Literal["best", "all"], LegReport]],
     variants: dict[str, list[VariantReport]],
 ) -> list[TargetReport]:
-    names = list(dict.fromkeys(leg.partition("/")[0] for leg in manifest))
+    by_target: dict[str, list[str]] = {}
+    for leg in manifest:
+        by_target.setdefault(leg.partition("/")[0], []).append(leg)
     found = []
-    for name in names:
-        own = [leg for leg in manifest if leg.partition("/")[0] == name]
+    for name, own in by_target.items():
         there = [legs[leg] for leg in own if leg in legs]
         hardware, require = (there[0][1], there[0][2]) if there else ("", "best")
         missing = [

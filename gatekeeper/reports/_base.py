@@ -10,6 +10,7 @@ reporter cleans them for its own format.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -59,6 +60,7 @@ _INVISIBLE = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def plain(text: str, limit: int = 600) -> str:
     """One line of visible characters: no control, direction or escape sequences, no lone surrogates."""
     shown = " ".join(re.sub("\x1b\\[[0-?]*[ -/]*[@-~]", "", text).split())

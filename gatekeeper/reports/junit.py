@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
@@ -80,6 +81,7 @@ def _properties(report: Report, environment: Environment | None) -> dict[str, st
     return {_xml(name): _xml(text) for name, text in found.items()}
 
 
+@lru_cache(maxsize=4096)
 def _xml(text: str) -> str:
     """Only characters that XML 1.0 allows; the library lets some others through."""
     return _NOT_XML.sub("\ufffd", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from gatekeeper.config.units import format_bytes
 from gatekeeper.records import GateResult, LegReport, Performance, Quality, Report, TargetReport, VariantReport, Verdict
@@ -176,6 +177,7 @@ def _code(text: str) -> str:
     return f"`{shown or ' '}`"
 
 
+@lru_cache(maxsize=4096)
 def _text(text: str) -> str:
     """Prose in which no markup, link, image, mention or HTML of the text itself is live."""
     shown = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

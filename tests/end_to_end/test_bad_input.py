@@ -317,3 +317,9 @@ def test_a_listed_stage_that_cannot_run_is_an_error(plugins: dict[str, str], gat
     assert run.returncode == 4
     assert "no stage 'monitoring'" in run.stdout.replace("\n", " ")
     assert report_of(tmp_path)["verdict"] == "error"
+
+
+def test_a_cache_folder_may_be_named_relatively(plugins: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
+    run = gatekeeper("run", write_project(tmp_path), "--cache-dir", "cache", env=plugins)
+    assert run.returncode in (0, 3), run.stdout + run.stderr
+    assert (tmp_path / "cache/artifacts").is_dir()
