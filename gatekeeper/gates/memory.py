@@ -21,6 +21,10 @@ SMALLEST_BASELINE_BYTES = 2 * 2**20
 """Below this a model's footprint drowns in the allocator's and the runtime's own noise."""
 
 
+LEAST_ROUNDS = 5
+"""Fewer readings can agree by chance to the byte, and would look exact."""
+
+
 class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limit of the memory gate."""
 
@@ -50,6 +54,12 @@ def judge(config: Config, evidence: Evidence) -> Decision:
             "within its noise; judge a model this small with `package_size` and set `gates.memory: disabled`",
             details=details,
             settled=True,
+        )
+    if len(pairs) < LEAST_ROUNDS:
+        return Decision(
+            verdict=Verdict.INCONCLUSIVE,
+            reason=f"{len(pairs)} rounds are too few to bound memory; at least {LEAST_ROUNDS} are needed: raise `measure.max_rounds`",
+            details=details,
         )
     # A variant below the runtime's own noise is at least as small as one byte; the logarithm needs it positive.
     ratio = ratio_interval([max(v, 1) for v, _ in pairs], [b for _, b in pairs], evidence.alpha)

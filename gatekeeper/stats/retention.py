@@ -57,10 +57,8 @@ def retention_interval(scores: PairedScores, alpha: float) -> Interval:
     lower = _largest_rejected(reject_low, observed)
     upper = _smallest_rejected(reject_high, observed)
     power = scores.power
-    if observed < 0:
-        lower = -math.inf
     if observed < 0:  # a variant worse than no model at all (R2 below zero); its root would mean nothing
-        power = 1.0
+        lower, power = -math.inf, 1.0
     return Interval(observed=observed**power, lower=lower if lower < 0 else lower**power, upper=max(upper, 0.0) ** power)
 
 

@@ -21,6 +21,7 @@ LEAST_POINTS = 30
 """Shorter series say too little of their own slow phases."""
 
 BINS, REPLICATES = 240, 500
+_CHUNK = 500_000  # slopes held at once
 
 
 def drift_interval(times: ArrayLike, values: ArrayLike, alpha: float = ALPHA, seed: int = 0) -> Interval:
@@ -63,7 +64,9 @@ def theil_sen(t: Series, y: Series) -> Series:
     first, second = np.triu_indices(t.size, 1)
     apart = t[second] - t[first]
     first, second, apart = first[apart > 0], second[apart > 0], apart[apart > 0]
-    return np.array([np.median((row[second] - row[first]) / apart) for row in y])
+    rows = max(1, _CHUNK // apart.size)
+    parts = [y[i : i + rows] for i in range(0, len(y), rows)]
+    return np.concatenate([np.median((part[:, second] - part[:, first]) / apart, axis=1, overwrite_input=True) for part in parts])
 
 
 def slope_errors(t: Series, y: Series, alpha: float = ALPHA, seed: int = 0) -> tuple[float, Series]:
@@ -72,7 +75,7 @@ def slope_errors(t: Series, y: Series, alpha: float = ALPHA, seed: int = 0) -> t
     Kunsch, "The jackknife and the bootstrap for general stationary observations", Annals of Statistics 17 (1989).
     The slope of a line plus noise errs by exactly the slope of the noise, so it is enough to resample the residuals,
     in blocks as long as the series remembers. Blocks cut the memory at their ends and the fit has absorbed some of
-    the noise, which sqrt(n / (n - 3 size)) makes up for; and n / size blocks know the spread as well as that many
+    the noise, which sqrt(n / (n - 4 size)) makes up for; and n / size blocks know the spread as well as that many
     observations do, so the draws are widened from normal to Student t quantiles.
     """
     import numpy as np
@@ -86,20 +89,21 @@ def slope_errors(t: Series, y: Series, alpha: float = ALPHA, seed: int = 0) -> t
     starts = rng.integers(0, n - size + 1, size=(REPLICATES, -(-n // size)))
     index = (starts[:, :, None] + np.arange(size)).reshape(REPLICATES, -1)[:, :n]
     student = float(stdtrit(n / size - 2, 1 - alpha)) / float(ndtri(1 - alpha))
-    return slope, theil_sen(t, residuals[index]) * student * math.sqrt(n / max(n - 3 * size, size))
+    return slope, theil_sen(t, residuals[index]) * student * math.sqrt(n / max(n - 4 * size, size))
 
 
 def block_length(residuals: Series) -> int:
-    """Length of the blocks: Andrews's (Econometrica 59, 1991) bandwidth for an AR(1), at least n^(1/3), at most n/4."""
+    """Length of the blocks: Andrews's (Econometrica 59, 1991) bandwidth for an AR(1), at least n^(1/3), at most n/5."""
     import numpy as np
 
     n = residuals.size
     centred = residuals - residuals.mean()
     variance = float(np.dot(centred, centred))
     rho = float(np.dot(centred[1:], centred[:-1])) / variance if variance > 0 else 0.0
-    rho = min(max(rho + 1 / n, 0.0), 0.97)  # the estimate is low by about that much
+    # Around a fitted line the estimate is low by about (2 + 4 rho) / n: Marriott and Pope, Biometrika 41 (1954).
+    rho = min(max(rho + (2 + 4 * rho) / n, 0.0), 0.98)
     andrews = 1.1447 * math.cbrt(4 * rho**2 * n / (1 - rho**2) ** 2)
-    return max(1, min(math.ceil(max(andrews, math.cbrt(n))), n // 4))
+    return max(1, min(math.ceil(max(andrews, math.cbrt(n))), n // 5))
 
 
 def _reduced(values: Series) -> Series:
