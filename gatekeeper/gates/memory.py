@@ -58,7 +58,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if len(pairs) < LEAST_ROUNDS:
         return Decision(
             verdict=Verdict.INCONCLUSIVE,
-            reason=f"{len(pairs)} rounds are too few to bound memory; at least {LEAST_ROUNDS} are needed: raise `measure.max_rounds`",
+            reason=f"{len(pairs)} rounds are too few to bound memory; at least {LEAST_ROUNDS}: raise `measure.max_rounds`",
             details=details,
         )
     # A variant below the runtime's own noise is at least as small as one byte; the logarithm needs it positive.
