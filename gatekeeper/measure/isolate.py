@@ -26,7 +26,7 @@ A = TypeVar("A", bound=protocol.Answer)
 
 # What a worker inherits. Everything else stays out: a model's code must not see the job's tokens.
 PASSED = {
-    "PATH", "HOME", "USERPROFILE", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR",
+    "PATH", "HOME", "USERPROFILE", "LANG", "LC_ALL", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR",
     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH", "VIRTUAL_ENV",
     "NUMBER_OF_PROCESSORS", "OPENVINO_LIB_PATHS", "MALLOC_ARENA_MAX",
 }  # fmt: skip
@@ -48,6 +48,7 @@ class Worker:
         root = str(Path(__file__).resolve().parents[2])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         env = {k: v for k, v in os.environ.items() if k in PASSED} | QUIET | {"PYTHONPATH": os.pathsep.join(paths)}
+        env |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))  # what a killed worker leaves goes with the run
         if threads is not None:
             env["OMP_NUM_THREADS"] = str(threads)
         try:
