@@ -58,6 +58,7 @@ def _result(limit: Limit, decision: Decision) -> GateResult:
         lower=decision.lower,
         upper=decision.upper,
         limit=float(parse_size(value)) if isinstance(value, str) else value,
+        bound=limit.gate.BOUND,
         unit=limit.gate.UNIT,
         reason=decision.reason,
         where=limit.where,

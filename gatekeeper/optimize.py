@@ -10,7 +10,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import REGISTRY, framework
 from gatekeeper.hardware.machine import installed, this_machine
 from gatekeeper.models.files import digest, digest_files
-from gatekeeper.version import version
+from gatekeeper.version import install_hint, version
 from gatekeeper.workspace import Workspace
 
 
@@ -30,7 +30,7 @@ def missing_packages(name: str) -> str | None:
     module = framework(name)
     lacking = [package for package in module.REQUIRES if installed(package) is None]
     if lacking:
-        return f'{", ".join(lacking)} not installed. Run: pip install "edge-gatekeeper[{module.EXTRA}]"'
+        return f"{', '.join(lacking)} not installed. {install_hint(module.EXTRA)}"
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from gatekeeper.records import (
     TargetReport,
     Verdict,
 )  # fmt: skip
+from gatekeeper.reports._base import REGISTRY, reporter
 from gatekeeper.stages._base import REGISTRY as STAGES
 from gatekeeper.stages._base import Context, stage
 from gatekeeper.version import version
@@ -61,6 +63,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
     legs = choose_legs(plan, options)
     make_folder(options.output)
     with _locked(options.output), workspace(Cache(options.cache), loaded.pipeline.measure) as space:
+        _clear(options.output)
         identity = digest_files([Path(f) for f in assessment.files])
         context = Context(
             loaded=loaded,
@@ -180,6 +183,16 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _clear(folder: Path) -> None:
+    """Take away what an earlier run left: its verdict must not stand beside this run's artifacts if this one fails."""
+    for name in REGISTRY.names:
+        if file := reporter(name).FILE_NAME:
+            (folder / file).unlink(missing_ok=True)
+    (folder / "samples.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / "artifacts", ignore_errors=True)
+    write_atomic(folder / ".gitignore", "*\n")
 
 
 def _shown(path: Path) -> str:

@@ -61,6 +61,7 @@ class GateResult(Record, frozen=True, kw_only=True):
     lower: Annotated[float | None, Meta(description="Lower confidence bound.")] = None
     upper: Annotated[float | None, Meta(description="Upper confidence bound.")] = None
     limit: Annotated[float | None, Meta(description="The limit the bound is held against.")] = None
+    bound: Annotated[Literal["at_least", "at_most"], Meta(description="Which side of the limit passes.")] = "at_least"
     unit: str = ""
     reason: str = ""
     where: Annotated[str, Meta(description="file:line of the limit.")] = ""

@@ -163,11 +163,18 @@ def _classified(error: BaseException) -> protocol.Failed:
     if isinstance(error, MemoryError) or "bad_alloc" in str(error) or "Failed to allocate memory" in str(error):
         return protocol.Failed(kind="memory", message=f"out of memory: {str(error) or type(error).__name__}")
     if isinstance(error, ModuleNotFoundError):
-        return protocol.Failed(kind="unsupported", message=f"the package '{error.name}' is not installed.")
+        return protocol.Failed(kind="unsupported", message=f"the package '{error.name}' is not installed.{_hint(error.name)}")
     if isinstance(error, OSError) and error.errno in (28, 122):
         return protocol.Failed(kind="disk", message=f"the disk is full: {error.filename or ''}. Free some space.")
     text = " ".join(str(error).split())
     return protocol.Failed(kind="crash", message=f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def _hint(module: str | None) -> str:
+    from gatekeeper.version import install_hint
+
+    extra = {"sklearn": "metrics", "PIL": "images"}.get((module or "").partition(".")[0])
+    return f" {install_hint(extra)}" if extra else ""
 
 
 def die_with_parent() -> None:

@@ -28,7 +28,11 @@ def command(folder: Path, cache_dir: Path | None) -> int:
     from gatekeeper.cli.run import execute
     from gatekeeper.errors import NotMeasured
     from gatekeeper.files import make_folder
+    from gatekeeper.hardware.machine import installed
+    from gatekeeper.version import install_hint
 
+    if lacking := [name for name in ("scikit-learn", "skl2onnx", "onnxruntime") if installed(name) is None]:
+        raise NotMeasured("unsupported", f"the demo needs {', '.join(lacking)}. {install_hint('demo')}")
     source = _source()
     make_folder(folder)
     for name in ("make_model.py", "edge_ai_pipeline.yaml"):
@@ -38,7 +42,7 @@ def command(folder: Path, cache_dir: Path | None) -> int:
         click.echo("training a digit classifier ...", err=True)
         result = subprocess.run([sys.executable, str(folder / "make_model.py")], check=False)
         if result.returncode:
-            raise NotMeasured("crash", 'the demo model could not be trained. Run: pip install "edge-gatekeeper[demo]"')
+            raise NotMeasured("crash", f"the demo model could not be trained; see above. {install_hint('demo')}")
     pipeline = folder / "edge_ai_pipeline.yaml"
     click.echo(f"gatekeeper run {pipeline} --output {folder / 'report'}", err=True)
     return execute(pipeline, None, None, None, folder / "report", cache_dir, defer_verdict=False, quiet=False)

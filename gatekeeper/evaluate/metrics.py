@@ -158,11 +158,15 @@ def user_metric(function: Callable[[Any, Any], Any]) -> Compare:
 def agreement(baseline: Any, variant: Any, task: str | None) -> Comparison:
     """Share of examples on which the variant answers like the baseline; for use without labels.
 
-    Classes must be equal; other outputs must lie within 5 % of the baseline's own spread.
+    Classes must be equal and numbers within 5 % of the baseline's own spread; for embeddings it is the mean cosine
+    between the two models' vectors.
     """
     import numpy as np
 
-    if task in ("regression", "embedding"):
+    if task == "embedding":
+        found = cosine_similarity(baseline, variant, baseline)
+        return Comparison(1.0, found.variant, found.scores)
+    if task == "regression":
         b = baseline.reshape(len(baseline), -1).astype(float)
         v = variant.reshape(len(variant), -1).astype(float)
         same = (np.abs(v - b) <= 0.05 * b.std(axis=0)).all(axis=1)

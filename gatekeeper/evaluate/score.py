@@ -53,9 +53,10 @@ def score(request: Score) -> Scored:
 def _metric(name: str, request: Score) -> metrics.Compare:
     if name in metrics.METRICS:
         return metrics.METRICS[name]
-    from gatekeeper.evaluate.datasets.loader import user_function
+    from gatekeeper.evaluate.datasets.loader import call, user_function
 
-    return metrics.user_metric(user_function(name, Path(request.folder)))
+    function = user_function(name, Path(request.folder))
+    return metrics.user_metric(lambda outputs, labels: call(name, function, outputs, labels))
 
 
 def _constant(outputs: Any, classes: bool) -> str | None:

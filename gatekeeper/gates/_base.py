@@ -36,6 +36,7 @@ class Gate(Protocol):
 
     DESCRIPTION: str
     UNIT: str
+    BOUND: Literal["at_least", "at_most"]
     BASIS: Literal["rounds", "scores", "artifact"]
     DEFAULT: GateConfig | None
     Config: type[GateConfig]

@@ -15,6 +15,7 @@ from gatekeeper.stats.retention import retention_interval
 
 DESCRIPTION = "The variant keeps at least this fraction of the baseline's accuracy."
 UNIT = "fraction"
+BOUND: Literal["at_least"] = "at_least"
 BASIS: Literal["scores"] = "scores"
 limit_key = "retention"
 
@@ -45,7 +46,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     details = {"metric": found.metric, "baseline": found.baseline, "variant": found.variant, "examples": n}
     if not math.isfinite(kept.observed):
         return unmeasured(f"{found.metric} of the baseline is {found.baseline}, of which nothing can be kept")
-    verdict, reason = _decide(config.retention, kept, n)
+    verdict, reason = _decide(config.retention, kept, n, "agrees with the original on" if found.agreement else "keeps")
     values = f"{found.metric} {_number(found.baseline)} -> {_number(found.variant)}"
     if verdict is not Verdict.FAIL and n < COMFORTABLE_EXAMPLES:
         reason += f"; {n} examples leave {kept.observed - kept.lower:.1%} of doubt, {4 * n} would about halve it"
@@ -60,14 +61,14 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     )
 
 
-def _decide(limit: float, kept: Interval, examples: int) -> tuple[Verdict, str]:
+def _decide(limit: float, kept: Interval, examples: int, keeps: str) -> tuple[Verdict, str]:
     if kept.upper < limit:
-        return Verdict.FAIL, f"keeps {kept.observed:.1%}, at most {kept.upper:.1%}, needs {limit:.1%}"
+        return Verdict.FAIL, f"{keeps} {kept.observed:.1%}, at most {kept.upper:.1%}, needs {limit:.1%}"
     if examples < LEAST_EXAMPLES:
         return Verdict.INCONCLUSIVE, f"{examples} examples cannot show {limit:.1%}; at least {LEAST_EXAMPLES} are needed"
     if kept.lower >= limit:
-        return Verdict.PASS, f"keeps {kept.observed:.1%}, at least {kept.lower:.1%}"
-    return Verdict.INCONCLUSIVE, f"keeps between {kept.lower:.1%} and {kept.upper:.1%}, which does not decide {limit:.1%}"
+        return Verdict.PASS, f"{keeps} {kept.observed:.1%}, at least {kept.lower:.1%}"
+    return Verdict.INCONCLUSIVE, f"{keeps} between {kept.lower:.1%} and {kept.upper:.1%}, which does not decide {limit:.1%}"
 
 
 def _number(value: float | None) -> str:

@@ -14,6 +14,7 @@ from gatekeeper.stats.rounds import ratio_interval
 
 DESCRIPTION = "The variant's peak memory is at least this fraction smaller than the baseline's."
 UNIT = "fraction"
+BOUND: Literal["at_least"] = "at_least"
 BASIS: Literal["rounds"] = "rounds"
 limit_key = "reduction"
 

@@ -13,6 +13,7 @@ from gatekeeper.records import Decision, Verdict
 
 DESCRIPTION = "The variant's files together are at most this large."
 UNIT = "bytes"
+BOUND: Literal["at_most"] = "at_most"
 BASIS: Literal["artifact"] = "artifact"
 DEFAULT = None
 limit_key = "max"

@@ -14,6 +14,7 @@ from gatekeeper.stats.rounds import ratio_interval
 
 DESCRIPTION = "The variant is at least this many times as fast as the baseline."
 UNIT = "x"
+BOUND: Literal["at_least"] = "at_least"
 BASIS: Literal["rounds"] = "rounds"
 limit_key = "min"
 

@@ -14,6 +14,7 @@ from gatekeeper.stats.rounds import ratio_interval
 
 DESCRIPTION = "p95 latency is at most this fraction above the median."
 UNIT = "fraction"
+BOUND: Literal["at_most"] = "at_most"
 BASIS: Literal["rounds"] = "rounds"
 limit_key = "max_variation"
 
@@ -54,7 +55,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         verdict = Verdict.INCONCLUSIVE
         reason = (
             f"this runner is too noisy: p95 is {observed:.0%} above the median, and {own.observed - 1:.0%} for the baseline, "
-            f"where {config.max_variation:.0%} is allowed; use a quieter runner or pin `threads`"
+            f"where {config.max_variation:.0%} is allowed; use a quieter runner, or set `gates.stability.on_fail: warn`"
         )
     elif lower > config.max_variation:
         verdict = Verdict.FAIL

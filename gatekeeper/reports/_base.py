@@ -17,7 +17,7 @@ from typing import Protocol, cast
 import msgspec
 
 from gatekeeper.errors import UsageError
-from gatekeeper.records import GateResult, Report, Verdict
+from gatekeeper.records import GateResult, Report, VariantReport, Verdict
 from gatekeeper.registry import Registry
 
 REGISTRY = Registry("reports")
@@ -99,8 +99,14 @@ def limit(gate: GateResult) -> str:
     """The limit as it is held, e.g. `≥ 2.00x`; empty where there is none."""
     if gate.limit is None:
         return ""
-    sign = "≤" if gate.gate in ("stability", "package_size") else "≥"
+    sign = "≤" if gate.bound == "at_most" else "≥"
     return f"{sign} {value(gate, gate.limit)}"
+
+
+def common_limit(name: str, variants: list[VariantReport]) -> str | None:
+    """The limit of a gate, None where targets differ in it: each cell then shows its own."""
+    found = {limit(g) for v in variants for g in v.gates if g.gate == name}
+    return found.pop() if len(found) == 1 else None
 
 
 def headline(report: Report) -> str:
@@ -113,7 +119,12 @@ def headline(report: Report) -> str:
             parts.append(f"{variant.framework} {variant.technique} on {target.name}: {says}")
         return "; ".join(parts)
     reasons = [f"{t.name}: {t.reason}" for t in report.targets if t.reason]
-    reasons += [f"stage {s.stage}: {s.reason}" for s in report.stages if s.verdict is not Verdict.PASS]
+    said = " ".join(reasons)  # a stage that ended the run is the reason of every target already
+    reasons += [
+        f"stage {s.stage}: {s.reason}"
+        for s in report.stages
+        if s.verdict is not Verdict.PASS and s.reason not in said and not s.reason.startswith("not run, because")
+    ]
     return "; ".join(dict.fromkeys(reasons)) or "nothing was measured"
 
 

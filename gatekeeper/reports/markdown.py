@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from gatekeeper.config.units import format_bytes
 from gatekeeper.records import GateResult, LegReport, Performance, Quality, Report, TargetReport, VariantReport, Verdict
-from gatekeeper.reports._base import MARKS, WORDS, headline, interval, limit, plain
+from gatekeeper.reports._base import MARKS, WORDS, common_limit, headline, interval, limit, plain
 
 FILE_NAME = "report.md"
 
@@ -37,7 +37,7 @@ def _table(report: Report) -> str:
     rows = [(t, v) for t in report.targets for v in t.variants]
     if not rows:
         return ""
-    common = {name: _common_limit(name, [v for _, v in rows]) for name in names}
+    common = {name: common_limit(name, [v for _, v in rows]) for name in names}
     head = ["", "target", "variant", *(_text(f"{name} {common[name] or ''}").strip() for name in names)]
     lines = [_row(head), _row(["---"] * len(head))]
     for target, variant in rows:
@@ -49,12 +49,6 @@ def _table(report: Report) -> str:
         )
     note = "\n\n**←** the best passing variant of its target" if any(t.selected for t in report.targets) else ""
     return "\n".join(lines) + note
-
-
-def _common_limit(name: str, variants: list[VariantReport]) -> str | None:
-    """The limit of a gate, None where targets differ in it: each cell then shows its own."""
-    found = {limit(g) for v in variants for g in v.gates if g.gate == name}
-    return found.pop() if len(found) == 1 else None
 
 
 def _cell(gate: GateResult | None, own_limit: bool) -> str:

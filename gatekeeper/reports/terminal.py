@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatekeeper.records import GateResult, Report, Verdict
-from gatekeeper.reports._base import WORDS, headline, interval, limit, plain
+from gatekeeper.reports._base import WORDS, common_limit, headline, interval, limit, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,17 +43,17 @@ def renderables(report: Report) -> list[RenderableType]:
     parts: list[RenderableType] = []
     names = list(dict.fromkeys(g.gate for t in report.targets for v in t.variants for g in v.gates))
     if names:
-        limits = {g.gate: limit(g) for t in report.targets for v in reversed(t.variants) for g in v.gates}
+        common = {name: common_limit(name, [v for t in report.targets for v in t.variants]) for name in names}
         table = Table(highlight=False)
         table.add_column("variant", overflow="fold", ratio=2)
         for name in names:
-            table.add_column(Text(f"{plain(name)}\n{limits[name]}"))
+            table.add_column(Text(f"{plain(name)}\n{common[name] or ''}"))
         table.add_column("verdict")
         for target in report.targets:
             for variant in target.variants:
                 gates = {g.gate: g for g in variant.gates}
                 mark = " <- best" if variant.id == target.selected else ""
-                cells = [_cell(gates.get(name)) for name in names]
+                cells = [_cell(gates.get(name), own_limit=common[name] is None) for name in names]
                 table.add_row(Text(plain(variant.id) + mark), *cells, _verdict(variant.verdict))
         parts.append(table)
     for target in report.targets:
@@ -86,12 +86,14 @@ def renderables(report: Report) -> list[RenderableType]:
     return parts
 
 
-def _cell(gate: GateResult | None) -> RenderableType:
+def _cell(gate: GateResult | None, own_limit: bool) -> RenderableType:
     from rich.text import Text
 
     if gate is None:
         return Text("")
-    return Text(interval(gate), style=_COLORS[gate.verdict] if gate.blocking else "dim")
+    mark = {Verdict.FAIL: " ✗", Verdict.INCONCLUSIVE: " ?"}.get(gate.verdict, "")
+    shown = f"{plain(interval(gate))}{mark}" + (f" {plain(limit(gate))}" if own_limit else "")
+    return Text(shown, style=_COLORS[gate.verdict] if gate.blocking else "dim")
 
 
 def _verdict(verdict: Verdict) -> RenderableType:

@@ -243,15 +243,20 @@ class _Leg:
         """Put the artifact beside the report, where people look for it."""
         assert candidate.made is not None
         target = self.context.output / self.artifact(candidate).path
+        whole = target.with_name(f".{target.name}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if len(candidate.made.files) == 1:
-                shutil.copyfile(candidate.made.files[0], target)
-                return
-            target.mkdir(exist_ok=True)
-            for file in candidate.made.files:
-                shutil.copyfile(file, target / file.name)
+                shutil.copyfile(candidate.made.files[0], whole)
+            else:
+                whole.mkdir(exist_ok=True)
+                for file in candidate.made.files:
+                    shutil.copyfile(file, whole / file.name)
+            whole.replace(target)
         except OSError as error:
+            if whole.is_file():
+                whole.unlink()
+            shutil.rmtree(whole, ignore_errors=True)
             raise NotMeasured(
                 "disk", f"{target}: cannot be written: {error.strerror}. Free some space or use --output."
             ) from None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ def reads(path: Path | None, dataset: Dataset) -> bool:
 
 def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool) -> tuple[dict[str, Any], Any]:
     """`path` is the folder to import from."""
-    loaded = user_function(dataset.loader or "", path)()
+    loaded = call(dataset.loader or "", user_function(dataset.loader or "", path))
     if not isinstance(loaded, tuple) or len(loaded) != 2:
         raise NotMeasured("data", f"the loader '{dataset.loader}' must return (inputs, labels), not {type(loaded).__name__}.")
     found, labels = loaded
@@ -28,11 +30,24 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
     return found, labels if labelled else None
 
 
+def call(name: str, function: Any, *arguments: Any) -> Any:
+    """Call the user's code; what it raises is told with its place."""
+    try:
+        return function(*arguments)
+    except NotMeasured:
+        raise
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(last.filename).name}:{last.lineno}"
+        raise NotMeasured("data", f"'{name}' raised {type(error).__name__} at {place}: {error}. Repair the function.") from error
+
+
 def user_function(name: str, folder: Path) -> Any:
     """Import `package.module:function` with `folder` on the path."""
     module, _, function = name.partition(":")
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
+    os.chdir(folder)  # files it opens are found as from the pipeline file's folder
     try:
         imported = importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -34,7 +34,14 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
     if len(inputs) == 1 and inputs[0].name not in features:
         only = next(iter(features)) if len(features) == 1 else "x"
         if only in features:
-            return {inputs[0].name: features[only]}, labels
+            features[inputs[0].name] = features.pop(only)
+            used.add(only)
+    unused = [k for k in arrays if k not in used and k not in (dataset.labels, *LABEL_KEYS)]
+    if labelled and labels is None and unused and names <= features.keys():
+        raise NotMeasured(
+            "data",
+            f"{path}: no labels, and nothing uses {', '.join(unused)}. Call the labels y, or name them with `dataset.labels`.",
+        )
     return {name: features[name] for name in names if name in features} or features, labels
 
 

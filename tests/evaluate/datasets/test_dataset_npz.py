@@ -146,3 +146,8 @@ def test_a_flipped_byte_anywhere_is_refused_or_harmless(tmp_path: Path):
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path):
     assert "nowhere.npz" in refusal(tmp_path / "nowhere.npz")
+
+
+def test_an_array_that_nothing_uses_is_no_silent_agreement(tmp_path: Path):
+    """Labels under another key must not turn the accuracy gate into the weaker agreement gate."""
+    assert "nothing uses Y" in refusal(save(tmp_path, x=X, Y=Y))
