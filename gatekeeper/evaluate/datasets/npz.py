@@ -37,7 +37,7 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
             features[inputs[0].name] = features.pop(only)
             used.add(only)
     unused = [k for k in arrays if k not in used and k not in (dataset.labels, *LABEL_KEYS)]
-    if labelled and labels is None and unused and names <= features.keys():
+    if labelled and labels is None and unused and not dataset.inputs and names <= features.keys():
         raise NotMeasured(
             "data",
             f"{path}: no labels, and nothing uses {', '.join(unused)}. Call the labels y, or name them with `dataset.labels`.",
