@@ -22,6 +22,8 @@ def command(results: tuple[Path, ...], plan: Path | None, form: str, output: Pat
     Nothing is measured. The results must come from one model and one pipeline file; a leg that is missing is an error,
     a leg that comes twice is refused. The exit code is the merged verdict's.
     """
+    import gc
+
     from gatekeeper.cli._terminal import show
     from gatekeeper.judge import exit_code
     from gatekeeper.merge import merge
@@ -29,6 +31,7 @@ def command(results: tuple[Path, ...], plan: Path | None, form: str, output: Pat
     from gatekeeper.reports._base import read_report, reporter
     from gatekeeper.reports._write import write_reports
 
+    gc.disable()  # a thousand reports are a million objects, none of them garbage until the process ends
     files = [file for path in results for file in _files(path)]
     report = merge([read_report(file) for file in files], read_plan(plan) if plan else None)
     if output is not None:
@@ -36,7 +39,9 @@ def command(results: tuple[Path, ...], plan: Path | None, form: str, output: Pat
     if form == "terminal":
         show(report)
     else:
-        click.echo(reporter(form).render(report), nl=False)
+        module = reporter(form)
+        written = output / module.FILE_NAME if output is not None and module.FILE_NAME else None
+        click.echo(written.read_text(encoding="utf-8") if written else module.render(report), nl=False)
     return int(exit_code(report))
 
 
