@@ -66,15 +66,20 @@ def top5_accuracy(baseline: Any, variant: Any, labels: Any) -> Comparison:
 
 def macro_f1(baseline: Any, variant: Any, labels: Any) -> Comparison:
     """Unweighted mean of the classes' F1."""
-    import numpy as np
+    truth = _class_labels(labels)
+    all_classes = sorted(set(truth.tolist()))
+
+    def f1(predicted: Any, labels: Any) -> float:
+        return f1_of(predicted, labels, all_classes)
+
+    return _jackknife(f1, classes(baseline), classes(variant, baseline), truth)
+
+
+def f1_of(predicted: Any, labels: Any, all_classes: list[int]) -> float:
+    """Macro F1 of predicted classes, over classes that may be missing from these labels."""
     from sklearn.metrics import f1_score
 
-    truth, all_classes = _class_labels(labels), np.unique(labels)
-
-    def f1(outputs: Any, labels: Any) -> float:
-        return float(f1_score(labels, classes(outputs, baseline), labels=all_classes, average="macro", zero_division=0))
-
-    return _jackknife(f1, baseline, variant, truth)
+    return float(f1_score(labels, predicted, labels=all_classes, average="macro", zero_division=0))
 
 
 def mae(baseline: Any, variant: Any, labels: Any) -> Comparison:

@@ -109,8 +109,9 @@ def _guess(metric: str, outputs: Any, labels: Any) -> float | None:
         return None
     if metric == "macro_f1":
         generator = np.random.default_rng(0)
-        shuffled = [metrics.macro_f1(outputs, outputs, generator.permutation(labels)).baseline for _ in range(20)]
-        return float(max(shuffled))
+        predicted, truth = metrics.classes(outputs), labels.reshape(-1)
+        known = sorted(set(truth.tolist()))
+        return max(metrics.f1_of(predicted, generator.permutation(truth), known) for _ in range(20))
     return float(shares[: 5 if metric == "top5_accuracy" else 1].sum())
 
 
