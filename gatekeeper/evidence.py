@@ -28,11 +28,20 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Effort:
+    """What measuring takes: seconds a round, and what the pipeline file allows."""
+
+    round_s: float = 0.0
+    budget_s: float = 600.0
+    max_rounds: int = 24
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Measurements of one variant and its baseline.
 
     `baseline[i]`, `variant[i]` and `control[i]` were measured in the same round. `alpha` is one-sided, for this
-    look.
+    look. `effort` is what measuring took so far, so that an undecided gate can say what it would need.
     """
 
     artifact: Artifact
@@ -41,3 +50,4 @@ class Evidence:
     control: list[RoundData] = field(default_factory=list)
     comparison: Comparison = field(default_factory=Comparison)
     alpha: float = 0.01
+    effort: Effort = Effort()

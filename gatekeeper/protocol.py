@@ -89,7 +89,14 @@ class Block(Request, frozen=True, kw_only=True, tag="block"):
     least: int
 
 
-AnyRequest = Prepare | Optimize | Predict | Score | Open | Load | Block
+class Saturate(Request, frozen=True, kw_only=True, tag="saturate"):
+    """Run inferences from `callers` threads at once for `duration_ns`."""
+
+    duration_ns: int
+    callers: int
+
+
+AnyRequest = Prepare | Optimize | Predict | Score | Open | Load | Block | Saturate
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", forbid_unknown_fields=True):
@@ -130,16 +137,30 @@ class Scored(Answer, frozen=True, kw_only=True, tag="scored"):
 
 
 class Loaded(Answer, frozen=True, kw_only=True, tag="loaded"):
-    """The model is ready."""
+    """The model is ready. `overhead_ns` is what the timing of one inference adds to it."""
 
     load_ns: int
+    overhead_ns: int = 0
 
 
 class Timed(Answer, frozen=True, kw_only=True, tag="timed"):
-    """Latencies of one block, in order."""
+    """Latencies of one block, in order; of text models, times between tokens, and times to each first token.
+
+    Context switches are those of the whole process during the block, None where the system does not tell.
+    """
 
     latencies_ns: list[int]
     cpu_ns: int
+    wall_ns: int
+    first_tokens_ns: list[int] = []
+    yielded: int | None = None
+    preempted: int | None = None
+
+
+class Saturated(Answer, frozen=True, kw_only=True, tag="saturated"):
+    """How many inferences ended in how long; 0 where the framework takes one caller at a time."""
+
+    inferences: int
     wall_ns: int
 
 
@@ -150,4 +171,4 @@ class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
     message: str
 
 
-AnyAnswer = Done | Prepared | Predicted | Scored | Loaded | Timed | Failed
+AnyAnswer = Done | Prepared | Predicted | Scored | Loaded | Timed | Saturated | Failed

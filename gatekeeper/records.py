@@ -82,6 +82,7 @@ class RoundData(Record, frozen=True, kw_only=True):
 
     round: int
     count: int
+    p10_ns: Annotated[float, Meta(description="The fastest tenth: what other load on the machine disturbs least.")]
     median_ns: float
     mean_ns: float
     p95_ns: float
@@ -90,6 +91,12 @@ class RoundData(Record, frozen=True, kw_only=True):
     cpu_utilisation: Annotated[float, Meta(description="CPU time / (wall time x threads), 0 to 1.")]
     peak_bytes: Annotated[int | None, Meta(description="Peak footprint above the loaded runtime's own.")] = None
     high_water_bytes: Annotated[int | None, Meta(description="The same by the kernel's VmHWM, as a cross-check.")] = None
+    saturated_per_s: Annotated[float | None, Meta(description="Inferences per second with several callers at once.")] = None
+    first_token_ns: Annotated[float | None, Meta(description="Text models: median time to the first token.")] = None
+    yielded_per_s: Annotated[float | None, Meta(description="Voluntary context switches per second of timing.")] = None
+    preempted_per_s: Annotated[float | None, Meta(description="Involuntary context switches per second of timing.")] = None
+    joules: Annotated[float | None, Meta(description="Energy per inference, by the leg's `energy`.")] = None
+    overhead_ns: Annotated[int, Meta(description="What timing itself adds to one latency.")] = 0
 
 
 class Performance(Record, frozen=True, kw_only=True):
@@ -106,6 +113,10 @@ class Performance(Record, frozen=True, kw_only=True):
     peak_bytes: float | None
     high_water_bytes: float | None
     memory_metric: Literal["pss", "uss"]
+    saturated_per_s: Annotated[float | None, Meta(description="Examples per second with several callers at once.")] = None
+    first_token_ns: float | None = None
+    preempted_per_s: float | None = None
+    joules: float | None = None
     rounds: list[RoundData]
 
 
@@ -145,6 +156,23 @@ class Environment(Record, frozen=True, kw_only=True):
     machine: str = ""
 
 
+class Conditions(Record, frozen=True, kw_only=True):
+    """What else the machine did while a leg measured. None: this system does not tell."""
+
+    other_cpu: Annotated[float | None, Meta(description="Share of the machine's CPU time other processes took.")]
+    steal: Annotated[float | None, Meta(description="Share of CPU time the hypervisor gave to other machines.")]
+    throttle_events: Annotated[int | None, Meta(description="Times the CPU was slowed down for heat.")]
+    frequency_mhz: Annotated[list[float] | None, Meta(description="Lowest and highest clock seen between rounds.")]
+
+
+class Energy(Record, frozen=True, kw_only=True):
+    """How energy was measured, or why it was not."""
+
+    method: Annotated[str, Meta(description="rapl, nvml, apple_silicon, codecarbon; empty if there is none.")] = ""
+    kind: Annotated[Literal["measured", "estimate", "none"], Meta(description="An estimate is not a measurement.")] = "none"
+    note: Annotated[str, Meta(description="What it covers, or why nothing could be measured.")] = ""
+
+
 class Control(Record, frozen=True, kw_only=True):
     """The A/A control: the baseline against a second copy of itself, ratio of latencies. An open bound is None."""
 
@@ -165,9 +193,15 @@ class LegReport(Record, frozen=True, kw_only=True):
     control: Control | None = None
     rounds: int = 0
     max_rounds: int = 0
-    attempt: Annotated[int, Meta(description="Attempt at this commit; each spends half the error budget of the last.")] = 1
+    attempt: Annotated[int, Meta(description="Attempt at this commit; all attempts together share one error budget.")] = 1
     seed: int = 0
     measuring_s: float = 0.0
+    budget_s: Annotated[float, Meta(description="Seconds the pipeline file allows for measuring; 0: not measured.")] = 0.0
+    stopped: Annotated[
+        Literal["", "decided", "rounds", "budget"], Meta(description="What ended measuring: a verdict, or what ran out.")
+    ] = ""
+    conditions: Conditions | None = None
+    energy: Energy | None = None
     total_s: float = 0.0
     notes: list[str] = []
 

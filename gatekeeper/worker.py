@@ -11,18 +11,14 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from gatekeeper import protocol
 from gatekeeper.errors import GatekeeperError, NotMeasured
+from gatekeeper.measure.timing import Timer, overhead_ns
 
-if TYPE_CHECKING:
-    from gatekeeper.frameworks._base import Session
-
-WARM_UP_INFERENCES = 3
-WARM_UP_NS = 50_000_000
 MAX_MESSAGE = 2000
 
 
@@ -32,8 +28,7 @@ class Worker:
     def __init__(self) -> None:
         self.opened: protocol.Open | None = None
         self.feeds: list[dict[str, Any]] = []
-        self.session: Session | None = None
-        self.next_feed = 0
+        self._timer: Timer | None = None
 
     def answer(self, request: protocol.AnyRequest) -> protocol.AnyAnswer:
         """The answer to one request; raises what went wrong."""
@@ -43,7 +38,9 @@ class Worker:
             case protocol.Load():
                 return self.load()
             case protocol.Block():
-                return self.block(request)
+                return self.timer().block(request)
+            case protocol.Saturate():
+                return self.timer().saturate(request)
             case protocol.Optimize():
                 return optimize(request)
             case protocol.Prepare():
@@ -82,50 +79,22 @@ class Worker:
         if self.opened is None:
             raise NotMeasured("garbage", "load before open")
         start = time.perf_counter_ns()
-        self.session = framework(self.opened.framework).open_session(
+        session = framework(self.opened.framework).open_session(
             Path(self.opened.artifact), self.opened.threads, self.opened.device
         )
         load_ns = time.perf_counter_ns() - start
-        self.warm_up(self.session)
+        self._timer = Timer(session, self.feeds)
+        self._timer.warm_up()
         gc.collect()
         gc.freeze()
         gc.disable()
-        return protocol.Loaded(load_ns=load_ns)
+        return protocol.Loaded(load_ns=load_ns, overhead_ns=overhead_ns())
 
-    def feed(self) -> dict[str, Any]:
-        """The next input, in turn."""
-        self.next_feed = (self.next_feed + 1) % len(self.feeds)
-        return self.feeds[self.next_feed]
-
-    def warm_up(self, session: Session) -> None:
-        """A few inferences whose time is not kept: caches and thread pools wake up."""
-        start = time.perf_counter_ns()
-        for _ in range(WARM_UP_INFERENCES):
-            session.run(self.feed())
-            if time.perf_counter_ns() - start > WARM_UP_NS:
-                break
-
-    def block(self, request: protocol.Block) -> protocol.Timed:
-        """Time single inferences; nothing but two clock readings and a list stands between them."""
-        session = self.session
-        if session is None:
-            raise NotMeasured("garbage", "block before load")
-        self.warm_up(session)
-        clock, run, feeds = time.perf_counter_ns, session.run, self.feeds
-        latencies: list[int] = []
-        position, count = self.next_feed, len(feeds)
-        cpu, start = time.process_time_ns(), clock()
-        now = start
-        while now - start < request.duration_ns or len(latencies) < request.least:
-            position = (position + 1) % count
-            feed = feeds[position]
-            before = clock()
-            run(feed)
-            now = clock()
-            latencies.append(now - before)
-        wall, cpu = clock() - start, time.process_time_ns() - cpu
-        self.next_feed = position
-        return protocol.Timed(latencies_ns=latencies, cpu_ns=cpu, wall_ns=wall)
+    def timer(self) -> Timer:
+        """The loaded session's timer."""
+        if self._timer is None:
+            raise NotMeasured("garbage", "timing before load")
+        return self._timer
 
 
 def optimize(request: protocol.Optimize) -> protocol.Done:

@@ -9,8 +9,24 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from gatekeeper.records import RoundData
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted(p.parent.name for p in REPOSITORY.glob("examples/*/make_model.py"))
+
+
+def round_data(index: int, median_ns: float, **changes: Any) -> RoundData:
+    """A round whose latencies all follow from its median; `changes` names what differs."""
+    values: dict[str, Any] = {
+        "count": 200,
+        "p10_ns": 0.95 * median_ns,
+        "mean_ns": median_ns,
+        "p95_ns": 1.1 * median_ns,
+        "p99_ns": 1.2 * median_ns,
+        "load_ns": 1000,
+        "cpu_utilisation": 0.9,
+    }
+    return RoundData(round=index, median_ns=median_ns, **(values | changes))
 
 
 def install_plugin(folder: Path, modules: dict[str, str], entry_points: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -25,6 +26,12 @@ def parse_duration(text: str) -> float:
     if not match:
         raise ValueError(f"'{text}' is not a duration such as 90s or 10m")
     return float(match[1]) * _DURATIONS[match[2]]
+
+
+def format_duration(seconds: float) -> str:
+    """For people and for the pipeline file: `4m`, `25s`, rounded up, at least one second."""
+    whole = max(1, math.ceil(seconds))
+    return f"{whole}s" if whole < 120 else f"{math.ceil(whole / 60)}m"
 
 
 def format_bytes(count: float) -> str:

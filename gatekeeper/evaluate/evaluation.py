@@ -12,7 +12,7 @@ import msgspec
 
 from gatekeeper import protocol
 from gatekeeper.config.load import Loaded
-from gatekeeper.config.types import Target
+from gatekeeper.config.types import Measure, Target
 from gatekeeper.evaluate.prepared import PreparedDataset
 from gatekeeper.evidence import Comparison
 from gatekeeper.hardware.machine import this_machine
@@ -179,10 +179,10 @@ def quality(comparison: Comparison, variant: bool) -> Quality | None:
     return Quality(metric=comparison.metric, value=value, examples=comparison.scores.examples)
 
 
-def threads_of(target: Target) -> int:
+def threads_of(target: Target, measure: Measure) -> int:
     """Threads every model of a target gets."""
     machine = this_machine()
-    return target.threads or min(machine.cores, machine.threads)
+    return target.threads or measure.threads or min(machine.cores, machine.threads)
 
 
 def _content(path: Path) -> list[list[str]]:

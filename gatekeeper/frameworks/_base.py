@@ -14,9 +14,10 @@ The module itself imports nothing heavy: `plan` and `validate` ask it questions 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from gatekeeper.registry import Registry
 
@@ -48,6 +49,19 @@ class Session(Protocol):
     def outputs(self) -> tuple[str, ...]: ...
 
     def run(self, feed: dict[str, Any]) -> list[Any]: ...
+
+
+class ConcurrentSession(Session, Protocol):
+    """A session whose `run` several threads may call at once: its throughput at saturation is measured too."""
+
+    CONCURRENT: Literal[True]
+
+
+class TextSession(Session, Protocol):
+    """A session that writes text: latency is then the time per output token, and the time to the first is kept."""
+
+    def generate(self, feed: dict[str, Any]) -> Iterator[object]:
+        """Yield once per output token, as soon as it is there."""
 
 
 class Framework(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import OptimizeJob
@@ -218,6 +218,8 @@ def _save(model: onnx.ModelProto, target: Path) -> None:
 
 class OrtSession:
     """A session as a user gets it by default, apart from the number of threads."""
+
+    CONCURRENT: Literal[True] = True
 
     def __init__(self, path: Path, threads: int, device: str):
         import onnxruntime

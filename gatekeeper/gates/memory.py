@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.gates._rounds import too_few, would_decide
 from gatekeeper.records import Decision, Verdict
 from gatekeeper.stats.rounds import ratio_interval
 
@@ -39,6 +40,8 @@ DEFAULT = Config()
 
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the upper bound of ln(variant / baseline) is at most ln(1 - reduction)."""
+    if few := too_few(evidence):
+        return few
     pairs = [
         (v.peak_bytes, b.peak_bytes)
         for v, b in zip(evidence.variant, evidence.baseline, strict=True)
@@ -47,7 +50,11 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if not pairs or len(pairs) < len(evidence.variant):
         return unmeasured("peak memory was not measured in every round")
     baseline = sum(b for _, b in pairs) / len(pairs)
-    details = {"baseline_bytes": baseline, "variant_bytes": sum(v for v, _ in pairs) / len(pairs), "rounds": len(pairs)}
+    details: dict[str, Any] = {
+        "baseline_bytes": baseline,
+        "variant_bytes": sum(v for v, _ in pairs) / len(pairs),
+        "rounds": len(pairs),
+    }
     if baseline < SMALLEST_BASELINE_BYTES:
         return Decision(
             verdict=Verdict.INCONCLUSIVE,
@@ -59,11 +66,13 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if len(pairs) < LEAST_ROUNDS:
         return Decision(
             verdict=Verdict.INCONCLUSIVE,
-            reason=f"{len(pairs)} rounds are too few to bound memory; at least {LEAST_ROUNDS}: raise `measure.max_rounds`",
+            reason=f"{len(pairs)} rounds are too few to bound memory; at least {LEAST_ROUNDS}: raise `measure.max_rounds` or "
+            "`measure.budget`",
             details=details,
         )
     # A variant below the runtime's own noise is at least as small as one byte; the logarithm needs it positive.
-    ratio = ratio_interval([max(v, 1) for v, _ in pairs], [b for _, b in pairs], evidence.alpha)
+    variants, baselines = [max(v, 1) for v, _ in pairs], [b for _, b in pairs]
+    ratio = ratio_interval(variants, baselines, evidence.alpha)
     if not math.isfinite(ratio.observed):
         return unmeasured("the baseline's memory reads as zero")
     lower, upper = 1 - ratio.upper, 1 - ratio.lower
@@ -77,5 +86,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         verdict, reason = Verdict.FAIL, f"{how}, needs {config.reduction:.0%}"
     else:
         verdict = Verdict.INCONCLUSIVE
-        reason = f"between {lower:.0%} and {upper:.0%} smaller, which does not decide {config.reduction:.0%}"
+        help_, needs = would_decide(variants, baselines, 1 - config.reduction, evidence)
+        details |= needs
+        reason = f"between {lower:.0%} and {upper:.0%} smaller, which does not decide {config.reduction:.0%}; {help_}"
     return Decision(verdict=verdict, reason=reason, observed=observed, lower=lower, upper=upper, details=details)

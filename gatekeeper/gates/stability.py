@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.gates._rounds import clock_too_coarse, too_few, would_decide
 from gatekeeper.records import Decision, Verdict
 from gatekeeper.stats.rounds import ratio_interval
 
@@ -35,19 +36,23 @@ DEFAULT = Config()
 
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the upper bound over rounds of ln(p95 / p50) is at most ln(1 + max_variation)."""
+    if few := too_few(evidence):
+        return few
     rounds = evidence.variant
-    if not rounds:
-        return unmeasured("no latency was measured")
     if min(r.count for r in rounds) < LEAST_SAMPLES:
         return Decision(
             verdict=Verdict.INCONCLUSIVE,
             reason=f"only {min(r.count for r in rounds)} inferences a round; a p95 needs {LEAST_SAMPLES}: raise `measure.budget`",
         )
-    ratio = ratio_interval([r.p95_ns for r in rounds], [r.median_ns for r in rounds], evidence.alpha)
+    slow, middle = [r.p95_ns for r in rounds], [r.median_ns for r in rounds]
+    if coarse := clock_too_coarse(slow, middle):
+        return coarse
+    ratio = ratio_interval(slow, middle, evidence.alpha)
     if not math.isfinite(ratio.observed):
         return unmeasured("the latencies are not numbers")
     observed, lower, upper = ratio.observed - 1, ratio.lower - 1, ratio.upper - 1
     own = ratio_interval([r.p95_ns for r in evidence.baseline], [r.median_ns for r in evidence.baseline], evidence.alpha)
+    details: dict[str, Any] = {"baseline": own.observed - 1, "rounds": len(rounds)}
     if upper <= config.max_variation:
         verdict, reason = Verdict.PASS, f"p95 is {observed:.0%} above the median, at most {upper:.0%}"
     elif lower > config.max_variation and not own.observed - 1 <= config.max_variation:
@@ -62,6 +67,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         reason = f"p95 is {observed:.0%} above the median, allowed {config.max_variation:.0%}; baseline {own.observed - 1:.0%}"
     else:
         verdict = Verdict.INCONCLUSIVE
-        reason = f"p95 is {lower:.0%} to {upper:.0%} above the median, which does not decide {config.max_variation:.0%}"
-    details = {"baseline": own.observed - 1, "rounds": len(rounds)}
+        help_, needs = would_decide(slow, middle, 1 + config.max_variation, evidence)
+        details |= needs
+        reason = f"p95 is {lower:.0%} to {upper:.0%} above the median, which does not decide {config.max_variation:.0%}; {help_}"
     return Decision(verdict=verdict, reason=reason, observed=observed, lower=lower, upper=upper, details=details)

@@ -159,14 +159,17 @@ class Worker:
         """A worker cannot have measured more time than passed here, nor none at all."""
         sensible = True
         if isinstance(reply, protocol.Loaded):
-            sensible = 0 <= reply.load_ns <= passed_ns
+            sensible = 0 <= reply.load_ns <= passed_ns and 0 <= reply.overhead_ns <= passed_ns
         elif isinstance(reply, protocol.Timed):
             cores = os.cpu_count() or 1
             sensible = (
                 min(reply.latencies_ns, default=0) > 0
-                and sum(reply.latencies_ns) <= reply.wall_ns <= passed_ns
+                and min(reply.first_tokens_ns, default=1) > 0
+                and sum(reply.latencies_ns) + sum(reply.first_tokens_ns) <= reply.wall_ns <= passed_ns
                 and 0 <= reply.cpu_ns <= 2 * passed_ns * cores  # its clock ticks more coarsely than this one
             )
+        elif isinstance(reply, protocol.Saturated):
+            sensible = reply.inferences >= 0 and 0 < reply.wall_ns <= passed_ns
         if not sensible:
             raise self._kill(
                 NotMeasured("garbage", "the worker's clock makes no sense: it reports more time than passed, or none.")

@@ -6,8 +6,10 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.measure.conditions import Snapshot, snapshot
 from gatekeeper.measure.memory import available
 from gatekeeper.measure.rounds import BASELINE, CONTROL, Arm, Round, Settings, measure_round
 from gatekeeper.progress import Progress
@@ -23,6 +25,8 @@ class Race:
 
     rounds: list[Round] = field(default_factory=list)
     failures: dict[str, NotMeasured] = field(default_factory=dict)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    stopped: Stopped = "decided"
     elapsed_s: float = 0.0
 
     def paired(self, variant: str) -> tuple[list[RoundData], list[RoundData], list[RoundData]]:
@@ -30,7 +34,13 @@ class Race:
         rows = [r.data for r in self.rounds if {BASELINE, CONTROL, variant} <= r.data.keys()]
         return [d[BASELINE] for d in rows], [d[variant] for d in rows], [d[CONTROL] for d in rows]
 
+    def round_s(self) -> float:
+        """Seconds a round took, on average so far; 0 before the first."""
+        span = self.snapshots[-1].at - self.snapshots[0].at if self.rounds else 0.0
+        return span / max(1, len(self.rounds))
 
+
+Stopped = Literal["decided", "rounds", "budget"]
 Decided = Callable[[str, Race], bool]  # (variant id, race so far): nothing more to learn
 
 
@@ -50,7 +60,7 @@ def race(
 
     A baseline that fails ends the race with `NotMeasured`; a failing variant only leaves it.
     """
-    start, whole = time.monotonic(), Race()
+    start, whole = time.monotonic(), Race(snapshots=[snapshot()])
     groups = [list(variants)] if _fit_together([baseline, *variants]) else [[v] for v in variants]
     order = random.Random(limits.seed)
     for position, group in enumerate(groups):
@@ -76,6 +86,7 @@ def _race_group(
     for number in range(1, max(limits.looks) + 1):
         started = time.monotonic()
         found = measure_round(len(whole.rounds), [baseline, control, *undecided], settings, order)
+        whole.snapshots.append(snapshot())
         for name in (BASELINE, CONTROL):
             if name in found.failures:
                 failure = found.failures[name]
@@ -86,9 +97,14 @@ def _race_group(
         if number in limits.looks:
             undecided = [v for v in undecided if not decided(v.id, whole)]
         progress.round(number, max(limits.looks), [v.id for v in undecided])
-        now = time.monotonic()
-        if not undecided or now + (now - started) > deadline:
+        if not undecided:
             return
+        now = time.monotonic()
+        if number < max(limits.looks) and now + (now - started) > deadline:
+            whole.stopped = "budget"
+            return
+    if whole.stopped == "decided":
+        whole.stopped = "rounds"
 
 
 def _fit_together(arms: Sequence[Arm]) -> bool:
@@ -109,9 +125,13 @@ def performance(data: Sequence[RoundData], batch_size: int, metric: str) -> Perf
         return float(np.median(values))
 
     medians = [d.median_ns for d in data]
-    peaks = [d.peak_bytes for d in data if d.peak_bytes is not None]
-    marks = [d.high_water_bytes for d in data if d.high_water_bytes is not None]
     mean = median([d.mean_ns for d in data])
+
+    def known(name: str) -> float | None:
+        values = [v for d in data if (v := getattr(d, name)) is not None]
+        return median(values) if values else None
+
+    saturated = known("saturated_per_s")
     return Performance(
         p50_ns=median(medians),
         p95_ns=median([d.p95_ns for d in data]),
@@ -121,9 +141,13 @@ def performance(data: Sequence[RoundData], batch_size: int, metric: str) -> Perf
         load_ns=median([d.load_ns for d in data]),
         cpu_utilisation=median([d.cpu_utilisation for d in data]),
         variation=float(np.std(medians, ddof=1) / np.mean(medians)) if len(medians) > 1 else 0.0,
-        peak_bytes=median(peaks) if peaks else None,
-        high_water_bytes=median(marks) if marks else None,
+        peak_bytes=known("peak_bytes"),
+        high_water_bytes=known("high_water_bytes"),
         memory_metric="pss" if metric == "pss" else "uss",
+        saturated_per_s=None if saturated is None else batch_size * saturated,
+        first_token_ns=known("first_token_ns"),
+        preempted_per_s=known("preempted_per_s"),
+        joules=known("joules"),
         rounds=list(data),
     )
 

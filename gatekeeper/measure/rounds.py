@@ -20,6 +20,7 @@ from gatekeeper.measure.memory import Footprint
 from gatekeeper.records import RoundData
 
 BASELINE, CONTROL = "baseline", "control"
+SATURATION_BLOCKS = 2  # blocks' time given to throughput, per arm and round
 LEAST_INFERENCES = 20  # a round, so that its p95 means something
 
 
@@ -64,8 +65,13 @@ class _Running:
     peak: int | None = None
     high_water: int | None = None
     latencies: list[int] = field(default_factory=list)
+    first_tokens: list[int] = field(default_factory=list)
     cpu_ns: int = 0
     wall_ns: int = 0
+    yielded: int | None = 0
+    preempted: int | None = 0
+    overhead_ns: int = 0
+    saturated_per_s: float | None = None
 
 
 def measure_round(index: int, arms: Sequence[Arm], settings: Settings, order: random.Random) -> Round:
@@ -82,6 +88,8 @@ def measure_round(index: int, arms: Sequence[Arm], settings: Settings, order: ra
         for _ in range(settings.blocks):
             order.shuffle(running)
             running = _each(running, found, lambda r: _block(r, settings, least))
+        order.shuffle(running)
+        running = _each(running, found, lambda r: _saturate(r, settings))
         for r in running:
             found.data[r.arm.id] = _summarise(index, r, settings.threads)
             found.samples[r.arm.id] = r.latencies
@@ -125,7 +133,8 @@ def _load(r: _Running, settings: Settings) -> None:
         nonlocal peak
         peak = max(peak, (footprint.full() if full else footprint.quick()) or 0)
 
-    r.load_ns = r.worker.ask(protocol.Load(), protocol.Loaded, settings.timeout_s, sample).load_ns
+    loaded = r.worker.ask(protocol.Load(), protocol.Loaded, settings.timeout_s, sample)
+    r.load_ns, r.overhead_ns = loaded.load_ns, loaded.overhead_ns
     sample(True)
     high = footprint.high_water()
     if base is not None:
@@ -141,8 +150,25 @@ def _block(r: _Running, settings: Settings, least: int) -> None:
     timed = r.worker.ask(request, protocol.Timed, settings.timeout_s, quiet=True)
     r.worker.suspend()
     r.latencies += timed.latencies_ns
+    r.first_tokens += timed.first_tokens_ns
     r.cpu_ns += timed.cpu_ns
     r.wall_ns += timed.wall_ns
+    r.yielded = _plus(r.yielded, timed.yielded)
+    r.preempted = _plus(r.preempted, timed.preempted)
+
+
+def _plus(sum_: int | None, more: int | None) -> int | None:
+    return None if sum_ is None or more is None else sum_ + more
+
+
+def _saturate(r: _Running, settings: Settings) -> None:
+    """Throughput with more callers than threads, so that the machine is never idle between two requests."""
+    r.worker.resume()
+    request = protocol.Saturate(duration_ns=int(SATURATION_BLOCKS * settings.block_ms * 1e6), callers=settings.threads + 1)
+    found = r.worker.ask(request, protocol.Saturated, settings.timeout_s, quiet=True)
+    r.worker.suspend()
+    if found.inferences:
+        r.saturated_per_s = found.inferences * 1e9 / found.wall_ns
 
 
 def _summarise(index: int, r: _Running, threads: int) -> RoundData:
@@ -151,10 +177,11 @@ def _summarise(index: int, r: _Running, threads: int) -> RoundData:
     latencies = np.asarray(r.latencies, dtype=float)
     p50 = np.median(latencies)
     # The usual interpolation puts a p95 of few inferences too low, and a bound over rounds makes that look certain.
-    p95, p99 = np.percentile(latencies, [95, 99], method="weibull")
+    p10, p95, p99 = np.percentile(latencies, [10, 95, 99], method="weibull")
     return RoundData(
         round=index,
         count=latencies.size,
+        p10_ns=float(p10),
         median_ns=float(p50),
         mean_ns=float(latencies.mean()),
         p95_ns=float(p95),
@@ -163,4 +190,13 @@ def _summarise(index: int, r: _Running, threads: int) -> RoundData:
         cpu_utilisation=r.cpu_ns / (r.wall_ns * threads),
         peak_bytes=r.peak,
         high_water_bytes=r.high_water,
+        saturated_per_s=r.saturated_per_s,
+        first_token_ns=float(np.median(r.first_tokens)) if r.first_tokens else None,
+        yielded_per_s=_per_second(r.yielded, r.wall_ns),
+        preempted_per_s=_per_second(r.preempted, r.wall_ns),
+        overhead_ns=r.overhead_ns,
     )
+
+
+def _per_second(count: int | None, wall_ns: int) -> float | None:
+    return None if count is None else count * 1e9 / wall_ns

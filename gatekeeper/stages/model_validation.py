@@ -35,7 +35,12 @@ def _baseline(context: Context) -> str:
         return model if context.dataset else f"{model}; no dataset, so no accuracy"
     target, name = context.target(runnable[0].target), runnable[0].framework
     predictions = context.evaluation.predictions(
-        name, context.model, context.model_sha256, context.dataset, threads_of(target), hardware(target.hardware).DEVICE
+        name,
+        context.model,
+        context.model_sha256,
+        context.dataset,
+        threads_of(target, context.loaded.pipeline.measure),
+        hardware(target.hardware).DEVICE,
     )
     found = context.evaluation.compare(context.dataset, predictions, predictions)
     if found.error:

@@ -16,12 +16,13 @@ from gatekeeper.config.limits import limits
 from gatekeeper.config.units import parse_duration
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality, threads_of
-from gatekeeper.evidence import Comparison, Evidence
+from gatekeeper.evidence import Comparison, Effort, Evidence
 from gatekeeper.frameworks._base import framework
 from gatekeeper.hardware.machine import environment, this_machine
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.judge import judge_gate, unmeasured_gate, variant_verdict
 from gatekeeper.measure import memory
+from gatekeeper.measure.conditions import conditions, warnings
 from gatekeeper.measure.race import Limits, Race, control_interval, performance, race, samples
 from gatekeeper.measure.rounds import BASELINE, Arm, Settings
 from gatekeeper.merge import target_report
@@ -72,9 +73,10 @@ class _Leg:
         self.context, self.leg = context, leg
         self.target = context.target(leg.target)
         self.device = hardware(leg.hardware).DEVICE
-        self.threads = threads_of(self.target)
         self.limits = limits(context.loaded, self.target)
         self.measure = context.loaded.pipeline.measure
+        self.threads = threads_of(self.target, self.measure)
+        self.budget_s = parse_duration(self.measure.budget)
         self.looks = schedule(self.measure.max_rounds)
         self.alpha = look_alpha(len(self.looks), context.attempt)
 
@@ -90,6 +92,7 @@ class _Leg:
         rounds = [r.data[BASELINE] for r in raced.rounds]
         self.context.samples[self.leg.id] = samples(raced.rounds)
         variants = [self.report(c, raced, error) for c in candidates]
+        found = conditions(raced.snapshots) if raced.rounds else None
         leg = LegReport(
             id=self.leg.id,
             framework=self.leg.framework,
@@ -103,6 +106,10 @@ class _Leg:
             attempt=self.context.attempt,
             seed=self.measure.seed,
             measuring_s=raced.elapsed_s,
+            budget_s=self.budget_s if raced.rounds else 0.0,
+            stopped=raced.stopped if raced.rounds else "",
+            conditions=found,
+            notes=warnings(found) if found else [],
             total_s=time.monotonic() - started,
         )
         return leg, variants
@@ -166,7 +173,7 @@ class _Leg:
         )
         arms = [Arm(c.planned.id, self.leg.framework, c.made.folder) for c in made if c.made]
         candidates = {c.planned.id: c for c in made}
-        stop = Limits(self.looks, parse_duration(measure.budget), measure.seed)
+        stop = Limits(self.looks, self.budget_s, measure.seed)
         try:
             self.context.evaluation.timed_inputs(self.context.dataset, inputs)
             with _alone(self.context):
@@ -200,6 +207,7 @@ class _Leg:
             control=control,
             comparison=candidate.comparison,
             alpha=self.alpha,
+            effort=Effort(raced.round_s(), self.budget_s, self.measure.max_rounds),
         )
         chosen = [limit for limit in self.limits if basis is None or basis == limit.gate.BASIS]
         gates = [judge_gate(limit, evidence) for limit in chosen]

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gatekeeper.records import Interval
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def mean_interval(values: Sequence[float], alpha: float) -> Interval:
@@ -32,15 +37,24 @@ def ratio_interval(numerators: Sequence[float], denominators: Sequence[float], a
     machine) cancels, and the bounds are those of the geometric mean. A value that is zero, negative or not
     finite gives infinite bounds.
     """
+    logs = log_ratios(numerators, denominators)
+    if logs is None:
+        return Interval(observed=math.nan, lower=0.0, upper=math.inf)
+    found = mean_interval(logs.tolist(), alpha)
+    return Interval(observed=_exp(found.observed), lower=_exp(found.lower), upper=_exp(found.upper))
+
+
+def log_ratios(numerators: Sequence[float], denominators: Sequence[float]) -> NDArray[np.float64] | None:
+    """ln(numerator_r / denominator_r), shape [rounds]; None if there are none or a value is not positive and finite."""
     import numpy as np
 
     top, bottom = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
     if top.shape != bottom.shape:
         raise ValueError(f"{top.size} numerators and {bottom.size} denominators: rounds must be paired")
     if not top.size or not (np.isfinite(top).all() and np.isfinite(bottom).all() and (top > 0).all() and (bottom > 0).all()):
-        return Interval(observed=math.nan, lower=0.0, upper=math.inf)
-    logs = mean_interval((np.log(top) - np.log(bottom)).tolist(), alpha)
-    return Interval(observed=_exp(logs.observed), lower=_exp(logs.lower), upper=_exp(logs.upper))
+        return None
+    logs: NDArray[np.float64] = np.log(top) - np.log(bottom)
+    return logs
 
 
 def _exp(value: float) -> float:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import round_data
 
 from gatekeeper.evidence import Evidence
 from gatekeeper.gates import memory
@@ -14,12 +15,7 @@ MIB = 2**20
 
 
 def rounds(peaks: Any) -> list[RoundData]:
-    return [
-        RoundData(
-            round=i, count=200, median_ns=1e6, mean_ns=1e6, p95_ns=1e6, p99_ns=1e6, load_ns=1, cpu_utilisation=1.0, peak_bytes=p
-        )
-        for i, p in enumerate(peaks)
-    ]
+    return [round_data(i, 1e6, peak_bytes=p) for i, p in enumerate(peaks)]
 
 
 def judge(baseline: Any, variant: Any, reduction: float = 0.5) -> Decision:

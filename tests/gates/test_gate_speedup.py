@@ -5,27 +5,35 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import round_data
 
-from gatekeeper.evidence import Evidence
+from gatekeeper.evidence import Effort, Evidence
 from gatekeeper.gates import speedup
 from gatekeeper.records import Artifact, Decision, Interval, RoundData, Verdict
 
 ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1_000_000)
 
 
-def rounds(medians: Any) -> list[RoundData]:
-    return [
-        RoundData(round=i, count=200, median_ns=m, mean_ns=m, p95_ns=1.1 * m, p99_ns=1.2 * m, load_ns=1, cpu_utilisation=1.0)
-        for i, m in enumerate(float(m) for m in medians)
-    ]
+def rounds(medians: Any, fastest: float = 0.95) -> list[RoundData]:
+    return [round_data(i, float(m), p10_ns=fastest * float(m)) for i, m in enumerate(medians)]
 
 
-def judge(ratio: float, control: float = 1.0, noise: float = 0.01, limit: float = 2.0, n: int = 8) -> Decision:
-    """Arms whose geometric means have exactly these ratios."""
+def judge(
+    ratio: float, control: float = 1.0, noise: float = 0.01, limit: float = 2.0, n: int = 8, busy: float = 1.0, **effort: Any
+) -> Decision:
+    """Arms whose geometric means have exactly these ratios; other load makes the baseline's fastest tenth `busy` times faster
+    than its median than the variant's is.
+    """
     drawn = np.random.default_rng(0).standard_normal((3, n))
     wobble = np.exp(noise * (drawn - drawn.mean(axis=1, keepdims=True)))
     base, variant, copy = 1e6 * wobble[0], 1e6 / ratio * wobble[1], 1e6 / control * wobble[2]
-    evidence = Evidence(artifact=ARTIFACT, baseline=rounds(base), variant=rounds(variant), control=rounds(copy))
+    evidence = Evidence(
+        artifact=ARTIFACT,
+        baseline=rounds(base, 0.95 / busy),
+        variant=rounds(variant),
+        control=rounds(copy),
+        effort=Effort(**({"round_s": 2.0} | effort)),
+    )
     return speedup.judge(speedup.Config(min=limit), evidence)
 
 
@@ -102,3 +110,45 @@ def test_details_hold_the_control():
     assert found.details["rounds"] == 8
     lower, upper = found.details["control"]
     assert lower <= 1.01 and upper >= 0.99
+
+
+def test_medians_that_other_load_has_driven_apart_are_not_believed():
+    assert judge(4.0, busy=1.5).verdict is Verdict.PASS
+    found = judge(4.0, busy=2.2)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "too busy: the medians say 4.00x, but the fastest tenth" in found.reason
+    assert found.details["fastest_tenth"][0] == pytest.approx(4 / 2.2)
+
+
+def test_other_load_makes_no_failure_of_a_failure_less():
+    assert judge(1.5, busy=1.2).verdict is Verdict.FAIL
+
+
+def test_an_undecided_ratio_says_what_would_decide_it():
+    found = judge(2.1, noise=0.1, n=24)
+    needed = found.details["needs"]["rounds"]
+    assert 24 < needed <= 200
+    assert f"set `measure: {{max_rounds: {needed}}}`" in found.reason
+    assert found.details["needs"]["seconds"] == pytest.approx(2.0 * needed)
+    assert judge(2.1, noise=0.1, n=needed).verdict is Verdict.PASS
+
+
+def test_where_time_ran_out_the_budget_is_what_to_raise():
+    found = judge(2.1, noise=0.1, n=24, budget_s=50.0, max_rounds=200)
+    assert "set `measure: {budget: " in found.reason
+
+
+def test_a_truth_at_the_limit_is_told_to_be_out_of_reach():
+    assert "more than 200 rounds would be needed" in judge(2.001, noise=0.1).reason
+
+
+def test_one_round_bounds_nothing_and_names_the_budget():
+    found = judge(4.0, n=1, noise=0.0, budget_s=1.0)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "the budget of 1s ended after it (a round takes 2s); set `measure.budget` to at least 20s" in found.reason
+
+
+def test_a_clock_whose_every_reading_ties_is_an_error():
+    found = judge(4.0, noise=0.0)
+    assert found.verdict is Verdict.ERROR
+    assert "the clock is too coarse: all 8 rounds read exactly the same" in found.reason

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support import round_data
 
 from gatekeeper.evidence import Evidence
 from gatekeeper.gates import stability
@@ -13,19 +14,7 @@ ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1_000_000)
 def rounds(tail: float, noise: float = 0.01, count: int = 200, n: int = 8, seed: int = 0) -> list[RoundData]:
     """p95 is about 1 + tail times the median."""
     tails = (1 + tail) * np.exp(noise * np.random.default_rng(seed).standard_normal(n))
-    return [
-        RoundData(
-            round=i,
-            count=count,
-            median_ns=1e6,
-            mean_ns=1e6,
-            p95_ns=1e6 * t,
-            p99_ns=1.2e6 * t,
-            load_ns=1,
-            cpu_utilisation=1.0,
-        )
-        for i, t in enumerate(map(float, tails))
-    ]
+    return [round_data(i, 1e6, count=count, p95_ns=1e6 * t, p99_ns=1.2e6 * t) for i, t in enumerate(map(float, tails))]
 
 
 def judge(variant: list[RoundData], baseline: list[RoundData], limit: float = 0.2) -> Decision:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from support import round_data
 
 from gatekeeper.evidence import Comparison, Evidence
 from gatekeeper.gates._base import REGISTRY, GateConfig, gate, unmeasured
@@ -19,7 +20,7 @@ GATES = REGISTRY.names
 NOTHING = Artifact(path="", sha256="", bytes=0)
 ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1_000_000)
 LOOK = 8
-FIELDS = ("median_ns", "mean_ns", "p95_ns", "p99_ns", "peak_bytes")
+FIELDS = ("p10_ns", "median_ns", "mean_ns", "p95_ns", "p99_ns", "peak_bytes")
 
 
 def config(name: str) -> GateConfig:
@@ -33,17 +34,11 @@ def rounds(scale: float, count: int = LOOK, **changes: Any) -> list[RoundData]:
     for i in range(count):
         median = scale * 1e6 * (1 + 0.005 * math.sin(i + scale))
         values: dict[str, Any] = {
-            "round": i,
-            "count": 200,
-            "median_ns": median,
-            "mean_ns": median,
-            "p95_ns": 1.05 * median,
+            "p95_ns": (1.05 + 0.001 * math.cos(i)) * median,
             "p99_ns": 1.1 * median,
-            "load_ns": 1000,
-            "cpu_utilisation": 0.9,
             "peak_bytes": int(scale * 1e8) + i,
         }
-        found.append(RoundData(**(values | changes)))
+        found.append(round_data(i, **({"median_ns": median} | values | changes)))
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+from support import round_data
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.measure import race as race_module
@@ -288,10 +289,7 @@ def test_a_folder_can_be_an_artifact(fragile: Fragile, settings: Settings, tmp_p
 
 
 def data(index: int, median: float, **more: int | None) -> RoundData:
-    return RoundData(
-        round=index, count=20, median_ns=median, mean_ns=median, p95_ns=median, p99_ns=median, load_ns=1, cpu_utilisation=0.5,
-        **more,  # type: ignore[arg-type]
-    )  # fmt: skip
+    return round_data(index, median, **({"p95_ns": median, "p99_ns": median, "load_ns": 1, "cpu_utilisation": 0.5} | more))
 
 
 def test_no_rounds_have_no_performance() -> None:

@@ -77,7 +77,9 @@ TEXTS = st.one_of(
 
 
 def performance() -> Performance:
-    row = RoundData(round=0, count=20, median_ns=1e6, mean_ns=1e6, p95_ns=2e6, p99_ns=3e6, load_ns=10**6, cpu_utilisation=0.5)
+    row = RoundData(
+        round=0, count=20, p10_ns=1e6, median_ns=1e6, mean_ns=1e6, p95_ns=2e6, p99_ns=3e6, load_ns=10**6, cpu_utilisation=0.5
+    )
     return Performance(
         p50_ns=1e6, p95_ns=2e6, p99_ns=3e6, mean_ns=1e6, throughput_per_s=1000.0, load_ns=1e6, cpu_utilisation=0.5, variation=0.1,
         peak_bytes=None, high_water_bytes=12.0, memory_metric="pss", rounds=[row],

@@ -1,0 +1,82 @@
+"""What gates on rounds share: rounds that cannot be judged, and what an undecided gate would have needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from gatekeeper.config.units import format_duration
+from gatekeeper.evidence import Effort, Evidence
+from gatekeeper.gates._base import unmeasured
+from gatekeeper.records import Decision, Verdict
+from gatekeeper.stats.looks import LOOKS, MAX_ROUNDS
+from gatekeeper.stats.power import rounds_needed
+from gatekeeper.stats.rounds import log_ratios
+
+SPARE = 1.25  # a budget is suggested with this much room
+
+
+def too_few(evidence: Evidence) -> Decision | None:
+    """No round is an error, one round bounds nothing; None if there are more."""
+    count = len(evidence.variant)
+    if count == 0:
+        return unmeasured("no round was measured")
+    if count > 1:
+        return None
+    effort = evidence.effort
+    looks = min(LOOKS[0], effort.max_rounds)
+    return Decision(
+        verdict=Verdict.INCONCLUSIVE,
+        reason=f"one round bounds nothing: the budget of {format_duration(effort.budget_s)} ended after it (a round takes "
+        f"{format_duration(effort.round_s)}); set `measure.budget` to at least {_budget(looks, effort)}",
+        details={"rounds": 1, "needs": _needs(looks, effort)},
+    )
+
+
+def clock_too_coarse(numerators: Sequence[float], denominators: Sequence[float]) -> Decision | None:
+    """An error where times of different processes tie: the clock, not the model, was then measured."""
+    logs = log_ratios(numerators, denominators)
+    if logs is None or logs.size < 2 or float(logs.max() - logs.min()) > 0:
+        return None
+    return unmeasured(
+        f"the clock is too coarse: all {logs.size} rounds read exactly the same; raise `measure.batch_size` or use a machine "
+        "with a finer clock"
+    )
+
+
+def would_decide(
+    numerators: Sequence[float], denominators: Sequence[float], limit: float, evidence: Evidence
+) -> tuple[str, dict[str, Any]]:
+    """In words and in numbers: how many rounds would decide a ratio against `limit`, if it is what it seems to be."""
+    logs = log_ratios(numerators, denominators)
+    if logs is None or logs.size < 2:
+        return "", {}
+    spread, effect = float(logs.std(ddof=1)), abs(float(logs.mean()) - math.log(limit))
+    alpha = evidence.alpha * len(LOOKS) / (len(LOOKS) + 1)  # the suggested rounds are one look more
+    needed = rounds_needed(spread, effect, alpha)
+    noise = f"at this noise ({math.expm1(spread):.1%} a round)"
+    if needed is None or needed > MAX_ROUNDS:
+        text = f"{noise} more than {MAX_ROUNDS} rounds would be needed: use a quieter runner or pin `threads`"
+        return text, {"noise": spread, "needs": {"rounds": needed, "seconds": None}}
+    needed = max(needed, logs.size + 1)
+    needs = _needs(needed, evidence.effort)
+    time, keys = format_duration(needs["seconds"]), _measure(needed, evidence.effort)
+    text = f"{noise} about {needed} rounds ({time}) would: set `measure: {{{keys}}}`, use a quieter runner or pin `threads`"
+    return text, {"noise": spread, "needs": needs}
+
+
+def _measure(rounds: int, effort: Effort) -> str:
+    """The keys to change so that so many rounds fit."""
+    keys = [f"max_rounds: {rounds}"] if rounds > effort.max_rounds else []
+    if SPARE * rounds * effort.round_s > effort.budget_s:
+        keys.append(f"budget: {_budget(rounds, effort)}")
+    return ", ".join(keys) or f"max_rounds: {max(rounds, effort.max_rounds)}"
+
+
+def _budget(rounds: int, effort: Effort) -> str:
+    return format_duration(SPARE * rounds * effort.round_s)
+
+
+def _needs(rounds: int, effort: Effort) -> dict[str, float]:
+    return {"rounds": rounds, "seconds": round(rounds * effort.round_s, 1)}

@@ -1,0 +1,147 @@
+"""What runs inside a worker while it is timed: nothing but clock readings and a list around the framework's calls."""
+
+from __future__ import annotations
+
+import sys
+import time
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any, cast
+
+from gatekeeper import protocol
+from gatekeeper.errors import NotMeasured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gatekeeper.frameworks._base import Session, TextSession
+
+WARM_UP_INFERENCES = 3
+WARM_UP_NS = 50_000_000
+OVERHEAD_SAMPLES = 301
+
+Feeds = list[dict[str, Any]]
+
+
+class Timer:
+    """Times one session over its feeds, taken in turn; a block goes on where the last one stopped."""
+
+    def __init__(self, session: Session, feeds: Feeds):
+        self.session, self.feeds = session, feeds
+        self._turn: Iterator[dict[str, Any]] = cycle(feeds)
+        self._writes_text = hasattr(session, "generate")
+
+    def warm_up(self) -> None:
+        """A few inferences whose time is not kept: caches and thread pools wake up."""
+        start = time.perf_counter_ns()
+        for feed in islice(self._turn, WARM_UP_INFERENCES):
+            self._once(feed)
+            if time.perf_counter_ns() - start > WARM_UP_NS:
+                break
+
+    def block(self, request: protocol.Block) -> protocol.Timed:
+        """Time inferences, or tokens of a text model, one at a time."""
+        self.warm_up()
+        latencies: list[int] = []
+        first_tokens: list[int] = []
+        switches, cpu, start = _switches(), time.process_time_ns(), time.perf_counter_ns()
+        if self._writes_text:
+            self._time_tokens(latencies, first_tokens, request, start)
+        else:
+            _time_calls(self.session.run, self._turn, latencies, request, start)
+        wall, cpu = time.perf_counter_ns() - start, time.process_time_ns() - cpu
+        yielded, preempted = (
+            (after - before if after is not None and before is not None else None)
+            for after, before in zip(_switches(), switches, strict=True)
+        )
+        return protocol.Timed(
+            latencies_ns=latencies,
+            first_tokens_ns=first_tokens,
+            cpu_ns=cpu,
+            wall_ns=wall,
+            yielded=yielded,
+            preempted=preempted,
+        )
+
+    def saturate(self, request: protocol.Saturate) -> protocol.Saturated:
+        """Inferences that end while `callers` threads each keep one in flight."""
+        if self._writes_text or not getattr(self.session, "CONCURRENT", False):
+            return protocol.Saturated(inferences=0, wall_ns=1)
+        from concurrent.futures import ThreadPoolExecutor
+
+        run, feeds, clock = self.session.run, self.feeds, time.perf_counter_ns
+        with ThreadPoolExecutor(request.callers) as pool:
+            list(pool.map(run, islice(self._turn, request.callers)))  # every thread has started and run once
+            start = clock()
+            end = start + request.duration_ns
+
+            def call(offset: int) -> int:
+                done = 0
+                for feed in islice(cycle(feeds), offset, None):
+                    run(feed)
+                    done += 1
+                    if clock() >= end:
+                        break
+                return done
+
+            inferences = sum(pool.map(call, range(request.callers)))
+            return protocol.Saturated(inferences=inferences, wall_ns=clock() - start)
+
+    def _once(self, feed: dict[str, Any]) -> None:
+        if self._writes_text:
+            for _ in cast("TextSession", self.session).generate(feed):
+                pass
+        else:
+            self.session.run(feed)
+
+    def _time_tokens(self, between: list[int], first: list[int], request: protocol.Block, start: int) -> None:
+        """Times between one token and the next, and from the request to each first one."""
+        clock, generate = time.perf_counter_ns, cast("TextSession", self.session).generate
+        for feed in self._turn:
+            before = clock()
+            for i, _ in enumerate(generate(feed)):
+                now = clock()
+                (between if i else first).append(now - before)
+                before = now
+            if not between:
+                raise NotMeasured("data", "the model wrote fewer than two tokens, so there is no time per token. Ask for more.")
+            if before - start >= request.duration_ns and len(between) >= request.least:
+                return
+
+
+def _time_calls(
+    run: Callable[[dict[str, Any]], object],
+    feeds: Iterator[dict[str, Any]],
+    latencies: list[int],
+    request: protocol.Block,
+    start: int,
+) -> None:
+    clock, duration, least = time.perf_counter_ns, request.duration_ns, request.least
+    for feed in feeds:
+        before = clock()
+        run(feed)
+        now = clock()
+        latencies.append(now - before)
+        if now - start >= duration and len(latencies) >= least:
+            return
+
+
+def overhead_ns() -> int:
+    """What timing adds to one latency: the median over timings of a call that does nothing."""
+    latencies: list[int] = []
+    request = protocol.Block(duration_ns=0, least=OVERHEAD_SAMPLES)
+    _time_calls(_nothing, cycle([{}]), latencies, request, time.perf_counter_ns())
+    return sorted(latencies)[len(latencies) // 2]
+
+
+def _nothing(feed: dict[str, Any]) -> None:
+    return None
+
+
+def _switches() -> tuple[int | None, int | None]:
+    """Voluntary and involuntary context switches of this process so far, all threads together."""
+    if sys.platform == "win32":  # it counts them, but does not tell them apart
+        return None, None
+    import resource
+
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_nvcsw, usage.ru_nivcsw
