@@ -25,10 +25,21 @@ def target_report(
         reason=_reason(require, verdict, variants, legs),
         selected=select(variants),
         environment=next((leg.environment for leg in legs if leg.environment), None),
+        notes=_machines(legs),
         variants=variants,
         require=require,
         legs=legs,
     )
+
+
+def _machines(legs: list[LegReport]) -> list[str]:
+    """Numbers of differing machines never meet in one statistic; say so where a target has several."""
+    names = list(dict.fromkeys(f"{e.cpu} ({e.cores} cores, {' '.join(e.isa)})" for leg in legs if (e := leg.environment)))
+    if len(names) < 2:
+        return []
+    return [
+        f"its legs ran on differing machines: {'; '.join(names)}. Each variant is compared with the baseline of its own leg only"
+    ]
 
 
 def _reason(require: str, verdict: Verdict, variants: list[VariantReport], legs: list[LegReport]) -> str:

@@ -154,6 +154,8 @@ class Environment(Record, frozen=True, kw_only=True):
     os: str = ""
     python: str = ""
     machine: str = ""
+    governor: Annotated[str, Meta(description="How the CPU's clock is governed, e.g. performance; empty if unknown.")] = ""
+    accelerators: Annotated[list[str], Meta(description="GPUs and NPUs with their drivers.")] = []
 
 
 class Conditions(Record, frozen=True, kw_only=True):
@@ -218,6 +220,7 @@ class TargetReport(Record, frozen=True, kw_only=True):
     reason: str = ""
     require: Literal["best", "all"] = "best"
     legs: list[LegReport] = []
+    notes: list[str] = []
 
 
 class StageReport(Record, frozen=True, kw_only=True):

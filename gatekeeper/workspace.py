@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import filelock
+
 from gatekeeper import protocol
 from gatekeeper.cache import Cache
 from gatekeeper.config.types import Measure
 from gatekeeper.config.units import parse_duration, parse_size
 from gatekeeper.measure.isolate import run_job
 from gatekeeper.measure.memory import available
+from gatekeeper.measure.rounds import Settings
+from gatekeeper.progress import Progress
 
 A = TypeVar("A", bound=protocol.Answer)
 
@@ -26,6 +30,33 @@ class Workspace:
     scratch: Path
     timeout_s: float
     memory_limit: int
+
+    def settings(self, measure: Measure, inputs: Path, threads: int, device: str) -> Settings:
+        """How rounds are measured here."""
+        return Settings(
+            scratch=self.scratch,
+            inputs=inputs,
+            threads=threads,
+            device=device,
+            blocks=measure.blocks,
+            block_ms=measure.block_ms,
+            timeout_s=self.timeout_s,
+            memory_limit=self.memory_limit,
+        )
+
+    @contextmanager
+    def alone(self, progress: Progress) -> Iterator[None]:
+        """Hold the machine-wide lock: two runs measuring at once would measure each other."""
+        lock = filelock.FileLock(self.cache.folder / "measuring.lock")
+        try:
+            lock.acquire(timeout=0.1)
+        except filelock.Timeout:
+            progress.note("another gatekeeper is measuring on this machine; waiting for it to finish")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def ask(self, request: protocol.Request, answer: type[A]) -> A:
         """One job in a fresh worker."""

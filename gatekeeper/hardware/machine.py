@@ -16,7 +16,9 @@ ISA_FLAGS = (
     "sse4_2", "avx", "avx2", "f16c", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16",
     "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2",
 )  # fmt: skip
-"""Instruction sets that change how fast or how exact a quantized model is."""
+"""Instruction sets that change how fast or how exact a quantized model is, in Linux's spelling."""
+
+_USUAL_NAMES = {"asimd": "neon", "asimdhp": "neon_fp16", "asimddp": "dotprod"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Machine:
     gpu_vendors: tuple[str, ...]
     nvidia: bool
     npu: bool
+    governor: str = ""
+    accelerators: tuple[str, ...] = ()
 
     @property
     def vnni(self) -> bool:
@@ -42,7 +46,12 @@ class Machine:
 
 @cache
 def this_machine() -> Machine:
-    """Describe the machine this process runs on."""
+    """The machine this process runs on, described once."""
+    return describe()
+
+
+def describe() -> Machine:
+    """Describe the machine as it is now."""
     import psutil
 
     arch = {"amd64": "x86_64", "aarch64": "arm64"}.get(platform.machine().lower(), platform.machine().lower())
@@ -55,18 +64,20 @@ def this_machine() -> Machine:
         cores=psutil.cpu_count(logical=False) or os.cpu_count() or 1,
         threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
+        governor=_governor(),
+        accelerators=_accelerators(),
         gpu_vendors=_gpu_vendors(),
-        nvidia=any(Path(p).exists() for p in ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg")),
+        nvidia=_nvidia(),
         npu=Path("/dev/accel").exists() or any(Path("/dev").glob("apex_*")),
     )
 
 
 def environment(threads: int, packages: tuple[str, ...]) -> Environment:
-    """The fingerprint of this machine and of the packages that ran on it."""
-    machine = this_machine()
+    """The fingerprint of this machine as it is now, and of the packages that ran on it."""
+    machine = describe()
     return Environment(
         cpu=machine.cpu,
-        isa=list(machine.isa),
+        isa=[_USUAL_NAMES.get(flag, flag) for flag in machine.isa],
         threads=threads,
         packages={name: version for name in packages if (version := installed(name))},
         cores=machine.cores,
@@ -74,7 +85,21 @@ def environment(threads: int, packages: tuple[str, ...]) -> Environment:
         os=platform.platform(terse=True),
         python=platform.python_version(),
         machine=machine.arch,
+        governor=machine.governor,
+        accelerators=list(machine.accelerators),
     )
+
+
+def differences(one: Environment, other: Environment) -> list[str]:
+    """What two fingerprints disagree on, e.g. `governor: performance, powersave`."""
+    pairs = ((name, getattr(one, name), getattr(other, name)) for name in Environment.__struct_fields__)
+    return [f"{name}: {_shown(a)}, {_shown(b)}" for name, a, b in pairs if a != b]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        value = [f"{name} {version}" for name, version in value.items()]
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def installed(package: str) -> str | None:
@@ -97,10 +122,51 @@ def _cpu() -> tuple[str, set[str]]:
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return platform.processor(), set()
+        return platform.processor(), _flags_numpy_sees()
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines()) if value}
     name = fields.get("model name") or fields.get("Model") or fields.get("Hardware") or ""
     return name, set((fields.get("flags") or fields.get("Features") or "").split())
+
+
+def _flags_numpy_sees() -> set[str]:
+    """For systems without a list of their own (Windows); numpy asks the processor when it is imported."""
+    import importlib
+
+    try:
+        features: dict[str, bool] = importlib.import_module("numpy._core._multiarray_umath").__cpu_features__
+    except (ImportError, AttributeError):
+        return set()
+    names = {"SSE42": "sse4_2", "FMA3": "fma", "AVX512F": "avx512f", "AVX512VNNI": "avx512_vnni", "ASIMDHP": "asimdhp"}
+    names |= {"AVX512_ICL": "avx512_vnni", "AVX512_SPR": "avx512_bf16", "ASIMDDP": "asimddp"}
+    return {names.get(name, name.lower()) for name, there in features.items() if there}
+
+
+def _governor() -> str:
+    """How the clock is governed: one word, or several where cores differ."""
+    found = set()
+    for path in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor"):
+        try:
+            found.add(path.read_text().strip())
+        except OSError:
+            continue
+    return " ".join(sorted(found))
+
+
+def _accelerators() -> tuple[str, ...]:
+    """GPUs and NPUs by name and driver."""
+    found = []
+    if _nvidia():
+        rows = _run("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader").splitlines()
+        found += [f"NVIDIA {row.removeprefix('NVIDIA ')}".replace(", ", " · ") for row in rows if row.strip()]
+    for device in (*Path("/sys/class/drm").glob("renderD*"), *Path("/sys/class/accel").glob("accel*")):
+        driver = device / "device/driver"
+        if driver.exists() and (name := driver.resolve().name) != "nvidia":
+            found.append(name)
+    return tuple(found)
+
+
+def _nvidia() -> bool:
+    return any(Path(p).exists() for p in ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"))
 
 
 def _gpu_vendors() -> tuple[str, ...]:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import filelock
 import msgspec
 
 from gatekeeper.config.limits import limits
@@ -18,13 +15,13 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality, threads_of
 from gatekeeper.evidence import Comparison, Effort, Evidence
 from gatekeeper.frameworks._base import framework
-from gatekeeper.hardware.machine import environment, this_machine
+from gatekeeper.hardware.machine import differences, environment, this_machine
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.judge import judge_gate, unmeasured_gate, variant_verdict
 from gatekeeper.measure import memory
 from gatekeeper.measure.conditions import conditions, warnings
 from gatekeeper.measure.race import Limits, Race, control_interval, performance, race, samples
-from gatekeeper.measure.rounds import BASELINE, Arm, Settings
+from gatekeeper.measure.rounds import BASELINE, Arm
 from gatekeeper.merge import target_report
 from gatekeeper.optimize import Made, make_variant, missing_packages
 from gatekeeper.plan import PlannedLeg, PlannedVariant
@@ -88,7 +85,11 @@ class _Leg:
             return LegReport(id=self.leg.id, framework=self.leg.framework, error=error), self.unmade(error)
         candidates = [self.candidate(variant) for variant in self.leg.variants]
         made = [c for c in candidates if c.made]
+        packages = framework(self.leg.framework).REQUIRES
+        machine = environment(self.threads, packages)
         raced, error = self.race(made) if made else (Race(), None)
+        if changed := differences(machine, environment(self.threads, packages)):
+            error = f"the machine changed while it measured ({'; '.join(changed)}): rounds before and after do not compare"
         rounds = [r.data[BASELINE] for r in raced.rounds]
         self.context.samples[self.leg.id] = samples(raced.rounds)
         variants = [self.report(c, raced, error) for c in candidates]
@@ -96,7 +97,7 @@ class _Leg:
         leg = LegReport(
             id=self.leg.id,
             framework=self.leg.framework,
-            environment=environment(self.threads, framework(self.leg.framework).REQUIRES),
+            environment=machine,
             error=error or "",
             baseline=performance(rounds, self.context.evaluation.batch_size(), memory.METRIC),
             quality=next((q for c in made if (q := quality(c.comparison, variant=False))), None),
@@ -159,24 +160,15 @@ class _Leg:
 
     def race(self, made: list[_Candidate]) -> tuple[Race, str | None]:
         """Measure; an error concerns the whole leg."""
-        space, measure = self.context.space, self.measure
+        space = self.context.space
         inputs = space.scratch / "inputs.npz"
-        settings = Settings(
-            scratch=space.scratch,
-            inputs=inputs,
-            threads=self.threads,
-            device=self.device,
-            blocks=measure.blocks,
-            block_ms=measure.block_ms,
-            timeout_s=space.timeout_s,
-            memory_limit=space.memory_limit,
-        )
+        settings = space.settings(self.measure, inputs, self.threads, self.device)
         arms = [Arm(c.planned.id, self.leg.framework, c.made.folder) for c in made if c.made]
         candidates = {c.planned.id: c for c in made}
-        stop = Limits(self.looks, self.budget_s, measure.seed)
+        stop = Limits(self.looks, self.budget_s, self.measure.seed)
         try:
             self.context.evaluation.timed_inputs(self.context.dataset, inputs)
-            with _alone(self.context):
+            with space.alone(self.context.progress):
                 self.context.progress.step(f"{self.leg.id}: measuring {len(arms)} variants against the baseline")
                 return race(
                     Arm(BASELINE, self.leg.framework, self.context.model.resolve()),
@@ -268,18 +260,3 @@ class _Leg:
             raise NotMeasured(
                 "disk", f"{target}: cannot be written: {error.strerror}. Free some space or use --output."
             ) from None
-
-
-@contextmanager
-def _alone(context: Context) -> Iterator[None]:
-    """Hold the machine-wide lock: two runs measuring at once would measure each other."""
-    lock = filelock.FileLock(context.space.cache.folder / "measuring.lock")
-    try:
-        lock.acquire(timeout=0.1)
-    except filelock.Timeout:
-        context.progress.note("another gatekeeper is measuring on this machine; waiting for it to finish")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()

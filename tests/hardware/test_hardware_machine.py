@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gatekeeper.hardware.machine import ISA_FLAGS, environment, installed, this_machine
+from gatekeeper.hardware import machine as machine_module
+from gatekeeper.hardware.machine import ISA_FLAGS, differences, environment, installed, this_machine
 
 
 def test_the_machine_is_the_one_the_system_describes() -> None:
@@ -69,3 +70,29 @@ def test_the_environment_has_versions_of_what_is_installed() -> None:
 def test_what_is_not_installed_has_no_version() -> None:
     assert installed("no-such-distribution") is None
     assert installed("msgspec") == pytest.importorskip("msgspec").__version__
+
+
+def test_the_fingerprint_uses_the_names_people_search_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    arm = dataclasses.replace(this_machine(), isa=("asimd", "asimdhp", "asimddp", "i8mm"))
+    monkeypatch.setattr(machine_module, "describe", lambda: arm)
+    assert environment(1, ()).isa == ["neon", "neon_fp16", "dotprod", "i8mm"]
+
+
+def test_two_fingerprints_of_one_machine_agree() -> None:
+    assert differences(environment(2, ("numpy",)), environment(2, ("numpy",))) == []
+
+
+def test_what_changed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = environment(2, ("numpy",))
+    monkeypatch.setattr(machine_module, "describe", lambda: dataclasses.replace(this_machine(), governor="powersave"))
+    assert differences(before, environment(3, ())) == [
+        "threads: 2, 3",
+        f"packages: numpy {installed('numpy')}, ",
+        f"governor: {before.governor}, powersave",
+    ]
+
+
+def test_numpy_knows_the_flags_where_the_system_has_no_list() -> None:
+    seen = machine_module._flags_numpy_sees()
+    known = {flag for flag in ("sse4_2", "avx2", "fma", "avx512f", "asimd") if flag in this_machine().isa}
+    assert known <= seen
