@@ -7,20 +7,28 @@ DEFAULT      the Config used when the file does not mention the gate, or None: o
 Config       its limits: a GateConfig with described fields
 limit_key    the field of Config that holds the limit
 judge(config, evidence) -> Decision
+
+A gate that bounds ratios over rounds may also tell `gatekeeper calibrate` which, so that it says what a runner can decide:
+
+ratios(baseline, variant) -> pairs (numerators, denominators), one value a round
+to_ratio(limit) / from_ratio(ratio) -> between the limit's unit and that of the ratios
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Protocol, cast
+from typing import Annotated, Literal, Protocol, cast, runtime_checkable
 
 import msgspec
 from msgspec import Meta
 
 from gatekeeper.evidence import Evidence
-from gatekeeper.records import Decision, Verdict
+from gatekeeper.records import Decision, RoundData, Verdict
 from gatekeeper.registry import Registry
 
 REGISTRY = Registry("gates")
+
+Ratio = tuple[list[float], list[float]]
+"""Numerators and denominators, one each a round."""
 
 
 class GateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +53,20 @@ class Gate(Protocol):
     @staticmethod
     def judge(config: GateConfig, evidence: Evidence) -> Decision:
         """Decide from evidence; absence is never a pass."""
+
+
+@runtime_checkable
+class RatioGate(Gate, Protocol):
+    """A gate that bounds ratios over rounds."""
+
+    @staticmethod
+    def ratios(baseline: list[RoundData], variant: list[RoundData]) -> list[Ratio]: ...
+
+    @staticmethod
+    def to_ratio(limit: float) -> float: ...
+
+    @staticmethod
+    def from_ratio(ratio: float) -> float: ...
 
 
 def gate(name: str) -> Gate:

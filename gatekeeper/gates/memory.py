@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from gatekeeper.evidence import Evidence
-from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
 from gatekeeper.gates._rounds import too_few, would_decide
-from gatekeeper.records import Decision, Verdict
+from gatekeeper.records import Decision, RoundData, Verdict
 from gatekeeper.stats.rounds import ratio_interval
 
 DESCRIPTION = "The variant's peak memory is at least this fraction smaller than the baseline's."
@@ -38,22 +38,40 @@ class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 DEFAULT = Config()
 
 
+def ratios(baseline: list[RoundData], variant: list[RoundData]) -> list[Ratio]:
+    """Peaks of the rounds in which both were read, variant over baseline.
+
+    A variant below the runtime's own noise is at least as small as one byte; the logarithm needs it positive.
+    """
+    pairs = [
+        (float(max(v.peak_bytes, 1)), float(b.peak_bytes))
+        for v, b in zip(variant, baseline, strict=True)
+        if v.peak_bytes is not None and b.peak_bytes is not None
+    ]
+    return [([v for v, _ in pairs], [b for _, b in pairs])]
+
+
+def to_ratio(limit: float) -> float:
+    """A reduction by half is a ratio of one half."""
+    return 1 - limit
+
+
+from_ratio = to_ratio
+
+
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the upper bound of ln(variant / baseline) is at most ln(1 - reduction)."""
     if few := too_few(evidence):
         return few
-    pairs = [
-        (v.peak_bytes, b.peak_bytes)
-        for v, b in zip(evidence.variant, evidence.baseline, strict=True)
-        if v.peak_bytes is not None and b.peak_bytes is not None
-    ]
-    if not pairs or len(pairs) < len(evidence.variant):
+    [(variants, baselines)] = ratios(evidence.baseline, evidence.variant)
+    count = len(variants)
+    if count < len(evidence.variant):
         return unmeasured("peak memory was not measured in every round")
-    baseline = sum(b for _, b in pairs) / len(pairs)
+    baseline = sum(baselines) / count
     details: dict[str, Any] = {
         "baseline_bytes": baseline,
-        "variant_bytes": sum(v for v, _ in pairs) / len(pairs),
-        "rounds": len(pairs),
+        "variant_bytes": sum(variants) / count,
+        "rounds": count,
     }
     if baseline < SMALLEST_BASELINE_BYTES:
         return Decision(
@@ -63,15 +81,13 @@ def judge(config: Config, evidence: Evidence) -> Decision:
             details=details,
             settled=True,
         )
-    if len(pairs) < LEAST_ROUNDS:
+    if count < LEAST_ROUNDS:
         return Decision(
             verdict=Verdict.INCONCLUSIVE,
-            reason=f"{len(pairs)} rounds are too few to bound memory; at least {LEAST_ROUNDS}: raise `measure.max_rounds` or "
+            reason=f"{count} rounds are too few to bound memory; at least {LEAST_ROUNDS}: raise `measure.max_rounds` or "
             "`measure.budget`",
             details=details,
         )
-    # A variant below the runtime's own noise is at least as small as one byte; the logarithm needs it positive.
-    variants, baselines = [max(v, 1) for v, _ in pairs], [b for _, b in pairs]
     ratio = ratio_interval(variants, baselines, evidence.alpha)
     if not math.isfinite(ratio.observed):
         return unmeasured("the baseline's memory reads as zero")

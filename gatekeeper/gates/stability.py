@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from gatekeeper.evidence import Evidence
-from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
 from gatekeeper.gates._rounds import clock_too_coarse, too_few, would_decide
-from gatekeeper.records import Decision, Verdict
+from gatekeeper.records import Decision, RoundData, Verdict
 from gatekeeper.stats.rounds import ratio_interval
 
 DESCRIPTION = "p95 latency is at most this fraction above the median."
@@ -34,6 +34,21 @@ class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 DEFAULT = Config()
 
 
+def ratios(baseline: list[RoundData], variant: list[RoundData]) -> list[Ratio]:
+    """Slow tail over median of the variant; the baseline does not matter."""
+    return [([r.p95_ns for r in variant], [r.median_ns for r in variant])]
+
+
+def to_ratio(limit: float) -> float:
+    """20 % above the median is a ratio of 1.2."""
+    return 1 + limit
+
+
+def from_ratio(ratio: float) -> float:
+    """The inverse of `to_ratio`."""
+    return ratio - 1
+
+
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the upper bound over rounds of ln(p95 / p50) is at most ln(1 + max_variation)."""
     if few := too_few(evidence):
@@ -44,14 +59,14 @@ def judge(config: Config, evidence: Evidence) -> Decision:
             verdict=Verdict.INCONCLUSIVE,
             reason=f"only {min(r.count for r in rounds)} inferences a round; a p95 needs {LEAST_SAMPLES}: raise `measure.budget`",
         )
-    slow, middle = [r.p95_ns for r in rounds], [r.median_ns for r in rounds]
+    [(slow, middle)] = ratios(evidence.baseline, rounds)
     if coarse := clock_too_coarse(slow, middle):
         return coarse
     ratio = ratio_interval(slow, middle, evidence.alpha)
     if not math.isfinite(ratio.observed):
         return unmeasured("the latencies are not numbers")
     observed, lower, upper = ratio.observed - 1, ratio.lower - 1, ratio.upper - 1
-    own = ratio_interval([r.p95_ns for r in evidence.baseline], [r.median_ns for r in evidence.baseline], evidence.alpha)
+    own = ratio_interval(*ratios([], evidence.baseline)[0], evidence.alpha)
     details: dict[str, Any] = {"baseline": own.observed - 1, "rounds": len(rounds)}
     if upper <= config.max_variation:
         verdict, reason = Verdict.PASS, f"p95 is {observed:.0%} above the median, at most {upper:.0%}"

@@ -1,0 +1,182 @@
+"""How noisy a runner is, and what it can therefore decide: rounds of identical models, nothing else."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gatekeeper.cache import Cache
+from gatekeeper.config.limits import Limit, limits
+from gatekeeper.config.load import Loaded
+from gatekeeper.config.types import Target
+from gatekeeper.config.units import format_duration, parse_duration
+from gatekeeper.errors import NotMeasured, UsageError
+from gatekeeper.evaluate.evaluation import Evaluation, threads_of
+from gatekeeper.frameworks._base import framework
+from gatekeeper.gates._base import RatioGate
+from gatekeeper.gates._rounds import SPARE
+from gatekeeper.hardware.machine import environment, this_machine
+from gatekeeper.hardware.selection import hardware
+from gatekeeper.measure.conditions import conditions, warnings
+from gatekeeper.measure.race import Limits, Race, control_interval, race
+from gatekeeper.measure.rounds import BASELINE, Arm
+from gatekeeper.models.info import Assessment
+from gatekeeper.optimize import missing_packages
+from gatekeeper.pipeline import Options, choose_legs, model_of
+from gatekeeper.plan import PlannedLeg, make_plan
+from gatekeeper.progress import Progress
+from gatekeeper.records import Control, Environment, Record
+from gatekeeper.stats.looks import ALPHA, LOOKS, MAX_ROUNDS, look_alpha
+from gatekeeper.stats.power import rounds_needed, smallest_effect
+from gatekeeper.stats.rounds import log_ratios
+from gatekeeper.workspace import workspace
+
+COPY = "copy"
+ARMS = 3  # the baseline, its A/A control and one copy more
+LEAST_ROUNDS = 3
+LOOK_ALPHA = look_alpha(len(LOOKS))
+
+
+class Resolution(Record, frozen=True, kw_only=True):
+    """What this runner can tell of one gate's limit."""
+
+    gate: str
+    limit: float
+    unit: str
+    bound: Literal["at_least", "at_most"]
+    noise: Annotated[float, Meta(description="Standard deviation over rounds of ln(ratio) between identical models.")]
+    told_apart: Annotated[
+        dict[int, float],
+        Meta(description="Rounds -> the value nearest to the limit that passes 4 times in 5, in `unit`."),
+    ]
+    rounds: Annotated[int | None, Meta(description="Rounds that a truth beyond the limit by `effect` needs; None: over 200.")]
+    blocking: bool
+    remark: str = ""
+
+
+class Calibration(Record, frozen=True, kw_only=True):
+    """The noise of one leg on this machine."""
+
+    leg: str
+    environment: Environment
+    rounds: int
+    round_s: float
+    effect: float
+    control: Control | None
+    resolutions: list[Resolution]
+    measure: Annotated[dict[str, int | str], Meta(description="The `measure` keys to put into the pipeline file.")]
+    notes: list[str]
+
+    def resolved(self) -> bool:
+        """Whether every blocking limit can be decided here at all."""
+        return all(r.rounds is not None and not r.remark for r in self.resolutions if r.blocking)
+
+
+def calibrate(loaded: Loaded, options: Options, rounds: int, effect: float, progress: Progress) -> Calibration:
+    """Measure `rounds` rounds of three identical baselines in the first leg that this machine can run.
+
+    `effect` is the distance from a limit that shall be decided, as a fraction of the ratio.
+    """
+    model, assessment = model_of(loaded)
+    leg, target = _leg(loaded, assessment, options)
+    threads = threads_of(target, loaded.pipeline.measure)
+    with workspace(Cache(options.cache), loaded.pipeline.measure) as space:
+        raced = _race(Evaluation(space, loaded, assessment), model.resolve(), leg, threads, rounds, progress)
+    found = [
+        _resolution(limit, limit.gate, raced, effect) for limit in limits(loaded, target) if isinstance(limit.gate, RatioGate)
+    ]
+    state = conditions(raced.snapshots)
+    return Calibration(
+        leg=leg.id,
+        environment=environment(threads, framework(leg.framework).REQUIRES),
+        rounds=len(raced.rounds),
+        round_s=raced.round_s(),
+        effect=effect,
+        control=control_interval(raced.rounds, ALPHA),
+        resolutions=[r for r in found if r],
+        measure=_measure([r for r in found if r], raced.round_s() * (2 + len(leg.variants)) / ARMS, threads),
+        notes=warnings(state) if state else [],
+    )
+
+
+def _leg(loaded: Loaded, assessment: Assessment, options: Options) -> tuple[PlannedLeg, Target]:
+    """The first of the legs asked for that this machine can run; a `UsageError` with the reasons where there is none."""
+    reasons = []
+    for leg in choose_legs(make_plan(loaded, assessment), options):
+        reason = leg.error or hardware(leg.hardware).absent(this_machine()) or missing_packages(leg.framework)
+        if not reason:
+            return leg, next(t for t in loaded.targets if t.name == leg.target)
+        reasons.append(f"{leg.id}: {reason}")
+    raise UsageError(f"no leg can run on this machine. {'; '.join(reasons)}")
+
+
+def _race(evaluation: Evaluation, model: Path, leg: PlannedLeg, threads: int, rounds: int, progress: Progress) -> Race:
+    """Race the model against two copies of itself."""
+    space, measure = evaluation.space, evaluation.loaded.pipeline.measure
+    inputs = space.scratch / "inputs.npz"
+    evaluation.timed_inputs(evaluation.prepared(), inputs)
+    progress.step(f"{leg.id}: measuring {rounds} rounds of three identical models")
+    with space.alone(progress):
+        raced = race(
+            Arm(BASELINE, leg.framework, model),
+            [Arm(COPY, leg.framework, model)],
+            space.settings(measure, inputs, threads, hardware(leg.hardware).DEVICE),
+            Limits((rounds,), parse_duration(measure.budget), measure.seed),
+            lambda name, found: True,
+            progress,
+        )
+    if failure := raced.failures.get(COPY):
+        raise failure
+    if len(raced.rounds) < LEAST_ROUNDS:
+        raise NotMeasured(
+            "timeout",
+            f"`measure.budget` of {measure.budget} ended after {len(raced.rounds)} rounds of {raced.round_s():.1f} s each, and a "
+            f"spread needs {LEAST_ROUNDS}. Set it to at least {format_duration(SPARE * rounds * raced.round_s())}.",
+        )
+    return raced
+
+
+def _resolution(limit: Limit, gate: RatioGate, raced: Race, effect: float) -> Resolution | None:
+    """What can be told of a limit; None where it is disabled or nothing was read."""
+    if limit.config is None:
+        return None
+    baseline, copy, control = raced.paired(COPY)
+    logs = [log_ratios(*pair) for arm in (copy, control) for pair in gate.ratios(baseline, arm)]
+    spreads = [float(values.std(ddof=1)) for values in logs if values is not None and values.size == len(raced.rounds)]
+    if len(spreads) < len(logs):
+        return None
+    noise = max(spreads)
+    bound = gate.to_ratio(value := float(getattr(limit.config, gate.limit_key)))
+    # A gate that wants a large value passes above the limit's ratio, unless its ratio falls while its value rises.
+    sign = 1 if (gate.BOUND == "at_least") == (gate.from_ratio(2 * bound) > gate.from_ratio(bound)) else -1
+    own = min(float(values.mean()) for values in logs if values is not None)
+    return Resolution(
+        gate=limit.name,
+        limit=value,
+        unit=gate.UNIT,
+        bound=gate.BOUND,
+        noise=noise,
+        told_apart={
+            n: gate.from_ratio(bound * math.exp(sign * smallest_effect(noise, n, LOOK_ALPHA))) for n in (LOOKS[0], LOOKS[-1])
+        },
+        rounds=needed if (needed := rounds_needed(noise, math.log1p(effect), LOOK_ALPHA)) and needed <= MAX_ROUNDS else None,
+        blocking=limit.config.on_fail == "fail",
+        remark=_out_of_reach(gate, own, bound),
+    )
+
+
+def _out_of_reach(gate: RatioGate, own: float, bound: float) -> str:
+    """A remark where the model is beyond a limit on its own tail, whatever is done to it, on this runner."""
+    if gate.BOUND != "at_most" or own <= math.log(bound):
+        return ""
+    return f"here the original itself has {gate.from_ratio(math.exp(own)):.0%}: use a quieter runner, or `on_fail: warn`"
+
+
+def _measure(found: list[Resolution], round_s: float, threads: int) -> dict[str, int | str]:
+    """Rounds for the limit that needs most, and time for them in the largest leg."""
+    needed = [r.rounds or MAX_ROUNDS for r in found if r.blocking and not r.remark]
+    rounds = max([LOOKS[0], *needed])
+    return {"max_rounds": rounds, "budget": format_duration(SPARE * rounds * round_s), "threads": threads}

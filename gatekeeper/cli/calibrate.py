@@ -1,0 +1,108 @@
+"""`gatekeeper calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from gatekeeper.calibrate import Calibration
+
+
+@click.command(short_help="Measure this runner's noise: which limits it can decide, in how many rounds.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--model", type=click.Path(path_type=Path), help="Model to use instead of the one in the file.")
+@click.option("--target", help="Only the legs of this target.")
+@click.option("--framework", help="Only the legs of this framework.")
+@click.option("--rounds", type=click.IntRange(3, 200), default=16, show_default=True, help="Rounds to measure.")
+@click.option(
+    "--effect", type=click.FloatRange(0, 1, min_open=True), default=0.1, show_default=True,
+    help="Distance from a limit that shall be decided: 0.1 is a true 2.2x against a limit of 2x.",
+)  # fmt: skip
+@click.option(
+    "--format", "form", type=click.Choice(["table", "yaml", "json"]), default="table", show_default=True,
+    help="`yaml` prints only the `measure` block to paste.",
+)  # fmt: skip
+@click.option(
+    "--cache-dir", type=click.Path(path_type=Path, file_okay=False), help="Where work is kept [default: the user's cache]."
+)
+@click.option("--quiet", is_flag=True, help="No progress; only the result.")
+def command(
+    file: Path,
+    model: Path | None,
+    target: str | None,
+    framework: str | None,
+    rounds: int,
+    effect: float,
+    form: str,
+    cache_dir: Path | None,
+    quiet: bool,
+) -> int:
+    """Measure identical copies of FILE's model on this machine.
+
+    Whatever differs between them is this runner's noise. From it follows how many rounds each limit needs, how close to a
+    limit a model may be and still be decided, and a `measure` block for the pipeline file.
+
+    Exit codes: 0; 3 when a blocking limit cannot be decided on this runner.
+    """
+    import msgspec
+
+    from gatekeeper.cache import default_folder
+    from gatekeeper.calibrate import calibrate
+    from gatekeeper.cli._terminal import watching
+    from gatekeeper.config.load import load
+    from gatekeeper.errors import ExitCode
+    from gatekeeper.pipeline import Options
+
+    options = Options(output=Path(), cache=cache_dir or default_folder(), target=target, framework=framework)
+    with watching(quiet) as progress:
+        found = calibrate(load(file, model), options, rounds, effect, progress)
+    if form == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        if form == "table":
+            _show(found)
+        click.echo(_yaml(found))
+    return ExitCode.PASS if found.resolved() else ExitCode.INCONCLUSIVE
+
+
+def _show(found: Calibration) -> None:
+    import sys
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from gatekeeper.records import GateResult, Verdict
+    from gatekeeper.reports._base import limit, plain, value
+    from gatekeeper.stats.looks import LOOKS
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    machine = f"{found.environment.cpu}, {found.environment.threads} threads"
+    console.print(Text(plain(f"{found.leg} on {machine}: {found.rounds} rounds of {found.round_s:.1f} s")))
+    table = Table("gate", "limit", "noise a round", "", "rounds", highlight=False)
+    table.columns[3].header = f"passes 4 times in 5 from\n{LOOKS[0]} rounds | {LOOKS[-1]} rounds"
+    table.columns[4].header = f"rounds to decide a\ntruth {found.effect:.0%} beyond"
+    for r in found.resolutions:
+        shown = GateResult(gate=r.gate, verdict=Verdict.PASS, limit=r.limit, bound=r.bound, unit=r.unit)
+        nearest = " | ".join("never" if number < 0 else value(shown, number) for number in r.told_apart.values())
+        last = r.remark or ("more than 200: use a quieter runner" if r.rounds is None else str(r.rounds))
+        table.add_row(r.gate, limit(shown), f"{r.noise:.1%}", nearest, last + ("" if r.blocking else " (warning only)"))
+    console.print(table)
+    if found.control and found.control.lower and found.control.upper and not found.control.lower <= 1 <= found.control.upper:
+        low, high = found.control.lower, found.control.upper
+        console.print(
+            f"This runner tells two copies of one model apart: {low:.3f}x to {high:.3f}x. Close calls will be inconclusive."
+        )
+    for note in found.notes:
+        console.print(Text(f"Note: {plain(note)}"))
+    console.print("\nFor the pipeline file:")
+
+
+def _yaml(found: Calibration) -> str:
+    import yaml
+
+    text = yaml.safe_dump({"measure": found.measure}, sort_keys=False)
+    return f"# {found.leg}, {found.rounds} rounds here: decides a truth {found.effect:.0%} beyond each limit\n{text}".rstrip()
