@@ -11,22 +11,20 @@ from msgspec import Meta
 from gatekeeper.cache import Cache
 from gatekeeper.config.limits import Limit, limits
 from gatekeeper.config.load import Loaded
-from gatekeeper.config.types import Target
 from gatekeeper.config.units import format_duration, parse_duration
 from gatekeeper.errors import NotMeasured, UsageError
 from gatekeeper.evaluate.evaluation import Evaluation, threads_of
-from gatekeeper.frameworks._base import framework
+from gatekeeper.frameworks._base import framework as packages
 from gatekeeper.gates._base import RatioGate
 from gatekeeper.gates._rounds import SPARE
 from gatekeeper.hardware.machine import environment, this_machine
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.measure.conditions import conditions, warnings
+from gatekeeper.measure.energy._base import Absent
 from gatekeeper.measure.race import Limits, Race, control_interval, race
 from gatekeeper.measure.rounds import BASELINE, Arm
-from gatekeeper.models.info import Assessment
 from gatekeeper.optimize import missing_packages
-from gatekeeper.pipeline import Options, choose_legs, model_of
-from gatekeeper.plan import PlannedLeg, make_plan
+from gatekeeper.plan import PlannedLeg, choose_legs, make_plan, model_of
 from gatekeeper.progress import Progress
 from gatekeeper.records import Control, Environment, Record
 from gatekeeper.stats.looks import ALPHA, LOOKS, MAX_ROUNDS, look_alpha
@@ -75,23 +73,24 @@ class Calibration(Record, frozen=True, kw_only=True):
         return all(r.rounds is not None and not r.remark for r in self.resolutions if r.blocking)
 
 
-def calibrate(loaded: Loaded, options: Options, rounds: int, effect: float, progress: Progress) -> Calibration:
-    """Measure `rounds` rounds of three identical baselines in the first leg that this machine can run.
+def calibrate(
+    loaded: Loaded, cache: Cache, target: str | None, framework: str | None, rounds: int, effect: float, progress: Progress
+) -> Calibration:
+    """Measure `rounds` rounds of three identical baselines in the first leg asked for that this machine can run.
 
     `effect` is the distance from a limit that shall be decided, as a fraction of the ratio.
     """
     model, assessment = model_of(loaded)
-    leg, target = _leg(loaded, assessment, options)
-    threads = threads_of(target, loaded.pipeline.measure)
-    with workspace(Cache(options.cache), loaded.pipeline.measure) as space:
+    leg = _leg(choose_legs(make_plan(loaded, assessment), target, framework))
+    own = next(t for t in loaded.targets if t.name == leg.target)
+    threads = threads_of(own, loaded.pipeline.measure)
+    with workspace(cache, loaded.pipeline.measure) as space:
         raced = _race(Evaluation(space, loaded, assessment), model.resolve(), leg, threads, rounds, progress)
-    found = [
-        _resolution(limit, limit.gate, raced, effect) for limit in limits(loaded, target) if isinstance(limit.gate, RatioGate)
-    ]
+    found = [_resolution(limit, limit.gate, raced, effect) for limit in limits(loaded, own) if isinstance(limit.gate, RatioGate)]
     state = conditions(raced.snapshots)
     return Calibration(
         leg=leg.id,
-        environment=environment(threads, framework(leg.framework).REQUIRES),
+        environment=environment(threads, packages(leg.framework).REQUIRES),
         rounds=len(raced.rounds),
         round_s=raced.round_s(),
         effect=effect,
@@ -102,13 +101,13 @@ def calibrate(loaded: Loaded, options: Options, rounds: int, effect: float, prog
     )
 
 
-def _leg(loaded: Loaded, assessment: Assessment, options: Options) -> tuple[PlannedLeg, Target]:
-    """The first of the legs asked for that this machine can run; a `UsageError` with the reasons where there is none."""
+def _leg(legs: list[PlannedLeg]) -> PlannedLeg:
+    """The first leg that this machine can run; a `UsageError` with the reasons where there is none."""
     reasons = []
-    for leg in choose_legs(make_plan(loaded, assessment), options):
+    for leg in legs:
         reason = leg.error or hardware(leg.hardware).absent(this_machine()) or missing_packages(leg.framework)
         if not reason:
-            return leg, next(t for t in loaded.targets if t.name == leg.target)
+            return leg
         reasons.append(f"{leg.id}: {reason}")
     raise UsageError(f"no leg can run on this machine. {'; '.join(reasons)}")
 
@@ -123,7 +122,7 @@ def _race(evaluation: Evaluation, model: Path, leg: PlannedLeg, threads: int, ro
         raced = race(
             Arm(BASELINE, leg.framework, model),
             [Arm(COPY, leg.framework, model)],
-            space.settings(measure, inputs, threads, hardware(leg.hardware).DEVICE),
+            space.settings(measure, inputs, threads, hardware(leg.hardware).DEVICE, Absent("not asked for")),
             Limits((rounds,), parse_duration(measure.budget), measure.seed),
             lambda name, found: True,
             progress,

@@ -15,13 +15,12 @@ import msgspec
 
 from gatekeeper.cache import Cache
 from gatekeeper.config.load import Loaded
-from gatekeeper.errors import NotMeasured, UsageError, nearest
+from gatekeeper.errors import UsageError
 from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.files import make_folder, write_atomic
 from gatekeeper.merge import report_verdict, target_report
-from gatekeeper.models.files import assess, digest, digest_files
-from gatekeeper.models.info import Assessment
-from gatekeeper.plan import Plan, PlannedLeg, make_plan
+from gatekeeper.models.files import digest, digest_files
+from gatekeeper.plan import choose_legs, make_plan, model_of
 from gatekeeper.progress import Progress
 from gatekeeper.records import (
     REPORT_SCHEMA,
@@ -60,7 +59,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
     """
     model, assessment = model_of(loaded)
     plan = make_plan(loaded, assessment)
-    legs = choose_legs(plan, options)
+    legs = choose_legs(plan, options.target, options.framework)
     make_folder(options.output)
     with _locked(options.output), workspace(Cache(options.cache), loaded.pipeline.measure) as space:
         _clear(options.output)
@@ -105,33 +104,6 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         version=version(),
     )
-
-
-def model_of(loaded: Loaded) -> tuple[Path, Assessment]:
-    """The model and what it is; a `UsageError` when there is none, or it cannot be read."""
-    path = loaded.model_path()
-    if path is None:
-        raise UsageError(f"{loaded.path}: names no model. Add `model: {{path: model.onnx}}` or pass --model.")
-    try:
-        return path, assess(path)
-    except NotMeasured as error:
-        raise UsageError(str(error)) from None
-
-
-def choose_legs(plan: Plan, options: Options) -> list[PlannedLeg]:
-    """The legs the command line asks for."""
-    for flag, value, known in (
-        ("--target", options.target, {leg.target for leg in plan.legs}),
-        ("--framework", options.framework, {leg.framework for leg in plan.legs}),
-    ):
-        if value is not None and value not in known:
-            raise UsageError(
-                f"{flag} '{value}' is not in the pipeline file{nearest(value, known) or '.'} It has {', '.join(sorted(known))}."
-            )
-    legs = [leg for leg in plan.legs if options.target in (None, leg.target) and options.framework in (None, leg.framework)]
-    if not legs:
-        raise UsageError(f"no leg has target '{options.target}' and framework '{options.framework}'. See `gatekeeper plan`.")
-    return legs
 
 
 def _run_stages(context: Context) -> list[StageReport]:

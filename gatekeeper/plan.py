@@ -13,10 +13,11 @@ from msgspec import Meta
 
 from gatekeeper.config.load import Loaded
 from gatekeeper.config.types import Target
+from gatekeeper.errors import NotMeasured, UsageError, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework
 from gatekeeper.hardware.selection import hardware
-from gatekeeper.models.files import digest
+from gatekeeper.models.files import assess, digest
 from gatekeeper.models.info import Assessment
 from gatekeeper.records import Record
 
@@ -58,10 +59,37 @@ class Plan(Record, frozen=True, kw_only=True):
         return [leg.id for leg in self.legs]
 
 
+def model_of(loaded: Loaded) -> tuple[Path, Assessment]:
+    """The model and what it is; a `UsageError` when there is none, or it cannot be read."""
+    path = loaded.model_path()
+    if path is None:
+        raise UsageError(f"{loaded.path}: names no model. Add `model: {{path: model.onnx}}` or pass --model.")
+    try:
+        return path, assess(path)
+    except NotMeasured as error:
+        raise UsageError(str(error)) from None
+
+
 def make_plan(loaded: Loaded, model: Assessment) -> Plan:
     """Every leg and variant the pipeline file asks for."""
     legs = [_leg(loaded, target, name, model) for target in loaded.targets for name in loaded.frameworks(target)]
     return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=digest(loaded.path), legs=legs)
+
+
+def choose_legs(plan: Plan, target: str | None, framework: str | None) -> list[PlannedLeg]:
+    """The legs the command line asks for; None asks for all."""
+    for flag, value, known in (
+        ("--target", target, {leg.target for leg in plan.legs}),
+        ("--framework", framework, {leg.framework for leg in plan.legs}),
+    ):
+        if value is not None and value not in known:
+            raise UsageError(
+                f"{flag} '{value}' is not in the pipeline file{nearest(value, known) or '.'} It has {', '.join(sorted(known))}."
+            )
+    legs = [leg for leg in plan.legs if target in (None, leg.target) and framework in (None, leg.framework)]
+    if not legs:
+        raise UsageError(f"no leg has target '{target}' and framework '{framework}'. See `gatekeeper plan`.")
+    return legs
 
 
 def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> PlannedLeg:
@@ -112,8 +140,6 @@ def github_matrix(plan: Plan) -> str:
 
 def read_plan(path: Path) -> Plan:
     """A plan written by `gatekeeper plan --format json`."""
-    from gatekeeper.errors import UsageError
-
     try:
         return msgspec.json.decode(path.read_bytes(), type=Plan)
     except OSError as error:

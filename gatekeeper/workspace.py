@@ -14,6 +14,7 @@ from gatekeeper import protocol
 from gatekeeper.cache import Cache
 from gatekeeper.config.types import Measure
 from gatekeeper.config.units import parse_duration, parse_size
+from gatekeeper.measure.energy._base import Absent, Meter
 from gatekeeper.measure.isolate import run_job
 from gatekeeper.measure.memory import available
 from gatekeeper.measure.rounds import Settings
@@ -31,7 +32,7 @@ class Workspace:
     timeout_s: float
     memory_limit: int
 
-    def settings(self, measure: Measure, inputs: Path, threads: int, device: str) -> Settings:
+    def settings(self, measure: Measure, inputs: Path, threads: int, device: str, meter: Meter | Absent) -> Settings:
         """How rounds are measured here."""
         return Settings(
             scratch=self.scratch,
@@ -42,6 +43,7 @@ class Workspace:
             block_ms=measure.block_ms,
             timeout_s=self.timeout_s,
             memory_limit=self.memory_limit,
+            meter=meter,
         )
 
     @contextmanager

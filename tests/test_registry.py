@@ -12,7 +12,17 @@ import pytest
 from gatekeeper.errors import ExitCode, UsageError
 from gatekeeper.registry import Registry
 
-FOLDERS = ["cli", "frameworks", "gates", "hardware.targets", "models.formats", "reports", "stages", "evaluate.datasets"]
+FOLDERS = [
+    "cli",
+    "frameworks",
+    "gates",
+    "hardware.targets",
+    "models.formats",
+    "reports",
+    "stages",
+    "evaluate.datasets",
+    "measure.energy",
+]
 
 GATE = '''
 from typing import Annotated

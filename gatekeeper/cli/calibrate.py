@@ -49,16 +49,14 @@ def command(
     """
     import msgspec
 
-    from gatekeeper.cache import default_folder
+    from gatekeeper.cache import Cache, default_folder
     from gatekeeper.calibrate import calibrate
     from gatekeeper.cli._terminal import watching
     from gatekeeper.config.load import load
     from gatekeeper.errors import ExitCode
-    from gatekeeper.pipeline import Options
 
-    options = Options(output=Path(), cache=cache_dir or default_folder(), target=target, framework=framework)
     with watching(quiet) as progress:
-        found = calibrate(load(file, model), options, rounds, effect, progress)
+        found = calibrate(load(file, model), Cache(cache_dir or default_folder()), target, framework, rounds, effect, progress)
     if form == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:

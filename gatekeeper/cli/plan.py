@@ -19,8 +19,7 @@ def command(file: Path, model: Path | None, form: str) -> None:
     import msgspec
 
     from gatekeeper.config.load import load
-    from gatekeeper.pipeline import model_of
-    from gatekeeper.plan import github_matrix, make_plan
+    from gatekeeper.plan import github_matrix, make_plan, model_of
 
     loaded = load(file, model)
     plan = make_plan(loaded, model_of(loaded)[1])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from gatekeeper import protocol
 from gatekeeper.errors import NotMeasured
+from gatekeeper.measure.energy._base import Absent, Meter, per_inference
 from gatekeeper.measure.isolate import Worker
 from gatekeeper.measure.memory import Footprint
 from gatekeeper.records import RoundData
@@ -45,6 +46,7 @@ class Settings:
     block_ms: float
     timeout_s: float
     memory_limit: int
+    meter: Meter | Absent = field(default_factory=lambda: Absent("not asked for"))
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class _Running:
     preempted: int | None = 0
     overhead_ns: int = 0
     saturated_per_s: float | None = None
+    joules: float = 0.0
 
 
 def measure_round(index: int, arms: Sequence[Arm], settings: Settings, order: random.Random) -> Round:
@@ -145,10 +148,12 @@ def _load(r: _Running, settings: Settings) -> None:
 
 
 def _block(r: _Running, settings: Settings, least: int) -> None:
+    before = settings.meter.read()
     r.worker.resume()
     request = protocol.Block(duration_ns=int(settings.block_ms * 1e6), least=least)
     timed = r.worker.ask(request, protocol.Timed, settings.timeout_s, quiet=True)
     r.worker.suspend()
+    r.joules += settings.meter.since(before, timed.wall_ns, timed.cpu_ns)
     r.latencies += timed.latencies_ns
     r.first_tokens += timed.first_tokens_ns
     r.cpu_ns += timed.cpu_ns
@@ -194,6 +199,7 @@ def _summarise(index: int, r: _Running, threads: int) -> RoundData:
         first_token_ns=float(np.median(r.first_tokens)) if r.first_tokens else None,
         yielded_per_s=_per_second(r.yielded, r.wall_ns),
         preempted_per_s=_per_second(r.preempted, r.wall_ns),
+        joules=per_inference(r.joules, latencies.size),
         overhead_ns=r.overhead_ns,
     )
 

@@ -20,12 +20,14 @@ from gatekeeper.hardware.selection import hardware
 from gatekeeper.judge import judge_gate, unmeasured_gate, variant_verdict
 from gatekeeper.measure import memory
 from gatekeeper.measure.conditions import conditions, warnings
+from gatekeeper.measure.energy._base import Absent, Meter
+from gatekeeper.measure.energy._base import meter as energy_meter
 from gatekeeper.measure.race import Limits, Race, control_interval, performance, race, samples
 from gatekeeper.measure.rounds import BASELINE, Arm
 from gatekeeper.merge import target_report
 from gatekeeper.optimize import Made, make_variant, missing_packages
 from gatekeeper.plan import PlannedLeg, PlannedVariant
-from gatekeeper.records import Artifact, GateResult, LegReport, StageReport, VariantReport, Verdict
+from gatekeeper.records import Artifact, Energy, GateResult, LegReport, StageReport, VariantReport, Verdict
 from gatekeeper.stages._base import Context, report
 from gatekeeper.stats.looks import look_alpha, schedule
 
@@ -75,6 +77,7 @@ class _Leg:
         self.threads = threads_of(self.target, self.measure)
         self.budget_s = parse_duration(self.measure.budget)
         self.looks = schedule(self.measure.max_rounds)
+        self.meter: Meter | Absent = Absent("nothing was measured")
         self.alpha = look_alpha(len(self.looks), context.attempt)
 
     def run(self) -> tuple[LegReport, list[VariantReport]]:
@@ -110,6 +113,7 @@ class _Leg:
             budget_s=self.budget_s if raced.rounds else 0.0,
             stopped=raced.stopped if raced.rounds else "",
             conditions=found,
+            energy=Energy(method=self.meter.method, kind=self.meter.kind, note=self.meter.note),
             notes=warnings(found) if found else [],
             total_s=time.monotonic() - started,
         )
@@ -162,7 +166,8 @@ class _Leg:
         """Measure; an error concerns the whole leg."""
         space = self.context.space
         inputs = space.scratch / "inputs.npz"
-        settings = space.settings(self.measure, inputs, self.threads, self.device)
+        self.meter = energy_meter(self.device, space.cache)
+        settings = space.settings(self.measure, inputs, self.threads, self.device, self.meter)
         arms = [Arm(c.planned.id, self.leg.framework, c.made.folder) for c in made if c.made]
         candidates = {c.planned.id: c for c in made}
         stop = Limits(self.looks, self.budget_s, self.measure.seed)
