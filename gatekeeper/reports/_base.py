@@ -16,8 +16,9 @@ from typing import Protocol, cast
 
 import msgspec
 
+from gatekeeper.config.units import format_duration
 from gatekeeper.errors import UsageError
-from gatekeeper.records import GateResult, Report, VariantReport, Verdict
+from gatekeeper.records import GateResult, LegReport, Report, VariantReport, Verdict
 from gatekeeper.registry import Registry
 
 REGISTRY = Registry("reports")
@@ -126,6 +127,15 @@ def headline(report: Report) -> str:
         if s.verdict is not Verdict.PASS and s.reason not in said and not s.reason.startswith("not run, because")
     ]
     return "; ".join(dict.fromkeys(reasons)) or "nothing was measured"
+
+
+def effort(leg: LegReport) -> str:
+    """What measuring took of what it may take, and what ended it."""
+    took = f"{leg.rounds} of at most {leg.max_rounds} rounds in {leg.measuring_s:.0f} s"
+    if leg.budget_s:
+        took += f", {leg.measuring_s / leg.budget_s:.0%} of the budget of {format_duration(leg.budget_s)}"
+    ended = {"decided": "every gate was decided", "rounds": "no rounds were left", "budget": "the budget was used up"}
+    return f"{took}; {ended[leg.stopped]}" if leg.stopped else took
 
 
 def read_report(path: Path) -> Report:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from gatekeeper.config.units import format_bytes
-from gatekeeper.records import GateResult, LegReport, Performance, Quality, Report, TargetReport, VariantReport, Verdict
-from gatekeeper.reports._base import MARKS, WORDS, common_limit, headline, interval, limit, plain
+from gatekeeper.records import (
+    Conditions,
+    Energy,
+    GateResult,
+    LegReport,
+    Performance,
+    Quality,
+    Report,
+    TargetReport,
+    VariantReport,
+    Verdict,
+)
+from gatekeeper.reports._base import MARKS, WORDS, common_limit, effort, headline, interval, limit, plain
 
 FILE_NAME = "report.md"
 
@@ -95,29 +107,42 @@ def _details(report: Report, target: TargetReport) -> str:
     measured = [(name, performance, variant) for name, performance, variant in rows if performance]
     if not measured:
         return ""
-    head = ["", "p50", "p95", "p99", "per second", "peak memory", "file", "load", "CPU", "quality"]
+    columns = [c for c in _COLUMNS if c in _ALWAYS or any(_COLUMNS[c](p) for _, p, _ in measured)]
+    head = ["", *columns, "file", "quality"]
     lines = [_row(head), _row(["---"] * len(head))]
-    for name, performance, variant in measured:
+    for name, p, variant in measured:
         size = format_bytes(variant.artifact.bytes) if variant and variant.artifact else format_bytes(report.model.bytes)
         quality = variant.quality if variant else next((leg.quality for leg in target.legs if leg.quality), None)
-        lines.append(_row([_code(name), *_numbers(performance, size), _quality(quality)]))
-    notes = [line for leg in target.legs for line in _leg_notes(leg)]
+        lines.append(_row([_code(name), *(_COLUMNS[c](p) or "?" for c in columns), size, _quality(quality)]))
+    notes = [*(f"- {_text(note)}" for note in target.notes), *(line for leg in target.legs for line in _leg_notes(leg))]
     return "\n".join(
         ["<details><summary>Measurements on " + _text(target.name) + "</summary>\n", *lines, "", *notes, "\n</details>"]
     )
 
 
-def _numbers(p: Performance, size: str) -> list[str]:
-    peak = format_bytes(p.peak_bytes) if p.peak_bytes is not None else "?"
-    times = [f"{ns / 1e6:.3g} ms" for ns in (p.p50_ns, p.p95_ns, p.p99_ns)]
-    return [
-        *times,
-        f"{p.throughput_per_s:,.0f}" if p.throughput_per_s >= 100 else f"{p.throughput_per_s:.3g}",
-        peak,
-        size,
-        f"{p.load_ns / 1e6:.3g} ms",
-        f"{p.cpu_utilisation:.0%}",
-    ]
+def _ms(ns: float | None) -> str:
+    return "" if ns is None else f"{ns / 1e6:.3g} ms"
+
+
+def _rate(per_s: float | None) -> str:
+    return "" if per_s is None else f"{per_s:,.0f}" if per_s >= 100 else f"{per_s:.3g}"
+
+
+_COLUMNS: dict[str, Callable[[Performance], str]] = {
+    "p50": lambda p: _ms(p.p50_ns),
+    "p95": lambda p: _ms(p.p95_ns),
+    "p99": lambda p: _ms(p.p99_ns),
+    "first token": lambda p: _ms(p.first_token_ns),
+    "per second": lambda p: _rate(p.throughput_per_s),
+    "saturated": lambda p: _rate(p.saturated_per_s),
+    "peak memory": lambda p: format_bytes(p.peak_bytes) if p.peak_bytes is not None else "",
+    "load": lambda p: _ms(p.load_ns),
+    "CPU": lambda p: f"{p.cpu_utilisation:.0%}",
+    "energy": lambda p: f"{1000 * p.joules:.3g} mJ" if p.joules is not None else "",
+}
+"""What is shown of an arm; an empty cell is not known."""
+
+_ALWAYS = {"p50", "p95", "p99", "per second", "peak memory", "load", "CPU"}
 
 
 def _leg_notes(leg: LegReport) -> list[str]:
@@ -125,23 +150,45 @@ def _leg_notes(leg: LegReport) -> list[str]:
     if leg.environment:
         e = leg.environment
         packages = ", ".join(f"{name} {version}" for name, version in e.packages.items())
+        machine = ", ".join(filter(None, [*e.accelerators, e.governor and f"governor {e.governor}"]))
         notes.append(
-            f"- {_code(leg.id)} ran on {_text(e.cpu)} ({_text(' '.join(e.isa))}), {e.threads} threads, "
-            f"{_text(e.os)}, {_text(packages)}"
+            f"{leg.id} ran on {e.cpu} ({' '.join(e.isa)}), {e.threads} threads, {e.os}, {packages}" + (machine and f", {machine}")
         )
     if leg.rounds:
-        notes.append(
-            f"- {leg.rounds} of at most {leg.max_rounds} rounds in {leg.measuring_s:.0f} s, "
-            f"seed {leg.seed}, attempt {leg.attempt}"
-        )
+        notes.append(f"{effort(leg)}; seed {leg.seed}, attempt {leg.attempt}")
     if leg.control:
         c = leg.control
         notes.append(
-            f"- two copies of the baseline measured {_ratio(c.observed)}x of each other ({_ratio(c.lower)}–{_ratio(c.upper)}): "
+            f"two copies of the baseline measured {_ratio(c.observed)}x of each other ({_ratio(c.lower)}–{_ratio(c.upper)}): "
             "the noise of this runner"
         )
-    notes += [f"- {_text(note)}" for note in leg.notes]
-    return notes
+    if leg.conditions:
+        notes.append(_conditions(leg.conditions))
+    if leg.energy:
+        notes.append(_energy(leg.energy))
+    if leg.baseline and leg.baseline.rounds:
+        notes.append(f"timing itself adds {leg.baseline.rounds[0].overhead_ns / 1000:.2g} µs to each latency")
+    return [f"- {_text(note)}" for note in (*notes, *leg.notes)]
+
+
+def _conditions(c: Conditions) -> str:
+    """What else the machine did, in one line."""
+    said = []
+    if c.other_cpu is not None:
+        said.append(f"other processes took {c.other_cpu:.0%} of the CPU")
+    if c.steal is not None:
+        said.append(f"the hypervisor {c.steal:.1%}")
+    if c.frequency_mhz:
+        low, high = c.frequency_mhz
+        said.append(f"clock {low:.0f}" + (f" to {high:.0f}" if round(high) != round(low) else "") + " MHz")
+    heat = "throttling: this system does not tell" if c.throttle_events is None else f"throttled {c.throttle_events} times"
+    return "while measuring: " + ", ".join([*said, heat])
+
+
+def _energy(e: Energy) -> str:
+    if e.kind == "none":
+        return f"energy: {e.note}"
+    return f"energy per inference: {'an estimate' if e.kind == 'estimate' else 'measured'} by {e.method}; {e.note}"
 
 
 def _stages(report: Report) -> str:

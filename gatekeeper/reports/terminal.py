@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatekeeper.records import GateResult, Report, Verdict
-from gatekeeper.reports._base import WORDS, common_limit, headline, interval, limit, plain
+from gatekeeper.reports._base import WORDS, common_limit, effort, headline, interval, limit, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -60,6 +60,10 @@ def renderables(report: Report) -> list[RenderableType]:
         for leg in target.legs:
             if leg.error:
                 parts.append(Text(f"  {plain(leg.id)}: {plain(leg.error)}", style=_COLORS[Verdict.ERROR]))
+            if leg.stopped in ("rounds", "budget"):
+                parts.append(Text(f"  {plain(leg.id)}: {effort(leg)}", style="dim"))
+            parts += [Text(f"  {plain(leg.id)}: {plain(note)}", style="dim") for note in leg.notes]
+        parts += [Text(f"  {plain(target.name)}: {plain(note)}", style="dim") for note in target.notes]
         for variant in target.variants:
             if variant.verdict is Verdict.SKIP or (variant.verdict is Verdict.ERROR and variant.artifact is None):
                 parts.append(Text(f"  {plain(variant.id)}: {plain(variant.reason)}", style=_COLORS[variant.verdict]))
