@@ -455,6 +455,9 @@ def test_garbage_on_the_answer_pipe(worker: Worker, destination: Path, line: byt
         '"latencies_ns":[1000],"cpu_ns":1000,"wall_ns":-1000',
         '"latencies_ns":[1000],"cpu_ns":1000,"wall_ns":900000000000000',
         '"latencies_ns":[1000],"cpu_ns":-1000,"wall_ns":1000',
+        '"latencies_ns":[1000],"first_tokens_ns":[0],"cpu_ns":1000,"wall_ns":2000',
+        '"latencies_ns":[1000],"first_tokens_ns":[1500],"cpu_ns":1000,"wall_ns":2000',
+        '"latencies_ns":[1000],"cpu_ns":1000,"wall_ns":2000,"preempted":-1',
         '"latencies_ns":[1000],"cpu_ns":' + "9" * 400 + ',"wall_ns":1000',
     ],
     ids=lambda body: body[:60],
@@ -464,6 +467,16 @@ def test_a_clock_that_makes_no_sense(worker: Worker, destination: Path, body: st
         answer_raw(worker, destination, ('{"answer":"timed",' + body + "}\n").encode(), protocol.Timed)
     assert caught.value.kind == "garbage"
     assert_gone(worker.pid)
+
+
+@linux
+@pytest.mark.parametrize(
+    "body", ['"inferences":-1,"wall_ns":1', '"inferences":1,"wall_ns":0', '"inferences":1,"wall_ns":900000000000000']
+)
+def test_a_throughput_that_makes_no_sense(worker: Worker, destination: Path, body: str) -> None:
+    with pytest.raises(NotMeasured) as caught:
+        answer_raw(worker, destination, ('{"answer":"saturated",' + body + "}\n").encode(), protocol.Saturated)
+    assert caught.value.kind == "garbage"
 
 
 @linux

@@ -1,0 +1,173 @@
+"""What must not be believed is not: time too short, clocks that lie, too few examples, a busy machine, one more attempt."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import install_plugin, write_project
+
+CLOCKS = """
+import time
+from pathlib import Path
+from gatekeeper.frameworks import onnx_runtime as ort
+
+EXTRA, REQUIRES = "none", ("onnxruntime",)
+TECHNIQUES = {name: name for name in ("fine", "fast_clock", "stopped_clock", "backward_clock", "ticking_clock")}
+real = time.perf_counter_ns
+
+def supports(model_format, device): return None
+def defaults(device): return ("fine",)
+def refuses(technique, model, calibrated): return None
+
+def optimize(job):
+    ort._fp16(job, job.destination / "model.onnx")
+    (job.destination / "technique").write_text(job.technique)
+
+class Session:
+    def __init__(self, path, threads, device):
+        mark = Path(path) / "technique"
+        technique = mark.read_text() if mark.exists() else "fine"
+        self.inner = ort.open_session(path, threads, device)
+        self.inputs, self.outputs = self.inner.inputs, self.inner.outputs
+        self.slow = technique == "ticking_clock"
+        start, self.ticks = real(), 0
+        if technique == "fast_clock": time.perf_counter_ns = lambda: start + 50 * (real() - start)
+        if technique == "stopped_clock": time.perf_counter_ns = lambda: start
+        if technique == "backward_clock": time.perf_counter_ns = lambda: start - (real() - start)
+        if technique == "ticking_clock": time.perf_counter_ns = self.tick
+    def tick(self):
+        self.ticks += 1
+        return self.ticks * 1_000_000
+    def run(self, feed):
+        if self.slow: time.sleep(0.004)
+        return self.inner.run(feed)
+
+def open_session(path, threads, device): return Session(path, threads, device)
+"""
+
+
+@pytest.fixture(scope="module")
+def clocks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return install_plugin(tmp_path_factory.mktemp("clocks"), {"clocks": CLOCKS}, "[gatekeeper.frameworks]\nclocks = clocks\n")
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "gatekeeper-report/report.json").read_text())
+    return found
+
+
+def gate_of(variant: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(g for g in variant["gates"] if g["gate"] == name)
+    return found
+
+
+def change(file: Path, old: str, new: str) -> Path:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    return file
+
+
+def test_a_clock_that_lies_is_an_error_of_that_variant_alone(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
+    file = write_project(tmp_path, "fine, fast_clock, backward_clock", "clocks")
+    assert gatekeeper("run", file, env=clocks).returncode == 0
+    variants = {v["technique"]: v for v in report_of(tmp_path)["targets"][0]["variants"]}
+    assert variants["fine"]["verdict"] == "pass"
+    for name in ("fast_clock", "backward_clock"):
+        assert variants[name]["verdict"] == "error"
+        assert "clock makes no sense" in variants[name]["reason"]
+
+
+def test_a_clock_that_stands_still_ends_in_a_timeout(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
+    file = change(write_project(tmp_path, "stopped_clock", "clocks"), "timeout: 8s", "timeout: 2s")
+    assert gatekeeper("run", file, env=clocks).returncode == 4
+    assert "no answer within 2 s" in report_of(tmp_path)["targets"][0]["variants"][0]["reason"]
+
+
+def test_readings_without_any_variance_are_an_error(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
+    """Each arm's every latency reads exactly one millisecond: no noise at all, and no knowledge either."""
+    file = change(write_project(tmp_path, "ticking_clock", "clocks"), "stability: disabled", "stability: {max_variation: 0.5}")
+    assert gatekeeper("run", file, env=clocks).returncode == 4
+    found = gate_of(report_of(tmp_path)["targets"][0]["variants"][0], "stability")
+    assert found["verdict"] == "error"
+    assert "the clock is too coarse" in found["reason"]
+
+
+def test_a_budget_for_one_round_decides_nothing_and_says_what_would(
+    clocks: dict[str, str], gatekeeper: Any, tmp_path: Path
+) -> None:
+    file = change(write_project(tmp_path, "fine", "clocks"), "max_rounds: 2", "max_rounds: 24, budget: 10ms")
+    run = gatekeeper("run", file, env=clocks)
+    assert run.returncode == 3
+    found = gate_of(report_of(tmp_path)["targets"][0]["variants"][0], "speedup")
+    assert found["verdict"] == "inconclusive"
+    assert "one round bounds nothing: the budget of 10ms ended after it" in found["reason"]
+    assert "set `measure.budget` to at least" in found["reason"]
+    [leg] = report_of(tmp_path)["targets"][0]["legs"]
+    assert (leg["rounds"], leg["stopped"]) == (1, "budget")
+    assert "the budget was used up" in run.stdout
+
+
+def test_three_examples_show_nothing(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
+    file = write_project(tmp_path, "fine", "clocks")
+    whole = np.load(tmp_path / "eval.npz")
+    first = [int(np.flatnonzero(whole["y"] == label)[0]) for label in (0, 1, 2)]
+    np.savez(tmp_path / "eval.npz", x=whole["x"][first], y=whole["y"][first])
+    run = gatekeeper("run", file, env=clocks)
+    assert run.returncode in (3, 4), run.stdout
+    report = report_of(tmp_path)
+    assert report["verdict"] in ("inconclusive", "error")
+    assert "examples" in run.stdout
+
+
+def test_later_attempts_ask_for_more(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
+    """The same rounds bound less in a later attempt, however it is told of."""
+    file = write_project(tmp_path, "fine", "clocks")
+    for words, env, attempt in ((("--attempt", "3"), {}, 3), ((), {"GITHUB_RUN_ATTEMPT": "10"}, 10), ((), {}, 1)):
+        gatekeeper("run", file, *words, env={"GITHUB_RUN_ATTEMPT": ""} | clocks | env)
+        report = report_of(tmp_path)
+        assert report["targets"][0]["legs"][0]["attempt"] == attempt
+    speed = gate_of(report["targets"][0]["variants"][0], "speedup")
+    assert speed["lower"] < speed["observed"] < speed["upper"]
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+@pytest.fixture
+def busy_machine() -> Iterator[None]:
+    """Two loops that want a core each."""
+    context = multiprocessing.get_context("spawn")
+    loops = [context.Process(target=spin, daemon=True) for _ in range(2)]
+    for loop in loops:
+        loop.start()
+    yield
+    for loop in loops:
+        loop.kill()
+        loop.join()
+
+
+@pytest.mark.usefixtures("busy_machine")
+def test_on_a_busy_machine_a_fast_variant_is_not_failed_and_the_load_is_named(
+    example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path
+) -> None:
+    run = gatekeeper("run", example("digits-mlp") / "edge_ai_pipeline.yaml")
+    report = report_of(tmp_path)
+    assert run.returncode == 0, run.stdout
+    [leg] = report["targets"][0]["legs"]
+    assert leg["conditions"]["other_cpu"] > 0.1
+    assert "other processes took" in run.stdout
+
+
+@pytest.mark.usefixtures("busy_machine")
+def test_on_a_busy_machine_a_slow_variant_does_not_pass(example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path) -> None:
+    assert gatekeeper("run", example("digits-cnn") / "edge_ai_pipeline.yaml").returncode in (1, 3)
+    assert all(v["verdict"] != "pass" for v in report_of(tmp_path)["targets"][0]["variants"])

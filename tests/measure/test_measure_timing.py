@@ -1,0 +1,128 @@
+"""What a worker times: single inferences, tokens of a text model, and many callers at once."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gatekeeper import protocol
+from gatekeeper.errors import NotMeasured
+from gatekeeper.measure.timing import WARM_UP_INFERENCES, Timer, overhead_ns
+
+FEEDS: list[dict[str, Any]] = [{"x": i} for i in range(5)]
+
+
+def spin(ns: int) -> None:
+    end = time.perf_counter_ns() + ns
+    while time.perf_counter_ns() < end:
+        pass
+
+
+class Sleeper:
+    """Sleeps 2 ms an inference, so that several callers end several times as many."""
+
+    inputs, outputs = ("x",), ("y",)
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.most, self._inside, self._lock = 0, 0, threading.Lock()
+
+    def run(self, feed: dict[str, Any]) -> list[Any]:
+        with self._lock:
+            self._inside += 1
+            self.most = max(self.most, self._inside)
+            self.seen.append(feed["x"])
+        time.sleep(0.002)
+        with self._lock:
+            self._inside -= 1
+        return []
+
+
+class Shared(Sleeper):
+    CONCURRENT = True
+
+
+class Writer(Sleeper):
+    """Takes 4 ms to its first token and 1 ms to each of the others."""
+
+    def __init__(self, tokens: int = 5) -> None:
+        super().__init__()
+        self.tokens = tokens
+
+    def generate(self, feed: dict[str, Any]) -> Iterator[int]:
+        self.seen.append(feed["x"])
+        spin(4_000_000)
+        for token in range(self.tokens):
+            yield token
+            spin(1_000_000)
+
+
+def test_a_block_takes_the_feeds_in_turn_and_goes_on_where_the_last_one_stopped() -> None:
+    session = Sleeper()
+    timer = Timer(session, FEEDS)
+    for _ in range(2):
+        assert len(timer.block(protocol.Block(duration_ns=0, least=4)).latencies_ns) == 4
+    assert session.seen == [i % len(FEEDS) for i in range(2 * (WARM_UP_INFERENCES + 4))]
+
+
+def test_latencies_are_those_of_the_calls() -> None:
+    timed = Timer(Sleeper(), FEEDS).block(protocol.Block(duration_ns=20_000_000, least=3))
+    assert min(timed.latencies_ns) >= 2_000_000
+    assert timed.wall_ns >= max(20_000_000, sum(timed.latencies_ns))
+    assert timed.first_tokens_ns == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell context switches apart")
+def test_a_session_that_sleeps_gives_the_cpu_away_once_an_inference() -> None:
+    timed = Timer(Sleeper(), FEEDS).block(protocol.Block(duration_ns=0, least=30))
+    assert timed.yielded is not None and timed.yielded >= 30
+    assert timed.preempted is not None and timed.preempted >= 0
+
+
+def test_tokens_of_a_text_model_are_timed_one_by_one() -> None:
+    session = Writer(tokens=5)
+    timed = Timer(session, FEEDS).block(protocol.Block(duration_ns=0, least=8))
+    assert (len(timed.first_tokens_ns), len(timed.latencies_ns)) == (2, 8)
+    assert min(timed.first_tokens_ns) >= 4_000_000
+    assert all(ns >= 1_000_000 for ns in timed.latencies_ns)
+    assert sum(timed.latencies_ns) + sum(timed.first_tokens_ns) <= timed.wall_ns
+
+
+@pytest.mark.parametrize("tokens", [0, 1])
+def test_a_model_that_writes_no_second_token_has_no_time_per_token(tokens: int) -> None:
+    with pytest.raises(NotMeasured, match="fewer than two tokens"):
+        Timer(Writer(tokens), FEEDS).block(protocol.Block(duration_ns=0, least=1))
+
+
+def test_saturation_keeps_as_many_inferences_in_flight_as_there_are_callers() -> None:
+    session = Shared()
+    alone = Timer(session, FEEDS).saturate(protocol.Saturate(duration_ns=60_000_000, callers=1))
+    assert session.most == 1
+    four = Timer(session, FEEDS).saturate(protocol.Saturate(duration_ns=60_000_000, callers=4))
+    assert session.most == 4
+    assert four.inferences / four.wall_ns > 2 * alone.inferences / alone.wall_ns
+    assert four.wall_ns >= 60_000_000
+
+
+@pytest.mark.parametrize("session", [Sleeper(), Writer()])
+def test_a_session_for_one_caller_is_not_saturated(session: Sleeper) -> None:
+    assert Timer(session, FEEDS).saturate(protocol.Saturate(duration_ns=1, callers=2)).inferences == 0
+    assert session.seen == []
+
+
+def test_an_error_of_one_caller_is_that_of_all() -> None:
+    class Failing(Shared):
+        def run(self, feed: dict[str, Any]) -> list[Any]:
+            raise RuntimeError("out of handles")
+
+    with pytest.raises(RuntimeError, match="out of handles"):
+        Timer(Failing(), FEEDS).saturate(protocol.Saturate(duration_ns=1, callers=2))
+
+
+def test_the_overhead_is_of_an_empty_call() -> None:
+    assert 0 < overhead_ns() < 100_000
