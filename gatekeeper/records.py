@@ -97,6 +97,7 @@ class RoundData(Record, frozen=True, kw_only=True):
     preempted_per_s: Annotated[float | None, Meta(description="Involuntary context switches per second of timing.")] = None
     joules: Annotated[float | None, Meta(description="Energy per inference, by the leg's `energy`.")] = None
     overhead_ns: Annotated[int, Meta(description="What timing itself adds to one latency.")] = 0
+    tick_ns: Annotated[int, Meta(description="Smallest step between two latencies: how fine the clock is.")] = 0
 
 
 class Performance(Record, frozen=True, kw_only=True):

@@ -25,10 +25,12 @@ def command(folder: Path, cache_dir: Path | None) -> int:
     import subprocess
     import sys
 
+    from gatekeeper.cache import default_folder
     from gatekeeper.cli.run import execute
     from gatekeeper.errors import NotMeasured
     from gatekeeper.files import make_folder
     from gatekeeper.hardware.machine import installed
+    from gatekeeper.pipeline import Options
     from gatekeeper.version import install_hint
 
     if lacking := [name for name in ("scikit-learn", "skl2onnx", "onnxruntime") if installed(name) is None]:
@@ -45,7 +47,8 @@ def command(folder: Path, cache_dir: Path | None) -> int:
             raise NotMeasured("crash", f"the demo model could not be trained; see above. {install_hint('demo')}")
     pipeline = folder / "edge_ai_pipeline.yaml"
     click.echo(f"gatekeeper run {pipeline} --output {folder / 'report'}", err=True)
-    return execute(pipeline, None, None, None, folder / "report", cache_dir, defer_verdict=False, quiet=False)
+    options = Options(output=folder / "report", cache=cache_dir or default_folder(), reproduce=f"gatekeeper run {pipeline}")
+    return execute(pipeline, None, options, quiet=False)
 
 
 def _source() -> Path:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from gatekeeper.errors import ExitCode
+    from gatekeeper.pipeline import Options
 
 
 @click.command(short_help="Optimize, measure and judge; write the reports.")
@@ -19,6 +24,10 @@ import click
 @click.option(
     "--cache-dir", type=click.Path(path_type=Path, file_okay=False), help="Where work is kept [default: the user's cache]."
 )
+@click.option(
+    "--attempt", type=click.IntRange(min=1),
+    help="Which attempt at this commit this is; all together share one error budget [default: GITHUB_RUN_ATTEMPT, else 1].",
+)  # fmt: skip
 @click.option("--defer-verdict", is_flag=True, help="Exit 0 when a gate fails or is undecided: a merged report decides.")
 @click.option("--quiet", is_flag=True, help="No progress; only the result.")
 def command(
@@ -28,6 +37,7 @@ def command(
     framework: str | None,
     output: Path,
     cache_dir: Path | None,
+    attempt: int | None,
     defer_verdict: bool,
     quiet: bool,
 ) -> int:
@@ -37,46 +47,39 @@ def command(
     reports. Progress goes to standard error, the result to standard output. A target this machine is not is reported as
     not measured: name the ones it is with --target.
     """
-    return execute(file, model, target, framework, output, cache_dir, defer_verdict, quiet)
-
-
-def execute(
-    file: Path,
-    model: Path | None,
-    target: str | None,
-    framework: str | None,
-    output: Path,
-    cache_dir: Path | None,
-    defer_verdict: bool,
-    quiet: bool,
-) -> int:
-    """Run a pipeline file and write its reports; the exit code."""
     import os
 
     from gatekeeper.cache import default_folder
-    from gatekeeper.cli._terminal import show, watching
-    from gatekeeper.config.load import load
     from gatekeeper.errors import ExitCode
-    from gatekeeper.judge import exit_code
-    from gatekeeper.pipeline import Options, attempt_from, run
-    from gatekeeper.reports._write import write_reports
+    from gatekeeper.pipeline import Options, attempt_from
 
-    loaded = load(file, model)
     options = Options(
         output=output,
         cache=cache_dir or default_folder(),
         target=target,
         framework=framework,
-        attempt=attempt_from(os.environ),
+        attempt=attempt or attempt_from(os.environ),
         reproduce=_reproduce(file, model, target, framework),
     )
+    code = execute(file, model, options, quiet)
+    return 0 if defer_verdict and code in (ExitCode.FAILED, ExitCode.INCONCLUSIVE) else int(code)
+
+
+def execute(file: Path, model: Path | None, options: Options, quiet: bool) -> ExitCode:
+    """Run a pipeline file, write its reports and show the result."""
+    from gatekeeper.cli._terminal import show, watching
+    from gatekeeper.config.load import load
+    from gatekeeper.judge import exit_code
+    from gatekeeper.pipeline import run
+    from gatekeeper.reports._write import write_reports
+
+    loaded = load(file, model)
     with watching(quiet) as progress:
         report = run(loaded, options, progress)
-    written = write_reports(report, output)
+    written = write_reports(report, options.output)
     show(report)
     click.echo(f"\nreports: {', '.join(str(path) for path in written)}")
-    code = exit_code(report)
-    return 0 if defer_verdict and code in (ExitCode.FAILED, ExitCode.INCONCLUSIVE) else int(code)
+    return exit_code(report)
 
 
 def _reproduce(file: Path, model: Path | None, target: str | None, framework: str | None) -> str:

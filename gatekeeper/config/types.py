@@ -382,7 +382,7 @@ class Measure(Section, frozen=True, kw_only=True):
 
     budget: Annotated[Duration, Meta(description="Longest time to spend on rounds, per leg.")] = "10m"
     max_rounds: Annotated[int, Meta(ge=2, le=MAX_ROUNDS, description="Most rounds; a clear case stops at the first look.")] = 24
-    block_ms: Annotated[float, Meta(gt=0, le=10_000, description="Length of one block of inferences.")] = 25.0
+    block_ms: Annotated[float, Meta(gt=0, le=10_000, description="Length of one block of inferences.")] = 20.0
     blocks: Annotated[int, Meta(ge=1, le=100, description="Blocks per arm in a round, in random order.")] = 8
     batch_size: Annotated[int, Meta(ge=1, le=4096, description="Examples per inference, where the model allows it.")] = 1
     threads: Annotated[

@@ -29,8 +29,10 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """For people and for the pipeline file: `4m`, `25s`, rounded up, at least one second."""
-    whole = max(1, math.ceil(seconds))
+    """For people and for the pipeline file: `4m`, `25s`, rounded up; less than a second as it is."""
+    if 0 < seconds < 1:
+        return f"{seconds:.2g}s"
+    whole = math.ceil(seconds)
     return f"{whole}s" if whole < 120 else f"{math.ceil(whole / 60)}m"
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from gatekeeper.config.units import format_duration
 from gatekeeper.evidence import Effort, Evidence
 from gatekeeper.gates._base import unmeasured
-from gatekeeper.records import Decision, Verdict
+from gatekeeper.records import Decision, RoundData, Verdict
 from gatekeeper.stats.looks import LOOKS, MAX_ROUNDS
 from gatekeeper.stats.power import rounds_needed
 from gatekeeper.stats.rounds import log_ratios
 
+ROUNDING = 1e-9  # logarithms of equal ratios differ by less
 SPARE = 1.25  # a budget is suggested with this much room
 
 
@@ -34,10 +35,15 @@ def too_few(evidence: Evidence) -> Decision | None:
     )
 
 
+def clock_error(*arms: Sequence[RoundData]) -> float:
+    """How far a latency's quantile may be from the truth, in nanoseconds: half a tick of the clock."""
+    return max((r.tick_ns for arm in arms for r in arm), default=0) / 2
+
+
 def clock_too_coarse(numerators: Sequence[float], denominators: Sequence[float]) -> Decision | None:
     """An error where times of different processes tie: the clock, not the model, was then measured."""
     logs = log_ratios(numerators, denominators)
-    if logs is None or logs.size < 2 or float(logs.max() - logs.min()) > 0:
+    if logs is None or logs.size < 2 or float(logs.max() - logs.min()) > ROUNDING:
         return None
     return unmeasured(
         f"the clock is too coarse: all {logs.size} rounds read exactly the same; raise `measure.batch_size` or use a machine "

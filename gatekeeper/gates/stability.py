@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
-from gatekeeper.gates._rounds import clock_too_coarse, too_few, would_decide
+from gatekeeper.gates._rounds import clock_error, clock_too_coarse, too_few, would_decide
 from gatekeeper.records import Decision, RoundData, Verdict
 from gatekeeper.stats.rounds import ratio_interval
 
@@ -62,7 +62,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     [(slow, middle)] = ratios(evidence.baseline, rounds)
     if coarse := clock_too_coarse(slow, middle):
         return coarse
-    ratio = ratio_interval(slow, middle, evidence.alpha)
+    ratio = ratio_interval(slow, middle, evidence.alpha, clock_error(rounds))
     if not math.isfinite(ratio.observed):
         return unmeasured("the latencies are not numbers")
     observed, lower, upper = ratio.observed - 1, ratio.lower - 1, ratio.upper - 1

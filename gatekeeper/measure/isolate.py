@@ -138,8 +138,8 @@ class Worker:
                 self._stop.set()  # the reader then queues what there is, and that no more will come
                 self._reader.join()
             if sample:
-                sample(count % FULL_SAMPLE_EVERY == 0)
                 count += 1
+                sample(count % FULL_SAMPLE_EVERY == 0)
             if now - checked >= LIMIT_INTERVAL_S:
                 checked = now
                 self._check_memory()
@@ -165,6 +165,7 @@ class Worker:
             sensible = (
                 min(reply.latencies_ns, default=0) > 0
                 and min(reply.first_tokens_ns, default=1) > 0
+                and min(reply.yielded or 0, reply.preempted or 0) >= 0
                 and sum(reply.latencies_ns) + sum(reply.first_tokens_ns) <= reply.wall_ns <= passed_ns
                 and 0 <= reply.cpu_ns <= 2 * passed_ns * cores  # its clock ticks more coarsely than this one
             )

@@ -28,6 +28,7 @@ class Footprint:
         """Bytes now; None when the process is gone or the system does not tell."""
         if METRIC == "uss":
             return _unique(self.pid)
+        before = _status(self.pid)
         total = 0
         for pid in (self.pid, *_descendants(self.pid)):
             counted = _proportional(pid)
@@ -35,8 +36,9 @@ class Footprint:
                 return None
             total += counted
         status = _status(self.pid)
-        if status and "RssAnon" in status:
-            self._besides = total - status["RssAnon"]
+        # While it grows, the two counts are of different moments, and their difference means nothing.
+        if status and before and status.get("RssAnon") == before.get("RssAnon"):
+            self._besides = total - status.get("RssAnon", total)
         return total
 
     def quick(self) -> int | None:

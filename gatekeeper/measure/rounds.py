@@ -7,8 +7,10 @@ anew each time, so that a slow phase of the machine falls on every arm alike.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +23,6 @@ from gatekeeper.measure.memory import Footprint
 from gatekeeper.records import RoundData
 
 BASELINE, CONTROL = "baseline", "control"
-SATURATION_BLOCKS = 2  # blocks' time given to throughput, per arm and round
 LEAST_INFERENCES = 20  # a round, so that its p95 means something
 
 
@@ -85,7 +86,7 @@ def measure_round(index: int, arms: Sequence[Arm], settings: Settings, order: ra
             _Running(arm, stack.enter_context(Worker(settings.scratch, settings.memory_limit, settings.threads)))
             for arm in order.sample(arms, len(arms))
         ]
-        running = _each(running, found, lambda r: _open(r, settings))
+        running = _each(running, found, lambda r: _open(r, settings), at_once=True)  # nothing is timed yet
         running = _each(running, found, lambda r: _load(r, settings))
         least = -(-LEAST_INFERENCES // settings.blocks)
         for _ in range(settings.blocks):
@@ -99,18 +100,24 @@ def measure_round(index: int, arms: Sequence[Arm], settings: Settings, order: ra
     return found
 
 
-def _each(running: list[_Running], found: Round, step: Callable[[_Running], None]) -> list[_Running]:
-    """Do a step on every arm in turn; arms that fail leave the round with their reason."""
-    alive = []
-    for r in running:
+def _each(running: list[_Running], found: Round, step: Callable[[_Running], None], at_once: bool = False) -> list[_Running]:
+    """Do a step on every arm, in turn or all at once; arms that fail leave the round with their reason."""
+
+    def attempt(r: _Running) -> bool:
         try:
             step(r)
         except NotMeasured as error:
             found.failures[r.arm.id] = error
             r.worker.close()
-        else:
-            alive.append(r)
-    return alive
+            return False
+        return True
+
+    if at_once and running:
+        with ThreadPoolExecutor(len(running)) as pool:
+            done = list(pool.map(attempt, running))
+    else:
+        done = [attempt(r) for r in running]
+    return [r for r, well in zip(running, done, strict=True) if well]
 
 
 def _open(r: _Running, settings: Settings) -> None:
@@ -169,7 +176,7 @@ def _plus(sum_: int | None, more: int | None) -> int | None:
 def _saturate(r: _Running, settings: Settings) -> None:
     """Throughput with more callers than threads, so that the machine is never idle between two requests."""
     r.worker.resume()
-    request = protocol.Saturate(duration_ns=int(SATURATION_BLOCKS * settings.block_ms * 1e6), callers=settings.threads + 1)
+    request = protocol.Saturate(duration_ns=int(settings.block_ms * 1e6), callers=settings.threads + 1)
     found = r.worker.ask(request, protocol.Saturated, settings.timeout_s, quiet=True)
     r.worker.suspend()
     if found.inferences:
@@ -201,8 +208,15 @@ def _summarise(index: int, r: _Running, threads: int) -> RoundData:
         preempted_per_s=_per_second(r.preempted, r.wall_ns),
         joules=per_inference(r.joules, latencies.size),
         overhead_ns=r.overhead_ns,
+        tick_ns=_tick(r.latencies),
     )
 
 
 def _per_second(count: int | None, wall_ns: int) -> float | None:
     return None if count is None else count * 1e9 / wall_ns
+
+
+def _tick(latencies: Sequence[int]) -> int:
+    """The smallest step between two latencies that differ; where all are alike, nothing is known below the first."""
+    steps = sorted(set(latencies))
+    return min((b - a for a, b in itertools.pairwise(steps)), default=steps[0])

@@ -107,7 +107,7 @@ def test_a_budget_for_one_round_decides_nothing_and_says_what_would(
     assert run.returncode == 3
     found = gate_of(report_of(tmp_path)["targets"][0]["variants"][0], "speedup")
     assert found["verdict"] == "inconclusive"
-    assert "one round bounds nothing: the budget of 10ms ended after it" in found["reason"]
+    assert "one round bounds nothing: the budget of 0.01s ended after it" in found["reason"]
     assert "set `measure.budget` to at least" in found["reason"]
     [leg] = report_of(tmp_path)["targets"][0]["legs"]
     assert (leg["rounds"], leg["stopped"]) == (1, "budget")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from support import round_data
@@ -12,6 +13,7 @@ from gatekeeper.gates import speedup
 from gatekeeper.records import Artifact, Decision, Interval, RoundData, Verdict
 
 ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1_000_000)
+WOBBLE = np.exp(0.01 * np.array([-1.0, 0.5, 1.5, -0.5, 0.0, 1.0, -1.5, 0.2]))
 
 
 def rounds(medians: Any, fastest: float = 0.95) -> list[RoundData]:
@@ -116,12 +118,33 @@ def test_medians_that_other_load_has_driven_apart_are_not_believed():
     assert judge(4.0, busy=1.5).verdict is Verdict.PASS
     found = judge(4.0, busy=2.2)
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert "too busy: the medians say 4.00x, but the fastest tenth" in found.reason
-    assert found.details["fastest_tenth"][0] == pytest.approx(4 / 2.2)
+    assert "this runner is busy: medians 4.00x, means 4.00x, fastest tenths 1.82x" in found.reason
+    assert found.details["views"]["fastest tenths"][0] == pytest.approx(4 / 2.2)
+    assert found.lower < 4 / 2.2 < 2.0 < found.upper
 
 
-def test_other_load_makes_no_failure_of_a_failure_less():
+def test_means_that_do_not_clear_the_limit_hold_it_back():
+    base = 1e6 * WOBBLE
+    arms = {"baseline": rounds(base), "variant": rounds(0.25 * base[::-1]), "control": rounds(base[::-1])}
+    slow = [msgspec.structs.replace(r, mean_ns=2.5 * r.mean_ns) for r in arms["variant"]]
+    assert speedup.judge(speedup.Config(), Evidence(artifact=ARTIFACT, **arms)).verdict is Verdict.PASS
+    found = speedup.judge(speedup.Config(), Evidence(artifact=ARTIFACT, **(arms | {"variant": slow})))
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "means 1.60x" in found.reason
+
+
+def test_a_failure_is_one_however_latencies_are_compared():
     assert judge(1.5, busy=1.2).verdict is Verdict.FAIL
+    assert judge(1.5, busy=1 / 1.5).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("tick", "verdict"), [(0, Verdict.PASS), (10_000, Verdict.PASS), (200_000, Verdict.INCONCLUSIVE)])
+def test_half_a_tick_of_the_clock_is_charged(tick: int, verdict: Verdict):
+    """A variant of half a millisecond that seems 2.3x as fast on a clock of 0.2 ms may as well be 1.8x."""
+    base, fast = 1.15e6 * WOBBLE, 0.5e6 * WOBBLE[::-1]
+    arms = {"baseline": rounds(base), "variant": rounds(fast), "control": rounds(base[::-1])}
+    ticking = {name: [msgspec.structs.replace(r, tick_ns=tick) for r in arm] for name, arm in arms.items()}
+    assert speedup.judge(speedup.Config(), Evidence(artifact=ARTIFACT, **ticking)).verdict is verdict
 
 
 def test_an_undecided_ratio_says_what_would_decide_it():

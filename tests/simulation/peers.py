@@ -63,9 +63,9 @@ def rules(machine: Machine, rng: np.random.Generator, runs: int) -> dict[str, Pa
     turned = np.exp(process[..., : VARIANT + 1] + in_turn)
     own = [_iterations(rng, runs) for _ in range(ARMS)]
 
-    logs, fastest = (
-        np.log(np.stack([_ordered(raced[..., arm], own[arm], ROUNDS, share) for arm in range(ARMS)], axis=-1))
-        for share in (0.5, 0.1)
+    logs, *views = (
+        np.log(np.stack([of(raced[..., arm], own[arm]) for arm in range(ARMS)], axis=-1))
+        for of in (_medians, _fastest_tenths, _means)
     )
     effect = logs[:, :, BASELINE] - logs[:, :, VARIANT]
     first, then = (_ordered(turned[..., arm], own[arm], 1, 0.5)[:, 0] for arm in (BASELINE, VARIANT))
@@ -75,7 +75,7 @@ def rules(machine: Machine, rng: np.random.Generator, runs: int) -> dict[str, Pa
     def gate(scale: float) -> Array:
         shift = np.zeros(ARMS)
         shift[VARIANT] = math.log(LIMIT / scale)
-        return speedup(logs - shift, LIMIT, fastest=fastest - shift)[0] > 0
+        return speedup(logs - shift, LIMIT, views=[view - shift for view in views])[0] > 0
 
     def looking(looks: tuple[int, ...]) -> Passes:
         def judge(scale: float) -> Array:
@@ -106,6 +106,18 @@ def _ordered(level: Array, own: Array, parts: int, share: float) -> Array:
     found = (own * level.astype(np.float32)[..., None]).reshape(len(own), parts, -1)
     place = int(found.shape[-1] * share)
     return np.partition(found, place, axis=-1)[..., place].astype(float)
+
+
+def _medians(level: Array, own: Array) -> Array:
+    return _ordered(level, own, ROUNDS, 0.5)
+
+
+def _fastest_tenths(level: Array, own: Array) -> Array:
+    return _ordered(level, own, ROUNDS, 0.1)
+
+
+def _means(level: Array, own: Array) -> Array:
+    return (level * own.mean(axis=-1, dtype=float)).mean(axis=-1)
 
 
 def _pooled(level: Array, own: list[Array]) -> Pooled:

@@ -41,6 +41,13 @@ def distinct(values: Array) -> Array:
 LEAST_VALUES = 2
 """A gate on latencies has no verdict while its rounds read fewer different ratios: the clock is then too coarse."""
 
+NOTHING = 1e-300
+
+
+def charged(logs: Array, error: float) -> Array:
+    """ln readings that are each wrong by `error` at most, the least they can be; for the most, a negative error."""
+    return np.log(np.maximum(np.exp(logs) - error, NOTHING)) if error else logs
+
 
 def speedup(
     logs: Array,
@@ -48,23 +55,29 @@ def speedup(
     rule: str = "margin",
     looks: Sequence[int] = LOOKS,
     attempt: int = 1,
-    least_values: int = LEAST_VALUES,
-    fastest: Array | None = None,
+    views: Sequence[Array] = (),
+    tick: float = 0.0,
 ) -> tuple[Array, Array]:
     """Verdicts of gates/speedup.py on `Timing.logs`, and rounds used.
 
-    `fastest` is the like of `logs` for the fastest tenth of inferences, which must pass as well; by default it moves with
-    the median and so prevents no pass. `rule` is what the A/A control does: "none"; "margin" as the gate has it (a verdict
-    must hold even with the largest bias the control's interval allows, once that excludes 1); "exclude" (no verdict once it
-    excludes 1); "width" (margin, and no verdict while that interval is wider than the effect seen, |ln(ratio / limit)|);
-    "width of the limit" (margin, and no verdict while it is wider than ln(limit)).
+    `views` are the likes of `logs` for means and fastest tenths, which must agree with the medians; by default they move
+    with them. `tick` is the clock's, of which half is charged to each reading. `rule` is what the A/A control does:
+    "none"; "margin" as the gate has it (a verdict must hold even with the largest bias the control's interval allows, once
+    that excludes 1); "exclude" (no verdict once it excludes 1); "width" (margin, and no verdict while that interval is wider
+    than the effect seen, |ln(ratio / limit)|); "width of the limit" (margin, and no verdict while it is wider than ln(limit)).
     """
     alpha, target = look_alpha(len(looks), attempt), math.log(limit)
+
+    def of(view: Array, error: float) -> Array:
+        return charged(view[:, :, BASELINE], error) - charged(view[:, :, VARIANT], -error)
+
+    effects = [(of(view, tick / 2), of(view, -tick / 2)) for view in (logs, *views)]
 
     def judge(look: int) -> Array:
         part = logs[:, :look]
         effect = part[:, :, BASELINE] - part[:, :, VARIANT]
-        lower, upper = bounds(effect, alpha)
+        lower = np.min([bounds(least[:, :look], alpha)[0] for least, _ in effects], axis=0)
+        upper = np.max([bounds(most[:, :look], alpha)[1] for _, most in effects], axis=0)
         control_lower, control_upper = bounds(part[:, :, BASELINE] - part[:, :, CONTROL], alpha)
         biased = (control_lower > 0) | (control_upper < 0)
         bias = np.where(biased, np.maximum(control_upper, -control_lower), 0.0)
@@ -74,20 +87,29 @@ def speedup(
             "width of the limit": control_upper - control_lower <= target,
         }.get(rule, np.True_)
         margin = 0.0 if rule in ("none", "exclude") else bias
-        passes = lower >= target + margin
-        if fastest is not None:
-            passes &= bounds(fastest[:, :look, BASELINE] - fastest[:, :look, VARIANT], alpha)[0] >= target
-        return np.where(quiet & (distinct(effect) >= least_values), passes.astype(int) - (upper < target - margin), 0)
+        found = (lower >= target + margin).astype(int) - (upper < target - margin)
+        return np.where(quiet & (distinct(effect) >= LEAST_VALUES), found, 0)
 
     return sequential(judge, looks, len(logs))
 
 
-def one_ratio(logs: Array, limit: float, looks: Sequence[int], least_values: int = 1) -> Array:
-    """Verdicts of gates/memory.py, and with LEAST_VALUES of stability.py: logs, [runs, rounds], at most ln(limit)."""
+def one_ratio(logs: Array, limit: float, looks: Sequence[int]) -> Array:
+    """Verdicts of gates/memory.py: logs of a ratio, [runs, rounds], at most ln(limit)."""
+    return _at_most(logs, logs, limit, looks, least_values=1)
+
+
+def tail_ratio(middle: Array, slow: Array, limit: float, looks: Sequence[int], tick: float = 0.0) -> Array:
+    """Verdicts of gates/stability.py: ln p50 and ln p95, [runs, rounds], half a tick charged to each."""
+    least = charged(slow, tick / 2) - charged(middle, -tick / 2)
+    most = charged(slow, -tick / 2) - charged(middle, tick / 2)
+    return _at_most(least, most, limit, looks, LEAST_VALUES)
+
+
+def _at_most(least: Array, most: Array, limit: float, looks: Sequence[int], least_values: int) -> Array:
     alpha, target = look_alpha(len(looks)), math.log(limit)
 
     def judge(look: int) -> Array:
-        lower, upper = bounds(logs[:, :look], alpha)
-        return np.where(distinct(logs[:, :look]) >= least_values, (upper <= target).astype(int) - (lower > target), 0)
+        lower, upper = bounds(least[:, :look], alpha)[0], bounds(most[:, :look], alpha)[1]
+        return np.where(distinct(least[:, :look]) >= least_values, (upper <= target).astype(int) - (lower > target), 0)
 
-    return sequential(judge, looks, len(logs))[0]
+    return sequential(judge, looks, len(least))[0]

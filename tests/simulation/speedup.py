@@ -20,7 +20,7 @@ def verdicts(
 ) -> tuple[Array, Array]:
     """Verdict and rounds used of each run, for a variant that is truly `ratio` times as fast."""
     rng = np.random.default_rng(seed)
-    parts = [speedup(timing.logs(rng, some, ratio), limit, rule, attempt=attempt) for some in chunks(runs)]
+    parts = [speedup(timing.logs(rng, some, ratio), limit, rule, attempt=attempt, tick=timing.tick) for some in chunks(runs)]
     return np.concatenate([v for v, _ in parts]), np.concatenate([r for _, r in parts])
 
 

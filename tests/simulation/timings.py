@@ -39,7 +39,6 @@ class Timing:
 DEPENDENT = "rounds are independent"
 UNSEEN = "every mode shows in the rounds"
 ALIKE = "a runner treats arms alike"
-FINE = "a clock's tick is at most twice the noise of a round"
 WORST_PHASE = 0.25  # of the variant beyond a whole tick: it reads too fast, and the baseline, at a half, not too slow
 TIMINGS: dict[str, Timing] = {
     "normal": Timing(noise.quiet, noise.normal),
@@ -53,7 +52,7 @@ TIMINGS: dict[str, Timing] = {
     "ties (clock of 5 %)": Timing(noise.quiet, noise.normal, tick=0.05),
     "ties (clock of 10 %, worst phase)": Timing(noise.quiet, noise.normal, tick=0.1, phase=WORST_PHASE),
     "ties (clock of 20 %)": Timing(noise.quiet, noise.normal, tick=0.2),
-    "ties (clock of 20 %, worst phase)": Timing(noise.quiet, noise.normal, tick=0.2, phase=WORST_PHASE, broken=FINE),
+    "ties (clock of 20 %, worst phase)": Timing(noise.quiet, noise.normal, tick=0.2, phase=WORST_PHASE),
     "drifting": Timing(noise.drifting, noise.normal),
     "drifting, heavy tail": Timing(noise.drifting, noise.heavy_tail),
     "rounds correlated 0.05": Timing(noise.quiet, noise.remembering(0.05), broken=DEPENDENT),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from simulation import in_bursts
+from simulation.tail import in_bursts
 
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.tail import judge_tail, least_requests, requests_needed, requests_per_observation, share_p_values
