@@ -7,6 +7,7 @@ costs beside its runs is a Python call, some 0.3 us of 1.5 ms; the cost of the l
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -108,7 +109,7 @@ def known_work(folder: Path) -> Iterator[KnownWork]:
     np.savez(work.inputs, x=np.ones((2, ROWS, FEATURES), np.float32))
     environment = install_plugin(folder / "site", {FRAMEWORK: PLUGIN}, f"[gatekeeper.frameworks]\n{FRAMEWORK} = {FRAMEWORK}\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", environment["PYTHONPATH"])
+        patch.setenv("PYTHONPATH", environment["PYTHONPATH"], prepend=os.pathsep)
         yield work
 
 

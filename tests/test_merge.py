@@ -13,6 +13,7 @@ from gatekeeper.errors import UsageError
 from gatekeeper.merge import merge, report_verdict, target_report
 from gatekeeper.plan import Plan, PlannedLeg
 from gatekeeper.records import (
+    Environment,
     GateResult,
     LegReport,
     ModelInfo,
@@ -240,3 +241,19 @@ def test_a_target_without_variants_says_that_nothing_was_optimized() -> None:
     found = target_report("x86", "intel_cpu", "best", [LegReport(id=LEGS[0], framework="f")], variants(LEGS[0], [SKIP]))
     assert (found.verdict, found.selected) == (ERROR, None)
     assert found.reason
+
+
+def on_machine(report: Report, cpu: str) -> Report:
+    """The report of a leg that ran on such a machine."""
+    [target] = report.targets
+    environment = Environment(cpu=cpu, isa=["avx2"], threads=2, packages={}, cores=4)
+    legs = [msgspec.structs.replace(leg, environment=environment) for leg in target.legs]
+    return msgspec.structs.replace(report, targets=[msgspec.structs.replace(target, legs=legs)])
+
+
+@pytest.mark.parametrize(("cpus", "told"), [(("a", "a"), False), (("a", "b"), True)])
+def test_legs_of_differing_machines_are_told_apart(cpus: tuple[str, str], told: bool) -> None:
+    legs = [on_machine(leg_report(leg, PASS, manifest=LEGS[:2]), cpu) for leg, cpu in zip(LEGS[:2], cpus, strict=True)]
+    [target] = merge(legs).targets
+    assert bool(target.notes) is told
+    assert all("differing machines: a (4 cores, avx2); b (4 cores, avx2)" in note for note in target.notes)

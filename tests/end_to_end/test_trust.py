@@ -36,14 +36,15 @@ class Session:
         self.inner = ort.open_session(path, threads, device)
         self.inputs, self.outputs = self.inner.inputs, self.inner.outputs
         self.slow = technique == "ticking_clock"
-        start, self.ticks = real(), 0
+        start = real()
+        self.start, self.ticks = start, 0
         if technique == "fast_clock": time.perf_counter_ns = lambda: start + 50 * (real() - start)
         if technique == "stopped_clock": time.perf_counter_ns = lambda: start
         if technique == "backward_clock": time.perf_counter_ns = lambda: start - (real() - start)
         if technique == "ticking_clock": time.perf_counter_ns = self.tick
     def tick(self):
         self.ticks += 1
-        return self.ticks * 1_000_000
+        return self.start + self.ticks * 1_000_000
     def run(self, feed):
         if self.slow: time.sleep(0.004)
         return self.inner.run(feed)
@@ -75,19 +76,21 @@ def change(file: Path, old: str, new: str) -> Path:
 
 
 def test_a_clock_that_lies_is_an_error_of_that_variant_alone(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
-    file = write_project(tmp_path, "fine, fast_clock, backward_clock", "clocks")
+    file = write_project(tmp_path, "fine, fast_clock", "clocks")
     assert gatekeeper("run", file, env=clocks).returncode == 0
     variants = {v["technique"]: v for v in report_of(tmp_path)["targets"][0]["variants"]}
     assert variants["fine"]["verdict"] == "pass"
-    for name in ("fast_clock", "backward_clock"):
-        assert variants[name]["verdict"] == "error"
-        assert "clock makes no sense" in variants[name]["reason"]
+    assert variants["fast_clock"]["verdict"] == "error"
+    assert "clock makes no sense" in variants["fast_clock"]["reason"]
 
 
-def test_a_clock_that_stands_still_ends_in_a_timeout(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
-    file = change(write_project(tmp_path, "stopped_clock", "clocks"), "timeout: 8s", "timeout: 2s")
+@pytest.mark.parametrize("technique", ["stopped_clock", "backward_clock"])
+def test_a_clock_that_does_not_go_on_ends_in_a_timeout(
+    technique: str, clocks: dict[str, str], gatekeeper: Any, tmp_path: Path
+) -> None:
+    file = change(write_project(tmp_path, technique, "clocks"), "timeout: 8s", "timeout: 4s")
     assert gatekeeper("run", file, env=clocks).returncode == 4
-    assert "no answer within 2 s" in report_of(tmp_path)["targets"][0]["variants"][0]["reason"]
+    assert "no answer within 4 s" in report_of(tmp_path)["targets"][0]["variants"][0]["reason"]
 
 
 def test_readings_without_any_variance_are_an_error(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
@@ -102,7 +105,7 @@ def test_readings_without_any_variance_are_an_error(clocks: dict[str, str], gate
 def test_a_budget_for_one_round_decides_nothing_and_says_what_would(
     clocks: dict[str, str], gatekeeper: Any, tmp_path: Path
 ) -> None:
-    file = change(write_project(tmp_path, "fine", "clocks"), "max_rounds: 2", "max_rounds: 24, budget: 10ms")
+    file = change(write_project(tmp_path, "fine", "clocks"), "max_rounds: 3", "max_rounds: 24, budget: 10ms")
     run = gatekeeper("run", file, env=clocks)
     assert run.returncode == 3
     found = gate_of(report_of(tmp_path)["targets"][0]["variants"][0], "speedup")

@@ -11,7 +11,7 @@ from lxml import html
 from markdown_it import MarkdownIt
 from test_reports import HOSTILE, TEXTS, failing_headline_report, headline_report, hostile, quick, report_of
 
-from gatekeeper.records import Report, Verdict
+from gatekeeper.records import Conditions, Energy, Report, Verdict
 from gatekeeper.reports._base import MARKS, WORDS
 from gatekeeper.reports.markdown import render
 
@@ -109,3 +109,48 @@ def test_emoji_are_kept() -> None:
 
 def test_a_long_text_is_shortened() -> None:
     assert len(render(report_of(HOSTILE["long"]))) < 60_000  # GitHub refuses a comment of more than 65,536
+
+
+def test_what_measuring_took_and_met_is_told() -> None:
+    rendered = render(report_of("x"))
+    for line in (
+        "8 of at most 24 rounds in 12 s, 2% of the budget of 10m; no rounds were left; seed 7",
+        "while measuring: other processes took 40% of the CPU, the hypervisor 1.0%, clock 1200 to 2400 MHz, throttled 3 times",
+        "energy per inference: an estimate by x; x",
+        "timing itself adds 0 µs to each latency",
+    ):
+        assert f"- {line}" in rendered
+
+
+def changed(**changes: object) -> str:
+    """The report with fields of its measured leg and of every performance changed."""
+    found = report_of("x")
+    leg, *legs = found.targets[0].legs
+    known = {name: value for name, value in changes.items() if name in leg.__struct_fields__}
+    more = {name: value for name, value in changes.items() if name not in known}
+    assert leg.baseline
+    leg = msgspec.structs.replace(leg, **known, baseline=msgspec.structs.replace(leg.baseline, **more))
+    return render(msgspec.structs.replace(found, targets=[msgspec.structs.replace(found.targets[0], legs=[leg, *legs])]))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "head", "cell"),
+    [
+        ("joules", 0.0125, "energy", "12.5 mJ"),
+        ("saturated_per_s", 2345.6, "saturated", "2,346"),
+        ("first_token_ns", 31.4e6, "first token", "31.4 ms"),
+    ],
+)
+def test_a_column_is_there_where_something_was_measured(field: str, value: float, head: str, cell: str) -> None:
+    assert f"| {head} |" not in render(report_of("x"))
+    rendered = changed(**{field: value})
+    assert f"| {head} |" in rendered
+    assert f"| {cell} |" in rendered
+
+
+def test_what_cannot_be_measured_is_said() -> None:
+    rendered = changed(energy=Energy(note="not measurable here: rapl: no such folder"), conditions=None)
+    assert "- energy: not measurable here: rapl: no such folder" in rendered
+    assert "while measuring" not in rendered
+    quiet = Conditions(other_cpu=None, steal=None, throttle_events=None, frequency_mhz=None)
+    assert "- while measuring: throttling: this system does not tell" in changed(conditions=quiet)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import msgspec
 import pytest
 from hypothesis import given
-from test_reports import TEXTS, check_characters, check_commands, failing_headline_report, headline_report, hostile, quick
+from test_reports import (
+    TEXTS,
+    check_characters,
+    check_commands,
+    failing_headline_report,
+    headline_report,
+    hostile,
+    quick,
+    report_of,
+)
 from test_reports import report_of as any_report
 
 from gatekeeper.records import Verdict
@@ -49,3 +58,7 @@ def test_markup_in_names_is_text() -> None:
 
 def test_lines_fit_the_width() -> None:
     assert max(map(len, render(any_report("word")).splitlines())) <= 120
+
+
+def test_what_ran_out_is_said_beside_what_was_left_undecided() -> None:
+    assert "x86x/onnx: 8 of at most 24 rounds in 12 s, 2% of the budget of 10m; no rounds were left" in render(report_of("x"))

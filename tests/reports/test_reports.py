@@ -14,7 +14,9 @@ from lxml import etree
 from gatekeeper.errors import UsageError
 from gatekeeper.records import (
     Artifact,
+    Conditions,
     Control,
+    Energy,
     Environment,
     GateResult,
     LegReport,
@@ -106,11 +108,14 @@ def variant(text: str, leg: str, technique: str, verdict: Verdict, gates: list[G
 def report_of(text: str) -> Report:
     """A report with every verdict in every place, and this text wherever a text can be."""
     environment = Environment(cpu=text, isa=[text, "avx2"], threads=2, packages={text: text}, os=text, python=text, machine=text)
+    environment = msgspec.structs.replace(environment, governor=text, accelerators=[text])
+    conditions = Conditions(other_cpu=0.4, steal=0.01, throttle_events=3, frequency_mhz=[1200.0, 2400.0])
     control = Control(observed=1.0, lower=0.9, upper=1.1)
     leg = f"x86{text}/onnx"
     measured = LegReport(
         id=leg, framework=text, environment=environment, baseline=performance(), control=control, rounds=8, max_rounds=24,
         quality=Quality(metric=text, value=0.98, examples=500), notes=[text], measuring_s=12.0, total_s=20.0, seed=7,
+        budget_s=600.0, stopped="rounds", conditions=conditions, energy=Energy(method=text, kind="estimate", note=text),
     )  # fmt: skip
     broken = LegReport(id=f"x86{text}/broken", framework=text, error=f"no result {text}")
     variants = [
@@ -127,7 +132,7 @@ def report_of(text: str) -> Report:
     ]  # fmt: skip
     target = TargetReport(
         name=f"x86{text}", verdict=Verdict.ERROR, selected=variants[0].id, environment=environment, variants=variants,
-        hardware=text, reason=f"leg missing {text}", legs=[measured, broken],
+        hardware=text, reason=f"leg missing {text}", legs=[measured, broken], notes=[text],
     )  # fmt: skip
     return Report(
         schema="gatekeeper/report/v1",
