@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatekeeper.cli import _options
+
 if TYPE_CHECKING:
     from gatekeeper.calibrate import Calibration
 
 
 @click.command(short_help="Measure this runner's noise: which limits it can decide, in how many rounds.")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--model", type=click.Path(path_type=Path), help="Model to use instead of the one in the file.")
-@click.option("--target", help="Only the legs of this target.")
-@click.option("--framework", help="Only the legs of this framework.")
+@_options.pipeline_file
+@_options.model
+@_options.target
+@_options.framework
 @click.option("--rounds", type=click.IntRange(3, 200), default=16, show_default=True, help="Rounds to measure.")
 @click.option(
     "--effect", type=click.FloatRange(0, 1, min_open=True), default=0.1, show_default=True,
@@ -25,10 +27,8 @@ if TYPE_CHECKING:
     "--format", "form", type=click.Choice(["table", "yaml", "json"]), default="table", show_default=True,
     help="`yaml` prints only the `measure` block to paste.",
 )  # fmt: skip
-@click.option(
-    "--cache-dir", type=click.Path(path_type=Path, file_okay=False), help="Where work is kept [default: the user's cache]."
-)
-@click.option("--quiet", is_flag=True, help="No progress; only the result.")
+@_options.cache_dir
+@_options.quiet
 def command(
     file: Path,
     model: Path | None,

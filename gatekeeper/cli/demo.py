@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
+from gatekeeper.cli import _options
+
 
 @click.command(short_help="Train a small real model here, gate it, show the report.")
 @click.option(
     "--folder", type=click.Path(path_type=Path, file_okay=False), default=Path("gatekeeper-demo"), show_default=True,
     help="Where the model, its data and the report go.",
 )  # fmt: skip
-@click.option(
-    "--cache-dir", type=click.Path(path_type=Path, file_okay=False), help="Where work is kept [default: the user's cache]."
-)
+@_options.cache_dir
 def command(folder: Path, cache_dir: Path | None) -> int:
     """Train a digit classifier (scikit-learn, some seconds), quantize it three ways and judge it.
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from gatekeeper.cli import _options
+
 
 @click.command(short_help="List the legs a pipeline file asks for.")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--model", type=click.Path(path_type=Path), help="Model to use instead of the one in the file.")
+@_options.pipeline_file
+@_options.model
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "github"]), default="table", show_default=True,
     help="`github` prints the matrix for fromJSON; `json` is what `report --plan` reads.",

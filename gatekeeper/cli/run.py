@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatekeeper.cli import _options
+
 if TYPE_CHECKING:
     from gatekeeper.errors import ExitCode
     from gatekeeper.pipeline import Options
 
 
 @click.command(short_help="Optimize, measure and judge; write the reports.")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--model", type=click.Path(path_type=Path), help="Model to use instead of the one in the file.")
-@click.option("--target", help="Only the legs of this target.")
-@click.option("--framework", help="Only the legs of this framework.")
+@_options.pipeline_file
+@_options.model
+@_options.target
+@_options.framework
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("gatekeeper-report"), show_default=True,
     help="Folder for report.json, junit.xml, report.md and the artifacts.",
 )  # fmt: skip
-@click.option(
-    "--cache-dir", type=click.Path(path_type=Path, file_okay=False), help="Where work is kept [default: the user's cache]."
-)
+@_options.cache_dir
 @click.option(
     "--attempt", type=click.IntRange(min=1),
     help="Which attempt at this commit this is; all together share one error budget [default: GITHUB_RUN_ATTEMPT, else 1].",
 )  # fmt: skip
 @click.option("--defer-verdict", is_flag=True, help="Exit 0 when a gate fails or is undecided: a merged report decides.")
-@click.option("--quiet", is_flag=True, help="No progress; only the result.")
+@_options.quiet
 def command(
     file: Path,
     model: Path | None,

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from gatekeeper.cli import _options
+
 
 @click.command(short_help="Check a pipeline file; list every problem.")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--model", type=click.Path(path_type=Path), help="Model to use instead of the one in the file.")
+@_options.pipeline_file
+@_options.model
 def command(file: Path, model: Path | None) -> None:
     """Check FILE's structure and meaning.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -143,13 +144,7 @@ def _flags_numpy_sees() -> set[str]:
 
 def _governor() -> str:
     """How the clock is governed: one word, or several where cores differ."""
-    found = set()
-    for path in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor"):
-        try:
-            found.add(path.read_text().strip())
-        except OSError:
-            continue
-    return " ".join(sorted(found))
+    return " ".join(_texts(Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")))
 
 
 def _accelerators() -> tuple[str, ...]:
@@ -170,13 +165,18 @@ def _nvidia() -> bool:
 
 
 def _gpu_vendors() -> tuple[str, ...]:
-    vendors = set()
-    for path in Path("/sys/class/drm").glob("renderD*/device/vendor"):
+    return _texts(Path("/sys/class/drm").glob("renderD*/device/vendor"))
+
+
+def _texts(files: Iterable[Path]) -> tuple[str, ...]:
+    """What the readable ones of some small files say, each once."""
+    found = set()
+    for file in files:
         try:
-            vendors.add(path.read_text().strip())
+            found.add(file.read_text().strip())
         except OSError:
             continue
-    return tuple(sorted(vendors))
+    return tuple(sorted(found))
 
 
 def _run(*command: str) -> str:

@@ -1,0 +1,16 @@
+"""Arguments and options that several commands share, so that they are called and explained alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+pipeline_file = click.argument("file", type=click.Path(path_type=Path))
+model = click.option("--model", type=click.Path(path_type=Path), help="Model to use instead of the one in the file.")
+target = click.option("--target", help="Only the legs of this target.")
+framework = click.option("--framework", help="Only the legs of this framework.")
+cache_dir = click.option(
+    "--cache-dir", type=click.Path(path_type=Path, file_okay=False), help="Where work is kept [default: the user's cache]."
+)
+quiet = click.option("--quiet", is_flag=True, help="No progress; only the result.")
