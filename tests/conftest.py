@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -63,3 +64,21 @@ def gatekeeper(tmp_path: Path) -> Command:
         )
 
     return call
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+@pytest.fixture
+def busy_machine() -> Iterator[None]:
+    """Two loops beside the test that want a core each."""
+    context = multiprocessing.get_context("spawn")
+    loops = [context.Process(target=_spin, daemon=True) for _ in range(2)]
+    for loop in loops:
+        loop.start()
+    yield
+    for loop in loops:
+        loop.kill()
+        loop.join()
