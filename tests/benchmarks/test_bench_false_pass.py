@@ -24,8 +24,8 @@ FALSE_PASS = """\
 
 `make bench` writes this file. Each row is {runs:,} simulated runs of a model that is exactly at the gate's limit; a pass is
 then wrong. The promise is at most 5 %, and counts as met when the Clopper-Pearson 95 % upper bound of the rate is no more.
-The speedup gate's other condition, that the fastest tenth of inferences is as much faster, is taken to hold whenever that
-of the medians does: it can only prevent passes.
+The speedup gate's other conditions, that means and fastest tenths are as much faster, are taken to hold whenever that of the
+medians does: they can only prevent passes.
 
 ## The worst cell of each gate
 
