@@ -234,7 +234,7 @@ def early(answers: list[Answer]) -> str:
 
 
 def test_bench_peers(work: KnownWork) -> None:
-    peers, runs = Peers(work), races(20)
+    peers, runs = Peers(work), races(16)
     claims = {name: Claims() for name in (GATEKEEPER, PYPERF_NAME, *ON_SAMPLES)}
     for number in range(runs):
         one_run(work, peers, number, claims)
