@@ -27,8 +27,8 @@ from gatekeeper.optimize import missing_packages
 from gatekeeper.plan import PlannedLeg, choose_legs, make_plan, model_of
 from gatekeeper.progress import Progress
 from gatekeeper.records import Control, Environment, Record
-from gatekeeper.stats.looks import ALPHA, LOOKS, MAX_ROUNDS, look_alpha
-from gatekeeper.stats.power import rounds_needed, smallest_effect
+from gatekeeper.stats.looks import ALPHA, LOOKS, look_alpha
+from gatekeeper.stats.power import rounds_to_decide, smallest_effect
 from gatekeeper.stats.rounds import log_ratios
 from gatekeeper.workspace import workspace
 
@@ -70,7 +70,11 @@ class Calibration(Record, frozen=True, kw_only=True):
 
     def resolved(self) -> bool:
         """Whether every blocking limit can be decided here at all."""
-        return all(r.rounds is not None and not r.remark for r in self.resolutions if r.blocking)
+        return not self.unresolved()
+
+    def unresolved(self) -> list[str]:
+        """The blocking limits that cannot be decided here."""
+        return [r.gate for r in self.resolutions if r.blocking and r.rounds is None]
 
 
 def calibrate(
@@ -132,7 +136,7 @@ def _race(evaluation: Evaluation, model: Path, leg: PlannedLeg, threads: int, ro
     if len(raced.rounds) < LEAST_ROUNDS:
         raise NotMeasured(
             "timeout",
-            f"`measure.budget` of {measure.budget} ended after {len(raced.rounds)} rounds of {raced.round_s():.1f} s each, and a "
+            f"`measure.budget` of {measure.budget} ended too early: a round takes {raced.round_s():.1f} s, and a "
             f"spread needs {LEAST_ROUNDS}. Set it to at least {format_duration(SPARE * rounds * raced.round_s())}.",
         )
     return raced
@@ -151,7 +155,9 @@ def _resolution(limit: Limit, gate: RatioGate, raced: Race, effect: float) -> Re
     bound = gate.to_ratio(value := float(getattr(limit.config, gate.limit_key)))
     # A gate that wants a large value passes above the limit's ratio, unless its ratio falls while its value rises.
     sign = 1 if (gate.BOUND == "at_least") == (gate.from_ratio(2 * bound) > gate.from_ratio(bound)) else -1
+    needed = rounds_to_decide(noise, math.log1p(effect))
     own = min(float(values.mean()) for values in logs if values is not None)
+    remark = _out_of_reach(gate, own, bound)
     return Resolution(
         gate=limit.name,
         limit=value,
@@ -161,9 +167,9 @@ def _resolution(limit: Limit, gate: RatioGate, raced: Race, effect: float) -> Re
         told_apart={
             n: gate.from_ratio(bound * math.exp(sign * smallest_effect(noise, n, LOOK_ALPHA))) for n in (LOOKS[0], LOOKS[-1])
         },
-        rounds=needed if (needed := rounds_needed(noise, math.log1p(effect), LOOK_ALPHA)) and needed <= MAX_ROUNDS else None,
+        rounds=None if remark or needed is None else max(needed, getattr(gate, "LEAST_ROUNDS", 2)),
         blocking=limit.config.on_fail == "fail",
-        remark=_out_of_reach(gate, own, bound),
+        remark=remark,
     )
 
 
@@ -175,7 +181,7 @@ def _out_of_reach(gate: RatioGate, own: float, bound: float) -> str:
 
 
 def _measure(found: list[Resolution], round_s: float, threads: int) -> dict[str, int | str]:
-    """Rounds for the limit that needs most, and time for them in the largest leg."""
-    needed = [r.rounds or MAX_ROUNDS for r in found if r.blocking and not r.remark]
+    """Rounds for the limit that needs most, of those that can be decided, and time for them in the largest leg."""
+    needed = [r.rounds for r in found if r.blocking and r.rounds is not None]
     rounds = max([LOOKS[0], *needed])
     return {"max_rounds": rounds, "budget": format_duration(SPARE * rounds * round_s), "threads": threads}

@@ -29,11 +29,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Effort:
-    """What measuring takes: seconds a round, and what the pipeline file allows."""
+    """What measuring takes: seconds a round; and what the pipeline file and the attempt allow."""
 
     round_s: float = 0.0
     budget_s: float = 600.0
     max_rounds: int = 24
+    threads: int = 1
+    attempt: int = 1
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 
 from gatekeeper.errors import UsageError
-from gatekeeper.judge import all_of, select, target_verdict
+from gatekeeper.judge import all_of, select, target_verdict, variant_verdict
 from gatekeeper.plan import Plan
-from gatekeeper.records import LegReport, Report, StageReport, TargetReport, VariantReport, Verdict
+from gatekeeper.records import Environment, LegReport, Report, StageReport, TargetReport, VariantReport, Verdict
 
 
 def target_report(
@@ -34,12 +34,17 @@ def target_report(
 
 def _machines(legs: list[LegReport]) -> list[str]:
     """Numbers of differing machines never meet in one statistic; say so where a target has several."""
-    names = list(dict.fromkeys(f"{e.cpu} ({e.cores} cores, {' '.join(e.isa)})" for leg in legs if (e := leg.environment)))
+    names = list(dict.fromkeys(_machine(leg.environment) for leg in legs if leg.environment))
     if len(names) < 2:
         return []
     return [
         f"its legs ran on differing machines: {'; '.join(names)}. Each variant is compared with the baseline of its own leg only"
     ]
+
+
+def _machine(e: Environment) -> str:
+    more = [e.governor and f"governor {e.governor}", *e.accelerators, e.os]
+    return f"{e.cpu} ({', '.join([f'{e.cores} cores', ' '.join(e.isa), *filter(None, more)])})"
 
 
 def _reason(require: str, verdict: Verdict, variants: list[VariantReport], legs: list[LegReport]) -> str:
@@ -99,7 +104,7 @@ def merge(reports: Sequence[Report], plan: Plan | None = None) -> Report:
                 if leg.id in legs:
                     raise UsageError(f"two results for the leg '{leg.id}'. Pass each leg's report once.")
                 legs[leg.id] = (target.name, target.hardware, target.require, leg)
-                variants[leg.id] = [v for v in target.variants if v.id.startswith(leg.id + "/")]
+                variants[leg.id] = [_judged(v) for v in target.variants if v.id.startswith(leg.id + "/")]
     manifest = plan.leg_ids() if plan else first.pipeline.legs
     unknown = sorted(set(legs) - set(manifest))
     if unknown:
@@ -115,6 +120,13 @@ def merge(reports: Sequence[Report], plan: Plan | None = None) -> Report:
         stages=stages,
         notes=list(dict.fromkeys(note for r in reports for note in r.notes)),
     )
+
+
+def _judged(variant: VariantReport) -> VariantReport:
+    """A variant with no better a verdict than its gates have."""
+    if not variant.gates or variant.verdict is Verdict.SKIP:
+        return variant
+    return msgspec.structs.replace(variant, verdict=all_of([variant.verdict, variant_verdict(variant.gates)]))
 
 
 def _targets(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +174,11 @@ def _shown(path: Path) -> str:
         return path.as_posix()
 
 
-def attempt_from(environ: os._Environ[str] | dict[str, str]) -> int:
-    """Which attempt at this commit this is, from GITHUB_RUN_ATTEMPT; 1 elsewhere."""
-    value = environ.get("GITHUB_RUN_ATTEMPT", "")
-    return max(1, int(value)) if value.isdigit() else 1
+def attempt_from(environ: Mapping[str, str], stated: int | None = None) -> int:
+    """Which attempt at this commit this is: the later of what is stated and GITHUB_RUN_ATTEMPT; 1 where neither is."""
+    value = environ.get("GITHUB_RUN_ATTEMPT", "").strip() or "1"
+    if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) > 0):
+        raise UsageError(
+            f"GITHUB_RUN_ATTEMPT is '{value}', not a whole number from 1. Correct it, or unset it and use --attempt."
+        )
+    return max(int(value), stated or 1)

@@ -137,10 +137,11 @@ class Scored(Answer, frozen=True, kw_only=True, tag="scored"):
 
 
 class Loaded(Answer, frozen=True, kw_only=True, tag="loaded"):
-    """The model is ready. `overhead_ns` is what the timing of one inference adds to it."""
+    """The model is ready. `overhead_ns` is what the timing of one inference adds to it; `clock_ns` the worker's time."""
 
     load_ns: int
     overhead_ns: int = 0
+    clock_ns: int
 
 
 class Timed(Answer, frozen=True, kw_only=True, tag="timed"):
@@ -162,6 +163,7 @@ class Saturated(Answer, frozen=True, kw_only=True, tag="saturated"):
 
     inferences: int
     wall_ns: int
+    clock_ns: int
 
 
 class Failed(Answer, frozen=True, kw_only=True, tag="failed"):

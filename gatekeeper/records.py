@@ -165,7 +165,7 @@ class Conditions(Record, frozen=True, kw_only=True):
     other_cpu: Annotated[float | None, Meta(description="Share of the machine's CPU time other processes took.")]
     steal: Annotated[float | None, Meta(description="Share of CPU time the hypervisor gave to other machines.")]
     throttle_events: Annotated[int | None, Meta(description="Times the CPU was slowed down for heat.")]
-    frequency_mhz: Annotated[list[float] | None, Meta(description="Lowest and highest clock seen between rounds.")]
+    frequency_mhz: Annotated[tuple[float, float] | None, Meta(description="Lowest and highest clock seen between rounds.")]
 
 
 class Energy(Record, frozen=True, kw_only=True):

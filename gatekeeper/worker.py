@@ -88,7 +88,7 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.disable()
-        return protocol.Loaded(load_ns=load_ns, overhead_ns=overhead_ns())
+        return protocol.Loaded(load_ns=load_ns, overhead_ns=overhead_ns(), clock_ns=time.perf_counter_ns())
 
     def timer(self) -> Timer:
         """The loaded session's timer."""

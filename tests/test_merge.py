@@ -246,7 +246,7 @@ def test_a_target_without_variants_says_that_nothing_was_optimized() -> None:
 def on_machine(report: Report, cpu: str) -> Report:
     """The report of a leg that ran on such a machine."""
     [target] = report.targets
-    environment = Environment(cpu=cpu, isa=["avx2"], threads=2, packages={}, cores=4)
+    environment = Environment(cpu=cpu, isa=["avx2"], threads=2, packages={}, cores=4, governor="x")
     legs = [msgspec.structs.replace(leg, environment=environment) for leg in target.legs]
     return msgspec.structs.replace(report, targets=[msgspec.structs.replace(target, legs=legs)])
 
@@ -256,4 +256,15 @@ def test_legs_of_differing_machines_are_told_apart(cpus: tuple[str, str], told: 
     legs = [on_machine(leg_report(leg, PASS, manifest=LEGS[:2]), cpu) for leg, cpu in zip(LEGS[:2], cpus, strict=True)]
     [target] = merge(legs).targets
     assert bool(target.notes) is told
-    assert all("differing machines: a (4 cores, avx2); b (4 cores, avx2)" in note for note in target.notes)
+    assert all(
+        "differing machines: a (4 cores, avx2, governor x); b (4 cores, avx2, governor x)" in note for note in target.notes
+    )
+
+
+def test_a_variant_is_no_better_than_its_gates() -> None:
+    report = leg_report(LEGS[0], PASS, manifest=LEGS[:1])
+    [target] = report.targets
+    [passing] = target.variants
+    lying = msgspec.structs.replace(passing, gates=[GateResult(gate="speedup", verdict=FAIL)])
+    changed = msgspec.structs.replace(report, targets=[msgspec.structs.replace(target, variants=[lying])])
+    assert merge([changed]).verdict is FAIL

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--rounds", type=click.IntRange(3, 200), default=16, show_default=True, help="Rounds to measure.")
 @click.option(
     "--effect", type=click.FloatRange(0, 1, min_open=True), default=0.1, show_default=True,
+    callback=lambda context, parameter, value: _finite(context, parameter, value),
     help="Distance from a limit that shall be decided: 0.1 is a true 2.2x against a limit of 2x.",
 )  # fmt: skip
 @click.option(
@@ -96,11 +97,25 @@ def _show(found: Calibration) -> None:
         )
     for note in found.notes:
         console.print(Text(f"Note: {plain(note)}"))
-    console.print("\nFor the pipeline file:")
+    console.print("\nFor the pipeline file, inside edge_ai_pipeline:")
 
 
 def _yaml(found: Calibration) -> str:
+    """The block as it stands inside `edge_ai_pipeline:`."""
+    import textwrap
+
     import yaml
 
+    lines = [f"# {found.leg}: decides a truth {found.effect:.0%} beyond a limit, by {found.rounds} rounds measured here"]
+    if undecided := found.unresolved():
+        lines.append(f"# but not that of {', '.join(undecided)}: this runner is too noisy for it")
     text = yaml.safe_dump({"measure": found.measure}, sort_keys=False)
-    return f"# {found.leg}, {found.rounds} rounds here: decides a truth {found.effect:.0%} beyond each limit\n{text}".rstrip()
+    return textwrap.indent("\n".join([*lines, text]), "  ").rstrip()
+
+
+def _finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    import math
+
+    if math.isnan(value):  # which is within every range
+        raise click.BadParameter("nan is not a distance.")
+    return value

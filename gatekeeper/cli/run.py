@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @_options.cache_dir
 @click.option(
-    "--attempt", type=click.IntRange(min=1),
+    "--attempt", type=click.IntRange(1, 10**9),
     help="Which attempt at this commit this is; all together share one error budget [default: GITHUB_RUN_ATTEMPT, else 1].",
 )  # fmt: skip
 @click.option("--defer-verdict", is_flag=True, help="Exit 0 when a gate fails or is undecided: a merged report decides.")
@@ -58,7 +58,7 @@ def command(
         cache=cache_dir or default_folder(),
         target=target,
         framework=framework,
-        attempt=attempt or attempt_from(os.environ),
+        attempt=attempt_from(os.environ, attempt),
         reproduce=_reproduce(file, model, target, framework),
     )
     code = execute(file, model, options, quiet)

@@ -11,7 +11,7 @@ from gatekeeper.evidence import Effort, Evidence
 from gatekeeper.gates._base import unmeasured
 from gatekeeper.records import Decision, RoundData, Verdict
 from gatekeeper.stats.looks import LOOKS, MAX_ROUNDS
-from gatekeeper.stats.power import rounds_needed
+from gatekeeper.stats.power import rounds_to_decide
 from gatekeeper.stats.rounds import log_ratios
 
 ROUNDING = 1e-9  # logarithms of equal ratios differ by less
@@ -35,9 +35,12 @@ def too_few(evidence: Evidence) -> Decision | None:
     )
 
 
-def clock_error(*arms: Sequence[RoundData]) -> float:
-    """How far a latency's quantile may be from the truth, in nanoseconds: half a tick of the clock."""
-    return max((r.tick_ns for arm in arms for r in arm), default=0) / 2
+def clock_error(arm: Sequence[RoundData]) -> float:
+    """How far an arm's latencies may be from the truth, in nanoseconds: half a tick of the clock.
+
+    Steps between latencies are whole ticks, so the smallest step of all rounds is the nearest to one.
+    """
+    return min((r.tick_ns for r in arm), default=0) / 2
 
 
 def clock_too_coarse(numerators: Sequence[float], denominators: Sequence[float]) -> Decision | None:
@@ -59,17 +62,23 @@ def would_decide(
     if logs is None or logs.size < 2:
         return "", {}
     spread, effect = float(logs.std(ddof=1)), abs(float(logs.mean()) - math.log(limit))
-    alpha = evidence.alpha * len(LOOKS) / (len(LOOKS) + 1)  # the suggested rounds are one look more
-    needed = rounds_needed(spread, effect, alpha)
+    effort = evidence.effort
+    needed = rounds_to_decide(spread, effect, effort.attempt)
     noise = f"at this noise ({math.expm1(spread):.1%} a round)"
-    if needed is None or needed > MAX_ROUNDS:
-        text = f"{noise} more than {MAX_ROUNDS} rounds would be needed: use a quieter runner or pin `threads`"
-        return text, {"noise": spread, "needs": {"rounds": needed, "seconds": None}}
+    if effort.attempt > 1:
+        noise += f" and with what attempt {effort.attempt} has left of the error budget"
+    remedy = "use a quieter runner" + (" or fewer `threads`" if effort.threads > 1 else "")
+    if needed is None:
+        return f"{noise} more than {MAX_ROUNDS} rounds would be needed: {remedy}", {
+            "noise": spread,
+            "needs": _needs(None, effort),
+        }
     needed = max(needed, logs.size + 1)
-    needs = _needs(needed, evidence.effort)
-    time, keys = format_duration(needs["seconds"]), _measure(needed, evidence.effort)
-    text = f"{noise} about {needed} rounds ({time}) would: set `measure: {{{keys}}}`, use a quieter runner or pin `threads`"
-    return text, {"noise": spread, "needs": needs}
+    details = {"noise": spread, "needs": _needs(needed, effort)}
+    about = f"{noise} about {needed} rounds ({format_duration(needed * effort.round_s)}) would"
+    if keys := _measure(needed, effort):
+        return f"{about}: set `measure: {{{keys}}}`, or {remedy}", details
+    return f"{about}; it was measured no further, because another gate had decided", details
 
 
 def _measure(rounds: int, effort: Effort) -> str:
@@ -77,12 +86,12 @@ def _measure(rounds: int, effort: Effort) -> str:
     keys = [f"max_rounds: {rounds}"] if rounds > effort.max_rounds else []
     if SPARE * rounds * effort.round_s > effort.budget_s:
         keys.append(f"budget: {_budget(rounds, effort)}")
-    return ", ".join(keys) or f"max_rounds: {max(rounds, effort.max_rounds)}"
+    return ", ".join(keys)
 
 
 def _budget(rounds: int, effort: Effort) -> str:
     return format_duration(SPARE * rounds * effort.round_s)
 
 
-def _needs(rounds: int, effort: Effort) -> dict[str, float]:
-    return {"rounds": rounds, "seconds": round(rounds * effort.round_s, 1)}
+def _needs(rounds: int | None, effort: Effort) -> dict[str, float | None]:
+    return {"rounds": rounds, "seconds": None if rounds is None else round(rounds * effort.round_s, 1)}

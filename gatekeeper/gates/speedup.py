@@ -11,6 +11,7 @@ from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
 from gatekeeper.gates._rounds import clock_error, clock_too_coarse, too_few, would_decide
 from gatekeeper.records import Decision, Interval, RoundData, Verdict
+from gatekeeper.stats.looks import LOOKS
 from gatekeeper.stats.rounds import ratio_interval
 
 DESCRIPTION = "The variant is at least this many times as fast as the baseline."
@@ -43,18 +44,23 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     pairs = ratios(evidence.baseline, evidence.variant)
     if coarse := clock_too_coarse(*pairs[0]):
         return coarse
-    error = clock_error(evidence.baseline, evidence.variant)
-    views = [ratio_interval(*pair, evidence.alpha, error) for pair in pairs]
-    control = ratio_interval(*ratios(evidence.baseline, evidence.control)[0], evidence.alpha)
-    if not all(math.isfinite(found.observed) for found in (*views, control)):
+    errors = clock_error(evidence.baseline), clock_error(evidence.variant)
+    views = [ratio_interval(*pair, evidence.alpha, errors) for pair in pairs]
+    controls = [ratio_interval(*pair, evidence.alpha) for pair in ratios(evidence.baseline, evidence.control)]
+    if not all(math.isfinite(found.observed) for found in (*views, *controls)):
         return unmeasured("the latencies are not numbers")
-    ratio = Interval(observed=views[0].observed, lower=min(v.lower for v in views), upper=max(v.upper for v in views))
+    control = max(controls, key=control_bias)
+    ratio = Interval(
+        observed=min(v.observed for v in views), lower=min(v.lower for v in views), upper=max(v.upper for v in views)
+    )
     verdict, reason = _decide(config.min, ratio, control)
     details: dict[str, Any] = {
         "rounds": len(evidence.variant),
         "control": [control.lower, control.upper],
         "views": {name: [v.observed, v.lower, v.upper] for name, v in zip(VIEWS, views, strict=True)},
     }
+    if verdict is Verdict.PASS:
+        reason += _disagreement(views, len(evidence.variant))
     if not reason:
         reason, needs = _undecided(config.min, ratio, views, pairs, evidence)
         details |= needs
@@ -95,7 +101,21 @@ from_ratio = to_ratio
 
 
 AGREEMENT = 1.1
-"""Ratios of one variant that differ by more are driven apart by something else than the models."""
+"""Ratios of one variant that differ by more after a first look are driven apart by something else than the models."""
+
+
+def _disagreement(views: list[Interval], rounds: int) -> str:
+    """What other load has done to the ratios; empty where they agree, or too few rounds tell."""
+    observed = [v.observed for v in views]
+    if rounds < LOOKS[0] or max(observed) <= AGREEMENT * min(observed):
+        return ""
+    each = ", ".join(f"{name} {_x(value)}" for name, value in zip(VIEWS, observed, strict=True))
+    return f"; this runner is busy: {each}, which agree on a quiet one"
+
+
+def _x(ratio: float) -> str:
+    """A ratio for people."""
+    return f"{ratio:.2f}x" if ratio < 1000 else "over 1000x"
 
 
 def _undecided(
@@ -103,11 +123,8 @@ def _undecided(
 ) -> tuple[str, dict[str, Any]]:
     """What is known, and what would decide: words, and numbers for the report."""
     rounds = len(evidence.variant)
-    said = f"between {ratio.lower:.2f}x and {ratio.upper:.2f}x after {rounds} rounds, which does not decide {limit:g}x"
-    observed = [v.observed for v in views]
-    if max(observed) > AGREEMENT * min(observed):
-        each = ", ".join(f"{name} {value:.2f}x" for name, value in zip(VIEWS, observed, strict=True))
-        said += f"; this runner is busy: {each}, which agree on a quiet one"
+    said = f"between {_x(ratio.lower)} and {_x(ratio.upper)} after {rounds} rounds, which does not decide {limit:g}x"
+    said += _disagreement(views, rounds)
     undecided = [i for i, v in enumerate(views) if v.lower < limit <= v.upper] or range(len(views))
     widest = max(undecided, key=lambda i: math.log(views[i].upper / max(views[i].lower, 1e-300)))
     help_, needs = would_decide(*pairs[widest], limit, evidence)
@@ -129,7 +146,7 @@ def too_noisy(control: Interval) -> str:
     """Why a clear-looking ratio is not believed."""
     return (
         f"this runner is too noisy: two copies of the baseline differ by {control.lower:.2f}x to {control.upper:.2f}x; "
-        "use a quieter runner or pin `threads`"
+        "use a quieter runner or fewer `threads`"
     )
 
 

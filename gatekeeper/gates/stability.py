@@ -62,7 +62,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     [(slow, middle)] = ratios(evidence.baseline, rounds)
     if coarse := clock_too_coarse(slow, middle):
         return coarse
-    ratio = ratio_interval(slow, middle, evidence.alpha, clock_error(rounds))
+    ratio = ratio_interval(slow, middle, evidence.alpha, (clock_error(rounds), clock_error(rounds)))
     if not math.isfinite(ratio.observed):
         return unmeasured("the latencies are not numbers")
     observed, lower, upper = ratio.observed - 1, ratio.lower - 1, ratio.upper - 1
@@ -75,7 +75,8 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         verdict = Verdict.INCONCLUSIVE
         reason = (
             f"this runner is too noisy: p95 is {observed:.0%} above the median, and {own.observed - 1:.0%} for the baseline, "
-            f"where {config.max_variation:.0%} is allowed; use a quieter runner, or set `gates.stability.on_fail: warn`"
+            f"where {config.max_variation:.0%} is allowed; use a quieter runner"
+            + (", or set `gates.stability.on_fail: warn`" if config.on_fail == "fail" else "")
         )
     elif lower > config.max_variation:
         verdict = Verdict.FAIL
@@ -84,5 +85,6 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         verdict = Verdict.INCONCLUSIVE
         help_, needs = would_decide(slow, middle, 1 + config.max_variation, evidence)
         details |= needs
-        reason = f"p95 is {lower:.0%} to {upper:.0%} above the median, which does not decide {config.max_variation:.0%}; {help_}"
+        spread = f"{max(lower, 0):.0%} to {upper:.0%}" if upper < 100 else f"more than {max(lower, 0):.0%}"
+        reason = f"p95 is {spread} above the median, which does not decide {config.max_variation:.0%}; {help_}"
     return Decision(verdict=verdict, reason=reason, observed=observed, lower=lower, upper=upper, details=details)

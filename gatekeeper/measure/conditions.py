@@ -70,7 +70,7 @@ def conditions(snapshots: list[Snapshot]) -> Conditions | None:
         other_cpu=min(1.0, max(0.0, others / total)) if total > 0 and os.name == "posix" else None,
         steal=max(0.0, last.steal_s - first.steal_s) / total if total > 0 else None,
         throttle_events=throttled,
-        frequency_mhz=[min(frequencies), max(frequencies)] if frequencies else None,
+        frequency_mhz=(min(frequencies), max(frequencies)) if frequencies else None,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -23,6 +24,8 @@ from gatekeeper.measure.memory import Footprint
 from gatekeeper.records import RoundData
 
 BASELINE, CONTROL = "baseline", "control"
+CLOCK_TOLERANCE = 0.05
+CLOCK_DELAY_NS = 250_000_000  # an answer may be under way for this long on a busy machine
 LEAST_INFERENCES = 20  # a round, so that its p95 means something
 
 
@@ -74,6 +77,7 @@ class _Running:
     yielded: int | None = 0
     preempted: int | None = 0
     overhead_ns: int = 0
+    clocks: tuple[int, int] = (0, 0)  # this process's and the worker's, when the model was loaded
     saturated_per_s: float | None = None
     joules: float = 0.0
 
@@ -145,6 +149,7 @@ def _load(r: _Running, settings: Settings) -> None:
 
     loaded = r.worker.ask(protocol.Load(), protocol.Loaded, settings.timeout_s, sample)
     r.load_ns, r.overhead_ns = loaded.load_ns, loaded.overhead_ns
+    r.clocks = time.perf_counter_ns(), loaded.clock_ns
     sample(True)
     high = footprint.high_water()
     if base is not None:
@@ -169,6 +174,16 @@ def _block(r: _Running, settings: Settings, least: int) -> None:
     r.preempted = _plus(r.preempted, timed.preempted)
 
 
+def _check_clock(r: _Running, clock_ns: int) -> None:
+    """The worker's clock must have gone on as this one did since the model was loaded, its being suspended included."""
+    here, there = time.perf_counter_ns() - r.clocks[0], clock_ns - r.clocks[1]
+    if abs(here - there) > CLOCK_TOLERANCE * here + CLOCK_DELAY_NS:
+        raise NotMeasured(
+            "garbage",
+            f"the worker's clock makes no sense: it counted {there / 1e9:.2f} s while {here / 1e9:.2f} s passed.",
+        )
+
+
 def _plus(sum_: int | None, more: int | None) -> int | None:
     return None if sum_ is None or more is None else sum_ + more
 
@@ -178,6 +193,7 @@ def _saturate(r: _Running, settings: Settings) -> None:
     r.worker.resume()
     request = protocol.Saturate(duration_ns=int(settings.block_ms * 1e6), callers=settings.threads + 1)
     found = r.worker.ask(request, protocol.Saturated, settings.timeout_s, quiet=True)
+    _check_clock(r, found.clock_ns)
     r.worker.suspend()
     if found.inferences:
         r.saturated_per_s = found.inferences * 1e9 / found.wall_ns

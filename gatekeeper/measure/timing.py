@@ -65,7 +65,7 @@ class Timer:
     def saturate(self, request: protocol.Saturate) -> protocol.Saturated:
         """Inferences that end while `callers` threads each keep one in flight."""
         if self._writes_text or not getattr(self.session, "CONCURRENT", False):
-            return protocol.Saturated(inferences=0, wall_ns=1)
+            return protocol.Saturated(inferences=0, wall_ns=1, clock_ns=time.perf_counter_ns())
         from concurrent.futures import ThreadPoolExecutor
 
         run, feeds, clock = self.session.run, self.feeds, time.perf_counter_ns
@@ -84,7 +84,7 @@ class Timer:
                 return done
 
             inferences = sum(pool.map(call, range(request.callers)))
-            return protocol.Saturated(inferences=inferences, wall_ns=clock() - start)
+            return protocol.Saturated(inferences=inferences, wall_ns=clock() - start, clock_ns=clock())
 
     def _once(self, feed: dict[str, Any]) -> None:
         if self._writes_text:

@@ -134,7 +134,7 @@ def effort(leg: LegReport) -> str:
     took = f"{leg.rounds} of at most {leg.max_rounds} rounds in {leg.measuring_s:.0f} s"
     if leg.budget_s:
         took += f", {leg.measuring_s / leg.budget_s:.0%} of the budget of {format_duration(leg.budget_s)}"
-    ended = {"decided": "every gate was decided", "rounds": "no rounds were left", "budget": "the budget was used up"}
+    ended = {"decided": "every gate that blocks was decided", "rounds": "no rounds were left", "budget": "the budget was used up"}
     return f"{took}; {ended[leg.stopped]}" if leg.stopped else took
 
 

@@ -31,11 +31,12 @@ def render(report: Report) -> str:
         _text(headline(report)),
         _table(report),
         _failures(report),
+        _warnings(report),
         _reproduce(report),
         *(_details(report, target) for target in report.targets),
         _stages(report),
         f"<sub>model {_code(report.model.sha256[:12])} · pipeline {_code(report.pipeline.sha256[:12])} "
-        f"· gatekeeper {_text(report.version)} · a pass is wrong at most 5 % of the time at the exact limit</sub>",
+        f"· gatekeeper {_text(report.version)} · a gate passes a variant exactly at its limit at most 5 % of the time</sub>",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -96,19 +97,28 @@ def _variant_failures(variant: VariantReport) -> list[str]:
     return found
 
 
+def _warnings(report: Report) -> str:
+    """What a reader should know of the machines before believing a close call."""
+    lines = [f"> ⚠️ {_code(leg.id)}: {_text(note)}" for t in report.targets for leg in t.legs for note in leg.notes]
+    return "\n>\n".join(dict.fromkeys(lines))
+
+
 def _reproduce(report: Report) -> str:
     command = plain(report.reproduce).replace("::", ":\u2060:")
     return f"Measure it again:\n```\n{command.replace('`', '')}\n```" if command else ""
 
 
 def _details(report: Report, target: TargetReport) -> str:
-    rows: list[tuple[str, Performance | None, VariantReport | None]] = [("baseline", leg.baseline, None) for leg in target.legs]
+    rows: list[tuple[str, Performance | None, VariantReport | None]] = [
+        (f"baseline in {leg.framework}" if len(target.legs) > 1 else "baseline", leg.baseline, None) for leg in target.legs
+    ]
     rows += [(f"{v.framework}/{v.technique}", v.performance, v) for v in target.variants]
     measured = [(name, performance, variant) for name, performance, variant in rows if performance]
     if not measured:
         return ""
     columns = [c for c in _COLUMNS if c in _ALWAYS or any(_COLUMNS[c](p) for _, p, _ in measured)]
-    head = ["", *columns, "file", "quality"]
+    estimate = any(leg.energy and leg.energy.kind == "estimate" for leg in target.legs)
+    head = ["", *("energy (estimate)" if c == "energy" and estimate else c for c in columns), "file", "quality"]
     lines = [_row(head), _row(["---"] * len(head))]
     for name, p, variant in measured:
         size = format_bytes(variant.artifact.bytes) if variant and variant.artifact else format_bytes(report.model.bytes)
@@ -170,7 +180,7 @@ def _leg_notes(leg: LegReport) -> list[str]:
         notes.append(f"the baseline was interrupted {leg.baseline.preempted_per_s:.0f} times a second while it was timed")
     if leg.baseline and leg.baseline.rounds:
         notes.append(f"timing itself adds {leg.baseline.rounds[0].overhead_ns / 1000:.2g} µs to each latency")
-    return [f"- {_text(note)}" for note in (*notes, *leg.notes)]
+    return [f"- {_text(note)}" for note in notes]
 
 
 def _conditions(c: Conditions) -> str:

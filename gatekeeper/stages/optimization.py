@@ -51,7 +51,10 @@ def run(context: Context) -> StageReport:
     if errors:
         return report(context, NAME, Verdict.ERROR, "; ".join(dict.fromkeys(errors)))
     return report(
-        context, NAME, Verdict.PASS, f"{sum(len(leg.variants) for leg in context.legs)} variants in {len(context.legs)} legs"
+        context,
+        NAME,
+        Verdict.PASS,
+        f"{_count(sum(len(leg.variants) for leg in context.legs), 'variant')} in {_count(len(context.legs), 'leg')}",
     )
 
 
@@ -174,7 +177,7 @@ class _Leg:
         try:
             self.context.evaluation.timed_inputs(self.context.dataset, inputs)
             with space.alone(self.context.progress):
-                self.context.progress.step(f"{self.leg.id}: measuring {len(arms)} variants against the baseline")
+                self.context.progress.step(f"{self.leg.id}: measuring {_count(len(arms), 'variant')} against the baseline")
                 return race(
                     Arm(BASELINE, self.leg.framework, self.context.model.resolve()),
                     arms,
@@ -204,7 +207,7 @@ class _Leg:
             control=control,
             comparison=candidate.comparison,
             alpha=self.alpha,
-            effort=Effort(raced.round_s(), self.budget_s, self.measure.max_rounds),
+            effort=Effort(raced.round_s(), self.budget_s, self.measure.max_rounds, self.threads, self.context.attempt),
         )
         chosen = [limit for limit in self.limits if basis is None or basis == limit.gate.BASIS]
         gates = [judge_gate(limit, evidence) for limit in chosen]
@@ -265,3 +268,7 @@ class _Leg:
             raise NotMeasured(
                 "disk", f"{target}: cannot be written: {error.strerror}. Free some space or use --output."
             ) from None
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"

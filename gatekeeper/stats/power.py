@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 
+from gatekeeper.stats.looks import LOOKS, MAX_ROUNDS, look_alpha
+
 POWER = 0.8
 """The probability with which the effect is to be shown."""
 
@@ -39,6 +41,20 @@ def rounds_needed(spread: float, effect: float, alpha: float) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if power(spread, effect, middle, alpha) >= POWER else (middle, high)
     return high if high <= MOST_ROUNDS else None
+
+
+def rounds_to_decide(spread: float, effect: float, attempt: int = 1) -> int | None:
+    """The least `max_rounds` whose last look alone shows `effect` with 80 % power; None if `MAX_ROUNDS` do not.
+
+    More rounds are more looks, and each look then has less of the error budget.
+    """
+    fewest = 2
+    for looks, most in enumerate((*LOOKS, MAX_ROUNDS), start=1):
+        needed = rounds_needed(spread, effect, look_alpha(looks, attempt))
+        if needed is not None and max(needed, fewest) <= most:
+            return max(needed, fewest)
+        fewest = most + 1
+    return None
 
 
 def smallest_effect(spread: float, rounds: int, alpha: float) -> float:

@@ -30,21 +30,24 @@ def mean_interval(values: Sequence[float], alpha: float) -> Interval:
     return Interval(observed=mean, lower=mean - half, upper=mean + half)
 
 
-def ratio_interval(numerators: Sequence[float], denominators: Sequence[float], alpha: float, error: float = 0.0) -> Interval:
+def ratio_interval(
+    numerators: Sequence[float], denominators: Sequence[float], alpha: float, errors: tuple[float, float] = (0.0, 0.0)
+) -> Interval:
     """Bounds on the ratio of two positive quantities measured in the same rounds.
 
     Works on d_r = ln(numerator_r / denominator_r), so what is common to a round (a slow phase of the
-    machine) cancels, and the bounds are those of the geometric mean. `error` is how far any value may be from
-    what was there, in its own unit, because the clock has no finer steps: rounds that read alike are then not
-    taken for certainty. A value that is zero, negative or not finite gives infinite bounds.
+    machine) cancels, and the bounds are those of the geometric mean. `errors` are how far a numerator and a denominator
+    may be from what was there, in their unit, because the clock has no finer steps: rounds that read alike are then
+    not taken for certainty. A value that is zero, negative or not finite gives infinite bounds.
     """
     logs = log_ratios(numerators, denominators)
     if logs is None:
         return Interval(observed=math.nan, lower=0.0, upper=math.inf)
     found = mean_interval(logs.tolist(), alpha)
-    if error:
-        least = log_ratios([n - error for n in numerators], [d + error for d in denominators])
-        most = log_ratios([n + error for n in numerators], [d - error for d in denominators])
+    if any(errors):
+        top, bottom = errors
+        least = log_ratios([n - top for n in numerators], [d + bottom for d in denominators])
+        most = log_ratios([n + top for n in numerators], [d - bottom for d in denominators])
         lower = -math.inf if least is None else mean_interval(least.tolist(), alpha).lower
         upper = math.inf if most is None else mean_interval(most.tolist(), alpha).upper
         found = Interval(observed=found.observed, lower=lower, upper=upper)

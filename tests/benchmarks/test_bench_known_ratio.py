@@ -48,7 +48,7 @@ def test_bench_known_ratio(work: KnownWork) -> None:
         [f"{BASELINE_UNITS / UNITS[name]:.3f}x", *columns(answers, PASS, FAIL, INCONCLUSIVE), geometric_mean(answers)]
         for name, answers in found.items()
     ]
-    header = ["true ratio", "pass", "fail", "inconclusive", "mean rounds", "mean time to verdict", "measured, mean"]
+    header = ["true ratio", "pass", "fail", "inconclusive", "mean rounds", "mean time to verdict", "medians, mean"]
     write_table(
         "known_ratio",
         f"{len(runs)} races of real workers against a limit of 2x. The four variants of a race share its baseline and its A/A\n"

@@ -17,7 +17,8 @@ from pathlib import Path
 from gatekeeper.frameworks import onnx_runtime as ort
 
 EXTRA, REQUIRES = "none", ("onnxruntime",)
-TECHNIQUES = {name: name for name in ("fine", "fast_clock", "stopped_clock", "backward_clock", "ticking_clock")}
+TECHNIQUES = {name: name for name in (
+    "fine", "fast_clock", "half_clock", "counting_clock", "stopped_clock", "backward_clock", "ticking_clock")}
 real = time.perf_counter_ns
 
 def supports(model_format, device): return None
@@ -38,12 +39,17 @@ class Session:
         start = real()
         self.start, self.ticks = start, 0
         if technique == "fast_clock": time.perf_counter_ns = lambda: start + 50 * (real() - start)
+        if technique == "half_clock": time.perf_counter_ns = lambda: start + (real() - start) // 2
+        if technique == "counting_clock": time.perf_counter_ns = self.count
         if technique == "stopped_clock": time.perf_counter_ns = lambda: start
         if technique == "backward_clock": time.perf_counter_ns = lambda: start - (real() - start)
         if technique == "ticking_clock": time.perf_counter_ns = self.tick
     def tick(self):
         self.ticks += 1
         return self.start + self.ticks * 1_000_000
+    def count(self):
+        self.ticks += 1
+        return self.start + self.ticks * 1_000
     def run(self, feed):
         if self.slow: time.sleep(0.004)
         return self.inner.run(feed)
@@ -75,12 +81,15 @@ def change(file: Path, old: str, new: str) -> Path:
 
 
 def test_a_clock_that_lies_is_an_error_of_that_variant_alone(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
-    file = write_project(tmp_path, "fine, fast_clock", "clocks")
+    lying = ("fast_clock", "half_clock", "counting_clock")
+    file = write_project(tmp_path, ", ".join(["fine", *lying]), "clocks")
+    change(file, "blocks: 2, block_ms: 5", "blocks: 8, block_ms: 40")
     assert gatekeeper("run", file, env=clocks).returncode == 0
     variants = {v["technique"]: v for v in report_of(tmp_path)["targets"][0]["variants"]}
     assert variants["fine"]["verdict"] == "pass"
-    assert variants["fast_clock"]["verdict"] == "error"
-    assert "clock makes no sense" in variants["fast_clock"]["reason"]
+    for name in lying:
+        assert variants[name]["verdict"] == "error"
+        assert "clock makes no sense" in variants[name]["reason"]
 
 
 @pytest.mark.parametrize("technique", ["stopped_clock", "backward_clock"])
@@ -131,7 +140,8 @@ def test_three_examples_show_nothing(clocks: dict[str, str], gatekeeper: Any, tm
 def test_later_attempts_ask_for_more(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
     """The same rounds bound less in a later attempt, however it is told of."""
     file = write_project(tmp_path, "fine", "clocks")
-    for words, env, attempt in ((("--attempt", "3"), {}, 3), ((), {"GITHUB_RUN_ATTEMPT": "10"}, 10), ((), {}, 1)):
+    told = (("--attempt", "3"), {}, 3), (("--attempt", "2"), {"GITHUB_RUN_ATTEMPT": "10"}, 10), ((), {}, 1)
+    for words, env, attempt in told:
         gatekeeper("run", file, *words, env={"GITHUB_RUN_ATTEMPT": ""} | clocks | env)
         report = report_of(tmp_path)
         assert report["targets"][0]["legs"][0]["attempt"] == attempt
@@ -157,3 +167,9 @@ def test_on_a_busy_machine_a_fast_variant_is_not_failed_and_the_load_is_named(
 def test_on_a_busy_machine_a_slow_variant_does_not_pass(example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path) -> None:
     assert gatekeeper("run", example("digits-cnn") / "edge_ai_pipeline.yaml").returncode in (1, 3)
     assert all(v["verdict"] != "pass" for v in report_of(tmp_path)["targets"][0]["variants"])
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "abc", "1.5", "²", "1e3"])
+def test_an_attempt_that_is_no_number_is_not_taken_for_the_first(value: str, gatekeeper: Any, tmp_path: Path) -> None:
+    run = gatekeeper("run", write_project(tmp_path, "fine", "onnx_runtime"), env={"GITHUB_RUN_ATTEMPT": value})
+    assert run.returncode == 2

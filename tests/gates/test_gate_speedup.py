@@ -33,7 +33,7 @@ def judge(
         artifact=ARTIFACT,
         baseline=rounds(base, 0.95 / busy),
         variant=rounds(variant),
-        control=rounds(copy),
+        control=rounds(copy, 0.95 / busy),
         effort=Effort(**({"round_s": 2.0} | effort)),
     )
     return speedup.judge(speedup.Config(min=limit), evidence)

@@ -15,7 +15,7 @@ from gatekeeper.measure import conditions as module
 from gatekeeper.measure.conditions import Snapshot, conditions, snapshot, warnings
 from gatekeeper.records import Conditions
 
-QUIET = Conditions(other_cpu=0.01, steal=0.0, throttle_events=0, frequency_mhz=[2000.0, 2000.0])
+QUIET = Conditions(other_cpu=0.01, steal=0.0, throttle_events=0, frequency_mhz=(2000.0, 2000.0))
 
 
 def at(
@@ -40,7 +40,7 @@ def test_shares_are_of_the_whole_machine() -> None:
         other_cpu=pytest.approx((13 - 7) / 20) if os.name == "posix" else None,
         steal=pytest.approx(0.4 / 20),
         throttle_events=3,
-        frequency_mhz=[1500.0, 2000.0],
+        frequency_mhz=(1500.0, 2000.0),
     )
 
 
@@ -75,7 +75,7 @@ def test_a_quiet_machine_gives_no_warning() -> None:
         ({"other_cpu": 0.43}, "other processes took 43% of the CPU"),
         ({"steal": 0.05}, "the hypervisor gave 5% of the CPU to other machines"),
         ({"throttle_events": 7}, "throttled 7 times"),
-        ({"frequency_mhz": [1200.0, 2400.0]}, "between 1200 and 2400 MHz"),
+        ({"frequency_mhz": (1200.0, 2400.0)}, "between 1200 and 2400 MHz"),
     ],
 )
 def test_what_disturbs_is_named_with_a_remedy(change: dict[str, object], says: str) -> None:

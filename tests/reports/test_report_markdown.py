@@ -136,7 +136,7 @@ def changed(**changes: object) -> str:
 @pytest.mark.parametrize(
     ("field", "value", "head", "cell"),
     [
-        ("joules", 0.0125, "energy", "12.5 mJ"),
+        ("joules", 0.0125, "energy (estimate)", "12.5 mJ"),
         ("saturated_per_s", 2345.6, "saturated", "2,346"),
         ("first_token_ns", 31.4e6, "first token", "31.4 ms"),
     ],

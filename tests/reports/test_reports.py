@@ -109,7 +109,7 @@ def report_of(text: str) -> Report:
     """A report with every verdict in every place, and this text wherever a text can be."""
     environment = Environment(cpu=text, isa=[text, "avx2"], threads=2, packages={text: text}, os=text, python=text, machine=text)
     environment = msgspec.structs.replace(environment, governor=text, accelerators=[text])
-    conditions = Conditions(other_cpu=0.4, steal=0.01, throttle_events=3, frequency_mhz=[1200.0, 2400.0])
+    conditions = Conditions(other_cpu=0.4, steal=0.01, throttle_events=3, frequency_mhz=(1200.0, 2400.0))
     control = Control(observed=1.0, lower=0.9, upper=1.1)
     leg = f"x86{text}/onnx"
     measured = LegReport(

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from gatekeeper.stats.power import POWER, power, rounds_needed, smallest_effect
+from gatekeeper.stats.looks import MAX_ROUNDS, look_alpha, schedule
+from gatekeeper.stats.power import POWER, power, rounds_needed, rounds_to_decide, smallest_effect
 
 SPREADS = st.floats(0.001, 1.0)
 ALPHAS = st.sampled_from([0.05, 0.04, 0.01, 0.005])
@@ -75,3 +76,15 @@ def test_one_round_shows_nothing():
 def test_without_noise_two_rounds_do():
     assert rounds_needed(0.0, 0.01, 0.01) == 2
     assert smallest_effect(0.0, 2, 0.01) == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(SPREADS, st.floats(0.1, 5), st.integers(1, 4))
+def test_the_rounds_to_decide_pay_for_their_own_looks(spread: float, effect_in_spreads: float, attempt: int):
+    effect = effect_in_spreads * spread
+    rounds = rounds_to_decide(spread, effect, attempt)
+
+    def enough(count: int) -> bool:
+        return power(spread, effect, count, look_alpha(len(schedule(count)), attempt)) >= POWER
+
+    assert rounds == next((count for count in range(2, MAX_ROUNDS + 1) if enough(count)), None)
