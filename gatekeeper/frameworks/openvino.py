@@ -1,0 +1,285 @@
+"""OpenVINO: Intel's runtime for its CPUs, GPUs and NPUs, and NNCF, its quantizer."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks._base import OptimizeJob
+
+if TYPE_CHECKING:
+    from gatekeeper.evaluate.prepared import PreparedDataset
+    from gatekeeper.models.info import Assessment
+
+EXTRA = "openvino"
+REQUIRES = ("openvino", "nncf", "numpy")
+
+TECHNIQUES = {
+    "fp16": "weights kept in half precision; the device chooses the arithmetic (FP32 on most CPUs)",
+    "int8_static": "8-bit weights and activations (NNCF), scales from the calibration set",
+    "int8_weight_only": "8-bit weights (NNCF), arithmetic in floating point; no calibration set",
+    "int4_weight_only": "4-bit weights in groups of up to 64 for matrices, 8-bit for the last layer and embeddings (NNCF)",
+    "int8_accuracy_control": "as int8_static, but layers go back to floating point until 99 % of the answers on the "
+    "calibration set (never the evaluation set) are those of the original",
+}
+
+_DEVICES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
+_FORMATS = ("onnx", "openvino_ir")
+# As ONNX and as OpenVINO name them.
+_MATRICES = {"MatMul", "Gemm"}
+_KERNELS = {
+    "Conv", "ConvTranspose", "Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData",
+}  # fmt: skip
+# NNCF quantizes these as well; a GRU then no longer compiles for the CPU, and an LSTM answers nonsense.
+_RECURRENT = ["LSTMSequence", "GRUSequence", "RNNSequence", "LSTMCell", "GRUCell", "RNNCell"]
+_BYTES = {"int8", "uint8"}
+_GROUP = 64
+_AGREEMENT_DROP = 0.01
+
+
+def supports(model_format: str, device: str) -> str | None:
+    """None, or why OpenVINO cannot run this format on this device."""
+    if model_format not in _FORMATS:
+        return f"this version gives OpenVINO .onnx and .xml, not {model_format}"
+    if device not in _DEVICES:
+        return f"OpenVINO runs on {', '.join(_DEVICES)}, not on {device}"
+    return None
+
+
+def defaults(device: str) -> tuple[str, ...]:
+    """Techniques worth trying on a device."""
+    return ("int8_static", "int8_weight_only", "int4_weight_only") if device == "cpu" else ("fp16", "int8_static")
+
+
+def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
+    """None, or why the technique cannot change this model."""
+    if model.quantized:
+        return "the model is already quantized; start from the floating-point export"
+    if technique == "fp16":
+        return None if model.weights.keys() & {"float32", "float64"} else "the model has no 32-bit weights"
+    possible = _MATRICES if technique == "int4_weight_only" else _MATRICES | _KERNELS | {"Gather"}
+    nested = model.nested_operators if technique.endswith("weight_only") else {}
+    found = sum(n - nested.get(name, 0) for name, n in model.weighted_operators.items() if name in possible)
+    if not found:
+        inside = " outside If and Loop" if nested else ""
+        return f"it quantizes {', '.join(sorted(possible))} with constant weights, and the model has none{inside}"
+    if technique == "int4_weight_only" and found == 1:
+        return "it keeps the last layer at 8 bits, and the model has no other constant matrix"
+    if technique in ("int8_static", "int8_accuracy_control") and not calibrated:
+        return "it needs `dataset.calibration`: examples that are not in the evaluation set"
+    return None
+
+
+def optimize(job: OptimizeJob) -> None:
+    """Write the artifact to the folder `job.destination`, as model.xml and model.bin."""
+    import openvino
+
+    target = job.destination / "model.xml"
+    with redirect_stdout(sys.stderr):  # NNCF draws progress bars and tables
+        model = _read(openvino.Core(), job.source)
+        if job.technique == "fp16":
+            openvino.save_model(model, target, compress_to_fp16=True)
+        else:
+            from openvino.passes import ConstantFolding, Manager
+
+            folding = Manager()
+            folding.register_pass(ConstantFolding())  # NNCF passes over weights that are computed from constants
+            folding.run_passes(model)
+            try:
+                openvino.save_model(_quantized(job, model), target, compress_to_fp16=False)
+            except RuntimeError as error:
+                raise NotMeasured("unsupported", f"NNCF cannot quantize the model: {_said(error)}") from error
+    _check_changed(job.technique, target)
+
+
+def _quantized(job: OptimizeJob, model: Any) -> Any:
+    os.environ.setdefault("NNCF_CI", "1")  # its own switch for telemetry, read on import
+    import logging
+
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    if job.technique == "int8_weight_only":
+        return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM)
+    if job.technique == "int4_weight_only":
+        # Rows that no group of 64 divides get a smaller one, or stay at 8 bits, instead of failing the whole model.
+        adjust = nncf.AdvancedCompressionParameters(group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST)
+        mode = nncf.CompressWeightsMode.INT4_SYM
+        return nncf.compress_weights(model, mode=mode, group_size=_GROUP, advanced_parameters=adjust)
+    if job.calibration is None:
+        raise NotMeasured("data", f"{job.technique} needs `dataset.calibration`. Name a calibration set.")
+    from gatekeeper.evaluate.prepared import PreparedDataset
+    from gatekeeper.models.files import assess
+
+    batches = _Batches(PreparedDataset(job.calibration), model)
+    saturates = job.device == "cpu" and not job.vnni  # pairs of 8-bit products are added in 16 bits; 7-bit weights fit
+    settings = {
+        "calibration_dataset": nncf.Dataset(batches.indices, batches.feed),
+        "subset_size": len(batches.indices),
+        "target_device": nncf.TargetDevice[_DEVICES[job.device]],
+        "model_type": nncf.ModelType.TRANSFORMER if assess(job.source).architecture == "transformer" else None,
+        "ignored_scope": nncf.IgnoredScope(types=_RECURRENT, validate=False),
+    }
+    advanced = nncf.AdvancedQuantizationParameters(
+        overflow_fix=nncf.OverflowFix.ENABLE if saturates else nncf.OverflowFix.DISABLE
+    )
+    if job.technique == "int8_static":
+        return nncf.quantize(model, advanced_parameters=advanced, **settings)
+    return nncf.quantize_with_accuracy_control(
+        model,
+        validation_dataset=nncf.Dataset(batches.indices),
+        validation_fn=_Agreement(batches, model),
+        max_drop=_AGREEMENT_DROP,
+        advanced_quantization_parameters=advanced,
+        **settings,
+    )
+
+
+class _Batches:
+    """The calibration set in the model's own batch size."""
+
+    def __init__(self, dataset: PreparedDataset, model: Any):
+        shapes = [port.partial_shape for port in model.inputs]
+        fixed = [s[0].get_length() for s in shapes if s.rank.is_static and len(s) and s[0].is_static]
+        self.inputs, self.size = dataset.inputs, fixed[0] if fixed else 1
+        self.indices = range(dataset.contents.examples // self.size)
+        if not self.indices:
+            raise NotMeasured("data", f"the calibration set has fewer examples than one batch of {self.size}. Add some.")
+
+    def feed(self, index: int) -> dict[str, Any]:
+        """One batch."""
+        import numpy as np
+
+        start = index * self.size
+        return {name: np.array(array[start : start + self.size]) for name, array in self.inputs.items()}
+
+
+class _Agreement:
+    """How far a model answers as the original does: the share of equal classes, or one minus the relative distance."""
+
+    def __init__(self, batches: _Batches, model: Any):
+        import openvino
+
+        from gatekeeper.evaluate.predict import choose
+
+        self.batches = batches
+        original = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        answers = [list(original(batches.feed(i)).values()) for i in batches.indices]
+        self.output = choose(_names(model.outputs), answers[0], None, None)
+        self.expected = [answer[self.output] for answer in answers]
+
+    def __call__(self, model: Any, indices: Any) -> tuple[float, None]:
+        import numpy as np
+
+        found = []
+        for i in indices:
+            answer, expected = model(self.batches.feed(i))[self.output], self.expected[i]
+            if expected.ndim >= 2 and expected.shape[-1] > 1:
+                found.append(float((answer.argmax(-1) == expected.argmax(-1)).mean()))
+            else:
+                found.append(1 - float(np.linalg.norm(answer - expected)) / max(float(np.linalg.norm(expected)), 1e-12))
+        return sum(found) / len(found), None
+
+
+def _check_changed(technique: str, target: Path) -> None:
+    """A quantizer that finds nothing to do says nothing; a copy of the original must not be judged as a variant."""
+    from gatekeeper.models.formats.openvino_ir import inspect
+
+    wanted, reason = {
+        "fp16": ({"float16"}, "no weight fits half precision"),
+        "int4_weight_only": ({"int4"}, "no matrix but the last has rows that groups divide"),
+        "int8_accuracy_control": (_BYTES, f"with any layer in 8 bits, more than {_AGREEMENT_DROP:.0%} of the answers change"),
+    }.get(technique, (_BYTES, "the quantizer found no weights it can quantize"))
+    if not inspect(target).weights.keys() & wanted:
+        raise NotMeasured("unsupported", f"{reason}; the model would be unchanged. Leave {technique} out for this model.")
+
+
+class OpenVINOSession:
+    """One compiled model, tuned for latency, and one infer request for each thread that calls it."""
+
+    CONCURRENT: Literal[True] = True
+
+    def __init__(self, path: Path, threads: int, device: str, original: bool):
+        import openvino
+
+        if device not in _DEVICES:
+            raise NotMeasured("unsupported", f"{supports('onnx', device)}. Choose another target.")
+        wanted, core = _DEVICES[device], openvino.Core()
+        if not any(name.partition(".")[0] == wanted for name in core.available_devices):
+            raise NotMeasured(
+                "unsupported",
+                f"OpenVINO finds no {wanted} on this machine (it finds {', '.join(core.available_devices)}). "
+                f"Install the {wanted} driver, or use a CPU target.",
+            )
+        config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if device == "cpu":
+            config["INFERENCE_NUM_THREADS"] = threads
+        if original and device != "npu":  # NPUs compute in 16 bits; the others may, unless told not to
+            config["INFERENCE_PRECISION_HINT"] = "f32"
+        model = _read(core, path)
+        # Before compiling: that may merge an output with the tensor it copies, which has a name of its own.
+        self.inputs, self.outputs = _names(model.inputs), _names(model.outputs)
+        try:
+            self._model = core.compile_model(model, wanted, config)
+        except Exception as error:
+            raise NotMeasured("unsupported", f"OpenVINO cannot compile the model for {wanted}: {_said(error)}") from error
+        check_device(self._model, wanted)
+        self._tensor = openvino.Tensor
+        self._requests = threading.local()
+        self._lock = threading.Lock()
+
+    def run(self, feed: dict[str, Any]) -> list[Any]:
+        """Every output, for a feed of numpy arrays."""
+        try:
+            request = self._requests.own
+        except AttributeError:
+            with self._lock:
+                request = self._requests.own = self._model.create_infer_request()
+        for i, name in enumerate(self.inputs):
+            array = feed[name]
+            request.set_input_tensor(i, self._tensor(array, shared_memory=array.flags.carray))  # carray: may be shared
+        return list(request.infer().values())
+
+
+def open_session(path: Path, threads: int, device: str) -> OpenVINOSession:
+    """Load `path`: the user's model file, at full precision, or the folder `optimize` wrote, as OpenVINO runs it."""
+    folder = path.is_dir()
+    return OpenVINOSession(path / "model.xml" if folder else path, threads, device, original=not folder)
+
+
+def check_device(model: Any, wanted: str) -> None:
+    """`NotMeasured` unless the compiled model runs on the device that was asked for, and nowhere else."""
+    ran = [str(name).strip("()") for name in model.get_property("EXECUTION_DEVICES")]
+    if any(name.partition(".")[0] != wanted for name in ran):
+        raise NotMeasured("unsupported", f"OpenVINO fell back from {wanted} to {', '.join(ran)}. Check the {wanted} driver.")
+
+
+def _read(core: Any, path: Path) -> Any:
+    try:
+        return core.read_model(str(path))
+    except Exception as error:
+        text = str(error)
+        if operators := re.search(r"No conversion rule found for operations: (.*)", text):
+            raise NotMeasured(
+                "unsupported",
+                f"OpenVINO has no operator {operators[1].strip()}. Export the model without it, or leave openvino out.",
+            ) from error
+        raise NotMeasured("model", f"OpenVINO cannot load the model: {_said(error)}") from error
+
+
+def _names(ports: Any) -> tuple[str, ...]:
+    """Tensor names; of several the first in the alphabet, as the inspector chooses."""
+    return tuple(min(port.names, default=port.node.friendly_name) for port in ports)
+
+
+def _said(error: Exception) -> str:
+    """What an OpenVINO exception says, without the lines on where in its sources it was thrown."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    kept = [line for line in lines if line and not re.match(r"Exception from |Check '|FrontEnd API failed", line)]
+    return " ".join(kept or lines[:1])[:500] or type(error).__name__
