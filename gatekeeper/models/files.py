@@ -63,8 +63,11 @@ def digest(path: Path) -> str:
 
 
 def digest_files(files: list[Path]) -> str:
-    """Identity of a model: the SHA-256 of its file, or, with external weights, of its files' names and digests."""
+    """Identity of a model: the SHA-256 of its file, or, with external weights, of its files' names and digests.
+
+    In the order of the names: an artifact that comes back as the model to assess is still the same.
+    """
     if len(files) == 1:
         return digest(files[0])
-    lines = "".join(f"{digest(f)}  {f.name}\n" for f in files)
+    lines = "".join(f"{digest(f)}  {f.name}\n" for f in sorted(files, key=lambda f: f.name))
     return hashlib.sha256(lines.encode()).hexdigest()
