@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from onnx.utils import Extractor
 from skl2onnx import to_onnx
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -30,6 +31,8 @@ def main() -> None:
         model.fit(x_train, y_train)
 
     onnx_model = to_onnx(model, x_train[:1], options={"zipmap": False, "output_class_labels": False})
+    # Without the second output, the label: it is the largest probability's index, by an operator only ONNX Runtime has.
+    onnx_model = Extractor(onnx_model).extract_model(["X"], ["probabilities"])
     (HERE / "model.onnx").write_bytes(onnx_model.SerializeToString())
     np.savez(HERE / "eval.npz", x=x_eval, y=y_eval)
     np.savez(HERE / "calib.npz", x=x_train[:200])
