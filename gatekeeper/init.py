@@ -21,13 +21,29 @@ SKIPPED = {".git", ".venv", "node_modules", "gatekeeper-report", "gatekeeper-dem
 
 def find_model(folder: Path) -> Path:
     """The one model below a folder; a `UsageError` when there is none or a choice."""
-    found = [f for f in _walk(folder, 3) if f.suffix.lower() in known_suffixes()]
+    found = [f for f in _walk(folder, 3) if f.suffix.lower() in known_suffixes() and not _other_xml(f)]
     if not found:
         raise UsageError(f"no model ({', '.join(known_suffixes())}) found below {folder}. Name one with --model.")
     if len(found) > 1:
         names = ", ".join(str(f.relative_to(folder)) for f in found[:8])
         raise UsageError(f"several models found: {names}. Name one with --model.")
     return found[0].relative_to(folder)
+
+
+def _other_xml(file: Path) -> bool:
+    """Whether this is one of the many .xml files that are no model: those of OpenVINO have a .bin beside them."""
+    return file.suffix.lower() == ".xml" and not file.with_suffix(".bin").is_file()
+
+
+def framework_for(model: Assessment) -> str:
+    """The framework to write into the file: ONNX Runtime, or the first that reads the model."""
+    names = ("onnx_runtime", *REGISTRY.names)
+    return next((name for name in names if framework(name).supports(model.format, "cpu") is None), names[0])
+
+
+def extra_for(model: Path) -> str:
+    """The extra that the workflow installs for a model."""
+    return framework(framework_for(assess(model))).EXTRA
 
 
 def _walk(folder: Path, depth: int) -> list[Path]:
@@ -50,8 +66,11 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
     except NotMeasured as error:
         raise UsageError(str(error)) from None
     evaluation, calibration = _datasets(model.parent)
-    techniques = [t for t in framework("onnx_runtime").defaults("cpu") if not _refused(t, found, calibration)]
-    left_out = [f"#   {t}: {r}" for t in framework("onnx_runtime").TECHNIQUES if (r := _refused(t, found, calibration))]
+    name = framework_for(found)
+    module = framework(name)
+    refused = {t: module.refuses(t, found, calibration is not None) for t in module.TECHNIQUES}
+    techniques = [t for t in module.defaults("cpu") if not refused[t]] or [t for t, reason in refused.items() if not reason][:1]
+    left_out = [f"#   {t}: {reason}" for t, reason in refused.items() if reason]
     dataset = f"path: {_quoted(_relative(evaluation, folder))}" if evaluation else "path: CHANGE-me.npz"
     if calibration:
         dataset += f"\n    calibration: {_quoted(_relative(calibration, folder))}"
@@ -82,9 +101,8 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
         "      runs_on: ubuntu-latest",
         "",
         "  optimization:",
-        "    frameworks: [onnx_runtime]",
-        "    techniques:",
-        f"      onnx_runtime: [{', '.join(techniques) or 'graph_optimized'}]",
+        f"    frameworks: [{name}]",
+        *(["    techniques:", f"      {name}: [{', '.join(techniques)}]"] if techniques else []),
         *(["    # left out:", *(f"    {line}" for line in left_out)] if left_out else []),
         "",
         "  gates:",
@@ -99,8 +117,8 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def workflow_text(pipeline: Path) -> str:
-    """A workflow that runs the pipeline on pull requests and blocks on its exit code."""
+def workflow_text(pipeline: Path, extra: str = "onnx-runtime") -> str:
+    """A workflow that installs an extra, runs the pipeline on pull requests and blocks on its exit code."""
     source = _install_source()
     lines = [
         "# Blocks a pull request whose optimized model does not hold its gates.",
@@ -123,7 +141,7 @@ def workflow_text(pipeline: Path) -> str:
     if source is None:
         lines.append("      # CHANGE: where pip finds gatekeeper, e.g. a git URL or a package index of yours.")
     lines += [
-        f'      - run: pip install "{DISTRIBUTION}[onnx-runtime]{" @ " + source if source else ""}"',
+        f'      - run: pip install "{DISTRIBUTION}[{extra}]{" @ " + source if source else ""}"',
         f"      - run: {json.dumps('gatekeeper run ' + shlex.quote(pipeline.as_posix()), ensure_ascii=False)}",
         "      - if: always()",
         '        run: if [ -f gatekeeper-report/report.md ]; then cat gatekeeper-report/report.md >> "$GITHUB_STEP_SUMMARY"; fi',
@@ -162,11 +180,6 @@ def _images(folder: Path) -> bool:
     if not folder.is_dir() or folder.name in SKIPPED or folder.name.startswith("."):
         return False
     return (folder / "labels.csv").is_file() or any(f.suffix.lower() in IMAGES for f in folder.glob("*/*"))
-
-
-def _refused(technique: str, model: Assessment, calibration: Path | None) -> str | None:
-    assert "onnx_runtime" in REGISTRY.names
-    return framework("onnx_runtime").refuses(technique, model, calibration is not None)
 
 
 def _relative(path: Path, folder: Path) -> str:

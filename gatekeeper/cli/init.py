@@ -24,14 +24,14 @@ def command(model: Path | None, output: Path, workflow: bool, schema: bool, forc
     from gatekeeper.config.schema import pipeline_schema, render
     from gatekeeper.errors import ConfigError, UsageError
     from gatekeeper.files import make_folder, write_atomic
-    from gatekeeper.init import SCHEMA_NAME, find_model, pipeline_text, workflow_text
+    from gatekeeper.init import SCHEMA_NAME, extra_for, find_model, pipeline_text, workflow_text
 
     path = model or find_model(Path.cwd())
     files = {output: pipeline_text(path, output.parent, schema=SCHEMA_NAME if schema else None)}
     if schema:
         files[output.parent / SCHEMA_NAME] = render(pipeline_schema())
     if workflow:
-        files[Path(".github/workflows/gatekeeper.yml")] = workflow_text(output)
+        files[Path(".github/workflows/gatekeeper.yml")] = workflow_text(output, extra_for(path))
     for file in files:
         if file.exists() and not force and file.name != SCHEMA_NAME:
             raise UsageError(f"{file}: exists already. Pass --force to overwrite it, or --output for another name.")

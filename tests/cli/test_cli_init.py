@@ -63,6 +63,35 @@ def test_the_plan_of_what_it_writes_has_no_error(tmp_path: Path, gatekeeper: Cal
     assert "int4_weight_only: it quantizes constant matrices of MatMul" in text
 
 
+def ir(path: Path) -> Path:
+    """The same model as OpenVINO's two files."""
+    import openvino
+
+    openvino.save_model(openvino.Core().read_model(str(save(path.with_suffix(".onnx")))), path, compress_to_fp16=False)
+    path.with_suffix(".onnx").unlink()
+    return path
+
+
+def test_a_model_of_another_format_gets_the_framework_that_reads_it(tmp_path: Path, gatekeeper: Callable) -> None:
+    ir(tmp_path / "model.xml")
+    datasets(tmp_path)
+    (tmp_path / "junit.xml").write_text("<testsuites/>")
+    result = gatekeeper("init")
+    assert result.returncode == 0, result.stderr
+    loaded = load(tmp_path / "edge_ai_pipeline.yaml")
+    assert loaded.pipeline.model is not None and loaded.pipeline.model.path == "model.xml"
+    assert loaded.pipeline.optimization.frameworks == ("openvino",)
+    assert '"error":null' in gatekeeper("plan", "edge_ai_pipeline.yaml", "--format", "json").stdout.replace(" ", "")
+    assert "[openvino]" in (tmp_path / WORKFLOW).read_text()
+
+
+def test_xml_files_of_other_kinds_are_no_models(tmp_path: Path, gatekeeper: Callable) -> None:
+    (tmp_path / "pom.xml").write_text("<project/>")
+    result = gatekeeper("init")
+    assert result.returncode == 2
+    assert "no model" in result.stderr
+
+
 def test_without_a_dataset_it_says_what_to_change(tmp_path: Path, gatekeeper: Callable) -> None:
     save(tmp_path / "model.onnx")
     result = gatekeeper("init")

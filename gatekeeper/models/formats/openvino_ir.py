@@ -34,7 +34,7 @@ WEIGHTED = {
 FOLDED = {"Convert", "Transpose", "Reshape", "Squeeze", "Unsqueeze"}
 BODIES = {"net", "body", "then_body", "else_body"}
 
-MAX_BYTES = 256 << 20  # of the .xml; those of the largest language models have some 30 MB
+MAX_BYTES = 256 << 20  # of the .xml
 MAX_DEPTH = 100
 MAX_ELEMENTS = 5_000_000
 MAX_TAG = 4 << 20
