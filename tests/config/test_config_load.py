@@ -232,7 +232,7 @@ BAD: dict[str, tuple[str, str, str]] = {
     ),
     "technique": ("optimization: {techniques: {onnx_runtime: [int8_dynamc]}}", "2:46", "did you mean 'int8_dynamic'?"),
     "technique twice": ("optimization: {techniques: {onnx_runtime: [fp16, fp16]}}", "2:52", "listed twice"),
-    "technique of no listed framework": ("optimization: {techniques: {openvino: [int8]}}", "2:31", "not among the frameworks"),
+    "technique of no listed framework": ("optimization: {techniques: {openvino: [fp16]}}", "2:31", "not among the frameworks"),
     "two limits": (
         "model_validation: {accuracy_threshold: 0.9}\ngates: {accuracy: {retention: 0.95}}", "3:33", "same limit",
     ),
@@ -308,7 +308,7 @@ def test_all_problems_of_meaning_are_listed(folder: Path) -> None:
         model: {path: none.onnx, task: embedding}
         dataset: {path: none.npz, calibration: none.npz, metric: rmse}
         model_validation: {accuracy_threshold: 0.9}
-        optimization: {techniques: {onnx_runtime: [nope], openvino: [x]}}
+        optimization: {techniques: {onnx_runtime: [nope], openvino: [fp16]}}
         targets: [{name: a, hardware: cpu}, {name: a, hardware: cpu}]
         gates: {accuracy: {retention: 0.8}}
         """,
