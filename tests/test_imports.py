@@ -129,7 +129,21 @@ def test_every_folder_of_modules_is_a_package() -> None:
     assert [str(f) for f in folders if not (f / "__init__.py").exists()] == []
 
 
-HEAVY = {"numpy", "scipy", "onnx", "onnxruntime", "onnx_ir", "sklearn", "PIL", "pandas", "openvino", "torch", "gguf", "llama_cpp"}
+HEAVY = {
+    "numpy",
+    "scipy",
+    "onnx",
+    "onnxruntime",
+    "onnx_ir",
+    "sklearn",
+    "PIL",
+    "pandas",
+    "openvino",
+    "nncf",
+    "torch",
+    "gguf",
+    "llama_cpp",
+}
 
 
 def imported(folder: Path, *words: str) -> set[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import threads_of
 from gatekeeper.hardware.selection import hardware
+from gatekeeper.plan import PlannedLeg
 from gatekeeper.records import StageReport, Verdict
 from gatekeeper.stages._base import Context, report
 
@@ -33,17 +36,28 @@ def _baseline(context: Context) -> str:
     runnable = [leg for leg in context.legs if not leg.error]
     if context.dataset is None or not runnable:
         return model if context.dataset else f"{model}; no dataset, so no accuracy"
-    target, name = context.target(runnable[0].target), runnable[0].framework
-    predictions = context.evaluation.predictions(
-        name,
-        context.model,
-        context.model_sha256,
-        context.dataset,
-        threads_of(target, context.loaded.pipeline.measure),
-        hardware(target.hardware).DEVICE,
-    )
+    predictions = _predictions(context, runnable, context.dataset)
     found = context.evaluation.compare(context.dataset, predictions, predictions)
     if found.error:
         raise NotMeasured("data", found.error)
     examples = found.scores.examples if found.scores else 0
     return f"{model}, {found.metric} {found.baseline:.4g} on {examples} examples"
+
+
+def _predictions(context: Context, legs: list[PlannedLeg], dataset: Path) -> Path:
+    """The original's answers, from the first leg that can run it: what the others lack is for their own variants to say."""
+    failures: list[NotMeasured] = []
+    for leg in legs:
+        target = context.target(leg.target)
+        try:
+            return context.evaluation.predictions(
+                leg.framework,
+                context.model,
+                context.model_sha256,
+                dataset,
+                threads_of(target, context.loaded.pipeline.measure),
+                hardware(target.hardware).DEVICE,
+            )
+        except NotMeasured as error:
+            failures.append(error)
+    raise NotMeasured(failures[0].kind, " ".join(dict.fromkeys(str(failure) for failure in failures)))

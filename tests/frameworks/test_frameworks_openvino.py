@@ -17,7 +17,7 @@ import openvino
 import pytest
 from jsonschema import Draft202012Validator
 from onnx import TensorProto, helper, numpy_helper
-from support import REPOSITORY
+from support import REPOSITORY, write_project
 from test_frameworks_onnx_runtime import MODELS, Model, branches, cnn, distance, mlp, save, weight
 from test_frameworks_onnx_runtime import answer as ort_answer
 
@@ -449,3 +449,20 @@ edge_ai_pipeline:
     errors = {leg["id"]: leg["error"] for leg in planned["legs"]}
     assert "reads .onnx" in errors["here/onnx_runtime"] and errors["here/openvino"] is None
     assert all("already quantized" in v["error"] for v in planned["legs"][1]["variants"])
+
+
+def test_a_model_openvino_cannot_read_leaves_the_other_leg_its_verdict(gatekeeper: Any, tmp_path: Path) -> None:
+    file = write_project(tmp_path, "graph_optimized", "onnx_runtime")
+    made = onnx.load(str(tmp_path / "model.onnx"))
+    made.graph.node[0].output[0] = "raw"
+    made.graph.node.append(node("Scaler", ["raw"], ["y"], domain="ai.onnx.ml", scale=[1.0], offset=[0.0]))
+    made.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
+    onnx.save(made, str(tmp_path / "model.onnx"))
+    text = file.read_text().replace("frameworks: [onnx_runtime]", "frameworks: [openvino, onnx_runtime]")
+    file.write_text(text.replace("graph_optimized]}", "graph_optimized], openvino: [fp16]}"))
+    run = gatekeeper("run", file, "--output", tmp_path / "report")
+    report = json.loads((tmp_path / "report/report.json").read_text())
+    verdicts = {v["id"]: (v["verdict"], v["reason"]) for v in report["targets"][0]["variants"]}
+    verdict, reason = verdicts["here/openvino/fp16"]
+    assert verdict == "error" and "no operator ai.onnx.ml.Scaler" in reason
+    assert verdicts["here/onnx_runtime/graph_optimized"][0] == "pass"
