@@ -460,7 +460,7 @@ def test_a_model_openvino_cannot_read_leaves_the_other_leg_its_verdict(gatekeepe
     onnx.save(made, str(tmp_path / "model.onnx"))
     text = file.read_text().replace("frameworks: [onnx_runtime]", "frameworks: [openvino, onnx_runtime]")
     file.write_text(text.replace("graph_optimized]}", "graph_optimized], openvino: [fp16]}"))
-    run = gatekeeper("run", file, "--output", tmp_path / "report")
+    gatekeeper("run", file, "--output", tmp_path / "report")
     report = json.loads((tmp_path / "report/report.json").read_text())
     verdicts = {v["id"]: (v["verdict"], v["reason"]) for v in report["targets"][0]["variants"]}
     verdict, reason = verdicts["here/openvino/fp16"]
