@@ -83,22 +83,26 @@ def optimize(job: OptimizeJob) -> None:
     target = job.destination / "model.xml"
     with redirect_stdout(sys.stderr):  # NNCF draws progress bars and tables
         model = _read(openvino.Core(), job.source)
-        if job.technique == "fp16":
-            openvino.save_model(model, target, compress_to_fp16=True)
-        else:
-            from openvino.passes import ConstantFolding, Manager
-
-            folding = Manager()
-            folding.register_pass(ConstantFolding())  # NNCF passes over weights that are computed from constants
-            folding.run_passes(model)
-            try:
-                openvino.save_model(_quantized(job, model), target, compress_to_fp16=False)
-            except RuntimeError as error:
-                raise NotMeasured("unsupported", f"NNCF cannot quantize the model: {_said(error)}") from error
+        half = job.technique == "fp16"
+        openvino.save_model(model if half else _quantized(job, model), target, compress_to_fp16=half)
     _check_changed(job.technique, target)
 
 
 def _quantized(job: OptimizeJob, model: Any) -> Any:
+    from openvino.passes import ConstantFolding, Manager
+
+    folding = Manager()
+    folding.register_pass(ConstantFolding())  # NNCF passes over weights that are computed from constants
+    folding.run_passes(model)
+    try:
+        return _by_nncf(job, model)
+    except RuntimeError as error:
+        if "alloc" in str(error):
+            raise  # out of memory says nothing of the model
+        raise NotMeasured("unsupported", f"NNCF cannot quantize the model: {_said(error)}") from error
+
+
+def _by_nncf(job: OptimizeJob, model: Any) -> Any:
     os.environ.setdefault("NNCF_CI", "1")  # its own switch for telemetry, read on import
     import logging
 
