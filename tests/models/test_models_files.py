@@ -92,3 +92,10 @@ def test_the_identity_of_several_files_depends_on_their_names(tmp_path: Path) ->
     for name in ("a", "b", "c"):
         (tmp_path / name).write_text("same")
     assert digest_files([tmp_path / "a", tmp_path / "b"]) != digest_files([tmp_path / "a", tmp_path / "c"])
+
+
+def test_the_identity_of_several_files_is_not_of_the_order_they_are_listed_in(tmp_path: Path) -> None:
+    files = [tmp_path / "model.xml", tmp_path / "model.bin"]
+    for file in files:
+        file.write_text(file.name)
+    assert digest_files(files) == digest_files(files[::-1])
