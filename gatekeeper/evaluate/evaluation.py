@@ -77,10 +77,7 @@ class Evaluation:
 
     def batch_size(self) -> int:
         """Examples per inference: the model's own batch where it is fixed."""
-        for tensor in self.model.inputs:
-            if tensor.shape and isinstance(tensor.shape[0], int) and tensor.shape[0] > 0:
-                return tensor.shape[0]
-        return self.loaded.pipeline.measure.batch_size
+        return self.model.fixed_batch or self.loaded.pipeline.measure.batch_size
 
     def predictions(self, framework: str, artifact: Path, sha256: str, dataset: Path, threads: int, device: str) -> Path:
         """The judged output of a model over the dataset, as a .npy file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -122,7 +123,11 @@ def _int8_static(job: OptimizeJob, target: Path) -> None:
 
     if job.calibration is None:
         raise NotMeasured("data", "int8_static needs `dataset.calibration`. Name a calibration set.")
-    examples = iter(PreparedDataset(job.calibration).feeds(batch_size=1))
+    dataset, batch = PreparedDataset(job.calibration), _assessed(job).fixed_batch or 1
+    whole = dataset.contents.examples // batch
+    if not whole:
+        raise NotMeasured("data", f"the calibration set has fewer examples than the model's batch of {batch}. Add some.")
+    examples = islice(dataset.feeds(batch), whole)  # a last, smaller batch does not fit a model that fixes it
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def get_next(self) -> dict[str, Any] | None:

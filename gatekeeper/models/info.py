@@ -37,3 +37,9 @@ class Assessment(Record, frozen=True, kw_only=True):
     producer: str = ""
     quantized: bool = False
     largest_matrix: list[int] = []
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """Examples per inference where the model fixes them, None where it takes any number."""
+        first = (tensor.shape[0] for tensor in self.inputs if tensor.shape)
+        return next((size for size in first if isinstance(size, int) and size > 0), None)

@@ -339,6 +339,23 @@ def test_a_model_with_external_weights_is_optimized(tmp_path: Path) -> None:
         assert distance(answer(make(path, technique, calibration), model), original) < CLOSE[technique]
 
 
+@pytest.mark.parametrize("batch", [3, EXAMPLES])
+def test_static_quantization_calibrates_in_the_models_own_batch(tmp_path: Path, batch: int) -> None:
+    model = mlp()
+    model.proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
+    path, calibration = save(model, tmp_path)
+    model.examples = model.examples[:batch]
+    assert distance(answer(make(path, "int8_static", calibration), model), answer(path, model)) < CLOSE["int8_static"]
+
+
+def test_a_calibration_set_smaller_than_a_batch_is_not_enough(tmp_path: Path) -> None:
+    model = mlp()
+    model.proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = EXAMPLES + 1
+    path, calibration = save(model, tmp_path)
+    with pytest.raises(NotMeasured, match="fewer examples than the model's batch of 17"):
+        make(path, "int8_static", calibration)
+
+
 def test_static_quantization_without_calibration_is_refused(tmp_path: Path) -> None:
     path, _ = save(mlp(), tmp_path)
     assert "dataset.calibration" in (refuses("int8_static", inspect(path), calibrated=False) or "")
