@@ -13,6 +13,9 @@ from typing import Literal
 METRIC: Literal["pss", "uss"] = "pss" if sys.platform == "linux" else "uss"
 
 
+SETTLED_BYTES = 2**20
+
+
 class Footprint:
     """Samples one process and its descendants.
 
@@ -36,8 +39,9 @@ class Footprint:
                 return None
             total += counted
         status = _status(self.pid)
-        # While it grows, the two counts are of different moments, and their difference means nothing.
-        if status and before and status.get("RssAnon") == before.get("RssAnon"):
+        # While it grows, the two counts are of different moments, and their difference means nothing. The kernel's own
+        # counters lag by some pages of each thread.
+        if status and before and abs(status.get("RssAnon", 0) - before.get("RssAnon", 0)) <= SETTLED_BYTES:
             self._besides = total - status.get("RssAnon", total)
         return total
 

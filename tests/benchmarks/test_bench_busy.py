@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.timeout(3600), pytest.mark.usefixtures("busy_machine")
 def test_bench_busy(example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path) -> None:
     rows, verdicts = [], {}
     for name in ("digits-mlp", "digits-cnn"):
-        for run in range(1, races(5) + 1):
+        for run in range(1, races(3) + 1):
             gatekeeper("run", example(name) / "edge_ai_pipeline.yaml")
             report = json.loads((tmp_path / "gatekeeper-report/report.json").read_text())
             [target] = report["targets"]

@@ -231,7 +231,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_report(plugins: dict[str, st
 
 
 def start(file: Path, plugins: dict[str, str], *words: str) -> subprocess.Popen[str]:
-    """A run in the background."""
+    """A run in the background, that Ctrl-C reaches even where the tests themselves were started to ignore it."""
     return subprocess.Popen(
         [sys.executable, "-m", "gatekeeper", "run", str(file), *words],
         cwd=file.parent,
@@ -239,6 +239,7 @@ def start(file: Path, plugins: dict[str, str], *words: str) -> subprocess.Popen[
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) if os.name == "posix" else None,
     )
 
 
