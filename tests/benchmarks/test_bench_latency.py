@@ -45,7 +45,8 @@ def test_bench_latency_against_a_bare_loop(name: str, example: Callable[[str], P
     model = str(folder / "model.onnx")
     worker.open(protocol.Open(framework="onnx_runtime", artifact=model, threads=1, device="cpu", inputs=str(inputs)))
     worker.load()
-    session: Any = worker.session
+    timer = worker.timer()
+    session: Any = timer.session
     order, ours, theirs = random.Random(0), [], []
     for _ in range(ROUNDS):
         mine: list[int] = []
@@ -53,9 +54,9 @@ def test_bench_latency_against_a_bare_loop(name: str, example: Callable[[str], P
         for _ in range(BLOCKS):
             for arm in order.sample(["ours", "theirs"], 2):
                 if arm == "ours":
-                    mine += worker.block(protocol.Block(duration_ns=BLOCK_NS, least=1)).latencies_ns
+                    mine += timer.block(protocol.Block(duration_ns=BLOCK_NS, least=1)).latencies_ns
                 else:
-                    its += bare(session._session, worker.feeds)
+                    its += bare(session._session, timer.feeds)
         ours.append(float(np.median(mine)))
         theirs.append(float(np.median(its)))
     ratio = ratio_interval(ours, theirs, 0.025)
