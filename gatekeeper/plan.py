@@ -103,7 +103,7 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> Planne
     asked = loaded.pipeline.optimization.techniques.get(name)
     calibrated = bool(loaded.pipeline.dataset and loaded.pipeline.dataset.calibration)
     variants = []
-    for technique in asked or module.defaults(device):
+    for technique in asked or module.defaults(model.format, device):
         refused = module.refuses(technique, model, calibrated)
         variants.append(
             PlannedVariant(

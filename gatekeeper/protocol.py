@@ -40,6 +40,9 @@ class Optimize(Request, frozen=True, kw_only=True, tag="optimize"):
     device: str
     vnni: bool
     calibration: str | None
+    original: str | None = None
+    config: str | None = None
+    trusted: bool = False
 
 
 class Predict(Request, frozen=True, kw_only=True, tag="predict"):

@@ -7,6 +7,7 @@ to standard error instead, so it cannot be mistaken for an answer.
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import sys
 import time
@@ -63,8 +64,9 @@ class Worker:
         from gatekeeper.frameworks._base import framework
 
         module = framework(request.framework)
-        for package in module.REQUIRES[:1]:
-            __import__(package.replace("-", "_"))
+        runtime: str = getattr(module, "RUNTIME", "") or next(iter(module.REQUIRES), "").replace("-", "_")
+        if runtime:
+            importlib.import_module(runtime)
         with np.load(request.inputs) as arrays:
             count = len(next(iter(arrays.values())))
             whole = {name: arrays[name] for name in arrays.files}
@@ -109,6 +111,9 @@ def optimize(request: protocol.Optimize) -> protocol.Done:
             device=request.device,
             vnni=request.vnni,
             calibration=Path(request.calibration) if request.calibration else None,
+            original=Path(request.original) if request.original else None,
+            config=Path(request.config) if request.config else None,
+            trusted=request.trusted,
         )
     )
     return protocol.Done()

@@ -50,7 +50,7 @@ def test_without_targets_there_is_one_leg_for_this_machine(folder: Path) -> None
     assert leg.runs_on == "ubuntu-latest"
     assert leg.extra == framework("onnx_runtime").EXTRA
     assert leg.error is None
-    assert [v.technique for v in leg.variants] == list(framework("onnx_runtime").defaults("cpu"))
+    assert [v.technique for v in leg.variants] == list(framework("onnx_runtime").defaults("onnx", "cpu"))
 
 
 def test_legs_are_targets_times_frameworks_in_the_order_of_the_file(folder: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_calibration_set_admits_static_quantization(folder: Path) -> None:
 
 def test_a_device_has_its_own_defaults(folder: Path) -> None:
     (leg,) = plan(folder, "  targets: [{name: gpu, hardware: nvidia_gpu}]\n").legs
-    assert [v.technique for v in leg.variants] == list(framework("onnx_runtime").defaults("cuda"))
+    assert [v.technique for v in leg.variants] == list(framework("onnx_runtime").defaults("onnx", "cuda"))
 
 
 @pytest.mark.skipif(not NOT_HERE, reason="this version runs every framework")

@@ -49,7 +49,7 @@ REQUIRES = ("click",)
 TECHNIQUES = {"shrink": "makes it smaller", "stretch": "makes it larger"}
 
 def supports(model_format, device): return None if device == "cpu" else "only a CPU"
-def defaults(device): return ("shrink", "stretch")
+def defaults(model_format, device): return ("shrink", "stretch")
 def refuses(technique, model, calibrated): return "too large already" if technique == "stretch" else None
 def optimize(job): raise NotImplementedError
 def open_session(path, threads, device): raise NotImplementedError

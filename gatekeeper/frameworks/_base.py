@@ -4,10 +4,20 @@
     REQUIRES     distributions whose versions are part of an artifact's identity
     TECHNIQUES   name -> one line of what it does
     supports(model_format, device) -> None, or why the combination is impossible
-    defaults(device) -> techniques to try when the file names none
+    defaults(model_format, device) -> techniques to try when the file names none
     refuses(technique, model) -> None, or why it cannot apply to this model
     optimize(job) -> None; writes job.destination; runs in a worker
     open_session(path, threads, device) -> Session; runs in a worker
+
+and, where it has something to say:
+
+    NEEDS        model format -> Needs, for formats that take more than EXTRA and REQUIRES
+    RUNTIME      the module that is imported before memory is counted; default: REQUIRES[0]
+    CONVERTS     formats it cannot open as they are: `optimize` is then asked for the technique ORIGINAL once, an unoptimized
+                 copy in its own form. That copy is the baseline, and what other techniques get as job.original
+    CONFIGS      suffix of the configuration files of its own that `techniques` may name, e.g. .json
+    untimed(device) -> None, or why times measured on this device say nothing
+    open_tokenizer(path) -> Tokenizer of a model file that brings its own; runs in a worker
 
 The module itself imports nothing heavy: `plan` and `validate` ask it questions without the framework.
 """
@@ -27,9 +37,29 @@ if TYPE_CHECKING:
 REGISTRY = Registry("frameworks")
 
 
+ORIGINAL = "original"
+"""The technique that changes nothing but the form."""
+
+TEXT_FORMATS = ("gguf", "huggingface")
+"""Formats of models that write text: their sessions are `TextSession`s."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a leg installs: the extra (or several, as pip takes them), and the distributions behind it."""
+
+    extra: str
+    packages: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class OptimizeJob:
-    """One artifact to make. `calibration` is a prepared dataset folder, if the pipeline file names one."""
+    """One artifact to make.
+
+    `calibration` is a prepared dataset folder, if the pipeline file names one. `original` is the folder that the
+    technique ORIGINAL wrote, for formats in CONVERTS. `config` is the user's file where the technique is one, and
+    `trusted` whether the pipeline file lets it run code.
+    """
 
     source: Path
     destination: Path
@@ -37,6 +67,9 @@ class OptimizeJob:
     device: str
     vnni: bool
     calibration: Path | None
+    original: Path | None = None
+    config: Path | None = None
+    trusted: bool = False
 
 
 class Session(Protocol):
@@ -58,10 +91,24 @@ class ConcurrentSession(Session, Protocol):
 
 
 class TextSession(Session, Protocol):
-    """A session that writes text: latency is then the time per output token, and the time to the first is kept."""
+    """A session that writes text: latency is then the time per output token, and the time to the first is kept.
 
-    def generate(self, feed: dict[str, Any]) -> Iterator[object]:
-        """Yield once per output token, as soon as it is there."""
+    `run` takes {"tokens": int64 [1, n]} and returns [logits], float32 [1, n, vocabulary], from an empty context.
+    """
+
+    def generate(self, feed: dict[str, Any]) -> Iterator[int]:
+        """Yield feed["new_tokens"] token ids after the prompt feed["tokens"], int64 [n], each as soon as it is known.
+
+        The likeliest token every time, from an empty context; the end-of-text token does not end it.
+        """
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back, without special tokens added or removed."""
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def decode(self, ids: list[int]) -> str: ...
 
 
 class Framework(Protocol):
@@ -75,7 +122,7 @@ class Framework(Protocol):
     def supports(model_format: str, device: str) -> str | None: ...
 
     @staticmethod
-    def defaults(device: str) -> tuple[str, ...]: ...
+    def defaults(model_format: str, device: str) -> tuple[str, ...]: ...
 
     @staticmethod
     def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None: ...
@@ -90,3 +137,21 @@ class Framework(Protocol):
 def framework(name: str) -> Framework:
     """The framework module of that name."""
     return cast(Framework, REGISTRY.get(name))
+
+
+def needs(name: str, model_format: str) -> Needs:
+    """What a framework needs for models of a format."""
+    module = framework(name)
+    own: dict[str, Needs] = getattr(module, "NEEDS", {})
+    return own.get(model_format) or Needs(module.EXTRA, tuple(module.REQUIRES))
+
+
+def converts(name: str, model_format: str) -> bool:
+    """Whether the original must first be written in the framework's own form."""
+    return model_format in getattr(framework(name), "CONVERTS", ())
+
+
+def untimed(name: str, device: str) -> str | None:
+    """Why times measured on this device say nothing; None where they do."""
+    found: str | None = getattr(framework(name), "untimed", lambda _: None)(device)
+    return found

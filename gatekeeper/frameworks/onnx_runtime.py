@@ -42,7 +42,7 @@ def supports(model_format: str, device: str) -> str | None:
     return None
 
 
-def defaults(device: str) -> tuple[str, ...]:
+def defaults(model_format: str, device: str) -> tuple[str, ...]:
     """Techniques worth trying on a device."""
     if device == "cuda":
         return ("graph_optimized", "fp16")

@@ -52,7 +52,7 @@ def supports(model_format: str, device: str) -> str | None:
     return None
 
 
-def defaults(device: str) -> tuple[str, ...]:
+def defaults(model_format: str, device: str) -> tuple[str, ...]:
     """Techniques worth trying on a device."""
     return ("int8_static", "int8_weight_only", "int4_weight_only") if device == "cpu" else ("fp16", "int8_static")
 

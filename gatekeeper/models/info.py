@@ -18,6 +18,21 @@ class TensorInfo(Record, frozen=True, kw_only=True):
         return any(not isinstance(d, int) or d <= 0 for d in self.shape)
 
 
+class TextInfo(Record, frozen=True, kw_only=True):
+    """What is known of a model that writes text. A number nobody states is 0."""
+
+    family: str  # as Hugging Face's config.json calls it: llama, mistral, qwen2, qwen3, phi3 ...
+    dtype: str  # of most weights: float32, float16, bfloat16, q4_k ...
+    vocabulary: int
+    context: int  # tokens it was trained for
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    row_lengths: list[int]  # distinct lengths of the rows that block-wise quantizers cut up, ascending
+    tokenizer: str = ""  # "tokenizer.json", or the kind a .gguf names; empty if there is none
+
+
 class Assessment(Record, frozen=True, kw_only=True):
     """Characteristics of a model. `weights` counts parameters per element type."""
 
@@ -37,6 +52,7 @@ class Assessment(Record, frozen=True, kw_only=True):
     producer: str = ""
     quantized: bool = False
     largest_matrix: list[int] = []
+    text: TextInfo | None = None
 
     @property
     def fixed_batch(self) -> int | None:

@@ -23,7 +23,7 @@ from gatekeeper.frameworks import onnx_runtime as ort
 EXTRA, REQUIRES, TECHNIQUES = "none", ("onnxruntime",), {{"half": "exactly half of the work"}}
 
 def supports(model_format, device): return None
-def defaults(device): return ("half",)
+def defaults(model_format, device): return ("half",)
 def refuses(technique, model, calibrated): return None
 
 def optimize(job):

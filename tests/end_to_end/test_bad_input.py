@@ -28,7 +28,7 @@ TECHNIQUES = {name: name for name in (
     "fine", "segfault_making", "hang_making", "segfault", "hang", "memory", "garbage", "error", "unchanged", "nan")}
 
 def supports(model_format, device): return None
-def defaults(device): return ("fine",)
+def defaults(model_format, device): return ("fine",)
 def refuses(technique, model, calibrated): return None
 
 def optimize(job):

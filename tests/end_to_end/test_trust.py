@@ -22,7 +22,7 @@ TECHNIQUES = {name: name for name in (
 real = time.perf_counter_ns
 
 def supports(model_format, device): return None
-def defaults(device): return ("fine",)
+def defaults(model_format, device): return ("fine",)
 def refuses(technique, model, calibrated): return None
 
 def optimize(job):

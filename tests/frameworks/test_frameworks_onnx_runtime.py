@@ -392,8 +392,8 @@ def test_another_format_is_not_supported() -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_defaults_are_techniques(device: str) -> None:
-    assert set(defaults(device)) <= set(TECHNIQUES)
-    assert defaults(device)
+    assert set(defaults("onnx", device)) <= set(TECHNIQUES)
+    assert defaults("onnx", device)
 
 
 def test_a_file_that_is_no_model_is_not_measured(tmp_path: Path) -> None:

@@ -304,8 +304,8 @@ def test_another_format_is_not_supported(model_format: str) -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "gpu", "npu"])
 def test_defaults_are_techniques(device: str) -> None:
-    assert set(defaults(device)) <= set(TECHNIQUES)
-    assert defaults(device)
+    assert set(defaults("onnx", device)) <= set(TECHNIQUES)
+    assert defaults("onnx", device)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.xml"])
