@@ -69,7 +69,9 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
     name = framework_for(found)
     module = framework(name)
     refused = {t: module.refuses(t, found, calibration is not None) for t in module.TECHNIQUES}
-    techniques = [t for t in module.defaults(found.format, "cpu") if not refused[t]] or [t for t, reason in refused.items() if not reason][:1]
+    techniques = [t for t in module.defaults(found.format, "cpu") if not refused[t]] or [
+        t for t, reason in refused.items() if not reason
+    ][:1]
     left_out = [f"#   {t}: {reason}" for t, reason in refused.items() if reason]
     dataset = f"path: {_quoted(_relative(evaluation, folder))}" if evaluation else "path: CHANGE-me.npz"
     if calibration:

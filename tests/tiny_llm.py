@@ -29,7 +29,7 @@ def write_tokenizer(folder: Path, vocabulary: int = VOCABULARY) -> None:
 def write_llama(folder: Path, family: str = "llama", dtype: str = "float32", seed: int = 0, **changes: Any) -> Path:
     """A Hugging Face folder; `changes` go to the family's configuration class. Rows are multiples of 256 by default."""
     import torch
-    from transformers import AutoModelForCausalLM, CONFIG_MAPPING
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
     folder.mkdir(parents=True, exist_ok=True)
     write_tokenizer(folder)
