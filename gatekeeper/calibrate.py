@@ -11,19 +11,21 @@ from msgspec import Meta
 from gatekeeper.cache import Cache
 from gatekeeper.config.limits import Limit, limits
 from gatekeeper.config.load import Loaded
+from gatekeeper.config.types import Target
 from gatekeeper.config.units import format_duration, parse_duration
 from gatekeeper.errors import NotMeasured, UsageError
-from gatekeeper.evaluate.evaluation import Evaluation, threads_of
-from gatekeeper.frameworks._base import framework as packages
+from gatekeeper.evaluate.evaluation import Evaluation
+from gatekeeper.frameworks._base import needs, untimed
 from gatekeeper.gates._base import RatioGate
 from gatekeeper.gates._rounds import SPARE
-from gatekeeper.hardware.machine import environment, this_machine
-from gatekeeper.hardware.selection import hardware
+from gatekeeper.hardware.machine import environment
 from gatekeeper.measure.conditions import conditions, warnings
 from gatekeeper.measure.energy._base import Absent
 from gatekeeper.measure.race import Limits, Race, control_interval, race
 from gatekeeper.measure.rounds import BASELINE, Arm
-from gatekeeper.optimize import missing_packages
+from gatekeeper.models.files import digest_files
+from gatekeeper.optimize import source_of
+from gatekeeper.place import Place, place
 from gatekeeper.plan import PlannedLeg, choose_legs, make_plan, model_of
 from gatekeeper.progress import Progress
 from gatekeeper.records import Control, Environment, Record
@@ -85,38 +87,42 @@ def calibrate(
     `effect` is the distance from a limit that shall be decided, as a fraction of the ratio.
     """
     model, assessment = model_of(loaded)
-    leg = _leg(choose_legs(make_plan(loaded, assessment), target, framework))
-    own = next(t for t in loaded.targets if t.name == leg.target)
-    threads = threads_of(own, loaded.pipeline.measure)
+    legs = choose_legs(make_plan(loaded, assessment), target, framework)
+    leg, own, where = _leg(loaded, legs, assessment.format)
+    identity = digest_files([Path(f) for f in assessment.files])
     with workspace(cache, loaded.pipeline.measure) as space:
-        raced = _race(Evaluation(space, loaded, assessment), model.resolve(), leg, threads, rounds, progress)
+        source = source_of(space, leg.framework, where.device, model, assessment.format, identity)
+        evaluation = Evaluation(space, loaded, assessment, identity, (leg.framework,))
+        raced = _race(evaluation, source.baseline()[0], leg, where, rounds, progress)
     found = [_resolution(limit, limit.gate, raced, effect) for limit in limits(loaded, own) if isinstance(limit.gate, RatioGate)]
     state = conditions(raced.snapshots)
     return Calibration(
         leg=leg.id,
-        environment=environment(threads, packages(leg.framework).REQUIRES),
+        environment=environment(where.threads, needs(leg.framework, assessment.format).packages),
         rounds=len(raced.rounds),
         round_s=raced.round_s(),
         effect=effect,
         control=control_interval(raced.rounds, ALPHA),
         resolutions=[r for r in found if r],
-        measure=_measure([r for r in found if r], raced.round_s() * (2 + len(leg.variants)) / ARMS, threads),
+        measure=_measure([r for r in found if r], raced.round_s() * (2 + len(leg.variants)) / ARMS, where.threads),
         notes=warnings(state) if state else [],
     )
 
 
-def _leg(legs: list[PlannedLeg]) -> PlannedLeg:
-    """The first leg that this machine can run; a `UsageError` with the reasons where there is none."""
+def _leg(loaded: Loaded, legs: list[PlannedLeg], model_format: str) -> tuple[PlannedLeg, Target, Place]:
+    """The first leg that this machine can run, and where; a `UsageError` with the reasons where there is none."""
     reasons = []
     for leg in legs:
-        reason = leg.error or hardware(leg.hardware).absent(this_machine()) or missing_packages(leg.framework)
+        own = next(t for t in loaded.targets if t.name == leg.target)
+        where = place(leg, own, loaded.pipeline.measure, model_format)
+        reason = leg.skip or where.error or untimed(leg.framework, where.device)
         if not reason:
-            return leg
+            return leg, own, where
         reasons.append(f"{leg.id}: {reason}")
     raise UsageError(f"no leg can run on this machine. {'; '.join(reasons)}")
 
 
-def _race(evaluation: Evaluation, model: Path, leg: PlannedLeg, threads: int, rounds: int, progress: Progress) -> Race:
+def _race(evaluation: Evaluation, model: Path, leg: PlannedLeg, where: Place, rounds: int, progress: Progress) -> Race:
     """Race the model against two copies of itself."""
     space, measure = evaluation.space, evaluation.loaded.pipeline.measure
     inputs = space.scratch / "inputs.npz"
@@ -126,7 +132,9 @@ def _race(evaluation: Evaluation, model: Path, leg: PlannedLeg, threads: int, ro
         raced = race(
             Arm(BASELINE, leg.framework, model),
             [Arm(COPY, leg.framework, model)],
-            space.settings(measure, inputs, threads, hardware(leg.hardware).DEVICE, Absent("not asked for")),
+            space.settings(
+                measure, inputs, where.threads, where.device, Absent("not asked for"), evaluation.model.text is not None
+            ),
             Limits((rounds,), parse_duration(measure.budget), measure.seed),
             lambda name, found: True,
             progress,

@@ -25,6 +25,7 @@ class Comparison:
     scores: PairedScores | None = None
     agreement: bool = False
     error: str | None = None
+    details: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Evidence:
     """Measurements of one variant and its baseline.
 
     `baseline[i]`, `variant[i]` and `control[i]` were measured in the same round. `alpha` is one-sided, for this
-    look. `effort` is what measuring took so far, so that an undecided gate can say what it would need.
+    look. `effort` is what measuring took so far, so that an undecided gate can say what it would need. `untimed` says
+    why times of this leg mean nothing, where they do not.
     """
 
     artifact: Artifact
@@ -53,3 +55,4 @@ class Evidence:
     comparison: Comparison = field(default_factory=Comparison)
     alpha: float = 0.01
     effort: Effort = Effort()
+    untimed: str | None = None

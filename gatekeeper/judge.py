@@ -68,8 +68,13 @@ def _result(limit: Limit, decision: Decision) -> GateResult:
 
 
 def variant_verdict(gates: Iterable[GateResult]) -> Verdict:
-    """Gates that only warn, or are disabled, do not count; a variant without any that count is not a pass."""
-    return all_of(g.verdict for g in gates if g.blocking)
+    """Gates that only warn, or are disabled, do not count; a variant without any that count is not a pass.
+
+    Where a gate that counts was skipped and nothing is worse, the variant is neither: it is skipped.
+    """
+    verdicts = [g.verdict for g in gates if g.blocking]
+    judged = all_of(v for v in verdicts if v is not Verdict.SKIP)
+    return Verdict.SKIP if Verdict.SKIP in verdicts and judged is Verdict.PASS else judged
 
 
 def select(variants: Iterable[VariantReport]) -> str | None:

@@ -101,6 +101,8 @@ def merge(reports: Sequence[Report], plan: Plan | None = None) -> Report:
     for report in reports:
         for target in report.targets:
             for leg in target.legs:
+                if leg.skip:
+                    continue  # the manifest does not ask for it
                 if leg.id in legs:
                     raise UsageError(f"two results for the leg '{leg.id}'. Pass each leg's report once.")
                 legs[leg.id] = (target.name, target.hardware, target.require, leg)

@@ -19,7 +19,7 @@ from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.files import make_folder, write_atomic
 from gatekeeper.merge import report_verdict, target_report
 from gatekeeper.models.files import digest, digest_files
-from gatekeeper.plan import choose_legs, make_plan, model_of
+from gatekeeper.plan import PlannedLeg, choose_legs, make_plan, model_of
 from gatekeeper.progress import Progress
 from gatekeeper.records import (
     REPORT_SCHEMA,
@@ -71,7 +71,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
             plan=plan,
             legs=legs,
             space=space,
-            evaluation=Evaluation(space, loaded, assessment),
+            evaluation=Evaluation(space, loaded, assessment, identity, _able(legs)),
             output=options.output,
             progress=progress,
             attempt=options.attempt,
@@ -105,8 +105,15 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
     )
 
 
+def _able(legs: list[PlannedLeg]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(leg.framework for leg in legs if not (leg.error or leg.skip)))
+
+
 def _run_stages(context: Context) -> list[StageReport]:
-    """Run the listed stages in order; one that does not pass stops those after it."""
+    """Run the listed stages in order; one that does not pass stops those after it.
+
+    One that only lacks a check this version does not have lets them go on: the verdict is an error all the same.
+    """
     found: list[StageReport] = []
     blocked_by: str | None = None
     for name in context.loaded.pipeline.stages:
@@ -119,7 +126,7 @@ def _run_stages(context: Context) -> list[StageReport]:
             found.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where))
         else:
             found.append(stage(name).run(context))
-            if found[-1].verdict is not Verdict.PASS:
+            if found[-1].verdict is not Verdict.PASS and found[-1].blocks:
                 blocked_by = name
     return found
 

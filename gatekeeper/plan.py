@@ -15,7 +15,7 @@ from gatekeeper.config.load import Loaded
 from gatekeeper.config.types import Target
 from gatekeeper.errors import NotMeasured, UsageError, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
-from gatekeeper.frameworks._base import framework
+from gatekeeper.frameworks._base import framework, is_config, needs
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.models.files import assess, digest
 from gatekeeper.models.info import Assessment
@@ -25,10 +25,14 @@ PLAN_SCHEMA: Literal["gatekeeper/plan/v1"] = "gatekeeper/plan/v1"
 
 
 class PlannedVariant(Record, frozen=True, kw_only=True):
-    """One artifact to make. `skip` says why it is left out; `error` why it was asked for and cannot be."""
+    """One artifact to make. `skip` says why it is left out; `error` why it was asked for and cannot be.
+
+    `config` is the framework's own configuration file, relative to the pipeline file, where that is the technique.
+    """
 
     id: str
     technique: str
+    config: str | None = None
     skip: str | None = None
     error: str | None = None
 
@@ -43,7 +47,8 @@ class PlannedLeg(Record, frozen=True, kw_only=True):
     extra: str
     runs_on: str | list[str]
     variants: list[PlannedVariant]
-    error: Annotated[str | None, Meta(description="Why the leg cannot run at all.")] = None
+    error: Annotated[str | None, Meta(description="Why the leg cannot run at all, which blocks.")] = None
+    skip: Annotated[str | None, Meta(description="Why the framework cannot take this model to this hardware, anywhere.")] = None
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -55,8 +60,8 @@ class Plan(Record, frozen=True, kw_only=True):
     legs: list[PlannedLeg]
 
     def leg_ids(self) -> list[str]:
-        """The manifest."""
-        return [leg.id for leg in self.legs]
+        """The manifest: legs that are skipped need not come back."""
+        return [leg.id for leg in self.legs if not leg.skip]
 
 
 def model_of(loaded: Loaded) -> tuple[Path, Assessment]:
@@ -95,28 +100,48 @@ def choose_legs(plan: Plan, target: str | None, framework: str | None) -> list[P
 def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> PlannedLeg:
     leg_id = f"{target.name}/{name}"
     if name not in FRAMEWORKS.names:
-        error: str | None = f"this version of gatekeeper cannot run {name}; it runs {', '.join(FRAMEWORKS.names)}"
-        return _planned(leg_id, target, name, "", [], error)
+        error = f"this version of gatekeeper cannot run {name}; it runs {', '.join(FRAMEWORKS.names)}"
+        return _planned(leg_id, target, name, "", [], error=error)
     module = framework(name)
-    device = hardware(target.hardware).DEVICE
-    error = module.supports(model.format, device)
+    device = device_of(target, name)
+    extra = needs(name, model.format).extra
+    if impossible := module.supports(model.format, device):
+        return _planned(leg_id, target, name, extra, [], skip=impossible)
     asked = loaded.pipeline.optimization.techniques.get(name)
     calibrated = bool(loaded.pipeline.dataset and loaded.pipeline.dataset.calibration)
     variants = []
     for technique in asked or module.defaults(model.format, device):
-        refused = module.refuses(technique, model, calibrated)
+        own_config = is_config(name, technique)
+        refused = None if own_config else module.refuses(technique, model, calibrated)
+        short = Path(technique).stem if own_config else technique
         variants.append(
             PlannedVariant(
-                id=f"{leg_id}/{technique}",
-                technique=technique,
+                id=f"{leg_id}/{short}",
+                technique=short,
+                config=technique if own_config else None,
                 skip=None if asked else refused,
                 error=refused if asked else None,
             )
         )
-    return _planned(leg_id, target, name, module.EXTRA, variants, error)
+    return _planned(leg_id, target, name, extra, variants)
 
 
-def _planned(leg_id: str, target: Target, name: str, extra: str, variants: list[PlannedVariant], error: str | None) -> PlannedLeg:
+def device_of(target: Target, name: str) -> str:
+    """What sessions of a framework are opened on for a target; `:throughput` where the framework has such a hint."""
+    device = hardware(target.hardware).DEVICE
+    hints = getattr(framework(name), "HINTS", ())
+    return f"{device}:{target.hint}" if target.hint != "latency" and target.hint in hints else device
+
+
+def _planned(
+    leg_id: str,
+    target: Target,
+    name: str,
+    extra: str,
+    variants: list[PlannedVariant],
+    error: str | None = None,
+    skip: str | None = None,
+) -> PlannedLeg:
     return PlannedLeg(
         id=leg_id,
         target=target.name,
@@ -126,6 +151,7 @@ def _planned(leg_id: str, target: Target, name: str, extra: str, variants: list[
         runs_on=target.runs_on,
         variants=variants,
         error=error,
+        skip=skip,
     )
 
 
@@ -134,6 +160,7 @@ def github_matrix(plan: Plan) -> str:
     include = [
         {"target": leg.target, "framework": leg.framework, "extra": leg.extra, "runs_on": leg.runs_on, "leg": leg.id}
         for leg in plan.legs
+        if not leg.skip
     ]
     return msgspec.json.encode({"include": include}).decode()
 

@@ -18,6 +18,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", forbid_
     """Base of what a worker is asked."""
 
 
+class Text(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker must know of a text model: whose tokenizer to use, and what its ids mean."""
+
+    model: str
+    framework: str  # reads the tokenizer of a model file
+    vocabulary: int
+    end: list[int] = []
+
+
 class Prepare(Request, frozen=True, kw_only=True, tag="prepare"):
     """Read a dataset in the user's format, check it against the model, write it as plain arrays."""
 
@@ -28,6 +37,7 @@ class Prepare(Request, frozen=True, kw_only=True, tag="prepare"):
     inputs: list[dict[str, Any]]  # of the model: name, dtype, shape
     task: str | None
     destination: str
+    text: Text | None = None
 
 
 class Optimize(Request, frozen=True, kw_only=True, tag="optimize"):
@@ -57,6 +67,7 @@ class Predict(Request, frozen=True, kw_only=True, tag="predict"):
     batch_size: int
     output: str | None
     task: str | None
+    text: Text | None = None
 
 
 class Score(Request, frozen=True, kw_only=True, tag="score"):
@@ -69,6 +80,7 @@ class Score(Request, frozen=True, kw_only=True, tag="score"):
     task: str | None
     folder: str
     destination: str
+    text: bool = False
 
 
 class Open(Request, frozen=True, kw_only=True, tag="open"):
@@ -137,6 +149,7 @@ class Scored(Answer, frozen=True, kw_only=True, tag="scored"):
     low: float
     high: float
     error: str | None
+    details: dict[str, float] = {}
 
 
 class Loaded(Answer, frozen=True, kw_only=True, tag="loaded"):
@@ -145,6 +158,7 @@ class Loaded(Answer, frozen=True, kw_only=True, tag="loaded"):
     load_ns: int
     overhead_ns: int = 0
     clock_ns: int
+    ran_on: str = ""
 
 
 class Timed(Answer, frozen=True, kw_only=True, tag="timed"):

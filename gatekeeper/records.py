@@ -98,6 +98,7 @@ class RoundData(Record, frozen=True, kw_only=True):
     joules: Annotated[float | None, Meta(description="Energy per inference, by the leg's `energy`.")] = None
     overhead_ns: Annotated[int, Meta(description="What timing itself adds to one latency.")] = 0
     tick_ns: Annotated[int, Meta(description="Smallest step between two latencies: how fine the clock is.")] = 0
+    ran_on: Annotated[str, Meta(description="The device the framework says it ran on; empty if it does not say.")] = ""
 
 
 class Performance(Record, frozen=True, kw_only=True):
@@ -118,6 +119,10 @@ class Performance(Record, frozen=True, kw_only=True):
     first_token_ns: float | None = None
     preempted_per_s: float | None = None
     joules: float | None = None
+    per: Annotated[Literal["inference", "token"], Meta(description="What a latency is of, and a throughput counts.")] = (
+        "inference"
+    )
+    ran_on: Annotated[str, Meta(description="The device the framework says it ran on; empty if it does not say.")] = ""
     rounds: list[RoundData]
 
 
@@ -127,6 +132,7 @@ class Quality(Record, frozen=True, kw_only=True):
     metric: str
     value: float | None
     examples: int
+    details: Annotated[dict[str, float], Meta(description="Text models: divergence from the baseline, perplexities.")] = {}
 
 
 class VariantReport(Record, frozen=True, kw_only=True):
@@ -191,6 +197,7 @@ class LegReport(Record, frozen=True, kw_only=True):
     framework: str
     environment: Environment | None = None
     error: Annotated[str, Meta(description="Why the whole leg could not be measured; empty if it was.")] = ""
+    skip: Annotated[str, Meta(description="Why the framework cannot take this model to this hardware, anywhere.")] = ""
     baseline: Performance | None = None
     quality: Quality | None = None
     control: Control | None = None
@@ -231,6 +238,7 @@ class StageReport(Record, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str = ""
     where: str = ""
+    blocks: Annotated[bool, Meta(description="Whether the stages after it were not run because of its verdict.")] = True
 
 
 class ModelInfo(Record, frozen=True, kw_only=True):

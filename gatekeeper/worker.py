@@ -90,7 +90,8 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.disable()
-        return protocol.Loaded(load_ns=load_ns, overhead_ns=overhead_ns(), clock_ns=time.perf_counter_ns())
+        ran_on = str(getattr(session, "ran_on", ""))[:200]
+        return protocol.Loaded(load_ns=load_ns, overhead_ns=overhead_ns(), clock_ns=time.perf_counter_ns(), ran_on=ran_on)
 
     def timer(self) -> Timer:
         """The loaded session's timer."""

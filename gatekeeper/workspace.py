@@ -32,14 +32,14 @@ class Workspace:
     timeout_s: float
     memory_limit: int
 
-    def settings(self, measure: Measure, inputs: Path, threads: int, device: str, meter: Meter | Absent) -> Settings:
-        """How rounds are measured here."""
+    def settings(self, measure: Measure, inputs: Path, threads: int, device: str, meter: Meter | Absent, text: bool) -> Settings:
+        """How rounds are measured here. A block of a text model is a whole answer at least, so it has fewer of them."""
         return Settings(
             scratch=self.scratch,
             inputs=inputs,
             threads=threads,
             device=device,
-            blocks=measure.blocks,
+            blocks=measure.blocks or (2 if text else 8),
             block_ms=measure.block_ms,
             timeout_s=self.timeout_s,
             memory_limit=self.memory_limit,

@@ -116,7 +116,14 @@ def test_any_of_by_hand(verdicts: list[Verdict], together: Verdict):
 @given(VERDICTS, VERDICTS)
 def test_gates_that_only_warn_do_not_count(blocking: list[Verdict], warning: list[Verdict]):
     gates = [result(v) for v in blocking] + [result(v, blocking=False) for v in warning]
-    assert variant_verdict(gates) is all_of(blocking)
+    found = variant_verdict(gates)
+    assert found is all_of(blocking) or (found is Verdict.SKIP and set(blocking) == {Verdict.PASS, Verdict.SKIP})
+
+
+def test_a_variant_with_a_skipped_gate_is_not_a_passing_one():
+    assert variant_verdict([result(Verdict.PASS), result(Verdict.SKIP)]) is Verdict.SKIP
+    assert variant_verdict([result(Verdict.FAIL), result(Verdict.SKIP)]) is Verdict.FAIL
+    assert variant_verdict([result(Verdict.SKIP)]) is Verdict.ERROR
 
 
 def test_a_variant_whose_gates_all_warn_does_not_pass():

@@ -107,15 +107,17 @@ def test_a_framework_that_cannot_run_yet_is_a_leg_with_an_error(folder: Path) ->
     assert f"cannot run {NOT_HERE}" in (leg.error or "")
 
 
-def test_a_framework_that_does_not_support_a_target_is_a_leg_with_an_error(folder: Path) -> None:
+def test_a_framework_that_does_not_support_a_target_is_a_leg_that_is_skipped_with_the_reason(folder: Path) -> None:
     found = plan(
         folder,
         f"  optimization: {{frameworks: [onnx_runtime, {NOT_HERE}]}}\n"
         "  targets: [{name: mac, hardware: apple_silicon}, {name: cpu, hardware: cpu}]\n",
     )
-    errors = {leg.id: leg.error for leg in found.legs}
-    assert "metal" in (errors["mac/onnx_runtime"] or "")
-    assert errors["cpu/onnx_runtime"] is None
+    skipped = {leg.id: leg.skip for leg in found.legs}
+    assert "metal" in (skipped["mac/onnx_runtime"] or "")
+    assert skipped["cpu/onnx_runtime"] is None
+    assert "mac/onnx_runtime" not in found.leg_ids(), "nobody needs to bring a result for it"
+    assert "mac/onnx_runtime" not in github_matrix(found)
 
 
 def test_the_plan_names_its_pipeline_by_content(folder: Path) -> None:

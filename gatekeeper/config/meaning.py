@@ -12,15 +12,17 @@ from gatekeeper.config.source import Path_
 from gatekeeper.config.types import Stage, Target
 from gatekeeper.errors import Problem, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
-from gatekeeper.frameworks._base import framework
+from gatekeeper.frameworks._base import TEXT_FORMATS, framework, is_config
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.models.files import known_suffixes, model_format, there
 
-METRICS = ("accuracy", "top5_accuracy", "macro_f1", "mae", "rmse", "r2", "cosine_similarity")
+METRICS = ("accuracy", "top5_accuracy", "macro_f1", "mae", "rmse", "r2", "cosine_similarity", "perplexity", "exact_match")
+TEXT_TASK = "text_generation"
 _METRICS_OF = {
     "regression": ("mae", "rmse", "r2"),
     "embedding": ("cosine_similarity",),
     "classification": ("accuracy", "top5_accuracy", "macro_f1"),
+    "text_generation": ("perplexity", "exact_match"),
 }
 
 
@@ -29,6 +31,7 @@ def meaning_problems(loaded: Loaded) -> list[Problem]:
     check = _Check(loaded)
     check.stages()
     check.model()
+    check.fits_task()
     check.dataset()
     check.limits()
     check.techniques()
@@ -68,6 +71,16 @@ class _Check:
                 ("model", "path"), f"unknown model format '{path.suffix}'. This version reads {', '.join(known_suffixes())}."
             )
 
+    def fits_task(self) -> None:
+        """Text is written by models of other formats than those that classify."""
+        path, model = self.loaded.model_path(), self.pipeline.model
+        found = model_format(path) if path else None
+        if found is None or model is None or model.task is None:
+            return
+        if (model.task == TEXT_TASK) != (found in TEXT_FORMATS):
+            takes = "a Hugging Face folder or .gguf" if model.task == TEXT_TASK else "a tensor model, such as .onnx"
+            self.add(("model", "task"), f"{model.task} takes {takes}; {path} is {found}. Correct the task or the model.")
+
     def dataset(self) -> None:
         dataset = self.pipeline.dataset
         if dataset is None:
@@ -87,13 +100,20 @@ class _Check:
         if dataset.metric is not None:
             self.metric(dataset.metric)
 
+    def task(self) -> str | None:
+        """What the model does, said or known from its format."""
+        if self.pipeline.model and self.pipeline.model.task:
+            return self.pipeline.model.task
+        path = self.loaded.model_path()
+        return TEXT_TASK if path and model_format(path) in TEXT_FORMATS else None
+
     def metric(self, metric: str) -> None:
         if metric not in METRICS:
             if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", metric):
                 allowed = f"Allowed: {', '.join(METRICS)}, or package.module:function."
                 self.add(("dataset", "metric"), f"dataset.metric is '{metric}'{nearest(metric, METRICS) or '.'} {allowed}")
             return
-        task = self.pipeline.model.task if self.pipeline.model else None
+        task = self.task()
         for kind, metrics in _METRICS_OF.items():
             if task and task.endswith(kind) and metric not in metrics:
                 self.add(("dataset", "metric"), f"'{metric}' does not fit the task {task}. Use {', '.join(metrics)}.")
@@ -126,7 +146,10 @@ class _Check:
                 continue  # known by name only; `plan` says that this version cannot run it
             known = framework(name).TECHNIQUES
             for i, technique in enumerate(techniques):
-                if technique not in known:
+                if is_config(name, technique):
+                    if not there(self.loaded.folder / technique):
+                        self.add((*path, i), f"no such file: {self.loaded.folder / technique}. Correct the path.")
+                elif technique not in known:
                     hint = nearest(technique, known) or "."
                     self.add((*path, i), f"{name} has no technique '{technique}'{hint} It has {', '.join(known)}.")
                 elif technique in techniques[:i]:

@@ -47,8 +47,14 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Model(Section, frozen=True, kw_only=True):
     """The model under test. It may also be given on the command line with `--model`."""
 
-    path: Annotated[str, Meta(min_length=1, description="Model file, relative to this file. This version reads .onnx.")]
-    task: Annotated[Task | None, Meta(description="What the model does; decides the default metric.")] = None
+    path: Annotated[
+        str,
+        Meta(min_length=1, description="Model, relative to this file: .onnx, .xml (OpenVINO), .gguf, or a Hugging Face folder."),
+    ]
+    task: Annotated[
+        Task | None,
+        Meta(description="What the model does; decides the default metric. Default: text_generation for .gguf and folders."),
+    ] = None
     output: Annotated[
         str | None, Meta(description="Name of the output that is judged; default: the first that fits the task.")
     ] = None
@@ -75,7 +81,10 @@ class Dataset(Section, frozen=True, kw_only=True):
 
     path: Annotated[
         str | None,
-        Meta(description="Evaluation set: .npz, .csv, or a folder of images (one subfolder a class, or labels.csv)."),
+        Meta(
+            description="Evaluation set: .npz, .csv, or a folder of images (one subfolder a class, or labels.csv); for "
+            "text_generation .txt, or .jsonl with `text`, or `prompt` and `answer`, on each line.",
+        ),
     ] = None
     loader: Annotated[
         Function | None,
@@ -87,14 +96,19 @@ class Dataset(Section, frozen=True, kw_only=True):
     metric: Annotated[
         str | None,
         Meta(
-            description="accuracy, top5_accuracy, macro_f1, mae, rmse, r2, cosine_similarity, or "
+            description="accuracy, top5_accuracy, macro_f1, mae, rmse, r2, cosine_similarity, perplexity, exact_match, or "
             "`package.module:function` of (outputs, labels), higher is better.",
         ),
     ] = None
     labels: Annotated[str | None, Meta(description="Key (.npz) or column (.csv) of the labels; default: y or labels.")] = None
     inputs: Annotated[dict[str, str], Meta(description="Model input name -> key in the .npz, where the names differ.")] = {}
     image: Annotated[Image | None, Meta(description="How image files become tensors.")] = None
-    limit: Annotated[Count | None, Meta(description="Use only the first so many examples.")] = None
+    limit: Annotated[
+        Count | None, Meta(description="Use only the first so many examples; of a text, so many windows (default 200).")
+    ] = None
+    window: Annotated[
+        int, Meta(ge=16, le=8192, description="text_generation: tokens in one window, each read from an empty context.")
+    ] = 128
 
 
 def _gate_fields() -> list[tuple[str, Any, Any]]:
@@ -156,6 +170,13 @@ class Target(Section, frozen=True, kw_only=True):
         Text | Annotated[list[Text], Meta(min_length=1)], Meta(description="GitHub runner label, or a list of labels.")
     ] = "ubuntu-latest"
     threads: Annotated[Threads | None, Meta(description="Threads of every model; default: the machine's physical cores.")] = None
+    hint: Annotated[
+        Literal["latency", "throughput"], Meta(description="What OpenVINO tunes a model for: one request, or many at once.")
+    ] = "latency"
+    fallback: Annotated[
+        Literal["none", "cpu"],
+        Meta(description="`cpu`: where the hardware is missing, run on the CPU and say so; `none`: that is an error."),
+    ] = "none"
     frameworks: Annotated[
         list[FrameworkName], Meta(description="Frameworks for this target; default: those of `optimization`.")
     ] = []
@@ -195,8 +216,14 @@ class Optimization(Section, frozen=True, kw_only=True):
     )
     techniques: Annotated[
         dict[FrameworkName, Annotated[list[str], Meta(min_length=1)]],
-        Meta(description="Techniques per framework; default: those that suit the target."),
+        Meta(
+            description="Techniques per framework; default: those that suit the target. For microsoft_olive also the name of "
+            "an Olive configuration file (.json), relative to this file.",
+        ),
     ] = {}
+    trust_scripts: Annotated[
+        bool, Meta(description="Let configuration files named in `techniques` run scripts of their own.")
+    ] = False
     validation: Annotated[OptimizationValidation, Meta(description="Checks across variants.")] = OptimizationValidation()
 
 
@@ -383,7 +410,14 @@ class Measure(Section, frozen=True, kw_only=True):
     budget: Annotated[Duration, Meta(description="Longest time to spend on rounds, per leg.")] = "10m"
     max_rounds: Annotated[int, Meta(ge=2, le=MAX_ROUNDS, description="Most rounds; a clear case stops at the first look.")] = 24
     block_ms: Annotated[float, Meta(gt=0, le=10_000, description="Length of one block of inferences.")] = 20.0
-    blocks: Annotated[int, Meta(ge=1, le=100, description="Blocks per arm in a round, in random order.")] = 8
+    blocks: Annotated[
+        Annotated[int, Meta(ge=1, le=100)] | None,
+        Meta(description="Blocks per arm in a round, in random order; default: 8, and 2 for text_generation."),
+    ] = None
+    prompt_tokens: Annotated[int, Meta(ge=1, le=131_072, description="text_generation: length of the timed prompts.")] = 64
+    output_tokens: Annotated[
+        int, Meta(ge=2, le=131_072, description="text_generation: tokens that are timed after each prompt.")
+    ] = 32
     batch_size: Annotated[int, Meta(ge=1, le=4096, description="Examples per inference, where the model allows it.")] = 1
     threads: Annotated[
         Threads | None, Meta(description="Threads of every model on targets that name none; default: the machine's cores.")

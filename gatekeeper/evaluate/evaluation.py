@@ -12,19 +12,25 @@ import msgspec
 
 from gatekeeper import protocol
 from gatekeeper.config.load import Loaded
-from gatekeeper.config.types import Measure, Target
-from gatekeeper.evaluate.prepared import PreparedDataset
+from gatekeeper.config.types import Measure
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.prepared import PreparedDataset, write_prepared
 from gatekeeper.evidence import Comparison
+from gatekeeper.frameworks._base import REFERENCE, framework
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.models.files import digest
-from gatekeeper.models.info import Assessment, TensorInfo
-from gatekeeper.optimize import package_versions
+from gatekeeper.models.info import Assessment, TensorInfo, TextInfo
+from gatekeeper.optimize import missing_packages, package_versions
 from gatekeeper.records import Quality
 from gatekeeper.stats.retention import PairedScores
 from gatekeeper.version import version
 from gatekeeper.workspace import Workspace
 
 TIMED_INPUTS = 32
+PROMPTS = 4
+CHECKED_WINDOWS = 8
+TOLERANCE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-2}
+"""Mean KL divergence in nats that a conversion may have, by what the weights are stored in: rounding, and no more."""
 TIMED_BYTES = 64 << 20
 
 
@@ -35,6 +41,8 @@ class Evaluation:
     space: Workspace
     loaded: Loaded
     model: Assessment
+    identity: str = ""  # of the model
+    frameworks: tuple[str, ...] = ()  # of the legs that run here
 
     def prepared(self, calibration: bool = False) -> Path | None:
         """The evaluation (or calibration) set as plain arrays; None if the file names none."""
@@ -52,6 +60,7 @@ class Evaluation:
             "labelled": not calibration,
             "inputs": msgspec.to_builtins(self.model.inputs),
             "task": self.task,
+            "text": self.text(),
         }
 
         def make(folder: Path) -> dict[str, Any]:
@@ -64,6 +73,8 @@ class Evaluation:
             return folder
         options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric")}
         key = {"data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
+        if self.model.text:
+            key["tokenizer"] = self.identity
         return self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make)[0]
 
     @property
@@ -72,22 +83,37 @@ class Evaluation:
         pipeline = self.loaded.pipeline
         if pipeline.model and pipeline.model.task:
             return pipeline.model.task
+        if self.model.text:
+            return "text_generation"
         metric = pipeline.dataset.metric if pipeline.dataset else None
         return {"mae": "regression", "rmse": "regression", "r2": "regression", "cosine_similarity": "embedding"}.get(metric or "")
 
+    def text(self) -> protocol.Text | None:
+        """What workers must know of a text model; None for others."""
+        about = self.model.text
+        if about is None:
+            return None
+        able = (name for name in self.frameworks if hasattr(framework(name), "open_tokenizer"))
+        tokenizing = next(able, next(iter(self.frameworks), ""))
+        return protocol.Text(
+            model=str(Path(self.model.path).resolve()), framework=tokenizing, vocabulary=about.vocabulary, end=about.end
+        )
+
     def batch_size(self) -> int:
         """Examples per inference: the model's own batch where it is fixed."""
+        if self.model.text:
+            return 1
         return self.model.fixed_batch or self.loaded.pipeline.measure.batch_size
 
-    def predictions(self, framework: str, artifact: Path, sha256: str, dataset: Path, threads: int, device: str) -> Path:
+    def predictions(self, name: str, artifact: Path, sha256: str, dataset: Path, threads: int, device: str) -> Path:
         """The judged output of a model over the dataset, as a .npy file."""
         output = self.loaded.pipeline.model.output if self.loaded.pipeline.model else None
         machine = this_machine()
         key = {
             "artifact": sha256,
-            "dataset": [digest(f) for f in sorted(dataset.glob("input*.npy"))],
-            "framework": framework,
-            "packages": package_versions(framework),
+            "dataset": [digest(f) for f in sorted([*dataset.glob("input*.npy"), *dataset.glob("prompts.json")])],
+            "framework": name,
+            "packages": package_versions(name, self.model.format),
             "settings": [threads, device, self.batch_size(), output, self.task],
             "machine": [machine.cpu, machine.isa],
             "gatekeeper": version(),
@@ -95,7 +121,7 @@ class Evaluation:
 
         def make(folder: Path) -> dict[str, Any]:
             request = protocol.Predict(
-                framework=framework,
+                framework=name,
                 artifact=str(artifact.resolve()),
                 dataset=str(dataset),
                 destination=str(folder / "predictions.npy"),
@@ -104,17 +130,18 @@ class Evaluation:
                 batch_size=self.batch_size(),
                 output=output,
                 task=self.task,
+                text=self.text(),
             )
             self.space.ask(request, protocol.Predicted)
             return {}
 
         return self.space.cache.get_or_make("predictions", key, make)[0] / "predictions.npy"
 
-    def compare(self, dataset: Path, baseline: Path, variant: Path) -> Comparison:
-        """Paired scores of two models' predictions."""
+    def compare(self, dataset: Path, baseline: Path, variant: Path, metric: str | None = None) -> Comparison:
+        """Paired scores of two models' predictions, by the pipeline file's metric where none is named."""
         import numpy as np
 
-        metric = self.loaded.pipeline.dataset.metric if self.loaded.pipeline.dataset else None
+        metric = metric or (self.loaded.pipeline.dataset.metric if self.loaded.pipeline.dataset else None)
         folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
         destination = folder / "scores.npy"
         request = protocol.Score(
@@ -125,6 +152,7 @@ class Evaluation:
             task=self.task,
             folder=str(self.loaded.folder.resolve()),
             destination=str(destination),
+            text=self.model.text is not None,
         )
         answer = self.space.ask(request, protocol.Scored)
         p, q = np.load(destination)
@@ -145,13 +173,43 @@ class Evaluation:
             scores=scores,
             agreement=answer.agreement,
             error=answer.error,
+            details=answer.details,
         )
+
+    def converted_well(self, name: str, original: tuple[Path, str], dataset: Path, threads: int) -> str:
+        """Hold a converted model against transformers on a few windows: what was found, or why it could not be checked.
+
+        A model whose answers a conversion changed is `NotMeasured`: it would be a baseline for nothing.
+        """
+        about = self.model.text
+        if about is None or self.model.format != "huggingface":
+            return "the conversion was not checked: there is no other reader of this format to hold it against"
+        if lacking := missing_packages(REFERENCE, self.model.format):
+            return f"the conversion was not checked against transformers: {lacking}"
+        few = Path(tempfile.mkdtemp(dir=self.space.scratch))
+        tokens = PreparedDataset(dataset).inputs["tokens"]
+        write_prepared(few, {"tokens": tokens[:CHECKED_WINDOWS]}, None)
+        (few / "prompts.json").write_bytes(b"[]")
+        truth = self.predictions(REFERENCE, Path(self.model.path), self.identity, few, threads, "cpu")
+        found = self.compare(few, truth, self.predictions(name, *original, few, threads, "cpu"), "perplexity").details
+        limit = TOLERANCE.get(about.dtype, TOLERANCE["float32"])
+        said = f"KL {found['kl_mean']:.1e} from transformers, same top token at {found['same_top']:.1%} of positions"
+        if found["kl_mean"] > limit:
+            raise NotMeasured(
+                "model",
+                f"the conversion for {name} changes the model's answers ({said}; allowed {limit:g}). It is no baseline. Report "
+                "the model's family, or convert it with the framework's own tools and gate the result.",
+            )
+        return f"the converted model answers as the original: {said}"
 
     def timed_inputs(self, dataset: Path | None, destination: Path) -> None:
         """Write the feeds that are timed, arrays of shape [feeds, batch, ...]: real examples where there are any."""
         import numpy as np
 
         batch = self.batch_size()
+        if self.model.text:
+            np.savez(destination, **_prompts(self.model.text, self.loaded.pipeline.measure, dataset))
+            return
         if dataset is None:
             generator = np.random.default_rng(self.loaded.pipeline.measure.seed)
             feeds = [{t.name: _made_up(generator, t, batch) for t in self.model.inputs} for _ in range(4)]
@@ -173,19 +231,33 @@ def quality(comparison: Comparison, variant: bool) -> Quality | None:
     value = comparison.variant if variant else comparison.baseline
     if value is None or comparison.scores is None:
         return None
-    return Quality(metric=comparison.metric, value=value, examples=comparison.scores.examples)
-
-
-def threads_of(target: Target, measure: Measure) -> int:
-    """Threads every model of a target gets."""
-    machine = this_machine()
-    return target.threads or measure.threads or min(machine.cores, machine.threads)
+    details = comparison.details if variant else {}
+    return Quality(metric=comparison.metric, value=value, examples=comparison.scores.examples, details=details)
 
 
 def _content(path: Path) -> list[list[str]]:
     """Names and digests of a dataset's files."""
     files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
     return [[str(f.relative_to(path)) if path.is_dir() else f.suffix, digest(f)] for f in files]
+
+
+def _prompts(about: TextInfo, measure: Measure, dataset: Path | None) -> dict[str, Any]:
+    """Prompts of the declared length, [feeds, prompt_tokens]: from the evaluation text, or random tokens without one."""
+    import numpy as np
+
+    length = measure.prompt_tokens
+    if about.context and length + measure.output_tokens > about.context:
+        raise NotMeasured(
+            "data",
+            f"measure.prompt_tokens and output_tokens are {length} + {measure.output_tokens}, and the model knows "
+            f"{about.context} tokens. Lower them.",
+        )
+    if dataset is None:
+        tokens = np.random.default_rng(measure.seed).integers(0, about.vocabulary, PROMPTS * length)
+    else:
+        tokens = PreparedDataset(dataset).inputs["tokens"].reshape(-1)
+    feeds = np.resize(tokens, (PROMPTS, length)).astype(np.int64)
+    return {"tokens": feeds, "new_tokens": np.full(PROMPTS, measure.output_tokens)}
 
 
 def _made_up(generator: Any, tensor: TensorInfo, batch: int) -> Any:

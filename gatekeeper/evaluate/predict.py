@@ -17,6 +17,10 @@ def predict(request: Predict) -> Predicted:
 
     dataset = PreparedDataset(Path(request.dataset))
     session = framework(request.framework).open_session(Path(request.artifact), request.threads, request.device)
+    if request.text is not None:
+        from gatekeeper.evaluate.text.predict import predict_text
+
+        return predict_text(request, session)
     chosen: int | None = None
     parts: list[Any] = []
     for feed in dataset.feeds(request.batch_size):

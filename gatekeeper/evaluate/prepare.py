@@ -36,6 +36,10 @@ def data_error(message: str) -> NotMeasured:
 
 def prepare(request: Prepare) -> Prepared:
     """Read, check and write one dataset."""
+    if request.text is not None:
+        from gatekeeper.evaluate.text.prepare import prepare_text
+
+        return prepare_text(request)
     dataset = msgspec.convert(request.dataset, Dataset)
     inputs = msgspec.convert(request.inputs, list[TensorInfo])
     path = Path(request.path) if request.path else None

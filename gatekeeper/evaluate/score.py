@@ -15,6 +15,10 @@ CHANCE_ALPHA = 0.05
 
 def score(request: Score) -> Scored:
     """Write paired scores to `request.destination` (.npy of shape [2, n]: p, q)."""
+    if request.text:
+        from gatekeeper.evaluate.text.score import score_text
+
+        return score_text(request)
     import numpy as np
 
     dataset = PreparedDataset(Path(request.dataset))

@@ -24,6 +24,7 @@ The module itself imports nothing heavy: `plan` and `validate` ask it questions 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,9 @@ REGISTRY = Registry("frameworks")
 
 ORIGINAL = "original"
 """The technique that changes nothing but the form."""
+
+REFERENCE = "transformers"
+"""What conversions of Hugging Face folders are held against: it answers, and does nothing else a framework does."""
 
 TEXT_FORMATS = ("gguf", "huggingface")
 """Formats of models that write text: their sessions are `TextSession`s."""
@@ -136,6 +140,8 @@ class Framework(Protocol):
 
 def framework(name: str) -> Framework:
     """The framework module of that name."""
+    if name == REFERENCE:
+        return cast(Framework, importlib.import_module("gatekeeper.frameworks._transformers"))
     return cast(Framework, REGISTRY.get(name))
 
 
@@ -155,3 +161,9 @@ def untimed(name: str, device: str) -> str | None:
     """Why times measured on this device say nothing; None where they do."""
     found: str | None = getattr(framework(name), "untimed", lambda _: None)(device)
     return found
+
+
+def is_config(name: str, technique: str) -> bool:
+    """Whether a technique is a configuration file of the framework's own."""
+    suffix: str = getattr(framework(name), "CONFIGS", "")
+    return bool(suffix) and technique.endswith(suffix)

@@ -18,6 +18,13 @@ ROUNDING = 1e-9  # logarithms of equal ratios differ by less
 SPARE = 1.25  # a budget is suggested with this much room
 
 
+def unusable(evidence: Evidence) -> Decision | None:
+    """A decision where times mean nothing on this device, or too few were read; None if they can be judged."""
+    if evidence.untimed:
+        return Decision(verdict=Verdict.SKIP, reason=evidence.untimed)
+    return too_few(evidence)
+
+
 def too_few(evidence: Evidence) -> Decision | None:
     """No round is an error, one round bounds nothing; None if there are more."""
     count = len(evidence.variant)

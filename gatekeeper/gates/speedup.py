@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
-from gatekeeper.gates._rounds import clock_error, clock_too_coarse, too_few, would_decide
+from gatekeeper.gates._rounds import clock_error, clock_too_coarse, unusable, would_decide
 from gatekeeper.records import Decision, Interval, RoundData, Verdict
 from gatekeeper.stats.looks import LOOKS
 from gatekeeper.stats.rounds import ratio_interval
@@ -37,7 +37,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     agree. Other load interrupts a slow inference more often than a fast one, so that on a busy machine the ratio of
     medians can be twice the true one; the means share out the interruptions by time, and the fastest tenths met fewest.
     """
-    if few := too_few(evidence):
+    if few := unusable(evidence):
         return few
     if len(evidence.control) != len(evidence.variant):
         return unmeasured("the A/A control was not measured")

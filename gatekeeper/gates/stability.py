@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
-from gatekeeper.gates._rounds import clock_error, clock_too_coarse, too_few, would_decide
+from gatekeeper.gates._rounds import clock_error, clock_too_coarse, unusable, would_decide
 from gatekeeper.records import Decision, RoundData, Verdict
 from gatekeeper.stats.rounds import ratio_interval
 
@@ -51,7 +51,7 @@ def from_ratio(ratio: float) -> float:
 
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the upper bound over rounds of ln(p95 / p50) is at most ln(1 + max_variation)."""
-    if few := too_few(evidence):
+    if few := unusable(evidence):
         return few
     rounds = evidence.variant
     if min(r.count for r in rounds) < LEAST_SAMPLES:

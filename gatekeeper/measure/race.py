@@ -148,6 +148,8 @@ def performance(data: Sequence[RoundData], batch_size: int, metric: str) -> Perf
         first_token_ns=known("first_token_ns"),
         preempted_per_s=known("preempted_per_s"),
         joules=known("joules"),
+        per="token" if data[0].first_token_ns is not None else "inference",
+        ran_on=data[-1].ran_on,
         rounds=list(data),
     )
 

@@ -80,6 +80,7 @@ class _Running:
     clocks: tuple[int, int] = (0, 0)  # this process's and the worker's, when the model was loaded
     saturated_per_s: float | None = None
     joules: float = 0.0
+    ran_on: str = ""
 
 
 def measure_round(index: int, arms: Sequence[Arm], settings: Settings, order: random.Random) -> Round:
@@ -148,7 +149,7 @@ def _load(r: _Running, settings: Settings) -> None:
         peak = max(peak, (footprint.full() if full else footprint.quick()) or 0)
 
     loaded = r.worker.ask(protocol.Load(), protocol.Loaded, settings.timeout_s, sample)
-    r.load_ns, r.overhead_ns = loaded.load_ns, loaded.overhead_ns
+    r.load_ns, r.overhead_ns, r.ran_on = loaded.load_ns, loaded.overhead_ns, loaded.ran_on
     r.clocks = time.perf_counter_ns(), loaded.clock_ns
     sample(True)
     high = footprint.high_water()
@@ -225,6 +226,7 @@ def _summarise(index: int, r: _Running, threads: int) -> RoundData:
         joules=per_inference(r.joules, latencies.size),
         overhead_ns=r.overhead_ns,
         tick_ns=_tick(r.latencies),
+        ran_on=r.ran_on,
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 WARM_UP_INFERENCES = 3
 WARM_UP_NS = 50_000_000
+WARM_UP_TOKENS = 3
 OVERHEAD_SAMPLES = 301
 
 Feeds = list[dict[str, Any]]
@@ -88,7 +89,7 @@ class Timer:
 
     def _once(self, feed: dict[str, Any]) -> None:
         if self._writes_text:
-            for _ in cast("TextSession", self.session).generate(feed):
+            for _ in islice(cast("TextSession", self.session).generate(feed), WARM_UP_TOKENS):
                 pass
         else:
             self.session.run(feed)

@@ -11,6 +11,8 @@ from gatekeeper.config.load import Loaded
 from gatekeeper.config.types import Target
 from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.models.info import Assessment
+from gatekeeper.optimize import Source, source_of
+from gatekeeper.place import Place, place
 from gatekeeper.plan import Plan, PlannedLeg
 from gatekeeper.progress import Progress
 from gatekeeper.records import StageReport, TargetReport, Verdict
@@ -43,6 +45,15 @@ class Context:
     def target(self, name: str) -> Target:
         """The target of that name."""
         return next(t for t in self.loaded.targets if t.name == name)
+
+    def place(self, leg: PlannedLeg) -> Place:
+        """Where a leg runs on this machine."""
+        return place(leg, self.target(leg.target), self.loaded.pipeline.measure, self.assessment.format)
+
+    def source(self, leg: PlannedLeg) -> Source:
+        """The model for a leg's framework, converted where it must be."""
+        device = self.place(leg).device
+        return source_of(self.space, leg.framework, device, self.model, self.assessment.format, self.model_sha256)
 
 
 class StageModule(Protocol):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.evaluation import threads_of
-from gatekeeper.hardware.selection import hardware
 from gatekeeper.plan import PlannedLeg
 from gatekeeper.records import StageReport, Verdict
 from gatekeeper.stages._base import Context, report
@@ -16,10 +16,6 @@ NAME = "model_validation"
 
 def run(context: Context) -> StageReport:
     """Prepare the datasets, run the baseline on them and check that it is better than chance."""
-    asked = context.loaded.pipeline.model_validation
-    if asked.security_scan == "enabled":
-        reason = "cannot run: this version of gatekeeper has no security_scan. Set it to disabled to go on without."
-        return report(context, NAME, Verdict.ERROR, reason, NAME, "security_scan")
     context.progress.step(f"Checking {context.model.name} and its test set")
     try:
         context.dataset = context.evaluation.prepared()
@@ -27,13 +23,17 @@ def run(context: Context) -> StageReport:
         reason = _baseline(context)
     except NotMeasured as error:
         return report(context, NAME, Verdict.ERROR, str(error), "dataset")
+    if context.loaded.pipeline.model_validation.security_scan == "enabled":
+        missing = "cannot run security_scan: this version of gatekeeper has none. Set it to disabled to go on without."
+        found = report(context, NAME, Verdict.ERROR, f"{missing} The rest was checked: {reason}", NAME, "security_scan")
+        return msgspec.structs.replace(found, blocks=False)
     return report(context, NAME, Verdict.PASS, reason)
 
 
 def _baseline(context: Context) -> str:
     """Run the original model once; what it scores, or `NotMeasured` when there is nothing to hold variants against."""
     model = f"{context.assessment.architecture}, {context.assessment.parameters:,} parameters"
-    runnable = [leg for leg in context.legs if not leg.error]
+    runnable = [leg for leg in context.legs if not (leg.error or leg.skip)]
     if context.dataset is None or not runnable:
         return model if context.dataset else f"{model}; no dataset, so no accuracy"
     predictions = _predictions(context, runnable, context.dataset)
@@ -48,15 +48,12 @@ def _predictions(context: Context, legs: list[PlannedLeg], dataset: Path) -> Pat
     """The original's answers, from the first leg that can run it: what the others lack is for their own variants to say."""
     failures: list[NotMeasured] = []
     for leg in legs:
-        target = context.target(leg.target)
+        where = context.place(leg)
         try:
+            if where.error:
+                raise NotMeasured("unsupported", f"{leg.id}: {where.error}")
             return context.evaluation.predictions(
-                leg.framework,
-                context.model,
-                context.model_sha256,
-                dataset,
-                threads_of(target, context.loaded.pipeline.measure),
-                hardware(target.hardware).DEVICE,
+                leg.framework, *context.source(leg).baseline(), dataset, where.threads, where.device
             )
         except NotMeasured as error:
             failures.append(error)

@@ -12,11 +12,10 @@ import msgspec
 from gatekeeper.config.limits import limits
 from gatekeeper.config.units import parse_duration
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.evaluation import quality, threads_of
+from gatekeeper.evaluate.evaluation import quality
 from gatekeeper.evidence import Comparison, Effort, Evidence
-from gatekeeper.frameworks._base import framework
-from gatekeeper.hardware.machine import differences, environment, this_machine
-from gatekeeper.hardware.selection import hardware
+from gatekeeper.frameworks._base import needs, untimed
+from gatekeeper.hardware.machine import differences, environment
 from gatekeeper.judge import judge_gate, unmeasured_gate, variant_verdict
 from gatekeeper.measure import memory
 from gatekeeper.measure.conditions import conditions, warnings
@@ -25,7 +24,7 @@ from gatekeeper.measure.energy._base import meter as energy_meter
 from gatekeeper.measure.race import Limits, Race, control_interval, performance, race, samples
 from gatekeeper.measure.rounds import BASELINE, Arm
 from gatekeeper.merge import target_report
-from gatekeeper.optimize import Made, make_variant, missing_packages
+from gatekeeper.optimize import Made, make_variant
 from gatekeeper.plan import PlannedLeg, PlannedVariant
 from gatekeeper.records import Artifact, Energy, GateResult, LegReport, StageReport, VariantReport, Verdict
 from gatekeeper.stages._base import Context, report
@@ -73,11 +72,9 @@ class _Leg:
 
     def __init__(self, context: Context, leg: PlannedLeg):
         self.context, self.leg = context, leg
-        self.target = context.target(leg.target)
-        self.device = hardware(leg.hardware).DEVICE
-        self.limits = limits(context.loaded, self.target)
+        self.place = context.place(leg)
+        self.limits = limits(context.loaded, context.target(leg.target))
         self.measure = context.loaded.pipeline.measure
-        self.threads = threads_of(self.target, self.measure)
         self.budget_s = parse_duration(self.measure.budget)
         self.looks = schedule(self.measure.max_rounds)
         self.meter: Meter | Absent = Absent("nothing was measured")
@@ -86,15 +83,23 @@ class _Leg:
     def run(self) -> tuple[LegReport, list[VariantReport]]:
         """The leg's own report and its variants."""
         started = time.monotonic()
-        error = self.leg.error or hardware(self.leg.hardware).absent(this_machine()) or missing_packages(self.leg.framework)
-        if error:
-            return LegReport(id=self.leg.id, framework=self.leg.framework, error=error), self.unmade(error)
+        if self.leg.skip:
+            return LegReport(id=self.leg.id, framework=self.leg.framework, skip=self.leg.skip), []
+        notes = [self.place.note] if self.place.note else []
+        try:
+            if self.place.error:
+                raise NotMeasured("unsupported", self.place.error)
+            self.source = self.context.source(self.leg)
+            notes += self.checked()
+        except NotMeasured as failure:
+            said = str(failure)
+            return LegReport(id=self.leg.id, framework=self.leg.framework, error=said, notes=notes), self.unmade(said)
         candidates = [self.candidate(variant) for variant in self.leg.variants]
         made = [c for c in candidates if c.made]
-        packages = framework(self.leg.framework).REQUIRES
-        machine = environment(self.threads, packages)
+        packages = needs(self.leg.framework, self.context.assessment.format).packages
+        machine = environment(self.place.threads, packages)
         raced, error = self.race(made) if made else (Race(), None)
-        if changed := differences(machine, environment(self.threads, packages)):
+        if changed := differences(machine, environment(self.place.threads, packages)):
             error = f"the machine changed while it measured ({'; '.join(changed)}): rounds before and after do not compare"
         rounds = [r.data[BASELINE] for r in raced.rounds]
         self.context.samples[self.leg.id] = samples(raced.rounds)
@@ -117,7 +122,7 @@ class _Leg:
             stopped=raced.stopped if raced.rounds else "",
             conditions=found,
             energy=Energy(method=self.meter.method, kind=self.meter.kind, note=self.meter.note),
-            notes=warnings(found) if found else [],
+            notes=notes + (warnings(found) if found else []),
             total_s=time.monotonic() - started,
         )
         return leg, variants
@@ -125,6 +130,15 @@ class _Leg:
     def unmade(self, error: str) -> list[VariantReport]:
         """Every variant of a leg that cannot run."""
         return [self.report(_Candidate(variant, error=error), Race(), None) for variant in self.leg.variants]
+
+    def checked(self) -> list[str]:
+        """What is known of a baseline that had to be converted; one whose answers changed is `NotMeasured`."""
+        context = self.context
+        if self.source.original is None or context.dataset is None:
+            return []
+        context.progress.step(f"{self.leg.id}: checking the conversion")
+        baseline = self.source.baseline()
+        return [context.evaluation.converted_well(self.leg.framework, baseline, context.dataset, self.place.threads)]
 
     def candidate(self, variant: PlannedVariant) -> _Candidate:
         """Make the artifact and compare its answers with the baseline's."""
@@ -134,14 +148,10 @@ class _Leg:
         context = self.context
         try:
             context.progress.step(f"{variant.id}: optimizing")
+            pipeline, folder = context.loaded.pipeline, context.loaded.folder
+            config = folder / variant.config if variant.config else None
             found.made = make_variant(
-                context.space,
-                self.leg.framework,
-                variant.technique,
-                context.model,
-                context.model_sha256,
-                self.device,
-                context.calibration,
+                self.source, variant.technique, context.calibration, config, pipeline.optimization.trust_scripts
             )
             context.progress.step(f"{variant.id}: comparing answers")
             found.comparison = self.compare(found.made)
@@ -157,9 +167,9 @@ class _Leg:
         context, dataset = self.context, self.context.dataset
         if dataset is None:
             return Comparison(error="no evaluation set. Name one with `dataset.path`, or set `gates.accuracy: disabled`.")
-        evaluation, name = context.evaluation, self.leg.framework
-        baseline = evaluation.predictions(name, context.model, context.model_sha256, dataset, self.threads, self.device)
-        variant = evaluation.predictions(name, made.folder, made.sha256, dataset, self.threads, self.device)
+        evaluation, name, place = context.evaluation, self.leg.framework, self.place
+        baseline = evaluation.predictions(name, *self.source.baseline(), dataset, place.threads, place.device)
+        variant = evaluation.predictions(name, made.folder, made.sha256, dataset, place.threads, place.device)
         try:
             return evaluation.compare(dataset, baseline, variant)
         except NotMeasured as error:
@@ -169,8 +179,9 @@ class _Leg:
         """Measure; an error concerns the whole leg."""
         space = self.context.space
         inputs = space.scratch / "inputs.npz"
-        self.meter = energy_meter(self.device, space.cache)
-        settings = space.settings(self.measure, inputs, self.threads, self.device, self.meter)
+        self.meter = energy_meter(self.place.device, space.cache)
+        text = self.context.assessment.text is not None
+        settings = space.settings(self.measure, inputs, self.place.threads, self.place.device, self.meter, text)
         arms = [Arm(c.planned.id, self.leg.framework, c.made.folder) for c in made if c.made]
         candidates = {c.planned.id: c for c in made}
         stop = Limits(self.looks, self.budget_s, self.measure.seed)
@@ -179,7 +190,7 @@ class _Leg:
             with space.alone(self.context.progress):
                 self.context.progress.step(f"{self.leg.id}: measuring {_count(len(arms), 'variant')} against the baseline")
                 return race(
-                    Arm(BASELINE, self.leg.framework, self.context.model.resolve()),
+                    Arm(BASELINE, self.leg.framework, self.source.baseline()[0]),
                     arms,
                     settings,
                     stop,
@@ -207,7 +218,8 @@ class _Leg:
             control=control,
             comparison=candidate.comparison,
             alpha=self.alpha,
-            effort=Effort(raced.round_s(), self.budget_s, self.measure.max_rounds, self.threads, self.context.attempt),
+            effort=Effort(raced.round_s(), self.budget_s, self.measure.max_rounds, self.place.threads, self.context.attempt),
+            untimed=untimed(self.leg.framework, self.place.device),
         )
         chosen = [limit for limit in self.limits if basis is None or basis == limit.gate.BASIS]
         gates = [judge_gate(limit, evidence) for limit in chosen]

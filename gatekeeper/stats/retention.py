@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Scores = NDArray[np.float64]
 
-Kind = Literal["binary", "bounded", "real"]
+Kind = Literal["binary", "bounded", "real", "log"]
 
 LARGEST_RATIO = 1e3
 
@@ -30,7 +30,8 @@ class PairedScores:
     """Scores of two models on the same examples (or groups of examples), each of shape [n].
 
     `kind` selects the rule: `binary` scores are 0 or 1; `bounded` ones lie in [low, high]; `real` ones have no
-    bound. The retention is (mean(p) / mean(q)) ** power; power 0.5 turns squared errors into RMSE.
+    bound. The retention is (mean(p) / mean(q)) ** power; power 0.5 turns squared errors into RMSE. `log` scores are
+    logarithms, p the baseline's and q the variant's: the retention is exp(mean(p - q)), of perplexities their ratio.
     `examples` is how many examples the scores stand for.
     """
 
@@ -50,6 +51,8 @@ def retention_interval(scores: PairedScores, alpha: float) -> Interval:
     p, q = np.asarray(scores.p, dtype=float), np.asarray(scores.q, dtype=float)
     if p.shape != q.shape or p.ndim != 1:
         raise ValueError(f"scores must be paired: shapes {p.shape} and {q.shape}")
+    if scores.kind == "log":
+        return _log_retention(p, q, alpha)
     if not p.size or not (np.isfinite(p).all() and np.isfinite(q).all()) or q.mean() <= 0:
         return Interval(observed=math.nan, lower=-math.inf, upper=math.inf)
     reject_low, reject_high = _tests(scores, p, q, alpha)
@@ -60,6 +63,18 @@ def retention_interval(scores: PairedScores, alpha: float) -> Interval:
     if observed < 0:  # a variant worse than no model at all (R2 below zero); its root would mean nothing
         lower, power = -math.inf, 1.0
     return Interval(observed=observed**power, lower=lower if lower < 0 else lower**power, upper=max(upper, 0.0) ** power)
+
+
+def _log_retention(p: Scores, q: Scores, alpha: float) -> Interval:
+    import numpy as np
+
+    from gatekeeper.stats.rounds import mean_interval
+
+    if p.size < 2 or not (np.isfinite(p).all() and np.isfinite(q).all()):
+        return Interval(observed=math.nan, lower=-math.inf, upper=math.inf)
+    found = mean_interval((p - q).tolist(), alpha)
+    observed, lower, upper = (math.exp(min(value, 700.0)) for value in (found.observed, found.lower, found.upper))
+    return Interval(observed=observed, lower=lower, upper=upper)
 
 
 Test = Callable[[float], bool]

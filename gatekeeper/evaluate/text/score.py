@@ -1,0 +1,102 @@
+"""Compares what two models predict on the same tokens: perplexity, divergence, likeliest tokens, answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.prepared import PreparedDataset
+from gatekeeper.evaluate.text.prepare import read_prompts
+from gatekeeper.protocol import Score, Scored
+from gatekeeper.stats.rounds import mean_interval
+
+CHANCE_ALPHA = 0.05
+EXACT_MATCH = "exact_match"
+
+
+def score_text(request: Score) -> Scored:
+    """Write paired scores to `request.destination` (.npy of shape [2, n]: p, q)."""
+    import numpy as np
+
+    baseline, variant = Path(request.baseline), Path(request.variant)
+    losses, other = np.load(baseline), np.load(variant)
+    if other.shape != losses.shape:
+        raise NotMeasured("model", f"the variant's predictions have shape {other.shape}, the baseline's {losses.shape}.")
+    details = divergence(baseline, variant) | {
+        "perplexity": float(np.exp(other.mean())),
+        "baseline_perplexity": float(np.exp(losses.mean())),
+    }
+    asked = bool(read_prompts(Path(request.dataset)))
+    name = request.metric or (EXACT_MATCH if asked else "perplexity")
+    if name == EXACT_MATCH:
+        if not asked:
+            raise NotMeasured("data", "exact_match needs lines with `prompt` and `answer` in a .jsonl. Add them.")
+        p, q = (np.asarray(_answers(f), dtype=float) for f in (variant, baseline))
+        values, kind = (float(q.mean()), float(p.mean())), "binary"
+        error = None if q.any() else "the baseline answers none of the prompts. Check their form, or use a better model."
+        details["answers_changed"] = float((p != q).mean())
+    else:
+        p, q = losses.mean(axis=1), other.mean(axis=1)
+        values, kind = (details["baseline_perplexity"], details["perplexity"]), "log"
+        error = _chance(p, PreparedDataset(Path(request.dataset)).inputs["tokens"][:, 1:])
+    np.save(request.destination, np.stack([p, q]))
+    return Scored(
+        metric=name,
+        baseline=values[0],
+        variant=values[1],
+        agreement=False,
+        kind=kind,  # type: ignore[arg-type]
+        examples=len(p),
+        power=1.0,
+        low=0.0,
+        high=1.0,
+        error=error,
+        details=details,
+    )
+
+
+def divergence(baseline: Path, variant: Path) -> dict[str, float]:
+    """Kullback-Leibler divergence KL(baseline || variant) in nats over the kept positions, and the share of positions at
+    which both find the same token likeliest. Perplexity alone can improve while answers change.
+    """
+    import numpy as np
+
+    kl = _kl(baseline, variant)
+    top = np.load(baseline.with_name("top_tokens.npy")) == np.load(variant.with_name("top_tokens.npy"))
+    return {
+        "kl_mean": float(kl.mean()),
+        "kl_p99": float(np.percentile(kl, 99)),
+        "kl_positions": float(len(kl)),
+        "same_top": float(top.mean()),
+    }
+
+
+def _kl(baseline: Path, variant: Path) -> Any:
+    """KL at each kept position; read in pieces."""
+    import numpy as np
+
+    a, b = (np.load(f.with_name("distributions.npy"), mmap_mode="r") for f in (baseline, variant))
+    pieces = (slice(i, i + 256) for i in range(0, len(a), 256))
+    return np.concatenate([(np.exp(p := a[s].astype(np.float64)) * (p - b[s])).sum(axis=1) for s in pieces])
+
+
+def _chance(losses: Any, tokens: Any) -> str | None:
+    """Why the baseline is no better than knowing how frequent each token is; None if it is better."""
+    import numpy as np
+
+    counts = np.unique(tokens, return_counts=True)[1]
+    shares = counts / counts.sum()
+    guessing = float(-(shares * np.log(shares)).sum())
+    if mean_interval(losses.tolist(), CHANCE_ALPHA).upper < guessing:
+        return None
+    return (
+        f"the baseline is no better than chance: its perplexity is {np.exp(losses.mean()):.4g}, and guessing by the tokens' "
+        f"frequency alone has {np.exp(guessing):.4g}. Check the conversion and the text, or use a better model."
+    )
+
+
+def _answers(predictions: Path) -> list[bool]:
+    return msgspec.json.decode(predictions.with_name("answers.json").read_bytes(), type=list[bool])

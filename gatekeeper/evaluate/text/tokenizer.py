@@ -1,0 +1,77 @@
+"""The one tokenizer of a model: every framework gets the token ids that this gives."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks._base import Tokenizer, framework
+
+SHOWN = 40
+
+
+class HuggingFaceTokenizer:
+    """A folder's tokenizer.json, without the special tokens its template adds."""
+
+    def __init__(self, folder: Path):
+        from tokenizers import Tokenizer as Library
+
+        try:
+            self._library: Any = Library.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # the library raises its own Exception class
+            reason = " ".join(str(error).split())
+            raise NotMeasured(
+                "model", f"{folder}/tokenizer.json: cannot be read ({reason}). Save it again with tokenizer.save_pretrained()."
+            ) from None
+        self._library.no_truncation()
+        self._library.no_padding()
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids."""
+        return list(self._library.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of token ids, special tokens included."""
+        return str(self._library.decode(ids, skip_special_tokens=False))
+
+
+def open_tokenizer(model: Path, name: str) -> Tokenizer:
+    """The tokenizer of a model: a folder's own file, or what the framework `name` reads from the model file."""
+    if model.is_dir():
+        return HuggingFaceTokenizer(model)
+    module = framework(name)
+    if not hasattr(module, "open_tokenizer"):
+        raise NotMeasured(
+            "unsupported",
+            f"{name} cannot read the tokenizer of {model.name}. Add the framework llama_cpp, or give a Hugging Face folder.",
+        )
+    found: Tokenizer = module.open_tokenizer(model)
+    return found
+
+
+def check_round_trip(tokenizer: Tokenizer, text: str, ids: list[int], vocabulary: int, source: str) -> None:
+    """`NotMeasured` if tokens lose what they stand for, or the model does not know them.
+
+    White space and the way accents are written may change: common tokenizers do that on purpose.
+    """
+    if vocabulary and ids and max(ids) >= vocabulary:
+        raise NotMeasured(
+            "model",
+            f"the tokenizer gives the id {max(ids)}, and the model knows {vocabulary} tokens. They do not belong together.",
+        )
+    wanted, found = _essence(text), _essence(tokenizer.decode(ids))
+    if wanted == found:
+        return
+    at = next((i for i, (a, b) in enumerate(zip(wanted, found, strict=False)) if a != b), min(len(wanted), len(found)))
+    before, after = wanted[max(0, at - 10) : at + SHOWN], found[max(0, at - 10) : at + SHOWN]
+    raise NotMeasured(
+        "model",
+        f"the tokenizer does not round-trip: {before!r} of {source} comes back as {after!r}. Use the tokenizer the model was "
+        "trained with, or text in characters it knows.",
+    )
+
+
+def _essence(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).split())
