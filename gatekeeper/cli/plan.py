@@ -42,10 +42,11 @@ def command(file: Path, model: Path | None, form: str) -> None:
         table = Table("leg", "hardware", "runs on", "technique", "", highlight=False)
         for leg in plan.legs:
             runs_on = leg.runs_on if isinstance(leg.runs_on, str) else ", ".join(leg.runs_on)
-            if leg.error:
-                table.add_row(leg.id, leg.hardware, shown(runs_on), "", shown(f"cannot run: {leg.error}"))
+            if leg.error or leg.skip:
+                why = f"cannot run: {leg.error}" if leg.error else f"left out: {leg.skip}"
+                table.add_row(leg.id, leg.hardware, shown(runs_on), "", shown(why))
             for i, variant in enumerate(leg.variants):
-                first = (leg.id, leg.hardware, shown(runs_on)) if i == 0 and not leg.error else ("", "", "")
+                first = (leg.id, leg.hardware, shown(runs_on)) if i == 0 and not (leg.error or leg.skip) else ("", "", "")
                 note = f"cannot apply: {variant.error}" if variant.error else f"left out: {variant.skip}" if variant.skip else ""
                 table.add_row(*first, variant.technique, shown(note))
         Console(highlight=False).print(table)

@@ -108,12 +108,15 @@ class _Check:
         return TEXT_TASK if path and model_format(path) in TEXT_FORMATS else None
 
     def metric(self, metric: str) -> None:
+        task = self.task()
+        if task == TEXT_TASK and metric not in _METRICS_OF[TEXT_TASK]:
+            self.add(("dataset", "metric"), f"'{metric}' does not fit {task}. Use {', '.join(_METRICS_OF[TEXT_TASK])}.")
+            return
         if metric not in METRICS:
             if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", metric):
                 allowed = f"Allowed: {', '.join(METRICS)}, or package.module:function."
                 self.add(("dataset", "metric"), f"dataset.metric is '{metric}'{nearest(metric, METRICS) or '.'} {allowed}")
             return
-        task = self.task()
         for kind, metrics in _METRICS_OF.items():
             if task and task.endswith(kind) and metric not in metrics:
                 self.add(("dataset", "metric"), f"'{metric}' does not fit the task {task}. Use {', '.join(metrics)}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -43,11 +43,14 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     name = "agreement" if found.agreement else None
     kept = retention_interval(found.scores, ALPHA)
     n = found.scores.examples
-    details = {"metric": found.metric, "baseline": found.baseline, "variant": found.variant, "examples": n}
+    details: dict[str, Any] = {"metric": found.metric, "baseline": found.baseline, "variant": found.variant, "examples": n}
+    details |= found.details
     if not math.isfinite(kept.observed):
         return unmeasured(f"{found.metric} of the baseline is {found.baseline}, of which nothing can be kept")
     verdict, reason = _decide(config.retention, kept, n, "agrees with the original on" if found.agreement else "keeps")
     values = f"{found.metric} {_number(found.baseline)} -> {_number(found.variant)}"
+    if "kl_mean" in found.details:  # perplexity alone can even improve while answers change
+        values += f", KL {found.details['kl_mean']:.2g}, same top token {found.details['same_top']:.1%}"
     if verdict is not Verdict.FAIL and n < COMFORTABLE_EXAMPLES:
         reason += f"; {n} examples leave {kept.observed - kept.lower:.1%} of doubt, {4 * n} would about halve it"
     return Decision(

@@ -10,6 +10,7 @@ reporter cleans them for its own format.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, cast
@@ -102,6 +103,11 @@ def limit(gate: GateResult) -> str:
         return ""
     sign = "≤" if gate.bound == "at_most" else "≥"
     return f"{sign} {value(gate, gate.limit)}"
+
+
+def divergence(details: Mapping[str, float]) -> str:
+    """How far a text model's predictions are from the baseline's."""
+    return f"KL {details['kl_mean']:.2g} (p99 {details['kl_p99']:.2g}), same top token {details['same_top']:.1%}"
 
 
 def common_limit(name: str, variants: list[VariantReport]) -> str | None:

@@ -19,7 +19,7 @@ from gatekeeper.records import (
     VariantReport,
     Verdict,
 )
-from gatekeeper.reports._base import MARKS, WORDS, common_limit, effort, headline, interval, limit, plain
+from gatekeeper.reports._base import MARKS, WORDS, common_limit, divergence, effort, headline, interval, limit, plain
 
 FILE_NAME = "report.md"
 
@@ -77,6 +77,8 @@ def _failures(report: Report) -> str:
         for leg in target.legs:
             if leg.error:
                 lines.append(f"- {MARKS[Verdict.ERROR]} {_code(leg.id)}: {_text(leg.error)}")
+            if leg.skip:
+                lines.append(f"- {MARKS[Verdict.SKIP]} {_code(leg.id)} was left out: {_text(leg.skip)}")
         for variant in target.variants:
             lines += _variant_failures(variant)
     return "\n".join(["### What did not pass", *dict.fromkeys(lines)]) if lines else ""
@@ -84,7 +86,8 @@ def _failures(report: Report) -> str:
 
 def _variant_failures(variant: VariantReport) -> list[str]:
     if variant.verdict is Verdict.SKIP:
-        return [f"- {MARKS[Verdict.SKIP]} {_code(variant.id)} was left out: {_text(variant.reason)}"]
+        how = "cannot be the one that passes" if variant.artifact else "was left out"
+        return [f"- {MARKS[Verdict.SKIP]} {_code(variant.id)} {how}: {_text(variant.reason)}"]
     if variant.verdict is Verdict.ERROR and variant.artifact is None:
         return [f"- {MARKS[Verdict.ERROR]} {_code(variant.id)}: {_text(variant.reason)}"]
     found = []
@@ -117,8 +120,11 @@ def _details(report: Report, target: TargetReport) -> str:
     if not measured:
         return ""
     columns = [c for c in _COLUMNS if c in _ALWAYS or any(_COLUMNS[c](p) for _, p, _ in measured)]
+    tokens = any(p.per == "token" for _, p, _ in measured)
     estimate = any(leg.energy and leg.energy.kind == "estimate" for leg in target.legs)
-    head = ["", *("energy (estimate)" if c == "energy" and estimate else c for c in columns), "file", "quality"]
+    names = _OF_TOKENS if tokens else {}
+    heads = ["energy (estimate)" if c == "energy" and estimate else names.get(c, c) for c in columns]
+    head = ["", *heads, "file", "quality"]
     lines = [_row(head), _row(["---"] * len(head))]
     for name, p, variant in measured:
         size = format_bytes(variant.artifact.bytes) if variant and variant.artifact else format_bytes(report.model.bytes)
@@ -152,6 +158,8 @@ _COLUMNS: dict[str, Callable[[Performance], str]] = {
 }
 """What is shown of an arm; an empty cell is not known."""
 
+_OF_TOKENS = {"p50": "p50 per token", "p95": "p95 per token", "p99": "p99 per token", "per second": "tokens per second"}
+
 _ALWAYS = {"p50", "p95", "p99", "per second", "peak memory", "load", "CPU"}
 
 
@@ -164,6 +172,9 @@ def _leg_notes(leg: LegReport) -> list[str]:
         notes.append(
             f"{leg.id} ran on {e.cpu} ({' '.join(e.isa)}), {e.threads} threads, {e.os}, {packages}" + (machine and f", {machine}")
         )
+    ran_on = list(dict.fromkeys(r.ran_on for r in leg.baseline.rounds if r.ran_on)) if leg.baseline else []
+    if ran_on:
+        notes.append(f"{leg.framework} says that it ran on {', '.join(ran_on)}")
     if leg.rounds:
         notes.append(f"{effort(leg)}; seed {leg.seed}, attempt {leg.attempt}")
     if leg.control:
@@ -217,7 +228,8 @@ def _ratio(value: float | None) -> str:
 def _quality(quality: Quality | None) -> str:
     if quality is None:
         return ""
-    return _text(f"{quality.metric} {'?' if quality.value is None else f'{quality.value:.4g}'}")
+    said = f"{quality.metric} {'?' if quality.value is None else f'{quality.value:.4g}'}"
+    return _text(f"{said}; {divergence(quality.details)}" if "kl_mean" in quality.details else said)
 
 
 def _row(cells: list[str]) -> str:

@@ -60,6 +60,8 @@ def renderables(report: Report) -> list[RenderableType]:
         for leg in target.legs:
             if leg.error:
                 parts.append(Text(f"  {plain(leg.id)}: {plain(leg.error)}", style=_COLORS[Verdict.ERROR]))
+            if leg.skip:
+                parts.append(Text(f"  {plain(leg.id)} was left out: {plain(leg.skip)}", style="dim"))
             if leg.stopped in ("rounds", "budget"):
                 parts.append(Text(f"  {plain(leg.id)}: {effort(leg)}", style="dim"))
             parts += [Text(f"  {plain(leg.id)}: {plain(note)}", style="dim") for note in leg.notes]

@@ -364,11 +364,27 @@ def test_a_metric_of_one_s_own_is_accepted(folder: Path) -> None:
         ("regression", "r2"),
         ("embedding", "cosine_similarity"),
         ("image_classification", "top5_accuracy"),
-        ("text_generation", "mae"),
     ],
 )
 def test_a_metric_that_fits_the_task_is_accepted(folder: Path, task: str, metric: str) -> None:
     read(folder, f"model: {{path: model.onnx, task: {task}}}\ndataset: {{path: eval.npz, metric: {metric}}}")
+
+
+@pytest.mark.parametrize("metric", ["mae", "accuracy", "my.module:score"])
+def test_a_text_model_is_judged_by_perplexity_or_exact_match(folder: Path, metric: str) -> None:
+    (folder / "model.gguf").write_bytes(b"GGUF")
+    text = "model: {path: model.gguf}\ndataset: {path: eval.npz, metric: METRIC}"
+    for fits in ("perplexity", "exact_match"):
+        read(folder, text.replace("METRIC", fits))
+    with pytest.raises(ConfigError, match=r"does not fit text_generation. Use perplexity, exact_match"):
+        read(folder, text.replace("METRIC", metric))
+
+
+@pytest.mark.parametrize(("name", "task"), [("model.onnx", "text_generation"), ("model.gguf", "image_classification")])
+def test_a_task_fits_the_models_format(folder: Path, name: str, task: str) -> None:
+    (folder / name).write_bytes(b"")
+    with pytest.raises(ConfigError, match=f"{task} takes a .*Correct the task or the model"):
+        read(folder, f"model: {{path: {name}, task: {task}}}")
 
 
 def test_a_framework_known_by_name_may_have_techniques(folder: Path) -> None:

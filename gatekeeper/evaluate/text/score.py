@@ -29,6 +29,8 @@ def score_text(request: Score) -> Scored:
         "perplexity": float(np.exp(other.mean())),
         "baseline_perplexity": float(np.exp(losses.mean())),
     }
+    if request.metric not in (None, "perplexity", EXACT_MATCH):
+        raise NotMeasured("data", f"'{request.metric}' cannot judge text. Use perplexity or {EXACT_MATCH}.")
     asked = bool(read_prompts(Path(request.dataset)))
     name = request.metric or (EXACT_MATCH if asked else "perplexity")
     if name == EXACT_MATCH:
