@@ -15,32 +15,34 @@ FORMATS = Registry("models.formats")
 
 
 class Inspector(Protocol):
-    """The shape of a module in gatekeeper/models/formats.
-
-    A format whose models are folders also has `MARKER`, the file that makes a folder one, and `DESCRIPTION`, what
-    such a folder is called.
-    """
+    """The shape of a module in gatekeeper/models/formats."""
 
     SUFFIXES: tuple[str, ...]
 
     @staticmethod
     def inspect(path: Path) -> Assessment:
-        """Characteristics of a model file; `NotMeasured` (kind model) if it is not one."""
+        """Characteristics of a model; `NotMeasured` (kind model) if it is not one."""
+
+
+class FolderInspector(Inspector, Protocol):
+    """One whose models are folders: what they are called, the file that makes a folder one, and what all is in it."""
+
+    DESCRIPTION: str
+    MARKER: str
+    HOLDS: str
 
 
 def model_format(path: Path) -> str | None:
     """The format a file's name or a folder's content says, None if no inspector reads it."""
     folder = is_folder(path)
     for name in FORMATS.names:
-        inspector = cast(Inspector, FORMATS.get(name))
-        if _marked(path, inspector) if folder else path.suffix.lower() in inspector.SUFFIXES:
+        inspector = FORMATS.get(name)
+        if folder:
+            if hasattr(inspector, "MARKER") and there(path / inspector.MARKER):
+                return name
+        elif path.suffix.lower() in inspector.SUFFIXES:
             return name
     return None
-
-
-def _marked(folder: Path, inspector: Inspector) -> bool:
-    marker: str | None = getattr(inspector, "MARKER", None)
-    return marker is not None and there(folder / marker)
 
 
 def assess(path: Path) -> Assessment:
@@ -56,8 +58,10 @@ def assess(path: Path) -> Assessment:
 def unknown_format(path: Path) -> str:
     """What to say of a path whose `model_format` is None."""
     if is_folder(path):
-        markers = " or ".join(FORMATS.get(name).MARKER for name in _of_folders())
-        return f"a folder without {markers}, which is no model. This version reads {known_formats()}."
+        kinds = _folder_formats()
+        markers, content = " or ".join(kind.MARKER for kind in kinds), "; or ".join(kind.HOLDS for kind in kinds)
+        files = ", ".join(known_suffixes())
+        return f"a folder without {markers}. A model folder holds {content}. Name such a folder, or a model file: {files}."
     hint = f" If it is part of the model in its folder, name the folder: {path.parent}." if model_format(path.parent) else ""
     return f"unknown model format '{path.suffix}'. This version reads {known_formats()}.{hint}"
 
@@ -85,12 +89,12 @@ def known_suffixes() -> list[str]:
 
 def known_formats() -> str:
     """What this version reads, in words: suffixes of files, then kinds of folders."""
-    return ", ".join([*known_suffixes(), *(FORMATS.get(name).DESCRIPTION for name in _of_folders())])
+    return ", ".join([*known_suffixes(), *(f"{kind.DESCRIPTION} (with {kind.MARKER})" for kind in _folder_formats())])
 
 
-def _of_folders() -> list[str]:
-    """Formats whose models are folders."""
-    return [name for name in FORMATS.names if hasattr(FORMATS.get(name), "MARKER")]
+def _folder_formats() -> list[FolderInspector]:
+    """Inspectors of models that are folders."""
+    return [cast(FolderInspector, FORMATS.get(name)) for name in FORMATS.names if hasattr(FORMATS.get(name), "MARKER")]
 
 
 def digest(path: Path) -> str:
@@ -107,7 +111,7 @@ def digest_files(files: list[Path]) -> str:
     """
     if len(files) == 1:
         return digest(files[0])
-    places = [Path(os.path.abspath(file)) for file in files]  # links stay: a name is what users see
+    places = [file.absolute() for file in files]  # links stay: a name is what users see
     shared = os.path.commonpath([place.parent for place in places])
     named = sorted(zip((place.relative_to(shared).as_posix() for place in places), files, strict=True))
     lines = "".join(f"{digest(file)}  {_one_line(name)}\n" for name, file in named)

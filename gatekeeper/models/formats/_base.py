@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -10,6 +10,7 @@ from typing import BinaryIO
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.info import TensorInfo
 
+FLOATS = {"float32", "float16", "bfloat16", "float64"}
 LFS = b"version https://git-lfs"
 
 
@@ -50,3 +51,8 @@ def tokens_in() -> list[TensorInfo]:
 def logits_out(vocabulary: int) -> list[TensorInfo]:
     """The outputs of a text model; `vocabulary` is 0 if it is not known."""
     return [TensorInfo(name="logits", dtype="float32", shape=["batch", "sequence", vocabulary or None])]
+
+
+def mostly_quantized(weights: Mapping[str, int]) -> bool:
+    """Whether more than half of the weights, counted by type, are in a type that arithmetic does not use as it is."""
+    return sum(count for name, count in weights.items() if name not in FLOATS) * 2 > sum(weights.values())

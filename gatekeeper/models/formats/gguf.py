@@ -1,7 +1,7 @@
 """Inspects GGUF files by their header: metadata and the list of tensors. The tensors' data is not read.
 
-Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. As strict as llama.cpp, and with limits: the header of a crafted
-file may name any count.
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. As strict as llama.cpp, and with limits: the header of a
+crafted file may name any count.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.models.formats._base import Malformed, logits_out, opened, tokens_in
+from gatekeeper.models.formats._base import FLOATS, Malformed, logits_out, mostly_quantized, opened, tokens_in
 from gatekeeper.models.info import Assessment, TextInfo
 
 SUFFIXES = (".gguf",)
@@ -29,7 +29,6 @@ TYPES = {
     27: ("int64", 1, 8), 28: ("float64", 1, 8), 29: ("iq1_m", 256, 56), 30: ("bfloat16", 1, 2), 34: ("tq1_0", 256, 54),
     35: ("tq2_0", 256, 66), 39: ("mxfp4", 32, 17), 40: ("nvfp4", 64, 36), 41: ("q1_0", 128, 18),
 }  # fmt: skip
-FLOATS = {"float32", "float16", "bfloat16", "float64"}
 
 # Where Hugging Face calls a family by another name.
 FAMILIES = {
@@ -38,12 +37,15 @@ FAMILIES = {
     "qwen3moe": "qwen3_moe", "qwen3next": "qwen3_next", "starcoder": "gpt_bigcode",
 }  # fmt: skip
 
+# Ids of the tokens that end a text, a turn, a message.
+ENDS = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id")
+
 MAX_KEYS = 10_000
 MAX_TENSORS = 100_000
 MAX_NAME = 1024  # bytes of a key or a tensor's name
 MAX_TEXT = 4096  # bytes of a text that is kept; longer ones, such as chat templates, are stepped over
 MAX_NUMBERS = 4096  # of a list that is kept, one number a layer
-MAX_WORDS = 4_000_000  # texts in lists, all together: tokens and merges
+MAX_WORDS = 2_000_000  # texts in lists, all together: tokens and merges
 MAX_RANK = 4
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 INTEGERS = {0, 1, 2, 3, 4, 5, 10, 11}
@@ -128,7 +130,7 @@ class _Header:
             if self._words > MAX_WORDS:
                 raise Malformed(f"more than {MAX_WORDS:,} texts in its lists")
             for _ in range(count):
-                self._skip(self._number("Q"))
+                self._skip(int.from_bytes(self._take(8), "little"))
         elif kind in INTEGERS and 0 < count <= MAX_NUMBERS:
             # One number a layer: the largest stands for all.
             self.values[key] = max(struct.unpack(f"<{count}{SCALARS[kind]}", self._take(count * struct.calcsize(SCALARS[kind]))))
@@ -237,7 +239,7 @@ def _assess(path: Path, size: int, header: _Header) -> Assessment:
         outputs=logits_out(text.vocabulary) if text else [],
         opset={"gguf": header.version},
         producer=header.word("general.quantized_by")[:200],
-        quantized=most not in FLOATS,
+        quantized=mostly_quantized(weights),
         largest_matrix=list(max((t.dims for t in header.tensors.values() if t.matrix), key=prod, default=()))[::-1],
         text=text,
     )
@@ -263,6 +265,7 @@ def _text_info(header: _Header, dtype: str) -> TextInfo | None:
         kv_heads=header.number(f"{name}.attention.head_count_kv") or heads,
         row_lengths=sorted({tensor.dims[0] for tensor in header.tensors.values() if tensor.matrix}),
         tokenizer=header.word("tokenizer.ggml.model"),
+        end=sorted({header.number(key) for key in ENDS if key in header.values}),
     )
 
 

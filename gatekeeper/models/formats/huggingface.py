@@ -12,26 +12,27 @@ from typing import Any
 import msgspec
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.models.formats._base import Malformed, logits_out, opened, tokens_in
+from gatekeeper.models.formats._base import FLOATS, Malformed, logits_out, mostly_quantized, opened, tokens_in
 from gatekeeper.models.info import Assessment, TextInfo
 from gatekeeper.models.safetensors import Tensor, read_header
 
 SUFFIXES: tuple[str, ...] = ()
 MARKER = "config.json"
-DESCRIPTION = "a Hugging Face folder (with config.json)"
+DESCRIPTION = "a Hugging Face folder"
+HOLDS = "config.json, model.safetensors and, if it writes text, tokenizer.json"
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 TOKENIZER = "tokenizer.json"
+GENERATION = "generation_config.json"
 # What else decides the answers, where it is there.
 BESIDE = (
-    "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    GENERATION, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
     "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
 
 MAX_CONFIG = 8 << 20
 MAX_INDEX = 32 << 20
-FLOATS = {"float32", "float16", "bfloat16", "float64"}
 GENERATIVE = ("ForCausalLM", "LMHeadModel")
 
 # Families name the same things differently; the first that is there counts.
@@ -73,7 +74,7 @@ def inspect(path: Path) -> Assessment:
             outputs=logits_out(text.vocabulary) if text else [],
             opset={},
             producer=config.producer,
-            quantized=config.quantized or weights.most_common(1)[0][0] not in FLOATS,
+            quantized=config.quantized or mostly_quantized(weights),
             largest_matrix=max((t.shape for t in tensors.values() if len(t.shape) >= 2), key=prod, default=[]),
             text=text,
         )
@@ -93,15 +94,15 @@ class _Config:
 
     def number(self, *names: str) -> int:
         """The first of these that is there, 0 if none is; of a list, one number a layer, the largest."""
-        for name in names:
-            value = self.data.get(name)
-            values = value if isinstance(value, list) and value else [value]
-            if value is None:
-                continue
-            if not all(isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 1 << 53 for v in values):
-                raise Malformed(f"{name} is {str(value)[:80]}, not a whole number")
-            return int(max(values))
-        return 0
+        return next((max(found) for name in names if (found := self.numbers(name))), 0)
+
+    def numbers(self, name: str) -> list[int]:
+        """A number or a list of them; empty if it is not there."""
+        value = self.data.get(name)
+        values = value if isinstance(value, list) else [] if value is None else [value]
+        if not all(isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 1 << 53 for v in values):
+            raise Malformed(f"{name} is {str(value)[:80]}, not a whole number")
+        return values
 
     def word(self, name: str) -> str:
         """A text, empty if it is not there."""
@@ -169,7 +170,7 @@ def _weight_files(path: Path) -> tuple[dict[str, set[str]], list[str]]:
         if file_.name not in shards:
             raise NotMeasured(
                 "model",
-                f"{path}: {INDEX} does not name '{file_.name}'; some frameworks would load it, others not. Remove one of the two.",
+                f"{path}: {INDEX} does not name '{file_.name}': some frameworks would load it, others not. Remove one of them.",
             )
     return dict(sorted(shards.items())), [INDEX] if (path / INDEX).is_file() else []
 
@@ -251,7 +252,18 @@ def _text(path: Path, config: _Config, dtype: str, row_lengths: list[int]) -> Te
         kv_heads=config.number(*KV_HEADS) or heads,
         row_lengths=row_lengths,
         tokenizer=TOKENIZER,
+        end=_end(path, config),
     )
+
+
+def _end(path: Path, config: _Config) -> list[int]:
+    """Ids of the tokens that end a text: what the generation settings say, else the model's."""
+    if (path / GENERATION).is_file():
+        with opened(path / GENERATION, "list of generation settings", "Save") as (file, size):
+            found = _Config(_json(file.read(min(size, MAX_CONFIG) + 1))).numbers("eos_token_id")
+        if found:
+            return sorted(set(found))
+    return sorted(set(config.numbers("eos_token_id")))
 
 
 def _weighted(matrices: Collection[str]) -> dict[str, int]:
