@@ -10,53 +10,68 @@ from pathlib import Path
 
 from gatekeeper.config.units import format_bytes
 from gatekeeper.errors import NotMeasured, UsageError
-from gatekeeper.frameworks._base import REGISTRY, framework
-from gatekeeper.models.files import assess, known_suffixes
+from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, framework, needs
+from gatekeeper.models.files import assess, known_formats, model_format
 from gatekeeper.models.info import Assessment
 from gatekeeper.version import DISTRIBUTION
 
 SCHEMA_NAME = "edge_ai_pipeline.schema.json"
+TABLES = (".npz", ".csv")
+TEXTS = (".txt", ".jsonl")
 SKIPPED = {".git", ".venv", "node_modules", "gatekeeper-report", "gatekeeper-demo", "__pycache__"}
 
 
 def find_model(folder: Path) -> Path:
-    """The one model below a folder; a `UsageError` when there is none or a choice."""
-    found = [f for f in _walk(folder, 3) if f.suffix.lower() in known_suffixes() and not _other_xml(f)]
+    """The one model in or below a folder; a `UsageError` when there is none or a choice."""
+    found = _models(folder, 3)
     if not found:
-        raise UsageError(f"no model ({', '.join(known_suffixes())}) found below {folder}. Name one with --model.")
+        raise UsageError(f"no model ({known_formats()}) found below {folder}. Name one with --model.")
     if len(found) > 1:
         names = ", ".join(str(f.relative_to(folder)) for f in found[:8])
         raise UsageError(f"several models found: {names}. Name one with --model.")
     return found[0].relative_to(folder)
 
 
-def _other_xml(file: Path) -> bool:
-    """Whether this is one of the many .xml files that are no model: those of OpenVINO have a .bin beside them."""
-    return file.suffix.lower() == ".xml" and not file.with_suffix(".bin").is_file()
-
-
-def framework_for(model: Assessment) -> str:
-    """The framework to write into the file: ONNX Runtime, or the first that reads the model."""
-    names = ("onnx_runtime", *REGISTRY.names)
-    return next((name for name in names if framework(name).supports(model.format, "cpu") is None), names[0])
-
-
-def extra_for(model: Path) -> str:
-    """The extra that the workflow installs for a model."""
-    return framework(framework_for(assess(model))).EXTRA
-
-
-def _walk(folder: Path, depth: int) -> list[Path]:
+def _models(folder: Path, depth: int) -> list[Path]:
+    """Models in a folder and, to a depth, those below it; a folder that is one itself is not looked into."""
     try:
         entries = sorted(folder.iterdir())
     except OSError:
         return []
-    files = [e for e in entries if e.is_file()]
+    if _is_model(folder):
+        return [folder]
+    found = [entry for entry in entries if entry.is_file() and _is_model(entry)]
     if depth:
         for entry in entries:
             if entry.is_dir() and entry.name not in SKIPPED and not entry.is_symlink():
-                files += _walk(entry, depth - 1)
-    return files
+                found += _models(entry, depth - 1)
+    return found
+
+
+def _is_model(path: Path) -> bool:
+    """Whether this is a model and none of what only looks like one.
+
+    Many .xml are no model: those of OpenVINO have a .bin beside them. And many a folder has a config.json, but no weights.
+    """
+    if model_format(path) is None:
+        return False
+    if path.suffix.lower() == ".xml":
+        return path.with_suffix(".bin").is_file()
+    return path.is_file() or any(f.suffix == ".safetensors" or f.match("pytorch_model*.bin") for f in path.iterdir())
+
+
+def framework_for(model: Assessment) -> str:
+    """The framework to write into the file: llama.cpp for text, ONNX Runtime for tensors, or the first that reads the model."""
+    first = "llama_cpp" if model.text else "onnx_runtime"
+    names = sorted(REGISTRY.names, key=lambda name: name != first)
+    return next((name for name in names if framework(name).supports(model.format, "cpu") is None), first)
+
+
+def extra_for(model: Path) -> str:
+    """The extra that the workflow installs for a model."""
+    found = assess(model)
+    name = framework_for(found)
+    return needs(name, found.format).extra if name in REGISTRY.names else name.replace("_", "-")
 
 
 def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
@@ -65,17 +80,10 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
         found = assess(model)
     except NotMeasured as error:
         raise UsageError(str(error)) from None
-    evaluation, calibration = _datasets(model.parent)
+    if found.format in TEXT_FORMATS and found.text is None:
+        raise UsageError(f"{model}: no model that writes text; others are read as .onnx or .xml. Export it to ONNX first.")
+    evaluation, calibration = _datasets(model, TEXTS if found.text else TABLES)
     name = framework_for(found)
-    module = framework(name)
-    refused = {t: module.refuses(t, found, calibration is not None) for t in module.TECHNIQUES}
-    techniques = [t for t in module.defaults(found.format, "cpu") if not refused[t]] or [
-        t for t, reason in refused.items() if not reason
-    ][:1]
-    left_out = [f"#   {t}: {reason}" for t, reason in refused.items() if reason]
-    dataset = f"path: {_quoted(_relative(evaluation, folder))}" if evaluation else "path: CHANGE-me.npz"
-    if calibration:
-        dataset += f"\n    calibration: {_quoted(_relative(calibration, folder))}"
     lines = [
         *([f"# yaml-language-server: $schema={schema}"] if schema else []),
         "# What must hold before the optimized model ships. Check this file with: gatekeeper validate",
@@ -86,15 +94,13 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
         f"  # {found.architecture}, {found.parameters:,} parameters, {format_bytes(found.bytes)}",
         "  model:",
         f"    path: {_quoted(_relative(model, folder))}",
-        "    # image_classification, tabular_classification, text_classification, regression or embedding",
-        "    task: image_classification" if found.architecture == "cnn" else "    task: tabular_classification",
+        *_task(found),
         "",
-        "  # Examples the model has never seen, at least 500 for a clear verdict: .npz with arrays x and y,",
-        "  # .csv, a folder of images (one subfolder a class), or `loader: package.module:function`.",
+        *(_TEXT if found.text else _EXAMPLES),
         "  dataset:",
-        f"    {dataset}",
-        *([] if calibration else ["    # calibration: calib.npz    # other examples, for int8_static"]),
-        "    # metric: accuracy    # top5_accuracy, macro_f1, mae, rmse, r2, cosine_similarity, or package.module:function",
+        f"    path: {_quoted(_relative(evaluation, folder)) if evaluation else _PLACEHOLDER[found.text is not None]}",
+        *([f"    calibration: {_quoted(_relative(calibration, folder))}"] if calibration else []),
+        *(_TEXT_METRIC if found.text else _METRIC if calibration else [_CALIBRATION, *_METRIC]),
         "",
         "  # Hardware the model must run on; each target is judged on its own.",
         "  targets:",
@@ -104,8 +110,7 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
         "",
         "  optimization:",
         f"    frameworks: [{name}]",
-        *(["    techniques:", f"      {name}: [{', '.join(techniques)}]"] if techniques else []),
-        *(["    # left out:", *(f"    {line}" for line in left_out)] if left_out else []),
+        *(_techniques(name, found, calibration is not None) if name in REGISTRY.names else []),
         "",
         "  gates:",
         "    accuracy: {retention: 0.95}    # keeps at least 95 % of the original's accuracy",
@@ -117,6 +122,42 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
         "    require: best                  # one variant a target must pass every gate; `all`: every variant must",
     ]
     return "\n".join(lines) + "\n"
+
+
+_PLACEHOLDER = {False: "CHANGE-me.npz", True: "CHANGE-me.txt"}
+_EXAMPLES = [
+    "  # Examples the model has never seen, at least 500 for a clear verdict: .npz with arrays x and y,",
+    "  # .csv, a folder of images (one subfolder a class), or `loader: package.module:function`.",
+]
+_TEXT = [
+    "  # Text the model has never seen, at least 25,000 tokens for a clear verdict: .txt, or .jsonl with `text`,",
+    "  # or `prompt` and `answer`, on each line.",
+]
+_CALIBRATION = "    # calibration: calib.npz    # other examples, for int8_static"
+_METRIC = ["    # metric: accuracy    # top5_accuracy, macro_f1, mae, rmse, r2, cosine_similarity, or package.module:function"]
+_TEXT_METRIC = ["    # metric: perplexity    # exact_match needs `prompt` and `answer`"]
+
+
+def _task(model: Assessment) -> list[str]:
+    if model.text:
+        return ["    task: text_generation"]
+    return [
+        "    # image_classification, tabular_classification, text_classification, regression or embedding",
+        "    task: image_classification" if model.architecture == "cnn" else "    task: tabular_classification",
+    ]
+
+
+def _techniques(name: str, model: Assessment, calibrated: bool) -> list[str]:
+    """The techniques of a framework that apply to a model, and why the others do not."""
+    module = framework(name)
+    refused = {t: module.refuses(t, model, calibrated) for t in module.TECHNIQUES}
+    possible = [t for t, reason in refused.items() if not reason]
+    chosen = [t for t in module.defaults(model.format, "cpu") if t in possible] or possible[:1]
+    left_out = [f"    #   {t}: {reason}" for t, reason in refused.items() if reason]
+    return [
+        *(["    techniques:", f"      {name}: [{', '.join(chosen)}]"] if chosen else []),
+        *(["    # left out:", *left_out] if left_out else []),
+    ]
 
 
 def workflow_text(pipeline: Path, extra: str = "onnx-runtime") -> str:
@@ -166,13 +207,14 @@ def _install_source() -> str | None:
     return f"{origin['vcs_info']['vcs']}+{origin['url']}@{origin['vcs_info']['commit_id']}"
 
 
-def _datasets(folder: Path) -> tuple[Path | None, Path | None]:
-    """(evaluation, calibration) sets by their names."""
-    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in (".npz", ".csv") or _images(f))
+def _datasets(model: Path, suffixes: tuple[str, ...]) -> tuple[Path | None, Path | None]:
+    """(evaluation, calibration) sets beside a model by their names; of texts only those whose name says so."""
+    beside = sorted(model.parent.iterdir())
+    files = [f for f in beside if f.suffix.lower() in suffixes or (suffixes is TABLES and _images(f))]
     calibration = next((f for f in files if "calib" in f.stem.lower()), None)
-    rest = [f for f in files if f != calibration]
+    rest = [f for f in files if f != calibration and "requirements" not in f.stem.lower()]
     named = [f for f in rest if any(word in f.stem.lower() for word in ("eval", "test", "val"))]
-    return next(iter(named or rest), None), calibration
+    return next(iter(named or (rest if suffixes is TABLES else [])), None), calibration
 
 
 def _images(folder: Path) -> bool:

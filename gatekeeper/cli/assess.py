@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from gatekeeper.models.info import Assessment, TextInfo
 
 
 @click.command(short_help="Describe a model and recommend a strategy.")
@@ -14,8 +18,8 @@ import click
 def command(model: Path, target: str, form: str) -> None:
     """Read MODEL's structure without loading its weights.
 
-    Prints its size, parameters, architecture, operators, inputs and outputs, which techniques apply (and why the others
-    do not), and the framework to start with on the target hardware.
+    MODEL is a file, or the folder of a Hugging Face model. Prints its size, parameters, architecture, operators, inputs and
+    outputs, which techniques apply (and why the others do not), and the framework to start with on the target hardware.
     """
     import msgspec
 
@@ -29,8 +33,7 @@ def command(model: Path, target: str, form: str) -> None:
     except NotMeasured as error:
         raise UsageError(str(error)) from None
     techniques = _techniques(found)
-    text = any(t.dtype == "int64" for t in found.inputs) and found.architecture in ("transformer", "mixture_of_experts")
-    name, why = recommend(target, found.parameters, text)
+    name, why = recommend(target, found.parameters, _takes_text(found))
     if form == "json":
         data = msgspec.to_builtins(found) | {"techniques": techniques, "recommended": {"framework": name, "because": why}}
         click.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
@@ -38,12 +41,16 @@ def command(model: Path, target: str, form: str) -> None:
     _print(found, techniques, target, name, why)
 
 
-def _techniques(found: object) -> dict[str, dict[str, str | None]]:
+def _takes_text(found: Assessment) -> bool:
+    """Whether it writes text, or is a transformer over token ids."""
+    takes_ids = any(t.dtype == "int64" for t in found.inputs) and found.architecture in ("transformer", "mixture_of_experts")
+    return found.text is not None or takes_ids
+
+
+def _techniques(found: Assessment) -> dict[str, dict[str, str | None]]:
     """framework -> technique -> None if it applies, else why not (a calibration set is assumed)."""
     from gatekeeper.frameworks._base import REGISTRY, framework
-    from gatekeeper.models.info import Assessment
 
-    assert isinstance(found, Assessment)
     return {
         name: {t: framework(name).refuses(t, found, calibrated=True) for t in framework(name).TECHNIQUES}
         for name in REGISTRY.names
@@ -51,16 +58,15 @@ def _techniques(found: object) -> dict[str, dict[str, str | None]]:
     }
 
 
-def _print(found: object, techniques: dict[str, dict[str, str | None]], target: str, name: str, why: str) -> None:
+def _print(found: Assessment, techniques: dict[str, dict[str, str | None]], target: str, name: str, why: str) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from gatekeeper.config.units import format_bytes
-    from gatekeeper.models.info import Assessment, TensorInfo
+    from gatekeeper.models.files import is_folder
+    from gatekeeper.models.info import TensorInfo
     from gatekeeper.reports._base import plain
-
-    assert isinstance(found, Assessment)
 
     def tensors(items: list[TensorInfo]) -> str:
         return "\n".join(
@@ -71,11 +77,12 @@ def _print(found: object, techniques: dict[str, dict[str, str | None]], target: 
 
     table = Table(show_header=False, box=None, pad_edge=False)
     rows = {
-        "file": f"{plain(found.path)} ({format_bytes(found.bytes)}, {found.format})",
+        "folder" if is_folder(Path(found.path)) else "file": f"{plain(found.path)} ({format_bytes(found.bytes)}, {found.format})",
         "architecture": f"{found.architecture}{', quantized' if found.quantized else ''}",
         "parameters": f"{found.parameters:,} ({', '.join(f'{k} {v:,}' for k, v in found.weights.items())})",
+        **_text_rows(found.text),
         "opset": ", ".join(f"{plain(k)} {v}" for k, v in found.opset.items()),
-        "producer": plain(found.producer) or "unknown",
+        "producer": plain(found.producer),
         "operators": ", ".join(f"{plain(k)} x{v}" if v > 1 else plain(k) for k, v in found.operators.items()),
         "inputs": tensors(found.inputs),
         "outputs": tensors(found.outputs),
@@ -86,5 +93,25 @@ def _print(found: object, techniques: dict[str, dict[str, str | None]], target: 
         )
     rows["recommended"] = f"{name} on {target}: {why}"
     for key, value in rows.items():
-        table.add_row(f"[bold]{key}[/]", escape(value))
+        if value:
+            table.add_row(f"[bold]{key}[/]", escape(value))
     Console(highlight=False).print(table)
+
+
+def _text_rows(text: TextInfo | None) -> dict[str, str]:
+    """What is told of a model that writes text; a number nobody states is left out."""
+    from gatekeeper.reports._base import plain
+
+    if text is None:
+        return {}
+    layers = ("{} layers", text.layers), ("hidden size {}", text.hidden), ("{} heads", text.heads)
+    shape = ", ".join(words.format(number) for words, number in layers if number)
+    return {
+        "family": plain(text.family),
+        "dtype": f"{text.dtype} (most weights)",
+        "layers": shape + (f" ({text.kv_heads} for keys and values)" if text.heads else ""),
+        "vocabulary": f"{text.vocabulary:,} tokens" if text.vocabulary else "",
+        "tokenizer": plain(text.tokenizer),
+        "context": f"{text.context:,} tokens" if text.context else "",
+        "row lengths": f"{', '.join(map(str, text.row_lengths))} (what block-wise quantizers cut up)" if text.row_lengths else "",
+    }

@@ -8,7 +8,7 @@ import click
 
 
 @click.command(short_help="Write a commented pipeline file and workflow for your model.")
-@click.option("--model", type=click.Path(path_type=Path), help="Model file [default: the one found in this folder].")
+@click.option("--model", type=click.Path(path_type=Path), help="Model file or folder [default: the one found here].")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("edge_ai_pipeline.yaml"), show_default=True)
 @click.option("--workflow/--no-workflow", default=True, show_default=True, help="Also write .github/workflows/gatekeeper.yml.")
 @click.option("--schema/--no-schema", default=True, show_default=True, help="Also write the schema, for completion in editors.")
@@ -16,9 +16,9 @@ import click
 def command(model: Path | None, output: Path, workflow: bool, schema: bool, force: bool) -> None:
     """Look at the model in this folder and write a pipeline file that fits it.
 
-    Finds the model and an evaluation set (.npz, .csv or a folder of images), assesses the model, and writes
-    edge_ai_pipeline.yaml with the techniques that apply, each line explained. Nothing that exists is overwritten without
-    --force.
+    Finds the model and an evaluation set (.npz, .csv or a folder of images; for a model that writes text .txt or .jsonl),
+    assesses the model, and writes edge_ai_pipeline.yaml with the techniques that apply, each line explained. Nothing that
+    exists is overwritten without --force.
     """
     from gatekeeper.config.load import load
     from gatekeeper.config.schema import pipeline_schema, render

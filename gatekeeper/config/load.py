@@ -70,14 +70,12 @@ def load(path: Path, model: Path | None = None) -> Loaded:
 
 def _check_override(model: Path) -> None:
     """A model from the command line is no part of the file, so it has no line to point at."""
-    from gatekeeper.models.files import known_suffixes, model_format, there
+    from gatekeeper.models.files import model_format, there, unknown_format
 
     if not there(model):
         raise UsageError(f"--model {model}: no such model. Check the path, or export the model first.")
     if model_format(model) is None:
-        raise UsageError(
-            f"--model {model}: unknown model format '{model.suffix}'. This version reads {', '.join(known_suffixes())}."
-        )
+        raise UsageError(f"--model {model}: {unknown_format(model)}")
 
 
 def structure_problems(source: Source) -> list[Problem]:

@@ -14,7 +14,7 @@ from gatekeeper.errors import Problem, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import TEXT_FORMATS, framework, is_config
 from gatekeeper.hardware.selection import hardware
-from gatekeeper.models.files import known_suffixes, model_format, there
+from gatekeeper.models.files import model_format, there, unknown_format
 
 METRICS = ("accuracy", "top5_accuracy", "macro_f1", "mae", "rmse", "r2", "cosine_similarity", "perplexity", "exact_match")
 TEXT_TASK = "text_generation"
@@ -67,9 +67,7 @@ class _Check:
             hint = " Run make_model.py beside it first." if there(path.parent / "make_model.py") else ""
             self.add(("model", "path"), f"no such model: {path}.{hint} Correct the path or export the model.")
         elif model_format(path) is None:
-            self.add(
-                ("model", "path"), f"unknown model format '{path.suffix}'. This version reads {', '.join(known_suffixes())}."
-            )
+            self.add(("model", "path"), unknown_format(path))
 
     def fits_task(self) -> None:
         """Text is written by models of other formats than those that classify."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -20,27 +21,57 @@ class Inspector(Protocol):
 
     @staticmethod
     def inspect(path: Path) -> Assessment:
-        """Characteristics of a model file; `NotMeasured` (kind model) if it is not one."""
+        """Characteristics of a model; `NotMeasured` (kind model) if it is not one."""
+
+
+class FolderInspector(Inspector, Protocol):
+    """One whose models are folders: what they are called, the file that makes a folder one, and what all is in it."""
+
+    DESCRIPTION: str
+    MARKER: str
+    HOLDS: str
 
 
 def model_format(path: Path) -> str | None:
-    """The format a file name says, None if no inspector reads it."""
+    """The format a file's name or a folder's content says, None if no inspector reads it."""
+    folder = is_folder(path)
     for name in FORMATS.names:
-        if path.suffix.lower() in cast(Inspector, FORMATS.get(name)).SUFFIXES:
+        inspector = FORMATS.get(name)
+        if folder:
+            if hasattr(inspector, "MARKER") and there(path / inspector.MARKER):
+                return name
+        elif path.suffix.lower() in inspector.SUFFIXES:
             return name
     return None
 
 
 def assess(path: Path) -> Assessment:
-    """Inspect a model file; a missing file or an unknown format is a `UsageError`."""
+    """Inspect a model file or folder; a missing one or an unknown format is a `UsageError`."""
     if not there(path):
         raise UsageError(f"{path}: no such model. Check the path, or export the model first.")
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder. This version reads model files: {', '.join(known_suffixes())}.")
     name = model_format(path)
     if name is None:
-        raise UsageError(f"{path}: unknown model format '{path.suffix}'. This version reads {', '.join(known_suffixes())}.")
+        raise UsageError(f"{path}: {unknown_format(path)}")
     return cast(Inspector, FORMATS.get(name)).inspect(path)
+
+
+def unknown_format(path: Path) -> str:
+    """What to say of a path whose `model_format` is None."""
+    if is_folder(path):
+        kinds = _folder_formats()
+        markers, content = " or ".join(kind.MARKER for kind in kinds), "; or ".join(kind.HOLDS for kind in kinds)
+        files = ", ".join(known_suffixes())
+        return f"a folder without {markers}. A model folder holds {content}. Name such a folder, or a model file: {files}."
+    hint = f" If it is part of the model in its folder, name the folder: {path.parent}." if model_format(path.parent) else ""
+    return f"unknown model format '{path.suffix}'. This version reads {known_formats()}.{hint}"
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; one that the system cannot even name is not there."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def there(path: Path) -> bool:
@@ -56,6 +87,16 @@ def known_suffixes() -> list[str]:
     return [s for name in FORMATS.names for s in cast(Inspector, FORMATS.get(name)).SUFFIXES]
 
 
+def known_formats() -> str:
+    """What this version reads, in words: suffixes of files, then kinds of folders."""
+    return ", ".join([*known_suffixes(), *(f"{kind.DESCRIPTION} (with {kind.MARKER})" for kind in _folder_formats())])
+
+
+def _folder_formats() -> list[FolderInspector]:
+    """Inspectors of models that are folders."""
+    return [cast(FolderInspector, FORMATS.get(name)) for name in FORMATS.names if hasattr(FORMATS.get(name), "MARKER")]
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file, read in pieces."""
     with path.open("rb") as file:
@@ -63,11 +104,20 @@ def digest(path: Path) -> str:
 
 
 def digest_files(files: list[Path]) -> str:
-    """Identity of a model: the SHA-256 of its file, or, with external weights, of its files' names and digests.
+    """Identity of a model: the SHA-256 of its file, or, where it is several, of their names and digests.
 
-    In the order of the names: an artifact that comes back as the model to assess is still the same.
+    A name is the path below the folder they share. In the order of the names: an artifact that comes back as the model
+    to assess is still the same.
     """
     if len(files) == 1:
         return digest(files[0])
-    lines = "".join(f"{digest(f)}  {f.name}\n" for f in sorted(files, key=lambda f: f.name))
-    return hashlib.sha256(lines.encode()).hexdigest()
+    places = [file.absolute() for file in files]  # links stay: a name is what users see
+    shared = os.path.commonpath([place.parent for place in places])
+    named = sorted(zip((place.relative_to(shared).as_posix() for place in places), files, strict=True))
+    lines = "".join(f"{digest(file)}  {_one_line(name)}\n" for name, file in named)
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _one_line(name: str) -> str:
+    """A file name as sha256sum writes it: no name can look like another line."""
+    return name.replace("\\", "\\\\").replace("\n", "\\n")

@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from gatekeeper.models.formats._base import Malformed
+
 MAX_DEPTH = 40
 MAX_FIELDS = 2_000_000
 MAX_FIELD_BYTES = 1 << 20
-
-
-class Malformed(ValueError):
-    """The bytes are not the message they claim to be."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from math import prod
 from pathlib import Path
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.models.formats._base import Malformed, opened
 from gatekeeper.models.info import Assessment, TensorInfo
-from gatekeeper.models.protobuf import Malformed, Message, Reader, Shape
+from gatekeeper.models.protobuf import Message, Reader, Shape
 
 SUFFIXES = (".onnx",)
 
@@ -51,21 +52,10 @@ MAX_RANK = 64
 
 def inspect(path: Path) -> Assessment:
     """Characteristics of an ONNX model; `NotMeasured` (kind model) if it is not one."""
-    size = path.stat().st_size
-    if size == 0:
-        raise NotMeasured("model", f"{path}: the file is empty. Export the model again.")
-    with path.open("rb") as file:
-        if file.read(23) == b"version https://git-lfs":
-            raise NotMeasured("model", f"{path}: a Git LFS pointer, not the model. Fetch it with `git lfs pull`.")
-        file.seek(0)
-        try:
-            model = Reader(file, SHAPES).read("model", size)
-            graphs = model.message(7)
-            found = _assess(path, size, model, graphs[-1]) if graphs and graphs[-1].message(12) else None
-        except Malformed as error:
-            raise NotMeasured(
-                "model", f"{path}: not a readable ONNX model ({error}). Export it again, or check that the copy is complete."
-            ) from None
+    with opened(path, "ONNX model", "Export") as (file, size):
+        model = Reader(file, SHAPES).read("model", size)
+        graphs = model.message(7)
+        found = _assess(path, size, model, graphs[-1]) if graphs and graphs[-1].message(12) else None
     if found is None:
         raise NotMeasured("model", f"{path}: not an ONNX model: it has no graph with outputs. Export it again.")
     return found
@@ -85,11 +75,12 @@ def _assess(path: Path, size: int, model: Message, graph: Message) -> Assessment
         external |= {entry.string(2) for entry in tensor.message(13) if entry.string(1) == "location"}
     operators = Counter(_operator(node) for node in nodes)
     own, nested = _weighted(graph)
+    beside = sorted({_external(path, name) for name in external})
     return Assessment(
         path=str(path),
         format="onnx",
-        files=[str(path), *(str(_external(path, name)) for name in sorted(external))],
-        bytes=size + sum(_external(path, name).stat().st_size for name in external),
+        files=[str(path), *map(str, beside)],
+        bytes=size + sum(file.stat().st_size for file in beside),
         architecture=_architecture(operators, nodes),
         parameters=sum(weights.values()),
         weights=dict(weights.most_common()),
@@ -165,7 +156,7 @@ def _operator(node: Message) -> str:
 
 
 def _external(model: Path, name: str) -> Path:
-    """The file that holds external weights; it must lie beside the model."""
+    """The file that holds external weights, as it is reached from the model's folder, in which it must lie."""
     try:
         location = (model.parent / name).resolve()
         known = location.is_file()
@@ -175,7 +166,7 @@ def _external(model: Path, name: str) -> Path:
         raise NotMeasured("model", f"{model}: its weights point outside its folder, to '{name}'. Export the model again.")
     if not known:
         raise NotMeasured("model", f"{model}: its weights are in '{name}', which is not there. Put both files together.")
-    return location
+    return model.parent / location.relative_to(model.parent.resolve())
 
 
 def _value(value: Message) -> TensorInfo:

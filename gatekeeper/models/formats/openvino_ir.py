@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
+from typing import BinaryIO
 from xml.parsers import expat
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.models.formats._base import Malformed, opened
 from gatekeeper.models.info import Assessment, TensorInfo
-from gatekeeper.models.protobuf import Malformed
 
 SUFFIXES = (".xml",)
 
@@ -88,21 +89,20 @@ class _Reader:
         self._parser.CharacterDataHandler = self._characters
         self._parser.StartDoctypeDeclHandler = self._doctype
 
-    def read(self, path: Path) -> None:
-        with path.open("rb") as file:
-            fed = 0
-            try:
-                while chunk := file.read(CHUNK):
-                    self._parser.Parse(chunk, False)
-                    fed += len(chunk)
-                    if fed - max(self._parser.CurrentByteIndex, 0) > MAX_TAG:
-                        raise Malformed(f"a tag or comment of more than {MAX_TAG >> 20} MB")
-                self._parser.Parse(b"", True)
-            except expat.ExpatError as error:
-                cut = error.code in _CUT
-                raise Malformed(f"{expat.ErrorString(error.code)} in line {error.lineno}{': it is cut short' * cut}") from None
-            except (ValueError, UnicodeError, LookupError) as error:
-                raise error if isinstance(error, Malformed) else Malformed(str(error)) from None
+    def read(self, file: BinaryIO) -> None:
+        fed = 0
+        try:
+            while chunk := file.read(CHUNK):
+                self._parser.Parse(chunk, False)
+                fed += len(chunk)
+                if fed - max(self._parser.CurrentByteIndex, 0) > MAX_TAG:
+                    raise Malformed(f"a tag or comment of more than {MAX_TAG >> 20} MB")
+            self._parser.Parse(b"", True)
+        except expat.ExpatError as error:
+            cut = error.code in _CUT
+            raise Malformed(f"{expat.ErrorString(error.code)} in line {error.lineno}{': it is cut short' * cut}") from None
+        except (ValueError, UnicodeError, LookupError) as error:
+            raise error if isinstance(error, Malformed) else Malformed(str(error)) from None
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._elements += 1
@@ -172,22 +172,12 @@ _PRODUCER = {("info", "OpenVINO Runtime"), ("Runtime_version", None)}
 
 def inspect(path: Path) -> Assessment:
     """Characteristics of an IR model; `NotMeasured` (kind model) if it is not one, or its weights are not there."""
-    size = path.stat().st_size
-    if size == 0:
-        raise NotMeasured("model", f"{path}: the file is empty. Convert the model again.")
-    with path.open("rb") as file:
-        if file.read(23) == b"version https://git-lfs":
-            raise NotMeasured("model", f"{path}: a Git LFS pointer, not the model. Fetch it with `git lfs pull`.")
-    try:
+    with opened(path, "OpenVINO model", "Convert") as (file, size):
         if size > MAX_BYTES:
             raise Malformed(f"more than {MAX_BYTES >> 20} MB of XML")
         reader = _Reader()
-        reader.read(path)
+        reader.read(file)
         return _assess(path, size, reader)
-    except Malformed as error:
-        raise NotMeasured(
-            "model", f"{path}: not a readable OpenVINO model ({error}). Convert it again, or check that the copy is complete."
-        ) from None
 
 
 def _assess(path: Path, size: int, reader: _Reader) -> Assessment:
