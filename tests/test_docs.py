@@ -8,15 +8,30 @@ import pytest
 from support import REPOSITORY
 
 from gatekeeper.config.reference import reference
+from gatekeeper.config.schema import pages
 from gatekeeper.errors import ExitCode
+from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
+from gatekeeper.frameworks._base import framework
 from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.registry import Registry
 
 README = (REPOSITORY / "README.md").read_text()
 
 
-def test_the_reference_is_up_to_date() -> None:
-    assert (REPOSITORY / "docs/pipeline-reference.md").read_text() == reference(), "run `make schemas`"
+@pytest.mark.parametrize("name", pages())
+def test_a_generated_page_is_up_to_date(name: str) -> None:
+    assert (REPOSITORY / "docs" / name).read_text() == pages()[name](), "run `make schemas`"
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS.builtin)
+def test_every_technique_is_explained(name: str) -> None:
+    section = (REPOSITORY / "docs/frameworks.md").read_text().partition(f"## `{name}`")[2].partition("\n## ")[0]
+    assert [t for t in framework(name).TECHNIQUES if f"| `{t}` | " in section] == list(framework(name).TECHNIQUES)
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS.builtin)
+def test_the_readme_lists_every_framework(name: str) -> None:
+    assert f"| `{name}` |" in README
 
 
 def test_every_key_of_the_reference_has_a_meaning() -> None:

@@ -1,8 +1,10 @@
 """Train a small Llama on the sources of Python's own library; write model/ (Hugging Face) and eval.txt next to this file.
 
-20 million parameters: large enough that the time of a token is the time to read the weights, so that 4-bit weights are
-truly faster, and small enough to be trained here. Rows are multiples of 256, which llama.cpp's K-quants need. It has
-learned indentation, keywords and common names, not to program. Deterministic; about three minutes on two cores.
+A model of 1.4 million parameters is trained, and then made four times as wide without changing what it answers (T. Chen
+et al., "Net2Net: Accelerating Learning via Knowledge Transfer", ICLR 2016). At 20 million parameters the time of a token
+is the time to read the weights, so that 4-bit weights are truly faster; training that many here would take an hour. Rows are
+multiples of 256, which llama.cpp's K-quants need. It has learned indentation, keywords and common names, not to program.
+Deterministic on one kind of machine.
 
 GATEKEEPER_EXAMPLE_STEPS=N trains for N steps instead.
 """
@@ -18,8 +20,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
 HERE = Path(__file__).resolve().parent
-VOCABULARY, LENGTH, BATCH = 4096, 128, 8
-STEPS = int(os.environ.get("GATEKEEPER_EXAMPLE_STEPS", "300"))
+VOCABULARY, LENGTH, BATCH, WIDER = 1024, 128, 16, 4
+STEPS = int(os.environ.get("GATEKEEPER_EXAMPLE_STEPS", "250"))
 # Modules that every Python has, the same in every version but for details; the model never sees those that judge it.
 JUDGES = ("argparse.py", "difflib.py", "tarfile.py", "statistics.py")
 TEACHERS = (
@@ -54,7 +56,7 @@ def main() -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
 
     config = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=512, intermediate_size=1280, num_hidden_layers=6, num_attention_heads=8,
+        vocab_size=VOCABULARY, hidden_size=512, intermediate_size=1536, num_hidden_layers=6, num_attention_heads=8,
         num_key_value_heads=4, max_position_embeddings=512, tie_word_embeddings=True, bos_token_id=0, eos_token_id=0,
     )  # fmt: skip
     model = LlamaForCausalLM(config)
@@ -74,8 +76,8 @@ def text(names: tuple[str, ...]) -> str:
 
 def fit(model: LlamaForCausalLM, tokens: torch.Tensor) -> float:
     """Train on random windows; the mean loss of the last steps."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=max(STEPS, 2), pct_start=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, betas=(0.9, 0.95), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=max(STEPS, 2), pct_start=0.1)
     losses = []
     for step in range(STEPS):
         starts = torch.randint(len(tokens) - LENGTH, (BATCH,))

@@ -13,8 +13,9 @@ from gatekeeper.cli import _options
 @_options.pipeline_file
 @_options.model
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json", "github"]), default="table", show_default=True,
-    help="`github` prints the matrix for fromJSON; `json` is what `report --plan` reads.",
+    "--format", "form", type=click.Choice(["table", "json", "github", "support"]), default="table", show_default=True,
+    help="`github` prints the matrix for fromJSON; `json` is what `report --plan` reads; `support` asks every framework about "
+    "this model on every device.",
 )  # fmt: skip
 def command(file: Path, model: Path | None, form: str) -> None:
     """List every leg (target x framework) and its variants, and why one is left out. Nothing is run."""
@@ -24,8 +25,11 @@ def command(file: Path, model: Path | None, form: str) -> None:
     from gatekeeper.plan import github_matrix, make_plan, model_of
 
     loaded = load(file, model)
-    plan = make_plan(loaded, model_of(loaded)[1])
-    if form == "github":
+    assessment = model_of(loaded)[1]
+    plan = make_plan(loaded, assessment)
+    if form == "support":
+        _print_support(assessment.format)
+    elif form == "github":
         click.echo(github_matrix(plan))
     elif form == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(plan), indent=2).decode())
@@ -50,3 +54,20 @@ def command(file: Path, model: Path | None, form: str) -> None:
                 note = f"cannot apply: {variant.error}" if variant.error else f"left out: {variant.skip}" if variant.skip else ""
                 table.add_row(*first, variant.technique, shown(note))
         Console(highlight=False).print(table)
+
+
+def _print_support(model_format: str) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from gatekeeper.support import support
+
+    found = support(model_format)
+    columns = list(next(iter(found.values())))
+    table = Table("framework", *columns, "why not", highlight=False)
+    for name, answers in found.items():
+        reasons = [reason for reason in answers.values() if reason]
+        why = reasons[0] if len(reasons) == len(columns) else ""
+        table.add_row(name, *("yes" if answers[device] is None else "-" for device in columns), escape(why))
+    Console(highlight=False).print(table)

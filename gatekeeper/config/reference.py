@@ -23,7 +23,7 @@ Paths are relative to the file. Sizes are written `50MB` (10^6) or `48MiB` (2^20
 What the words mean: `required` means that what cannot be measured is an error; `enabled` and `disabled` switch a check;
 levels say how deep a test goes. A stage or check that is listed and that this
 version cannot run is reported as `error: cannot run`, never skipped in silence: today the stages `testing`,
-`staging_deployment`, `production_deployment` and `monitoring`, and the checks `security_scan` and `cross_validation`.
+`staging_deployment`, `production_deployment` and `monitoring`, and the check `security_scan`.
 """
 
 

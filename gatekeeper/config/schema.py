@@ -1,11 +1,12 @@
 """JSON Schemas, generated from the types.
 
-`make schemas` (`python -m gatekeeper.config.schema`) rewrites schemas/ and docs/pipeline-reference.md.
+`make schemas` (`python -m gatekeeper.config.schema`) rewrites schemas/, docs/pipeline-reference.md and docs/frameworks.md.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,21 @@ def render(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
+def pages() -> dict[str, Callable[[], str]]:
+    """The generated pages of docs/."""
+    from gatekeeper.config.reference import reference
+    from gatekeeper.support import page
+
+    return {"pipeline-reference.md": reference, "frameworks.md": page}
+
+
 def main() -> None:
     """Write every generated file of the repository."""
-    from gatekeeper.config.reference import reference
-
     repository = Path(__file__).resolve().parents[2]
     for name, make in SCHEMAS.items():
         (repository / "schemas" / name).write_text(render(make()), encoding="utf-8")
-    (repository / "docs" / "pipeline-reference.md").write_text(reference(), encoding="utf-8")
+    for name, make_page in pages().items():
+        (repository / "docs" / name).write_text(make_page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

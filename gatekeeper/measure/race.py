@@ -27,17 +27,20 @@ class Race:
     failures: dict[str, NotMeasured] = field(default_factory=dict)
     snapshots: list[Snapshot] = field(default_factory=list)
     stopped: Stopped = "decided"
-    elapsed_s: float = 0.0
 
     def paired(self, variant: str) -> tuple[list[RoundData], list[RoundData], list[RoundData]]:
         """Baseline, variant and control data of the rounds in which all three were measured."""
         rows = [r.data for r in self.rounds if {BASELINE, CONTROL, variant} <= r.data.keys()]
         return [d[BASELINE] for d in rows], [d[variant] for d in rows], [d[CONTROL] for d in rows]
 
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds from the start to the end of the last round; 0 before the first."""
+        return self.snapshots[-1].at - self.snapshots[0].at if self.rounds else 0.0
+
     def round_s(self) -> float:
-        """Seconds a round took, on average so far; 0 before the first."""
-        span = self.snapshots[-1].at - self.snapshots[0].at if self.rounds else 0.0
-        return span / max(1, len(self.rounds))
+        """Seconds a round took, on average so far."""
+        return self.elapsed_s / max(1, len(self.rounds))
 
 
 Stopped = Literal["decided", "rounds", "budget"]
@@ -66,7 +69,6 @@ def race(
     for position, group in enumerate(groups):
         deadline = start + limits.budget_s * (position + 1) / len(groups)
         _race_group(baseline, group, settings, limits, deadline, order, decided, progress, whole)
-    whole.elapsed_s = time.monotonic() - start
     return whole
 
 

@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.plan import read_plan
 from gatekeeper.reports._base import plain
 
@@ -51,7 +52,7 @@ def test_the_table_names_every_leg_and_why_something_is_left_out(folder: Path, g
     assert "a/onnx_runtime" in result.stdout
     assert "a/apple_mlx" in result.stdout
     assert "left out: the model has no 32-bit weights" in result.stdout
-    assert "cannot run" in result.stdout
+    assert "left out: MLX reads Hugging Face folders of language models, not onnx" in result.stdout
 
 
 @pytest.mark.parametrize("label", ["[self-hosted, linux]", "[/bold]", "[red]x", "a\\b", "[link=x]y[/link]", "\x1b[31mx", "x\ny"])
@@ -75,7 +76,7 @@ def test_a_model_on_the_command_line_is_planned(folder: Path, gatekeeper: Callab
         ("none.onnx", "no such model"),
         ("p.yaml", "unknown model format"),
         ("broken.onnx", "broken.onnx"),
-        (".", "This version reads .onnx"),
+        (".", "a folder without config.json"),
     ],
 )
 def test_a_model_that_cannot_be_read_is_exit_2(folder: Path, gatekeeper: Callable, model: str, words: str) -> None:
@@ -107,3 +108,20 @@ def test_an_unknown_format_is_exit_2(folder: Path, gatekeeper: Callable) -> None
     result = gatekeeper("plan", "p.yaml", "--format", "xml")
     assert result.returncode == 2
     assert "github" in result.stderr
+
+
+def test_the_support_matrix_asks_every_framework_about_every_device(folder: Path, gatekeeper: Callable) -> None:
+    write(folder, "")
+    result = gatekeeper("plan", "p.yaml", "--format", "support", env={"COLUMNS": "200"})
+    assert result.returncode == 0, result.stderr
+    rows = {line.split("│")[1].strip(): line for line in result.stdout.splitlines() if line.startswith("│")}
+    assert rows.keys() == set(FRAMEWORKS.names)
+    assert "yes" in rows["onnx_runtime"] and "yes" in rows["openvino"]
+    assert "yes" not in rows["apple_mlx"] and "not onnx" in rows["apple_mlx"]
+
+
+def test_a_leg_that_is_left_out_is_listed_with_its_reason(folder: Path, gatekeeper: Callable) -> None:
+    write(folder, "  optimization: {frameworks: [apple_mlx, onnx_runtime]}\n")
+    result = gatekeeper("plan", "p.yaml", env={"COLUMNS": "200"})
+    assert "local/apple_mlx" in result.stdout and "left out: MLX reads Hugging Face folders" in result.stdout
+    assert "local/apple_mlx" not in gatekeeper("plan", "p.yaml", "--format", "github").stdout

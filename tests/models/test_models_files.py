@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.errors import ExitCode, UsageError
-from gatekeeper.models.files import FORMATS, assess, digest, digest_files, known_suffixes, model_format
+from gatekeeper.models.files import assess, digest, digest_files, known_suffixes, model_format
 
 
 def test_every_format_names_suffixes_of_its_own() -> None:

@@ -86,12 +86,15 @@ def _kl(baseline: Path, variant: Path) -> Any:
 
 
 def _chance(losses: Any, tokens: Any) -> str | None:
-    """Why the baseline is no better than knowing how frequent each token is; None if it is better."""
+    """Why the baseline is no better than knowing how frequent each token is; None if it is better.
+
+    The entropy of so few tokens as judge here comes out too low; G. Miller's correction (1955) adds (kinds - 1) / 2n.
+    """
     import numpy as np
 
     counts = np.unique(tokens, return_counts=True)[1]
     shares = counts / counts.sum()
-    guessing = float(-(shares * np.log(shares)).sum())
+    guessing = float(-(shares * np.log(shares)).sum() + (len(counts) - 1) / (2 * counts.sum()))
     if mean_interval(losses.tolist(), CHANCE_ALPHA).upper < guessing:
         return None
     return (

@@ -21,9 +21,10 @@ from typing import Literal, NamedTuple, Protocol, cast
 
 from gatekeeper.cache import Cache
 from gatekeeper.registry import Registry
+from gatekeeper.version import install_hint
 
 REGISTRY = Registry("measure.energy")
-INSTALL = "`pip install 'edge-gatekeeper[energy]'`"
+INSTALL = install_hint("energy")
 
 
 class Reading(NamedTuple):
@@ -73,7 +74,6 @@ class Meter:
     method: str
     kind: Literal["measured", "estimate"]
     covers: str  # one line: which parts of the machine
-    resolution_s: float = 0.0  # how often the counter moves; a block should last many times that
     counters: Sequence[Counter] = ()
     watts: float = 0.0  # per second of CPU time
     problems: list[str] = field(default_factory=list, repr=False, compare=False)
@@ -113,7 +113,6 @@ class Absent:
     reason: str
     method: str = ""
     kind: Literal["none"] = "none"
-    resolution_s: float = 0.0
 
     @property
     def note(self) -> str:

@@ -23,7 +23,6 @@ from gatekeeper.measure.energy._probe import ask
 KIND = "measured"
 DEVICES = ("cpu", "gpu", "metal", "coreml")
 
-RESOLUTION_S = 2.0
 PARTS = {
     "cpu_total_mj": "CPU",
     "gpu_mj": "GPU",
@@ -46,7 +45,7 @@ def find(device: str, cache: Cache | None = None) -> Meter | Absent:
     if platform.system() != "Darwin" or platform.machine() != "arm64":
         return Absent("only on a Mac with Apple silicon")
     if importlib.util.find_spec("zeus_apple_silicon") is None:
-        return Absent(f"the package zeus-apple-silicon is not installed; {INSTALL}")
+        return Absent(f"the package zeus-apple-silicon is not installed. {INSTALL}")
     try:
         ask(PROBE)
     except Unreadable as error:
@@ -68,4 +67,4 @@ def open_monitor(monitor: Any) -> Meter | Absent:
         return float(sum(getattr(now, name) for name in parts)) / 1e3
 
     covers = f"{', '.join(PARTS[name] for name in parts)}, by Apple's model of power; idle and everything running on it"
-    return Meter("apple_silicon", "measured", covers, RESOLUTION_S, [Counter(joules)])
+    return Meter("apple_silicon", "measured", covers, [Counter(joules)])

@@ -59,7 +59,7 @@ class Cpu:
 def find(device: str, cache: Cache | None = None) -> Meter | Absent:
     """Watts per second of CPU time."""
     if importlib.util.find_spec("codecarbon") is None:
-        return Absent(f"for an estimate from CPU time, {INSTALL}")
+        return Absent(f"there is no estimate from CPU time without codecarbon. {INSTALL}")
     import psutil
 
     threads = psutil.cpu_count() or 1

@@ -19,8 +19,6 @@ from gatekeeper.measure.energy._base import INSTALL, Absent, Counter, Meter
 KIND = "measured"
 DEVICES = ("cuda",)
 
-RESOLUTION_S = 0.1
-
 
 @dataclass(frozen=True)
 class _Card:
@@ -37,7 +35,7 @@ def find(device: str, cache: Cache | None = None) -> Meter | Absent:
             warnings.simplefilter("ignore")  # a package that was once named pynvml warns about itself
             import pynvml
     except ImportError:
-        return Absent(f"the package nvidia-ml-py is not installed; {INSTALL}")
+        return Absent(f"the package nvidia-ml-py is not installed. {INSTALL}")
     return open_cards(pynvml, os.environ)
 
 
@@ -62,7 +60,7 @@ def open_cards(nvml: Any, environment: Any) -> Meter | Absent:
                 return Absent(f"{card.name} has no energy counter; cards from Volta on have one, unless they are virtual")
             return Absent(f"the energy counter of {card.name} cannot be read ({error})")
     which = chosen[0].name if len(chosen) == 1 else f"{len(chosen)} cards ({', '.join(sorted({c.name for c in chosen}))})"
-    return Meter("nvml", "measured", f"{which}, idle and everything running on it; no CPU", RESOLUTION_S, counters)
+    return Meter("nvml", "measured", f"{which}, idle and everything running on it; no CPU", counters)
 
 
 def _card(nvml: Any, index: int) -> _Card:

@@ -20,7 +20,6 @@ KIND = "measured"
 DEVICES = ("cpu", "gpu")  # "gpu" is Intel's, which is usually inside the package
 
 ROOT = Path("/sys/class/powercap")
-RESOLUTION_S = 0.001
 MIRROR_JOULES = 1.0  # two independent counters are never this near, two readings of one are
 
 
@@ -57,7 +56,7 @@ def find(device: str, cache: Cache | None = None, root: Path | None = None) -> M
         dram = []  # of every package or of none: a part of the memory would be no quantity
     parts = "CPU package" + (" and DRAM" if dram else " without DRAM")
     gpu = "; of GPUs only one inside the package" if device == "gpu" else ""
-    return Meter("rapl", "measured", f"{parts}, idle and everything running on it{gpu}", RESOLUTION_S, counters + dram)
+    return Meter("rapl", "measured", f"{parts}, idle and everything running on it{gpu}", counters + dram)
 
 
 def _counter(domain: Path) -> Counter:
