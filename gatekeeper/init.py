@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gatekeeper.config.units import format_bytes
 from gatekeeper.errors import NotMeasured, UsageError
-from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, framework, needs
+from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, framework, needs, untimed
 from gatekeeper.models.files import assess, known_formats, model_format
 from gatekeeper.models.info import Assessment
 from gatekeeper.version import DISTRIBUTION
@@ -61,10 +61,11 @@ def _is_model(path: Path) -> bool:
 
 
 def framework_for(model: Assessment) -> str:
-    """The framework to write into the file: llama.cpp for text, ONNX Runtime for tensors, or the first that reads the model."""
+    """The framework to write into the file: llama.cpp for text, ONNX Runtime for tensors, or the first that fits a CPU."""
     first = "llama_cpp" if model.text else "onnx_runtime"
     names = sorted(REGISTRY.names, key=lambda name: name != first)
-    return next((name for name in names if framework(name).supports(model.format, "cpu") is None), first)
+    fitting = (n for n in names if framework(n).supports(model.format, "cpu") is None and untimed(n, "cpu") is None)
+    return next(fitting, first)
 
 
 def extra_for(model: Path) -> str:

@@ -27,7 +27,7 @@ MAX_HEADER = 16 << 20  # bytes; enough for 100,000 tensors
 MAX_RANK = 64
 
 
-class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Tensor(msgspec.Struct, frozen=True):
     """One tensor; its data lies from the first to before the second offset, counted from the end of the header."""
 
     dtype: str
@@ -48,8 +48,8 @@ def read_header(file: BinaryIO, size: int) -> dict[str, Tensor]:
     if length > size - 8:
         raise Malformed(f"its header of {length:,} bytes reaches past its end: it is cut short")
     try:
-        entries = msgspec.json.decode(file.read(length), type=dict[str, msgspec.Raw])
-        entries.pop("__metadata__", None)
+        entries = msgspec.json.decode(file.read(length).decode("utf-8"), type=dict[str, msgspec.Raw])
+        msgspec.json.decode(entries.pop("__metadata__", b"{}"), type=dict[str, str] | None)
         tensors = {name: msgspec.json.decode(entry, type=Tensor) for name, entry in entries.items()}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"its header is no list of tensors: {error}") from None
@@ -63,15 +63,15 @@ def _check_places(tensors: dict[str, Tensor], size: int) -> None:
     for name, tensor in sorted(tensors.items(), key=lambda item: item[1].data_offsets):
         start, stop = tensor.data_offsets
         if tensor.dtype not in DTYPES:
-            raise Malformed(f"the tensor '{name[:80]}' is of the unknown type '{tensor.dtype[:80]}'")
+            raise Malformed(f"the tensor {name[:80]!r} is of the unknown type {tensor.dtype[:80]!r}")
         if len(tensor.shape) > MAX_RANK or any(d < 0 for d in tensor.shape) or prod(tensor.shape) >= 1 << 63:
-            raise Malformed(f"the tensor '{name[:80]}' has impossible dimensions")
+            raise Malformed(f"the tensor {name[:80]!r} has impossible dimensions")
         if start != end:
-            raise Malformed(f"the tensor '{name[:80]}' starts at byte {start} of the data, and not at {end}, where one ends")
+            raise Malformed(f"the tensor {name[:80]!r} starts at byte {start} of the data, and not at {end}, where one ends")
         if (stop - start) * 8 != prod(tensor.shape) * DTYPES[tensor.dtype][1]:
-            raise Malformed(f"the tensor '{name[:80]}' has {stop - start} bytes, which its shape and type do not take")
+            raise Malformed(f"the tensor {name[:80]!r} has {stop - start} bytes, which its shape and type do not take")
         if stop > size:
-            raise Malformed(f"the tensor '{name[:80]}' ends beyond the {size:,} bytes of data: it is cut short")
+            raise Malformed(f"the tensor {name[:80]!r} ends beyond the {size:,} bytes of data: it is cut short")
         end = stop
     if end != size:
         raise Malformed(f"{size - end:,} bytes of data belong to no tensor")

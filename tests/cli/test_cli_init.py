@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save_file
 
 from gatekeeper.config.load import load
 from gatekeeper.errors import ConfigError
@@ -83,6 +86,91 @@ def test_a_model_of_another_format_gets_the_framework_that_reads_it(tmp_path: Pa
     assert loaded.pipeline.optimization.frameworks == ("openvino",)
     assert '"error":null' in gatekeeper("plan", "edge_ai_pipeline.yaml", "--format", "json").stdout.replace(" ", "")
     assert "[openvino]" in (tmp_path / WORKFLOW).read_text()
+
+
+def text_model(folder: Path, name: str = "llama") -> Path:
+    """A Hugging Face folder, or a .gguf, of a model that writes text."""
+    path = folder / name
+    if path.suffix == ".gguf":
+        writer = gguf.GGUFWriter(path, "llama")
+        writer.add_tokenizer_model("gpt2")
+        writer.add_token_list(["a", "b"])
+        writer.add_tensor("token_embd.weight", np.ones((2, 32), np.float32))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return path
+    path.mkdir(parents=True)
+    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 2}
+    (path / "config.json").write_text(json.dumps(config))
+    (path / "tokenizer.json").write_text("{}")
+    save_file({"model.embed_tokens.weight": np.ones((2, 32), np.float32)}, path / "model.safetensors")
+    return path
+
+
+@pytest.mark.parametrize("name", ["llama", "small.gguf"])
+def test_a_model_that_writes_text_gets_a_file_for_text(tmp_path: Path, gatekeeper: Callable, name: str) -> None:
+    text_model(tmp_path, name)
+    for file in ("requirements.txt", "requirements-test.txt", "notes.txt", "held-out.eval.jsonl", "eval.npz"):
+        (tmp_path / file).write_text("{}")
+    result = gatekeeper("init")
+    assert result.returncode == 0, result.stderr
+    assert "next: gatekeeper run edge_ai_pipeline.yaml" in result.stdout
+    loaded = load(tmp_path / "edge_ai_pipeline.yaml")
+    assert loaded.pipeline.model is not None and loaded.pipeline.dataset is not None
+    assert (loaded.pipeline.model.path, loaded.pipeline.model.task) == (name, "text_generation")
+    assert loaded.pipeline.dataset.path == "held-out.eval.jsonl"
+    assert loaded.pipeline.optimization.frameworks == ("llama_cpp",)
+    assert "[llama-cpp]" in (tmp_path / WORKFLOW).read_text()
+
+
+def test_without_a_text_it_says_what_to_change(tmp_path: Path, gatekeeper: Callable) -> None:
+    text_model(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    result = gatekeeper("init")
+    assert result.returncode == 0, result.stderr
+    assert "no such dataset: CHANGE-me.txt" in result.stdout
+    assert "no such dataset: CHANGE-me.npz" not in result.stdout
+
+
+def test_what_lies_in_a_model_folder_is_no_other_model(tmp_path: Path, gatekeeper: Callable) -> None:
+    save(text_model(tmp_path) / "onnx" / "model.onnx")
+    assert gatekeeper("init").returncode == 0
+    text_model(tmp_path, "small.gguf")
+    result = gatekeeper("init", "--force")
+    assert result.returncode == 2
+    assert "several models found: small.gguf, llama." in result.stderr
+
+
+def test_a_model_folder_may_be_where_it_is_run(tmp_path: Path, gatekeeper: Callable) -> None:
+    result = gatekeeper("init", cwd=text_model(tmp_path))
+    assert result.returncode == 0, result.stderr
+    loaded = yaml.safe_load((tmp_path / "llama" / "edge_ai_pipeline.yaml").read_text())
+    assert loaded["edge_ai_pipeline"]["model"]["path"] == "."
+
+
+def test_a_config_json_alone_is_no_model(tmp_path: Path, gatekeeper: Callable) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    result = gatekeeper("init")
+    assert result.returncode == 2
+    assert "no model (.gguf, .onnx, .xml, a Hugging Face folder (with config.json))" in result.stderr
+    save(tmp_path / "m.onnx")
+    assert gatekeeper("init").returncode == 0
+
+
+def test_a_folder_with_a_pickle_says_how_to_convert_it(tmp_path: Path, gatekeeper: Callable) -> None:
+    (text_model(tmp_path) / "model.safetensors").rename(tmp_path / "llama" / "pytorch_model.bin")
+    result = gatekeeper("init")
+    assert result.returncode == 2
+    assert "save_pretrained" in result.stderr
+
+
+def test_a_folder_that_writes_no_text_is_refused(tmp_path: Path, gatekeeper: Callable) -> None:
+    (text_model(tmp_path) / "config.json").write_text('{"architectures": ["BertForSequenceClassification"]}')
+    result = gatekeeper("init")
+    assert result.returncode == 2
+    assert "Export it to ONNX" in result.stderr
 
 
 def test_xml_files_of_other_kinds_are_no_models(tmp_path: Path, gatekeeper: Callable) -> None:

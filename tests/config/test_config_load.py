@@ -213,6 +213,7 @@ BAD: dict[str, tuple[str, str, str]] = {
     "stage twice": ("stages: [optimization, optimization]", "2:26", "'optimization' is listed twice"),
     "no model": ("model: {path: none.onnx}", "2:17", "no such model"),
     "no format": ("model: {path: notes.txt}", "2:17", "unknown model format '.txt'"),
+    "no model folder": ("model: {path: .}", "2:17", "a folder without config.json"),
     "empty model path": ("model: {path: ''}", "2:17", "at least 1"),
     "long model path": (f"model: {{path: {'a' * 300}.onnx}}", "2:17", "aaa"),
     "long dataset path": (f"dataset: {{path: {'a' * 300}.npz}}", "2:19", "aaa"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from pathlib import Path
 
 import pytest
 
-from gatekeeper.errors import ExitCode, UsageError
-from gatekeeper.models.files import assess, digest, digest_files, known_suffixes, model_format
+from gatekeeper.errors import ExitCode, NotMeasured, UsageError
+from gatekeeper.models.files import assess, digest, digest_files, known_formats, known_suffixes, model_format
 
 
 def test_every_format_names_suffixes_of_its_own() -> None:
@@ -105,3 +107,69 @@ def test_the_identity_of_several_files_is_not_of_the_order_they_are_listed_in(tm
     for file in files:
         file.write_text(file.name)
     assert digest_files(files) == digest_files(files[::-1])
+
+
+def test_files_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("m.onnx", "a/w.bin", "b/w.bin")]
+    for file, content in zip(files, ("m", "1", "2"), strict=True):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(content)
+    before = digest_files(files)
+    assert digest_files(files[::-1]) == before
+    files[1].write_text("2")
+    files[2].write_text("1")
+    assert digest_files(files) != before
+
+
+def test_no_file_name_can_stand_for_two_files(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder, names in ((one, ["a", "b", "c"]), (other, ["a", f"b\n{hashlib.sha256(b'x').hexdigest()}  c"])):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_bytes(b"x")
+    assert digest_files(sorted(one.iterdir())) != digest_files(sorted(other.iterdir()))
+
+
+def test_any_file_name_has_an_identity(tmp_path: Path) -> None:
+    files = [tmp_path / "a", Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))]
+    for file in files:
+        file.write_text("x")
+    assert len(digest_files(files)) == 64
+
+
+def test_the_identity_is_that_of_the_same_files_however_they_are_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "model" / name).write_text(name)
+    (tmp_path / "link").symlink_to(tmp_path / "model")
+    monkeypatch.chdir(tmp_path / "model")
+    places = (tmp_path / "model", tmp_path / "link", Path(), Path("../model"))
+    assert len({digest_files([place / "a", place / "b"]) for place in places}) == 1
+
+
+def test_a_folder_is_what_its_marker_says(tmp_path: Path) -> None:
+    for name in ("model", "model.onnx"):
+        (tmp_path / name).mkdir()
+        assert model_format(tmp_path / name) is None
+        (tmp_path / name / "config.json").write_text("{}")
+        assert model_format(tmp_path / name) == "huggingface"
+    assert model_format(tmp_path / "model" / "config.json") is None
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_file_of_a_model_folder_points_at_the_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(UsageError, match=re.escape(f"name the folder: {tmp_path}.")):
+        assess(tmp_path / name)
+
+
+def test_what_is_read_is_said_in_words() -> None:
+    assert known_formats() == ".gguf, .onnx, .xml, a Hugging Face folder (with config.json)"
+
+
+@pytest.mark.parametrize("name", ["m.onnx", "m.xml", "m.gguf"])
+def test_what_is_no_regular_file_is_refused(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(NotMeasured, match="not a file that can be read"):
+        assess(tmp_path / name)

@@ -99,20 +99,20 @@ class _Header:
         """A whole number, 0 if it is not there."""
         value = self.values.get(key, 0)
         if not isinstance(value, int) or not 0 <= value < 1 << 53:
-            raise Malformed(f"{key} is {str(value)[:80]}, not a whole number")
+            raise Malformed(f"{key[:80]!r} is {repr(value)[:80]}, not a whole number")
         return int(value)
 
     def word(self, key: str) -> str:
         """A text, empty if it is not there."""
         value = self.values.get(key, "")
         if not isinstance(value, str):
-            raise Malformed(f"{key} is {value}, not a name")
+            raise Malformed(f"{key[:80]!r} is {value!r}, not a name")
         return value
 
     def _pair(self) -> None:
         key = self._text(MAX_NAME)
         if key in self.values or key in self.lengths:
-            raise Malformed(f"the key '{key[:80]}' stands there twice")
+            raise Malformed(f"the key {key[:80]!r} stands there twice")
         kind = self._number("I")
         if kind in SCALARS:
             self.values[key] = self._number(SCALARS[kind])
@@ -121,7 +121,7 @@ class _Header:
         elif kind == LIST:
             self._list(key, self._number("I"), self._number("Q"))
         else:
-            raise Malformed(f"the key '{key[:80]}' has a value of the unknown type {kind}")
+            raise Malformed(f"the key {key[:80]!r} has a value of the unknown type {kind}")
 
     def _list(self, key: str, kind: int, count: int) -> None:
         self.lengths[key] = count
@@ -137,7 +137,7 @@ class _Header:
         elif kind in SCALARS:
             self._skip(count * struct.calcsize(SCALARS[kind]))
         else:
-            raise Malformed(f"the list '{key[:80]}' has values of the unknown type {kind}")
+            raise Malformed(f"the list {key[:80]!r} has values of the unknown type {kind}")
 
     def _places(self, count: int) -> None:
         """The list of tensors, each of which must follow the one before, up to the end of the file."""
@@ -149,27 +149,27 @@ class _Header:
             tensor, size = self._tensor()
             sizes.append((tensor.name, size, self._number("Q")))
             if self.tensors.setdefault(tensor.name, tensor) is not tensor:
-                raise Malformed(f"two tensors are named '{tensor.name[:80]}'")
+                raise Malformed(f"two tensors are named {tensor.name[:80]!r}")
         start, expected = _aligned(self._at, alignment), 0
         for name, size, offset in sizes:
             if offset != expected:
-                raise Malformed(f"the tensor '{name[:80]}' lies at {offset}, not at {expected} behind the one before")
+                raise Malformed(f"the tensor {name[:80]!r} lies at {offset}, not at {expected} behind the one before")
             if start + offset + size > self._size:
-                raise Malformed(f"the tensor '{name[:80]}' ends beyond the {self._size:,} bytes of the file: it is cut short")
+                raise Malformed(f"the tensor {name[:80]!r} ends beyond the {self._size:,} bytes of the file: it is cut short")
             expected = _aligned(offset + size, alignment)
 
     def _tensor(self) -> tuple[_Tensor, int]:
         """A tensor and its size in bytes."""
         name, rank = self._text(MAX_NAME), self._number("I")
         if rank > MAX_RANK:
-            raise Malformed(f"the tensor '{name[:80]}' has {rank} dimensions; {MAX_RANK} are allowed")
+            raise Malformed(f"the tensor {name[:80]!r} has {rank} dimensions; {MAX_RANK} are allowed")
         dims = struct.unpack(f"<{rank}Q", self._take(8 * rank))
         kind = self._number("I")
         if kind not in TYPES:
-            raise Malformed(f"the tensor '{name[:80]}' is of type {kind}, which this version does not know")
+            raise Malformed(f"the tensor {name[:80]!r} is of type {kind}, which this version does not know")
         dtype, block, size = TYPES[kind]
         if not rank or 0 in dims or prod(dims) >= 1 << 63 or dims[0] % block:
-            raise Malformed(f"the tensor '{name[:80]}' has impossible dimensions for {dtype}: {dims}")
+            raise Malformed(f"the tensor {name[:80]!r} has impossible dimensions for {dtype}: {dims}")
         return _Tensor(name, dims, dtype), prod(dims) // block * size
 
     def _number(self, code: str) -> int:
@@ -207,7 +207,7 @@ def _no_model(header: _Header) -> str | None:
     """Why a sound file is nothing that can be run."""
     kind = "mmproj" if header.word("general.architecture") == "clip" else header.word("general.type")
     if kind not in ("", "model"):
-        return f"a GGUF file of type '{kind[:80]}', which goes beside a model. Name the model's own file."
+        return f"a GGUF file of type {kind[:80]!r}, which goes beside a model. Name the model's own file."
     if header.number("split.count") > 1:
         return "one part of a model in several files. Join them with `llama-gguf-split --merge`."
     if not header.tensors:

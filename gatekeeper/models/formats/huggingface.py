@@ -31,6 +31,9 @@ BESIDE = (
     "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
 
+# Keys that name Python files of the folder, for Transformers and for MLX.
+CODE = ("auto_map", "model_file")
+
 MAX_CONFIG = 8 << 20
 MAX_INDEX = 32 << 20
 GENERATIVE = ("ForCausalLM", "LMHeadModel")
@@ -50,8 +53,8 @@ def inspect(path: Path) -> Assessment:
         raise NotMeasured("model", f"{path}: no {MARKER} in it. Save the model with save_pretrained(folder).")
     with opened(path / MARKER, "configuration of a model", "Save") as (file, size):
         config = _Config(_json(file.read(min(size, MAX_CONFIG) + 1)))
-        if config.data.get("auto_map"):
-            raise NotMeasured("model", f"{path}: {_CUSTOM_CODE}")
+        if code := next((key for key in CODE if config.data.get(key)), None):
+            raise NotMeasured("model", f"{path}: {_CUSTOM_CODE.format(key=code)}")
         shards, index = _weight_files(path)
         tensors = _tensors(path, shards)
         weights: Counter[str] = Counter()
@@ -81,8 +84,8 @@ def inspect(path: Path) -> Assessment:
 
 
 _CUSTOM_CODE = (
-    "its config.json has `auto_map`: the model is Python code that comes with it, which gatekeeper does not run. If "
-    "Transformers knows this family itself (`model_type`), remove `auto_map` from config.json; else export the model to ONNX."
+    "its config.json has `{key}`: the model is Python code that comes with it, which gatekeeper does not run. If the "
+    "framework knows this family itself (`model_type`), remove `{key}` from config.json; else export the model to ONNX."
 )
 
 
@@ -101,14 +104,14 @@ class _Config:
         value = self.data.get(name)
         values = value if isinstance(value, list) else [] if value is None else [value]
         if not all(isinstance(v, int) and not isinstance(v, bool) and 0 <= v < 1 << 53 for v in values):
-            raise Malformed(f"{name} is {str(value)[:80]}, not a whole number")
+            raise Malformed(f"{name} is {repr(value)[:80]}, not a whole number")
         return values
 
     def word(self, name: str) -> str:
         """A text, empty if it is not there."""
         value = self.data.get(name) or ""
         if not isinstance(value, str) or len(value) > 200 or not value.isprintable():
-            raise Malformed(f"{name} is {str(value)[:80]}, not a name")
+            raise Malformed(f"{name} is {repr(value)[:80]}, not a name")
         return value
 
     @property
@@ -165,12 +168,12 @@ def _weight_files(path: Path) -> tuple[dict[str, set[str]], list[str]]:
         raise NotMeasured("model", f"{path}: {_no_weights(path)}")
     for name in sorted(shards):
         if not (path / name).is_file():
-            raise NotMeasured("model", f"{path}: {INDEX} names '{name[:80]}', which is not there. Put all its files together.")
+            raise NotMeasured("model", f"{path}: {INDEX} names {name[:80]!r}, which is not there. Put all its files together.")
     for file_ in sorted(path.glob("model*.safetensors")):
         if file_.name not in shards:
             raise NotMeasured(
                 "model",
-                f"{path}: {INDEX} does not name '{file_.name}': some frameworks would load it, others not. Remove one of them.",
+                f"{path}: {INDEX} does not name {file_.name!r}: some frameworks would load it, others not. Remove one of them.",
             )
     return dict(sorted(shards.items())), [INDEX] if (path / INDEX).is_file() else []
 
@@ -184,7 +187,7 @@ def _index(content: bytes) -> dict[str, str]:
         raise Malformed(f"it does not say which file holds which tensor: {error}") from None
     for name in set(found.values()):
         if Path(name).name != name or "\0" in name or not name.endswith(".safetensors"):
-            raise Malformed(f"it names '{name[:80]}', which is no safetensors file beside it")
+            raise Malformed(f"it names {name[:80]!r}, which is no safetensors file beside it")
     if not found:
         raise Malformed("it names no file")
     return found
@@ -203,7 +206,7 @@ def _no_weights(path: Path) -> str:
     if "adapter_model.safetensors" in names:
         return "an adapter, not a model. Merge it into its model with PEFT's merge_and_unload(), and save that."
     if gguf := next((name for name in names if name.endswith(".gguf")), None):
-        return f"no {WEIGHTS} in it. Name the file {gguf} instead of its folder."
+        return f"no {WEIGHTS} in it. Name the file {gguf!r} instead of its folder."
     return f"no {WEIGHTS} in it. Save the model with save_pretrained(folder), or fetch its weights."
 
 
@@ -216,9 +219,9 @@ def _tensors(path: Path, shards: dict[str, set[str]]) -> dict[str, Tensor]:
             if not tensors:
                 raise Malformed("it holds no tensors")
             if missing := sorted(expected - tensors.keys()):
-                raise Malformed(f"{INDEX} says that it holds '{missing[0][:80]}', and it does not")
+                raise Malformed(f"{INDEX} says that it holds {missing[0][:80]!r}, and it does not")
             if twice := sorted(found.keys() & tensors.keys()):
-                raise Malformed(f"it holds '{twice[0][:80]}', and so does another file")
+                raise Malformed(f"it holds {twice[0][:80]!r}, and so does another file")
             found |= tensors
     return found
 

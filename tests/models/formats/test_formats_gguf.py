@@ -215,9 +215,9 @@ def refused(path: Path) -> str:
         ({"general__type": "adapter"}, "type 'adapter', which goes beside a model"),
         ({"general__type": "imatrix"}, "'imatrix'"),
         ({"split__count": 3}, "llama-gguf-split --merge"),
-        ({"llama__context_length": "many"}, "llama.context_length is many, not a whole number"),
+        ({"llama__context_length": "many"}, "'llama.context_length' is 'many', not a whole number"),
         ({"llama__context_length": 1.5}, "not a whole number"),
-        ({"tokenizer__ggml__model": 3}, "tokenizer.ggml.model is 3, not a name"),
+        ({"tokenizer__ggml__model": 3}, "'tokenizer.ggml.model' is 3, not a name"),
         ({"general__alignment": 24}, "not a power of two"),
     ],
     ids=str,
@@ -325,6 +325,12 @@ def test_what_is_no_model_is_refused_with_the_reason(tmp_path: Path, name: str) 
     content, words = HOSTILE[name]
     (tmp_path / "m.gguf").write_bytes(content)
     assert words in refused(tmp_path / "m.gguf")
+
+
+def test_names_reach_no_terminal(tmp_path: Path) -> None:
+    for body in (file(tensors=tensor(b"a\x1b[31m\n", []), count=1), file(scalar(b"\x1b[31m\n", 13, b""), keys=1)):
+        (tmp_path / "m.gguf").write_bytes(body)
+        assert refused(tmp_path / "m.gguf").isprintable()
 
 
 def test_the_small_file_is_a_model(tmp_path: Path) -> None:

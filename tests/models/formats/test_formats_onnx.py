@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.models.files import digest_files
 from gatekeeper.models.formats.onnx import DTYPES, inspect
 
 node = helper.make_node
@@ -451,3 +452,25 @@ def test_a_large_note_is_not_kept_in_memory(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size + size)
     assert probe(path)[2] < 50
+
+
+def test_weights_that_are_named_twice_are_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    onnx.save(mlp(), str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
+    made = onnx.load(str(path), load_external_data=False)
+    entry = next(e for e in made.graph.initializer[0].external_data if e.key == "location")
+    entry.value = "./weights.bin"
+    path.write_bytes(made.SerializeToString())
+    found = inspect(path)
+    assert found.files == [str(path), str(tmp_path / "weights.bin")]
+    assert found.bytes == sum(Path(f).stat().st_size for f in found.files)
+
+
+def test_the_identity_of_external_weights_is_not_of_the_way_to_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    path = tmp_path / "real" / "m.onnx"
+    onnx.save(mlp(), str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.chdir(tmp_path / "real")
+    ways = (path, tmp_path / "link" / "m.onnx", Path("m.onnx"), Path("../real/m.onnx"))
+    assert len({digest_files([Path(f) for f in inspect(way).files]) for way in ways}) == 1
