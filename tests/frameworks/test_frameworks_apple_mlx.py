@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors import safe_open
+from support import write_model
 from tiny_llm import VOCABULARY, write_llama
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import OptimizeJob, framework, needs, untimed
 from gatekeeper.frameworks.apple_mlx import TECHNIQUES, _explained, defaults, open_session, optimize, refuses, supports
 from gatekeeper.hardware.selection import TARGETS, hardware
-from gatekeeper.models.info import Assessment, TextInfo
+from gatekeeper.models.files import assess
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "phi3")
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
@@ -97,29 +98,6 @@ def tensors(folder: Path) -> dict[str, str]:
 
 def size(folder: Path) -> int:
     return (folder / "model.safetensors").stat().st_size
-
-
-def assessed(folder: Path, quantized: bool = False) -> Assessment:
-    """What an inspector says of a folder of `write_llama`."""
-    config, weights = json.loads((folder / "config.json").read_text()), tensors(folder)
-    with safe_open(folder / "model.safetensors", "np") as file:
-        rows = {file.get_slice(name).get_shape()[-1] for name in weights if len(file.get_slice(name).get_shape()) == 2}
-    text = TextInfo(
-        family=config["model_type"],
-        dtype=config["dtype"],
-        vocabulary=VOCABULARY,
-        context=256,
-        layers=2,
-        hidden=config["hidden_size"],
-        heads=4,
-        kv_heads=2,
-        row_lengths=sorted(rows),
-        tokenizer="tokenizer.json",
-    )
-    return Assessment(
-        path=str(folder), format="huggingface", files=[], bytes=0, architecture="transformer", parameters=0, weights={},
-        operators={}, weighted_operators={}, nested_operators={}, inputs=[], outputs=[], opset={}, quantized=quantized, text=text,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*FAMILIES, *POSITIONS])
@@ -234,7 +212,7 @@ def test_what_is_refused_cannot_be_done_and_the_rest_can(
     tiny: Callable[..., Path], tmp_path: Path, technique: str, shape: str, dtype: str
 ) -> None:
     source = tiny(dtype=dtype, **SHAPES[shape])
-    reason = refuses(technique, assessed(source), False)
+    reason = refuses(technique, assess(source), False)
     assert (reason is not None) == (dtype == "float16" if technique == "fp16" else shape == "none")
     if reason:
         with pytest.raises(NotMeasured, match="unchanged") as caught:
@@ -245,15 +223,22 @@ def test_what_is_refused_cannot_be_done_and_the_rest_can(
 
 
 def test_refusals_name_what_was_found(tiny: Callable[..., Path]) -> None:
-    model = assessed(tiny(**SHAPES["none"]))
-    assert "(96, 160)" in str(refuses("int4", model, False))
+    assert "(96, 160)" in str(refuses("int4", assess(tiny(**SHAPES["none"])), False))
+
+
+@pytest.mark.parametrize("technique", ["int8", "mixed_2_6"])
+def test_what_it_quantized_is_not_quantized_again(tiny: Callable[..., Path], tmp_path: Path, technique: str) -> None:
+    folder = make(tiny(), technique, tmp_path / technique)
+    for other in TECHNIQUES:
+        assert "already quantized" in str(refuses(other, assess(folder), False))
+    halved = assess(make(tiny(), "fp16", tmp_path / "fp16"))
+    assert [name for name in TECHNIQUES if refuses(name, halved, False)] == ["fp16"]
+
+
+def test_it_is_for_models_that_write_text(tmp_path: Path) -> None:
+    write_model(tmp_path / "model.onnx")
     for technique in TECHNIQUES:
-        assert "already quantized" in str(refuses(technique, assessed(tiny(), quantized=True), False))
-
-
-def test_a_quantized_folder_is_a_model_too(tiny: Callable[..., Path], tmp_path: Path) -> None:
-    folder = make(tiny(), "int8", tmp_path / "int8")
-    assert np.abs(log_probabilities(folder) - log_probabilities(tiny())).max() < 0.5
+        assert "does not write text" in str(refuses(technique, assess(tmp_path / "model.onnx"), False))
 
 
 def test_only_language_models_on_apples_devices_and_the_reference() -> None:
