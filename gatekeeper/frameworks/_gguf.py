@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _STORED = {"F32": "float32", "F16": "float16", "BF16": "uint16"}  # numpy has no bfloat16; its bits are moved as they are
 _LARGEST_HEADER = 100_000_000  # safetensors' own limit
+_UNREAD = ("o_proj.bias", "gate_proj.bias", "up_proj.bias", "down_proj.bias")  # of all but llama's architecture
 _SKIPPED = ".rotary_emb.inv_freq"  # old files carry what follows from the configuration
 
 
@@ -73,9 +74,6 @@ def _describe(writer: Any, config: Config, rope: Rope, tensors: list[_Tensor]) -
     if rope.kind in ("linear", "yarn"):
         writer.add_rope_scaling_type(gguf.RopeScalingType(rope.kind))
         writer.add_rope_scaling_factor(rope.factor)
-    if rope.kind == "yarn":
-        writer.add_rope_scaling_yarn_beta_fast(rope.beta_fast)
-        writer.add_rope_scaling_yarn_beta_slow(rope.beta_slow)
     if rope.kind == "longrope":
         writer.add_rope_scaling_attn_factors(rope.attention)
     if rope.original:
@@ -97,6 +95,15 @@ class _Stored(NamedTuple):
     shape: tuple[int, ...]
     offset: int
 
+    def bits(self) -> np.ndarray:
+        """Its values; of bfloat16 the bits, as uint16."""
+        import numpy as np
+
+        values = np.fromfile(self.file, _STORED[self.dtype], math.prod(self.shape), offset=self.offset)
+        if values.size != math.prod(self.shape):
+            raise NotMeasured("model", f"{self.file.name} ends inside a tensor. Copy or download it again.")
+        return values.reshape(self.shape)
+
 
 _WIDTH = {"BF16": 2, "F16": 2, "F32": 4}
 
@@ -117,19 +124,16 @@ class _Tensor:
         return math.prod(self.shape) * _WIDTH[self.target]
 
     def read(self) -> np.ndarray:
-        """Its values; of bfloat16 the bits, as uint16."""
+        """Its values as they are written."""
         import numpy as np
 
         if not isinstance(self.source, _Stored):
             return np.array(self.source, np.float32)
-        file, dtype, shape, offset = self.source
-        values = np.fromfile(file, _STORED[dtype], math.prod(shape), offset=offset)
-        if values.size != math.prod(shape):
-            raise NotMeasured("model", f"{file.name} ends inside a tensor. Copy or download it again.")
-        values = values.reshape(shape)
+        values = self.source.bits()
         if self.heads:
-            values = values.reshape(self.heads, 2, -1, *shape[1:]).swapaxes(1, 2).reshape(shape)
-        return np.ascontiguousarray(_cast(values, dtype, self.target, self.name))
+            rows = values.reshape(self.heads, 2, -1, *self.shape[1:])
+            values = rows.swapaxes(1, 2).reshape(self.shape)
+        return np.ascontiguousarray(_cast(values, self.source.dtype, self.target, self.name))
 
 
 def _cast(values: np.ndarray, dtype: str, target: str, name: str) -> np.ndarray:
@@ -164,14 +168,16 @@ def _tensors(config: Config, stored: dict[str, _Stored], dtype: str) -> list[_Te
     import gguf
 
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[config.family.architecture.upper()], config.layers)
-    tied = config.values.get("tie_word_embeddings")
+    tied = _tied(config, stored)
     found = []
     for name, source in stored.items():
-        if name.endswith(_SKIPPED) or (name == "lm_head.weight" and tied):  # transformers takes the embeddings then
+        if name.endswith(_SKIPPED) or (name == "lm_head.weight" and tied):
             continue
         renamed = names.get_name(name, try_suffixes=(".weight", ".bias"))
         if renamed is None:
             raise NotMeasured("unsupported", f"'{name}' is not a tensor of {config.name} that llama.cpp knows. {CONVERTER}")
+        if config.family.architecture != "llama" and name.endswith(_UNREAD):
+            raise NotMeasured("unsupported", f"llama.cpp's {config.name} has no '{name}'. Leave llama.cpp out for this model.")
         if source.dtype not in _STORED:
             raise NotMeasured(
                 "unsupported", f"'{name}' is stored as {source.dtype}. Start from weights in {', '.join(sorted(_STORED))}."
@@ -179,8 +185,21 @@ def _tensors(config: Config, stored: dict[str, _Stored], dtype: str) -> list[_Te
         vector = len(source.shape) < 2  # llama.cpp computes norms and biases in 32 bits
         target = "F32" if vector else source.dtype if dtype == "stored" else dtype.upper()
         found.append(_Tensor(renamed, source, source.shape, target, _rotated(config, name, source.shape)))
-    _check_complete(config, {t.name: t.shape for t in found}, bool(tied))
+    _check_complete(config, {t.name: t.shape for t in found}, tied)
     return found
+
+
+def _tied(config: Config, stored: dict[str, _Stored]) -> bool:
+    """Whether the last layer is the embeddings. transformers lets a last layer that differs from them stand, so do we."""
+    import numpy as np
+
+    if not config.values.get("tie_word_embeddings"):
+        return False
+    head, embeddings = (stored.get(name) for name in ("lm_head.weight", "model.embed_tokens.weight"))
+    if head is None or embeddings is None:
+        return head is None
+    same = (head.dtype, head.shape) == (embeddings.dtype, embeddings.shape)
+    return same and head.dtype in _STORED and np.array_equal(head.bits(), embeddings.bits())
 
 
 def _rotated(config: Config, name: str, shape: tuple[int, ...]) -> int:

@@ -28,7 +28,7 @@ class Family:
 
 
 _PLAIN = frozenset({"default", "linear", "yarn"})
-_FAMILIES = {
+FAMILIES = {
     "llama": Family("llama", interleaved=True, square=False, ropes=_PLAIN | {"llama3"}),
     "mistral": Family("llama", interleaved=True, square=False, ropes=_PLAIN | {"llama3"}),
     "qwen2": Family("qwen2", interleaved=False, square=True, ropes=_PLAIN),
@@ -45,12 +45,12 @@ class Config:
     def __init__(self, values: dict[str, Any]):
         self.values = values
         name = values.get("model_type")
-        if name not in _FAMILIES:
+        if name not in FAMILIES:
             raise NotMeasured(
                 "unsupported",
-                f"gatekeeper converts {', '.join(_FAMILIES)} to GGUF, and this model is of the family '{name}'. {CONVERTER}",
+                f"gatekeeper converts {', '.join(FAMILIES)} to GGUF, and this model is of the family '{name}'. {CONVERTER}",
             )
-        self.name, self.family = name, _FAMILIES[name]
+        self.name, self.family = name, FAMILIES[name]
         self.layers, self.hidden = self.integer("num_hidden_layers"), self.integer("hidden_size")
         self.heads = self.integer("num_attention_heads")
         self.kv_heads = self.integer("num_key_value_heads", self.heads)
@@ -114,8 +114,6 @@ class Rope:
     dimensions: int
     factor: float = 1.0
     original: int = 0
-    beta_fast: float = 32.0
-    beta_slow: float = 1.0
     attention: float = 1.0
     factors: tuple[tuple[str, tuple[float, ...]], ...] = ()  # tensor -> what divides each frequency
 
@@ -172,15 +170,18 @@ def _linear(plain: Rope, given: dict[str, Any], original: int, config: Config) -
 
 
 def _yarn(plain: Rope, given: dict[str, Any], original: int, config: Config) -> Rope:
+    """llama.cpp reads no other settings than these for these families, whatever its file format has keys for."""
     factor = float(given["factor"])
     usual = 0.1 * math.log(factor) + 1 if factor > 1 else 1.0
-    attention = float(_first(given.get("attention_factor"), usual))
-    if given.get("truncate") is False or not math.isclose(attention, usual, rel_tol=1e-4):
-        raise NotMeasured(
-            "unsupported", f"llama.cpp computes yarn with truncate and attention_factor {usual:.4f} only. {CONVERTER}"
-        )
-    fast, slow = float(given.get("beta_fast") or 32), float(given.get("beta_slow") or 1)
-    return Rope("yarn", plain.theta, plain.dimensions, factor, original, fast, slow)
+    fixed = {"attention_factor": round(usual, 6), "beta_fast": 32.0, "beta_slow": 1.0, "truncate": True}
+    for key, value in fixed.items():
+        if not math.isclose(float(_first(given.get(key), value)), value, rel_tol=1e-4):
+            raise NotMeasured(
+                "unsupported",
+                f"llama.cpp computes yarn of {config.name} with {key} {value} only, and the model has {given[key]}. "
+                "Leave llama.cpp out for this model.",
+            )
+    return Rope("yarn", plain.theta, plain.dimensions, factor, original)
 
 
 def _llama3(plain: Rope, given: dict[str, Any], original: int, config: Config) -> Rope:
