@@ -23,6 +23,7 @@ _CASED = (
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|" + _TAIL
 _REST_SLASH = r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|" + _TAIL
 # Expression of the pre-tokenizer, and whether whole words of the vocabulary skip the merges -> llama.cpp's name of the two.
+# All are what its own converter writes. Of tekken and gpt-4o it has its own version, which finds capitals in ASCII only.
 _SPLITS = {
     (_CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + _REST, True): "llama-bpe",
     (_CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + _REST, False): "dbrx",
@@ -126,7 +127,10 @@ def _pre_tokenizer(read: dict[str, Any], ignore_merges: bool) -> str:
 
 
 def _leading_space(read: dict[str, Any]) -> bool:
-    """Whether SentencePiece pieces begin with a space that the text lacks."""
+    """Whether SentencePiece pieces begin with a space that the text lacks.
+
+    Metaspace adds none to a text that begins with one; llama.cpp does, and so do files of its own converter.
+    """
     normalizers = _parts(read.get("normalizer"), "normalizers")
     splits = _parts(read.get("pre_tokenizer"), "pretokenizers")
     if not splits and normalizers and normalizers[-1] == {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE}:

@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import ORIGINAL, TEXT_FORMATS, Needs, OptimizeJob
@@ -25,7 +25,7 @@ CONVERTS = ("huggingface",)
 
 @dataclass(frozen=True)
 class _Kind:
-    """A way to store weights: what `llama_model_quantize` calls it, the type of most tensors then, and its block."""
+    """A way to store weights: llama.cpp's name of it, the type most tensors get, and that type's block."""
 
     text: str
     file_type: str
@@ -34,12 +34,12 @@ class _Kind:
 
 
 _KINDS = {
-    "f16": _Kind("weights in half precision", "MOSTLY_F16", "F16", 1),
-    "q8_0": _Kind("8-bit weights in blocks of 32", "MOSTLY_Q8_0", "Q8_0", 32),
-    "q6_k": _Kind("6-bit weights in blocks of 256", "MOSTLY_Q6_K", "Q6_K", 256),
-    "q5_k_m": _Kind("5-bit weights in blocks of 256, 6-bit where it matters most", "MOSTLY_Q5_K_M", "Q5_K", 256),
-    "q4_k_m": _Kind("4-bit weights in blocks of 256, 6-bit where it matters most", "MOSTLY_Q4_K_M", "Q4_K", 256),
-    "q4_0": _Kind("4-bit weights in blocks of 32, 6- or 8-bit for the last layer", "MOSTLY_Q4_0", "Q4_0", 32),
+    "f16": _Kind("weights in half precision", "MOSTLY_F16", "float16", 1),
+    "q8_0": _Kind("8-bit weights in blocks of 32", "MOSTLY_Q8_0", "q8_0", 32),
+    "q6_k": _Kind("6-bit weights in blocks of 256", "MOSTLY_Q6_K", "q6_k", 256),
+    "q5_k_m": _Kind("5-bit weights in blocks of 256, 6-bit where it matters most", "MOSTLY_Q5_K_M", "q5_k", 256),
+    "q4_k_m": _Kind("4-bit weights in blocks of 256, 6-bit where it matters most", "MOSTLY_Q4_K_M", "q4_k", 256),
+    "q4_0": _Kind("4-bit weights in blocks of 32, 6- or 8-bit for the last layer", "MOSTLY_Q4_0", "q4_0", 32),
 }
 _CACHES = {"q8_0": "8", "q4_0": "4"}  # the keys and values kept of earlier tokens; without them in half precision
 _CACHE_BLOCK = 32
@@ -139,27 +139,17 @@ def _quantize(source: Path, target: Path, weights: str) -> None:
 
 def _check(target: Path, weights: str, cache: bool) -> None:
     """llama.cpp chooses types tensor by tensor, and another one where a row does not fit the one asked for."""
-    import gguf
+    from gatekeeper.models.files import assess
 
-    reader, wanted = gguf.GGUFReader(target), _KINDS[weights]
-    found = {tensor.tensor_type.name for tensor in reader.tensors}
-    if wanted.type not in found:
+    made, wanted = assess(target), _KINDS[weights]
+    if wanted.type not in made.weights:
         raise NotMeasured(
             "unsupported",
-            f"llama.cpp made no tensor of the type {wanted.type}, only {', '.join(sorted(found))}. "
+            f"llama.cpp made no tensor of the type {wanted.type}, only {', '.join(made.weights)}. "
             f"Leave {weights} out for this model.",
         )
-    if cache and (reason := _unfit_heads(_head(reader))):
+    if cache and made.text and (reason := _unfit_heads(made.text.head)):
         raise NotMeasured("unsupported", f"{reason}. Leave the KV cache as it is for this model.")
-
-
-def _head(reader: Any) -> int:
-    """The size of an attention head, which files may leave to follow from the rest."""
-    architecture = reader.get_field("general.architecture").contents()
-    stated, hidden, heads = (
-        reader.get_field(f"{architecture}.{key}") for key in ("attention.key_length", "embedding_length", "attention.head_count")
-    )
-    return int(stated.contents() if stated else hidden.contents() // heads.contents())
 
 
 def open_session(path: Path, threads: int, device: str) -> LlamaSession:
