@@ -30,6 +30,7 @@ class TextInfo(Record, frozen=True, kw_only=True):
     heads: int
     kv_heads: int
     row_lengths: list[int]  # distinct lengths of the rows that block-wise quantizers cut up, ascending
+    head: int = 0  # numbers in an attention head
     end: list[int] = []  # ids of the tokens that end a text
     tokenizer: str = ""  # "tokenizer.json", or the kind a .gguf names; empty if there is none
 

@@ -252,7 +252,7 @@ def _text_info(header: _Header, dtype: str) -> TextInfo | None:
         raise Malformed("it does not say its architecture")
     if name.endswith(("bert", "t5", "t5encoder", "embedding", "-embed")) or header.number(f"{name}.pooling_type"):
         return None
-    heads = header.number(f"{name}.attention.head_count")
+    heads, hidden = header.number(f"{name}.attention.head_count"), header.number(f"{name}.embedding_length")
     table = header.tensors.get("token_embd.weight")
     return TextInfo(
         family=_family(header, name),
@@ -260,8 +260,9 @@ def _text_info(header: _Header, dtype: str) -> TextInfo | None:
         vocabulary=header.lengths.get("tokenizer.ggml.tokens") or (table.dims[-1] if table else 0),
         context=header.number(f"{name}.context_length"),
         layers=header.number(f"{name}.block_count"),
-        hidden=header.number(f"{name}.embedding_length"),
+        hidden=hidden,
         heads=heads,
+        head=header.number(f"{name}.attention.key_length") or (hidden // heads if heads else 0),
         kv_heads=header.number(f"{name}.attention.head_count_kv") or heads,
         row_lengths=sorted({tensor.dims[0] for tensor in header.tensors.values() if tensor.matrix}),
         tokenizer=header.word("tokenizer.ggml.model"),

@@ -243,15 +243,16 @@ def _text(path: Path, config: _Config, dtype: str, row_lengths: list[int]) -> Te
         pass  # whether it is sound is for the tokenizer's own library to say
     if not config.word("model_type"):
         raise Malformed("it has no model_type")
-    heads = config.number(*HEADS)
+    heads, hidden = config.number(*HEADS), config.number(*HIDDEN)
     return TextInfo(
         family=config.word("model_type"),
         dtype=dtype,
         vocabulary=config.number("vocab_size"),
         context=config.number(*CONTEXT),
         layers=config.number(*LAYERS),
-        hidden=config.number(*HIDDEN),
+        hidden=hidden,
         heads=heads,
+        head=config.number("head_dim") or (hidden // heads if heads else 0),
         kv_heads=config.number(*KV_HEADS) or heads,
         row_lengths=row_lengths,
         tokenizer=TOKENIZER,

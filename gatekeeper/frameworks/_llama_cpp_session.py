@@ -1,0 +1,295 @@
+"""llama.cpp through its C interface: models, contexts and vocabularies, freed when nobody holds them any more.
+
+The Python class over it copies every logit of every step into an array of its own, and samples in Python.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gatekeeper.errors import NotMeasured
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_BATCH = 512  # tokens computed at once, llama.cpp's default
+_PADDING = 256  # llama.cpp rounds contexts up to multiples of it
+_ERROR, _CONTINUED = 4, 5  # enum ggml_log_level
+_NOTHING = {"failed to load model"}
+_SENTENCEPIECE = 1  # enum llama_vocab_type
+_GPU_BUILDS = {"cuda": "-DGGML_CUDA=on", "metal": "-DGGML_METAL=on"}
+
+
+class Log:
+    """What llama.cpp says comes here instead of to the terminal; the last errors are kept for messages."""
+
+    def __init__(self) -> None:
+        self.errors: deque[str] = deque(maxlen=8)
+        self.lines: deque[str] = deque(maxlen=2000)
+        self._level = 0
+
+    def hear(self, level: int, text: bytes, _: Any) -> None:
+        """llama.cpp's callback."""
+        self._level = self._level if level == _CONTINUED else level
+        line = text.decode("utf-8", "replace").strip()
+        if line:
+            (self.errors if self._level == _ERROR else self.lines).append(line)
+
+    def clear(self) -> None:
+        """Forget what was said before a call."""
+        self.errors.clear()
+        self.lines.clear()
+
+    def said(self) -> str:
+        """The errors since, without the names of C functions."""
+        lines = dict.fromkeys(re.sub(r"^(\w+: )+(error loading model: )?", "", line) for line in self.errors)
+        return "; ".join(line for line in lines if line not in _NOTHING)[:500].rstrip(".") or "it does not say why"
+
+
+@cache
+def listen() -> Log:
+    """The process's one log, in place of llama.cpp's own."""
+    import llama_cpp
+
+    log = Log()
+    log.callback = llama_cpp.llama_log_callback(log.hear)  # type: ignore[attr-defined]  # must outlive every call
+    llama_cpp.llama_log_set(log.callback, ctypes.c_void_p(0))  # type: ignore[attr-defined]
+    llama_cpp.llama_backend_init()
+    return log
+
+
+class _Handles:
+    """A model and its context; the context must go first."""
+
+    def __init__(self, model: Any):
+        self.model = model
+        self.context: Any = None
+
+    def free_context(self) -> None:
+        import llama_cpp
+
+        if self.context is not None:
+            llama_cpp.llama_free(self.context)
+            self.context = None
+
+    def free(self) -> None:
+        import llama_cpp
+
+        self.free_context()
+        llama_cpp.llama_model_free(self.model)
+
+
+def _load(path: Path, device: str, vocab_only: bool = False) -> _Handles:
+    import llama_cpp
+
+    log = listen()
+    params = llama_cpp.llama_model_default_params()
+    params.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE  # pages of a mapped file are not counted as the process's memory
+    params.vocab_only = vocab_only
+    params.n_gpu_layers = 0 if device == "cpu" else -1
+    nothing = (ctypes.c_void_p * 1)(None)
+    if device == "cpu":
+        params.devices = ctypes.cast(nothing, ctypes.c_void_p)  # else a build with Metal or CUDA still uses it for some work
+    log.clear()
+    model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+    if not model:
+        kind = "memory" if re.search(r"alloc|out of memory", log.said()) else "model"
+        raise NotMeasured(kind, f"llama.cpp cannot load {path.name}: {log.said()}. Convert it again, or leave llama.cpp out.")
+    return _Handles(model)
+
+
+class LlamaSession:
+    """A model whose context is made for the first feed, and again for a longer one: its memory is the feeds' own."""
+
+    inputs = ("tokens",)
+    outputs = ("logits",)
+
+    def __init__(self, path: Path, threads: int, device: str, cache: str | None = None):
+        """`cache` is the type of the keys and values kept, as ggml calls it; None for llama.cpp's default, f16."""
+        import llama_cpp
+
+        self.ran_on = _check_device(device)
+        self._library, self._threads, self._device, self._cache = llama_cpp, threads, device, cache
+        self._handles = _load(path, device)
+        weakref.finalize(self, self._handles.free)
+        if device != "cpu":
+            self.ran_on = _check_offloaded(listen(), device)
+        model = self._handles.model
+        self._vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
+        self._trained = llama_cpp.llama_model_n_ctx_train(model)
+        architecture = _metadata(model, "general.architecture")
+        self._original = int(_metadata(model, f"{architecture}.rope.scaling.original_context_length") or self._trained)
+        self._size = 0
+        self._one = (ctypes.c_int32 * 1)()
+        self._row = ctypes.c_float * self._vocabulary
+
+    def run(self, feed: dict[str, Any]) -> list[Any]:
+        """Logits of every position, float32 [1, n, vocabulary], for feed["tokens"], int64 [1, n]."""
+        import numpy as np
+
+        tokens = feed["tokens"][0]
+        self._begin(len(tokens))
+        found = np.empty((1, len(tokens), self._vocabulary), np.float32)
+        for start in range(0, len(tokens), _BATCH):
+            part = tokens[start : start + _BATCH]
+            self._decode(_tokens(part), len(part), every=True)
+            rows = (self._row * len(part)).from_address(self._logits())
+            found[0, start : start + len(part)] = np.frombuffer(rows, np.float32).reshape(len(part), -1)
+        return [found]
+
+    def generate(self, feed: dict[str, Any]) -> Iterator[int]:
+        """Yield feed["new_tokens"] greedy token ids after feed["tokens"], int64 [n], each as soon as it is known."""
+        tokens, count = feed["tokens"], int(feed["new_tokens"])
+        self._begin(len(tokens) + count)
+        for start in range(0, len(tokens), _BATCH):
+            part = tokens[start : start + _BATCH]
+            self._decode(_tokens(part), len(part))
+        for i in range(count):
+            if i:
+                self._decode(self._one, 1)
+            self._one[0] = self._likeliest()
+            yield self._one[0]
+
+    def _begin(self, tokens: int) -> None:
+        """An empty context for so many tokens."""
+        if tokens > self._trained:
+            raise NotMeasured(
+                "data",
+                f"a text of {tokens} tokens was given to a model that llama.cpp can run right for {self._trained}. Shorten it.",
+            )
+        size = -(-max(tokens, 1) // _PADDING) * _PADDING
+        # A model with two sets of rotary factors takes those for long texts where its context is longer than the original.
+        if size > self._size or (size <= self._original) != (self._size <= self._original):
+            self._handles.free_context()
+            self._handles.context = self._context(size)
+            self._size = size
+        library = self._library
+        library.llama_memory_clear(library.llama_get_memory(self._handles.context), False)
+
+    def _context(self, size: int) -> Any:
+        library, log = self._library, listen()
+        params = library.llama_context_default_params()
+        params.n_ctx, params.n_batch, params.n_ubatch = size, _BATCH, _BATCH
+        params.n_threads = params.n_threads_batch = self._threads
+        params.offload_kqv = params.op_offload = self._device != "cpu"
+        if self._cache:
+            params.type_k = params.type_v = getattr(library, f"GGML_TYPE_{self._cache.upper()}")
+            params.flash_attn_type = library.LLAMA_FLASH_ATTN_TYPE_ENABLED  # quantized values need it
+        log.clear()
+        context = library.llama_init_from_model(self._handles.model, params)
+        if not context:
+            kind = "memory" if re.search(r"alloc|out of memory", log.said()) else "unsupported"
+            raise NotMeasured(kind, f"llama.cpp cannot make a context of {size} tokens: {log.said()}. Try another technique.")
+        used = library.llama_n_threads(context), library.llama_n_threads_batch(context)
+        if used != (self._threads, self._threads):
+            raise NotMeasured("unsupported", f"llama.cpp took {used} threads instead of {self._threads}. Report this.")
+        return context
+
+    def _decode(self, tokens: Any, count: int, every: bool = False) -> None:
+        """Compute tokens after those before, and the logits of the last one or of every one."""
+        batch = self._library.llama_batch_get_one(tokens, count)
+        if every:
+            batch.logits = (ctypes.c_int8 * count)(*[1] * count)
+        code = self._library.llama_decode(self._handles.context, batch)
+        if code:
+            log = listen()
+            raise NotMeasured(
+                "memory" if code == -2 else "crash", f"llama.cpp's decode gave {code}: {log.said()}. Try a smaller model."
+            )
+
+    def _logits(self) -> int:
+        """Where the logits of the last call lie."""
+        found = self._library.llama_get_logits(self._handles.context)
+        if not found:
+            raise NotMeasured("crash", "llama.cpp has no logits for what it computed. Report this.")
+        return ctypes.addressof(found.contents)
+
+    def _likeliest(self) -> int:
+        import numpy as np
+
+        return int(np.frombuffer(self._row.from_address(self._logits()), np.float32).argmax())
+
+
+class LlamaTokenizer:
+    """The vocabulary of a .gguf file."""
+
+    def __init__(self, path: Path):
+        import llama_cpp
+
+        self._library = llama_cpp
+        self._handles = _load(path, "cpu", vocab_only=True)
+        weakref.finalize(self, self._handles.free)
+        self._vocabulary = llama_cpp.llama_model_get_vocab(self._handles.model)
+        if llama_cpp.llama_vocab_type(self._vocabulary) == 0:
+            raise NotMeasured("model", f"{path.name} has no tokenizer in it. Convert the model again with its tokenizer.")
+        pieces = llama_cpp.llama_vocab_type(self._vocabulary) == _SENTENCEPIECE
+        self._prefixed = pieces and _metadata(self._handles.model, "tokenizer.ggml.add_space_prefix") != "false"
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids; special tokens only where the text names them."""
+        data = text.encode()
+        room = len(data) + 2
+        found = (ctypes.c_int32 * room)()
+        count = self._library.llama_tokenize(self._vocabulary, data, len(data), found, room, False, True)
+        if count < 0:
+            raise NotMeasured("data", f"llama.cpp needs {-count} tokens for {len(data)} bytes of text. Shorten the text.")
+        return list(found[:count])
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of token ids."""
+        pieces = [self._piece(token, strip=self._prefixed and not i) for i, token in enumerate(ids)]
+        return b"".join(pieces).decode("utf-8", "replace")
+
+    def _piece(self, token: int, strip: bool) -> bytes:
+        room = 64
+        while True:
+            found = ctypes.create_string_buffer(room)
+            count = self._library.llama_token_to_piece(self._vocabulary, token, found, room, int(strip), True)
+            if count >= 0:
+                return found.raw[:count]
+            room = -count
+
+
+def _check_device(device: str) -> str:
+    """The device's name; `NotMeasured` where the installed llama.cpp has no driver for it."""
+    import llama_cpp
+
+    if device == "cpu":
+        return "CPU"
+    if not llama_cpp.llama_supports_gpu_offload():
+        raise NotMeasured(
+            "unsupported",
+            f"the installed llama-cpp-python finds no GPU for {device}. Install it with CMAKE_ARGS='{_GPU_BUILDS[device]}' pip "
+            "install --force-reinstall --no-cache-dir llama-cpp-python, or use a CPU target.",
+        )
+    return device
+
+
+def _check_offloaded(log: Log, device: str) -> str:
+    """The GPU llama.cpp says it uses, with every layer of the model on it."""
+    text = "\n".join(log.lines)
+    used, layers = re.search(r"using device (.+?) - ", text), re.search(r"offloaded (\d+)/(\d+) layers", text)
+    if not used or not layers or layers[1] != layers[2]:
+        count = f"{layers[1]} of {layers[2]} layers" if layers else "no layer"
+        raise NotMeasured("unsupported", f"llama.cpp put {count} on the {device} device. Use a smaller model or a CPU target.")
+    return used[1]
+
+
+def _tokens(part: np.ndarray) -> Any:
+    return (ctypes.c_int32 * len(part))(*part.tolist())
+
+
+def _metadata(model: Any, key: str) -> str:
+    """A value of a .gguf file's metadata as text, empty if it is not there."""
+    import llama_cpp
+
+    found = ctypes.create_string_buffer(256)
+    count = llama_cpp.llama_model_meta_val_str(model, key.encode(), found, len(found))
+    return found.value.decode("utf-8", "replace") if count >= 0 else ""
