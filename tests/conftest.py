@@ -37,7 +37,9 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         if name not in made:
             folder = root / name
             shutil.copytree(
-                REPOSITORY / "examples" / name, folder, ignore=shutil.ignore_patterns("*.onnx", "*.npz", "gatekeeper-report")
+                REPOSITORY / "examples" / name,
+                folder,
+                ignore=shutil.ignore_patterns("*.onnx", "*.npz", "gatekeeper-report", "model", "eval.txt"),
             )
             subprocess.run([sys.executable, str(folder / "make_model.py")], check=True, capture_output=True)
             made[name] = folder

@@ -55,16 +55,38 @@ def main() -> None:
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|end|>", "eos_token": "<|end|>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
 
-    config = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=512, intermediate_size=1536, num_hidden_layers=6, num_attention_heads=8,
-        num_key_value_heads=4, max_position_embeddings=512, tie_word_embeddings=True, bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
-    model = LlamaForCausalLM(config)
-    loss = fit(model, torch.tensor(tokenizer.encode(train).ids))
+    narrow = LlamaForCausalLM(shape(1))
+    loss = fit(narrow, torch.tensor(tokenizer.encode(train).ids))
+    model = widened(narrow)
     model.save_pretrained(folder)
-    print(
-        f"model/: {sum(p.numel() for p in model.parameters()):,} parameters, training perplexity {torch.tensor(loss).exp():.1f}"
-    )
+    print(f"model/: {model.num_parameters():,} parameters, training perplexity {torch.tensor(loss).exp():.1f}")
+
+
+def shape(wide: int) -> LlamaConfig:
+    return LlamaConfig(
+        vocab_size=VOCABULARY, hidden_size=128 * wide, intermediate_size=384 * wide, num_hidden_layers=6,
+        num_attention_heads=2 * wide, num_key_value_heads=wide, head_dim=64, max_position_embeddings=512,
+        tie_word_embeddings=True, bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+
+
+def widened(narrow: LlamaForCausalLM) -> LlamaForCausalLM:
+    """Every feature and every head WIDER times over; each copy reads its share of the copies it is fed."""
+    model = LlamaForCausalLM(shape(WIDER))
+    wide = {}
+    for name, weight in narrow.state_dict().items():
+        if weight.ndim == 1:  # a norm; its input has the same mean square as before
+            last = name == "model.norm.weight"  # the output layer, tied to the embeddings, adds up all copies
+            wide[name] = weight.repeat(WIDER) / (WIDER if last else 1)
+        elif "embed_tokens" in name or "lm_head" in name:
+            wide[name] = weight.repeat(1, WIDER)
+        else:
+            rows = weight.repeat(WIDER, 1)[:, None, :].expand(-1, WIDER, -1)
+            noise = torch.randn(rows.shape) * weight.std()
+            noise -= noise.mean(dim=1, keepdim=True)  # copies differ, their sum does not
+            wide[name] = ((rows + noise) / WIDER).reshape(len(rows), -1)
+    model.load_state_dict(wide)
+    return model
 
 
 def text(names: tuple[str, ...]) -> str:

@@ -8,6 +8,8 @@ import click
 
 from gatekeeper.cli import _options
 
+FRAMEWORK = "onnx_runtime"  # the example names more; the demo installs one
+
 
 @click.command(short_help="Train a small real model here, gate it, show the report.")
 @click.option(
@@ -19,7 +21,7 @@ def command(folder: Path, cache_dir: Path | None) -> int:
     """Train a digit classifier (scikit-learn, some seconds), quantize it three ways and judge it.
 
     Everything is real and measured here: nothing is downloaded and no result is prepared. The files stay in the folder;
-    edit its edge_ai_pipeline.yaml and run it again with `gatekeeper run`.
+    edit its edge_ai_pipeline.yaml and run it again with `gatekeeper run`; it names more frameworks than the demo runs.
     """
     import shutil
     import subprocess
@@ -46,8 +48,9 @@ def command(folder: Path, cache_dir: Path | None) -> int:
         if result.returncode:
             raise NotMeasured("crash", f"the demo model could not be trained; see above. {install_hint('demo')}")
     pipeline = folder / "edge_ai_pipeline.yaml"
-    click.echo(f"gatekeeper run {pipeline} --output {folder / 'report'}", err=True)
-    options = Options(output=folder / "report", cache=cache_dir or default_folder(), reproduce=f"gatekeeper run {pipeline}")
+    again = f"gatekeeper run {pipeline} --framework {FRAMEWORK}"
+    click.echo(f"{again} --output {folder / 'report'}", err=True)
+    options = Options(output=folder / "report", cache=cache_dir or default_folder(), framework=FRAMEWORK, reproduce=again)
     return execute(pipeline, None, options, quiet=False)
 
 
