@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Kind = Literal["binary", "bounded", "real", "log"]
 
 LARGEST_RATIO = 1e3
+PRUDENCE = 0.85
+"""Share of the level that bounds with an estimated skewness use: the estimate comes from the same few values."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,32 @@ def retention_interval(scores: PairedScores, alpha: float) -> Interval:
 def _log_retention(p: Scores, q: Scores, alpha: float) -> Interval:
     import numpy as np
 
-    from gatekeeper.stats.rounds import mean_interval
-
     if p.size < 2 or not (np.isfinite(p).all() and np.isfinite(q).all()):
         return Interval(observed=math.nan, lower=-math.inf, upper=math.inf)
-    found = mean_interval((p - q).tolist(), alpha)
+    found = skewed_mean_interval(p - q, alpha)
     observed, lower, upper = (math.exp(min(value, 700.0)) for value in (found.observed, found.lower, found.upper))
     return Interval(observed=observed, lower=lower, upper=upper)
+
+
+def skewed_mean_interval(values: Scores, alpha: float) -> Interval:
+    """Mean with one-sided bounds, each at level `alpha`, for values whose distribution leans to one side.
+
+    A few windows of a text may lose much more than the others; Student's t then passes too often. P. Hall, "On the
+    Removal of Skewness by Transformation", JRSS-B 54 (1992): the cubic transformation, inverted, with t's quantile.
+    """
+    import numpy as np
+    from scipy.special import stdtrit
+
+    n, mean, spread = values.size, float(values.mean()), float(values.std(ddof=1))
+    if spread == 0:
+        return Interval(observed=mean, lower=mean, upper=mean)
+    skew = float(np.sum((values - mean) ** 3)) / spread**3 * n / ((n - 1) * max(n - 2, 1))
+    critical = float(stdtrit(n - 1, 1 - PRUDENCE * alpha)) / math.sqrt(n)
+
+    def untransformed(t: float) -> float:
+        return 3 / skew * (float(np.cbrt(1 + skew * (t - skew / (6 * n)))) - 1) if abs(skew) > 1e-6 else t
+
+    return Interval(observed=mean, lower=mean - spread * untransformed(critical), upper=mean - spread * untransformed(-critical))
 
 
 Test = Callable[[float], bool]
