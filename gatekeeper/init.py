@@ -71,8 +71,7 @@ def framework_for(model: Assessment) -> str:
 def extra_for(model: Path) -> str:
     """The extra that the workflow installs for a model."""
     found = assess(model)
-    name = framework_for(found)
-    return needs(name, found.format).extra if name in REGISTRY.names else name.replace("_", "-")
+    return needs(framework_for(found), found.format).extra
 
 
 def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
@@ -111,7 +110,7 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
         "",
         "  optimization:",
         f"    frameworks: [{name}]",
-        *(_techniques(name, found, calibration is not None) if name in REGISTRY.names else []),
+        *_techniques(name, found, calibration is not None),
         "",
         "  gates:",
         "    accuracy: {retention: 0.95}    # keeps at least 95 % of the original's accuracy",

@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 
 from gatekeeper.config.load import load
 from gatekeeper.errors import ConfigError
+from gatekeeper.frameworks._base import needs
 
 WORKFLOW = Path(".github/workflows/gatekeeper.yml")
 
@@ -122,7 +123,9 @@ def test_a_model_that_writes_text_gets_a_file_for_text(tmp_path: Path, gatekeepe
     assert (loaded.pipeline.model.path, loaded.pipeline.model.task) == (name, "text_generation")
     assert loaded.pipeline.dataset.path == "held-out.eval.jsonl"
     assert loaded.pipeline.optimization.frameworks == ("llama_cpp",)
-    assert "[llama-cpp]" in (tmp_path / WORKFLOW).read_text()
+    installed = needs("llama_cpp", "gguf" if name.endswith("gguf") else "huggingface").extra
+    assert f"[{installed}]" in (tmp_path / WORKFLOW).read_text()
+    assert '"error":null' in gatekeeper("plan", "edge_ai_pipeline.yaml", "--format", "json").stdout.replace(" ", "")
 
 
 def test_without_a_text_it_says_what_to_change(tmp_path: Path, gatekeeper: Callable) -> None:

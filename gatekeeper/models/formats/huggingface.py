@@ -34,7 +34,7 @@ BESIDE = (
 # Keys that name Python files of the folder, for Transformers and for MLX.
 CODE = ("auto_map", "model_file")
 
-MAX_CONFIG = 8 << 20
+MAX_CONFIG = 4 << 20
 MAX_INDEX = 32 << 20
 GENERATIVE = ("ForCausalLM", "LMHeadModel")
 
