@@ -198,6 +198,7 @@ class LegReport(Record, frozen=True, kw_only=True):
     environment: Environment | None = None
     error: Annotated[str, Meta(description="Why the whole leg could not be measured; empty if it was.")] = ""
     skip: Annotated[str, Meta(description="Why the framework cannot take this model to this hardware, anywhere.")] = ""
+    conversion: Annotated[str, Meta(description="How a baseline that had to be converted answers, beside the original.")] = ""
     baseline: Performance | None = None
     quality: Quality | None = None
     control: Control | None = None

@@ -51,7 +51,8 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     values = f"{found.metric} {_number(found.baseline)} -> {_number(found.variant)}"
     if "kl_mean" in found.details:  # perplexity alone can even improve while answers change
         values += f", KL {found.details['kl_mean']:.2g}, same top token {found.details['same_top']:.1%}"
-    if verdict is not Verdict.FAIL and n < COMFORTABLE_EXAMPLES:
+    text = found.scores.kind == "log"  # windows of many tokens each: few of them say much
+    if verdict is not Verdict.FAIL and n < COMFORTABLE_EXAMPLES and (verdict is Verdict.INCONCLUSIVE or not text):
         reason += f"; {n} examples leave {kept.observed - kept.lower:.1%} of doubt, {4 * n} would about halve it"
     return Decision(
         verdict=verdict,

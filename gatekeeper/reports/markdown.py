@@ -172,6 +172,8 @@ def _leg_notes(leg: LegReport) -> list[str]:
         notes.append(
             f"{leg.id} ran on {e.cpu} ({' '.join(e.isa)}), {e.threads} threads, {e.os}, {packages}" + (machine and f", {machine}")
         )
+    if leg.conversion:
+        notes.append(f"{leg.id}: {leg.conversion}")
     ran_on = list(dict.fromkeys(r.ran_on for r in leg.baseline.rounds if r.ran_on)) if leg.baseline else []
     if ran_on:
         notes.append(f"{leg.framework} says that it ran on {', '.join(ran_on)}")

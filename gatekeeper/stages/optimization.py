@@ -90,7 +90,7 @@ class _Leg:
             if self.place.error:
                 raise NotMeasured("unsupported", self.place.error)
             self.source = self.context.source(self.leg)
-            notes += self.checked()
+            converted = self.checked()
         except NotMeasured as failure:
             said = str(failure)
             return LegReport(id=self.leg.id, framework=self.leg.framework, error=said, notes=notes), self.unmade(said)
@@ -110,6 +110,7 @@ class _Leg:
             framework=self.leg.framework,
             environment=machine,
             error=error or "",
+            conversion=converted,
             baseline=performance(rounds, self.context.evaluation.batch_size(), memory.METRIC),
             quality=next((q for c in made if (q := quality(c.comparison, variant=False))), None),
             control=control_interval(raced.rounds, self.alpha),
@@ -131,14 +132,16 @@ class _Leg:
         """Every variant of a leg that cannot run."""
         return [self.report(_Candidate(variant, error=error), Race(), None) for variant in self.leg.variants]
 
-    def checked(self) -> list[str]:
+    def checked(self) -> str:
         """What is known of a baseline that had to be converted; one whose answers changed is `NotMeasured`."""
         context = self.context
-        if self.source.original is None or context.dataset is None:
-            return []
+        if self.source.original is None:
+            return ""
+        if context.dataset is None:
+            return "the conversion was not checked: there is no evaluation set"
         context.progress.step(f"{self.leg.id}: checking the conversion")
         baseline = self.source.baseline()
-        return [context.evaluation.converted_well(self.leg.framework, baseline, context.dataset, self.place.threads)]
+        return context.evaluation.converted_well(self.leg.framework, baseline, context.dataset, self.place.threads)
 
     def candidate(self, variant: PlannedVariant) -> _Candidate:
         """Make the artifact and compare its answers with the baseline's."""
