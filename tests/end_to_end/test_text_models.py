@@ -1,0 +1,128 @@
+"""One language model through every framework, from the command line to the report."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import REPOSITORY
+from tiny_llm import TEXT, write_llama
+
+from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
+from gatekeeper.frameworks._base import framework
+
+READERS = [name for name in FRAMEWORKS.builtin if framework(name).supports("huggingface", "cpu") is None]
+
+
+@pytest.fixture(scope="module")
+def report(example: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The example's own report, of few rounds."""
+    import subprocess
+    import sys
+
+    folder, out = example("tiny-llm"), tmp_path_factory.mktemp("tiny-llm")
+    file = folder / "quick.yaml"
+    text = (folder / "edge_ai_pipeline.yaml").read_text()
+    file.write_text(text.replace("output_tokens: 24", "output_tokens: 12, max_rounds: 3"))
+    command = [sys.executable, "-m", "gatekeeper", "run", file, "--output", out]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode in (0, 1, 3), run.stdout + run.stderr
+    found: dict[str, Any] = json.loads((out / "report.json").read_text()) | {"markdown": (out / "report.md").read_text()}
+    return found
+
+
+def test_every_framework_measures_its_variants(report: dict[str, Any]) -> None:
+    [target] = report["targets"]
+    assert sorted(leg["framework"] for leg in target["legs"]) == sorted(READERS) == sorted(FRAMEWORKS.builtin)
+    for leg in target["legs"]:
+        assert not leg["error"] and not leg["skip"], leg
+        assert leg["rounds"] >= 2
+        assert leg["quality"]["metric"] == "perplexity"
+        assert leg["baseline"]["per"] == "token" and leg["baseline"]["first_token_ns"] > 0
+    for variant in target["variants"]:
+        assert variant["performance"]["throughput_per_s"] > 0
+        assert variant["performance"]["peak_bytes"] > 0
+        details = variant["quality"]["details"]
+        assert 0 <= details["kl_mean"] <= details["kl_p99"] < 1, variant["id"]
+        assert 0.5 < details["same_top"] <= 1, variant["id"]
+        gates = {gate["gate"]: gate for gate in variant["gates"]}
+        assert gates["accuracy"]["verdict"] == "pass", gates["accuracy"]
+
+
+def test_every_framework_starts_from_the_same_model(report: dict[str, Any]) -> None:
+    """FP32 answers are one model's, within float error, whoever computes them."""
+    [target] = report["targets"]
+    values = [leg["quality"]["value"] for leg in target["legs"]]
+    assert max(values) == pytest.approx(min(values), rel=1e-4)
+    for leg in target["legs"]:
+        if leg["conversion"]:
+            kl = float(re.search(r"KL (\S+) from transformers", leg["conversion"])[1])  # type: ignore[index]
+            assert kl < 1e-6, leg["conversion"]
+    assert sum(bool(leg["conversion"]) for leg in target["legs"]) >= 3
+
+
+def test_a_reference_backend_is_not_timed(report: dict[str, Any]) -> None:
+    import platform
+
+    if platform.system() == "Darwin":
+        pytest.skip("on a Mac MLX runs on Metal")
+    [variant] = [v for v in report["targets"][0]["variants"] if v["framework"] == "apple_mlx"]
+    gates = {gate["gate"]: gate for gate in variant["gates"]}
+    assert gates["speedup"]["verdict"] == "skip"
+    assert gates["speedup"]["reason"] == "reference CPU backend, run this target on Apple Silicon"
+    assert gates["memory"]["observed"] is not None
+    assert variant["verdict"] in ("skip", "fail"), "it is never the one that passes"
+
+
+def test_the_report_speaks_of_tokens(report: dict[str, Any]) -> None:
+    text = report["markdown"]
+    assert "p50 per token" in text and "tokens per second" in text and "first token" in text
+    assert "same top token" in text
+
+
+def mission() -> str:
+    """The mission's own pipeline text, as the schema's tests keep it."""
+    from config.test_config_load import MISSION
+
+    return str(MISSION)
+
+
+def test_the_missions_file_runs_on_a_language_model(gatekeeper: Any, tmp_path: Path) -> None:
+    """It names no model and no data: three legs run, and what cannot be judged without data is said."""
+    model = write_llama(tmp_path / "model")
+    file = tmp_path / "edge_ai_pipeline.yaml"
+    file.write_text(mission())
+    run = gatekeeper("run", file, "--model", model)
+    assert run.returncode == 4, run.stdout + run.stderr
+    found = json.loads((tmp_path / "gatekeeper-report/report.json").read_text())
+    legs = found["targets"][0]["legs"]
+    assert [leg["framework"] for leg in legs] == ["llama_cpp", "openvino", "microsoft_olive"]
+    for leg in legs:
+        assert not leg["error"] and leg["rounds"] >= 2, leg
+    stages = {stage["stage"]: stage for stage in found["stages"]}
+    assert "security_scan" in stages["model_validation"]["reason"]
+    assert stages["testing"]["verdict"] == "error"
+
+
+@pytest.mark.parametrize("broken", ["tokenizer", "weights", "text"])
+def test_what_is_wrong_with_a_language_model_is_said(gatekeeper: Any, tmp_path: Path, broken: str) -> None:
+    model = write_llama(tmp_path / "model")
+    (tmp_path / "eval.txt").write_text(TEXT * 40 if broken != "text" else "short")
+    if broken == "tokenizer":
+        (model / "tokenizer.json").write_text('{"version": "1.0"}')
+    if broken == "weights":
+        weights = model / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-1000])
+    file = tmp_path / "p.yaml"
+    file.write_text(
+        "edge_ai_pipeline: {model: {path: model}, dataset: {path: eval.txt}, optimization: {frameworks: [llama_cpp]}}\n"
+    )
+    run = gatekeeper("run", file)
+    assert run.returncode in (2, 4), run.stdout
+    assert "Traceback" not in run.stderr
+    said = {"tokenizer": "tokenizer.json: cannot be read", "weights": "model.safetensors", "text": "less than one window"}
+    assert said[broken] in " ".join((run.stdout + run.stderr).split())
