@@ -77,16 +77,29 @@ def variant_verdict(gates: Iterable[GateResult]) -> Verdict:
     return Verdict.SKIP if Verdict.SKIP in verdicts and judged is Verdict.PASS else judged
 
 
-def select(variants: Iterable[VariantReport]) -> str | None:
-    """The best passing variant: the fastest by what is sure, the smaller file where that is equal or unknown."""
+def select(variants: Iterable[VariantReport], one_machine: bool = False) -> str | None:
+    """The best passing variant: the fastest, and the smaller file where that is equal or unknown.
+
+    A speedup is over the baseline of its own framework: 4x of a slow baseline may be slower than 2x of a fast one. So
+    where all were measured on one kind of machine the lowest median latency is the fastest (of text models, time per
+    token). Latencies of differing machines do not compare; there it is the largest lower bound of the speedup.
+    """
     passing = [v for v in variants if v.verdict is Verdict.PASS]
-    return min(passing, key=_rank).id if passing else None
+    measured = one_machine and all(v.performance for v in passing)
+    return min(passing, key=_by_latency if measured else _by_speedup).id if passing else None
 
 
-def _rank(variant: VariantReport) -> tuple[float, float, str]:
+def _by_latency(variant: VariantReport) -> tuple[float, int, str]:
+    return (variant.performance.p50_ns if variant.performance else 0.0), _size(variant), variant.id
+
+
+def _by_speedup(variant: VariantReport) -> tuple[float, int, str]:
     speed = next((g.lower for g in variant.gates if g.gate == "speedup" and g.lower is not None), 0.0)
-    size = variant.artifact.bytes if variant.artifact else 0
-    return -speed, size, variant.id
+    return -speed, _size(variant), variant.id
+
+
+def _size(variant: VariantReport) -> int:
+    return variant.artifact.bytes if variant.artifact else 0
 
 
 def target_verdict(require: str, variants: Iterable[VariantReport], legs: Iterable[LegReport]) -> Verdict:

@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
 
-from gatekeeper.errors import UsageError
+from gatekeeper.across import STAGE, Merged, checked, summary, timed_variants
+from gatekeeper.answers import Answers
+from gatekeeper.errors import NotMeasured, UsageError
 from gatekeeper.judge import all_of, select, target_verdict, variant_verdict
+from gatekeeper.pareto import marked
 from gatekeeper.plan import Plan
-from gatekeeper.records import Environment, LegReport, Report, StageReport, TargetReport, VariantReport, Verdict
+from gatekeeper.records import Agreement, Environment, LegReport, Report, StageReport, TargetReport, VariantReport, Verdict
 
 
 def target_report(
-    name: str, hardware: str, require: Literal["best", "all"], legs: list[LegReport], variants: list[VariantReport]
+    name: str,
+    hardware: str,
+    require: Literal["best", "all"],
+    legs: list[LegReport],
+    variants: list[VariantReport],
+    agreement: Agreement | None = None,
 ) -> TargetReport:
     """A target from its legs, wherever each of them ran."""
     verdict = target_verdict(require, variants, legs)
+    alike, timed = one_machine(legs), timed_variants(legs, variants)
     return TargetReport(
         name=name,
         hardware=hardware,
         verdict=verdict,
         reason=_reason(require, verdict, variants, legs),
-        selected=select(variants),
+        selected=select(timed, alike) or select(variants),
         environment=next((leg.environment for leg in legs if leg.environment), None),
-        notes=_machines(legs),
-        variants=variants,
+        notes=[*_machines(legs), *(agreement.findings + agreement.notes if agreement else [])],
+        variants=marked(variants, legs, alike),
         require=require,
         legs=legs,
+        agreement=agreement,
     )
+
+
+def one_machine(legs: Sequence[LegReport]) -> bool:
+    """Whether every leg that was timed ran on one kind of machine, so that their numbers compare."""
+    measured = [leg for leg in legs if leg.baseline and not leg.untimed]
+    return len({_machine(leg.environment) if leg.environment else leg.id for leg in measured}) == 1
 
 
 def _machines(legs: list[LegReport]) -> list[str]:
@@ -80,11 +96,16 @@ def report_verdict(targets: Sequence[TargetReport], stages: Sequence[StageReport
     )
 
 
-def merge(reports: Sequence[Report], plan: Plan | None = None) -> Report:
+def _none_came(index: int) -> Answers:
+    raise NotMeasured("data", "no answers came with its report")
+
+
+def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable[[int], Answers] = _none_came) -> Report:
     """One report of several legs' reports.
 
     They must speak of the same model and pipeline file, no leg may come twice, and every leg of the manifest must
-    be there: what is missing is an error that blocks.
+    be there: what is missing is an error that blocks. `answers(i)` are those that came with the i-th report, or
+    `NotMeasured`; it is asked only for legs that are to be compared with those of other reports.
     """
     first = reports[0]
     for other in reports[1:]:
@@ -98,7 +119,8 @@ def merge(reports: Sequence[Report], plan: Plan | None = None) -> Report:
         raise UsageError("the plan was made from another pipeline file than the results. Make the plan from the same commit.")
     legs: dict[str, tuple[str, str, Literal["best", "all"], LegReport]] = {}
     variants: dict[str, list[VariantReport]] = {}
-    for report in reports:
+    came_with: dict[str, int] = {}
+    for index, report in enumerate(reports):
         for target in report.targets:
             for leg in target.legs:
                 if leg.skip:
@@ -106,6 +128,7 @@ def merge(reports: Sequence[Report], plan: Plan | None = None) -> Report:
                 if leg.id in legs:
                     raise UsageError(f"two results for the leg '{leg.id}'. Pass each leg's report once.")
                 legs[leg.id] = (target.name, target.hardware, target.require, leg)
+                came_with[leg.id] = index
                 variants[leg.id] = [_judged(v) for v in target.variants if v.id.startswith(leg.id + "/")]
     manifest = plan.leg_ids() if plan else first.pipeline.legs
     unknown = sorted(set(legs) - set(manifest))
@@ -113,8 +136,10 @@ def merge(reports: Sequence[Report], plan: Plan | None = None) -> Report:
         raise UsageError(
             f"the results hold legs that the plan does not: {', '.join(unknown)}. Make the plan from the same commit."
         )
-    targets = _targets(manifest, legs, variants)
-    stages = _stages(reports)
+    merged = Merged(reports, came_with, answers) if first.pipeline.cross_validation else None
+    targets = _targets(manifest, legs, variants, merged)
+    pipeline = msgspec.structs.replace(first.pipeline, legs=manifest)
+    stages = [checked(stage, targets, pipeline) for stage in _stages(reports, targets)]
     return msgspec.structs.replace(
         first,
         verdict=report_verdict(targets, stages),
@@ -135,6 +160,7 @@ def _targets(
     manifest: list[str],
     legs: dict[str, tuple[str, str, Literal["best", "all"], LegReport]],
     variants: dict[str, list[VariantReport]],
+    merged: Merged | None,
 ) -> list[TargetReport]:
     by_target: dict[str, list[str]] = {}
     for leg in manifest:
@@ -149,12 +175,14 @@ def _targets(
             if leg not in legs
         ]
         members = [v for leg in own for v in variants.get(leg, [])]
-        found.append(target_report(name, hardware, require, [entry[3] for entry in there] + missing, members))
+        own_legs = [entry[3] for entry in there] + missing
+        agreement = merged.agreement(name, own_legs, members) if merged else None
+        found.append(target_report(name, hardware, require, own_legs, members, agreement))
     return found
 
 
-def _stages(reports: Sequence[Report]) -> list[StageReport]:
-    """Stages ran once per leg: the worst of each is what counts."""
+def _stages(reports: Sequence[Report], targets: Sequence[TargetReport]) -> list[StageReport]:
+    """Stages ran once per leg: the worst of each is what counts. What passed in several speaks of all of them."""
     found: dict[str, StageReport] = {}
     for report in reports:
         for stage in report.stages:
@@ -163,6 +191,10 @@ def _stages(reports: Sequence[Report]) -> list[StageReport]:
                 all_of([known.verdict, stage.verdict]) is not known.verdict and stage.verdict is not Verdict.PASS
             ):
                 found[stage.stage] = stage
+    whole = found.get(STAGE)
+    if len(reports) > 1 and whole and whole.verdict is Verdict.PASS:
+        variants, legs = sum(len(t.variants) for t in targets), sum(len(t.legs) for t in targets)
+        found[STAGE] = msgspec.structs.replace(whole, reason=summary(variants, legs))
     return list(found.values())
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import filelock
 import msgspec
 
+from gatekeeper.answers import FILE_NAME as ANSWERS
+from gatekeeper.answers import packed
 from gatekeeper.cache import Cache
 from gatekeeper.config.load import Loaded
 from gatekeeper.errors import UsageError
@@ -19,7 +21,7 @@ from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.files import make_folder, write_atomic
 from gatekeeper.merge import report_verdict, target_report
 from gatekeeper.models.files import digest, digest_files
-from gatekeeper.plan import PlannedLeg, choose_legs, make_plan, model_of
+from gatekeeper.plan import Plan, PlannedLeg, choose_legs, make_plan, model_of
 from gatekeeper.progress import Progress
 from gatekeeper.records import (
     REPORT_SCHEMA,
@@ -75,10 +77,13 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
             output=options.output,
             progress=progress,
             attempt=options.attempt,
+            pipeline=_pipeline_info(loaded, plan),
         )
         stages = _run_stages(context)
         if context.samples:
             write_atomic(options.output / "samples.json", msgspec.json.encode(context.samples))
+        if context.answers:
+            write_atomic(options.output / ANSWERS, packed(context.answers))
     targets = context.targets or _unmeasured(context, stages)
     return Report(
         schema=REPORT_SCHEMA,
@@ -91,17 +96,25 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
             architecture=assessment.architecture,
             parameters=assessment.parameters,
         ),
-        pipeline=PipelineInfo(
-            path=_shown(loaded.path),
-            sha256=digest(loaded.path),
-            legs=plan.leg_ids(),
-            on_inconclusive=loaded.pipeline.gates.on_inconclusive,  # type: ignore[attr-defined]
-        ),
+        pipeline=context.pipeline,
         targets=targets,
         stages=stages,
         reproduce=options.reproduce,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         version=version(),
+    )
+
+
+def _pipeline_info(loaded: Loaded, plan: Plan) -> PipelineInfo:
+    """What a merge must know of the pipeline file."""
+    asked, path = loaded.pipeline.optimization.validation, ("optimization", "validation")
+    return PipelineInfo(
+        path=_shown(loaded.path),
+        sha256=digest(loaded.path),
+        legs=plan.leg_ids(),
+        on_inconclusive=loaded.pipeline.gates.on_inconclusive,  # type: ignore[attr-defined]
+        cross_validation=loaded.where(*path, "cross_validation") if asked.cross_validation == "enabled" else "",
+        performance_comparison=loaded.where(*path, "performance_comparison") if asked.performance_comparison else "",
     )
 
 
@@ -168,7 +181,8 @@ def _clear(folder: Path) -> None:
     for name in REGISTRY.names:
         if file := reporter(name).FILE_NAME:
             (folder / file).unlink(missing_ok=True)
-    (folder / "samples.json").unlink(missing_ok=True)
+    for name in ("samples.json", ANSWERS):
+        (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "artifacts", ignore_errors=True)
     write_atomic(folder / ".gitignore", "*\n")
 

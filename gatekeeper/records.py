@@ -147,6 +147,10 @@ class VariantReport(Record, frozen=True, kw_only=True):
     performance: Performance | None = None
     quality: Quality | None = None
     gates: list[GateResult] = []
+    pareto: Annotated[
+        bool | None,
+        Meta(description="Whether no other variant of its target is better in speed, memory or quality and as good in the rest."),
+    ] = None
 
 
 class Environment(Record, frozen=True, kw_only=True):
@@ -199,6 +203,7 @@ class LegReport(Record, frozen=True, kw_only=True):
     error: Annotated[str, Meta(description="Why the whole leg could not be measured; empty if it was.")] = ""
     skip: Annotated[str, Meta(description="Why the framework cannot take this model to this hardware, anywhere.")] = ""
     conversion: Annotated[str, Meta(description="How a baseline that had to be converted answers, beside the original.")] = ""
+    untimed: Annotated[str, Meta(description="Why times measured here say nothing of the hardware; empty if they do.")] = ""
     baseline: Performance | None = None
     quality: Quality | None = None
     control: Control | None = None
@@ -217,6 +222,23 @@ class LegReport(Record, frozen=True, kw_only=True):
     notes: list[str] = []
 
 
+class Agreement(Record, frozen=True, kw_only=True):
+    """Cross-validation: how far the models of one target answer alike, baselines among them."""
+
+    kind: Annotated[
+        Literal["same class", "same top token", "relative distance"],
+        Meta(description="What `matrix` holds: a share of examples, or ||a - b|| / ||baseline||."),
+    ]
+    names: Annotated[list[str], Meta(description="Rows and columns of `matrix`.")]
+    matrix: list[list[float]]
+    examples: Annotated[int, Meta(description="Examples compared; of text, tokens.")]
+    alone: Annotated[
+        list[float], Meta(description="Share of examples on which a model differs while all others agree; empty below four.")
+    ] = []
+    findings: Annotated[list[str], Meta(description="Models to look at.")] = []
+    notes: Annotated[list[str], Meta(description="What could not be compared.")] = []
+
+
 class TargetReport(Record, frozen=True, kw_only=True):
     """One kind of hardware the model must run on."""
 
@@ -229,6 +251,7 @@ class TargetReport(Record, frozen=True, kw_only=True):
     reason: str = ""
     require: Literal["best", "all"] = "best"
     legs: list[LegReport] = []
+    agreement: Agreement | None = None
     notes: list[str] = []
 
 
@@ -260,6 +283,8 @@ class PipelineInfo(Record, frozen=True, kw_only=True):
     sha256: str
     legs: Annotated[list[str], Meta(description="Every leg the file asks for; a merge holds reports against it.")] = []
     on_inconclusive: Literal["fail", "warn"] = "fail"
+    cross_validation: Annotated[str, Meta(description="file:line that asks for it; empty if it is disabled.")] = ""
+    performance_comparison: Annotated[str, Meta(description="file:line that requires it; empty if nothing does.")] = ""
 
 
 class Report(Record, frozen=True, kw_only=True):

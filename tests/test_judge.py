@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import round_data
 
 from gatekeeper.config.limits import Limit
 from gatekeeper.errors import ExitCode
@@ -12,6 +14,7 @@ from gatekeeper.evidence import Evidence
 from gatekeeper.gates import package_size
 from gatekeeper.gates._base import REGISTRY, gate
 from gatekeeper.judge import all_of, any_of, exit_code, judge_gate, select, target_verdict, unmeasured_gate, variant_verdict
+from gatekeeper.measure.race import performance
 from gatekeeper.records import Artifact, GateResult, LegReport, ModelInfo, PipelineInfo, Report, VariantReport, Verdict
 
 VERDICTS = st.lists(st.sampled_from(list(Verdict)), max_size=6)
@@ -185,6 +188,28 @@ def test_select_does_not_depend_on_the_order():
 def test_select_of_nothing_that_passes_is_none():
     assert select([]) is None
     assert select([variant("a", FAIL), variant("b", INCONCLUSIVE), variant("c", SKIP), variant("d", ERROR)]) is None
+
+
+def timed(name: str, latency_ns: float, speed: float, **more: Any) -> VariantReport:
+    found = performance([round_data(0, latency_ns)], 1, "pss")
+    return msgspec.structs.replace(variant(name, speed=speed, **more), performance=found)
+
+
+def test_on_one_machine_the_lowest_latency_is_the_fastest_whatever_it_is_compared_with():
+    """`a` is 4x of a slow framework's baseline, `b` 2x of a fast one's."""
+    variants = [timed("a", 500, 4.0), timed("b", 200, 2.0), timed("c", 100, 9.0, verdict=FAIL)]
+    assert select(variants, one_machine=True) == "b"
+    assert select(variants) == "a"
+
+
+def test_of_equal_latencies_the_smaller_file_is_best():
+    variants = [timed("a", 200, 2.0, size=20), timed("b", 200, 1.0, size=10), timed("c", 201, 3.0, size=1)]
+    assert select(variants, one_machine=True) == select(variants[::-1], one_machine=True) == "b"
+
+
+def test_where_a_latency_is_not_known_speedups_decide():
+    assert select([timed("a", 100, 2.0), variant("b", speed=3.0)], one_machine=True) == "b"
+    assert select([timed("a", 100, 2.0), variant("b", FAIL)], one_machine=True) == "a"
 
 
 @pytest.mark.parametrize(

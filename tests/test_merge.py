@@ -8,8 +8,10 @@ from typing import Literal
 
 import msgspec
 import pytest
+from support import round_data
 
 from gatekeeper.errors import UsageError
+from gatekeeper.measure.race import performance
 from gatekeeper.merge import merge, report_verdict, target_report
 from gatekeeper.plan import Plan, PlannedLeg
 from gatekeeper.records import (
@@ -268,3 +270,35 @@ def test_a_variant_is_no_better_than_its_gates() -> None:
     lying = msgspec.structs.replace(passing, gates=[GateResult(gate="speedup", verdict=FAIL)])
     changed = msgspec.structs.replace(report, targets=[msgspec.structs.replace(target, variants=[lying])])
     assert merge([changed]).verdict is FAIL
+
+
+def measured_on(report: Report, cpu: str, latency_ns: float) -> Report:
+    """The report of a leg that was measured there, its variants this fast and its baseline ten times as slow."""
+    [target] = on_machine(report, cpu).targets
+    fast, slow = (performance([round_data(0, ns)], 1, "pss") for ns in (latency_ns, 10 * latency_ns))
+    legs = [msgspec.structs.replace(leg, baseline=slow) for leg in target.legs]
+    found = [msgspec.structs.replace(v, performance=fast) for v in target.variants]
+    return msgspec.structs.replace(report, targets=[msgspec.structs.replace(target, legs=legs, variants=found)])
+
+
+@pytest.mark.parametrize(("cpus", "best"), [(("a", "a"), "x86/openvino/v0"), (("a", "b"), "x86/onnx_runtime/v1")])
+def test_frameworks_are_compared_by_latency_on_one_kind_of_machine_only(cpus: tuple[str, str], best: str) -> None:
+    legs = [leg_report(LEGS[0], PASS, PASS, manifest=LEGS[:2]), leg_report(LEGS[1], PASS, manifest=LEGS[:2])]
+    found = merge([measured_on(leg, cpu, ns) for leg, cpu, ns in zip(legs, cpus, (500, 200), strict=True)])
+    assert found.targets[0].selected == best
+
+
+def test_what_passed_in_every_leg_speaks_of_all() -> None:
+    manifest = LEGS[:2]
+    found = merge([leg_report(leg, PASS, manifest=manifest, stages=[stage("optimization", PASS)]) for leg in manifest])
+    assert [s.reason for s in found.stages] == ["2 variants in 2 legs"]
+
+
+def test_a_variant_whose_times_say_nothing_is_best_only_where_no_other_passes() -> None:
+    reports = [measured_on(leg_report(leg, PASS, manifest=LEGS[:2]), "a", ns) for leg, ns in zip(LEGS[:2], (500, 1), strict=True)]
+    [target] = reports[1].targets
+    legs = [msgspec.structs.replace(leg, untimed="only a reference") for leg in target.legs]
+    reports[1] = msgspec.structs.replace(reports[1], targets=[msgspec.structs.replace(target, legs=legs)])
+    assert merge(reports).targets[0].selected == "x86/onnx_runtime/v0"
+    failing = measured_on(leg_report(LEGS[0], FAIL, manifest=LEGS[:2]), "a", 500)
+    assert merge([failing, reports[1]]).targets[0].selected == "x86/openvino/v0"

@@ -24,6 +24,8 @@ def command(results: tuple[Path, ...], plan: Path | None, form: str, output: Pat
     """
     import gc
 
+    from gatekeeper.answers import FILE_NAME as ANSWERS
+    from gatekeeper.answers import read_answers
     from gatekeeper.cli._terminal import show
     from gatekeeper.judge import exit_code
     from gatekeeper.merge import merge
@@ -33,7 +35,8 @@ def command(results: tuple[Path, ...], plan: Path | None, form: str, output: Pat
 
     gc.disable()  # a thousand reports are a million objects, none of them garbage until the process ends
     files = [file for path in results for file in _files(path)]
-    report = merge([read_report(file) for file in files], read_plan(plan) if plan else None)
+    reports, planned = [read_report(file) for file in files], read_plan(plan) if plan else None
+    report = merge(reports, planned, lambda index: read_answers(files[index].with_name(ANSWERS)))
     if output is not None:
         write_reports(report, output)
     if form == "terminal":

@@ -202,10 +202,17 @@ class ModelValidation(Section, frozen=True, kw_only=True):
 class OptimizationValidation(Section, frozen=True, kw_only=True):
     """Checks across variants."""
 
-    cross_validation: Annotated[Switch, Meta(description="Compare the variants' outputs with one another.")] = "disabled"
+    cross_validation: Annotated[
+        Switch,
+        Meta(
+            description="Compare the answers of every variant and baseline of a target with one another, and point at the one "
+            "that differs from all. What cannot be compared is an error; a difference is not."
+        ),
+    ] = "disabled"
     performance_comparison: Annotated[
-        Need, Meta(description="`required`: baseline and variants must have been measured together.")
-    ] = "required"
+        Need | None,
+        Meta(description="`required`: a target of which fewer than two variants could be measured is an error."),
+    ] = None
 
 
 class Optimization(Section, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import msgspec
 
 from gatekeeper import protocol
+from gatekeeper.answers import Answers
 from gatekeeper.config.load import Loaded
 from gatekeeper.config.types import Measure
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.answers import collect
 from gatekeeper.evaluate.prepared import PreparedDataset, write_prepared
 from gatekeeper.evidence import Comparison
 from gatekeeper.frameworks._base import REFERENCE, framework
@@ -175,6 +178,11 @@ class Evaluation:
             error=answer.error,
             details=answer.details,
         )
+
+    def answers(self, predictions: Mapping[str, Path], dataset: Path) -> Answers | None:
+        """What models answered, out of their predictions by name, small enough to travel beside a report."""
+        about = self.loaded.pipeline.dataset
+        return collect(predictions, dataset, self.task, about.metric if about else None)
 
     def converted_well(self, name: str, original: tuple[Path, str], dataset: Path, threads: int) -> str:
         """Hold a converted model against transformers on a few windows: what was found, or why it could not be checked.

@@ -19,7 +19,7 @@ import msgspec
 
 from gatekeeper.config.units import format_duration
 from gatekeeper.errors import UsageError
-from gatekeeper.records import GateResult, LegReport, Report, VariantReport, Verdict
+from gatekeeper.records import GateResult, LegReport, Report, TargetReport, VariantReport, Verdict
 from gatekeeper.registry import Registry
 
 REGISTRY = Registry("reports")
@@ -133,6 +133,16 @@ def headline(report: Report) -> str:
         if s.verdict is not Verdict.PASS and s.reason not in said and not s.reason.startswith("not run, because")
     ]
     return "; ".join(dict.fromkeys(reasons)) or "nothing was measured"
+
+
+PARETO = "◆"
+PARETO_LEGEND = f"{PARETO} no other variant of its target beats it in speed, memory or quality without being worse in another"
+
+
+def worth_a_look(target: TargetReport) -> set[str]:
+    """The variants on the frontier of speed, memory and quality, where there is more than one to choose from."""
+    placed = [v for v in target.variants if v.pareto is not None]
+    return {v.id for v in placed if v.pareto} if len(placed) > 1 else set()
 
 
 def effort(leg: LegReport) -> str:

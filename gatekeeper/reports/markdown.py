@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from gatekeeper.config.units import format_bytes
 from gatekeeper.records import (
+    Agreement,
     Conditions,
     Energy,
     GateResult,
@@ -19,9 +20,24 @@ from gatekeeper.records import (
     VariantReport,
     Verdict,
 )
-from gatekeeper.reports._base import MARKS, WORDS, common_limit, divergence, effort, headline, interval, limit, plain
+from gatekeeper.reports._base import (
+    MARKS,
+    PARETO,
+    PARETO_LEGEND,
+    WORDS,
+    common_limit,
+    divergence,
+    effort,
+    headline,
+    interval,
+    limit,
+    plain,
+    worth_a_look,
+)
 
 FILE_NAME = "report.md"
+
+WIDEST_MATRIX = 12
 
 
 def render(report: Report) -> str:
@@ -33,7 +49,7 @@ def render(report: Report) -> str:
         _failures(report),
         _warnings(report),
         _reproduce(report),
-        *(_details(report, target) for target in report.targets),
+        *(part for target in report.targets for part in (_details(report, target), _agreement(target))),
         _stages(report),
         f"<sub>model {_code(report.model.sha256[:12])} · pipeline {_code(report.pipeline.sha256[:12])} "
         f"· gatekeeper {_text(report.version)} · a gate passes a variant exactly at its limit at most 5 % of the time</sub>",
@@ -101,8 +117,9 @@ def _variant_failures(variant: VariantReport) -> list[str]:
 
 
 def _warnings(report: Report) -> str:
-    """What a reader should know of the machines before believing a close call."""
+    """What a reader should know before believing a close call: of the machines, and of answers that differ."""
     lines = [f"> ⚠️ {_code(leg.id)}: {_text(note)}" for t in report.targets for leg in t.legs for note in leg.notes]
+    lines += [f"> ⚠️ {_code(t.name)}: {_text(note)}" for t in report.targets if t.agreement for note in t.agreement.findings]
     return "\n>\n".join(dict.fromkeys(lines))
 
 
@@ -112,11 +129,11 @@ def _reproduce(report: Report) -> str:
 
 
 def _details(report: Report, target: TargetReport) -> str:
-    rows: list[tuple[str, Performance | None, VariantReport | None]] = [
-        (f"baseline in {leg.framework}" if len(target.legs) > 1 else "baseline", leg.baseline, None) for leg in target.legs
+    rows: list[tuple[str, Performance | None, VariantReport | LegReport]] = [
+        (f"baseline in {leg.framework}" if len(target.legs) > 1 else "baseline", leg.baseline, leg) for leg in target.legs
     ]
     rows += [(f"{v.framework}/{v.technique}", v.performance, v) for v in target.variants]
-    measured = [(name, performance, variant) for name, performance, variant in rows if performance]
+    measured = [(name, performance, arm) for name, performance, arm in rows if performance]
     if not measured:
         return ""
     columns = [c for c in _COLUMNS if c in _ALWAYS or any(_COLUMNS[c](p) for _, p, _ in measured)]
@@ -126,14 +143,49 @@ def _details(report: Report, target: TargetReport) -> str:
     heads = ["energy (estimate)" if c == "energy" and estimate else names.get(c, c) for c in columns]
     head = ["", *heads, "file", "quality"]
     lines = [_row(head), _row(["---"] * len(head))]
-    for name, p, variant in measured:
-        size = format_bytes(variant.artifact.bytes) if variant and variant.artifact else format_bytes(report.model.bytes)
-        quality = variant.quality if variant else next((leg.quality for leg in target.legs if leg.quality), None)
-        lines.append(_row([_code(name), *(_COLUMNS[c](p) or "?" for c in columns), size, _quality(quality)]))
-    notes = [*(f"- {_text(note)}" for note in target.notes), *(line for leg in target.legs for line in _leg_notes(leg))]
+    marked = worth_a_look(target)
+    for name, p, arm in measured:
+        size = arm.artifact.bytes if isinstance(arm, VariantReport) and arm.artifact else report.model.bytes
+        mark = f" {PARETO}" if arm.id in marked else ""
+        cells = [_COLUMNS[c](p) or "?" for c in columns]
+        lines.append(_row([_code(name) + mark, *cells, format_bytes(size), _quality(arm.quality)]))
+    if marked:
+        lines += ["", PARETO_LEGEND]
+    findings = target.agreement.findings if target.agreement else []
+    said = [note for note in target.notes if note not in findings]
+    notes = [*(f"- {_text(note)}" for note in said), *(line for leg in target.legs for line in _leg_notes(leg))]
     return "\n".join(
         ["<details><summary>Measurements on " + _text(target.name) + "</summary>\n", *lines, "", *notes, "\n</details>"]
     )
+
+
+def _agreement(target: TargetReport) -> str:
+    """Every model against every other; of many, against the baselines only."""
+    found = target.agreement
+    if found is None or len(found.names) < 2 or not _square(found):
+        return ""
+    columns = list(range(len(found.names)))
+    if len(columns) > WIDEST_MATRIX:
+        columns = [i for i in columns if found.names[i].endswith("/baseline")][:WIDEST_MATRIX]
+    shares = found.kind != "relative distance"
+    what = f"share of {found.examples} {'tokens' if found.kind == 'same top token' else 'examples'} with the {found.kind}"
+    distance = f"relative distance of the outputs on {found.examples} examples"
+    head = ["", *(str(i + 1) for i in columns), *(["alone"] if found.alone else [])]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for i, name in enumerate(found.names):
+        numbers = [found.matrix[i][j] for j in columns]
+        cells = [f"{number:.1%}" if shares else f"{number:.2g}" for number in numbers]
+        lines.append(_row([f"{i + 1} {_code(name)}", *cells, *([f"{found.alone[i]:.1%}"] if found.alone else [])]))
+    title = f"<details><summary>Agreement on {_text(target.name)}: {what if shares else distance}</summary>\n"
+    alone = "\n**alone**: it differs, and all others agree" if found.alone else ""
+    return "\n".join([title, *lines, alone, "\n</details>"])
+
+
+def _square(agreement: Agreement) -> bool:
+    """Whether its parts fit one another: the report may be a stranger's."""
+    count = len(agreement.names)
+    lengths = {len(agreement.matrix), *(len(row) for row in agreement.matrix)}
+    return lengths == {count} and len(agreement.alone) in (0, count)
 
 
 def _ms(ns: float | None) -> str:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatekeeper.records import GateResult, Report, Verdict
-from gatekeeper.reports._base import WORDS, common_limit, effort, headline, interval, limit, plain
+from gatekeeper.reports._base import (
+    PARETO,
+    PARETO_LEGEND,
+    WORDS,
+    common_limit,
+    effort,
+    headline,
+    interval,
+    limit,
+    plain,
+    worth_a_look,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -49,13 +60,16 @@ def renderables(report: Report) -> list[RenderableType]:
         for name in names:
             table.add_column(Text(f"{plain(name)}\n{common[name] or ''}"))
         table.add_column("verdict")
+        marked = set[str]().union(*(worth_a_look(target) for target in report.targets))
         for target in report.targets:
             for variant in target.variants:
                 gates = {g.gate: g for g in variant.gates}
-                mark = " <- best" if variant.id == target.selected else ""
+                mark = f" {PARETO}" * (variant.id in marked) + " <- best" * (variant.id == target.selected)
                 cells = [_cell(gates.get(name), own_limit=common[name] is None) for name in names]
                 table.add_row(Text(plain(variant.id) + mark), *cells, _verdict(variant.verdict))
         parts.append(table)
+        if marked:
+            parts.append(Text(f"  {PARETO_LEGEND}", style="dim"))
     for target in report.targets:
         for leg in target.legs:
             if leg.error:
@@ -65,7 +79,9 @@ def renderables(report: Report) -> list[RenderableType]:
             if leg.stopped in ("rounds", "budget"):
                 parts.append(Text(f"  {plain(leg.id)}: {effort(leg)}", style="dim"))
             parts += [Text(f"  {plain(leg.id)}: {plain(note)}", style="dim") for note in leg.notes]
-        parts += [Text(f"  {plain(target.name)}: {plain(note)}", style="dim") for note in target.notes]
+        found = target.agreement.findings if target.agreement else []
+        for note in target.notes:
+            parts.append(Text(f"  {plain(target.name)}: {plain(note)}", style="yellow" if note in found else "dim"))
         for variant in target.variants:
             if variant.verdict is Verdict.SKIP or (variant.verdict is Verdict.ERROR and variant.artifact is None):
                 parts.append(Text(f"  {plain(variant.id)}: {plain(variant.reason)}", style=_COLORS[variant.verdict]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from gatekeeper.answers import Answers
 from gatekeeper.config.load import Loaded
 from gatekeeper.config.types import Target
 from gatekeeper.evaluate.evaluation import Evaluation
@@ -15,7 +16,7 @@ from gatekeeper.optimize import Source, source_of
 from gatekeeper.place import Place, place
 from gatekeeper.plan import Plan, PlannedLeg
 from gatekeeper.progress import Progress
-from gatekeeper.records import StageReport, TargetReport, Verdict
+from gatekeeper.records import PipelineInfo, StageReport, TargetReport, Verdict
 from gatekeeper.registry import Registry
 from gatekeeper.workspace import Workspace
 
@@ -37,10 +38,13 @@ class Context:
     output: Path
     progress: Progress
     attempt: int
+    pipeline: PipelineInfo
     dataset: Path | None = None
     calibration: Path | None = None
     targets: list[TargetReport] = field(default_factory=list)
     samples: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    predictions: dict[str, Path] = field(default_factory=dict)  # of baselines and variants, by name
+    answers: Answers | None = None
 
     def target(self, name: str) -> Target:
         """The target of that name."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from gatekeeper.across import agreement_of, checked, summary
 from gatekeeper.config.limits import limits
 from gatekeeper.config.units import parse_duration
 from gatekeeper.errors import NotMeasured
@@ -35,26 +36,28 @@ NAME = "optimization"
 
 def run(context: Context) -> StageReport:
     """Run every leg of this machine; a leg that cannot run is reported as such."""
-    if context.loaded.pipeline.optimization.validation.cross_validation == "enabled":
-        reason = "cannot run: this version of gatekeeper has no cross_validation. Set it to disabled to go on without."
-        return report(context, NAME, Verdict.ERROR, reason, NAME, "validation", "cross_validation")
     results: dict[str, list[tuple[LegReport, list[VariantReport]]]] = {}
     for leg in context.legs:
         results.setdefault(leg.target, []).append(_Leg(context, leg).run())
+    compare = bool(context.pipeline.cross_validation)
+    if compare and context.dataset and context.predictions:
+        context.progress.step(f"comparing the answers of {_count(len(context.predictions), 'model')}")
+        context.answers = context.evaluation.answers(context.predictions, context.dataset)
     for name, legs in results.items():
         target = context.target(name)
         require = context.loaded.pipeline.gates.require  # type: ignore[attr-defined]
         variants = [variant for _, found in legs for variant in found]
-        context.targets.append(target_report(name, target.hardware, require, [leg for leg, _ in legs], variants))
+        own = [leg for leg, _ in legs]
+        agreement = agreement_of(own, variants, [context.answers] if context.answers else []) if compare else None
+        context.targets.append(target_report(name, target.hardware, require, own, variants, agreement))
     errors = [leg.error for legs in results.values() for leg, _ in legs if leg.error]
     if errors:
         return report(context, NAME, Verdict.ERROR, "; ".join(dict.fromkeys(errors)))
-    return report(
-        context,
-        NAME,
-        Verdict.PASS,
-        f"{_count(sum(len(leg.variants) for leg in context.legs), 'variant')} in {_count(len(context.legs), 'leg')}",
-    )
+    if compare and context.dataset is None:
+        reason = "cross_validation needs an evaluation set. Name one with `dataset.path`, or set it to disabled."
+        return report(context, NAME, Verdict.ERROR, reason, NAME, "validation", "cross_validation")
+    done = report(context, NAME, Verdict.PASS, summary(sum(len(leg.variants) for leg in context.legs), len(context.legs)))
+    return checked(done, context.targets, context.pipeline)
 
 
 @dataclass
@@ -111,6 +114,7 @@ class _Leg:
             environment=machine,
             error=error or "",
             conversion=converted,
+            untimed=untimed(self.leg.framework, self.place.device) or "",
             baseline=performance(rounds, self.context.evaluation.batch_size(), memory.METRIC),
             quality=next((q for c in made if (q := quality(c.comparison, variant=False))), None),
             control=control_interval(raced.rounds, self.alpha),
@@ -157,13 +161,13 @@ class _Leg:
                 self.source, variant.technique, context.calibration, config, pipeline.optimization.trust_scripts
             )
             context.progress.step(f"{variant.id}: comparing answers")
-            found.comparison = self.compare(found.made)
+            found.comparison = self.compare(variant.id, found.made)
         except NotMeasured as error:
             found.made, found.error = None, str(error)
             context.progress.note(f"{variant.id}: {error}")
         return found
 
-    def compare(self, made: Made) -> Comparison:
+    def compare(self, variant_id: str, made: Made) -> Comparison:
         """Accuracy against the baseline. A variant that cannot run is `NotMeasured`; answers that cannot be compared
         are the accuracy gate's error.
         """
@@ -172,7 +176,9 @@ class _Leg:
             return Comparison(error="no evaluation set. Name one with `dataset.path`, or set `gates.accuracy: disabled`.")
         evaluation, name, place = context.evaluation, self.leg.framework, self.place
         baseline = evaluation.predictions(name, *self.source.baseline(), dataset, place.threads, place.device)
+        context.predictions[f"{self.leg.id}/{BASELINE}"] = baseline
         variant = evaluation.predictions(name, made.folder, made.sha256, dataset, place.threads, place.device)
+        context.predictions[variant_id] = variant
         try:
             return evaluation.compare(dataset, baseline, variant)
         except NotMeasured as error:

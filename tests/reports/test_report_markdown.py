@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from lxml import html
 from markdown_it import MarkdownIt
-from test_reports import HOSTILE, TEXTS, failing_headline_report, headline_report, hostile, quick, report_of
+from test_reports import HOSTILE, TEXTS, agreement, failing_headline_report, headline_report, hostile, quick, report_of
 
 from gatekeeper.records import Conditions, Energy, Report, Verdict
 from gatekeeper.reports._base import MARKS, WORDS
@@ -83,7 +84,7 @@ def test_the_first_line_is_the_verdict(verdict: Verdict) -> None:
 
 
 def test_a_row_for_every_variant_and_a_table_of_measurements() -> None:
-    overview, measurements = tables(render(report_of("")))
+    overview, measurements, _ = tables(render(report_of("")))
     assert len(overview) == 2 + 5
     assert len(measurements) == 2 + 4  # the baseline and the three variants that were measured
     assert "pass" in next(row for row in overview if "←" in row)
@@ -154,3 +155,43 @@ def test_what_cannot_be_measured_is_said() -> None:
     assert "while measuring" not in rendered
     quiet = Conditions(other_cpu=None, steal=None, throttle_events=None, frequency_mhz=None)
     assert "- while measuring: throttling: this system does not tell" in changed(conditions=quiet)
+
+
+def test_the_frontier_is_marked_in_the_measurements() -> None:
+    rendered = render(report_of("x"))
+    assert "| `x/passx` ◆ |" in rendered
+    assert rendered.count("◆") == 2
+    assert "◆ no other variant of its target beats it in speed, memory or quality" in rendered
+
+
+def with_agreement(**changes: Any) -> str:
+    found = report_of("x")
+    target = msgspec.structs.replace(found.targets[0], agreement=agreement("x", **changes))
+    return render(msgspec.structs.replace(found, targets=[target]))
+
+
+def test_the_agreement_is_a_table_and_its_findings_stand_above() -> None:
+    rendered = with_agreement()
+    assert "Agreement on x86x: share of 500 examples with the same class" in rendered
+    assert "|  | 1 | 2 | 3 | 4 | alone |" in rendered
+    assert "| 2 `x86x/1/baseline` | 90.0% | 90.0% | 90.0% | 90.0% | 1.0% |" in rendered
+    assert "> ⚠️ `x86x`: finding x" in rendered
+    assert "same top token" in with_agreement(kind="same top token", models=3, alone=[])
+    distances = with_agreement(kind="relative distance", matrix=[[0.0, 0.0123]] * 2, models=2, alone=[])
+    assert "| 1 `x86x/0/baseline` | 0 | 0.012 |" in distances
+
+
+def test_of_many_models_the_baselines_are_the_columns() -> None:
+    names = ["x/a/baseline", *(f"x/a/{i}" for i in range(18)), "x/b/baseline"]
+    rendered = with_agreement(models=20, names=names)
+    assert "|  | 1 | 20 | alone |" in rendered
+    assert "| 19 `x/a/17` | 90.0% | 90.0% | 1.0% |" in rendered
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"matrix": []}, {"matrix": [[1.0]] * 4}, {"alone": [0.1]}, {"names": ["x"]}, {"names": [], "matrix": [], "alone": []}],
+    ids=repr,
+)
+def test_a_strangers_agreement_that_does_not_fit_is_not_shown(changes: dict[str, Any]) -> None:
+    assert "Agreement on" not in with_agreement(**changes)

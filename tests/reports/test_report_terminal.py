@@ -62,3 +62,18 @@ def test_lines_fit_the_width() -> None:
 
 def test_what_ran_out_is_said_beside_what_was_left_undecided() -> None:
     assert "x86x/onnx: 8 of at most 24 rounds in 12 s, 2% of the budget of 10m; no rounds were left" in render(report_of("x"))
+
+
+def test_the_frontier_is_marked_and_explained_where_there_is_a_choice() -> None:
+    rendered = render(any_report("word"))
+    assert "◆ no other variant of its target beats it" in rendered
+    assert rendered.count("◆") == 2
+    found = any_report("word")
+    alone = [v for v in found.targets[0].variants if v.pareto]
+    assert "◆" not in render(msgspec.structs.replace(found, targets=[msgspec.structs.replace(found.targets[0], variants=alone)]))
+
+
+def test_a_model_that_is_pointed_at_is_named() -> None:
+    found = any_report("word")
+    target = msgspec.structs.replace(found.targets[0], notes=["x86 answers 7.2 % alone"])
+    assert "x86word: x86 answers 7.2 % alone" in render(msgspec.structs.replace(found, targets=[target]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from lxml import etree
 
 from gatekeeper.errors import UsageError
 from gatekeeper.records import (
+    Agreement,
     Artifact,
     Conditions,
     Control,
@@ -101,8 +103,17 @@ def variant(text: str, leg: str, technique: str, verdict: Verdict, gates: list[G
     return VariantReport(
         id=f"{leg}/{technique}{text}", framework=text, technique=technique + text, verdict=verdict, reason=text, gates=gates,
         artifact=Artifact(path=text, sha256=text, bytes=1234) if made else None, performance=performance() if made else None,
-        quality=Quality(metric=text, value=0.97, examples=500) if made else None,
+        quality=Quality(metric=text, value=0.97, examples=500) if made else None, pareto=technique == "pass" if made else None,
     )  # fmt: skip
+
+
+def agreement(text: str, models: int = 4, **changes: Any) -> Agreement:
+    """Models of which the last is pointed at."""
+    values = {
+        "kind": "same class", "names": [f"x86{text}/{i}/baseline" for i in range(models)], "matrix": [[0.9] * models] * models,
+        "examples": 500, "alone": [0.01] * models, "findings": [f"finding {text}"], "notes": [text],
+    }  # fmt: skip
+    return Agreement(**(values | changes))
 
 
 def report_of(text: str) -> Report:
@@ -132,7 +143,7 @@ def report_of(text: str) -> Report:
     ]  # fmt: skip
     target = TargetReport(
         name=f"x86{text}", verdict=Verdict.ERROR, selected=variants[0].id, environment=environment, variants=variants,
-        hardware=text, reason=f"leg missing {text}", legs=[measured, broken], notes=[text],
+        hardware=text, reason=f"leg missing {text}", legs=[measured, broken], notes=[text], agreement=agreement(text),
     )  # fmt: skip
     return Report(
         schema="gatekeeper/report/v1",

@@ -1,0 +1,115 @@
+"""From predictions on disk to the answers that travel: classes or token ids where that is what is compared, else numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gatekeeper.answers import BASELINE, MOST_OUTPUTS, MOST_VALUES, Answers, Contents, Kind, leg_of
+from gatekeeper.evaluate.metrics import CLASSIFICATION, classes
+from gatekeeper.models.files import digest
+
+TOP_TOKENS = "top_tokens.npy"
+
+
+def collect(files: Mapping[str, Path], dataset: Path, task: str | None, metric: str | None) -> Answers | None:
+    """Answers out of the predictions of baselines and variants, by name; None if there are none.
+
+    Models whose predictions are not finite numbers, or of another shape than the baseline's, are left out and named.
+    """
+    import numpy as np
+
+    found: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    kind: Kind | None = None
+    total = 0
+    for name, file in files.items():
+        try:
+            outputs = _outputs(file)
+            reference = _outputs(files.get(f"{leg_of(name)}/{BASELINE}", file))
+            kind = kind or _kind(file, outputs, task, metric)
+            answers, count = _thinned(outputs, reference, kind)
+            if found and (count, answers.shape) != (total, next(iter(found.values())).shape):
+                raise ValueError(f"its output has another shape than {next(iter(found))}'s")
+        except (OSError, ValueError) as error:
+            left_out[name] = str(error)
+            continue
+        found[name], total = answers, count
+    if not found or kind is None:
+        return None
+    values = np.stack(list(found.values()))
+    if kind != "relative distance":
+        values = values.astype(np.result_type(np.min_scalar_type(values.min()), np.min_scalar_type(values.max())))
+    contents = Contents(
+        schema="gatekeeper/answers/v1",
+        dataset=_digest(dataset),
+        kind=kind,
+        total=total,
+        names=list(found),
+        left_out=dict(list(left_out.items())[:64]),
+    )
+    return Answers(contents, values)
+
+
+def _digest(dataset: Path) -> str:
+    """Which examples were answered; labels do not matter."""
+    inputs = "\n".join(digest(f) for f in sorted(dataset.glob("input*.npy")))
+    return hashlib.sha256(inputs.encode()).hexdigest()
+
+
+def _outputs(predictions: Path) -> Any:
+    """Token ids where a text model wrote them beside its predictions, else the predictions; on disk, not in memory."""
+    import numpy as np
+
+    tokens = predictions.with_name(TOP_TOKENS)
+    return np.load(tokens if tokens.exists() else predictions, mmap_mode="r")
+
+
+def _kind(file: Path, outputs: Any, task: str | None, metric: str | None) -> Kind:
+    """How these outputs are compared."""
+    if file.with_name(TOP_TOKENS).exists():
+        return "same top token"
+    classes = task.endswith("classification") if task else metric is None or metric in CLASSIFICATION
+    return "same class" if classes or outputs.dtype.kind in "iu" else "relative distance"
+
+
+def _thinned(outputs: Any, reference: Any, kind: Kind) -> tuple[Any, int]:
+    """Evenly spaced answers, as many as are kept, and how many there were."""
+    import numpy as np
+
+    if outputs.shape != reference.shape:
+        raise ValueError(f"its output has shape {outputs.shape}, the baseline's {reference.shape}")
+    if outputs.dtype.kind not in "biuf":
+        raise ValueError(f"its output is {outputs.dtype}, not numbers")
+    if not outputs.size:
+        raise ValueError("its output is empty")
+    if kind == "same top token":
+        tokens = outputs.reshape(-1)
+        return tokens[_evenly(len(tokens), MOST_VALUES)], len(tokens)
+    width = outputs[0].size
+    if kind == "same class":
+        kept = outputs[_evenly(len(outputs), MOST_VALUES)]
+        _check_finite(kept)
+        return classes(kept, reference), len(outputs)
+    columns = _evenly(width, MOST_VALUES)
+    kept = outputs[_evenly(len(outputs), min(MOST_OUTPUTS, max(1, MOST_VALUES // width)))].reshape(-1, width)[:, columns]
+    with np.errstate(over="ignore"):
+        values = kept.astype(np.float32)
+    _check_finite(values)
+    return values, len(outputs)
+
+
+def _evenly(count: int, most: int) -> Any:
+    """Indices of at most `most` of `count` things, evenly spaced; a slice where that is all."""
+    import numpy as np
+
+    return slice(None) if count <= most else np.arange(most) * count // most
+
+
+def _check_finite(outputs: Any) -> None:
+    import numpy as np
+
+    if outputs.dtype.kind == "f" and not all(np.isfinite(part).all() for part in outputs):
+        raise ValueError("its output holds NaN or infinite values")
