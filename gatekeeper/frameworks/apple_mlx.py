@@ -25,7 +25,8 @@ _GROUP = 64
 _BITS = {"int8": 8, "int4": 4}  # the others are recipes of mlx-lm, under their names there
 
 TECHNIQUES = {
-    "int8": f"8-bit weights in groups of {_GROUP} with a scale and an offset each; arithmetic in the model's own type",
+    "int8": f"8-bit weights in groups of {_GROUP} with a scale and an offset each, where that divides a layer's rows; "
+    "arithmetic in the model's own type",
     "int4": "as int8, with 4-bit weights",
     "mixed_4_6": "as int4, with 6 bits for the last layer and the most sensitive of the others (mlx-lm's recipe)",
     "mixed_3_6": "as mixed_4_6, with 3 bits instead of 4",

@@ -19,11 +19,11 @@ import pytest
 from support import REPOSITORY
 from tiny_llm import TEXT, write_llama
 
-from gatekeeper.frameworks._base import REGISTRY, framework, needs
+from gatekeeper.frameworks._base import ORIGINAL, REGISTRY, OptimizeJob, framework, needs
 from gatekeeper.records import Report, Verdict
 
 TORCH = "torch==2.13.0"
-FORMATS = ("onnx", "huggingface")
+FORMATS = ("onnx", "huggingface", "gguf")
 LEGS = [
     (needs(name, model_format).extra, name, model_format)
     for name in REGISTRY.names
@@ -39,18 +39,30 @@ def text_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tokenizers import Tokenizer
     from transformers import AutoModelForCausalLM
 
+    torch.set_num_threads(1)
     folder = write_llama(tmp_path_factory.mktemp("text") / "model")
     model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
     ids = torch.tensor(Tokenizer.from_file(str(folder / "tokenizer.json")).encode(TEXT * 8).ids)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    for step in range(60):
-        windows = torch.stack([ids[start : start + 48] for start in range(step % 7, len(ids) - 48, 29)][:16])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for step in range(30):
+        windows = torch.stack([ids[start : start + 32] for start in range(step % 7, len(ids) - 32, 50)])
         loss = model(input_ids=windows, labels=windows).loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     model.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def gguf(text_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as one file."""
+    folder = tmp_path_factory.mktemp("gguf")
+    framework("llama_cpp").optimize(
+        OptimizeJob(source=text_model, destination=folder, technique=ORIGINAL, device="cpu", vnni=False, calibration=None)
+    )
+    [file] = folder.glob("*.gguf")
+    return file
 
 
 @pytest.fixture
@@ -72,9 +84,14 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, st
             shutil.copytree(request.getfixturevalue("example")("digits-mlp"), folder)
             model, dataset = "{path: model.onnx, task: image_classification}", "{path: eval.npz, calibration: calib.npz}"
         else:
-            shutil.copytree(request.getfixturevalue("text_model"), folder / "model")
+            folder.mkdir()
             (folder / "text.txt").write_text(TEXT * 8, encoding="utf-8")
-            model, dataset = "{path: model}", "{path: text.txt, window: 32, limit: 30}"
+            if model_format == "gguf":
+                shutil.copyfile(request.getfixturevalue("gguf"), folder / "model.gguf")
+            else:
+                shutil.copytree(request.getfixturevalue("text_model"), folder / "model")
+            model = "{path: model.gguf}" if model_format == "gguf" else "{path: model}"
+            dataset = "{path: text.txt, window: 32, limit: 15}"
         file = folder / "extras.yaml"
         file.write_text(f"""\
 edge_ai_pipeline:
