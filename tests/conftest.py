@@ -41,7 +41,8 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
                 folder,
                 ignore=shutil.ignore_patterns("*.onnx", "*.npz", "gatekeeper-report", "model", "eval.txt"),
             )
-            subprocess.run([sys.executable, str(folder / "make_model.py")], check=True, capture_output=True)
+            fewer = os.environ | {"GATEKEEPER_EXAMPLE_STEPS": "120"}
+            subprocess.run([sys.executable, str(folder / "make_model.py")], check=True, capture_output=True, env=fewer)
             made[name] = folder
         return made[name]
 

@@ -13,6 +13,40 @@ from onnx import helper, numpy_helper
 from gatekeeper.records import RoundData
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+MISSION = """\
+edge_ai_pipeline:
+  stages:
+    - model_validation
+    - optimization
+    - testing
+    - staging_deployment
+    - production_deployment
+    - monitoring
+  model_validation:
+    accuracy_threshold: 0.95
+    performance_baseline: required
+    security_scan: enabled
+  optimization:
+    frameworks:
+      - llama_cpp
+      - openvino
+      - microsoft_olive
+    validation:
+      cross_validation: enabled
+      performance_comparison: required
+  testing:
+    unit_tests: comprehensive
+    integration_tests: full_pipeline
+    load_tests: production_scale
+    security_tests: comprehensive
+  deployment:
+    strategy: blue_green
+    traffic_ramping: gradual
+    rollback: automatic
+    monitoring: real_time
+"""
+"""The pipeline file of the source workflow: it must be accepted as it stands."""
+
 EXAMPLES = sorted(p.parent.name for p in REPOSITORY.glob("examples/*/make_model.py"))
 
 

@@ -8,41 +8,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from support import MISSION
 
 from gatekeeper.cli._main import cli
 
-MISSION = """\
-edge_ai_pipeline:
-  stages:
-    - model_validation
-    - optimization
-    - testing
-    - staging_deployment
-    - production_deployment
-    - monitoring
-  model_validation:
-    accuracy_threshold: 0.95
-    performance_baseline: required
-    security_scan: enabled
-  optimization:
-    frameworks:
-      - llama_cpp
-      - openvino
-      - microsoft_olive
-    validation:
-      cross_validation: enabled
-      performance_comparison: required
-  testing:
-    unit_tests: comprehensive
-    integration_tests: full_pipeline
-    load_tests: production_scale
-    security_tests: comprehensive
-  deployment:
-    strategy: blue_green
-    traffic_ramping: gradual
-    rollback: automatic
-    monitoring: real_time
-"""
 IOS = """\
   packaging:
     mobile_deployment:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import MISSION
 
 from gatekeeper.config.limits import limits
 from gatekeeper.config.load import Loaded, load
@@ -19,39 +20,6 @@ from gatekeeper.config.types import Document
 from gatekeeper.errors import ConfigError, ExitCode, UsageError
 from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.gates._base import gate
-
-MISSION = """\
-edge_ai_pipeline:
-  stages:
-    - model_validation
-    - optimization
-    - testing
-    - staging_deployment
-    - production_deployment
-    - monitoring
-  model_validation:
-    accuracy_threshold: 0.95
-    performance_baseline: required
-    security_scan: enabled
-  optimization:
-    frameworks:
-      - llama_cpp
-      - openvino
-      - microsoft_olive
-    validation:
-      cross_validation: enabled
-      performance_comparison: required
-  testing:
-    unit_tests: comprehensive
-    integration_tests: full_pipeline
-    load_tests: production_scale
-    security_tests: comprehensive
-  deployment:
-    strategy: blue_green
-    traffic_ramping: gradual
-    rollback: automatic
-    monitoring: real_time
-"""
 
 PACKAGING = """\
   packaging:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import REPOSITORY
+from support import MISSION
 from tiny_llm import TEXT, write_llama
 
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
@@ -84,18 +84,11 @@ def test_the_report_speaks_of_tokens(report: dict[str, Any]) -> None:
     assert "same top token" in text
 
 
-def mission() -> str:
-    """The mission's own pipeline text, as the schema's tests keep it."""
-    from config.test_config_load import MISSION
-
-    return str(MISSION)
-
-
 def test_the_missions_file_runs_on_a_language_model(gatekeeper: Any, tmp_path: Path) -> None:
     """It names no model and no data: three legs run, and what cannot be judged without data is said."""
     model = write_llama(tmp_path / "model")
     file = tmp_path / "edge_ai_pipeline.yaml"
-    file.write_text(mission())
+    file.write_text(MISSION)
     run = gatekeeper("run", file, "--model", model)
     assert run.returncode == 4, run.stdout + run.stderr
     found = json.loads((tmp_path / "gatekeeper-report/report.json").read_text())
