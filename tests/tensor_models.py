@@ -168,6 +168,19 @@ def attention() -> Model:
     return Model(nodes, (5, 32), {"wq": weight(32, 32), "wk": weight(32, 32)})
 
 
+def encoder() -> Model:
+    """Attention, what it adds to, and a layer norm: two of these are one operator in ONNX Runtime."""
+    made = attention()
+    nodes = [n for n in made.proto.graph.node if n.output[0] != "y"]
+    nodes += [
+        node("MatMul", ["p", "x"], ["a"]),
+        node("Add", ["x", "a"], ["b"]),
+        node("LayerNormalization", ["b", "scale", "shift"], ["y"], axis=-1, epsilon=1e-5),
+    ]
+    weights = {"wq": weight(32, 32), "wk": weight(32, 32), "scale": 1 + weight(32), "shift": weight(32)}
+    return Model(nodes, (5, 32), weights)
+
+
 def parameterless() -> Model:
     return Model([node("Relu", ["x"], ["y"])], (64,), {})
 
@@ -192,6 +205,7 @@ MODELS = {
     "opset 22": lambda: single(22),
     "branches": branches,
     "attention": attention,
+    "encoder": encoder,
     "parameterless": parameterless,
 }
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -183,7 +184,8 @@ def _not_opened(device: str, error: Exception) -> NotMeasured:
 @contextmanager
 def silent() -> Iterator[None]:
     """Keep what a library prints out of the worker's log, where only what explains a crash should be."""
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         yield
 
 
