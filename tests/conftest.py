@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for what tests run in this process; workers report to nobody anyway
 
 
 @pytest.fixture(scope="session", autouse=True)

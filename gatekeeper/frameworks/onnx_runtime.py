@@ -1,14 +1,14 @@
-"""ONNX Runtime: the reference runtime of ONNX models, and its own quantizers."""
+"""ONNX Runtime: the reference runtime of ONNX models, its own quantizers, and onnxruntime-genai for language models."""
 
 from __future__ import annotations
 
 import tempfile
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks._base import OptimizeJob
+from gatekeeper.frameworks import _genai
+from gatekeeper.frameworks._base import ORIGINAL, Needs, OptimizeJob
 
 if TYPE_CHECKING:
     import onnx
@@ -17,26 +17,43 @@ if TYPE_CHECKING:
 
 EXTRA = "onnx-runtime"
 REQUIRES = ("onnxruntime", "onnx", "onnx-ir", "numpy")
+NEEDS = {"huggingface": Needs("onnx-runtime-llm", _genai.PACKAGES)}
+CONVERTS = ("huggingface",)
 
 TECHNIQUES = {
     "graph_optimized": "constant folding and operator fusion done ahead of time; same numbers, shorter load",
     "fp16": "weights and arithmetic in half precision; inputs and outputs stay as they are",
     "int8_dynamic": "8-bit weights, activations quantized while running; no calibration set",
     "int8_static": "8-bit weights and activations (QDQ, per channel), scales from the calibration set",
-    "int4_weight_only": "4-bit weights in blocks of 32, for the constant matrices of MatMul",
+    "int8_weight_only": "8-bit weights in blocks of 32, for the constant matrices of MatMul, multiplied in 8 bits",
+    "int4_weight_only": "as int8_weight_only, with 4-bit weights",
+    "int4_mixed": "as int4_weight_only, scales searched for (k-quant) and the last layer and the most sensitive of the others "
+    "in 8 bits; language models only",
+}
+
+# Of language models: precision and options of onnxruntime-genai's model builder. Its quantizer's defaults are those of
+# `_weight_only` below: symmetric, blocks of 32, accuracy_level 4 on a CPU.
+_BUILT: dict[str, tuple[str, dict[str, str]]] = {
+    "fp16": ("fp16", {}),
+    "int8_weight_only": ("int8", {}),
+    "int4_weight_only": ("int4", {}),
+    "int4_mixed": ("int4", {"algo_config": "k_quant_mixed"}),
 }
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _DYNAMIC = {"MatMul", "Gemm", "Conv", "LSTM", "Attention", "Gather"}
 _STATIC = {"MatMul", "Gemm", "Conv", "ConvTranspose", "Gather"}
-_PER_CHANNEL_OPSET = 13  # before it, DequantizeLinear has no axis
+PER_CHANNEL_OPSET = 13
+"""Before it, DequantizeLinear has no axis: a model that is `too_old` for scales per channel."""
+STATIC_OPTIONS = {"QDQDisableWeightAdjustForInt32Bias": True}
+"""The adjustment assumes a bias of shape [n]; exporters also write [1, n], which it cannot index."""
 _PROTOBUF_LIMIT = 1_900_000_000  # a protobuf message ends at 2 GiB; above this, weights go to a second file
 
 
 def supports(model_format: str, device: str) -> str | None:
     """None, or why ONNX Runtime cannot run this format on this device."""
-    if model_format != "onnx":
-        return f"ONNX Runtime reads .onnx, not {model_format}"
+    if model_format not in ("onnx", *CONVERTS):
+        return f"ONNX Runtime takes .onnx and Hugging Face folders, not {model_format}"
     if device not in _PROVIDERS:
         return f"this version drives ONNX Runtime on {' and '.join(_PROVIDERS)}, not on {device}"
     return None
@@ -44,6 +61,8 @@ def supports(model_format: str, device: str) -> str | None:
 
 def defaults(model_format: str, device: str) -> tuple[str, ...]:
     """Techniques worth trying on a device."""
+    if model_format in CONVERTS:
+        return ("fp16", "int4_weight_only") if device == "cuda" else ("int8_dynamic", "int8_weight_only", "int4_weight_only")
     if device == "cuda":
         return ("graph_optimized", "fp16")
     return ("int8_dynamic", "int8_static", "int4_weight_only")
@@ -51,12 +70,17 @@ def defaults(model_format: str, device: str) -> tuple[str, ...]:
 
 def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
     """None, or why the technique cannot change this model."""
+    if model.text:
+        other = f"it is for other models than those that write text; for them there are {', '.join(_BUILT)} and int8_dynamic"
+        return _genai.refuses(model) or (None if technique in (*_BUILT, "int8_dynamic") else other)
+    if technique == "int4_mixed":
+        return "it is for language models in Hugging Face folders; use int4_weight_only"
     weighted = model.weighted_operators
     if technique == "graph_optimized":
         return None
     if model.quantized:
         return "the model is already quantized; start from the floating-point export"
-    if technique == "int4_weight_only":
+    if technique.endswith("weight_only"):
         if "MatMul" not in weighted:
             has = ", ".join(weighted) or "no weights"
             return f"it quantizes constant matrices of MatMul, and the model has none (it has {has})"
@@ -75,15 +99,42 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
 
 
 def optimize(job: OptimizeJob) -> None:
-    """Write the artifact to the folder `job.destination`, as model.onnx."""
-    make = {
-        "graph_optimized": _graph_optimized,
-        "fp16": _fp16,
-        "int8_dynamic": _int8_dynamic,
-        "int8_static": _int8_static,
-        "int4_weight_only": _int4_weight_only,
-    }[job.technique]
+    """Write the artifact to the folder `job.destination`: model.onnx, and what onnxruntime-genai needs to run it as text."""
+    if job.original or job.technique == ORIGINAL:
+        make = {ORIGINAL: _original, "int8_dynamic": _int8_dynamic_text}.get(job.technique, _built)
+    else:
+        make = {
+            "graph_optimized": _graph_optimized,
+            "fp16": _fp16,
+            "int8_dynamic": _int8_dynamic,
+            "int8_static": _int8_static,
+            "int8_weight_only": _weight_only,
+            "int4_weight_only": _weight_only,
+        }[job.technique]
     make(job, job.destination / "model.onnx")
+
+
+def _original(job: OptimizeJob, target: Path) -> None:
+    _genai.build(job, "fp32")
+
+
+def _built(job: OptimizeJob, target: Path) -> None:
+    precision, options = _BUILT[job.technique]
+    if precision == "fp16" and job.device == "cpu":
+        raise NotMeasured("unsupported", "language models in FP16 are for cuda. Leave fp16 out on a CPU.")
+    _genai.build(job, precision, **options)
+    if precision != "fp16":
+        _check_quantized(target)
+
+
+def _int8_dynamic_text(job: OptimizeJob, target: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    assert job.original
+    _genai.copy_beside(job.original, job.destination)
+    # Not prepared as other models are: shape inference does not know the builder's operators, and there is nothing to fold.
+    quantize_dynamic(job.original / "model.onnx", target, weight_type=QuantType.QInt8, use_external_data_format=True)
+    _check_quantized(target)
 
 
 def _graph_optimized(job: OptimizeJob, target: Path) -> None:
@@ -116,18 +167,34 @@ def _int8_dynamic(job: OptimizeJob, target: Path) -> None:
     _check_quantized(target)
 
 
+class Batches:
+    """The calibration set as feeds, in the batch that the model fixes; one example a feed where it fixes none."""
+
+    def __init__(self, job: OptimizeJob):
+        from gatekeeper.evaluate.prepared import PreparedDataset
+
+        if job.calibration is None:
+            raise NotMeasured("data", f"{job.technique} needs `dataset.calibration`. Name a calibration set.")
+        self._dataset, self._size = PreparedDataset(job.calibration), _assessed(job).fixed_batch or 1
+        if not len(self):
+            raise NotMeasured("data", f"the calibration set has fewer examples than the model's batch of {self._size}. Add some.")
+
+    def __len__(self) -> int:
+        return self._dataset.contents.examples // self._size  # a last, smaller batch does not fit a model that fixes it
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        import numpy as np
+
+        if index >= len(self):
+            raise IndexError(index)
+        start = index * self._size
+        return {name: np.array(array[start : start + self._size]) for name, array in self._dataset.inputs.items()}
+
+
 def _int8_static(job: OptimizeJob, target: Path) -> None:
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-    from gatekeeper.evaluate.prepared import PreparedDataset
-
-    if job.calibration is None:
-        raise NotMeasured("data", "int8_static needs `dataset.calibration`. Name a calibration set.")
-    dataset, batch = PreparedDataset(job.calibration), _assessed(job).fixed_batch or 1
-    whole = dataset.contents.examples // batch
-    if not whole:
-        raise NotMeasured("data", f"the calibration set has fewer examples than the model's batch of {batch}. Add some.")
-    examples = islice(dataset.feeds(batch), whole)  # a last, smaller batch does not fit a model that fixes it
+    examples = iter(Batches(job))
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def get_next(self) -> dict[str, Any] | None:
@@ -135,7 +202,7 @@ def _int8_static(job: OptimizeJob, target: Path) -> None:
 
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         quantize_static(
-            _with_opset(_shape_inferred(job, Path(folder)), _PER_CHANNEL_OPSET),
+            _renewed(_shape_inferred(job, Path(folder))),
             target,
             Reader(),
             quant_format=QuantFormat.QDQ,
@@ -145,26 +212,26 @@ def _int8_static(job: OptimizeJob, target: Path) -> None:
             # Without VNNI, pairs of 8-bit products are added in 16 bits and saturate; 7-bit weights cannot.
             reduce_range=not job.vnni,
             use_external_data_format=_large(job),
-            # The adjustment assumes a bias of shape [n]; exporters also write [1, n], which it cannot index.
-            extra_options={"QDQDisableWeightAdjustForInt32Bias": True},
+            extra_options=STATIC_OPTIONS,
         )
     _check_quantized(target)
 
 
-def _int4_weight_only(job: OptimizeJob, target: Path) -> None:
-    _save(_four_bits(job.source), target)
+def _weight_only(job: OptimizeJob, target: Path) -> None:
+    bits = 4 if job.technique.startswith("int4") else 8
+    _save(_quantized(job.source, bits), target)
     if not _is_quantized(target):  # its matrices may be computed from constants: fold those first
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            _save(_four_bits(_shape_inferred(job, Path(folder))), target)
+            _save(_quantized(_shape_inferred(job, Path(folder)), bits), target)
     _check_quantized(target)
 
 
-def _four_bits(source: Path) -> onnx.ModelProto:
+def _quantized(source: Path, bits: int) -> onnx.ModelProto:
     import onnx
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-    # accuracy_level 4: products in 8 bits, which is what makes 4-bit weights fast on a CPU.
-    quantizer = MatMulNBitsQuantizer(onnx.load(str(source)), bits=4, block_size=32, is_symmetric=True, accuracy_level=4)
+    # accuracy_level 4: products in 8 bits, which is what makes such weights fast on a CPU.
+    quantizer = MatMulNBitsQuantizer(onnx.load(str(source)), bits=bits, block_size=32, is_symmetric=True, accuracy_level=4)
     quantizer.process()
     made: onnx.ModelProto = quantizer.model.model
     return made
@@ -194,14 +261,20 @@ def _shape_inferred(job: OptimizeJob, folder: Path) -> Path:
     return prepared
 
 
-def _with_opset(model: Path, least: int) -> Path:
-    """The model, converted up where its operators are older than `least`."""
+def _renewed(model: Path) -> Path:
+    """The model, converted up where its operators are too old."""
     import onnx
 
-    loaded = onnx.load(str(model))
-    if max((o.version for o in loaded.opset_import if o.domain in ("", "ai.onnx")), default=least) < least:
-        _save(onnx.version_converter.convert_version(loaded, least), model)
+    if too_old(model):
+        _save(onnx.version_converter.convert_version(onnx.load(str(model)), PER_CHANNEL_OPSET), model)
     return model
+
+
+def too_old(model: Path) -> bool:
+    """Whether the model's operators are from before PER_CHANNEL_OPSET."""
+    from gatekeeper.models.formats.onnx import inspect
+
+    return inspect(model).opset.get("ai.onnx", PER_CHANNEL_OPSET) < PER_CHANNEL_OPSET
 
 
 def _assessed(job: OptimizeJob) -> Assessment:
@@ -247,6 +320,7 @@ class OrtSession:
             raise NotMeasured("model", f"ONNX Runtime cannot load the model: {_first_line(error)}") from error
         if provider not in self._session.get_providers():
             raise NotMeasured("unsupported", f"ONNX Runtime fell back from {provider} to the CPU. Check the GPU driver.")
+        self.ran_on = provider
         self.inputs = tuple(i.name for i in self._session.get_inputs())
         self.outputs = tuple(o.name for o in self._session.get_outputs())
 
@@ -255,8 +329,10 @@ class OrtSession:
         return self._session.run(None, feed)  # type: ignore[no-any-return]
 
 
-def open_session(path: Path, threads: int, device: str) -> OrtSession:
+def open_session(path: Path, threads: int, device: str) -> OrtSession | _genai.GenaiSession:
     """Load `path`, a model file or the folder `optimize` wrote."""
+    if (path / _genai.CONFIG).is_file():
+        return _genai.GenaiSession(path, threads, device)
     return OrtSession(path / "model.onnx" if path.is_dir() else path, threads, device)
 
 

@@ -8,208 +8,16 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from tensor_models import EXAMPLES, MODELS, Model, distance, gemm, mlp, save
 
+from gatekeeper import protocol
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepared import write_prepared
 from gatekeeper.frameworks._base import OptimizeJob, framework
 from gatekeeper.frameworks.onnx_runtime import TECHNIQUES, defaults, open_session, optimize, refuses, supports
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.hardware.selection import TARGETS, hardware
+from gatekeeper.measure.isolate import Worker
 from gatekeeper.models.formats.onnx import inspect
-
-node = helper.make_node
-EXAMPLES = 16
-
-
-class Model:
-    """An ONNX model and examples for its one input, x."""
-
-    def __init__(
-        self,
-        nodes: list[onnx.NodeProto],
-        shape: tuple[int, ...],
-        weights: dict[str, np.ndarray],
-        dtype: type = np.float32,
-        opset: int = 17,
-        examples: np.ndarray | None = None,
-    ):
-        kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        out = helper.np_dtype_to_tensor_dtype(np.dtype(np.float32 if dtype is np.int64 else dtype))
-        graph = helper.make_graph(
-            nodes,
-            "g",
-            [helper.make_tensor_value_info("x", kind, ["n", *shape])],
-            [helper.make_tensor_value_info("y", out, None)],
-            [numpy_helper.from_array(array, name) for name, array in weights.items()],
-        )
-        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-        self.proto = onnx.shape_inference.infer_shapes(made)
-        del self.proto.graph.value_info[:]
-        onnx.checker.check_model(self.proto)
-        random = np.random.default_rng(1)
-        self.examples = random.standard_normal((EXAMPLES, *shape)).astype(dtype) if examples is None else examples
-
-
-def weight(*shape: int, scale: float = 0.1, dtype: type = np.float32) -> np.ndarray:
-    return (np.random.default_rng(sum(shape)).standard_normal(shape) * scale).astype(dtype)
-
-
-def mlp(bias: tuple[int, ...] = (256,)) -> Model:
-    nodes = [
-        node("MatMul", ["x", "w0"], ["a"]),
-        node("Add", ["a", "b0"], ["b"]),
-        node("Relu", ["b"], ["c"]),
-        node("MatMul", ["c", "w1"], ["y"]),
-    ]
-    return Model(nodes, (64,), {"w0": weight(64, 256), "b0": weight(*bias), "w1": weight(256, 10)})
-
-
-def gemm(bias: tuple[int, ...] = (256,)) -> Model:
-    nodes = [
-        node("Gemm", ["x", "w0", "b0"], ["b"]),
-        node("Relu", ["b"], ["c"]),
-        node("Gemm", ["c", "w1", "b1"], ["y"], transB=1),
-    ]
-    weights = {"w0": weight(64, 256), "b0": weight(*bias), "w1": weight(10, 256), "b1": weight(10)}
-    return Model(nodes, (64,), weights)
-
-
-def cnn() -> Model:
-    nodes = [
-        node("Conv", ["x", "k", "kb"], ["a"], kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2]),
-        node("Relu", ["a"], ["b"]),
-        node("Flatten", ["b"], ["c"]),
-        node("Gemm", ["c", "w", "wb"], ["y"]),
-    ]
-    weights = {"k": weight(8, 3, 3, 3, scale=0.3), "kb": weight(8), "w": weight(8 * 64, 10), "wb": weight(10)}
-    return Model(nodes, (3, 16, 16), weights)
-
-
-def recurrent(operator: str, gates: int) -> Model:
-    nodes = [
-        node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
-        node(operator, ["t", "w", "r"], ["o", "h"], hidden_size=8),
-        node("Squeeze", ["h", "axis"], ["y"]),
-    ]
-    weights = {"w": weight(1, gates * 8, 4), "r": weight(1, gates * 8, 8), "axis": np.array([0], np.int64)}
-    return Model(nodes, (5, 4), weights)
-
-
-def conv_transpose() -> Model:
-    return Model([node("ConvTranspose", ["x", "k"], ["y"], kernel_shape=[3, 3])], (3, 8, 8), {"k": weight(3, 16, 3, 3)})
-
-
-def embedding() -> Model:
-    nodes = [node("Gather", ["table", "x"], ["e"]), node("ReduceMean", ["e"], ["y"], axes=[1], keepdims=0)]
-    ids = np.random.default_rng(2).integers(0, 100, (EXAMPLES, 6))
-    return Model(nodes, (6,), {"table": weight(100, 32)}, np.int64, examples=ids)
-
-
-def shape_arithmetic() -> Model:
-    nodes = [
-        node("Shape", ["x"], ["s"]),
-        node("Gather", ["s", "one"], ["d"]),
-        node("Cast", ["d"], ["f"], to=TensorProto.FLOAT),
-        node("Mul", ["x", "scale"], ["m"]),
-        node("Add", ["m", "f"], ["y"]),
-    ]
-    return Model(nodes, (64,), {"scale": weight(64), "one": np.array(1, np.int64)})
-
-
-def constant_node() -> Model:
-    nodes = [
-        node("Constant", [], ["w"], value=numpy_helper.from_array(weight(64, 32), "w")),
-        node("MatMul", ["x", "w"], ["y"]),
-    ]
-    return Model(nodes, (64,), {})
-
-
-def transposed_weight() -> Model:
-    return Model([node("Transpose", ["w"], ["t"], perm=[1, 0]), node("MatMul", ["x", "t"], ["y"])], (64,), {"w": weight(32, 64)})
-
-
-def vector_weight() -> Model:
-    return Model([node("MatMul", ["x", "w"], ["y"])], (64,), {"w": weight(64)})
-
-
-def batched_weight() -> Model:
-    return Model([node("MatMul", ["x", "w"], ["y"])], (4, 64), {"w": weight(1, 64, 32)})
-
-
-def half() -> Model:
-    return Model([node("MatMul", ["x", "w"], ["y"])], (64,), {"w": weight(64, 32, dtype=np.float16)}, np.float16)
-
-
-def double() -> Model:
-    return Model([node("MatMul", ["x", "w"], ["y"])], (64,), {"w": weight(64, 32, dtype=np.float64)}, np.float64)
-
-
-def single(opset: int) -> Model:
-    return Model([node("MatMul", ["x", "w"], ["y"])], (64,), {"w": weight(64, 32)}, opset=opset)
-
-
-def branches() -> Model:
-    def side(name: str) -> onnx.GraphProto:
-        kernel = numpy_helper.from_array(weight(64, 32), f"w{name}")
-        out = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 32])
-        return helper.make_graph([node("MatMul", ["x", f"w{name}"], [name])], name, [], [out], [kernel])
-
-    nodes = [
-        node("ReduceSum", ["x"], ["s"], keepdims=0),
-        node("Greater", ["s", "zero"], ["c"]),
-        node("If", ["c"], ["y"], then_branch=side("t"), else_branch=side("e")),
-    ]
-    return Model(nodes, (64,), {"zero": np.array(0, np.float32)})
-
-
-def attention() -> Model:
-    nodes = [
-        node("MatMul", ["x", "wq"], ["q"]),
-        node("MatMul", ["x", "wk"], ["k"]),
-        node("Transpose", ["k"], ["kt"], perm=[0, 2, 1]),
-        node("MatMul", ["q", "kt"], ["s"]),
-        node("Softmax", ["s"], ["p"]),
-        node("MatMul", ["p", "x"], ["y"]),
-    ]
-    return Model(nodes, (5, 32), {"wq": weight(32, 32), "wk": weight(32, 32)})
-
-
-def parameterless() -> Model:
-    return Model([node("Relu", ["x"], ["y"])], (64,), {})
-
-
-MODELS = {
-    "mlp": mlp,
-    "gemm": gemm,
-    "cnn": cnn,
-    "lstm": lambda: recurrent("LSTM", 4),
-    "gru": lambda: recurrent("GRU", 3),
-    "conv_transpose": conv_transpose,
-    "embedding": embedding,
-    "shape_arithmetic": shape_arithmetic,
-    "constant_node": constant_node,
-    "transposed_weight": transposed_weight,
-    "vector_weight": vector_weight,
-    "batched_weight": batched_weight,
-    "half": half,
-    "double": double,
-    "opset 9": lambda: single(9),
-    "opset 12": lambda: single(12),
-    "opset 22": lambda: single(22),
-    "branches": branches,
-    "attention": attention,
-    "parameterless": parameterless,
-}
-
-
-def save(model: Model, folder: Path) -> tuple[Path, Path]:
-    """The model file and a calibration folder."""
-    path, calibration = folder / "original.onnx", folder / "calibration"
-    onnx.save(model.proto, str(path))
-    calibration.mkdir()
-    write_prepared(calibration, {"x": model.examples}, None)
-    return path, calibration
 
 
 def make(path: Path, technique: str, calibration: Path | None, vnni: bool | None = None) -> Path:
@@ -235,19 +43,23 @@ def answer(path: Path, model: Model) -> Any:
     return found
 
 
-def distance(found: Any, expected: Any) -> float:
-    """Relative root mean square difference."""
-    return float(np.linalg.norm(found.astype(np.float64) - expected) / np.linalg.norm(expected.astype(np.float64)))
+CLOSE = {
+    "graph_optimized": 1e-5,
+    "fp16": 0.01,
+    "int8_dynamic": 0.1,
+    "int8_static": 0.1,
+    "int8_weight_only": 0.03,
+    "int4_weight_only": 0.3,
+}
 
 
-CLOSE = {"graph_optimized": 1e-5, "fp16": 0.01, "int8_dynamic": 0.1, "int8_static": 0.1, "int4_weight_only": 0.3}
+def test_every_technique_has_a_tolerance_here_or_is_for_text(tmp_path: Path) -> None:
+    assert set(CLOSE) == set(TECHNIQUES) - {"int4_mixed"}
+    path, _ = save(mlp(), tmp_path)
+    assert "language models" in (refuses("int4_mixed", inspect(path), calibrated=True) or "")
 
 
-def test_every_technique_has_a_tolerance_here() -> None:
-    assert set(CLOSE) == set(TECHNIQUES)
-
-
-@pytest.mark.parametrize("technique", TECHNIQUES)
+@pytest.mark.parametrize("technique", CLOSE)
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_a_technique_stays_close_to_the_original(tmp_path: Path, name: str, technique: str) -> None:
     model = MODELS[name]()
@@ -265,7 +77,7 @@ def test_a_technique_stays_close_to_the_original(tmp_path: Path, name: str, tech
 REFUSED_ON_PURPOSE = {("shape_arithmetic", "int8_static"), ("vector_weight", "int8_dynamic"), ("vector_weight", "int8_static")}
 
 
-@pytest.mark.parametrize("technique", TECHNIQUES)
+@pytest.mark.parametrize("technique", CLOSE)
 @pytest.mark.parametrize("name", MODELS)
 def test_what_is_refused_would_change_nothing_and_the_rest_works(tmp_path: Path, name: str, technique: str) -> None:
     model = MODELS[name]()
@@ -288,7 +100,7 @@ def test_what_is_refused_would_change_nothing_and_the_rest_works(tmp_path: Path,
     assert made.weights == assessment.weights, f"refused because {refused}, and yet it works"
 
 
-@pytest.mark.parametrize("technique", ["fp16", "graph_optimized", "int8_dynamic", "int8_static", "int4_weight_only"])
+@pytest.mark.parametrize("technique", CLOSE)
 def test_a_quantized_model_is_not_quantized_again(tmp_path: Path, technique: str) -> None:
     model = mlp()
     path, calibration = save(model, tmp_path)
@@ -312,7 +124,7 @@ def test_static_quantization_takes_a_bias_of_shape_1_n(tmp_path: Path, make_mode
 def test_the_artifact_needs_nothing_outside_its_folder(tmp_path: Path) -> None:
     model = mlp()
     path, calibration = save(model, tmp_path)
-    folders = [make(path, technique, calibration) for technique in TECHNIQUES]
+    folders = [make(path, technique, calibration) for technique in CLOSE]
     before = path.read_bytes()
     path.unlink()
     for folder in folders:
@@ -324,7 +136,7 @@ def test_the_artifact_needs_nothing_outside_its_folder(tmp_path: Path) -> None:
 def test_making_twice_gives_the_same_numbers(tmp_path: Path) -> None:
     model = mlp()
     path, calibration = save(model, tmp_path)
-    for technique in TECHNIQUES:
+    for technique in CLOSE:
         first = answer(make(path, technique, calibration), model)
         (path.parent / technique).rename(path.parent / f"{technique}-first")
         assert np.array_equal(first, answer(make(path, technique, calibration), model))
@@ -335,7 +147,7 @@ def test_a_model_with_external_weights_is_optimized(tmp_path: Path) -> None:
     path, calibration = save(model, tmp_path)
     original = answer(path, model)
     onnx.save(model.proto, str(path), save_as_external_data=True, location="original.onnx.data", size_threshold=0)
-    for technique in TECHNIQUES:
+    for technique in CLOSE:
         assert distance(answer(make(path, technique, calibration), model), original) < CLOSE[technique]
 
 
@@ -364,7 +176,7 @@ def test_static_quantization_without_calibration_is_refused(tmp_path: Path) -> N
     assert caught.value.kind == "data"
 
 
-@pytest.mark.parametrize("technique", [t for t in TECHNIQUES if t != "int8_static"])
+@pytest.mark.parametrize("technique", [t for t in CLOSE if t != "int8_static"])
 def test_the_others_need_no_calibration(tmp_path: Path, technique: str) -> None:
     model = mlp()
     path, _ = save(model, tmp_path)
@@ -409,6 +221,29 @@ def test_a_session_has_the_models_own_names(tmp_path: Path) -> None:
     path, _ = save(mlp(), tmp_path)
     session = open_session(path, 2, "cpu")
     assert (session.inputs, session.outputs) == (("x",), ("y",))
+    assert session.ran_on == "CPUExecutionProvider"
+
+
+def test_a_worker_reports_to_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime would leave an identity in the home folder, and send it."""
+    path, _ = save(mlp(), tmp_path)
+    home, made = tmp_path / "home", tmp_path / "made"
+    home.mkdir()
+    made.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
+    job = protocol.Optimize(
+        framework="onnx_runtime",
+        technique="graph_optimized",
+        source=str(path),
+        destination=str(made),
+        device="cpu",
+        vnni=False,
+        calibration=None,
+    )
+    with Worker(tmp_path, 2 << 30) as worker:
+        worker.ask(job, protocol.Done, 60.0)
+    assert list(home.rglob("*")) == []
 
 
 def test_the_module_is_the_registry_s() -> None:
