@@ -105,7 +105,7 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
         "  # Hardware the model must run on; each target is judged on its own.",
         "  targets:",
         "    - name: edge-cpu",
-        "      hardware: cpu    # intel_cpu, intel_gpu, nvidia_gpu, apple_silicon, arm_mobile, embedded_arm, edge_tpu",
+        "      hardware: cpu    # intel_auto, intel_cpu, intel_gpu, nvidia_gpu, apple_silicon, arm_mobile, embedded_arm, edge_tpu",
         "      runs_on: ubuntu-latest",
         "",
         "  optimization:",

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from gatekeeper.errors import NotMeasured
+
 
 class Contents(msgspec.Struct, frozen=True):
     """What lies in the folder: input names in order, the number of examples, whether there are labels."""
@@ -32,12 +34,23 @@ class PreparedDataset:
         }
         self.labels: Any = np.load(folder / "labels.npy") if self.contents.labelled else None
 
-    def feeds(self, batch_size: int) -> Iterator[dict[str, Any]]:
-        """Feeds of `batch_size` consecutive examples; the last one may be smaller."""
+    def whole_batches(self, size: int) -> int:
+        """How many batches of exactly `size` examples there are, for a model that fixes it; `NotMeasured` if none."""
+        if count := self.contents.examples // size:
+            return count
+        raise NotMeasured("data", f"the calibration set has fewer examples than the model's batch of {size}. Add some.")
+
+    def batch(self, index: int, size: int) -> dict[str, Any]:
+        """The feed of `size` consecutive examples that is number `index`; the last one may be smaller."""
         import numpy as np
 
-        for start in range(0, self.contents.examples, batch_size):
-            yield {name: np.ascontiguousarray(array[start : start + batch_size]) for name, array in self.inputs.items()}
+        start = index * size
+        return {name: np.ascontiguousarray(array[start : start + size]) for name, array in self.inputs.items()}
+
+    def feeds(self, batch_size: int) -> Iterator[dict[str, Any]]:
+        """Feeds of `batch_size` consecutive examples; the last one may be smaller."""
+        for index in range(-(-self.contents.examples // batch_size)):
+            yield self.batch(index, batch_size)
 
 
 def write_prepared(folder: Path, inputs: dict[str, Any], labels: Any) -> Contents:

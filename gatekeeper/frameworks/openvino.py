@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import threading
 from contextlib import redirect_stdout
@@ -11,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks._base import OptimizeJob
+from gatekeeper.frameworks import _openvino_text
+from gatekeeper.frameworks._base import ORIGINAL, TEXT_FORMATS, Needs, OptimizeJob, Session
+from gatekeeper.frameworks._openvino_device import DEVICES, compile_on, not_among_devices, ran_on, read, said, split_hint
 
 if TYPE_CHECKING:
     from gatekeeper.evaluate.prepared import PreparedDataset
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 EXTRA = "openvino"
 REQUIRES = ("openvino", "nncf", "numpy")
+CONVERTS = TEXT_FORMATS
+HINTS = ("throughput",)
+
+_TEXT = (*REQUIRES, "torch", "transformers", "safetensors", "tokenizers")
+NEEDS = {"huggingface": Needs("openvino-llm", _TEXT), "gguf": Needs("openvino-llm", (*_TEXT, "gguf"))}
 
 TECHNIQUES = {
     "fp16": "weights kept in half precision; the device chooses the arithmetic (FP32 on most CPUs)",
@@ -29,7 +35,6 @@ TECHNIQUES = {
     "calibration set (never the evaluation set) are those of the original",
 }
 
-_DEVICES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
 _FORMATS = ("onnx", "openvino_ir")
 # As ONNX and as OpenVINO name them.
 _MATRICES = {"MatMul", "Gemm"}
@@ -45,20 +50,25 @@ _AGREEMENT_DROP = 0.01
 
 def supports(model_format: str, device: str) -> str | None:
     """None, or why OpenVINO cannot run this format on this device."""
+    if model_format in TEXT_FORMATS:
+        return _openvino_text.supports(device)
     if model_format not in _FORMATS:
         return f"this version gives OpenVINO .onnx and .xml, not {model_format}"
-    if device not in _DEVICES:
-        return f"OpenVINO runs on {', '.join(_DEVICES)}, not on {device}"
-    return None
+    return not_among_devices(device.partition(":")[0])
 
 
 def defaults(model_format: str, device: str) -> tuple[str, ...]:
     """Techniques worth trying on a device."""
-    return ("int8_static", "int8_weight_only", "int4_weight_only") if device == "cpu" else ("fp16", "int8_static")
+    if model_format in TEXT_FORMATS:
+        return ("int8_weight_only", "int4_weight_only")
+    cpu = device.partition(":")[0] in ("cpu", "auto")
+    return ("int8_static", "int8_weight_only", "int4_weight_only") if cpu else ("fp16", "int8_static")
 
 
 def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
     """None, or why the technique cannot change this model."""
+    if model.text:
+        return _openvino_text.refuses(technique, model, model.text)
     if model.quantized:
         return "the model is already quantized; start from the floating-point export"
     if technique == "fp16":
@@ -77,14 +87,22 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
 
 
 def optimize(job: OptimizeJob) -> None:
-    """Write the artifact to the folder `job.destination`, as model.xml and model.bin."""
+    """Write the artifact to the folder `job.destination`: model.xml, or openvino_model.xml if it writes text, and its .bin."""
     import openvino
 
-    target = job.destination / "model.xml"
     with redirect_stdout(sys.stderr):  # NNCF draws progress bars and tables
-        model = _read(openvino.Core(), job.source)
+        if job.technique == ORIGINAL:
+            _openvino_text.write_original(job.source, job.destination)
+            return
+        text = job.original is not None
+        source = job.original / _openvino_text.MODEL if job.original else job.source
+        target = job.destination / (_openvino_text.MODEL if text else "model.xml")
+        model = read(openvino.Core(), source)
         half = job.technique == "fp16"
-        openvino.save_model(model if half else _quantized(job, model), target, compress_to_fp16=half)
+        made = model if half else _quantized(job, model)
+        if text:
+            _openvino_text.mark(made, job.technique)
+        openvino.save_model(made, target, compress_to_fp16=half)
     _check_changed(job.technique, target)
 
 
@@ -99,7 +117,7 @@ def _quantized(job: OptimizeJob, model: Any) -> Any:
     except RuntimeError as error:
         if "alloc" in str(error):
             raise  # out of memory says nothing of the model
-        raise NotMeasured("unsupported", f"NNCF cannot quantize the model: {_said(error)}") from error
+        raise NotMeasured("unsupported", f"NNCF cannot quantize the model: {said(error)}") from error
 
 
 def _by_nncf(job: OptimizeJob, model: Any) -> Any:
@@ -121,13 +139,14 @@ def _by_nncf(job: OptimizeJob, model: Any) -> Any:
     from gatekeeper.evaluate.prepared import PreparedDataset
     from gatekeeper.models.files import assess
 
-    batches = _Batches(PreparedDataset(job.calibration), model)
-    saturates = job.device == "cpu" and not job.vnni  # pairs of 8-bit products are added in 16 bits; 7-bit weights fit
+    assessment, device = assess(job.source), split_hint(job.device)[0]
+    batches = _Batches(PreparedDataset(job.calibration), assessment.fixed_batch or 1)
+    saturates = device in ("cpu", "auto") and not job.vnni  # pairs of 8-bit products are added in 16 bits; 7-bit weights fit
     settings = {
         "calibration_dataset": nncf.Dataset(batches.indices, batches.feed),
         "subset_size": len(batches.indices),
-        "target_device": nncf.TargetDevice[_DEVICES[job.device]],
-        "model_type": nncf.ModelType.TRANSFORMER if assess(job.source).architecture == "transformer" else None,
+        "target_device": nncf.TargetDevice["ANY" if device == "auto" else DEVICES[device]],
+        "model_type": nncf.ModelType.TRANSFORMER if assessment.architecture == "transformer" else None,
         "ignored_scope": nncf.IgnoredScope(types=_RECURRENT, validate=False),
     }
     advanced = nncf.AdvancedQuantizationParameters(
@@ -148,20 +167,15 @@ def _by_nncf(job: OptimizeJob, model: Any) -> Any:
 class _Batches:
     """The calibration set in the model's own batch size."""
 
-    def __init__(self, dataset: PreparedDataset, model: Any):
-        shapes = [port.partial_shape for port in model.inputs]
-        fixed = [s[0].get_length() for s in shapes if s.rank.is_static and len(s) and s[0].is_static]
-        self.inputs, self.size = dataset.inputs, fixed[0] if fixed else 1
-        self.indices = range(dataset.contents.examples // self.size)
-        if not self.indices:
-            raise NotMeasured("data", f"the calibration set has fewer examples than one batch of {self.size}. Add some.")
+    def __init__(self, dataset: PreparedDataset, size: int):
+        self.dataset, self.size = dataset, size
+        self.indices = range(dataset.whole_batches(size))
 
     def feed(self, index: int) -> dict[str, Any]:
-        """One batch."""
+        """One batch, in memory that may be written to, as OpenVINO wants it."""
         import numpy as np
 
-        start = index * self.size
-        return {name: np.array(array[start : start + self.size]) for name, array in self.inputs.items()}
+        return {name: np.array(array) for name, array in self.dataset.batch(index, self.size).items()}
 
 
 class _Agreement:
@@ -205,38 +219,30 @@ def _check_changed(technique: str, target: Path) -> None:
 
 
 class OpenVINOSession:
-    """One compiled model, tuned for latency, and one infer request for each thread that calls it."""
+    """One compiled model, and one infer request for each thread that calls it."""
 
     CONCURRENT: Literal[True] = True
 
     def __init__(self, path: Path, threads: int, device: str, original: bool):
         import openvino
 
-        if device not in _DEVICES:
-            raise NotMeasured("unsupported", f"{supports('onnx', device)}. Choose another target.")
-        wanted, core = _DEVICES[device], openvino.Core()
-        if not any(name.partition(".")[0] == wanted for name in core.available_devices):
-            raise NotMeasured(
-                "unsupported",
-                f"OpenVINO finds no {wanted} on this machine (it finds {', '.join(core.available_devices)}). "
-                f"Install the {wanted} driver, or use a CPU target.",
-            )
-        config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-        if device == "cpu":
-            config["INFERENCE_NUM_THREADS"] = threads
-        if original and device != "npu":  # NPUs compute in 16 bits; the others may, unless told not to
-            config["INFERENCE_PRECISION_HINT"] = "f32"
-        model = _read(core, path)
+        name, hint = split_hint(device)
+        core = openvino.Core()
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": hint}
+        if original and name != "npu":  # NPUs compute in 16 bits; the others may, unless told not to
+            settings["INFERENCE_PRECISION_HINT"] = "f32"
+        model = read(core, path)
         # Before compiling: that may merge an output with the tensor it copies, which has a name of its own.
         self.inputs, self.outputs = _names(model.inputs), _names(model.outputs)
-        try:
-            self._model = core.compile_model(model, wanted, config)
-        except Exception as error:
-            raise NotMeasured("unsupported", f"OpenVINO cannot compile the model for {wanted}: {_said(error)}") from error
-        check_device(self._model, wanted)
-        self._tensor = openvino.Tensor
+        self._model = compile_on(core, model, name, threads, settings)
+        self._tensor, self._threads = openvino.Tensor, threads
         self._requests = threading.local()
         self._lock = threading.Lock()
+
+    @property
+    def ran_on(self) -> str:
+        """The device, read back from OpenVINO; of AUTO, the one it has chosen."""
+        return ran_on(self._model, self._threads)
 
     def run(self, feed: dict[str, Any]) -> list[Any]:
         """Every output, for a feed of numpy arrays."""
@@ -251,39 +257,14 @@ class OpenVINOSession:
         return list(request.infer().values())
 
 
-def open_session(path: Path, threads: int, device: str) -> OpenVINOSession:
+def open_session(path: Path, threads: int, device: str) -> Session:
     """Load `path`: the user's model file, at full precision, or the folder `optimize` wrote, as OpenVINO runs it."""
+    if (path / _openvino_text.MODEL).is_file():
+        return _openvino_text.OpenVINOTextSession(path, threads, device)
     folder = path.is_dir()
     return OpenVINOSession(path / "model.xml" if folder else path, threads, device, original=not folder)
-
-
-def check_device(model: Any, wanted: str) -> None:
-    """`NotMeasured` unless the compiled model runs on the device that was asked for, and nowhere else."""
-    ran = [str(name).strip("()") for name in model.get_property("EXECUTION_DEVICES")]
-    if any(name.partition(".")[0] != wanted for name in ran):
-        raise NotMeasured("unsupported", f"OpenVINO fell back from {wanted} to {', '.join(ran)}. Check the {wanted} driver.")
-
-
-def _read(core: Any, path: Path) -> Any:
-    try:
-        return core.read_model(str(path))
-    except Exception as error:
-        text = str(error)
-        if operators := re.search(r"No conversion rule found for operations: (.*)", text):
-            raise NotMeasured(
-                "unsupported",
-                f"OpenVINO has no operator {operators[1].strip()}. Export the model without it, or leave openvino out.",
-            ) from error
-        raise NotMeasured("model", f"OpenVINO cannot load the model: {_said(error)}") from error
 
 
 def _names(ports: Any) -> tuple[str, ...]:
     """Tensor names; of several the first in the alphabet, as the inspector chooses."""
     return tuple(min(port.names, default=port.node.friendly_name) for port in ports)
-
-
-def _said(error: Exception) -> str:
-    """What an OpenVINO exception says, without the lines on where in its sources it was thrown."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    kept = [line for line in lines if line and not re.match(r"Exception from |Check '|FrontEnd API failed", line)]
-    return " ".join(kept or lines[:1])[:500] or type(error).__name__

@@ -14,7 +14,7 @@ class Hardware(Protocol):
     """The shape of a module in gatekeeper/hardware/targets."""
 
     DESCRIPTION: str
-    DEVICE: str  # what a session is opened on: cpu, cuda, gpu, metal, npu
+    DEVICE: str  # what a session is opened on: auto, cpu, cuda, gpu, metal, npu
     PRIMARY: str  # the framework to try first
     SECOND: str
     SPECIAL: str
@@ -37,7 +37,7 @@ def recommend(target: str, parameters: int, text: bool) -> tuple[str, str]:
     module = hardware(target)
     if target == "apple_silicon":
         return "apple_mlx", "Apple hardware: Metal and unified memory"
-    if target in ("intel_cpu", "intel_gpu"):
+    if target in ("intel_auto", "intel_cpu", "intel_gpu"):
         return "openvino", "Intel hardware: NNCF post-training int8"
     if parameters > LARGE_MODEL_PARAMETERS:
         return "microsoft_olive", f"more than {LARGE_MODEL_PARAMETERS // 10**9} billion parameters: enterprise tooling"

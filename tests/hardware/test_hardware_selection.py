@@ -27,14 +27,14 @@ MACHINES = {
     "riscv": dataclasses.replace(X86, arch="riscv64"),
 }
 STANDS_FOR = {
-    "x86": {"cpu", "intel_cpu"},
-    "x86 with nvidia": {"cpu", "intel_cpu", "nvidia_gpu"},
-    "x86 with intel gpu": {"cpu", "intel_cpu", "intel_gpu"},
-    "x86 with npu": {"cpu", "intel_cpu", "edge_tpu"},
+    "x86": {"cpu", "intel_auto", "intel_cpu"},
+    "x86 with nvidia": {"cpu", "intel_auto", "intel_cpu", "nvidia_gpu"},
+    "x86 with intel gpu": {"cpu", "intel_auto", "intel_cpu", "intel_gpu"},
+    "x86 with npu": {"cpu", "intel_auto", "intel_cpu", "edge_tpu"},
     "arm64 linux": {"cpu", "arm_mobile", "embedded_arm"},
     "arm32 board": {"cpu", "embedded_arm"},
     "apple": {"cpu", "arm_mobile", "embedded_arm", "apple_silicon"},
-    "old mac": {"cpu", "intel_cpu"},
+    "old mac": {"cpu", "intel_auto", "intel_cpu"},
     "riscv": {"cpu"},
 }
 
@@ -55,7 +55,7 @@ def test_every_target_fills_the_form(target: str) -> None:
     module = hardware(target)
     assert module.DESCRIPTION
     assert module.SPECIAL
-    assert module.DEVICE in {"cpu", "cuda", "gpu", "metal", "npu"}
+    assert module.DEVICE in {"auto", "cpu", "cuda", "gpu", "metal", "npu"}
     assert {module.PRIMARY, module.SECOND} <= set(FRAMEWORKS)
     assert module.PRIMARY != module.SECOND
 
@@ -82,6 +82,7 @@ def test_the_platform_matrix_is_the_mission_s(target: str, primary: str, second:
     [
         ("apple_silicon", 10**6, False, "apple_mlx"),
         ("apple_silicon", 10**12, True, "apple_mlx"),
+        ("intel_auto", 10**6, False, "openvino"),
         ("intel_cpu", 10**6, False, "openvino"),
         ("intel_gpu", 10**12, True, "openvino"),
         ("nvidia_gpu", 10**6, False, "microsoft_olive"),

@@ -17,7 +17,7 @@ from gatekeeper.cache import Cache
 from gatekeeper.measure.energy._base import Absent, Counter, Meter, Unreadable
 
 KIND = "measured"
-DEVICES = ("cpu", "gpu")  # "gpu" is Intel's, which is usually inside the package
+DEVICES = ("auto", "cpu", "gpu")  # "gpu" is Intel's, which is usually inside the package
 
 ROOT = Path("/sys/class/powercap")
 MIRROR_JOULES = 1.0  # two independent counters are never this near, two readings of one are

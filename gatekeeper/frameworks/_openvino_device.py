@@ -1,0 +1,101 @@
+"""What all of OpenVINO's sessions share: devices, reading and compiling a model, and what is said when one fails."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from gatekeeper.errors import NotMeasured
+
+DEVICES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU", "auto": "AUTO"}
+_HINTS = {"": "LATENCY", "latency": "LATENCY", "throughput": "THROUGHPUT"}
+
+
+def split_hint(device: str) -> tuple[str, str]:
+    """The device, and OpenVINO's performance hint for it: `cpu` asks for latency, `cpu:throughput` for throughput."""
+    name, _, hint = device.partition(":")
+    if name not in DEVICES:
+        raise NotMeasured("unsupported", f"{not_among_devices(name)}. Choose another target.")
+    if hint not in _HINTS:
+        raise NotMeasured("unsupported", f"OpenVINO has no performance hint '{hint}'. Use latency or throughput.")
+    return name, _HINTS[hint]
+
+
+def not_among_devices(device: str) -> str | None:
+    """None, or that OpenVINO does not know the device."""
+    return None if device in DEVICES else f"OpenVINO runs on {', '.join(DEVICES)}, not on {device}"
+
+
+def compile_on(core: Any, model: Any, device: str, threads: int, settings: dict[str, Any]) -> Any:
+    """The compiled model; `NotMeasured` if it does not run on `device` (a key of DEVICES), and only there."""
+    wanted = DEVICES[device]
+    config = dict(settings)
+    if device == "auto":
+        # Else AUTO answers from the CPU until the device it prefers is ready: latencies of two devices, and a state that
+        # does not move with them.
+        config["ENABLE_STARTUP_FALLBACK"] = False
+        config["DEVICE_PROPERTIES"] = {"CPU": {"INFERENCE_NUM_THREADS": threads}}
+    elif not any(name.partition(".")[0] == wanted for name in core.available_devices):
+        raise NotMeasured(
+            "unsupported",
+            f"OpenVINO finds no {wanted} on this machine (it finds {', '.join(core.available_devices)}). "
+            f"Install the {wanted} driver, or use a CPU target.",
+        )
+    if device == "cpu":
+        config["INFERENCE_NUM_THREADS"] = threads
+    try:
+        compiled = core.compile_model(model, wanted, config)
+    except Exception as error:
+        raise NotMeasured("unsupported", f"OpenVINO cannot compile the model for {wanted}: {said(error)}") from error
+    if device != "auto":
+        check_device(compiled, wanted)
+    return compiled
+
+
+def check_device(model: Any, wanted: str) -> None:
+    """`NotMeasured` unless the compiled model runs on the device that was asked for, and nowhere else."""
+    ran = execution_devices(model)
+    if any(name.partition(".")[0] != wanted for name in ran):
+        raise NotMeasured("unsupported", f"OpenVINO fell back from {wanted} to {', '.join(ran)}. Check the {wanted} driver.")
+
+
+def execution_devices(model: Any) -> list[str]:
+    """Devices the compiled model runs on now; OpenVINO puts one in brackets that only stands in for another."""
+    return [str(name).strip("()") for name in model.get_property("EXECUTION_DEVICES")]
+
+
+def ran_on(model: Any, threads: int) -> str:
+    """Where the compiled model runs, read back from it, and with how many threads where they are fewer than asked for."""
+    names = execution_devices(model)
+    if "CPU" not in names:
+        return ", ".join(names)
+    supported = model.get_property("SUPPORTED_PROPERTIES")
+    own = "INFERENCE_NUM_THREADS" in supported  # AUTO keeps them by device
+    used = model.get_property("INFERENCE_NUM_THREADS") if own else _of_cpu(model, "INFERENCE_NUM_THREADS")
+    return ", ".join(names) + (f", {used} of {threads} threads" if used != threads else "")
+
+
+def _of_cpu(model: Any, name: str) -> Any:
+    return model.get_property("DEVICE_PROPERTIES")["CPU"][name]
+
+
+def read(core: Any, path: Path) -> Any:
+    """The model in a file; `NotMeasured` with OpenVINO's reason if it cannot be read."""
+    try:
+        return core.read_model(str(path))
+    except Exception as error:
+        text = str(error)
+        if operators := re.search(r"No conversion rule found for operations: (.*)", text):
+            raise NotMeasured(
+                "unsupported",
+                f"OpenVINO has no operator {operators[1].strip()}. Export the model without it, or leave openvino out.",
+            ) from error
+        raise NotMeasured("model", f"OpenVINO cannot load the model: {said(error)}") from error
+
+
+def said(error: Exception) -> str:
+    """What an OpenVINO exception says, without the lines on where in its sources it was thrown."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    kept = [line for line in lines if line and not re.match(r"Exception from |Check '|FrontEnd API failed", line)]
+    return " ".join(kept or lines[:1])[:500] or type(error).__name__
