@@ -210,9 +210,7 @@ def test_every_text_technique_has_a_tolerance_here() -> None:
         assert set(defaults(model_format, "cpu")) <= set(TEXT_TECHNIQUES)
 
 
-def test_the_original_is_exact_and_variants_run_as_openvino_does_by_default(
-    llama: Made, variant: Callable[[str], Path]
-) -> None:
+def test_the_original_is_exact_and_variants_run_as_openvino_does_by_default(llama: Made, variant: Callable[[str], Path]) -> None:
     names = ("INFERENCE_PRECISION_HINT", "KV_CACHE_PRECISION", "DYNAMIC_QUANTIZATION_GROUP_SIZE")
     session: Any = open_session(llama[1], 1, "cpu")
     full = openvino.Type.f32
@@ -375,7 +373,9 @@ def _without(source: Path, target: Path, name: str) -> None:
     for field in reader.fields.values():
         if not field.name.startswith("GGUF.") and field.name != "general.architecture":
             kind = field.types[0]
-            writer.add_key_value(field.name, field.contents(), kind, field.types[-1] if kind is gguf.GGUFValueType.ARRAY else None)
+            writer.add_key_value(
+                field.name, field.contents(), kind, field.types[-1] if kind is gguf.GGUFValueType.ARRAY else None
+            )
     for tensor in reader.tensors:
         if tensor.name != name:
             writer.add_tensor(tensor.name, tensor.data)
