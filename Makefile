@@ -3,6 +3,7 @@
 # make bench  print the benchmarks' ratios
 # make lint   ruff and mypy
 PYTHON ?= python3
+TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -36,7 +37,9 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e ".[demo]"
 	touch $@
 
+# PyTorch first and by itself: what needs it later takes the build that is there, and not gigabytes for GPUs.
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q "$(TORCH)"
 	$(BIN)/python -m pip install -q -e ".[dev]"
 	touch $(VENV)/.demo $@
 
