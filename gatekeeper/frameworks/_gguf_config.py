@@ -121,6 +121,8 @@ class Rope:
     def of(cls, config: Config) -> Rope:
         """What config.json says: in `rope_parameters` since transformers 5, in `rope_theta` and `rope_scaling` before."""
         given = config.values.get("rope_parameters") or config.values.get("rope_scaling") or {}
+        if not isinstance(given, dict):
+            raise NotMeasured("model", f"the rope scaling of config.json is {given!r}, not an object. Correct it.")
         kind = str(given.get("rope_type") or given.get("type") or "default")
         kind = "longrope" if kind == "su" else kind
         if kind not in config.family.ropes:
@@ -134,6 +136,15 @@ class Rope:
             raise NotMeasured(
                 "unsupported", f"gatekeeper does not know {', '.join(unknown)} of rope scaling '{kind}'. {CONVERTER}"
             )
+        try:
+            return cls._scaled(kind, given, config)
+        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            raise NotMeasured(
+                "model", f"the rope scaling of config.json is incomplete or wrong: {error!r}. Correct it."
+            ) from error
+
+    @classmethod
+    def _scaled(cls, kind: str, given: dict[str, Any], config: Config) -> Rope:
         values = config.values
         part = float(_first(given.get("partial_rotary_factor"), values.get("partial_rotary_factor"), 1.0))
         if part != 1.0 and config.name != "phi3":
@@ -142,16 +153,9 @@ class Rope:
         plain = cls(kind, theta, int(config.head * part))
         if kind == "default":
             return plain
-        original = _first(
-            values.get("original_max_position_embeddings"), given.get("original_max_position_embeddings"),
-            values.get("max_position_embeddings"),
-        )  # fmt: skip
-        try:
-            return _SCALED[kind](plain, given, int(original), config)
-        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-            raise NotMeasured(
-                "model", f"the rope scaling of config.json is incomplete or wrong: {error!r}. Correct it."
-            ) from error
+        key = "original_max_position_embeddings"
+        original = int(_first(values.get(key), given.get(key), config.integer("max_position_embeddings")))
+        return _SCALED[kind](plain, given, original, config)
 
 
 _ROPE_KEYS = {

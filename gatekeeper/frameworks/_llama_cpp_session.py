@@ -6,6 +6,7 @@ The Python class over it copies every logit of every step into an array of its o
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import weakref
 from collections import deque
@@ -98,7 +99,7 @@ def _load(path: Path, device: str, vocab_only: bool = False) -> _Handles:
     if device == "cpu":
         params.devices = ctypes.cast(nothing, ctypes.c_void_p)  # else a build with Metal or CUDA still uses it for some work
     log.clear()
-    model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+    model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
         kind = "memory" if re.search(r"alloc|out of memory", log.said()) else "model"
         raise NotMeasured(kind, f"llama.cpp cannot load {path.name}: {log.said()}. Convert it again, or leave llama.cpp out.")

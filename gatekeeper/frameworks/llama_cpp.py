@@ -126,7 +126,7 @@ def _quantize(source: Path, target: Path, weights: str) -> None:
     params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_{_KINDS[weights].file_type}")
     params.nthread = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     log.clear()
-    if llama_cpp.llama_model_quantize(str(source).encode(), str(target).encode(), params):
+    if llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(target), params):
         said = log.said()
         if "alloc" in said:
             raise NotMeasured("memory", f"out of memory while quantizing to {weights}: {said}. Use a machine with more.")

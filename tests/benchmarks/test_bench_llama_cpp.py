@@ -1,6 +1,6 @@
 """Time per token gatekeeper reports / llama.cpp's own (`llama_perf_context`), same tokens, same process: 1.00 +- 0.03.
 
-llama.cpp's clock runs while it computes a token; gatekeeper's from one token to the next, which is from 0.016 ms more: most of
+llama.cpp's clock runs while it computes a token, gatekeeper's from one token to the next. That is 0.016 ms more at least: most of
 it in llama.cpp before it computes, 0.004 ms until the likeliest token is found and handed over.
 """
 

@@ -249,6 +249,8 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "yarn, mscale": ("llama", {"rope_parameters": YARN | {"mscale": 0.7}}, "does not know mscale of rope scaling 'yarn'"),
     "by layer": ("llama", {"rope_parameters": {"full_attention": LINEAR}}, "does not know full_attention of rope scaling"),
     "half a scaling": ("llama", {"rope_parameters": {"rope_type": "linear"}}, "incomplete or wrong: KeyError.'factor'"),
+    "no object": ("llama", {"rope_parameters": "linear"}, "'linear', not an object"),
+    "no number": ("llama", {"rope_parameters": {"rope_theta": "much"}}, "incomplete or wrong: ValueError"),
     "factors": ("phi3", {"rope_parameters": LONG["rope_parameters"] | {"long_factor": [1.0]}}, "need 32 values"),
     "part of a head": ("llama", {"partial_rotary_factor": 0.5}, "partial_rotary_factor 0.5"),
     "activation": ("llama", {"hidden_act": "gelu"}, "with silu, the model has gelu"),
