@@ -10,7 +10,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import ORIGINAL, REGISTRY, converts, needs
 from gatekeeper.hardware.machine import installed, this_machine
 from gatekeeper.models.files import digest, digest_files
-from gatekeeper.version import install_hint, version
+from gatekeeper.version import install_hint, required, version
 from gatekeeper.workspace import Workspace
 
 
@@ -26,12 +26,15 @@ class Made:
 
 
 def missing_packages(name: str, model_format: str) -> str | None:
-    """The command that installs what a framework lacks; None if nothing does."""
+    """What a framework lacks, or has in a version it does not work with, and the command that installs it; else None."""
     wanted = needs(name, model_format)
-    lacking = [package for package in wanted.packages if installed(package) is None]
-    if lacking:
-        return f"{', '.join(lacking)} not installed. {install_hint(wanted.extra)}"
-    return None
+    versions = {package: installed(package) for package in wanted.packages}
+    problems = [f"{package} is not installed" for package, found in versions.items() if found is None]
+    allowed = required(wanted.extra)
+    for package, found in versions.items():
+        if found and package in allowed and not allowed[package].contains(found, prereleases=True):
+            problems.append(f"{package} {found} is installed, and {allowed[package]} is needed")
+    return f"{', '.join(problems)}. {install_hint(wanted.extra)}" if problems else None
 
 
 def package_versions(name: str, model_format: str) -> dict[str, str]:
