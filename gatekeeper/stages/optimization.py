@@ -188,7 +188,7 @@ class _Leg:
         """Measure; an error concerns the whole leg."""
         space = self.context.space
         inputs = space.scratch / "inputs.npz"
-        self.meter = energy_meter(self.place.device, space.cache)
+        self.meter = energy_meter(self.place.device.partition(":")[0], space.cache)
         text = self.context.assessment.text is not None
         settings = space.settings(self.measure, inputs, self.place.threads, self.place.device, self.meter, text)
         arms = [Arm(c.planned.id, self.leg.framework, c.made.folder) for c in made if c.made]
