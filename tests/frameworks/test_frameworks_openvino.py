@@ -18,13 +18,14 @@ import pytest
 from jsonschema import Draft202012Validator
 from onnx import TensorProto, helper, numpy_helper
 from support import REPOSITORY, write_project
-from test_frameworks_onnx_runtime import MODELS, Model, branches, cnn, distance, mlp, save, weight
+from tensor_models import MODELS, Model, branches, cnn, distance, mlp, save, weight
 from test_frameworks_onnx_runtime import answer as ort_answer
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.prepared import write_prepared
 from gatekeeper.frameworks._base import OptimizeJob, framework
-from gatekeeper.frameworks.openvino import TECHNIQUES, check_device, defaults, open_session, optimize, refuses, supports
+from gatekeeper.frameworks._openvino_device import check_device
+from gatekeeper.frameworks.openvino import TECHNIQUES, defaults, open_session, optimize, refuses, supports
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.hardware.selection import TARGETS, hardware
 from gatekeeper.models.files import assess, digest_files
@@ -34,7 +35,7 @@ from gatekeeper.models.formats.openvino_ir import inspect as inspect_ir
 node = helper.make_node
 
 
-def make(path: Path, technique: str, calibration: Path | None, vnni: bool | None = None) -> Path:
+def make(path: Path, technique: str, calibration: Path | None, vnni: bool | None = None, device: str = "cpu") -> Path:
     """The folder of the artifact."""
     destination = path.parent / technique
     destination.mkdir()
@@ -43,7 +44,7 @@ def make(path: Path, technique: str, calibration: Path | None, vnni: bool | None
             source=path,
             destination=destination,
             technique=technique,
-            device="cpu",
+            device=device,
             vnni=this_machine().vnni if vnni is None else vnni,
             calibration=calibration,
         )
@@ -216,7 +217,7 @@ def test_calibration_comes_in_the_models_own_batches(tmp_path: Path) -> None:
     small.mkdir()
     write_prepared(small, {"x": model.examples[:3]}, None)
     shutil.rmtree(folder)
-    with pytest.raises(NotMeasured, match="fewer examples than one batch of 4") as caught:
+    with pytest.raises(NotMeasured, match="fewer examples than the model's batch of 4") as caught:
         make(path, "int8_static", small)
     assert caught.value.kind == "data"
 
@@ -277,8 +278,8 @@ def test_accuracy_control_keeps_the_answers(tmp_path: Path) -> None:
 def test_a_device_is_supported_or_there_is_a_reason(tmp_path: Path, device: str) -> None:
     path, _ = save(mlp(), tmp_path)
     reason = supports("onnx", device)
-    assert (reason is None) == (device in ("cpu", "gpu", "npu"))
-    if any(found.lower().startswith(device) for found in openvino.Core().available_devices):
+    assert (reason is None) == (device in ("auto", "cpu", "gpu", "npu"))
+    if device == "auto" or any(found.lower().startswith(device) for found in openvino.Core().available_devices):
         open_session(path, 1, device)
         return
     with pytest.raises(NotMeasured, match=f"finds no {device.upper()}|not on {device}") as caught:
@@ -297,12 +298,79 @@ def test_what_ran_elsewhere_is_not_measured(tmp_path: Path) -> None:
     assert caught.value.kind == "unsupported"
 
 
-@pytest.mark.parametrize("model_format", ["gguf", "huggingface"])
-def test_another_format_is_not_supported(model_format: str) -> None:
-    assert model_format in (supports(model_format, "cpu") or "")
+def test_another_format_is_not_supported() -> None:
+    assert "tflite" in (supports("tflite", "cpu") or "")
 
 
-@pytest.mark.parametrize("device", ["cpu", "gpu", "npu"])
+AUTO_PICKS = "CPU" if openvino.Core().available_devices == ["CPU"] else ""
+
+
+@pytest.mark.parametrize("technique", [None, "int8_static", "int8_weight_only"])
+def test_auto_runs_and_says_where(tmp_path: Path, technique: str | None) -> None:
+    path, calibration = save(model := mlp(), tmp_path)
+    artifact = make(path, technique, calibration, device="auto") if technique else path
+    session = open_session(artifact, 1, "auto")
+    [found] = session.run({session.inputs[0]: model.examples})
+    assert distance(found, ort_answer(path, model)) < (CLOSE[technique] if technique else 1e-5)
+    assert session.ran_on.startswith(AUTO_PICKS) and session.ran_on
+    properties = session._model.get_property("DEVICE_PROPERTIES")
+    if AUTO_PICKS:
+        assert properties["CPU"]["INFERENCE_NUM_THREADS"] == 1
+        assert (properties["CPU"]["INFERENCE_PRECISION_HINT"] == openvino.Type.f32) >= (technique is None)
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+@pytest.mark.parametrize("hint", ["", ":latency", ":throughput"])
+def test_a_performance_hint_is_honoured(tmp_path: Path, device: str, hint: str) -> None:
+    path, _ = save(model := mlp(), tmp_path)
+    session = open_session(path, 1, device + hint)
+    wanted = "THROUGHPUT" if hint == ":throughput" else "LATENCY"
+    assert str(session._model.get_property("PERFORMANCE_HINT")).rpartition(".")[2] == wanted
+    assert distance(session.run({"x": model.examples})[0], ort_answer(path, model)) < 1e-5
+    assert session.ran_on
+
+
+def test_the_throughput_hint_runs_several_requests_at_once(tmp_path: Path) -> None:
+    if this_machine().cores < 2:
+        pytest.skip("this machine has one core")
+    path, _ = save(mlp(), tmp_path)
+    streams = {
+        hint: open_session(path, 2, f"cpu:{hint}")._model.get_property("NUM_STREAMS") for hint in ("latency", "throughput")
+    }
+    assert streams["latency"] == 1 < streams["throughput"]
+
+
+@pytest.mark.parametrize("device", ["cpu:throughput", "auto:throughput"])
+def test_a_hint_changes_nothing_about_what_is_made(tmp_path: Path, device: str) -> None:
+    path, calibration = save(model := mlp(), tmp_path)
+    assert supports("onnx", device) is None
+    assert defaults("onnx", device) == defaults("onnx", "cpu")
+    made = make(path, "int8_static", calibration, vnni=False, device=device)
+    found = answer(made, model)
+    shutil.rmtree(made)
+    assert np.array_equal(found, answer(make(path, "int8_static", calibration, vnni=False), model))
+
+
+@pytest.mark.parametrize(("device", "reason"), [("cpu:power", "no performance hint 'power'"), ("tpu:throughput", "not on tpu")])
+def test_an_unknown_hint_is_not_measured(tmp_path: Path, device: str, reason: str) -> None:
+    path, _ = save(mlp(), tmp_path)
+    with pytest.raises(NotMeasured, match=reason) as caught:
+        open_session(path, 1, device)
+    assert caught.value.kind == "unsupported"
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_fewer_threads_than_asked_for_are_declared(tmp_path: Path, device: str) -> None:
+    """OpenVINO takes no more than there are cores, and says nothing."""
+    if not AUTO_PICKS and device == "auto":
+        pytest.skip("AUTO has more than the CPU to choose from")
+    path, _ = save(mlp(), tmp_path)
+    assert open_session(path, 1, device).ran_on == "CPU"
+    usable = openvino.compile_model(str(path), "CPU", {"INFERENCE_NUM_THREADS": 4096}).get_property("INFERENCE_NUM_THREADS")
+    assert open_session(path, 4096, device).ran_on == f"CPU, {usable} of 4096 threads"
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "gpu", "npu"])
 def test_defaults_are_techniques(device: str) -> None:
     assert set(defaults("onnx", device)) <= set(TECHNIQUES)
     assert defaults("onnx", device)
@@ -446,8 +514,8 @@ edge_ai_pipeline:
     shown = json.loads(gatekeeper("assess", model, "--format", "json").stdout)
     assert shown["format"] == "openvino_ir" and "onnx_runtime" not in shown["techniques"]
     planned = json.loads(gatekeeper("plan", file, "--model", model, "--format", "json").stdout)
-    errors = {leg["id"]: leg["error"] for leg in planned["legs"]}
-    assert "reads .onnx" in errors["here/onnx_runtime"] and errors["here/openvino"] is None
+    skipped = {leg["id"]: leg["skip"] for leg in planned["legs"]}
+    assert "reads .onnx" in skipped["here/onnx_runtime"] and skipped["here/openvino"] is None
     assert all("already quantized" in v["error"] for v in planned["legs"][1]["variants"])
 
 
