@@ -13,18 +13,10 @@ SHOWN = 40
 
 
 class HuggingFaceTokenizer:
-    """A folder's tokenizer.json, without the special tokens its template adds."""
+    """A tokenizer of the library `tokenizers`, without the special tokens its template adds."""
 
-    def __init__(self, folder: Path):
-        from tokenizers import Tokenizer as Library
-
-        try:
-            self._library: Any = Library.from_file(str(folder / "tokenizer.json"))
-        except Exception as error:  # the library raises its own Exception class
-            reason = " ".join(str(error).split())
-            raise NotMeasured(
-                "model", f"{folder}/tokenizer.json: cannot be read ({reason}). Save it again with tokenizer.save_pretrained()."
-            ) from None
+    def __init__(self, library: Any):
+        self._library = library
         self._library.no_truncation()
         self._library.no_padding()
 
@@ -38,17 +30,40 @@ class HuggingFaceTokenizer:
 
 
 def open_tokenizer(model: Path, name: str) -> Tokenizer:
-    """The tokenizer of a model: a folder's own file, or what the framework `name` reads from the model file."""
+    """The tokenizer of a model: a folder's own file, or what the framework `name`, else transformers, reads from the model."""
     if model.is_dir():
-        return HuggingFaceTokenizer(model)
+        return HuggingFaceTokenizer(_of_folder(model))
     module = framework(name)
     if not hasattr(module, "open_tokenizer"):
-        raise NotMeasured(
-            "unsupported",
-            f"{name} cannot read the tokenizer of {model.name}. Add the framework llama_cpp, or give a Hugging Face folder.",
-        )
+        return HuggingFaceTokenizer(_of_gguf(model))
     found: Tokenizer = module.open_tokenizer(model)
     return found
+
+
+def _of_folder(folder: Path) -> Any:
+    from tokenizers import Tokenizer as Library
+
+    try:
+        return Library.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # the library raises its own Exception class
+        reason = " ".join(str(error).split())
+        raise NotMeasured(
+            "model", f"{folder}/tokenizer.json: cannot be read ({reason}). Save it again with tokenizer.save_pretrained()."
+        ) from None
+
+
+def _of_gguf(model: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(model.parent), gguf_file=model.name, local_files_only=True).backend_tokenizer
+    except Exception as error:  # whatever a header makes transformers raise
+        reason = " ".join(str(error).split())[:300]
+        raise NotMeasured(
+            "unsupported",
+            f"transformers cannot read the tokenizer of {model.name} ({reason}). Add the framework llama_cpp, or give a Hugging "
+            "Face folder.",
+        ) from None
 
 
 def check_round_trip(tokenizer: Tokenizer, text: str, ids: list[int], vocabulary: int, source: str) -> None:
