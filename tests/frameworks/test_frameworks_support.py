@@ -1,0 +1,91 @@
+"""The support matrix against what really happens: what is said to run answers, what is said not to run does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import write_model
+from tiny_llm import VOCABULARY, write_llama
+
+from gatekeeper.cache import Cache
+from gatekeeper.config.types import Measure
+from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, converts, framework
+from gatekeeper.models.files import FORMATS, assess, digest_files
+from gatekeeper.optimize import source_of
+from gatekeeper.support import devices, support
+from gatekeeper.workspace import workspace
+
+ACCELERATORS = sorted(set(devices()) - {"cpu", "auto"})
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model of every format."""
+    import openvino
+
+    from gatekeeper.frameworks._gguf import write_gguf
+
+    folder = tmp_path_factory.mktemp("formats")
+    write_model(folder / "model.onnx")
+    openvino.save_model(openvino.convert_model(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)
+    write_llama(folder / "hf", intermediate_size=768)
+    write_gguf(folder / "hf", folder / "model.gguf", "f32")
+    return {
+        "onnx": folder / "model.onnx",
+        "openvino_ir": folder / "model.xml",
+        "huggingface": folder / "hf",
+        "gguf": folder / "model.gguf",
+    }
+
+
+def answer(name: str, model: Path, model_format: str, folder: Path) -> Any:
+    """What the framework's baseline of a model says to a few inputs."""
+    found = assess(model)
+    identity = digest_files([Path(f) for f in found.files])
+    with workspace(Cache(folder), Measure()) as space:
+        path, _ = source_of(space, name, "cpu", model, model_format, identity).baseline()
+        session = framework(name).open_session(path, 1, "cpu")
+        feed = np.arange(12)[None] if model_format in TEXT_FORMATS else np.ones((2, 16), dtype=np.float32)
+        return np.array(session.run({session.inputs[0]: feed})[0])
+
+
+def test_there_is_a_model_of_every_format(models: dict[str, Path]) -> None:
+    assert sorted(models) == sorted(FORMATS.names)
+
+
+@pytest.mark.parametrize("model_format", FORMATS.names)
+@pytest.mark.parametrize("name", REGISTRY.builtin)
+def test_what_is_said_to_run_on_a_cpu_does(name: str, model_format: str, models: dict[str, Path], tmp_path: Path) -> None:
+    if framework(name).supports(model_format, "cpu") is None:
+        found = answer(name, models[model_format], model_format, tmp_path)
+        assert np.isfinite(found).all()
+        assert found.shape[:2] == ((1, 12) if model_format in TEXT_FORMATS else (2, 4))
+        assert model_format not in TEXT_FORMATS or found.shape[2] >= VOCABULARY
+    else:
+        assert not converts(name, model_format)
+        with pytest.raises(Exception):  # noqa: B017  # each in its own way; the plan never comes here
+            answer(name, models[model_format], model_format, tmp_path)
+
+
+@pytest.mark.parametrize("model_format", TEXT_FORMATS)
+def test_every_framework_that_reads_a_text_model_finds_the_same_in_it(
+    model_format: str, models: dict[str, Path], tmp_path: Path
+) -> None:
+    """The originals agree within float error, whoever runs them."""
+    names = [name for name in REGISTRY.builtin if framework(name).supports(model_format, "cpu") is None]
+    found = [answer(name, models[model_format], model_format, tmp_path / name)[..., :VOCABULARY] for name in names]
+    assert len(names) >= (5 if model_format == "huggingface" else 2)
+    for name, logits in zip(names, found, strict=True):
+        # llama.cpp keeps keys and values in half precision, as its users run it
+        assert np.abs(logits - found[0]).max() < 5e-3, (names[0], name)
+
+
+@pytest.mark.parametrize("device", ACCELERATORS)
+@pytest.mark.parametrize("model_format", FORMATS.names)
+def test_what_is_said_not_to_run_has_a_reason(model_format: str, device: str) -> None:
+    for name, answers in support(model_format).items():
+        reason = answers[device]
+        assert reason is None or len(reason) > 15, (name, reason)
