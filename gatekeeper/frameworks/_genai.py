@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PACKAGES = ("onnxruntime-genai", "onnxruntime", "onnx", "onnx-ir", "torch", "transformers", "numpy")
 CONFIG = "genai_config.json"
 """The file that makes a folder one of onnxruntime-genai's."""
+_BESIDE = (
+    CONFIG, "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template*",
+)  # fmt: skip
 
 # Each was held against transformers. The builder knows more, and some of those come out wrong: olmo, phi, nemotron, lfm2.
 FAMILIES = (
@@ -68,7 +71,7 @@ def build(job: OptimizeJob, precision: str, **options: str) -> None:
 def copy_beside(original: Path, destination: Path) -> None:
     """Copy what onnxruntime-genai and its users want beside the weights."""
     for file in original.iterdir():
-        if not file.name.startswith("model.onnx"):
+        if any(file.match(pattern) for pattern in _BESIDE):
             shutil.copyfile(file, destination / file.name)
 
 

@@ -25,7 +25,7 @@ TECHNIQUES = {
     "int8_static": "8-bit weights and activations (QDQ, per channel), scales from the calibration set (OnnxStaticQuantization)",
     "int4_weight_only": "4-bit weights in blocks of 32, rounded to the nearest (OnnxBlockWiseRtnQuantization); embeddings too",
     "k_quant": "4-bit weights in blocks of 32, scales and offsets searched for (OnnxKQuantQuantization)",
-    "hqq": "4-bit weights in blocks of 32, offsets fitted to outliers (OnnxHqqQuantization)",
+    "hqq": "4-bit weights in blocks of 32, offsets fitted to outliers (OnnxHqqQuantization); refused, Olive 0.13 does it wrong",
     "transformer_optimized": "attention, layer norms and GELU as one operator each (OrtTransformersOptimization)",
     "fp16": "weights and arithmetic in half precision; inputs and outputs stay as they are (OnnxFloatToFloat16)",
 }

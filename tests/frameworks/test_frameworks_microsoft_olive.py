@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,15 @@ from gatekeeper.measure.isolate import Worker
 from gatekeeper.models.files import assess
 from gatekeeper.models.formats.onnx import inspect
 
-# Olive leaves temporary folders to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collected() -> Iterator[None]:
+    """Olive leaves temporary folders to the garbage collector, and what it finds later counts as of other tests."""
+    yield
+    gc.collect()
+
 
 CLOSE = {
     "int8_dynamic": 0.1,
