@@ -135,8 +135,8 @@ class GenaiSession:
     def generate(self, feed: dict[str, Any]) -> Iterator[int]:
         """Yield feed["new_tokens"] token ids after the prompt feed["tokens"], each as soon as it is known.
 
-        As fast as genai's own `generate_next_token`, and unlike it not stopped by the end of a text, nor steered by the
-        penalties of the model's own generation settings.
+        Not by genai's own `generate_next_token`, which stops at the end of a text and obeys the penalties of the model's
+        generation settings. The copy of the logits that this takes is about 0.1 ms a token at 8,000 entries.
         """
         import numpy as np
 
