@@ -15,7 +15,7 @@ from gatekeeper.config.types import Target
 from gatekeeper.config.units import format_duration, parse_duration
 from gatekeeper.errors import NotMeasured, UsageError
 from gatekeeper.evaluate.evaluation import Evaluation
-from gatekeeper.frameworks._base import needs, untimed
+from gatekeeper.frameworks._base import needs, runtime, untimed
 from gatekeeper.gates._base import RatioGate
 from gatekeeper.gates._rounds import SPARE
 from gatekeeper.hardware.machine import environment
@@ -127,11 +127,12 @@ def _race(evaluation: Evaluation, model: Path, leg: PlannedLeg, where: Place, ro
     space, measure = evaluation.space, evaluation.loaded.pipeline.measure
     inputs = space.scratch / "inputs.npz"
     evaluation.timed_inputs(evaluation.prepared(), inputs)
+    module = runtime(leg.framework, evaluation.model.format)
     progress.step(f"{leg.id}: measuring {rounds} rounds of three identical models")
     with space.alone(progress):
         raced = race(
-            Arm(BASELINE, leg.framework, model),
-            [Arm(COPY, leg.framework, model)],
+            Arm(BASELINE, leg.framework, model, module),
+            [Arm(COPY, leg.framework, model, module)],
             space.settings(
                 measure, inputs, where.threads, where.device, Absent("not asked for"), evaluation.model.text is not None
             ),

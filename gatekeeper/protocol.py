@@ -91,6 +91,7 @@ class Open(Request, frozen=True, kw_only=True, tag="open"):
     threads: int
     device: str
     inputs: str
+    runtime: str = ""  # the module to import
 
 
 class Load(Request, frozen=True, kw_only=True, tag="load"):

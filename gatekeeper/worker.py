@@ -61,12 +61,10 @@ class Worker:
         """Import the framework and hold the inputs, so that the model's own memory can be told from theirs."""
         import numpy as np
 
-        from gatekeeper.frameworks._base import framework
+        from gatekeeper.frameworks._base import runtime
 
-        module = framework(request.framework)
-        runtime: str = getattr(module, "RUNTIME", "") or next(iter(module.REQUIRES), "").replace("-", "_")
-        if runtime:
-            importlib.import_module(runtime)
+        if module := request.runtime or runtime(request.framework):
+            importlib.import_module(module)
         with np.load(request.inputs) as arrays:
             count = len(next(iter(arrays.values())))
             whole = {name: arrays[name] for name in arrays.files}

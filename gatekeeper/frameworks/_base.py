@@ -12,7 +12,8 @@
 and, where it has something to say:
 
     NEEDS        model format -> Needs, for formats that take more than EXTRA and REQUIRES
-    RUNTIME      the module that is imported before memory is counted; default: REQUIRES[0]
+    RUNTIME      the module that is imported before memory is counted; default: the first package of those needed
+    HINTS        values of a target's `hint` it knows: its devices then also come with that suffix, as `cpu:throughput`
     CONVERTS     formats it cannot open as they are: `optimize` is then asked for the technique ORIGINAL once, an unoptimized
                  copy in its own form. That copy is the baseline, and what other techniques get as job.original
     HINTS        performance hints a target may ask for; they follow the device after a colon, e.g. cpu:throughput
@@ -151,6 +152,12 @@ def needs(name: str, model_format: str) -> Needs:
     module = framework(name)
     own: dict[str, Needs] = getattr(module, "NEEDS", {})
     return own.get(model_format) or Needs(module.EXTRA, tuple(module.REQUIRES))
+
+
+def runtime(name: str, model_format: str = "") -> str:
+    """The module whose memory is not the model's: it is imported before memory is counted."""
+    found: str = getattr(framework(name), "RUNTIME", "") or next(iter(needs(name, model_format).packages), "")
+    return found.replace("-", "_")
 
 
 def converts(name: str, model_format: str) -> bool:

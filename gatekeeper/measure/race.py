@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gatekeeper.errors import NotMeasured
@@ -83,7 +83,7 @@ def _race_group(
     progress: Progress,
     whole: Race,
 ) -> None:
-    control = Arm(CONTROL, baseline.framework, baseline.artifact)
+    control = replace(baseline, id=CONTROL)
     undecided = list(variants)
     for number in range(1, max(limits.looks) + 1):
         started = time.monotonic()

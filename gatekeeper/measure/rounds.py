@@ -36,6 +36,7 @@ class Arm:
     id: str
     framework: str
     artifact: Path
+    runtime: str = ""  # the module whose memory is not the model's
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def _open(r: _Running, settings: Settings) -> None:
         threads=settings.threads,
         device=settings.device,
         inputs=str(settings.inputs),
+        runtime=r.arm.runtime,
     )
     r.worker.ask(request, protocol.Done, settings.timeout_s)
     r.worker.suspend()

@@ -15,7 +15,7 @@ from gatekeeper.config.units import parse_duration
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality
 from gatekeeper.evidence import Comparison, Effort, Evidence
-from gatekeeper.frameworks._base import needs, untimed
+from gatekeeper.frameworks._base import needs, runtime, untimed
 from gatekeeper.hardware.machine import differences, environment
 from gatekeeper.judge import judge_gate, unmeasured_gate, variant_verdict
 from gatekeeper.measure import memory
@@ -191,7 +191,8 @@ class _Leg:
         self.meter = energy_meter(self.place.device.partition(":")[0], space.cache)
         text = self.context.assessment.text is not None
         settings = space.settings(self.measure, inputs, self.place.threads, self.place.device, self.meter, text)
-        arms = [Arm(c.planned.id, self.leg.framework, c.made.folder) for c in made if c.made]
+        name, module = self.leg.framework, runtime(self.leg.framework, self.context.assessment.format)
+        arms = [Arm(c.planned.id, name, c.made.folder, module) for c in made if c.made]
         candidates = {c.planned.id: c for c in made}
         stop = Limits(self.looks, self.budget_s, self.measure.seed)
         try:
@@ -199,7 +200,7 @@ class _Leg:
             with space.alone(self.context.progress):
                 self.context.progress.step(f"{self.leg.id}: measuring {_count(len(arms), 'variant')} against the baseline")
                 return race(
-                    Arm(BASELINE, self.leg.framework, self.source.baseline()[0]),
+                    Arm(BASELINE, name, self.source.baseline()[0], module),
                     arms,
                     settings,
                     stop,

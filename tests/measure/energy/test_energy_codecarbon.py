@@ -72,7 +72,7 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codecarbon.importlib.util, "find_spec", lambda name: None)
     found = codecarbon.find("cpu")
     assert isinstance(found, Absent)
-    assert "edge-gatekeeper[energy]" in found.reason
+    assert 'pip install ".[energy]"' in found.reason
 
 
 def test_a_package_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
