@@ -83,4 +83,4 @@ def test_a_mac_on_which_the_library_is_missing_or_fails(installed: bool, monkeyp
     monkeypatch.setattr(apple_silicon, "PROBE", "import os, signal; os.abort()")
     found = apple_silicon.find("cpu")
     assert isinstance(found, Absent)
-    assert ("a virtual Mac has no counters" if installed else "pip install ".[energy]"") in found.reason
+    assert ("a virtual Mac has no counters" if installed else 'pip install ".[energy]"') in found.reason
