@@ -14,26 +14,21 @@ import msgspec
 from gatekeeper import protocol
 from gatekeeper.answers import Answers
 from gatekeeper.config.load import Loaded
-from gatekeeper.config.types import Measure
-from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.answers import collect
-from gatekeeper.evaluate.prepared import PreparedDataset, write_prepared
+from gatekeeper.evaluate.prepared import PreparedDataset
+from gatekeeper.evaluate.text.prompts import timed_prompts
 from gatekeeper.evidence import Comparison
-from gatekeeper.frameworks._base import REFERENCE, framework
+from gatekeeper.frameworks._base import framework
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.models.files import digest
-from gatekeeper.models.info import Assessment, TensorInfo, TextInfo
-from gatekeeper.optimize import missing_packages, package_versions
+from gatekeeper.models.info import Assessment, TensorInfo
+from gatekeeper.optimize import package_versions
 from gatekeeper.records import Quality
 from gatekeeper.stats.retention import PairedScores
 from gatekeeper.version import version
 from gatekeeper.workspace import Workspace
 
 TIMED_INPUTS = 32
-PROMPTS = 4
-CHECKED_WINDOWS = 8
-TOLERANCE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-2}
-"""Mean KL divergence in nats that a conversion may have, by what the weights are stored in: rounding, and no more."""
 TIMED_BYTES = 64 << 20
 
 
@@ -184,39 +179,13 @@ class Evaluation:
         about = self.loaded.pipeline.dataset
         return collect(predictions, dataset, self.task, about.metric if about else None)
 
-    def converted_well(self, name: str, original: tuple[Path, str], dataset: Path, threads: int) -> str:
-        """Hold a converted model against transformers on a few windows: what was found, or why it could not be checked.
-
-        A model whose answers a conversion changed is `NotMeasured`: it would be a baseline for nothing.
-        """
-        about = self.model.text
-        if about is None or self.model.format != "huggingface":
-            return "the conversion was not checked: there is no other reader of this format to hold it against"
-        if lacking := missing_packages(REFERENCE, self.model.format):
-            return f"the conversion was not checked against transformers: {lacking}"
-        few = Path(tempfile.mkdtemp(dir=self.space.scratch))
-        tokens = PreparedDataset(dataset).inputs["tokens"]
-        write_prepared(few, {"tokens": tokens[:CHECKED_WINDOWS]}, None)
-        (few / "prompts.json").write_bytes(b"[]")
-        truth = self.predictions(REFERENCE, Path(self.model.path), self.identity, few, threads, "cpu")
-        found = self.compare(few, truth, self.predictions(name, *original, few, threads, "cpu"), "perplexity").details
-        limit = TOLERANCE.get(about.dtype, TOLERANCE["float32"])
-        said = f"KL {found['kl_mean']:.1e} from transformers, same top token at {found['same_top']:.1%} of positions"
-        if found["kl_mean"] > limit:
-            raise NotMeasured(
-                "model",
-                f"the conversion for {name} changes the model's answers ({said}; allowed {limit:g}). It is no baseline. Report "
-                "the model's family, or convert it with the framework's own tools and gate the result.",
-            )
-        return f"the converted model answers as the original: {said}"
-
     def timed_inputs(self, dataset: Path | None, destination: Path) -> None:
         """Write the feeds that are timed, arrays of shape [feeds, batch, ...]: real examples where there are any."""
         import numpy as np
 
         batch = self.batch_size()
         if self.model.text:
-            np.savez(destination, **_prompts(self.model.text, self.loaded.pipeline.measure, dataset))
+            np.savez(destination, **timed_prompts(self.model.text, self.loaded.pipeline.measure, dataset))
             return
         if dataset is None:
             generator = np.random.default_rng(self.loaded.pipeline.measure.seed)
@@ -247,25 +216,6 @@ def _content(path: Path) -> list[list[str]]:
     """Names and digests of a dataset's files."""
     files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
     return [[str(f.relative_to(path)) if path.is_dir() else f.suffix, digest(f)] for f in files]
-
-
-def _prompts(about: TextInfo, measure: Measure, dataset: Path | None) -> dict[str, Any]:
-    """Prompts of the declared length, [feeds, prompt_tokens]: from the evaluation text, or random tokens without one."""
-    import numpy as np
-
-    length = measure.prompt_tokens
-    if about.context and length + measure.output_tokens > about.context:
-        raise NotMeasured(
-            "data",
-            f"measure.prompt_tokens and output_tokens are {length} + {measure.output_tokens}, and the model knows "
-            f"{about.context} tokens. Lower them.",
-        )
-    if dataset is None:
-        tokens = np.random.default_rng(measure.seed).integers(0, about.vocabulary, PROMPTS * length)
-    else:
-        tokens = PreparedDataset(dataset).inputs["tokens"].reshape(-1)
-    feeds = np.resize(tokens, (PROMPTS, length)).astype(np.int64)
-    return {"tokens": feeds, "new_tokens": np.full(PROMPTS, measure.output_tokens)}
 
 
 def _made_up(generator: Any, tensor: TensorInfo, batch: int) -> Any:

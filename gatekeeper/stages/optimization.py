@@ -14,6 +14,7 @@ from gatekeeper.config.limits import limits
 from gatekeeper.config.units import parse_duration
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality
+from gatekeeper.evaluate.text.conversion import check_conversion
 from gatekeeper.evidence import Comparison, Effort, Evidence
 from gatekeeper.frameworks._base import needs, runtime, untimed
 from gatekeeper.hardware.machine import differences, environment
@@ -145,7 +146,7 @@ class _Leg:
             return "the conversion was not checked: there is no evaluation set"
         context.progress.step(f"{self.leg.id}: checking the conversion")
         baseline = self.source.baseline()
-        return context.evaluation.converted_well(self.leg.framework, baseline, context.dataset, self.place.threads)
+        return check_conversion(context.evaluation, self.leg.framework, baseline, context.dataset, self.place.threads)
 
     def candidate(self, variant: PlannedVariant) -> _Candidate:
         """Make the artifact and compare its answers with the baseline's."""

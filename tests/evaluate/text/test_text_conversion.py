@@ -12,8 +12,9 @@ from tiny_llm import TEXT, write_llama
 from gatekeeper.cache import Cache
 from gatekeeper.config.load import load
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate import evaluation
 from gatekeeper.evaluate.evaluation import Evaluation
+from gatekeeper.evaluate.text import conversion
+from gatekeeper.evaluate.text.conversion import check_conversion
 from gatekeeper.frameworks._base import ORIGINAL
 from gatekeeper.models.files import assess, digest_files
 from gatekeeper.optimize import source_of
@@ -44,7 +45,7 @@ def test_a_faithful_conversion_says_how_faithful(space: Workspace, tmp_path: Pat
     found, original = converted(space, tmp_path)
     dataset = found.prepared()
     assert dataset is not None
-    said = found.converted_well(NAME, original, dataset, 1)
+    said = check_conversion(found, NAME, original, dataset, 1)
     kl = re.fullmatch(
         r"the converted model answers as the original: KL (\S+) from transformers, same top token at (\S+)% .*", said
     )
@@ -62,15 +63,15 @@ def test_a_conversion_that_changes_the_answers_is_an_error(space: Workspace, tmp
     _, wrong = converted(space, other)
     assert dataset is not None
     with pytest.raises(NotMeasured, match=rf"conversion for {NAME} changes the model's answers"):
-        found.converted_well(NAME, wrong, dataset, 1)
+        check_conversion(found, NAME, wrong, dataset, 1)
 
 
 def test_a_conversion_nobody_can_check_says_so(space: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, original = converted(space, tmp_path)
     dataset = found.prepared()
-    monkeypatch.setattr(evaluation, "missing_packages", lambda name, model_format: "torch is not installed. Install it")
+    monkeypatch.setattr(conversion, "missing_packages", lambda name, model_format: "torch is not installed. Install it")
     assert dataset is not None
-    assert "was not checked against transformers: torch is not installed" in found.converted_well(NAME, original, dataset, 1)
+    assert "was not checked against transformers: torch is not installed" in check_conversion(found, NAME, original, dataset, 1)
 
 
 def test_the_conversion_is_made_once_for_all_techniques(space: Workspace, tmp_path: Path) -> None:

@@ -1,0 +1,32 @@
+"""The prompts that are timed: of the declared length, the same for every arm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gatekeeper.config.types import Measure
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.prepared import PreparedDataset
+from gatekeeper.models.info import TextInfo
+
+PROMPTS = 4
+
+
+def timed_prompts(about: TextInfo, measure: Measure, dataset: Path | None) -> dict[str, Any]:
+    """Prompts of the declared length, [feeds, prompt_tokens]: from the evaluation text, or random tokens without one."""
+    import numpy as np
+
+    length = measure.prompt_tokens
+    if about.context and length + measure.output_tokens > about.context:
+        raise NotMeasured(
+            "data",
+            f"measure.prompt_tokens and output_tokens are {length} + {measure.output_tokens}, and the model knows "
+            f"{about.context} tokens. Lower them.",
+        )
+    if dataset is None:
+        tokens = np.random.default_rng(measure.seed).integers(0, about.vocabulary, PROMPTS * length)
+    else:
+        tokens = PreparedDataset(dataset).inputs["tokens"].reshape(-1)
+    feeds = np.resize(tokens, (PROMPTS, length)).astype(np.int64)
+    return {"tokens": feeds, "new_tokens": np.full(PROMPTS, measure.output_tokens)}
