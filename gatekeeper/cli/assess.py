@@ -89,7 +89,7 @@ def _print(found: Assessment, techniques: dict[str, dict[str, str | None]], targ
     }
     for framework, possible in techniques.items():
         rows[framework] = "\n".join(
-            f"{'no ' if reason else 'yes'} {t}{f': {reason}' if reason else ''}" for t, reason in possible.items()
+            f"{'no ' if reason else 'yes'} {t}{f': {plain(reason)}' if reason else ''}" for t, reason in possible.items()
         )
     rows["recommended"] = f"{name} on {target}: {why}"
     for key, value in rows.items():
