@@ -38,6 +38,7 @@ TEACHERS = (
 
 def main() -> None:
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # its matrices are small: a second thread gains little, and loses much beside other work
     logging.disable_progress_bar()
     folder = HERE / "model"
     folder.mkdir(exist_ok=True)
