@@ -169,6 +169,18 @@ def test_a_model_without_weights_needs_no_bin(tmp_path: Path) -> None:
     assert found.parameters == 0
 
 
+def test_a_constant_without_elements_is_read_as_openvino_writes_it(tmp_path: Path) -> None:
+    from openvino import opset13
+
+    x = opset13.parameter([-1], np.float32, name="x")
+    joined = opset13.concat([x, opset13.constant(np.zeros(0, np.float32))], 0)
+    path = tmp_path / "model.xml"
+    openvino.save_model(openvino.Model([joined], [x], "joined"), path, compress_to_fp16=False)
+    assert inspect(path).parameters == 0
+    path.with_suffix(".bin").write_bytes(b"")
+    assert "cut short" in refused(path)
+
+
 def test_both_files_are_the_models_identity(tmp_path: Path) -> None:
     path = convert(mlp(), tmp_path)
     before = digest_files([Path(f) for f in inspect(path).files])
