@@ -66,6 +66,33 @@ def write_original(source: Path, destination: Path) -> None:
     openvino.save_model(model, destination / MODEL, compress_to_fp16=False)
 
 
+def halve(model: Any) -> None:
+    """Matrices to half precision, and nothing else.
+
+    OpenVINO's own compression halves the rotary frequencies as well: thousands of tokens into a text, the angles are wrong.
+    """
+    from openvino import opset13 as operators
+    from openvino._offline_transformations import compress_model_transformation
+
+    vectors = {node.get_friendly_name(): node.data.copy() for node in model.get_ops() if _is_vector(node)}
+    compress_model_transformation(model)
+    for node in model.get_ops():
+        whole = vectors.get(node.get_friendly_name().removesuffix("_compressed"))
+        if node.get_type_name() != "Constant" or whole is None or node.get_element_type().to_string() != "f16":
+            continue
+        kept = operators.constant(whole)
+        for widened in node.output(0).get_target_inputs():  # the Convert that makes 32 bits of it again
+            for user in widened.get_node().output(0).get_target_inputs():
+                user.replace_source_output(kept.output(0))
+    model.validate_nodes_and_infer_types()
+
+
+def _is_vector(node: Any) -> bool:
+    if node.get_type_name() != "Constant" or node.get_element_type().to_string() != "f32":
+        return False
+    return sum(size > 1 for size in node.get_output_shape(0)) < 2
+
+
 def mark(model: Any, technique: str) -> None:
     """Say in the model what was done to it."""
     model.set_rt_info(technique, _TECHNIQUE)

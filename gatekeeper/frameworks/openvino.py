@@ -99,10 +99,13 @@ def optimize(job: OptimizeJob) -> None:
         target = job.destination / (_openvino_text.MODEL if text else "model.xml")
         model = read(openvino.Core(), source)
         half = job.technique == "fp16"
-        made = model if half else _quantized(job, model)
+        if not half:
+            model = _quantized(job, model)
         if text:
-            _openvino_text.mark(made, job.technique)
-        openvino.save_model(made, target, compress_to_fp16=half)
+            if half:
+                _openvino_text.halve(model)
+            _openvino_text.mark(model, job.technique)
+        openvino.save_model(model, target, compress_to_fp16=half and not text)
     _check_changed(job.technique, target)
 
 

@@ -204,6 +204,17 @@ def test_a_variant_is_smaller_close_and_what_it_says(llama: Made, variant: Calla
     assert len(written(made, 5)) == 5
 
 
+def test_half_precision_keeps_the_angles_of_far_positions(tmp_path: Path) -> None:
+    """Rotary frequencies in 16 bits would be a radian off after some thousand tokens."""
+    source = write(tmp_path / "source", max_position_embeddings=4096)
+    original = make(source, ORIGINAL, tmp_path / "original")
+    tokens = np.random.default_rng(0).integers(0, VOCABULARY, 3000)
+    before = answers(original, tokens)
+    after = answers(make(source, "fp16", tmp_path / "fp16", original), tokens)
+    distance = (np.exp(before) * (before - after)).sum(axis=1)
+    assert distance[-256:].mean() < max(5 * distance[:256].mean(), 1e-4)
+
+
 def test_every_text_technique_has_a_tolerance_here() -> None:
     assert set(CLOSE) == set(TEXT_TECHNIQUES) < set(TECHNIQUES)
     for model_format in ("huggingface", "gguf"):
