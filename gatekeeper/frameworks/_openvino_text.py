@@ -90,7 +90,7 @@ def halve(model: Any) -> None:
 def _is_vector(node: Any) -> bool:
     if node.get_type_name() != "Constant" or node.get_element_type().to_string() != "f32":
         return False
-    return sum(size > 1 for size in node.get_output_shape(0)) < 2
+    return bool(sum(size > 1 for size in node.get_output_shape(0)) < 2)
 
 
 def mark(model: Any, technique: str) -> None:
