@@ -102,3 +102,49 @@ def test_defer_verdict_leaves_the_decision_to_the_merge(example: Callable[[str],
     merged = gatekeeper("report", tmp_path / "leg", "--plan", tmp_path / "plan.json", "--output", tmp_path / "merged")
     assert merged.returncode == 1
     assert json.loads((tmp_path / "merged/report.json").read_text())["verdict"] == "fail"
+
+
+def quick(folder: Path, gatekeeper: Any, out: Path, measure: str, edits: dict[str, str]) -> dict[str, Any]:
+    """The report of an example measured in few rounds, too few to decide every gate."""
+    text = (folder / "edge_ai_pipeline.yaml").read_text() + f"\n  measure: {measure}\n"
+    for before, after in edits.items():
+        assert before in text
+        text = text.replace(before, after)
+    (folder / "quick.yaml").write_text(text)
+    run = gatekeeper("run", folder / "quick.yaml", "--output", out)
+    assert run.returncode in (0, 1, 3), run.stdout + run.stderr
+    found: dict[str, Any] = json.loads((out / "report.json").read_text())
+    return found["targets"][0]
+
+
+def test_digits_vit_is_the_same_model_in_both_frameworks(example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path) -> None:
+    target = quick(example("digits-vit"), gatekeeper, tmp_path / "one", "{max_rounds: 3}", {})
+    assert [leg["framework"] for leg in target["legs"]] == ["onnx_runtime", "openvino"]
+    for leg in target["legs"]:
+        assert not leg["error"] and not leg["skip"], leg
+        assert leg["quality"]["value"] >= 0.95 and leg["quality"]["examples"] == 900
+    techniques = ["fp16", "int8_dynamic", "int8_static", "int8_static", "int8_weight_only"]
+    assert [v["technique"] for v in target["variants"]] == techniques
+    for variant in target["variants"]:
+        assert variant["performance"]["throughput_per_s"] > 0, variant["reason"]
+        gates = {gate["gate"]: gate["verdict"] for gate in variant["gates"]}
+        assert gates["accuracy"] == "pass", variant["id"]
+        half_precision = variant["technique"] == "fp16"
+        assert gates["package_size"] == ("fail" if half_precision else "pass"), "only 8 bits fit"
+
+    agreement = target["agreement"]
+    assert agreement["examples"] == 900 and not agreement["findings"]
+    first, second = (i for i, name in enumerate(agreement["names"]) if name.endswith("/baseline"))
+    assert agreement["matrix"][first][second] >= 0.998, "no example or one that hangs in the balance"
+    assert min(map(min, agreement["matrix"])) >= 0.98
+
+
+def test_digits_vit_answers_the_same_in_batches(example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path) -> None:
+    folder = example("digits-vit")
+    fewer = {"[fp16, int8_dynamic, int8_static]": "[int8_static]", "[int8_static, int8_weight_only]": "[int8_weight_only]"}
+    one = quick(folder, gatekeeper, tmp_path / "one", "{max_rounds: 2}", fewer)
+    four = quick(folder, gatekeeper, tmp_path / "four", "{max_rounds: 2, batch_size: 4}", fewer)
+    for single, batched in zip([*one["legs"], *one["variants"]], [*four["legs"], *four["variants"]], strict=True):
+        assert batched["quality"]["value"] == pytest.approx(single["quality"]["value"], abs=0.003), batched["id"]
+        measured = batched.get("performance") or batched["baseline"]
+        assert measured["throughput_per_s"] == pytest.approx(4e9 / measured["mean_ns"]), "examples, not batches"
