@@ -86,7 +86,7 @@ def test_a_reference_backend_is_not_timed(report: dict[str, Any]) -> None:
     assert gates["speedup"]["verdict"] == "skip"
     assert gates["speedup"]["reason"] == "reference CPU backend, run this target on Apple Silicon"
     assert gates["memory"]["observed"] is not None
-    assert variant["verdict"] in ("skip", "fail"), "it is never the one that passes"
+    assert variant["verdict"] != "pass" and report["targets"][0]["selected"] != variant["id"]
 
 
 def test_the_report_speaks_of_tokens(report: dict[str, Any]) -> None:
