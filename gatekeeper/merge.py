@@ -71,6 +71,8 @@ def _reason(require: str, verdict: Verdict, variants: list[VariantReport], legs:
         return "; ".join(errors)
     counted = [v for v in variants if v.verdict is not Verdict.SKIP]
     if not counted:
+        if made := [v for v in variants if v.artifact]:
+            return f"no variant can be the one that passes: {'; '.join(dict.fromkeys(v.reason for v in made))}"
         return "no technique applies to this model: nothing was optimized"
     if require == "all":
         missed = [f"{v.framework}/{v.technique} {_blocked_by(v)}" for v in counted if v.verdict is not Verdict.PASS]

@@ -153,11 +153,18 @@ def _unmeasured(context: Context, stages: list[StageReport]) -> list[TargetRepor
             name,
             context.target(name).hardware,
             "best",
-            [LegReport(id=leg.id, framework=leg.framework, error=reason) for leg in context.legs if leg.target == name],
+            [_unmeasured_leg(context, leg, reason) for leg in context.legs if leg.target == name],
             [],
         )
         for name in names
     ]
+
+
+def _unmeasured_leg(context: Context, leg: PlannedLeg, reason: str) -> LegReport:
+    """Its own reason where it has one, else what ended the run."""
+    if leg.skip:
+        return LegReport(id=leg.id, framework=leg.framework, skip=leg.skip)
+    return LegReport(id=leg.id, framework=leg.framework, error=context.place(leg).error or reason)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from gatekeeper.config.load import Loaded
 from gatekeeper.config.types import Target
 from gatekeeper.errors import NotMeasured, UsageError, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
-from gatekeeper.frameworks._base import framework, is_config, needs
+from gatekeeper.frameworks._base import framework, is_config, needs, variant_name
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.models.files import assess, digest
 from gatekeeper.models.info import Assessment
@@ -113,7 +113,7 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> Planne
     for technique in asked or module.defaults(model.format, device):
         own_config = is_config(name, technique)
         refused = None if own_config else module.refuses(technique, model, calibrated)
-        short = Path(technique).stem if own_config else technique
+        short = variant_name(name, technique)
         variants.append(
             PlannedVariant(
                 id=f"{leg_id}/{short}",

@@ -25,6 +25,7 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
     framework: str  # reads the tokenizer of a model file
     vocabulary: int
     end: list[int] = []
+    context: int = 0  # tokens it knows; 0: not said
 
 
 class Prepare(Request, frozen=True, kw_only=True, tag="prepare"):

@@ -203,6 +203,9 @@ class LegReport(Record, frozen=True, kw_only=True):
     error: Annotated[str, Meta(description="Why the whole leg could not be measured; empty if it was.")] = ""
     skip: Annotated[str, Meta(description="Why the framework cannot take this model to this hardware, anywhere.")] = ""
     conversion: Annotated[str, Meta(description="How a baseline that had to be converted answers, beside the original.")] = ""
+    device: Annotated[
+        str, Meta(description="What sessions were opened on, with a hint if one was asked for: cpu:throughput.")
+    ] = ""
     untimed: Annotated[str, Meta(description="Why times measured here say nothing of the hardware; empty if they do.")] = ""
     baseline: Performance | None = None
     quality: Quality | None = None

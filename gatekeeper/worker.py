@@ -146,7 +146,8 @@ def _classified(error: BaseException) -> protocol.Failed:
 def _hint(module: str | None) -> str:
     from gatekeeper.version import install_hint
 
-    extra = {"sklearn": "metrics", "PIL": "images"}.get((module or "").partition(".")[0])
+    text = dict.fromkeys(("safetensors", "tokenizers", "torch", "transformers"), "huggingface")
+    extra = ({"sklearn": "metrics", "PIL": "images"} | text).get((module or "").partition(".")[0])
     return f" {install_hint(extra)}" if extra else ""
 
 

@@ -43,14 +43,14 @@ def command(file: Path, model: Path | None, form: str) -> None:
         def shown(text: str) -> str:
             return escape(plain(text))
 
-        table = Table("leg", "hardware", "runs on", "technique", "", highlight=False)
+        table = Table("leg", "hardware", "runs on", "extra", "technique", "note", highlight=False)
         for leg in plan.legs:
             runs_on = leg.runs_on if isinstance(leg.runs_on, str) else ", ".join(leg.runs_on)
             if leg.error or leg.skip:
                 why = f"cannot run: {leg.error}" if leg.error else f"left out: {leg.skip}"
-                table.add_row(leg.id, leg.hardware, shown(runs_on), "", shown(why))
+                table.add_row(leg.id, leg.hardware, shown(runs_on), "", "", shown(why))
             for i, variant in enumerate(leg.variants):
-                first = (leg.id, leg.hardware, shown(runs_on)) if i == 0 and not (leg.error or leg.skip) else ("", "", "")
+                first = (leg.id, leg.hardware, shown(runs_on), leg.extra) if i == 0 and not leg.error else ("", "", "", "")
                 note = f"cannot apply: {variant.error}" if variant.error else f"left out: {variant.skip}" if variant.skip else ""
                 table.add_row(*first, variant.technique, shown(note))
         Console(highlight=False).print(table)
@@ -68,6 +68,6 @@ def _print_support(model_format: str) -> None:
     table = Table("framework", *columns, "why not", highlight=False)
     for name, answers in found.items():
         reasons = [reason for reason in answers.values() if reason]
-        why = reasons[0] if len(reasons) == len(columns) else ""
+        why = reasons[0] if reasons else ""
         table.add_row(name, *("yes" if answers[device] is None else "-" for device in columns), escape(why))
     Console(highlight=False).print(table)

@@ -12,7 +12,7 @@ from gatekeeper.config.source import Path_
 from gatekeeper.config.types import Stage, Target
 from gatekeeper.errors import Problem, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
-from gatekeeper.frameworks._base import TEXT_FORMATS, framework, is_config
+from gatekeeper.frameworks._base import TEXT_FORMATS, framework, is_config, variant_name
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.models.files import model_format, there, unknown_format
 
@@ -146,8 +146,15 @@ class _Check:
             if name not in FRAMEWORKS.names:
                 continue  # known by name only; `plan` says that this version cannot run it
             known = framework(name).TECHNIQUES
+            short = [variant_name(name, technique).casefold() for technique in techniques]
             for i, technique in enumerate(techniques):
                 if is_config(name, technique):
+                    if short[i] in {t.casefold() for t in known} or short[i] in short[:i]:
+                        self.add(
+                            (*path, i),
+                            f"'{technique}' would be called {variant_name(name, technique)} in the report, as another technique "
+                            "is. Rename the file.",
+                        )
                     if not there(self.loaded.folder / technique):
                         self.add((*path, i), f"no such file: {self.loaded.folder / technique}. Correct the path.")
                 elif technique not in known:

@@ -94,7 +94,11 @@ class Evaluation:
         able = (name for name in self.frameworks if hasattr(framework(name), "open_tokenizer"))
         tokenizing = next(able, next(iter(self.frameworks), ""))
         return protocol.Text(
-            model=str(Path(self.model.path).resolve()), framework=tokenizing, vocabulary=about.vocabulary, end=about.end
+            model=str(Path(self.model.path).resolve()),
+            framework=tokenizing,
+            vocabulary=about.vocabulary,
+            end=about.end,
+            context=about.context,
         )
 
     def batch_size(self) -> int:

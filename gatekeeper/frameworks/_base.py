@@ -175,3 +175,8 @@ def is_config(name: str, technique: str) -> bool:
     """Whether a technique is a configuration file of the framework's own."""
     suffix: str = getattr(framework(name), "CONFIGS", "")
     return bool(suffix) and technique.endswith(suffix)
+
+
+def variant_name(name: str, technique: str) -> str:
+    """What a variant is called in ids and file names: the technique, or the stem of the configuration file it is."""
+    return Path(technique).stem if is_config(name, technique) else technique

@@ -29,13 +29,16 @@ def render(report: Report) -> str:
 
 
 def _suite(report: Report, target: TargetReport, variant: VariantReport) -> TestSuite:
-    environment = next((leg.environment for leg in target.legs if variant.id.startswith(leg.id + "/")), target.environment)
+    own = next((leg for leg in target.legs if variant.id.startswith(leg.id + "/")), None)
+    environment = own.environment if own else target.environment
     cases = [_case(variant.id, gate) for gate in variant.gates]
     if not cases:
         case = TestCase("variant", classname=_xml(variant.id))
         _outcome(case, variant.verdict, variant.reason or variant.verdict, blocking=True)
         cases = [case]
-    return TestSuite(_xml(variant.id), cases, package="gatekeeper", properties=_properties(report, environment))
+    return TestSuite(
+        _xml(variant.id), cases, package="gatekeeper", properties=_properties(report, environment) | _leg_properties(own)
+    )
 
 
 def _case(variant: str, gate: GateResult) -> TestCase:
@@ -79,6 +82,13 @@ def _properties(report: Report, environment: Environment | None) -> dict[str, st
         }
         found |= {f"package.{name}": version for name, version in environment.packages.items()}
     return {_xml(name): _xml(text) for name, text in found.items()}
+
+
+def _leg_properties(leg: LegReport | None) -> dict[str, str]:
+    """What a reader should know of where it ran, such as a CPU that stood in for a GPU."""
+    found = {"device": leg.device} if leg and leg.device else {}
+    found |= {f"note.{i}": note for i, note in enumerate(leg.notes, 1)} if leg else {}
+    return {_xml(name): _xml(plain(text)) for name, text in found.items()}
 
 
 @lru_cache(maxsize=4096)

@@ -93,6 +93,8 @@ def _failures(report: Report) -> str:
         for leg in target.legs:
             if leg.error:
                 lines.append(f"- {MARKS[Verdict.ERROR]} {_code(leg.id)}: {_text(leg.error)}")
+            if leg.untimed:
+                lines.append(f"- {MARKS[Verdict.SKIP]} {_code(leg.id)} is not judged on time: {_text(leg.untimed)}")
             if leg.skip:
                 lines.append(f"- {MARKS[Verdict.SKIP]} {_code(leg.id)} was left out: {_text(leg.skip)}")
         for variant in target.variants:
@@ -228,7 +230,8 @@ def _leg_notes(leg: LegReport) -> list[str]:
         notes.append(f"{leg.id}: {leg.conversion}")
     ran_on = list(dict.fromkeys(r.ran_on for r in leg.baseline.rounds if r.ran_on)) if leg.baseline else []
     if ran_on:
-        notes.append(f"{leg.framework} says that it ran on {', '.join(ran_on)}")
+        asked = f" (asked for {leg.device})" if leg.device else ""
+        notes.append(f"{leg.framework} says that it ran on {', '.join(ran_on)}{asked}")
     if leg.rounds:
         notes.append(f"{effort(leg)}; seed {leg.seed}, attempt {leg.attempt}")
     if leg.control:

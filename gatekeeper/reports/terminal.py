@@ -74,6 +74,8 @@ def renderables(report: Report) -> list[RenderableType]:
         for leg in target.legs:
             if leg.error:
                 parts.append(Text(f"  {plain(leg.id)}: {plain(leg.error)}", style=_COLORS[Verdict.ERROR]))
+            if leg.untimed:
+                parts.append(Text(f"  {plain(leg.id)} is not judged on time: {plain(leg.untimed)}", style="dim"))
             if leg.skip:
                 parts.append(Text(f"  {plain(leg.id)} was left out: {plain(leg.skip)}", style="dim"))
             if leg.stopped in ("rounds", "budget"):

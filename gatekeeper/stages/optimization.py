@@ -115,6 +115,7 @@ class _Leg:
             environment=machine,
             error=error or "",
             conversion=converted,
+            device=self.place.device,
             untimed=untimed(self.leg.framework, self.place.device) or "",
             baseline=performance(rounds, self.context.evaluation.batch_size(), memory.METRIC),
             quality=next((q for c in made if (q := quality(c.comparison, variant=False))), None),
@@ -258,12 +259,15 @@ class _Leg:
             return msgspec.structs.replace(blank, verdict=Verdict.ERROR, reason=error or "not made", gates=gates)
         gates = self.judge(candidate, raced)
         verdict = variant_verdict(gates)
+        reference = untimed(self.leg.framework, self.place.device)
+        if reference and verdict is Verdict.PASS:  # also where no gate asks for speed
+            verdict = Verdict.SKIP
         decisive = [f"{g.gate}: {g.reason}" for g in gates if g.blocking and g.verdict is verdict]
         self.keep(candidate)
         return msgspec.structs.replace(
             blank,
             verdict=verdict,
-            reason="; ".join(decisive) if verdict is not Verdict.PASS else "",
+            reason="; ".join(decisive) or (reference or "" if verdict is Verdict.SKIP else ""),
             artifact=self.artifact(candidate),
             performance=performance(raced.paired(planned.id)[1], self.context.evaluation.batch_size(), memory.METRIC),
             quality=quality(candidate.comparison, variant=True),

@@ -356,6 +356,18 @@ def test_a_task_fits_the_models_format(folder: Path, name: str, task: str) -> No
         read(folder, f"model: {{path: {name}, task: {task}}}")
 
 
+@pytest.mark.parametrize("names", ["[int8_static, ol/Int8_Static.json]", "[ol/good.json, ol/sub/good.json]"])
+def test_a_configuration_file_is_not_called_like_another_technique(folder: Path, names: str) -> None:
+    """Their variants would have one id, and one artifact would overwrite the other."""
+    for file in ("ol/Int8_Static.json", "ol/good.json", "ol/sub/good.json"):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text("{}")
+    text = "optimization: {frameworks: [microsoft_olive], techniques: {microsoft_olive: NAMES}}"
+    read(folder, text.replace("NAMES", "[ol/good.json]"))
+    with pytest.raises(ConfigError, match=r"as another technique is\. Rename the file"):
+        read(folder, text.replace("NAMES", names))
+
+
 def test_a_framework_known_by_name_may_have_techniques(folder: Path) -> None:
     loaded = read(folder, "optimization: {frameworks: [llama_cpp], techniques: {llama_cpp: [q4_k_m]}}")
     assert loaded.pipeline.optimization.techniques == {"llama_cpp": ["q4_k_m"]}

@@ -36,6 +36,10 @@ def prepare_text(request: Prepare) -> Prepared:
     dataset, path = msgspec.convert(request.dataset, Dataset), Path(request.path or "")
     if request.path is None or path.suffix.lower() not in SUFFIXES:
         raise NotMeasured("data", f"{request.path or dataset.loader}: text_generation reads {' and '.join(SUFFIXES)} files.")
+    if request.text.context and dataset.window > request.text.context:
+        raise NotMeasured(
+            "data", f"dataset.window is {dataset.window}, and the model knows {request.text.context} tokens. Lower it."
+        )
     text, questions = _read(path)
     tokenizer = open_tokenizer(Path(request.text.model), request.text.framework)
     ids = tokenizer.encode(text)
@@ -72,7 +76,7 @@ def _read(path: Path) -> tuple[str, list[tuple[str, str]]]:
         raise NotMeasured("data", f"{path}: not UTF-8 (byte {error.start}). Save it as UTF-8.") from None
     if path.suffix.lower() == ".txt":
         return text, []
-    lines = [_line(path, number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [_line(path, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     questions = [(line["prompt"], line["answer"]) for line in lines if "prompt" in line]
     return "\n".join(line.get("text") or line["prompt"] + line["answer"] for line in lines), questions
 
@@ -85,6 +89,9 @@ def _line(path: Path, number: int, line: str) -> dict[str, str]:
     texts = {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
     if texts.keys() >= {"prompt", "answer"} and texts["prompt"] and texts["answer"].strip():
         return {"prompt": texts["prompt"], "answer": texts["answer"]}
+    if "prompt" in texts and "answer" in texts:
+        blank = "answer" if texts["prompt"] else "prompt"
+        raise NotMeasured("data", f"{path}:{number}: the {blank} is blank. Write one, or remove the line.")
     if texts.get("text"):
         return {"text": texts["text"]}
     has = ", ".join(map(str, found)) if isinstance(found, dict) else type(found).__name__

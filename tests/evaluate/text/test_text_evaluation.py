@@ -136,6 +136,23 @@ def test_json_lines_are_text_or_prompts_with_answers(model: Path, tmp_path: Path
     assert open_tokenizer(model, "").decode(prompt.tokens) == "The quick"
 
 
+def test_a_line_ends_with_a_line_feed_and_nothing_else(model: Path, tmp_path: Path) -> None:
+    line = json.dumps({"text": TEXT + "one\u2028two\x85three"}, ensure_ascii=False)
+    assert len(PreparedDataset(prepared(model, tmp_path / "eval.jsonl", f"{line}\n{line}\n")).inputs["tokens"]) > 3
+
+
+def test_a_window_longer_than_the_models_context_is_refused(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "eval.txt").write_text(TEXT)
+    short = Text(model=str(model), framework="", vocabulary=VOCABULARY, context=16)
+    with pytest.raises(NotMeasured, match=r"dataset\.window is 128, and the model knows 16 tokens\. Lower it"):
+        prepare(
+            Prepare(
+                dataset={}, path=str(tmp_path / "eval.txt"), folder="", labelled=True, inputs=[], task=None, destination="",
+                text=short,
+            )
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
@@ -143,6 +160,7 @@ def test_json_lines_are_text_or_prompts_with_answers(model: Path, tmp_path: Path
         ("b.jsonl", '{"text": "x"}\nnot json', r"b.jsonl:2: not JSON"),
         ("c.jsonl", '{"prompt": "x"}', r"c.jsonl:1: needs the text `text`, or `prompt` and `answer` \(it has prompt\)"),
         ("d.jsonl", "[1]", r"d.jsonl:1: needs"),
+        ("f.jsonl", '{"text": "x"}\n{"prompt": "x", "answer": "  "}', r"f.jsonl:2: the answer is blank"),
         ("e.csv", "x", r"reads .txt and .jsonl"),
     ],
 )
