@@ -20,7 +20,7 @@ def test_bench_busy(example: Callable[[str], Path], gatekeeper: Any, tmp_path: P
     rows, verdicts = [], {}
     for name in ("digits-mlp", "digits-cnn"):
         for run in range(1, races(3) + 1):
-            gatekeeper("run", example(name) / "edge_ai_pipeline.yaml")
+            gatekeeper("run", example(name) / "edge_ai_pipeline.yaml", "--framework", "onnx_runtime")
             report = json.loads((tmp_path / "gatekeeper-report/report.json").read_text())
             [target] = report["targets"]
             leg = target["legs"][0]

@@ -37,7 +37,7 @@ def shown(interval: Interval) -> str:
 
 
 def test_bench_cost(example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path) -> None:
-    run = gatekeeper("run", example("digits-mlp") / "edge_ai_pipeline.yaml")
+    run = gatekeeper("run", example("digits-mlp") / "edge_ai_pipeline.yaml", "--framework", "onnx_runtime")
     assert run.returncode in (0, 1, 3), run.stdout + run.stderr
     output = tmp_path / "gatekeeper-report"
     target = json.loads((output / "report.json").read_text())["targets"][0]

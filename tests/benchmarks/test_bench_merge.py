@@ -16,7 +16,7 @@ LEGS, VARIANTS = 1000, 4
 
 def test_bench_merge(example: Callable[[str], Path], tmp_path: Path) -> None:
     file = example("digits-mlp") / "edge_ai_pipeline.yaml"
-    command = [sys.executable, "-m", "gatekeeper", "run", str(file), "--output", "one", "--quiet"]
+    command = [sys.executable, "-m", "gatekeeper", "run", str(file), "--framework", "onnx_runtime", "--output", "one", "--quiet"]
     subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
     report = json.loads((tmp_path / "one/report.json").read_text())
     names = [f"target{i:04}" for i in range(LEGS)]

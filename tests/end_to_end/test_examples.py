@@ -28,7 +28,7 @@ def test_digits_mlp_passes_with_intervals_then_renders_and_merges(
     example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path
 ) -> None:
     file = example("digits-mlp") / "edge_ai_pipeline.yaml"
-    run = gatekeeper("run", file, "--output", tmp_path / "report")
+    run = gatekeeper("run", file, "--framework", "onnx_runtime", "--output", tmp_path / "report")
     assert run.returncode == 0, run.stdout + run.stderr
     report = json.loads((tmp_path / "report/report.json").read_text())
     schema = json.loads((REPOSITORY / "schemas/report.schema.json").read_text())
@@ -68,6 +68,19 @@ def test_digits_mlp_passes_with_intervals_then_renders_and_merges(
     again = gatekeeper("report", tmp_path / "report", "--format", "markdown")
     assert again.returncode == 0
     assert again.stdout == (tmp_path / "report/report.md").read_text(), "rendering again changes nothing"
+
+
+def test_digits_mlp_is_the_same_model_in_three_frameworks(
+    example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path
+) -> None:
+    target = quick(example("digits-mlp"), gatekeeper, tmp_path, "{max_rounds: 3}", {})
+    assert [leg["framework"] for leg in target["legs"]] == ["onnx_runtime", "openvino", "microsoft_olive"]
+    assert not [leg["error"] for leg in target["legs"] if leg["error"]]
+    for variant in target["variants"]:
+        gates = {gate["gate"]: gate["verdict"] for gate in variant["gates"]}
+        assert gates["accuracy"] == "pass" and variant["performance"]["p50_ns"] > 0, variant["id"]
+    assert sum(name.endswith("/baseline") for name in target["agreement"]["names"]) == 3
+    assert min(map(min, target["agreement"]["matrix"])) >= 0.97
 
 
 def test_a_rerun_takes_the_artifacts_from_the_cache(example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path) -> None:
