@@ -36,14 +36,15 @@ def command(file: Path, model: Path | None, form: str) -> None:
     else:
         from rich.console import Console
         from rich.markup import escape
-        from rich.table import Table
+        from rich.table import Column, Table
 
         from gatekeeper.reports._base import plain
 
         def shown(text: str) -> str:
             return escape(plain(text))
 
-        table = Table("leg", "hardware", "runs on", "extra", "technique", "note", highlight=False)
+        names = {"leg": True, "hardware": False, "runs on": False, "extra": False, "technique": True, "note": False}
+        table = Table(*(Column(name, no_wrap=whole) for name, whole in names.items()), highlight=False)
         for leg in plan.legs:
             runs_on = leg.runs_on if isinstance(leg.runs_on, str) else ", ".join(leg.runs_on)
             if leg.error or leg.skip:
