@@ -43,18 +43,20 @@ def command(file: Path, model: Path | None, form: str) -> None:
         def shown(text: str) -> str:
             return escape(plain(text))
 
-        names = {"leg": True, "hardware": False, "runs on": False, "extra": False, "technique": True, "note": False}
-        table = Table(*(Column(name, no_wrap=whole) for name, whole in names.items()), highlight=False)
+        columns = ("leg", "hardware", "runs on", "technique", "")
+        table = Table(*(Column(name, no_wrap=name in ("leg", "technique")) for name in columns), highlight=False)
         for leg in plan.legs:
             runs_on = leg.runs_on if isinstance(leg.runs_on, str) else ", ".join(leg.runs_on)
             if leg.error or leg.skip:
                 why = f"cannot run: {leg.error}" if leg.error else f"left out: {leg.skip}"
-                table.add_row(leg.id, leg.hardware, shown(runs_on), "", "", shown(why))
+                table.add_row(leg.id, leg.hardware, shown(runs_on), "", shown(why))
             for i, variant in enumerate(leg.variants):
-                first = (leg.id, leg.hardware, shown(runs_on), leg.extra) if i == 0 and not leg.error else ("", "", "", "")
+                first = (leg.id, leg.hardware, shown(runs_on)) if i == 0 and not leg.error else ("", "", "")
                 note = f"cannot apply: {variant.error}" if variant.error else f"left out: {variant.skip}" if variant.skip else ""
                 table.add_row(*first, variant.technique, shown(note))
         Console(highlight=False).print(table)
+        extras = {leg.framework: leg.extra for leg in plan.legs if leg.extra and not leg.skip}
+        click.echo("extras: " + "; ".join(f"{name} needs [{extra}]" for name, extra in extras.items()))
 
 
 def _print_support(model_format: str) -> None:
