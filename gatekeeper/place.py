@@ -25,14 +25,13 @@ class Place:
 def place(leg: PlannedLeg, target: Target, measure: Measure, model_format: str) -> Place:
     """Where to run a leg. Another device than the target's is taken only where the file says so."""
     threads = threads_of(target, measure)
-    found = Place(device_of(target, leg.framework), threads)
     error = leg.error or missing_packages(leg.framework, model_format)
     absent = None if error else hardware(target.hardware).absent(this_machine())
     if absent and target.fallback == "cpu":
         unfit = framework(leg.framework).supports(model_format, "cpu")
         note = f"{absent}; it ran on the CPU instead, because of `fallback: cpu`. This says nothing of {target.hardware}"
         return Place("cpu", threads, note, unfit or "")
-    return Place(found.device, threads, error=error or absent or "")
+    return Place(device_of(target, leg.framework), threads, error=error or absent or "")
 
 
 def threads_of(target: Target, measure: Measure) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ def install_hint(extra: str) -> str:
     return f'Install the extra `{extra}`: pip install ".[{extra}]" in a checkout of gatekeeper'
 
 
+@cache
 def required(extra: str) -> dict[str, SpecifierSet]:
     """Package -> the versions that an extra (or several, with commas) of this distribution allows."""
     from packaging.requirements import Requirement

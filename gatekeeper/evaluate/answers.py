@@ -9,9 +9,8 @@ from typing import Any
 
 from gatekeeper.answers import BASELINE, MOST_OUTPUTS, MOST_VALUES, Answers, Contents, Kind, leg_of
 from gatekeeper.evaluate.metrics import CLASSIFICATION, classes
+from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.models.files import digest
-
-TOP_TOKENS = "top_tokens.npy"
 
 
 def collect(files: Mapping[str, Path], dataset: Path, task: str | None, metric: str | None) -> Answers | None:

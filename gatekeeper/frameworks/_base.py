@@ -16,7 +16,6 @@ and, where it has something to say:
     HINTS        values of a target's `hint` it knows: its devices then also come with that suffix, as `cpu:throughput`
     CONVERTS     formats it cannot open as they are: `optimize` is then asked for the technique ORIGINAL once, an unoptimized
                  copy in its own form. That copy is the baseline, and what other techniques get as job.original
-    HINTS        performance hints a target may ask for; they follow the device after a colon, e.g. cpu:throughput
     CONFIGS      suffix of the configuration files of its own that `techniques` may name, e.g. .json
     untimed(device) -> None, or why times measured on this device say nothing
     open_tokenizer(path) -> Tokenizer of a model file that brings its own; runs in a worker

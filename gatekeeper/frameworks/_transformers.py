@@ -17,11 +17,11 @@ class TransformersSession:
 
     def __init__(self, folder: Path, threads: int):
         import torch
-        from transformers import AutoModelForCausalLM
+
+        from gatekeeper.frameworks._torch_text import load
 
         torch.set_num_threads(threads)
-        self._torch = torch
-        self._model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+        self._torch, self._model = torch, load(folder)
 
     def run(self, feed: dict[str, Any]) -> list[Any]:
         """Logits, float32 [1, n, vocabulary]."""

@@ -77,6 +77,7 @@ class _Leg:
     def __init__(self, context: Context, leg: PlannedLeg):
         self.context, self.leg = context, leg
         self.place = context.place(leg)
+        self.untimed = "" if leg.skip or leg.error else untimed(leg.framework, self.place.device) or ""
         self.limits = limits(context.loaded, context.target(leg.target))
         self.measure = context.loaded.pipeline.measure
         self.budget_s = parse_duration(self.measure.budget)
@@ -116,7 +117,7 @@ class _Leg:
             error=error or "",
             conversion=converted,
             device=self.place.device,
-            untimed=untimed(self.leg.framework, self.place.device) or "",
+            untimed=self.untimed,
             baseline=performance(rounds, self.context.evaluation.batch_size(), memory.METRIC),
             quality=next((q for c in made if (q := quality(c.comparison, variant=False))), None),
             control=control_interval(raced.rounds, self.alpha),
@@ -231,7 +232,7 @@ class _Leg:
             comparison=candidate.comparison,
             alpha=self.alpha,
             effort=Effort(raced.round_s(), self.budget_s, self.measure.max_rounds, self.place.threads, self.context.attempt),
-            untimed=untimed(self.leg.framework, self.place.device),
+            untimed=self.untimed or None,
         )
         chosen = [limit for limit in self.limits if basis is None or basis == limit.gate.BASIS]
         gates = [judge_gate(limit, evidence) for limit in chosen]
@@ -259,15 +260,14 @@ class _Leg:
             return msgspec.structs.replace(blank, verdict=Verdict.ERROR, reason=error or "not made", gates=gates)
         gates = self.judge(candidate, raced)
         verdict = variant_verdict(gates)
-        reference = untimed(self.leg.framework, self.place.device)
-        if reference and verdict is Verdict.PASS:  # also where no gate asks for speed
+        if self.untimed and verdict is Verdict.PASS:  # also where no gate asks for speed
             verdict = Verdict.SKIP
         decisive = [f"{g.gate}: {g.reason}" for g in gates if g.blocking and g.verdict is verdict]
         self.keep(candidate)
         return msgspec.structs.replace(
             blank,
             verdict=verdict,
-            reason="; ".join(decisive) or (reference or "" if verdict is Verdict.SKIP else ""),
+            reason="; ".join(decisive) or (self.untimed if verdict is Verdict.SKIP else ""),
             artifact=self.artifact(candidate),
             performance=performance(raced.paired(planned.id)[1], self.context.evaluation.batch_size(), memory.METRIC),
             quality=quality(candidate.comparison, variant=True),

@@ -24,6 +24,7 @@ from gatekeeper.protocol import Predict, Predicted, Text
 if TYPE_CHECKING:
     from gatekeeper.frameworks._base import Session, Tokenizer
 
+TOP_TOKENS = "top_tokens.npy"
 DISTRIBUTION_BYTES = 64 << 20
 SPARE_TOKENS = 8
 """An answer may take a few tokens more in the model's own words than as it was tokenized here."""
@@ -48,7 +49,7 @@ def predict_text(request: Predict, session: Session) -> Predicted:
         inside = (kept >= i * positions) & (kept < (i + 1) * positions)
         distributions[inside] = scores[kept[inside] - i * positions]
     np.save(target, losses)
-    np.save(target.with_name("top_tokens.npy"), top)
+    np.save(target.with_name(TOP_TOKENS), top)
     np.save(target.with_name("distributions.npy"), distributions)
     prompts = read_prompts(Path(request.dataset))
     answers = _answers(cast(TextSession, session), prompts, request.text) if prompts else []

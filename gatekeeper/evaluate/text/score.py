@@ -9,11 +9,13 @@ import msgspec
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.prepared import PreparedDataset
+from gatekeeper.evaluate.score import CHANCE_ALPHA
+from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.evaluate.text.prepare import read_prompts
 from gatekeeper.protocol import Score, Scored
+from gatekeeper.stats.retention import Kind
 from gatekeeper.stats.rounds import mean_interval
 
-CHANCE_ALPHA = 0.05
 EXACT_MATCH = "exact_match"
 
 
@@ -37,12 +39,14 @@ def score_text(request: Score) -> Scored:
         if not asked:
             raise NotMeasured("data", "exact_match needs lines with `prompt` and `answer` in a .jsonl. Add them.")
         p, q = (np.asarray(_answers(f), dtype=float) for f in (variant, baseline))
-        values, kind = (float(q.mean()), float(p.mean())), "binary"
+        kind: Kind = "binary"
+        values = float(q.mean()), float(p.mean())
         error = None if q.any() else "the baseline answers none of the prompts. Check their form, or use a better model."
         details["answers_changed"] = float((p != q).mean())
     else:
         p, q = losses.mean(axis=1), other.mean(axis=1)
-        values, kind = (details["baseline_perplexity"], details["perplexity"]), "log"
+        kind = "log"
+        values = details["baseline_perplexity"], details["perplexity"]
         error = _chance(p, PreparedDataset(Path(request.dataset)).inputs["tokens"][:, 1:])
     np.save(request.destination, np.stack([p, q]))
     return Scored(
@@ -50,7 +54,7 @@ def score_text(request: Score) -> Scored:
         baseline=values[0],
         variant=values[1],
         agreement=False,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         examples=len(p),
         power=1.0,
         low=0.0,
@@ -67,7 +71,7 @@ def divergence(baseline: Path, variant: Path) -> dict[str, float]:
     import numpy as np
 
     kl = _kl(baseline, variant)
-    top = np.load(baseline.with_name("top_tokens.npy")) == np.load(variant.with_name("top_tokens.npy"))
+    top = np.load(baseline.with_name(TOP_TOKENS)) == np.load(variant.with_name(TOP_TOKENS))
     return {
         "kl_mean": float(kl.mean()),
         "kl_p99": float(np.percentile(kl, 99)),
