@@ -33,7 +33,7 @@ def _from_folder(folder: Path) -> Any:
         if getattr(config, "quantization_config", None):
             raise NotMeasured("unsupported", "the model is already quantized. Start from the floating-point checkpoint.")
         model, info = AutoModelForCausalLM.from_pretrained(
-            folder, config=config, dtype=torch.float32, attn_implementation="sdpa", output_loading_info=True,
+            folder, config=config, dtype=torch.float32, output_loading_info=True,
             use_safetensors=True, **own,  # a pickle runs code
         )  # fmt: skip
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -55,7 +55,7 @@ def _from_gguf(file: Path) -> Any:
     rotation = {t.name: t.data.copy() for t in reader.tensors if t.name in (_DIVISORS, _LONG, _SHORT)}
     settings = load_gguf_checkpoint(str(file))["config"] | _left_out(reader, rotation)
     config = AutoConfig.for_model(**settings)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     weights = load_gguf_checkpoint(str(file), return_tensors=True, model_to_load=model, torch_dtype=torch.float32)["tensors"]
     if lost := len(reader.tensors) - len(rotation) - len(weights):  # those it knows no name for are left out without a word
         raise NotMeasured("unsupported", f"{file.name}: {lost} tensors have no place in {config.model_type}. Convert it anew.")

@@ -37,22 +37,25 @@ class Session:
         self.inputs, self.outputs = self.inner.inputs, self.inner.outputs
         self.slow = technique == "ticking_clock"
         start = real()
-        self.start, self.ticks = start, 0
+        self.start, self.ticks, self.last, self.told = start, 0, start, 0
         if technique == "fast_clock": time.perf_counter_ns = lambda: start + 50 * (real() - start)
         if technique == "half_clock": time.perf_counter_ns = lambda: start + (real() - start) // 2
         if technique == "counting_clock": time.perf_counter_ns = self.count
         if technique == "stopped_clock": time.perf_counter_ns = lambda: start
         if technique == "backward_clock": time.perf_counter_ns = lambda: start - (real() - start)
         if technique == "ticking_clock": time.perf_counter_ns = self.tick
-    def tick(self):
-        self.ticks += 1
-        return self.start + self.ticks * 1_000_000
+    def tick(self):  # right, but for the end of a call: always four milliseconds after its start
+        self.last, self.told = self.told or real(), 0
+        return self.last
     def count(self):
         self.ticks += 1
         return self.start + self.ticks * 1_000
     def run(self, feed):
-        if self.slow: time.sleep(0.004)
-        return self.inner.run(feed)
+        answers = self.inner.run(feed)
+        if self.slow:
+            time.sleep(0.004)
+            self.told = self.last + 4_000_000
+        return answers
 
 def open_session(path, threads, device): return Session(path, threads, device)
 """
@@ -102,7 +105,7 @@ def test_a_clock_that_does_not_go_on_ends_in_a_timeout(
 
 
 def test_readings_without_any_variance_are_an_error(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
-    """Each arm's every latency reads exactly one millisecond: no noise at all, and no knowledge either."""
+    """Each arm's every latency reads exactly four milliseconds: no noise at all, and no knowledge either."""
     file = change(write_project(tmp_path, "ticking_clock", "clocks"), "stability: disabled", "stability: {max_variation: 0.5}")
     assert gatekeeper("run", file, env=clocks).returncode in (1, 4)  # the other arm's clock is right, so it may seem slow
     found = gate_of(report_of(tmp_path)["targets"][0]["variants"][0], "stability")
