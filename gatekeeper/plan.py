@@ -58,6 +58,7 @@ class Plan(Record, frozen=True, kw_only=True):
     pipeline: str
     pipeline_sha256: str
     legs: list[PlannedLeg]
+    commit: Annotated[str, Meta(description="Commit it was made from; empty outside of GitHub Actions.")] = ""
 
     def leg_ids(self) -> list[str]:
         """The manifest: legs that are skipped need not come back."""

@@ -52,6 +52,27 @@ class Decision(Record, frozen=True, kw_only=True):
     details: dict[str, Any] = {}
 
 
+class Waiver(Record, frozen=True, kw_only=True):
+    """A gate's failure that is tolerated for a while, down (or up) to a ceiling, by a named owner."""
+
+    ceiling: Annotated[float, Meta(description="The bound must still clear this value, in the gate's unit.")]
+    reason: str
+    owner: str
+    expires: Annotated[str, Meta(description="Last day it holds, ISO 8601, UTC.")]
+    issue: Annotated[str, Meta(description="Where the repair is tracked; empty if nowhere.")] = ""
+    where: Annotated[str, Meta(description="file:line of the waiver.")] = ""
+
+
+class Before(Record, frozen=True, kw_only=True):
+    """The same gate on the same variant in the report of the base branch."""
+
+    verdict: Verdict
+    observed: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    limit: float | None = None
+
+
 class GateResult(Record, frozen=True, kw_only=True):
     """One gate on one variant."""
 
@@ -67,6 +88,8 @@ class GateResult(Record, frozen=True, kw_only=True):
     where: Annotated[str, Meta(description="file:line of the limit.")] = ""
     blocking: Annotated[bool, Meta(description="False when `on_fail: warn` or the gate is disabled.")] = True
     details: Annotated[dict[str, Any], Meta(description="What more the gate knows; free form.")] = {}
+    waiver: Annotated[Waiver | None, Meta(description="What keeps a failure from blocking.")] = None
+    before: Annotated[Before | None, Meta(description="What the base branch's report says of it.")] = None
 
 
 class Artifact(Record, frozen=True, kw_only=True):
@@ -288,6 +311,22 @@ class PipelineInfo(Record, frozen=True, kw_only=True):
     on_inconclusive: Literal["fail", "warn"] = "fail"
     cross_validation: Annotated[str, Meta(description="file:line that asks for it; empty if it is disabled.")] = ""
     performance_comparison: Annotated[str, Meta(description="file:line that requires it; empty if nothing does.")] = ""
+    policy: Annotated[str, Meta(description="Git ref and commit whose limits were applied; empty: the file's own.")] = ""
+    policy_sha256: Annotated[str, Meta(description="Of the pipeline file at that ref.")] = ""
+    loosened: Annotated[list[str], Meta(description="Limits the file loosens against its policy, not applied, in words.")] = []
+
+
+class Base(Record, frozen=True, kw_only=True):
+    """The report of the base branch that this one was compared with."""
+
+    verdict: Verdict
+    commit: str = ""
+    created: str = ""
+    same_model: Annotated[bool, Meta(description="Whether both measured the same model file.")] = False
+    gone: Annotated[list[str], Meta(description="Variants it had, and this report has not.")] = []
+    new: Annotated[list[str], Meta(description="Variants that it had not.")] = []
+    loosened: Annotated[list[str], Meta(description="Limits that were stricter there, in words.")] = []
+    changed: Annotated[bool, Meta(description="Whether anything differs by more than noise.")] = True
 
 
 class Report(Record, frozen=True, kw_only=True):
@@ -303,3 +342,5 @@ class Report(Record, frozen=True, kw_only=True):
     reproduce: Annotated[str, Meta(description="The command that measures this again.")] = ""
     created: Annotated[str, Meta(description="UTC time, ISO 8601.")] = ""
     version: Annotated[str, Meta(description="Version of gatekeeper that measured.")] = ""
+    commit: Annotated[str, Meta(description="Commit that was measured; empty outside of GitHub Actions.")] = ""
+    base: Annotated[Base | None, Meta(description="The report of the base branch, where one was given.")] = None
