@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.cli._main import execute
 from gatekeeper.errors import ExitCode, GatekeeperError, UsageError, nearest
-from gatekeeper.github.outputs import set_outputs
+from gatekeeper.github.outputs import write_outputs
+from gatekeeper.reports._base import plain
 
 if TYPE_CHECKING:
-    from gatekeeper.github.context import Event
+    from gatekeeper.plan import Plan
     from gatekeeper.records import Report
 
 COMMANDS = ("plan", "run", "report")
@@ -56,14 +57,14 @@ def work(environ: Mapping[str, str]) -> int:
         words = _run_words(environ) if command == "run" else _report_words(environ)
     except GatekeeperError as error:
         print(error, file=sys.stderr)
-        set_outputs(environ, {"exit-code": str(int(error.exit_code)), "message": str(error), "verdict": "error"})
+        write_outputs({"exit-code": str(int(error.exit_code)), "message": plain(str(error)), "verdict": "error"}, environ)
         return 0 if command in ("run", "report") else error.exit_code
     print(f"gatekeeper {' '.join(words)}", flush=True)
     with _no_commands():
         code, message = execute(words)
     found = _read(environ) if code != ExitCode.USAGE else None
-    outputs = {"exit-code": str(int(code)), "message": message, "verdict": found.verdict.value if found else "error"}
-    set_outputs(environ, outputs | (_counts(found) | _paths(environ) if found else {}))
+    outputs = {"exit-code": str(int(code)), "message": plain(message), "verdict": found.verdict.value if found else "error"}
+    write_outputs(outputs | (_counts(found) | _paths(environ) if found else {}), environ)
     return 0
 
 
@@ -102,14 +103,14 @@ def _plan_matrix(environ: Mapping[str, str]) -> int:
     file = Path(environ.get("OUTPUT", "") or "gatekeeper-report") / PLAN
     make_folder(file.parent)
     write_atomic(file, msgspec.json.encode(plan))
-    set_outputs(environ, {"matrix": matrix, "plan": file.as_posix()})
+    write_outputs({"matrix": matrix, "plan": file.as_posix()}, environ)
     with _no_commands():
         for leg in plan.legs:
             print(f"{leg.id}: {leg.error or (leg.skip and 'left out: ' + leg.skip) or f'{len(leg.variants)} variants'}")
     return 0
 
 
-def _plan(environ: Mapping[str, str]):  # type: ignore[no-untyped-def]
+def _plan(environ: Mapping[str, str]) -> Plan:
     from gatekeeper.config.load import load
     from gatekeeper.plan import filtered, make_plan, model_of
 

@@ -12,9 +12,9 @@ from gatekeeper.errors import ExitCode
 from gatekeeper.github.annotations import annotations, command
 from gatekeeper.github.comment import Mode, Published, publish
 from gatekeeper.github.context import read_event
-from gatekeeper.github.outputs import add_summary, set_outputs
+from gatekeeper.github.outputs import append_summary, write_outputs
 from gatekeeper.records import Verdict
-from gatekeeper.reports.markdown import COMMENT_BYTES, fit, unmeasured
+from gatekeeper.reports.markdown import COMMENT_BYTES, fit, without_report
 
 if TYPE_CHECKING:
     from gatekeeper.github.context import Event
@@ -38,9 +38,9 @@ def show(environ: Mapping[str, str], report: Report | None, message: str, mode: 
     foreign = event.measured is not None  # its lines are of another commit than this run's
     for line in annotations(report) if report and not foreign else []:
         print(line, flush=True)
-    add_summary(environ, report, message, event.run_url)
     link = event.run_url
-    body = fit(report, COMMENT_BYTES, link) if report else unmeasured(message, link)
+    append_summary(report if report else without_report(message), link, environ)
+    body = fit(report, COMMENT_BYTES, link) if report else without_report(message, link)
     verdict = report.verdict if report else Verdict.ERROR
     changed = report.base.changed if report and report.base else True
     done = publish(
@@ -62,4 +62,4 @@ def _told(environ: Mapping[str, str], done: Published) -> None:
         print(command("warning", done.warning, title="gatekeeper: comment"), flush=True)
     if done.url:
         print(f"comment {done.action}: {done.url}", flush=True)
-    set_outputs(environ, {"comment-url": done.url})
+    write_outputs({"comment-url": done.url}, environ)
