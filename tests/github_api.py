@@ -339,7 +339,7 @@ class StandIn:
             html_url=f"https://github.com/{REPOSITORY}/pull/{comment['issue']}#issuecomment-{comment['id']}",
             issue_url=f"{base}/{comment['issue']}",
             body=comment["body"],
-            user=fill("simple-user", login=comment["login"], type="Bot" if bot else "User"),
+            user=fill("simple-user", login=comment["login"], type="Bot" if bot else "User") if comment["login"] else None,
         )
 
     def _list_pulls(self, _: int, seen: Seen, account: Account) -> Answer:

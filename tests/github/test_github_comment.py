@@ -69,6 +69,18 @@ def test_another_author_with_the_same_first_line_is_left_alone(api: StandIn) -> 
     assert api.bodies() == [theirs, marked("mine, again")]
 
 
+def test_an_author_whose_account_is_gone(api: StandIn) -> None:
+    api.comment(marked("theirs"), "")
+    assert say(api, "mine").action == "created"
+
+
+def test_a_duplicate_that_another_run_deletes_first(api: StandIn) -> None:
+    api.comment(marked("first"))
+    api.comment(marked("second"))
+    api.fail("DELETE", "/comments", status=404, body='{"message": "Not Found"}')
+    assert (say(api, "new").action, say(api, "new").warning) == ("updated", "")
+
+
 def test_every_id_has_a_comment_of_its_own(api: StandIn) -> None:
     assert say(api, "one", comment_id="cpu").action == "created"
     assert say(api, "two", comment_id="cpu-arm").action == "created"
@@ -327,6 +339,7 @@ def test_the_pull_request_of_a_run_is_the_open_one_with_its_head(api: StandIn) -
         ([{"sha": "f" * 40}], {}, "stranger:topic was pushed to since the run"),
         ([{"state": "closed"}], {}, "no open pull request"),
         ([{}, {}], {}, "#20, #21 have the same head"),
+        ([], {"head_branch": "::x\u202e"}, "no open pull request has the head stranger"),
         ([{}], {"event": "push"}, "started by 'push'"),
         ([{}], {"head_owner": ""}, "is gone"),
         ([{}], {"head_branch": ""}, "is gone"),
