@@ -15,6 +15,7 @@ import argparse
 import base64
 import json
 import re
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -67,9 +68,9 @@ def filled(schema: Mapping[str, Any], given: Any = None) -> Any:
     return {"array": [], "boolean": False, "number": 0, "integer": 0}.get(schema.get("type", ""))
 
 
-def fill(name: str, **given: Any) -> Any:
+def fill(schema: str, /, **given: Any) -> Any:
     """The smallest value of a named schema."""
-    return filled({"$ref": f"#/components/schemas/{name}"}, given)
+    return filled({"$ref": f"#/components/schemas/{schema}"}, given)
 
 
 @dataclass
@@ -169,9 +170,7 @@ class StandIn:
         repository_id: int | None = REPOSITORY_ID,
         sha: str = "b" * 40,
     ) -> int:
-        return self._add(
-            self.state.runs, branch=branch, event=event, conclusion=conclusion, repository_id=repository_id, sha=sha
-        )
+        return self._add(self.state.runs, branch=branch, event=event, conclusion=conclusion, repository_id=repository_id, sha=sha)
 
     def artifact(
         self, run: int, archive: bytes, name: str = "gatekeeper-report", *, expired: bool = False, size: int | None = None
@@ -218,7 +217,11 @@ class StandIn:
         except Exception as error:
             self.violations.append(f"{seen.method} {seen.path}: {error!r} {error.__cause__!r}")
             return Answer(400, {"message": f"The request does not fit the description: {error}"})
-        answer = self._answer(seen)
+        try:
+            answer = self._answer(seen)
+        except Exception as error:
+            self.violations.append(f"the stand-in itself, at {seen.method} {seen.path}: {error!r}")
+            return Answer(400, {"message": "the stand-in is wrong"})
         self._check_answer(seen, request, answer)
         return answer
 
@@ -264,7 +267,7 @@ class StandIn:
         if seen.path == "/user":
             if account.installation:
                 return _message(403, "Resource not accessible by integration")
-            return Answer(200, fill("public-user", login=account.login, id=3, type="User"))
+            return Answer(200, fill("public-user", login=account.login, id=3, type="User", user_view_type="public"))
         match = re.fullmatch(r"/repos/([^/]+/[^/]+)/(.+)", seen.path)
         if not match or match[1] != REPOSITORY:
             return _message(404, "Not Found")
@@ -336,7 +339,7 @@ class StandIn:
             html_url=f"https://github.com/{REPOSITORY}/pull/{comment['issue']}#issuecomment-{comment['id']}",
             issue_url=f"{base}/{comment['issue']}",
             body=comment["body"],
-            user=fill("simple-user", login=comment["login"], type="Bot" if bot else "User"),
+            user=fill("simple-user", login=comment["login"], type="Bot" if bot else "User") if comment["login"] else None,
         )
 
     def _list_pulls(self, _: int, seen: Seen, account: Account) -> Answer:
@@ -438,6 +441,7 @@ class StandIn:
     def _server(self, port: int, respond: Any) -> ThreadingHTTPServer:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement
 
             def handle_any(self) -> None:
                 parts = urlsplit(self.path)
@@ -456,9 +460,8 @@ class StandIn:
                     time.sleep(answer.delay_s)
                     content = answer.body.encode()
                 else:
-                    content = answer.data if isinstance(answer.data, bytes) else b""
-                    if answer.data is not None and not content:
-                        content = json.dumps(answer.data).encode()
+                    content = answer.data if isinstance(answer.data, bytes) else json.dumps(answer.data).encode()
+                    content = b"" if answer.data is None else content
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
@@ -476,9 +479,17 @@ class StandIn:
             def log_message(self, *_: object) -> None:
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        server.daemon_threads = True
-        return server
+        noticed = self.violations
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                error = sys.exception()
+                if not isinstance(error, ConnectionError):  # the other side did not wait
+                    noticed.append(f"the stand-in itself: {error!r}")
+
+        return Server(("127.0.0.1", port), Handler)
 
 
 def _message(status: int, text: str) -> Answer:

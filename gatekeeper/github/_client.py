@@ -38,7 +38,7 @@ def connect(event: Event, token: str, seconds: float) -> github.Github:
         raise UsageError("the token holds characters that no token has. Pass it alone, without quotes or line breaks.")
     api = needed(event, "api_url")
     needed(event, "repository")
-    if urlsplit(api).scheme not in ("http", "https") or not urlsplit(api).hostname:
+    if not _is_address(api):
         raise UsageError(f"GITHUB_API_URL is '{plain(api, 100)}', not an address such as https://api.github.com. Correct it.")
     try:
         import github
@@ -54,6 +54,13 @@ def connect(event: Event, token: str, seconds: float) -> github.Github:
         seconds_between_writes=None,
         lazy=True,
     )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return urlsplit(text).scheme in ("http", "https") and bool(urlsplit(text).hostname)
+    except ValueError:
+        return False
 
 
 def within(seconds: float, work: Callable[[float], T]) -> T:
@@ -94,6 +101,8 @@ def persistently(deadline: float, work: Callable[[], T]) -> T:
 
 
 def _passing(error: Exception) -> bool:
+    if isinstance(error, GatekeeperError):
+        return False
     import github
     import requests
 
@@ -109,7 +118,7 @@ def explain(error: Exception, event: Event, permission: str) -> str:
     import github
     import requests
 
-    if isinstance(error, github.GithubException):
+    if isinstance(error, github.GithubException) and not isinstance(error, github.IncompletableObject):
         return _refused(error, event, permission)
     if isinstance(error, requests.Timeout):
         return "GitHub's API did not answer in time. Run the job again later."
@@ -130,12 +139,13 @@ def _refused(error: github.GithubException, event: Event, permission: str) -> st
     limited = "rate limit" in said.lower() or "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0"
     if status == 429 or (status == 403 and limited):
         return f"the token has used up its rate limit ({said}). Run the job again {_wait(headers)}."
-    if status == 403 and event.fork and event.name == "pull_request":
+    forbidden = status == 403 and ("not accessible" in said or said == "403")
+    if forbidden and event.fork and event.name == "pull_request":
         return (
             f"the token of a pull request from a fork may only read ({said}). "
             "Use the pair of workflows in examples/workflows, of which the second one comments."
         )
-    if status == 403:
+    if forbidden:
         return f"the token may not do that ({said}). Give the job `permissions: {{{permission}}}`."
     if status == 404:
         return (

@@ -7,10 +7,11 @@ expect anything.
 from __future__ import annotations
 
 import io
+import json
 import time
 import zipfile
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gatekeeper.errors import GatekeeperError, NotMeasured, UsageError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from github.Artifact import Artifact
     from github.Repository import Repository
     from github.WorkflowRun import WorkflowRun
+    from requests import PreparedRequest
 
 FILE = "report.json"
 TOTAL_S = 120.0
@@ -143,8 +145,10 @@ def _download(client: Github, artifact: Artifact, name: str, limit: int, deadlin
     status, headers, text = client.requester.requestJson("GET", artifact.archive_download_url)
     if status == 410:
         raise NotMeasured("data", f"the artifact '{plain(name, 100)}' has expired. Run its workflow again.")
+    if status >= 400:
+        raise client.requester.createException(status, headers, _json(text))
     if status != 302 or "location" not in headers:
-        raise github.GithubException(status, {"message": text[:200]} if status >= 400 else None, headers)
+        raise ValueError(f"{status} without an address")
     if urlsplit(headers["location"]).scheme != "https" and client.requester.scheme == "https":
         raise NotMeasured("data", "GitHub's API names a storage without encryption. Check GITHUB_API_URL and the proxy.")
     content = bytearray()
@@ -165,7 +169,15 @@ def _download(client: Github, artifact: Artifact, name: str, limit: int, deadlin
     return bytes(content)
 
 
-def _nobody(request: object) -> object:
+def _json(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _nobody(request: PreparedRequest) -> PreparedRequest:
     """No authorization, not even one that a .netrc file of the machine has for this host."""
     return request
 

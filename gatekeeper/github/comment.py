@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from gatekeeper.errors import UsageError
 from gatekeeper.github._client import connect, explain, persistently, within, without
 from gatekeeper.github.context import Event, MeasuredRun
 from gatekeeper.records import Record, Verdict
+from gatekeeper.reports._base import plain
 
 if TYPE_CHECKING:
     from github import Github
@@ -104,11 +106,12 @@ def find_pull_request(event: Event, token: str, *, seconds: float = TOTAL_S) -> 
 
 def _find(client: Github, event: Event, run: MeasuredRun) -> Found:
     if not run.event.startswith("pull_request"):
-        return Found(reason=f"the run was started by '{run.event}', not by a pull request")
+        return Found(reason=f"the run was started by '{plain(run.event, 40)}', not by a pull request")
     if not run.head_owner or not run.head_branch:
         return Found(reason="the repository that the pull request came from is gone")
     head = f"{run.head_owner}:{run.head_branch}"
-    heads = {pull.number: pull.head.sha for pull in client.get_repo(event.repository).get_pulls(state="open", head=head)}
+    pulls = client.get_repo(event.repository).get_pulls(state="open", head=head)
+    heads = {pull.number: pull.head.sha for pull in pulls if pull.head.label == head}
     numbers = sorted(number for number, sha in heads.items() if sha == run.head_sha)
     if len(numbers) == 1:
         return Found(number=numbers[0])
@@ -116,8 +119,8 @@ def _find(client: Github, event: Event, run: MeasuredRun) -> Found:
         names = ", ".join(f"#{number}" for number in numbers)
         return Found(reason=f"{names} have the same head, and the run does not say which of them it measured")
     if heads:
-        return Found(reason=f"{head} was pushed to since the run; the run of the new commit comments")
-    return Found(reason=f"no open pull request has the head {head}")
+        return Found(reason=f"{plain(head, 200)} was pushed to since the run; the run of the new commit comments")
+    return Found(reason=f"no open pull request has the head {plain(head, 200)}")
 
 
 def _publish(event: Event, token: str, text: str, create: bool, deadline: float) -> Published:
@@ -135,6 +138,8 @@ def _publish(event: Event, token: str, text: str, create: bool, deadline: float)
 
 
 def _stick(client: Github, repository: str, number: int, text: str, create: bool, deadline: float) -> Published:
+    from github import UnknownObjectException
+
     issue = client.get_repo(repository).get_issue(number)
     marked = [comment for comment in issue.get_comments() if _first_line(comment.body) == _first_line(text)]
     own = _own(client, marked)
@@ -152,7 +157,8 @@ def _stick(client: Github, repository: str, number: int, text: str, create: bool
         comment.edit(text)
     for other in others:
         _still_time(deadline)
-        other.delete()
+        with suppress(UnknownObjectException):  # another run was faster
+            other.delete()
     return Published(action="unchanged" if same else "updated", url=comment.html_url)
 
 
@@ -160,7 +166,8 @@ def _own(client: Github, marked: list[IssueComment]) -> list[IssueComment]:
     if not marked:
         return []
     login = _login(client)
-    return sorted((comment for comment in marked if comment.user.login == login), key=lambda comment: comment.id)
+    # the account of an author may be gone
+    return sorted((c for c in marked if c.user and c.user.login == login), key=lambda comment: comment.id)
 
 
 def _login(client: Github) -> str:

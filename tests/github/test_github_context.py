@@ -109,7 +109,17 @@ def test_outside_of_actions_nothing_is_missing_until_it_is_needed() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"{", b"[]", b"null", b"\xff\xfe", b"{}", b'{"pull_request": null}', b'{"pull_request": {"number": "7"}}', b"[" * 100_000],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b"{}",
+        b'{"pull_request": null}',
+        b'{"pull_request": {"number": "7"}}',
+        b"[" * 100_000,
+    ],
     ids=lambda payload: payload[:12].decode("latin-1"),
 )
 def test_a_damaged_payload_is_named(tmp_path: Path, payload: bytes) -> None:
