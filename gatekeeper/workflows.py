@@ -137,7 +137,7 @@ jobs:
           GH_REPO: ${{{{ github.repository }}}}
           TAG: ${{{{ github.event.release.tag_name }}}}
         run: |
-          cd files
+          cd files || exit
           for name in gatekeeper-report gatekeeper-models-*; do
             [ -d "$name" ] || continue
             tar -czf "$name.tar.gz" "$name"

@@ -111,13 +111,16 @@ def _plan_matrix(environ: Mapping[str, str]) -> int:
 
 
 def _plan(environ: Mapping[str, str]) -> Plan:
+    import msgspec
+
     from gatekeeper.config.load import load
-    from gatekeeper.plan import filtered, make_plan, model_of
+    from gatekeeper.plan import choose_legs, commit_from, make_plan, model_of
 
     model = environ.get("MODEL", "")
     loaded = load(Path(_config(environ)), Path(model) if model else None)
-    plan = make_plan(loaded, model_of(loaded)[1])
-    return filtered(plan, environ.get("TARGET", "") or None, environ.get("FRAMEWORK", "") or None)
+    plan = make_plan(loaded, model_of(loaded)[1], commit_from(environ))
+    legs = choose_legs(plan, environ.get("TARGET", "") or None, environ.get("FRAMEWORK", "") or None)
+    return msgspec.structs.replace(plan, legs=legs)
 
 
 def _run_words(environ: Mapping[str, str]) -> list[str]:
@@ -146,13 +149,20 @@ def _report_words(environ: Mapping[str, str]) -> list[str]:
 
 
 def _policy(environ: Mapping[str, str]) -> list[str]:
+    """Whose limits apply. A pipeline file that the base branch has not is new, and has only its own."""
     if environ.get("POLICY_REF"):
         return ["--policy-ref", environ["POLICY_REF"]]
     if _choice(environ, "POLICY", POLICIES) == "own":
         return []
     if not environ.get("BASE"):
         raise UsageError("`policy: base` needs `base`: a folder with a checkout of the base branch.")
-    return ["--policy", Path(environ["BASE"], _config(environ)).as_posix()]
+    file = Path(environ["BASE"], _config(environ))
+    if not file.parent.is_dir():
+        raise UsageError(f"{file.parent}: no such folder. `base` must be a checkout of the base branch.")
+    if not file.is_file():
+        _notice(f"{_config(environ)} is new: the base branch has none, so its own limits apply")
+        return []
+    return ["--policy", file.as_posix()]
 
 
 def _baseline(environ: Mapping[str, str]) -> list[str]:

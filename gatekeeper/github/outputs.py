@@ -50,8 +50,11 @@ def entry(name: str, value: str) -> str:
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
 
 
-def append_summary(report: Report, link: str = "", environment: Mapping[str, str] = os.environ) -> bool:
-    """Append the report to the step's summary, as much as fits beside what is there; False where there is no place for it."""
+def append_summary(report: Report | str, link: str = "", environment: Mapping[str, str] = os.environ) -> bool:
+    """Append a report to the step's summary, as much as fits beside what is there; False where there is no place for it.
+
+    Where there is no report it is a text that says so.
+    """
     path = environment.get("GITHUB_STEP_SUMMARY")
     if not path:
         return False
@@ -60,7 +63,8 @@ def append_summary(report: Report, link: str = "", environment: Mapping[str, str
     room = SUMMARY_BYTES - written - 2  # the blank line before it
     if room < SMALLEST_BYTES:
         return False
-    _append(file, ("\n\n" if written else "") + fit(report, room, link), "GITHUB_STEP_SUMMARY")
+    shown = report if isinstance(report, str) else fit(report, room, link)
+    _append(file, ("\n\n" if written else "") + shown, "GITHUB_STEP_SUMMARY")
     return True
 
 

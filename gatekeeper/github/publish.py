@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from gatekeeper.errors import ExitCode
-from gatekeeper.github.annotations import annotations, command
+from gatekeeper.github.annotations import annotations as annotated
+from gatekeeper.github.annotations import command
 from gatekeeper.github.comment import Mode, Published, publish
 from gatekeeper.github.context import read_event
 from gatekeeper.github.outputs import append_summary, write_outputs
@@ -36,7 +37,7 @@ def show(environ: Mapping[str, str], report: Report | None, message: str, mode: 
         report, message = None, forged
         print(command("error", forged, title="gatekeeper"), flush=True)
     foreign = event.measured is not None  # its lines are of another commit than this run's
-    for line in annotations(report) if report and not foreign else []:
+    for line in annotated(report) if report and not foreign else []:
         print(line, flush=True)
     link = event.run_url
     append_summary(report if report else without_report(message), link, environ)

@@ -55,6 +55,12 @@ def fit(report: Report, limit_bytes: int, link: str = "", marker: str = "") -> s
     return _join([_title(report), text(counts(report)), _left_out(["all but the verdict"], whole)]) + end
 
 
+def without_report(message: str, link: str = "") -> str:
+    """What is shown where there is no report: the verdict of one stands until something takes its place."""
+    see = f"See [the run]({link})." if _LINK.fullmatch(link) else "See the log of the run."
+    return _join([f"## {MARKS[Verdict.ERROR]} gatekeeper: {WORDS[Verdict.ERROR]}", text(plain(message, 2000)), see])
+
+
 def _whole(report: Report, see: str = "") -> str:
     drawn = points(report)
     return _join([*_upper(report, drawn), chart(report, drawn), *_folded(report), see, _footer(report)])
