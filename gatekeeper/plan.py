@@ -159,7 +159,14 @@ def _planned(
 def github_matrix(plan: Plan) -> str:
     """One line for `fromJSON` in a workflow's `strategy.matrix`."""
     include = [
-        {"target": leg.target, "framework": leg.framework, "extra": leg.extra, "runs_on": leg.runs_on, "leg": leg.id}
+        {
+            "target": leg.target,
+            "framework": leg.framework,
+            "extra": leg.extra,
+            "runs_on": leg.runs_on,
+            "leg": leg.id,
+            "slug": leg.id.replace("/", "."),  # for names of artifacts, which take no slash
+        }
         for leg in plan.legs
         if not leg.skip
     ]

@@ -105,8 +105,8 @@ class World:
             "repository": {"id": 1, "full_name": NAME, "name": "models", "owner": {"login": "octo"}, "default_branch": "main"},
         }
 
-    def act(self, event: str, payload: dict[str, Any], workflow: str = "gatekeeper.yml", token: str = TOKEN) -> Run:
-        """Run a workflow of the user's repository on an event."""
+    def act(self, event: str, payload: dict[str, Any], workflow: str = "gatekeeper.yml", token: str = TOKEN, **more: str) -> Run:
+        """Run a workflow of the user's repository on an event; `more` are variables for the stubs."""
         file = self.repository / ".github/workflows" / workflow
         (self.root / "event.json").write_text(json.dumps(payload))
         cache = os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache/uv"))
@@ -121,6 +121,7 @@ class World:
             "STUB_CODE": STUBS,
             "UV_CACHE_DIR": cache,
             "XDG_CACHE_HOME": self.root / "cache",
+            **more,
         }
         for name, value in variables.items():
             command += ["--env", f"{name}={value}"]
@@ -160,7 +161,7 @@ def read_run(code: int, out: str, err: str) -> Run:
         except ValueError:
             run.text += line + "\n"
             continue
-        name, message = str(entry.get("job", "")).partition("/")[2], str(entry.get("msg", ""))
+        name, message = str(entry.get("job", "")).strip(), str(entry.get("msg", ""))
         run.text += message + "\n"
         texts[name] = texts.get(name, "") + message + "\n"
         if "jobResult" in entry:
