@@ -1,14 +1,15 @@
 # make demo   train a small model, gate it, show the verdict
 # make test   run the tests
 # make bench  print the benchmarks' ratios
-# make lint   ruff and mypy
+# make lint   ruff, mypy, and the checks of the action and its workflows
+# make lock   write the versions that the action installs, those that the tests ran with
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test bench lint schemas clean
+.PHONY: demo test bench lint lock schemas clean
 
 demo: $(VENV)/.demo
 	$(BIN)/gatekeeper demo
@@ -28,6 +29,12 @@ lint: $(VENV)/.dev
 
 schemas: $(VENV)/.dev
 	$(BIN)/python -m gatekeeper.config.schema
+
+# Versions without local parts (+cpu), and none of the CUDA packages: the action takes PyTorch's build for the CPU.
+lock: $(VENV)/.dev
+	$(BIN)/uv pip freeze -q --python $(BIN)/python --exclude-editable | grep -v ' @ ' | sed 's/+cpu//' > $(VENV)/frozen.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --constraint $(VENV)/frozen.txt --no-annotate \
+	  --no-header pyproject.toml | grep -vE '^(nvidia-(cu|n[cv])|cuda-|triton)' > .github/constraints.txt
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "gatekeeper needs Python 3.11 or newer; run: make PYTHON=python3.11 <target>")'

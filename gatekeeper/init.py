@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-from importlib import metadata
 from pathlib import Path
 
 from gatekeeper.config.units import format_bytes
 from gatekeeper.errors import NotMeasured, UsageError
-from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, framework, needs, untimed
+from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, framework, untimed
 from gatekeeper.models.files import assess, known_formats, model_format
 from gatekeeper.models.info import Assessment
-from gatekeeper.version import DISTRIBUTION
 
 SCHEMA_NAME = "edge_ai_pipeline.schema.json"
 TABLES = (".npz", ".csv")
@@ -66,12 +63,6 @@ def framework_for(model: Assessment) -> str:
     names = sorted(REGISTRY.names, key=lambda name: name != first)
     fitting = (n for n in names if framework(n).supports(model.format, "cpu") is None and untimed(n, "cpu") is None)
     return next(fitting, first)
-
-
-def extra_for(model: Path) -> str:
-    """The extra that the workflow installs for a model."""
-    found = assess(model)
-    return needs(framework_for(found), found.format).extra
 
 
 def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
@@ -159,53 +150,6 @@ def _techniques(name: str, model: Assessment, calibrated: bool) -> list[str]:
         *(["    techniques:", f"      {name}: [{', '.join(chosen)}]"] if chosen else []),
         *(["    # left out:", *left_out] if left_out else []),
     ]
-
-
-def workflow_text(pipeline: Path, extra: str = "onnx-runtime") -> str:
-    """A workflow that installs an extra, runs the pipeline on pull requests and blocks on its exit code."""
-    source = _install_source()
-    lines = [
-        "# Blocks a pull request whose optimized model does not hold its gates.",
-        "name: gatekeeper",
-        "on:",
-        "  pull_request:",
-        "  workflow_dispatch:",
-        "permissions:",
-        "  contents: read",
-        "jobs:",
-        "  gatekeeper:",
-        "    runs-on: ubuntu-latest",
-        "    timeout-minutes: 30",
-        "    steps:",
-        "      - uses: actions/checkout@v4",
-        "        with: {lfs: true, persist-credentials: false}",
-        "      - uses: actions/setup-python@v5",
-        "        with: {python-version: '3.11'}",
-    ]
-    if source is None:
-        lines.append("      # CHANGE: where pip finds gatekeeper, e.g. a git URL or a package index of yours.")
-    lines += [
-        f'      - run: pip install "{DISTRIBUTION}[{extra}]{" @ " + source if source else ""}"',
-        f"      - run: {json.dumps('gatekeeper run ' + shlex.quote(pipeline.as_posix()), ensure_ascii=False)}",
-        "      - if: always()",
-        '        run: if [ -f gatekeeper-report/report.md ]; then cat gatekeeper-report/report.md >> "$GITHUB_STEP_SUMMARY"; fi',
-        "      - if: always()",
-        "        uses: actions/upload-artifact@v4",
-        "        with: {name: gatekeeper-report, path: gatekeeper-report}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _install_source() -> str | None:
-    """Where this installation came from, when it was a version-control URL."""
-    try:
-        text = metadata.distribution(DISTRIBUTION).read_text("direct_url.json")
-    except metadata.PackageNotFoundError:
-        return None
-    origin = json.loads(text) if text else {}
-    if "vcs_info" not in origin:
-        return None
-    return f"{origin['vcs_info']['vcs']}+{origin['url']}@{origin['vcs_info']['commit_id']}"
 
 
 def _datasets(model: Path, suffixes: tuple[str, ...]) -> tuple[Path | None, Path | None]:

@@ -64,36 +64,48 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run a command; every expected error is a message and an exit code."""
+    prepare()
+    sys.exit(execute(sys.argv[1:])[0])
+
+
+def prepare() -> None:
+    """Make the process one whose output can be piped and that ends in order when it is told to."""
     signal.signal(signal.SIGTERM, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # What is piped is UTF-8 on every system; a character the terminal lacks must not end the run.
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
+
+
+def execute(words: list[str]) -> tuple[int, str]:
+    """(exit code, the error's message) of one command; the message has been printed already."""
     try:
-        with cli.make_context("gatekeeper", sys.argv[1:]) as context:
+        with cli.make_context("gatekeeper", list(words)) as context:
             code = cli.invoke(context)
         sys.stdout.flush()
-        sys.exit(code if isinstance(code, int) else 0)
+        return (code if isinstance(code, int) else 0), ""
     except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        return error.exit_code, ""
     except click.ClickException as error:
         error.show()
-        sys.exit(ExitCode.USAGE)
+        return ExitCode.USAGE, error.format_message()
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\ninterrupted: no report was written; what was optimized is kept, and a rerun starts from there.", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
+        message = "interrupted: no report was written; what was optimized is kept, and a rerun starts from there."
+        click.echo(f"\n{message}", err=True)
+        return ExitCode.INTERRUPTED, message
     except GatekeeperError as error:
         click.echo(_printable(str(error)), err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code, str(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.PASS)
+        return ExitCode.PASS, ""
     except Exception as error:
         import traceback
 
         traceback.print_exc()
-        click.echo(f"\nthis is a bug in gatekeeper ({type(error).__name__}). Please report the lines above.", err=True)
-        sys.exit(ExitCode.BUG)
+        message = f"this is a bug in gatekeeper ({type(error).__name__}). Please report the lines above."
+        click.echo(f"\n{message}", err=True)
+        return ExitCode.BUG, message
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -11,27 +11,39 @@ import click
 @click.option("--model", type=click.Path(path_type=Path), help="Model file or folder [default: the one found here].")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("edge_ai_pipeline.yaml"), show_default=True)
 @click.option("--workflow/--no-workflow", default=True, show_default=True, help="Also write .github/workflows/gatekeeper.yml.")
+@click.option("--forks", is_flag=True, help="Also write the workflow that comments on pull requests from forks.")
+@click.option("--release", is_flag=True, help="Also write the workflow that measures a release and attaches what passes.")
+@click.option("--action", metavar="OWNER/REPO@REF", help="gatekeeper's repository [default: where this installation came from].")
 @click.option("--schema/--no-schema", default=True, show_default=True, help="Also write the schema, for completion in editors.")
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
-def command(model: Path | None, output: Path, workflow: bool, schema: bool, force: bool) -> None:
+def command(
+    model: Path | None,
+    output: Path,
+    workflow: bool,
+    forks: bool,
+    release: bool,
+    action: str | None,
+    schema: bool,
+    force: bool,
+) -> None:
     """Look at the model in this folder and write a pipeline file that fits it.
 
     Finds the model and an evaluation set (.npz, .csv or a folder of images; for a model that writes text .txt or .jsonl),
-    assesses the model, and writes edge_ai_pipeline.yaml with the techniques that apply, each line explained. Nothing that
-    exists is overwritten without --force.
+    assesses the model, and writes edge_ai_pipeline.yaml with the techniques that apply, each line explained, and a workflow
+    that measures every pull request. Nothing that exists is overwritten without --force.
     """
     from gatekeeper.config.load import load
     from gatekeeper.config.schema import pipeline_schema, render
     from gatekeeper.errors import ConfigError, UsageError
     from gatekeeper.files import make_folder, write_atomic
-    from gatekeeper.init import SCHEMA_NAME, extra_for, find_model, pipeline_text, workflow_text
+    from gatekeeper.init import SCHEMA_NAME, find_model, pipeline_text
 
     path = model or find_model(Path.cwd())
     files = {output: pipeline_text(path, output.parent, schema=SCHEMA_NAME if schema else None)}
     if schema:
         files[output.parent / SCHEMA_NAME] = render(pipeline_schema())
-    if workflow:
-        files[Path(".github/workflows/gatekeeper.yml")] = workflow_text(output, extra_for(path))
+    if workflow or forks or release:
+        files |= _workflows(path, output, action, forks, release)
     for file in files:
         if file.exists() and not force and file.name != SCHEMA_NAME:
             raise UsageError(f"{file}: exists already. Pass --force to overwrite it, or --output for another name.")
@@ -44,3 +56,22 @@ def command(model: Path | None, output: Path, workflow: bool, schema: bool, forc
         click.echo(f"next: gatekeeper run {output}")
     except ConfigError as error:
         click.echo(f"next: complete what is marked CHANGE in {output}:\n{error}")
+
+
+def _workflows(model: Path, config: Path, action: str | None, forks: bool, release: bool) -> dict[Path, str]:
+    """The workflow files, with what can be found out of the repository they are for."""
+    from gatekeeper import workflows
+
+    named = workflows.parse_action(action) if action else workflows.find_action() or workflows.UNKNOWN
+    lfs, folder = workflows.in_lfs(model), config.parent
+    shown = config.as_posix()
+    files = {workflows.GATE: workflows.gate_text(shown, named, workflows.default_branch(folder), lfs, forks)}
+    if forks:
+        files[workflows.COMMENT] = workflows.comment_text(named)
+    if release:
+        files[workflows.RELEASE] = workflows.release_text(shown, named, lfs)
+    if named == workflows.UNKNOWN:
+        click.echo(f"note: complete what is marked CHANGE in {workflows.GATE}, or pass --action OWNER/REPO@REF")
+    if workflows.ignored(model):
+        click.echo(f"note: git ignores {model}; a workflow will not find it. Commit it, or pass it on with `model-artifact`.")
+    return files

@@ -61,13 +61,16 @@ _INVISIBLE = re.compile(
     "|\x1b\\[[0-?]*[ -/]*[@-~]"
 )
 
+_COMMAND = re.compile(r":(?=:)|#(?=#\[)")
+"""What a GitHub runner takes for a command: `::` at the start of a line, and the older `##[` anywhere in one."""
+
 
 @lru_cache(maxsize=4096)
 def plain(text: str, limit: int = 600) -> str:
     """One line of visible characters: no control, direction or escape sequences, no lone surrogates."""
     shown = " ".join(re.sub("\x1b\\[[0-?]*[ -/]*[@-~]", "", text).split())
     shown = _INVISIBLE.sub("\ufffd", shown)
-    shown = shown.replace("::", ":\u2060:")
+    shown = _COMMAND.sub("\\g<0>\u2060", shown)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
@@ -114,6 +117,41 @@ def common_limit(name: str, variants: list[VariantReport]) -> str | None:
     """The limit of a gate, None where targets differ in it: each cell then shows its own."""
     found = {limit(g) for v in variants for g in v.gates if g.gate == name}
     return found.pop() if len(found) == 1 else None
+
+
+def waived(gate: GateResult) -> bool:
+    """Whether a waiver keeps what the gate found from blocking."""
+    return gate.waiver is not None and not gate.blocking and gate.verdict not in (Verdict.PASS, Verdict.SKIP)
+
+
+def waiver(gate: GateResult) -> str:
+    """The waiver in words; empty where there is none."""
+    if gate.waiver is None:
+        return ""
+    side = "up" if gate.bound == "at_most" else "down"
+    said = f"waived until {plain(gate.waiver.expires, 40)} by {plain(gate.waiver.owner, 80)} {side} to "
+    said += f"{value(gate, gate.waiver.ceiling)}: {plain(gate.waiver.reason, 300)}"
+    return said + (f" ({plain(gate.waiver.issue, 200)})" if gate.waiver.issue else "")
+
+
+def blocks(report: Report, target: TargetReport, gate: GateResult) -> bool:
+    """Whether this gate keeps the report from passing: it counts, and no other variant of the target passes instead."""
+    if not gate.blocking or gate.verdict in (Verdict.PASS, Verdict.SKIP) or target.verdict is Verdict.PASS:
+        return False
+    return gate.verdict is not Verdict.INCONCLUSIVE or report.pipeline.on_inconclusive == "fail"
+
+
+def counts(report: Report) -> str:
+    """How many targets and variants have which verdict, in words."""
+
+    def said(noun: str, verdicts: list[Verdict]) -> str:
+        parts = [f"{verdicts.count(v)} {WORDS[v]}" for v in Verdict if v in verdicts]
+        return f"{len(verdicts)} {noun}{'s' if len(verdicts) != 1 else ''}" + (f" ({', '.join(parts)})" if parts else "")
+
+    lost = sum(bool(leg.error) for t in report.targets for leg in t.legs)
+    found = [said("target", [t.verdict for t in report.targets])]
+    found.append(said("variant", [v.verdict for t in report.targets for v in t.variants]))
+    return ", ".join(found) + (f", {lost} leg{'s' if lost != 1 else ''} not measured" if lost else "")
 
 
 def headline(report: Report) -> str:

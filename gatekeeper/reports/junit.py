@@ -8,7 +8,7 @@ from functools import lru_cache
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from gatekeeper.records import Environment, GateResult, LegReport, Report, StageReport, TargetReport, VariantReport, Verdict
-from gatekeeper.reports._base import interval, plain
+from gatekeeper.reports._base import interval, plain, waived, waiver
 
 FILE_NAME = "junit.xml"
 
@@ -16,7 +16,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(report: Report) -> str:
-    """`<failure>` failed, `<error>` not measured or inconclusive, `<skipped>` skipped or only a warning."""
+    """`<failure>` failed, `<error>` not measured or inconclusive, `<skipped>` skipped, waived or only a warning."""
     suites = [_suite(report, target, variant) for target in report.targets for variant in target.variants]
     suites += [_leg(leg) for target in report.targets for leg in target.legs if leg.error]
     if report.stages:
@@ -43,7 +43,10 @@ def _suite(report: Report, target: TargetReport, variant: VariantReport) -> Test
 
 def _case(variant: str, gate: GateResult) -> TestCase:
     case = TestCase(_xml(gate.gate), classname=_xml(variant), stdout=_xml(f"{interval(gate)} limit {gate.limit} {gate.where}"))
-    _outcome(case, gate.verdict, gate.reason, gate.blocking)
+    if waived(gate):
+        case.add_skipped_info(_xml(plain(f"{waiver(gate)}; {gate.reason}", 1000)))
+    else:
+        _outcome(case, gate.verdict, gate.reason, gate.blocking)
     return case
 
 

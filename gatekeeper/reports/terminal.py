@@ -15,6 +15,8 @@ from gatekeeper.reports._base import (
     interval,
     limit,
     plain,
+    waived,
+    waiver,
     worth_a_look,
 )
 
@@ -91,18 +93,17 @@ def renderables(report: Report) -> list[RenderableType]:
             for gate in variant.gates:
                 if gate.verdict not in (Verdict.PASS, Verdict.SKIP):
                     style = _COLORS[gate.verdict] if gate.blocking else "dim"
-                    warn = "" if gate.blocking else " (warning only)"
-                    parts.append(
-                        Text(
-                            f"  {plain(variant.id)}: {plain(gate.gate)}{warn}: {plain(gate.reason)}  [{plain(gate.where)}]",
-                            style=style,
-                        )
-                    )
+                    warn = "" if gate.blocking or waived(gate) else " (warning only)"
+                    until = f"; {plain(waiver(gate), 800)}" if waived(gate) else ""
+                    said = f"  {plain(variant.id)}: {plain(gate.gate)}{warn}: {plain(gate.reason)}{until}  [{plain(gate.where)}]"
+                    parts.append(Text(said, style=style))
     for stage in report.stages:
         if stage.verdict is not Verdict.PASS:
             parts.append(
                 Text(f"  stage {plain(stage.stage)}: {plain(stage.reason)}  [{plain(stage.where)}]", style=_COLORS[stage.verdict])
             )
+    loosened = [f"not applied: {said}" for said in report.pipeline.loosened] + (report.base.loosened if report.base else [])
+    parts += [Text(f"  a limit is looser: {plain(said)}", style="yellow") for said in loosened]
     verdict = Text()
     verdict.append(f"\n{WORDS[report.verdict].upper()}", style=f"bold {_COLORS[report.verdict]}")
     verdict.append(f"  {plain(headline(report))}")
@@ -115,7 +116,7 @@ def _cell(gate: GateResult | None, own_limit: bool) -> RenderableType:
 
     if gate is None:
         return Text("")
-    mark = {Verdict.FAIL: " ✗", Verdict.INCONCLUSIVE: " ?"}.get(gate.verdict, "")
+    mark = " waived" if waived(gate) else {Verdict.FAIL: " ✗", Verdict.INCONCLUSIVE: " ?"}.get(gate.verdict, "")
     shown = f"{plain(interval(gate))}{mark}" + (f" {plain(limit(gate))}" if own_limit else "")
     return Text(shown, style=_COLORS[gate.verdict] if gate.blocking else "dim")
 

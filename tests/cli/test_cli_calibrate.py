@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,8 @@ def test_a_limit_that_the_runner_breaks_on_its_own_is_pointed_at(project: Path, 
     done = gatekeeper("calibrate", project, "--rounds", 3)
     assert done.returncode == 3
     assert "here the original itself has" in done.stdout
-    assert "# but not that of stability: this runner is too noisy for it" in done.stdout
+    # on a busy machine the speedup is as noisy, and named too
+    assert re.search(r"# but not that of (speedup, )?stability: this runner is too noisy for it", done.stdout), done.stdout
 
 
 def test_a_budget_for_fewer_rounds_than_a_spread_needs(project: Path, gatekeeper: Command) -> None:

@@ -1,0 +1,26 @@
+"""What the steps of action.yml run: `python -m gatekeeper.github extras|work|publish`.
+
+Inputs come in environment variables, never in a command line: a shell would read them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> int:
+    """One step; its exit code."""
+    from gatekeeper.cli._main import prepare
+    from gatekeeper.github import action
+
+    prepare()
+    steps = {"extras": action.extras, "work": action.work, "publish": action.publish}
+    name = sys.argv[1] if len(sys.argv) == 2 else ""
+    if name not in steps:
+        print(f"usage: python -m gatekeeper.github {'|'.join(steps)}. This is what action.yml calls.", file=sys.stderr)
+        return 2
+    return steps[name](os.environ)
+
+
+sys.exit(main())

@@ -1,0 +1,280 @@
+"""The action: the command line with inputs from variables, and its result where GitHub shows it.
+
+Three steps, so that the token that may write is not in the environment of the one that runs a model's own code:
+`extras` says what to install, `work` plans, measures or merges, `publish` shows the result and gives the exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gatekeeper.cli._main import execute
+from gatekeeper.errors import ExitCode, GatekeeperError, UsageError, nearest
+from gatekeeper.github.outputs import write_outputs
+from gatekeeper.reports._base import plain
+
+if TYPE_CHECKING:
+    from gatekeeper.plan import Plan
+    from gatekeeper.records import Report
+
+COMMANDS = ("plan", "run", "report")
+FAIL_ON = ("verdict", "error", "never")
+MODES = ("always", "changes", "failures", "off")
+POLICIES = ("own", "base")
+WAIVERS = "gatekeeper-waivers.yml"
+PLAN = "plan.json"
+FILES = {"report-json": "report.json", "report-markdown": "report.md", "junit": "junit.xml", "sarif": "report.sarif"}
+
+
+def extras(environ: Mapping[str, str]) -> int:
+    """Print the extras that the legs of a `run` need, with commas."""
+    try:
+        with _stdout_to_stderr():
+            plan = _plan(environ)
+    except GatekeeperError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(",".join(sorted({leg.extra for leg in plan.legs if leg.extra and not leg.skip})))
+    return 0
+
+
+def work(environ: Mapping[str, str]) -> int:
+    """`plan` ends with its own exit code; `run` and `report` leave theirs to `publish`, as outputs."""
+    command = ""
+    try:
+        command = _choice(environ, "COMMAND", COMMANDS)
+        _choice(environ, "FAIL_ON", FAIL_ON)
+        if command == "plan":
+            return _plan_matrix(environ)
+        words = _run_words(environ) if command == "run" else _report_words(environ)
+    except GatekeeperError as error:
+        print(error, file=sys.stderr)
+        write_outputs({"exit-code": str(int(error.exit_code)), "message": plain(str(error)), "verdict": "error"}, environ)
+        return 0 if command in ("run", "report") else error.exit_code
+    print(f"gatekeeper {' '.join(words)}", flush=True)
+    with _no_commands():
+        code, message = execute(words)
+    found = _read(environ) if code != ExitCode.USAGE else None
+    outputs = {"exit-code": str(int(code)), "message": plain(message), "verdict": found.verdict.value if found else "error"}
+    write_outputs(outputs | (_counts(found) | _paths(environ) if found else {}), environ)
+    return 0
+
+
+def publish(environ: Mapping[str, str]) -> int:
+    """Summary, annotations and comment, then the exit code that `fail-on` asks for."""
+    from gatekeeper.github.publish import show
+
+    code = environ.get("EXIT_CODE", "")
+    message = environ.get("MESSAGE", "") or ("" if code else "gatekeeper could not be installed or was stopped; see its log.")
+    number = int(code) if code.isdigit() else int(ExitCode.NOT_MEASURED)
+    fail_on = environ.get("FAIL_ON", "") or "verdict"
+    try:
+        mode = _choice(environ, "COMMENT_MODE", MODES)
+        found = _read(environ) if number != ExitCode.USAGE and code else None
+        number = show(environ, found, message, mode, quiet=fail_on == "error") or number
+    except GatekeeperError as error:
+        print(error, file=sys.stderr)
+        number = number or int(error.exit_code)
+    return exit_code(number, fail_on)
+
+
+def exit_code(code: int, fail_on: str) -> int:
+    """What the step ends with. Wrong usage, bugs and interruptions always fail it."""
+    judged = {ExitCode.FAILED, ExitCode.INCONCLUSIVE} | ({ExitCode.NOT_MEASURED} if fail_on == "never" else set())
+    return 0 if fail_on in ("error", "never") and code in judged else code
+
+
+def _plan_matrix(environ: Mapping[str, str]) -> int:
+    import msgspec
+
+    from gatekeeper.files import make_folder, write_atomic
+    from gatekeeper.plan import github_matrix
+
+    plan = _plan(environ)
+    matrix = github_matrix(plan)
+    file = Path(environ.get("OUTPUT", "") or "gatekeeper-report") / PLAN
+    make_folder(file.parent)
+    write_atomic(file, msgspec.json.encode(plan))
+    write_outputs({"matrix": matrix, "plan": file.as_posix()}, environ)
+    with _no_commands():
+        for leg in plan.legs:
+            print(f"{leg.id}: {leg.error or (leg.skip and 'left out: ' + leg.skip) or f'{len(leg.variants)} variants'}")
+    return 0
+
+
+def _plan(environ: Mapping[str, str]) -> Plan:
+    import msgspec
+
+    from gatekeeper.config.load import load
+    from gatekeeper.plan import choose_legs, commit_from, make_plan, model_of
+
+    model = environ.get("MODEL", "")
+    loaded = load(Path(_config(environ)), Path(model) if model else None)
+    plan = make_plan(loaded, model_of(loaded)[1], commit_from(environ))
+    legs = choose_legs(plan, environ.get("TARGET", "") or None, environ.get("FRAMEWORK", "") or None)
+    return msgspec.structs.replace(plan, legs=legs)
+
+
+def _run_words(environ: Mapping[str, str]) -> list[str]:
+    words = ["run", _config(environ), "--output", _output(environ).as_posix()]
+    for flag, name in (("--model", "MODEL"), ("--target", "TARGET"), ("--framework", "FRAMEWORK")):
+        words += [flag, environ[name]] if environ.get(name) else []
+    words += _policy(environ)
+    words += ["--defer-verdict"] if environ.get("FAIL_ON") == "error" else []
+    return words + _baseline(environ)
+
+
+def _report_words(environ: Mapping[str, str]) -> list[str]:
+    words = ["report", "--output", _output(environ).as_posix()]
+    if environ.get("RUN_ID"):
+        return [*words, _fetched(environ)]
+    results = environ.get("RESULTS", "")
+    if not results:
+        raise UsageError("`report` needs `results`: the folder with what the legs uploaded.")
+    if environ.get("PLAN"):
+        words += ["--plan", environ["PLAN"]]
+    words += _policy(environ)
+    base = environ.get("BASE", "")
+    if base and (waivers := Path(base, _config(environ)).parent / WAIVERS).is_file():
+        words += ["--waivers", waivers.as_posix()]
+    return [*words, *_baseline(environ), results]
+
+
+def _policy(environ: Mapping[str, str]) -> list[str]:
+    """Whose limits apply. A pipeline file that the base branch has not is new, and has only its own."""
+    if environ.get("POLICY_REF"):
+        return ["--policy-ref", environ["POLICY_REF"]]
+    if _choice(environ, "POLICY", POLICIES) == "own":
+        return []
+    if not environ.get("BASE"):
+        raise UsageError("`policy: base` needs `base`: a folder with a checkout of the base branch.")
+    file = Path(environ["BASE"], _config(environ))
+    if not file.parent.is_dir():
+        raise UsageError(f"{file.parent}: no such folder. `base` must be a checkout of the base branch.")
+    if not file.is_file():
+        _notice(f"{_config(environ)} is new: the base branch has none, so its own limits apply")
+        return []
+    return ["--policy", file.as_posix()]
+
+
+def _baseline(environ: Mapping[str, str]) -> list[str]:
+    """The report of the base branch, where there is one. Its absence is no error: a first pull request has none."""
+    stated = environ.get("BASELINE_REPORT", "")
+    if stated != "auto":
+        return ["--baseline-report", stated] if stated else []
+    from gatekeeper.github.artifact import fetch_report
+    from gatekeeper.github.context import read_event
+
+    event = read_event(environ)
+    if not event.base_ref:
+        return []
+    try:
+        found = fetch_report(event, environ.get("TOKEN", ""), environ.get("ARTIFACT", ""), branch=event.base_ref)
+    except GatekeeperError as error:
+        _notice(f"not compared with {event.base_ref}: {error}")
+        return []
+    if found.data is None:
+        _notice(f"not compared with {event.base_ref}: {found.reason}")
+        return []
+    return ["--baseline-report", _kept(environ, found.data, "base")]
+
+
+def _fetched(environ: Mapping[str, str]) -> str:
+    """The folder of a report that another run left, which may be a stranger's."""
+    from gatekeeper.github.artifact import fetch_report
+    from gatekeeper.github.context import read_event
+
+    number = environ["RUN_ID"]
+    if not (number.isascii() and number.isdigit()):
+        raise UsageError(f"run-id is '{number}', not a number. Pass github.event.workflow_run.id.")
+    event = read_event(environ)
+    found = fetch_report(event, environ.get("TOKEN", ""), environ.get("ARTIFACT", ""), run_id=int(number))
+    if found.data is None:
+        raise UsageError(f"no report: {found.reason}")
+    return _kept(environ, found.data, "run")
+
+
+def _kept(environ: Mapping[str, str], data: bytes, name: str) -> str:
+    """A file of its own in a fresh folder: nothing of the archive names it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"gatekeeper-{name}-", dir=environ.get("RUNNER_TEMP") or None))
+    file = folder / "report.json"
+    file.write_bytes(data)
+    return file.as_posix()
+
+
+def _read(environ: Mapping[str, str]) -> Report | None:
+    from gatekeeper.reports._base import read_report
+
+    file = _output(environ) / "report.json"
+    return read_report(file) if file.is_file() else None
+
+
+def _counts(report: Report) -> dict[str, str]:
+    counts = Counter(v.verdict.value for t in report.targets for v in t.variants)
+    legs = sum(bool(leg.error) for t in report.targets for leg in t.legs)
+    return {
+        "passed": str(counts["pass"]),
+        "failed": str(counts["fail"]),
+        "inconclusive": str(counts["inconclusive"]),
+        "errored": str(counts["error"] + legs),
+    }
+
+
+def _paths(environ: Mapping[str, str]) -> dict[str, str]:
+    folder = _output(environ)
+    return {name: (folder / file).as_posix() for name, file in FILES.items() if (folder / file).is_file()}
+
+
+def _config(environ: Mapping[str, str]) -> str:
+    return environ.get("CONFIG", "") or "edge_ai_pipeline.yaml"
+
+
+def _output(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("OUTPUT", "") or "gatekeeper-report")
+
+
+def _choice(environ: Mapping[str, str], name: str, known: tuple[str, ...]) -> str:
+    value = environ.get(name, "") or known[0]
+    if value not in known:
+        shown = name.lower().replace("_", "-")
+        raise UsageError(f"the input {shown} is '{value}'{nearest(value, known) or '.'} It is one of {', '.join(known)}.")
+    return value
+
+
+def _notice(text: str) -> None:
+    from gatekeeper.github.annotations import command
+
+    print(command("notice", text, title="gatekeeper"), flush=True)
+
+
+@contextmanager
+def _no_commands() -> Iterator[None]:
+    """What is printed inside is text: a model's name that reads `::error::` is not a command to the runner."""
+    token = secrets.token_hex(16)
+    print(f"::stop-commands::{token}", flush=True)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        print(f"\n::{token}::", flush=True)
+
+
+@contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)

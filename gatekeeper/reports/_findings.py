@@ -1,0 +1,90 @@
+"""What keeps a report from passing or is worth a warning, one by one: what SARIF and annotations both show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from gatekeeper.records import GateResult, Report, StageReport, TargetReport, VariantReport, Verdict
+from gatekeeper.reports._base import WORDS, blocks, interval, limit, plain, waived, waiver
+
+LEVELS = ("error", "warning")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`about` tells it from all other findings, in this report and the next one."""
+
+    kind: Literal["gate", "variant", "leg", "target", "stage", "report"]
+    level: Literal["error", "warning"]
+    about: str
+    title: str
+    message: str
+    where: str = ""
+    gate: GateResult | None = None
+
+
+def findings(report: Report) -> list[Finding]:
+    """What blocks first; a report that does not pass has at least one."""
+    found = [f for target in report.targets for f in _target(report, target)]
+    found += [_stage(report, s) for s in report.stages if s.verdict not in (Verdict.PASS, Verdict.SKIP) and not _follows(s)]
+    if not found and report.verdict is not Verdict.PASS:
+        said = f"{WORDS[report.verdict]}: nothing was measured"
+        found = [Finding("report", "error", "report", "gatekeeper", said)]
+    return sorted(found, key=lambda f: LEVELS.index(f.level))
+
+
+def _target(report: Report, target: TargetReport) -> list[Finding]:
+    found = []
+    for leg in target.legs:
+        if leg.error:
+            said = f"{plain(leg.id)} could not be measured: {plain(leg.error)}"
+            found.append(Finding("leg", "error", leg.id, f"{plain(leg.id, 120)} was not measured", said))
+    for variant in target.variants:
+        found += _variant(report, target, variant)
+    if not found and target.verdict is not Verdict.PASS:
+        said = f"{plain(target.name)}: {WORDS[target.verdict]}. {plain(target.reason)}"
+        found.append(Finding("target", _level(report, target.verdict), target.name, f"target {plain(target.name, 120)}", said))
+    return found
+
+
+def _variant(report: Report, target: TargetReport, variant: VariantReport) -> Iterator[Finding]:
+    if variant.verdict is Verdict.SKIP:
+        return
+    name = plain(variant.id, 200)
+    if variant.verdict is not Verdict.PASS and (not variant.gates or (variant.verdict is Verdict.ERROR and not variant.artifact)):
+        level = "warning" if target.verdict is Verdict.PASS else _level(report, variant.verdict)
+        yield Finding("variant", level, variant.id, name, f"{name}: {WORDS[variant.verdict]}. {plain(variant.reason)}")
+        return
+    for gate in variant.gates:
+        if gate.verdict not in (Verdict.PASS, Verdict.SKIP):
+            title = f"{plain(gate.gate, 60)} of {name}"
+            said = f"{title}: {_says(target, gate)}"
+            level = "error" if blocks(report, target, gate) else "warning"
+            yield Finding("gate", level, f"{variant.id}\n{gate.gate}", title, said, gate.where, gate)
+
+
+def _says(target: TargetReport, gate: GateResult) -> str:
+    said = f"{WORDS[gate.verdict]}. {plain(gate.reason)}"
+    if gate.observed is not None:
+        said += f"; {interval(gate)}, limit {limit(gate) or 'none'}"
+    if waived(gate):
+        return f"{said}; {waiver(gate)}"
+    return f"{said}; the target passes with another variant" if gate.blocking and target.verdict is Verdict.PASS else said
+
+
+def _stage(report: Report, stage: StageReport) -> Finding:
+    title = f"stage {plain(stage.stage, 80)}"
+    said = f"{title}: {WORDS[stage.verdict]}. {plain(stage.reason)}"
+    return Finding("stage", _level(report, stage.verdict), stage.stage, title, said, stage.where)
+
+
+def _follows(stage: StageReport) -> bool:
+    """Whether another stage, which is listed itself, is the reason that this one was not run."""
+    return stage.reason.startswith("not run, because")
+
+
+def _level(report: Report, verdict: Verdict) -> Literal["error", "warning"]:
+    undecided = verdict is Verdict.INCONCLUSIVE and report.pipeline.on_inconclusive == "warn"
+    return "warning" if undecided else "error"

@@ -1,0 +1,87 @@
+"""What did not pass and by how much, what is waived, what changed against the base branch, what to know beside it."""
+
+from __future__ import annotations
+
+from gatekeeper.records import GateResult, Report, TargetReport, VariantReport, Verdict
+from gatekeeper.reports._base import MARKS, WORDS, blocks, waived, waiver
+from gatekeeper.reports._markdown_table import WARNING, mark
+from gatekeeper.reports._markdown_text import code, text
+
+MOST_NAMED = 10
+"""Variants and limits that a line lists by name; the others are counted."""
+
+_URGENT = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
+
+
+def failures(report: Report) -> list[str]:
+    """A line for each thing that did not pass, what keeps the report from passing first."""
+    found: list[tuple[int, str]] = []
+    for target in report.targets:
+        for leg in target.legs:
+            if leg.error:
+                found.append((1, f"- {MARKS[Verdict.ERROR]} {code(leg.id)}: {text(leg.error)}"))
+            if leg.untimed:
+                found.append((9, f"- {MARKS[Verdict.SKIP]} {code(leg.id)} is not judged on time: {text(leg.untimed)}"))
+            if leg.skip:
+                found.append((9, f"- {MARKS[Verdict.SKIP]} {code(leg.id)} was left out: {text(leg.skip)}"))
+        for variant in target.variants:
+            found += _variant(report, target, variant)
+    stages = [s for s in report.stages if s.verdict in _URGENT and not s.reason.startswith("not run, because")]
+    found += [(_URGENT.index(s.verdict), f"- {MARKS[s.verdict]} stage {code(s.stage)}: {text(s.reason)}") for s in stages]
+    return list(dict.fromkeys(line for _, line in sorted(found, key=lambda item: item[0])))
+
+
+def _variant(report: Report, target: TargetReport, variant: VariantReport) -> list[tuple[int, str]]:
+    if variant.verdict is Verdict.SKIP:
+        how = "cannot be the one that passes" if variant.artifact else "was left out"
+        return [(9, f"- {MARKS[Verdict.SKIP]} {code(variant.id)} {how}: {text(variant.reason)}")]
+    if variant.verdict is Verdict.ERROR and variant.artifact is None:
+        rank = 4 if target.verdict is Verdict.PASS else 1
+        return [(rank, f"- {MARKS[Verdict.ERROR]} {code(variant.id)}: {text(variant.reason)}")]
+    found = []
+    for gate in variant.gates:
+        if gate.verdict not in (Verdict.PASS, Verdict.SKIP):
+            where = f" ({code(gate.where)})" if gate.where else ""
+            said = f"- {mark(gate)} {code(variant.id)} **{text(gate.gate)}**: {text(gate.reason)}{where}"
+            found.append((_rank(report, target, gate), said + (f"; {text(waiver(gate), 800)}" if waived(gate) else "")))
+    return found
+
+
+def _rank(report: Report, target: TargetReport, gate: GateResult) -> int:
+    """What blocks comes first, then what would have blocked."""
+    if blocks(report, target, gate):
+        return _URGENT.index(gate.verdict)
+    return 6 if waived(gate) else 3 + _URGENT.index(gate.verdict) if gate.blocking else 8
+
+
+def against_base(report: Report) -> list[str]:
+    """What a reviewer must know of the limits, and of the base branch's report."""
+    lines = []
+    policy = report.pipeline
+    by = f" Limits come from {code(policy.policy)}." if policy.policy else ""
+    lines += _some([f"> {WARNING} the pipeline file loosens a limit, not applied: {text(said)}.{by}" for said in policy.loosened])
+    base = report.base
+    if base is None:
+        return lines
+    lines += _some([f"> {WARNING} this change loosens a limit: {text(said)}" for said in base.loosened])
+    at = f" at {code(base.commit[:12])}" if base.commit else ""
+    model = "the same model file" if base.same_model else "another model file"
+    changed = "" if base.changed else "; nothing changed by more than noise"
+    lines.append(f"> compared with the base branch{at} ({MARKS[base.verdict]} {WORDS[base.verdict]}, {model}){changed}")
+    for title, names in (("gone since base", base.gone), ("new since base", base.new)):
+        if names:
+            shown = ", ".join(code(name) for name in names[:MOST_NAMED])
+            lines.append(f"> {title}: {shown}" + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""))
+    return lines
+
+
+def warnings(report: Report) -> list[str]:
+    """What a reader should know before believing a close call: of the machines, and of answers that differ."""
+    lines = [f"> {WARNING} {code(leg.id)}: {text(note)}" for t in report.targets for leg in t.legs for note in leg.notes]
+    lines += [f"> {WARNING} {code(t.name)}: {text(note)}" for t in report.targets if t.agreement for note in t.agreement.findings]
+    return list(dict.fromkeys(lines))
+
+
+def _some(lines: list[str]) -> list[str]:
+    more = len(lines) - MOST_NAMED
+    return lines[:MOST_NAMED] + ([f"> {WARNING} {more} more limits are looser"] if more > 0 else [])

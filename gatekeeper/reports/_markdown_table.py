@@ -1,0 +1,93 @@
+"""The overview: a row per variant, a column per gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gatekeeper.records import GateResult, Report, TargetReport, VariantReport, Verdict
+from gatekeeper.reports._base import MARKS, common_limit, interval, limit, value, waived
+from gatekeeper.reports._markdown_text import code, row, table, text
+
+WAIVED, WARNING = "⏳", "⚠️"
+
+
+def mark(gate: GateResult) -> str:
+    """The sign of a gate's verdict; another one where it failed and does not block."""
+    if waived(gate):
+        return WAIVED
+    return MARKS[gate.verdict] if gate.blocking or gate.verdict in (Verdict.PASS, Verdict.SKIP) else WARNING
+
+
+def overview(report: Report, rows: list[tuple[TargetReport, VariantReport]], letters: Mapping[str, str]) -> list[str]:
+    """The lines of the table of these variants, none without any; `letters` name the points of the chart."""
+    if not rows:
+        return []
+    names = list(dict.fromkeys(g.gate for _, v in rows for g in v.gates))
+    common = {name: common_limit(name, [v for _, v in rows]) for name in names}
+    head = ["", "target", "variant", *(text(f"{name} {common[name] or ''}").strip() for name in names)]
+    lines = []
+    for target, variant in rows:
+        letter = f" {letters[variant.id]}" if variant.id in letters else ""
+        chosen = " **←**" if variant.id == target.selected else ""
+        by_name = {g.gate: g for g in variant.gates}
+        cells = [_cell(by_name.get(name), own_limit=common[name] is None) for name in names]
+        name = code(f"{variant.framework}/{variant.technique}") + letter + chosen
+        since = [_since_base(report, variant)] if report.base else []
+        lines.append(row([MARKS[variant.verdict], code(target.name), name, *cells, *since]))
+    return table(head + (["since base"] if report.base else []), lines)
+
+
+def legend(report: Report, rows: list[tuple[TargetReport, VariantReport]]) -> str:
+    """What the signs of the table mean, those that are in it."""
+    said = ["**←** the best passing variant of its target"] if any(v.id == t.selected for t, v in rows) else []
+    if any(waived(g) for _, v in rows for g in v.gates):
+        said.append(f"{WAIVED} failed and waived")
+    if report.base:
+        said.append("**=** nothing changed by more than noise")
+    return " · ".join(said)
+
+
+def _cell(gate: GateResult | None, own_limit: bool) -> str:
+    if gate is None:
+        return ""
+    return f"{mark(gate)} {text(interval(gate))}" + (f" {text(limit(gate))}" if own_limit else "")
+
+
+def _since_base(report: Report, variant: VariantReport) -> str:
+    """What is other than in the base branch's report by more than noise."""
+    if report.base and variant.id in report.base.new:
+        return "new"
+    compared = [g for g in variant.gates if g.before]
+    if not compared:
+        return "not compared"
+    changes = [_change(g) for g in compared if _changed(g)]
+    return "; ".join(changes[:4]) + (f"; {len(changes) - 4} more" if len(changes) > 4 else "") if changes else "="
+
+
+def _changed(gate: GateResult) -> bool:
+    """Whether the verdict is another, or the two intervals have no value in common."""
+    before = gate.before
+    if before is None:
+        return False
+    if before.verdict is not gate.verdict:
+        return True
+    if gate.observed is None or before.observed is None:
+        return False
+    lower, upper = _bounds(gate.lower, gate.upper, gate.observed)
+    was_lower, was_upper = _bounds(before.lower, before.upper, before.observed)
+    return upper < was_lower or was_upper < lower
+
+
+def _bounds(lower: float | None, upper: float | None, observed: float) -> tuple[float, float]:
+    """An open bound is no bound."""
+    if lower is None and upper is None:
+        return observed, observed
+    return (float("-inf") if lower is None else lower), (float("inf") if upper is None else upper)
+
+
+def _change(gate: GateResult) -> str:
+    before = gate.before
+    assert before
+    signs = f" {MARKS[before.verdict]}→{mark(gate)}" if before.verdict is not gate.verdict else ""
+    numbers = f" {value(gate, before.observed)} → {value(gate, gate.observed)}"
+    return f"{text(gate.gate, 60)}{signs}{text(numbers) if gate.observed is not None or before.observed is not None else ''}"

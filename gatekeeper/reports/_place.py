@@ -1,0 +1,30 @@
+"""From `file:line`, as a report has it, to a place inside a repository."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+_PLACE = re.compile(r"(?P<file>.*?)(?::(?P<line>[0-9]{1,7}))?(?::[0-9]{1,7})?", re.ASCII | re.DOTALL)
+_DRIVE = re.compile(r"[A-Za-z]:(?=/)")
+DEFAULT_FILE = "edge_ai_pipeline.yaml"
+
+
+def place(where: str, pipeline: str) -> tuple[str, int | None]:
+    """File, relative to the repository, and line; what has no place of its own is in the pipeline file.
+
+    A path that is absolute or climbs with `..` says nothing of the repository: only its last part is kept.
+    """
+    found = _PLACE.fullmatch(where)
+    file = _relative(found["file"]) if found else ""
+    line = int(found["line"]) if found and file and found["line"] else None
+    return file or _relative(pipeline) or DEFAULT_FILE, line or None
+
+
+def _relative(path: str) -> str:
+    clean = re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u2028\u2029]", "", path.replace("\\", "/"))
+    clean = clean.strip()[:1000]
+    parts = [part for part in clean.split("/") if part not in ("", ".")]
+    if clean.startswith("/") or ".." in parts or _DRIVE.match(clean) or "://" in clean:
+        parts = [part for part in parts[-1:] if part != ".."]
+    return str(PurePosixPath(*parts)) if parts else ""

@@ -1,0 +1,216 @@
+"""The workflow files that `gatekeeper init` writes: they call the project's reusable workflow and hold nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from gatekeeper.errors import UsageError
+from gatekeeper.version import DISTRIBUTION
+
+GATE = Path(".github/workflows/gatekeeper.yml")
+COMMENT = Path(".github/workflows/gatekeeper-comment.yml")
+RELEASE = Path(".github/workflows/gatekeeper-release.yml")
+
+UNKNOWN = "OWNER/gatekeeper@v1"
+_ACTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+@[A-Za-z0-9._/-]+")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def gate_text(config: str, action: str, branch: str = "main", lfs: bool = False, forks: bool = False) -> str:
+    """On every change: measure, judge, comment. `action` is OWNER/REPOSITORY@REF."""
+    own = "${{ github.event.pull_request.head.repo.full_name == github.repository && 'always' || 'off' }}"
+    return f"""\
+# Blocks a pull request whose optimized model does not hold its gates: make "gatekeeper / verdict" a required check.
+name: gatekeeper
+
+on:
+  pull_request:
+  merge_group:
+  push:
+    branches: [{json.dumps(branch)}] # pull requests are compared with its report
+  workflow_dispatch:
+
+permissions: {{}}
+
+concurrency:
+  group: gatekeeper-${{{{ github.ref }}}}
+  cancel-in-progress: ${{{{ github.event_name == 'pull_request' }}}}
+
+jobs:
+  gatekeeper:
+    permissions:
+      contents: read # the pipeline file, the model, and waivers of the base branch
+      actions: read # the report of the base branch
+      pull-requests: write # the comment
+{_uses(action, "gate.yml")}
+    with:
+      config: {json.dumps(config, ensure_ascii=False)}
+      policy-ref: {_expression("github.event.pull_request.base.sha || github.event.merge_group.base_sha")}
+{_lines(lfs, "      lfs: true")}{_lines(forks, f"      comment-mode: {own} # gatekeeper-comment.yml comments for forks")}"""
+
+
+def comment_text(action: str) -> str:
+    """Comments on pull requests from forks, whose own runs may not write. Runs nothing of theirs."""
+    return f"""\
+# Comments on pull requests from forks. Their own runs may not write, so this one reads the report that they left and shows it.
+# It checks out nothing and runs nothing of a pull request; the report is treated as a stranger's.
+name: gatekeeper comment
+
+on:
+  workflow_run: # zizmor: ignore[dangerous-triggers] nothing of the pull request is checked out or run
+    workflows: [gatekeeper]
+    types: [completed]
+
+permissions: {{}}
+
+concurrency:
+  group: gatekeeper-comment-${{{{ github.event.workflow_run.head_sha }}}}
+  cancel-in-progress: true
+
+jobs:
+  comment:
+    name: comment
+    if: >-
+      github.event.workflow_run.event == 'pull_request' &&
+      github.event.workflow_run.head_repository.full_name != github.repository
+    runs-on: ubuntu-latest
+    timeout-minutes: 10
+    permissions:
+      actions: read # the report of that run
+      pull-requests: write # the comment
+    steps:
+{_uses(action, "", "      - ")}
+        with:
+          command: report
+          run-id: ${{{{ github.event.workflow_run.id }}}}
+          fail-on: never
+"""
+
+
+def release_text(config: str, action: str, lfs: bool = False) -> str:
+    """Measures a release's model again, and attaches report and optimized models only if it passes."""
+    return f"""\
+# Measures the model of a release, and attaches the report and the optimized models to it if they pass.
+name: gatekeeper release
+
+on:
+  release:
+    types: [published]
+
+permissions: {{}}
+
+concurrency:
+  group: gatekeeper-release-${{{{ github.ref }}}}
+  cancel-in-progress: false
+
+jobs:
+  gatekeeper:
+    permissions:
+      contents: read # the pipeline file and the model
+      actions: read # part of the reusable workflow
+      pull-requests: write # part of the reusable workflow; a release has no pull request
+{_uses(action, "gate.yml")}
+    with:
+      config: {json.dumps(config, ensure_ascii=False)}
+      comment-mode: "off"
+      upload-models: true
+{_lines(lfs, "      lfs: true")}
+  attach:
+    name: attach
+    needs: gatekeeper
+    if: needs.gatekeeper.outputs.verdict == 'pass'
+    runs-on: ubuntu-latest
+    timeout-minutes: 15
+    permissions:
+      contents: write # the files of the release
+    steps:
+      - uses: actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1
+        with:
+          path: files
+      - env:
+          GH_TOKEN: ${{{{ github.token }}}}
+          GH_REPO: ${{{{ github.repository }}}}
+          TAG: ${{{{ github.event.release.tag_name }}}}
+        run: |
+          cd files || exit
+          for name in gatekeeper-report gatekeeper-models-*; do
+            [ -d "$name" ] || continue
+            tar -czf "$name.tar.gz" "$name"
+            gh release upload "$TAG" "$name.tar.gz" --clobber
+          done
+"""
+
+
+def parse_action(text: str) -> str:
+    """OWNER/REPOSITORY@REF, as it was given."""
+    if not _ACTION.fullmatch(text):
+        raise UsageError(f"--action '{text}' is not of the form OWNER/REPOSITORY@REF, such as {UNKNOWN}.")
+    return text
+
+
+def find_action() -> str | None:
+    """The repository and commit that this installation came from, where it says so and it is on GitHub."""
+    try:
+        text = metadata.distribution(DISTRIBUTION).read_text("direct_url.json")
+        origin = json.loads(text) if text else {}
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+    if "vcs_info" in origin:
+        return _at(str(origin["url"]), str(origin["vcs_info"]["commit_id"]))
+    folder = Path(unquote(urlsplit(str(origin.get("url", ""))).path))
+    if "dir_info" in origin and (folder / "action.yml").is_file():
+        return _at(_git(folder, "remote", "get-url", "origin"), _git(folder, "rev-parse", "HEAD"))
+    return None
+
+
+def default_branch(folder: Path) -> str:
+    """The branch that pull requests are made against, as far as the clone knows."""
+    remote = _git(folder, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/")
+    return remote or _git(folder, "symbolic-ref", "--short", "HEAD") or "main"
+
+
+def in_lfs(path: Path) -> bool:
+    """Whether git keeps this file in LFS."""
+    return _git(path.parent, "check-attr", "filter", "--", path.name).endswith(": lfs")
+
+
+def ignored(path: Path) -> bool:
+    """Whether git leaves this file out, so that a workflow would not find it."""
+    return bool(_git(path.parent, "check-ignore", "--", path.name))
+
+
+def _at(url: str, commit: str) -> str | None:
+    found = re.fullmatch(r"(?:https://|git@|ssh://git@)github\.com[:/](?P<name>[\w.-]+/[\w.-]+?)(?:\.git)?/?", url)
+    return f"{found['name']}@{commit}" if found and _COMMIT.fullmatch(commit) else None
+
+
+def _uses(action: str, workflow: str, indent: str = "    ") -> str:
+    name, _, ref = action.partition("@")
+    line = f"{indent}uses: {name}{'/.github/workflows/' + workflow if workflow else ''}@{ref}"
+    if action != UNKNOWN:
+        return line
+    return f"{' ' * len(indent)}# CHANGE: the repository of gatekeeper that you use.\n{line}"
+
+
+def _lines(wanted: bool, text: str) -> str:
+    return text + "\n" if wanted else ""
+
+
+def _expression(text: str) -> str:
+    return "${{ " + text + " }}"
+
+
+def _git(folder: Path, *words: str) -> str:
+    """What git says, or nothing."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=False, timeout=10, errors="replace"
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
