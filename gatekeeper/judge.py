@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gatekeeper.config.limits import Limit
-from gatekeeper.config.units import parse_size
+from gatekeeper.config.limits import Limit, as_number
 from gatekeeper.errors import ExitCode
 from gatekeeper.evidence import Evidence
 from gatekeeper.records import Decision, GateResult, LegReport, Report, VariantReport, Verdict
@@ -57,7 +56,7 @@ def _result(limit: Limit, decision: Decision) -> GateResult:
         observed=decision.observed,
         lower=decision.lower,
         upper=decision.upper,
-        limit=float(parse_size(value)) if isinstance(value, str) else value,
+        limit=None if value is None else as_number(value),
         bound=limit.gate.BOUND,
         unit=limit.gate.UNIT,
         reason=decision.reason,
@@ -75,6 +74,11 @@ def variant_verdict(gates: Iterable[GateResult]) -> Verdict:
     verdicts = [g.verdict for g in gates if g.blocking]
     judged = all_of(v for v in verdicts if v is not Verdict.SKIP)
     return Verdict.SKIP if Verdict.SKIP in verdicts and judged is Verdict.PASS else judged
+
+
+def variant_reason(gates: Iterable[GateResult], verdict: Verdict) -> str:
+    """What the gates that decide a verdict say."""
+    return "; ".join(f"{g.gate}: {g.reason}" for g in gates if g.blocking and g.verdict is verdict)
 
 
 def select(variants: Iterable[VariantReport], one_machine: bool = False) -> str | None:

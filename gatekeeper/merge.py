@@ -8,12 +8,28 @@ from typing import Literal
 import msgspec
 
 from gatekeeper.across import STAGE, Merged, checked, summary, timed_variants
-from gatekeeper.answers import Answers
+from gatekeeper.answers import Answers, leg_of
 from gatekeeper.errors import NotMeasured, UsageError
-from gatekeeper.judge import all_of, select, target_verdict, variant_verdict
+from gatekeeper.judge import all_of, select, target_verdict, variant_reason, variant_verdict
 from gatekeeper.pareto import marked
 from gatekeeper.plan import Plan
-from gatekeeper.records import Agreement, Environment, LegReport, Report, StageReport, TargetReport, VariantReport, Verdict
+from gatekeeper.records import (
+    Agreement,
+    Environment,
+    GateResult,
+    LegReport,
+    Report,
+    StageReport,
+    TargetReport,
+    VariantReport,
+    Verdict,
+)
+
+WAIVERS, BASE = "waiver ", "base report: "
+"""How notes begin that speak of waivers and of the base report: a merge starts without them."""
+LEFT_OUT = "the plan holds "
+EXPIRED = "; the waiver of "
+"""What is added to a gate's reason when a waiver has expired begins like this."""
 
 
 def target_report(
@@ -85,6 +101,8 @@ def _reason(require: str, verdict: Verdict, variants: list[VariantReport], legs:
 def _blocked_by(variant: VariantReport) -> str:
     """Which gates keep a variant from passing, in words."""
     names = [g.gate for g in variant.gates if g.blocking and g.verdict is variant.verdict]
+    if variant.gates and variant.verdict is Verdict.ERROR and not any(g.blocking for g in variant.gates):
+        return "has no gate left that it must pass"
     verb = {Verdict.FAIL: "fails", Verdict.INCONCLUSIVE: "is undecided on"}.get(variant.verdict)
     return f"{verb} {' and '.join(names)}" if verb else "was not measured"
 
@@ -105,9 +123,10 @@ def _none_came(index: int) -> Answers:
 def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable[[int], Answers] = _none_came) -> Report:
     """One report of several legs' reports.
 
-    They must speak of the same model and pipeline file, no leg may come twice, and every leg of the manifest must
-    be there: what is missing is an error that blocks. `answers(i)` are those that came with the i-th report, or
-    `NotMeasured`; it is asked only for legs that are to be compared with those of other reports.
+    They must speak of the same model, pipeline file, policy and commit, no leg may come twice, and every leg of the
+    manifest must be there: what is missing is an error that blocks. Waivers that came with them are not believed.
+    `answers(i)` are those that came with the i-th report, or `NotMeasured`; it is asked only for legs that are to be
+    compared with those of other reports.
     """
     first = reports[0]
     for other in reports[1:]:
@@ -117,11 +136,24 @@ def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable
             )
         if other.model.sha256 != first.model.sha256:
             raise UsageError("the results come from different models. Run every leg on the same model file.")
+        if other.commit != first.commit:
+            raise UsageError(
+                f"the results come from different commits ({_commit(first)} and {_commit(other)}). Run every leg on one commit."
+            )
+        if other.pipeline.policy_sha256 != first.pipeline.policy_sha256:
+            raise UsageError(
+                f"the results were judged by different policies ({_policy(first)} and {_policy(other)}). Run every leg with one."
+            )
     if plan is not None and plan.pipeline_sha256 != first.pipeline.sha256:
         raise UsageError("the plan was made from another pipeline file than the results. Make the plan from the same commit.")
+    if plan is not None and plan.commit and first.commit and plan.commit != first.commit:
+        raise UsageError(
+            f"the plan was made from another commit ({plan.commit[:12]}) than the results ({_commit(first)}). Plan theirs."
+        )
     legs: dict[str, tuple[str, str, Literal["best", "all"], LegReport]] = {}
     variants: dict[str, list[VariantReport]] = {}
     came_with: dict[str, int] = {}
+    alone = len(reports) == 1  # only then its comparison with a base report is of the whole
     for index, report in enumerate(reports):
         for target in report.targets:
             for leg in target.legs:
@@ -131,7 +163,9 @@ def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable
                     raise UsageError(f"two results for the leg '{leg.id}'. Pass each leg's report once.")
                 legs[leg.id] = (target.name, target.hardware, target.require, leg)
                 came_with[leg.id] = index
-                variants[leg.id] = [_judged(v) for v in target.variants if v.id.startswith(leg.id + "/")]
+                variants[leg.id] = [
+                    judged(v, _as_measured(v, alone), leg.untimed) for v in target.variants if v.id.startswith(leg.id + "/")
+                ]
     manifest = plan.leg_ids() if plan else first.pipeline.legs
     unknown = sorted(set(legs) - set(manifest))
     if unknown:
@@ -147,15 +181,64 @@ def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable
         verdict=report_verdict(targets, stages),
         targets=targets,
         stages=stages,
-        notes=list(dict.fromkeys(note for r in reports for note in r.notes)),
+        notes=_notes(reports, manifest),
+        base=first.base if alone else None,
     )
 
 
-def _judged(variant: VariantReport) -> VariantReport:
-    """A variant with no better a verdict than its gates have."""
-    if not variant.gates or variant.verdict is Verdict.SKIP:
+def _as_measured(variant: VariantReport, alone: bool) -> list[GateResult]:
+    """A variant's gates without what was added to them later."""
+    found = [unwaived(gate) for gate in variant.gates]
+    return found if alone else [msgspec.structs.replace(gate, before=None) if gate.before else gate for gate in found]
+
+
+def unwaived(gate: GateResult) -> GateResult:
+    """The gate as it was judged, before any waiver: only what blocks is ever waived."""
+    reason = gate.reason.partition(EXPIRED)[0]
+    if gate.waiver is None:
+        return gate if reason == gate.reason else msgspec.structs.replace(gate, reason=reason)
+    return msgspec.structs.replace(gate, waiver=None, blocking=True, reason=reason)
+
+
+def judged(variant: VariantReport, gates: list[GateResult], untimed: str = "") -> VariantReport:
+    """A variant with these gates, and no better a verdict than they have, or than it claims beyond its own gates."""
+    if not variant.gates:
         return variant
-    return msgspec.structs.replace(variant, verdict=all_of([variant.verdict, variant_verdict(variant.gates)]))
+    verdict = variant_verdict(gates)
+    if variant.verdict is Verdict.SKIP:  # it stays out, unless a gate says worse
+        bad = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
+        verdict = verdict if any(g.blocking and g.verdict in bad for g in gates) else Verdict.SKIP
+    elif variant.verdict is not variant_verdict(variant.gates):
+        verdict = all_of([variant.verdict, verdict])
+    if untimed and verdict is Verdict.PASS and variant.verdict is not Verdict.PASS:
+        verdict = Verdict.SKIP  # it may fail, and cannot be the one that passes
+    if gates == variant.gates and verdict is variant.verdict:
+        return variant
+    reason = variant_reason(gates, verdict) or (untimed if verdict is Verdict.SKIP else "")
+    if verdict is Verdict.ERROR and not reason:
+        reason = variant.reason if any(g.blocking for g in gates) else "no gate is left that it must pass"
+    return msgspec.structs.replace(variant, gates=gates, verdict=verdict, reason=reason)
+
+
+def judged_again(report: Report, gates: Callable[[TargetReport, VariantReport], list[GateResult]]) -> Report:
+    """The report with other gates, and every verdict made anew from them."""
+    targets = []
+    for target in report.targets:
+        untimed = {leg.id: leg.untimed for leg in target.legs}
+        variants = [judged(v, gates(target, v), untimed.get(leg_of(v.id), "")) for v in target.variants]
+        targets.append(target_report(target.name, target.hardware, target.require, target.legs, variants, target.agreement))
+    return msgspec.structs.replace(report, targets=targets, verdict=report_verdict(targets, report.stages))
+
+
+def _notes(reports: Sequence[Report], manifest: Sequence[str]) -> list[str]:
+    """What the reports say, once, without what is said anew of the merged one."""
+    stale = (WAIVERS, LEFT_OUT) if len(reports) == 1 else (WAIVERS, LEFT_OUT, BASE)
+    notes = [note for report in reports for note in report.notes if not note.startswith(stale)]
+    asked = reports[0].pipeline.legs
+    if left := [leg for leg in asked if leg not in manifest]:
+        notes.append(f"{LEFT_OUT}{len(manifest)} of the {len(asked)} legs of the pipeline file, without {', '.join(left[:3])}")
+        notes[-1] += f" and {len(left) - 3} more" if len(left) > 3 else ""
+    return list(dict.fromkeys(notes))
 
 
 def _targets(
@@ -202,3 +285,11 @@ def _stages(reports: Sequence[Report], targets: Sequence[TargetReport]) -> list[
 
 def _short(report: Report) -> str:
     return report.pipeline.sha256[:12]
+
+
+def _commit(report: Report) -> str:
+    return report.commit[:12] or "none is stated; set GITHUB_SHA"
+
+
+def _policy(report: Report) -> str:
+    return report.pipeline.policy or "the file's own limits"

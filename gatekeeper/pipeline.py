@@ -16,6 +16,7 @@ from gatekeeper.answers import FILE_NAME as ANSWERS
 from gatekeeper.answers import packed
 from gatekeeper.cache import Cache
 from gatekeeper.config.load import Loaded
+from gatekeeper.config.policy import loosened, missing_targets, policy_notes
 from gatekeeper.errors import UsageError
 from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.files import make_folder, write_atomic
@@ -39,6 +40,8 @@ from gatekeeper.stages._base import Context, stage
 from gatekeeper.version import version
 from gatekeeper.workspace import workspace
 
+POLICY = "policy"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -49,6 +52,7 @@ class Options:
     target: str | None = None
     framework: str | None = None
     attempt: int = 1
+    commit: str = ""
     reproduce: str = ""
 
 
@@ -85,6 +89,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
         if context.answers:
             write_atomic(options.output / ANSWERS, packed(context.answers))
     targets = context.targets or _unmeasured(context, stages)
+    stages += _policy_stage(loaded)
     return Report(
         schema=REPORT_SCHEMA,
         verdict=report_verdict(targets, stages),
@@ -99,9 +104,11 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
         pipeline=context.pipeline,
         targets=targets,
         stages=stages,
+        notes=policy_notes(loaded),
         reproduce=options.reproduce,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         version=version(),
+        commit=options.commit,
     )
 
 
@@ -112,9 +119,29 @@ def _pipeline_info(loaded: Loaded, plan: Plan) -> PipelineInfo:
         path=_shown(loaded.path),
         sha256=digest(loaded.path),
         legs=plan.leg_ids(),
-        on_inconclusive=loaded.pipeline.gates.on_inconclusive,  # type: ignore[attr-defined]
+        on_inconclusive=loaded.on_inconclusive,
         cross_validation=loaded.where(*path, "cross_validation") if asked.cross_validation == "enabled" else "",
         performance_comparison=loaded.where(*path, "performance_comparison") if asked.performance_comparison else "",
+        policy=loaded.policy.name if loaded.policy else "",
+        policy_sha256=loaded.policy.sha256 if loaded.policy else "",
+        loosened=loosened(loaded),
+    )
+
+
+def _policy_stage(loaded: Loaded) -> list[StageReport]:
+    """What the policy asks for and this file no longer mentions was not measured, and blocks."""
+    if loaded.policy is None:
+        return []
+    missing = "; ".join(f"target {name} of the policy is missing" for name in missing_targets(loaded))
+    reason = f"{missing}. Put it back, or change {loaded.policy.name} first." if missing else f"held to {loaded.policy.name}"
+    where = loaded.where("targets") if missing else ""
+    return [StageReport(stage=POLICY, verdict=Verdict.ERROR if missing else Verdict.PASS, reason=reason, where=where)]
+
+
+def deferred(report: Report) -> Report:
+    """What is left of a report's verdict where the merged one decides: what the policy misses is no failure of a leg."""
+    return msgspec.structs.replace(
+        report, verdict=report_verdict(report.targets, [stage for stage in report.stages if stage.stage != POLICY])
     )
 
 

@@ -5,6 +5,8 @@ Pure: nothing is run and no framework is imported. A leg or variant that cannot 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -64,6 +66,10 @@ class Plan(Record, frozen=True, kw_only=True):
         """The manifest: legs that are skipped need not come back."""
         return [leg.id for leg in self.legs if not leg.skip]
 
+    def variant_ids(self) -> list[str]:
+        """Every variant of every leg, also those that are left out."""
+        return [variant.id for leg in self.legs for variant in leg.variants]
+
 
 def model_of(loaded: Loaded) -> tuple[Path, Assessment]:
     """The model and what it is; a `UsageError` when there is none, or it cannot be read."""
@@ -76,10 +82,10 @@ def model_of(loaded: Loaded) -> tuple[Path, Assessment]:
         raise UsageError(str(error)) from None
 
 
-def make_plan(loaded: Loaded, model: Assessment) -> Plan:
+def make_plan(loaded: Loaded, model: Assessment, commit: str = "") -> Plan:
     """Every leg and variant the pipeline file asks for."""
     legs = [_leg(loaded, target, name, model) for target in loaded.targets for name in loaded.frameworks(target)]
-    return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=digest(loaded.path), legs=legs)
+    return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=digest(loaded.path), legs=legs, commit=commit)
 
 
 def choose_legs(plan: Plan, target: str | None, framework: str | None) -> list[PlannedLeg]:
@@ -156,8 +162,12 @@ def _planned(
     )
 
 
+MOST_JOBS = 256
+"""GitHub starts no more jobs of one matrix."""
+
+
 def github_matrix(plan: Plan) -> str:
-    """One line for `fromJSON` in a workflow's `strategy.matrix`."""
+    """One line for `fromJSON` in a workflow's `strategy.matrix`; a `UsageError` for a matrix GitHub would not run."""
     include = [
         {
             "target": leg.target,
@@ -170,7 +180,23 @@ def github_matrix(plan: Plan) -> str:
         for leg in plan.legs
         if not leg.skip
     ]
+    if not include:
+        reasons = "; ".join(dict.fromkeys(f"{leg.id}: {leg.skip}" for leg in plan.legs))
+        raise UsageError(f"no leg is left to run ({reasons}). Change the frameworks or the targets of {plan.pipeline}.")
+    if len(include) > MOST_JOBS:
+        raise UsageError(
+            f"{len(include)} legs are more than the {MOST_JOBS} jobs that GitHub starts of one matrix. Call the workflow once "
+            "for each target or framework, with --target or --framework."
+        )
     return msgspec.json.encode({"include": include}).decode()
+
+
+def commit_from(environ: Mapping[str, str]) -> str:
+    """The commit that is measured, from GITHUB_SHA; empty outside of GitHub Actions."""
+    value = environ.get("GITHUB_SHA", "").strip().lower()
+    if value and not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", value):
+        raise UsageError(f"GITHUB_SHA is '{value}', not a commit of 40 or 64 hexadecimal digits. Correct it, or unset it.")
+    return value
 
 
 def read_plan(path: Path) -> Plan:

@@ -12,21 +12,42 @@ from gatekeeper.cli import _options
 @click.command(short_help="List the legs a pipeline file asks for.")
 @_options.pipeline_file
 @_options.model
+@_options.target
+@_options.framework
+@_options.policy_ref
+@_options.policy
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "github", "support"]), default="table", show_default=True,
     help="`github` prints the matrix for fromJSON; `json` is what `report --plan` reads; `support` asks every framework about "
     "this model on every device.",
 )  # fmt: skip
-def command(file: Path, model: Path | None, form: str) -> None:
+def command(
+    file: Path,
+    model: Path | None,
+    target: str | None,
+    framework: str | None,
+    policy_ref: str | None,
+    policy: Path | None,
+    form: str,
+) -> None:
     """List every leg (target x framework) and its variants, and why one is left out. Nothing is run."""
+    import os
+    from dataclasses import replace
+
     import msgspec
 
     from gatekeeper.config.load import load
-    from gatekeeper.plan import github_matrix, make_plan, model_of
+    from gatekeeper.config.policy import chosen_policy, loosened, missing_targets
+    from gatekeeper.config.waivers import waivers_for
+    from gatekeeper.plan import choose_legs, commit_from, github_matrix, make_plan, model_of
 
-    loaded = load(file, model)
+    loaded = replace(load(file, model), policy=chosen_policy(file, policy_ref, policy))
     assessment = model_of(loaded)[1]
-    plan = make_plan(loaded, assessment)
+    plan = make_plan(loaded, assessment, commit_from(os.environ))
+    waivers_for(loaded, plan.variant_ids)
+    plan = msgspec.structs.replace(plan, legs=choose_legs(plan, target, framework))
+    for said in (*loosened(loaded), *(f"target {name} of the policy is missing" for name in missing_targets(loaded))):
+        click.echo(f"not applied: {said}", err=True)
     if form == "support":
         _print_support(assessment.format)
     elif form == "github":

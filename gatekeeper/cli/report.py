@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from gatekeeper.cli import _options
 from gatekeeper.registry import Registry
+
+if TYPE_CHECKING:
+    from gatekeeper.records import Report
 
 FORMATS = Registry("reports")
 
@@ -16,27 +21,50 @@ FORMATS = Registry("reports")
 @click.option("--plan", type=click.Path(path_type=Path), help="A plan (`plan --format json`): every leg of it must be there.")
 @click.option("--format", "form", metavar="|".join(FORMATS.builtin), default="terminal", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Write every format into this folder too.")
-def command(results: tuple[Path, ...], plan: Path | None, form: str, output: Path | None) -> int:
+@click.option("--waivers", type=click.Path(path_type=Path), help="gatekeeper-waivers.yml to apply; no other waiver counts.")
+@click.option("--policy", type=click.Path(path_type=Path), help="Pipeline file to whose limits every result must have been held.")
+@_options.baseline_report
+def command(
+    results: tuple[Path, ...],
+    plan: Path | None,
+    form: str,
+    output: Path | None,
+    waivers: Path | None,
+    policy: Path | None,
+    baseline_report: Path | None,
+) -> int:
     """Merge RESULTS (report.json files, or folders that hold one) and print the verdict.
 
-    Nothing is measured. The results must come from one model and one pipeline file; a leg that is missing is an error,
-    a leg that comes twice is refused. The exit code is the merged verdict's.
+    Nothing is measured. The results must come from one model, pipeline file, policy and commit; a leg that is missing
+    is an error, a leg that comes twice is refused. The exit code is the merged verdict's.
     """
     import gc
+    from datetime import UTC, datetime
 
     from gatekeeper.answers import FILE_NAME as ANSWERS
     from gatekeeper.answers import read_answers
     from gatekeeper.cli._terminal import show
+    from gatekeeper.compare import compared
+    from gatekeeper.config.waivers import read_waivers
     from gatekeeper.judge import exit_code
     from gatekeeper.merge import merge
     from gatekeeper.plan import read_plan
     from gatekeeper.reports._base import read_report, reporter
     from gatekeeper.reports._write import write_reports
+    from gatekeeper.waivers import waive
 
     gc.disable()  # a thousand reports are a million objects, none of them garbage until the process ends
     files = [file for path in results for file in _files(path)]
     reports, planned = [read_report(file) for file in files], read_plan(plan) if plan else None
+    base = read_report(baseline_report) if baseline_report else None
+    waived = read_waivers(waivers) if waivers else None
     report = merge(reports, planned, lambda index: read_answers(files[index].with_name(ANSWERS)))
+    if policy is not None:
+        _demand(report, policy)
+    if waived:
+        report = waive(report, waived.entries, datetime.now(UTC).date())
+    if base is not None:
+        report = compared(report, base)
     if output is not None:
         write_reports(report, output)
     if form == "terminal":
@@ -46,6 +74,18 @@ def command(results: tuple[Path, ...], plan: Path | None, form: str, output: Pat
         written = output / module.FILE_NAME if output is not None and module.FILE_NAME else None
         click.echo(written.read_text(encoding="utf-8") if written else module.render(report), nl=False)
     return int(exit_code(report))
+
+
+def _demand(report: Report, policy: Path) -> None:
+    """Refuse results that were held to other limits than a policy's."""
+    from gatekeeper.config.policy import policy_file
+    from gatekeeper.errors import UsageError
+
+    if report.pipeline.policy_sha256 == policy_file(policy).sha256:
+        return
+    held = report.pipeline.policy if report.pipeline.policy_sha256 else ""
+    how = f"{held} ({report.pipeline.policy_sha256[:12]})" if held else "their own pipeline file's limits only"
+    raise UsageError(f"{policy}: the results were held to {how}, not to this. Run them with --policy-ref or --policy.")
 
 
 def _files(path: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,6 @@ import click
 from gatekeeper.cli import _options
 
 if TYPE_CHECKING:
-    from gatekeeper.errors import ExitCode
     from gatekeeper.pipeline import Options
 
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     help="Which attempt at this commit this is; all together share one error budget [default: GITHUB_RUN_ATTEMPT, else 1].",
 )  # fmt: skip
 @click.option("--defer-verdict", is_flag=True, help="Exit 0 when a gate fails or is undecided: a merged report decides.")
+@_options.policy_ref
+@_options.policy
+@_options.baseline_report
 @_options.quiet
 def command(
     file: Path,
@@ -39,6 +42,9 @@ def command(
     cache_dir: Path | None,
     attempt: int | None,
     defer_verdict: bool,
+    policy_ref: str | None,
+    policy: Path | None,
+    baseline_report: Path | None,
     quiet: bool,
 ) -> int:
     """Run FILE's pipeline on this machine.
@@ -46,12 +52,15 @@ def command(
     Optimizes the model, measures every variant against the original in fresh processes, judges each gate and writes the
     reports. Progress goes to standard error, the result to standard output. A target this machine is not is reported as
     not measured: name the ones it is with --target.
+
+    Waivers in gatekeeper-waivers.yml beside FILE are applied; with a policy, those beside the policy; with
+    --defer-verdict none, as the merged report decides.
     """
     import os
 
     from gatekeeper.cache import default_folder
-    from gatekeeper.errors import ExitCode
     from gatekeeper.pipeline import Options, attempt_from
+    from gatekeeper.plan import commit_from
 
     options = Options(
         output=output,
@@ -59,27 +68,55 @@ def command(
         target=target,
         framework=framework,
         attempt=attempt_from(os.environ, attempt),
+        commit=commit_from(os.environ),
         reproduce=_reproduce(file, model, target, framework),
     )
-    code = execute(file, model, options, quiet)
-    return 0 if defer_verdict and code in (ExitCode.FAILED, ExitCode.INCONCLUSIVE) else int(code)
+    return execute(file, model, options, quiet, Held(policy_ref, policy, baseline_report, defer_verdict))
 
 
-def execute(file: Path, model: Path | None, options: Options, quiet: bool) -> ExitCode:
+@dataclass(frozen=True)
+class Held:
+    """What a run's report is held against, and whether its own verdict counts."""
+
+    policy_ref: str | None = None
+    policy: Path | None = None
+    baseline_report: Path | None = None
+    deferred: bool = False
+
+
+def execute(file: Path, model: Path | None, options: Options, quiet: bool, held: Held) -> int:
     """Run a pipeline file, write its reports and show the result."""
-    from gatekeeper.cli._terminal import show, watching
-    from gatekeeper.config.load import load
-    from gatekeeper.judge import exit_code
-    from gatekeeper.pipeline import run
-    from gatekeeper.reports._write import write_reports
+    from dataclasses import replace
+    from datetime import UTC, datetime
 
-    loaded = load(file, model)
+    from gatekeeper.cli._terminal import show, watching
+    from gatekeeper.compare import compared
+    from gatekeeper.config.load import load
+    from gatekeeper.config.policy import chosen_policy
+    from gatekeeper.config.waivers import waivers_for
+    from gatekeeper.errors import ExitCode
+    from gatekeeper.judge import exit_code
+    from gatekeeper.pipeline import deferred, run
+    from gatekeeper.plan import make_plan, model_of
+    from gatekeeper.reports._base import read_report
+    from gatekeeper.reports._write import write_reports
+    from gatekeeper.waivers import waive
+
+    loaded = replace(load(file, model), policy=chosen_policy(file, held.policy_ref, held.policy))
+    base = read_report(held.baseline_report) if held.baseline_report else None
+    waivers = waivers_for(loaded, lambda: make_plan(loaded, model_of(loaded)[1]).variant_ids())
     with watching(quiet) as progress:
         report = run(loaded, options, progress)
+    if waivers and not held.deferred:
+        report = waive(report, waivers.entries, datetime.now(UTC).date())
+    if base is not None:
+        report = compared(report, base)
     written = write_reports(report, options.output)
     show(report)
     click.echo(f"\nreports: {', '.join(str(path) for path in written)}")
-    return exit_code(report)
+    if held.deferred and exit_code(deferred(report)) in (ExitCode.PASS, ExitCode.FAILED, ExitCode.INCONCLUSIVE):
+        return int(ExitCode.PASS)
+    return int(exit_code(report))
 
 
 def _reproduce(file: Path, model: Path | None, target: str | None, framework: str | None) -> str:

@@ -15,14 +15,18 @@ from gatekeeper.cli import _options
 def command(file: Path, model: Path | None) -> None:
     """Check FILE's structure and meaning.
 
-    Every problem is printed as `file:line:column: message`, with the nearest valid name. Nothing is run. Exit code 2 if
-    there is a problem.
+    Every problem is printed as `file:line:column: message`, with the nearest valid name; those of the waivers beside FILE
+    (gatekeeper-waivers.yml) too. Nothing is run. Exit code 2 if there is a problem.
     """
     from gatekeeper.config.load import load
+    from gatekeeper.config.waivers import waivers_for
 
     loaded = load(file, model)
+    waivers = waivers_for(loaded)
     targets, frameworks = loaded.targets, loaded.pipeline.optimization.frameworks
     click.echo(
         f"{file}: valid. {len(loaded.pipeline.stages)} stages, {len(targets)} target{'s' * (len(targets) != 1)} "
         f"({', '.join(t.name for t in targets)}), frameworks {', '.join(frameworks)}."
     )
+    if waivers:
+        click.echo(f"{waivers.source.path}: valid. {len(waivers.entries)} waiver{'s' * (len(waivers.entries) != 1)}.")

@@ -10,6 +10,7 @@ import msgspec
 from gatekeeper.config.load import ROOT, Loaded
 from gatekeeper.config.source import Path_
 from gatekeeper.config.types import Target
+from gatekeeper.config.units import parse_size
 from gatekeeper.gates._base import REGISTRY, Gate, GateConfig, gate
 
 DISABLED = "disabled"
@@ -25,8 +26,95 @@ class Limit:
     where: str
 
 
+@dataclass(frozen=True)
+class Loosened:
+    """A value that differs from the policy's: its dotted name, both values, and where this file's stands."""
+
+    name: str
+    policy: Any
+    here: Any
+    where: str
+
+    def __str__(self) -> str:
+        before, here = (
+            "not given" if v is None else str(v).lower() if isinstance(v, bool) else v for v in (self.policy, self.here)
+        )
+        return f"{self.name}: {before} in the policy, {here} here ({self.where})"
+
+
 def limits(loaded: Loaded, target: Target) -> list[Limit]:
-    """Every gate that applies to a target."""
+    """Every gate that applies to a target, with no limit looser than the policy's where there is one."""
+    return limits_and_loosened(loaded, target)[0]
+
+
+def limits_and_loosened(loaded: Loaded, target: Target) -> tuple[list[Limit], list[Loosened]]:
+    """The limits that apply, and what of the file's own is not applied because the policy is stricter.
+
+    A target that only the file has is held to the policy's common limits.
+    """
+    own = {limit.name: limit for limit in _stated(loaded, target)}
+    if loaded.policy is None or loaded.policy.limits is None:
+        return list(own.values()), []
+    policy = {limit.name: limit for limit in _stated(loaded.policy.limits, target)}
+    found, loosened = [], []
+    for name in REGISTRY.names:
+        if name not in policy:
+            found += [own[name]] if name in own else []
+            continue
+        where = own[name].where if name in own else loaded.where("gates", name)
+        specific = any(path[0] == "targets" for each in (loaded, loaded.policy.limits) for path, _ in _layers(each, target, name))
+        limit, differences = _strictest(own.get(name), policy[name], where)
+        found.append(limit)
+        prefix = f"targets.{target.name}.gates.{name}" if specific else f"gates.{name}"
+        loosened += [Loosened(prefix + key, before, here, where) for key, before, here in differences]
+    return found, loosened
+
+
+def _strictest(own: Limit | None, policy: Limit, where: str) -> tuple[Limit, list[tuple[str, Any, Any]]]:
+    """What holds of the two, and (key, policy's value, own value) of what does not."""
+    if own is not None and (policy.config is None or (policy.config.on_fail == "warn" and _blocks(own))):
+        return own, []
+    key = policy.gate.limit_key
+    if policy.config is None:
+        return Limit(name=policy.name, gate=policy.gate, config=None, where=where), []
+    if own is None or own.config is None:
+        here = None if own is None else DISABLED
+        held = Limit(name=policy.name, gate=policy.gate, config=policy.config, where=where)
+        return held, [(f".{key}", getattr(policy.config, key), here)]
+    strict, loosened = {}, []
+    for name in type(policy.config).__struct_fields__:
+        before, here = getattr(policy.config, name), getattr(own.config, name)
+        if before == here:
+            continue
+        if _stricter(policy.gate, name, here, before):
+            strict[name] = here
+        else:
+            loosened.append((f".{name}", before, here))
+    config = msgspec.structs.replace(policy.config, **strict)
+    return Limit(name=own.name, gate=own.gate, config=config, where=where), loosened
+
+
+def _blocks(limit: Limit) -> bool:
+    return limit.config is not None and limit.config.on_fail == "fail"
+
+
+def _stricter(module: Gate, name: str, here: Any, before: Any) -> bool:
+    """Whether one value of a gate's config is stricter; of what is not known to have an order, none is."""
+    if name == "on_fail":
+        return bool(here == "fail")
+    if name != module.limit_key:
+        return False
+    one, other = as_number(here), as_number(before)
+    return one >= other if module.BOUND == "at_least" else one <= other
+
+
+def as_number(value: Any) -> float:
+    """A limit as it is compared: sizes in bytes."""
+    return float(parse_size(value)) if isinstance(value, str) else float(value)
+
+
+def _stated(loaded: Loaded, target: Target) -> list[Limit]:
+    """Every gate that a file applies to a target."""
     found = []
     for name in REGISTRY.names:
         module = gate(name)
@@ -62,8 +150,9 @@ def _layers(loaded: Loaded, target: Target, name: str) -> list[tuple[Path_, Any]
     common = (loaded.source.data[ROOT].get("gates") or {}).get(name)
     if common is not None:
         found.append((("gates", name), common))
-    for index, raw in enumerate(loaded.source.data[ROOT].get("targets") or []):
-        own = (raw.get("gates") or {}).get(name)
-        if raw["name"] == target.name and own is not None:
+    index = loaded.position.get(target.name)
+    if index is not None:
+        own = (loaded.source.data[ROOT]["targets"][index].get("gates") or {}).get(name)
+        if own is not None:
             found.append((("targets", index, "gates", name), own))
     return found

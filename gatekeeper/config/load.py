@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,6 +25,7 @@ class Loaded:
     pipeline: Pipeline
     source: Source
     model_override: Path | None = None
+    policy: Policy | None = None
 
     @property
     def folder(self) -> Path:
@@ -35,6 +37,11 @@ class Loaded:
         """The targets, or the one that stands for this machine's CPU."""
         return self.pipeline.targets or [DEFAULT_TARGET]
 
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Where in the file's list each target stands."""
+        return {target.name: index for index, target in enumerate(self.pipeline.targets)}
+
     def model_path(self) -> Path | None:
         """The model, from the command line or the file."""
         if self.model_override is not None:
@@ -45,9 +52,34 @@ class Loaded:
         """Frameworks to try on a target, without repeats."""
         return list(dict.fromkeys(target.frameworks or self.pipeline.optimization.frameworks))
 
+    @property
+    def require(self) -> Literal["best", "all"]:
+        """How many variants of a target must pass; a policy that says `all` holds."""
+        return "all" if "all" in self._both("require") else "best"
+
+    @property
+    def on_inconclusive(self) -> Literal["fail", "warn"]:
+        """What an undecided gate does to the exit code; a policy that says `fail` holds."""
+        return "fail" if "fail" in self._both("on_inconclusive") else "warn"
+
+    def _both(self, key: str) -> list[str]:
+        """What this file and its policy say under `gates`."""
+        stated = [self.pipeline, *([self.policy.limits.pipeline] if self.policy and self.policy.limits else [])]
+        return [getattr(pipeline.gates, key) for pipeline in stated]
+
     def where(self, *path: str | int) -> str:
         """`file:line` of a key under `edge_ai_pipeline`."""
         return self.source.where((ROOT, *path))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Whose limits a file is held to: those of the pipeline file at another commit."""
+
+    name: str  # "main at 0123456789ab", or the path of a file
+    sha256: str  # empty where `limits` is None
+    limits: Loaded | None  # None: the file is new, there are no limits to hold it to
+    waivers: Source | None  # the waivers beside it
 
 
 def load(path: Path, model: Path | None = None) -> Loaded:
@@ -78,8 +110,8 @@ def _check_override(model: Path) -> None:
         raise UsageError(f"--model {model}: {unknown_format(model)}")
 
 
-def structure_problems(source: Source) -> list[Problem]:
-    """What the schema has to say, in words."""
+def structure_problems(source: Source, schema: dict[str, Any] | None = None) -> list[Problem]:
+    """What a schema, by default the pipeline file's, has to say, in words."""
     from jsonschema import Draft202012Validator, validators
 
     from gatekeeper.config.schema import pipeline_schema
@@ -87,7 +119,7 @@ def structure_problems(source: Source) -> list[Problem]:
     # JSON Schema takes 4.0 for a whole number; the types that follow do not.
     checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, v: isinstance(v, int) and not isinstance(v, bool))
     validator = validators.extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
-    errors = list(validator(pipeline_schema()).iter_errors(source.data))
+    errors = list(validator(schema or pipeline_schema()).iter_errors(source.data))
     mistyped = {tuple(e.absolute_path) for e in errors if e.validator == "type"}
     found: list[Problem] = []
     for error in errors:

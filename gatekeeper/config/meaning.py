@@ -39,6 +39,13 @@ def meaning_problems(loaded: Loaded) -> list[Problem]:
     return check.problems
 
 
+def limit_problems(loaded: Loaded) -> list[Problem]:
+    """The disagreements among the limits alone."""
+    check = _Check(loaded)
+    check.limits()
+    return check.problems
+
+
 class _Check:
     def __init__(self, loaded: Loaded):
         self.loaded = loaded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gatekeeper.config.schema import pipeline_schema
+from gatekeeper.config.schema import pipeline_schema, waivers_schema
 
 HEAD = """\
 # Pipeline file reference
@@ -27,13 +27,44 @@ version cannot run is reported as `error: cannot run`, never skipped in silence:
 """
 
 
+WAIVERS = """\
+# Waivers
+
+`gatekeeper-waivers.yml` beside the pipeline file names failures that are tolerated for a while:
+
+```yaml
+# yaml-language-server: $schema=<path or URL of schemas/gatekeeper-waivers.schema.json>
+waivers:
+  - gate: speedup
+    target: edge-cpu
+    variant: onnx_runtime/int8_dynamic    # leave it out for every variant of the target
+    ceiling: 1.6                          # the limit is 2.0; the lower bound must still reach this
+    reason: The new kernel comes with the next runtime.
+    owner: the inference team
+    expires: 2031-05-01
+    issue: "#17"
+```
+
+A gate that fails, or is undecided, and whose bound clears the ceiling keeps its verdict and no longer blocks. What was not
+measured is never waived, and a variant of which every gate is waived is not the one that passes. After its last day (UTC)
+a waiver does nothing; a waiver that does nothing, or ends within 14 days, is named in the report. `gatekeeper run` applies
+the file beside the pipeline file, with a policy (`--policy-ref`, `--policy`) the one beside the policy instead;
+`gatekeeper report` applies only the one named with `--waivers`.
+"""
+
+
 def reference() -> str:
     """The whole page."""
-    schema = pipeline_schema()
+    parts = [HEAD, *_sections(pipeline_schema(), "edge_ai_pipeline", "Pipeline")]
+    return "\n".join([*parts, WAIVERS, *_sections(waivers_schema(), "waivers[]", "WaiverEntry")])
+
+
+def _sections(schema: dict[str, Any], root: str, definition_name: str) -> list[str]:
+    """A table for each section, from the outermost in."""
     definitions = schema["$defs"]
-    parts = [HEAD]
+    parts: list[str] = []
     seen: list[str] = []
-    queue = [("edge_ai_pipeline", "Pipeline")]
+    queue = [(root, definition_name)]
     while queue:
         path, name = queue.pop(0)
         if path in seen:
@@ -48,7 +79,7 @@ def reference() -> str:
             )
             queue += [(f"{path}.{key}{suffix}", child) for child, suffix in _children(value)]
         parts.append("\n".join(rows) + "\n")
-    return "\n".join(parts)
+    return parts
 
 
 def _children(value: dict[str, Any], suffix: str = "") -> list[tuple[str, str]]:

@@ -19,20 +19,32 @@ def pipeline_schema() -> dict[str, Any]:
     """Schema of the pipeline file."""
     from gatekeeper.config.types import Document
 
-    return _schema(Document, "edge_ai_pipeline", "The gatekeeper pipeline file.")
+    return schema_of(Document, "edge_ai_pipeline", "The gatekeeper pipeline file.")
 
 
 def report_schema() -> dict[str, Any]:
     """Schema of report.json, version 1. Unknown fields are allowed: later versions add some."""
     from gatekeeper.records import Report
 
-    return _schema(Report, "gatekeeper/report/v1", "What a gatekeeper run found.")
+    return schema_of(Report, "gatekeeper/report/v1", "What a gatekeeper run found.")
 
 
-SCHEMAS = {"edge_ai_pipeline.schema.json": pipeline_schema, "report.schema.json": report_schema}
+def waivers_schema() -> dict[str, Any]:
+    """Schema of the waivers beside the pipeline file."""
+    from gatekeeper.config.waivers import WaiverDocument
+
+    return schema_of(WaiverDocument, "gatekeeper-waivers", "Failures that gatekeeper tolerates for a while.")
 
 
-def _schema(kind: type, title: str, description: str) -> dict[str, Any]:
+SCHEMAS = {
+    "edge_ai_pipeline.schema.json": pipeline_schema,
+    "gatekeeper-waivers.schema.json": waivers_schema,
+    "report.schema.json": report_schema,
+}
+
+
+def schema_of(kind: type, title: str, description: str) -> dict[str, Any]:
+    """The schema of a type."""
     return {"$schema": DIALECT, "title": title, "description": description} | msgspec.json.schema(kind)
 
 

@@ -136,24 +136,27 @@ def _mark(node: yaml.Node) -> tuple[int, int]:
     return node.start_mark.line + 1, node.start_mark.column + 1
 
 
-def read_source(path: Path) -> Source:
-    """Parse a file; every problem of its text is in the `ConfigError`."""
+INIT = "`gatekeeper init` writes one."
+
+
+def read_source(path: Path, remedy: str = INIT) -> Source:
+    """Parse a file; every problem of its text is in the `ConfigError`. `remedy` says where such a file comes from."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UsageError(f"{path}: larger than {MAX_BYTES} bytes. A pipeline file is a few hundred lines at most.")
+            raise UsageError(f"{path}: larger than {MAX_BYTES} bytes. Such a file is a few hundred lines at most.")
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file. `gatekeeper init` writes one.") from None
+        raise UsageError(f"{path}: no such file. {remedy}") from None
     except IsADirectoryError:
-        raise UsageError(f"{path}: is a folder. Name the pipeline file in it.") from None
+        raise UsageError(f"{path}: is a folder. Name the file in it.") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}.") from None
-    return parse_source(text, str(path))
+    return parse_source(text, str(path), remedy)
 
 
-def parse_source(text: str, path: str) -> Source:
+def parse_source(text: str, path: str, remedy: str = INIT) -> Source:
     """Parse text; `path` names it in messages."""
     try:
         node = yaml.compose(text, Loader=_Loader)
@@ -173,7 +176,7 @@ def parse_source(text: str, path: str) -> Source:
     except RecursionError:
         raise ConfigError(path, [Problem(1, 1, f"nested more than {MAX_DEPTH} deep.")]) from None
     if node is None:
-        raise ConfigError(path, [Problem(1, 1, "the file is empty. `gatekeeper init` writes a commented one.")])
+        raise ConfigError(path, [Problem(1, 1, f"the file is empty. {remedy}")])
     walk = _Walk()
     try:
         data = walk.value(node, ())

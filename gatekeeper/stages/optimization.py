@@ -18,7 +18,7 @@ from gatekeeper.evaluate.text.conversion import check_conversion
 from gatekeeper.evidence import Comparison, Effort, Evidence
 from gatekeeper.frameworks._base import needs, runtime, untimed
 from gatekeeper.hardware.machine import differences, environment
-from gatekeeper.judge import judge_gate, unmeasured_gate, variant_verdict
+from gatekeeper.judge import judge_gate, unmeasured_gate, variant_reason, variant_verdict
 from gatekeeper.measure import memory
 from gatekeeper.measure.conditions import conditions, warnings
 from gatekeeper.measure.energy._base import Absent, Meter
@@ -46,11 +46,10 @@ def run(context: Context) -> StageReport:
         context.answers = context.evaluation.answers(context.predictions, context.dataset)
     for name, legs in results.items():
         target = context.target(name)
-        require = context.loaded.pipeline.gates.require  # type: ignore[attr-defined]
         variants = [variant for _, found in legs for variant in found]
         own = [leg for leg, _ in legs]
         agreement = agreement_of(own, variants, [context.answers] if context.answers else []) if compare else None
-        context.targets.append(target_report(name, target.hardware, require, own, variants, agreement))
+        context.targets.append(target_report(name, target.hardware, context.loaded.require, own, variants, agreement))
     errors = [leg.error for legs in results.values() for leg, _ in legs if leg.error]
     if errors:
         return report(context, NAME, Verdict.ERROR, "; ".join(dict.fromkeys(errors)))
@@ -262,12 +261,11 @@ class _Leg:
         verdict = variant_verdict(gates)
         if self.untimed and verdict is Verdict.PASS:  # also where no gate asks for speed
             verdict = Verdict.SKIP
-        decisive = [f"{g.gate}: {g.reason}" for g in gates if g.blocking and g.verdict is verdict]
         self.keep(candidate)
         return msgspec.structs.replace(
             blank,
             verdict=verdict,
-            reason="; ".join(decisive) or (self.untimed if verdict is Verdict.SKIP else ""),
+            reason=variant_reason(gates, verdict) or (self.untimed if verdict is Verdict.SKIP else ""),
             artifact=self.artifact(candidate),
             performance=performance(raced.paired(planned.id)[1], self.context.evaluation.batch_size(), memory.METRIC),
             quality=quality(candidate.comparison, variant=True),

@@ -125,3 +125,48 @@ def test_a_leg_that_is_left_out_is_listed_with_its_reason(folder: Path, gatekeep
     result = gatekeeper("plan", "p.yaml", env={"COLUMNS": "200"})
     assert "local/apple_mlx" in result.stdout and "left out: MLX reads Hugging Face folders" in result.stdout
     assert "local/apple_mlx" not in gatekeeper("plan", "p.yaml", "--format", "github").stdout
+
+
+def test_a_matrix_of_nothing_is_refused_with_the_reasons(folder: Path, gatekeeper: Callable) -> None:
+    write(folder, "  optimization: {frameworks: [apple_mlx, onnx_runtime]}\n")
+    result = gatekeeper("plan", "p.yaml", "--format", "github", "--framework", "apple_mlx")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "no leg is left to run (local/apple_mlx: MLX reads Hugging Face folders" in result.stderr
+
+
+def test_more_jobs_than_github_starts_are_refused_and_fewer_at_a_time_are_not(folder: Path, gatekeeper: Callable) -> None:
+    targets = ", ".join(f"{{name: t{i}, hardware: cpu}}" for i in range(257))
+    write(folder, f"  targets: [{targets}]\n")
+    result = gatekeeper("plan", "p.yaml", "--format", "github")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "257 legs are more than the 256 jobs" in result.stderr
+    assert "--target" in result.stderr
+    one = gatekeeper("plan", "p.yaml", "--format", "github", "--target", "t7")
+    assert [job["leg"] for job in json.loads(one.stdout)["include"]] == ["t7/onnx_runtime"]
+
+
+def test_a_plan_may_be_of_some_legs(folder: Path, gatekeeper: Callable) -> None:
+    write(folder, "  optimization: {frameworks: [openvino, onnx_runtime]}\n")
+    result = gatekeeper("plan", "p.yaml", "--format", "json", "--framework", "openvino", env={"GITHUB_SHA": "a" * 64})
+    found = json.loads(result.stdout)
+    assert [leg["id"] for leg in found["legs"]] == ["local/openvino"]
+    assert found["commit"] == "a" * 64
+    wrong = gatekeeper("plan", "p.yaml", "--framework", "openvin")
+    assert wrong.returncode == 2
+    assert "did you mean 'openvino'?" in wrong.stderr
+
+
+def test_a_policy_is_checked_when_planning_and_the_matrix_stays_alone(folder: Path, gatekeeper: Callable) -> None:
+    write(folder, "  gates: {speedup: {min: 1.5}}\n")
+    (folder / "base.yaml").write_text("edge_ai_pipeline: {targets: [{name: gone, hardware: cpu}]}\n")
+    result = gatekeeper("plan", "p.yaml", "--format", "github", "--policy", "base.yaml")
+    assert result.returncode == 0
+    assert json.loads(result.stdout)["include"]
+    assert result.stderr.splitlines() == [
+        "not applied: gates.speedup.min: 2.0 in the policy, 1.5 here (p.yaml:3)",
+        "not applied: target gone of the policy is missing",
+    ]
+    (folder / "base.yaml").write_text("edge_ai_pipeline: {gates: {sped: {}}}\n")
+    broken = gatekeeper("plan", "p.yaml", "--policy", "base.yaml")
+    assert (broken.returncode, broken.stdout) == (2, "")
+    assert "base.yaml:1:28: unknown key 'sped'" in broken.stderr

@@ -1,0 +1,135 @@
+"""Limits from another commit: what a change to the pipeline file cannot loosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gatekeeper.config.limits import Loosened, limits_and_loosened
+from gatekeeper.config.load import Loaded, Policy, structure_problems
+from gatekeeper.config.meaning import limit_problems
+from gatekeeper.config.source import Path_, Source, parse_source, read_source
+from gatekeeper.config.types import Document
+from gatekeeper.config.waivers import FILE_NAME as WAIVERS
+from gatekeeper.config.waivers import REMEDY
+from gatekeeper.errors import ConfigError, UsageError
+from gatekeeper.git import commit_of, read_at
+from gatekeeper.models.files import digest
+
+
+def chosen_policy(file: Path, ref: str | None, path: Path | None) -> Policy | None:
+    """What the command line names as the policy of a pipeline file, or None."""
+    if ref is not None and path is not None:
+        raise UsageError("--policy-ref and --policy both name a policy. Use one of them.")
+    if ref is not None:
+        return policy_at(file, ref)
+    return policy_file(path) if path is not None else None
+
+
+def policy_at(file: Path, ref: str) -> Policy:
+    """The policy in the same file of the same repository at a git ref, and the waivers beside it."""
+    commit = commit_of(file.parent, ref)
+    name = f"{ref} at {commit[:12]}"
+    content, waivers = (read_at(file.parent, commit, each) for each in (file.name, WAIVERS))
+    return Policy(
+        name=name,
+        sha256=sha256(content).hexdigest() if content is not None else "",
+        limits=_limits(file, _source(content, f"{ref}:{file.name}")) if content is not None else None,
+        waivers=_source(waivers, f"{ref}:{WAIVERS}") if waivers is not None else None,
+    )
+
+
+def policy_file(path: Path) -> Policy:
+    """The policy in a file, and the waivers beside it."""
+    waivers = path.parent / WAIVERS
+    return Policy(
+        name=path.as_posix(),
+        limits=_limits(path, read_source(path)),
+        sha256=digest(path),
+        waivers=read_source(waivers, REMEDY) if waivers.exists() else None,
+    )
+
+
+def _source(content: bytes, name: str) -> Source:
+    try:
+        return parse_source(content.decode("utf-8-sig"), name)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name}: not UTF-8 text (byte {error.start}). Repair it there first.") from None
+
+
+def _limits(path: Path, source: Source) -> Loaded:
+    """A pipeline file of which only the limits count: its model and data need not be here."""
+    problems = structure_problems(source)
+    if problems:
+        raise ConfigError(source.path, problems)
+    loaded = Loaded(path=path, pipeline=msgspec.convert(source.data, Document).edge_ai_pipeline, source=source)
+    problems = limit_problems(loaded)
+    if problems:
+        raise ConfigError(source.path, problems)
+    return loaded
+
+
+def loosened(loaded: Loaded) -> list[str]:
+    """What the file would loosen against its policy, in words; none of it is applied."""
+    if loaded.policy is None or loaded.policy.limits is None:
+        return []
+    found: list[Loosened] = [each for target in loaded.targets for each in limits_and_loosened(loaded, target)[1]]
+    policy = loaded.policy.limits
+    for key in ("require", "on_inconclusive"):
+        before, here = getattr(policy.pipeline.gates, key), getattr(loaded.pipeline.gates, key)
+        if here != getattr(loaded, key):
+            found.append(Loosened(f"gates.{key}", before, here, loaded.where("gates", key)))
+    return list(dict.fromkeys(str(each) for each in found))
+
+
+def missing_targets(loaded: Loaded) -> list[str]:
+    """Targets of the policy that the file does not have: the model must run on those too."""
+    if loaded.policy is None or loaded.policy.limits is None:
+        return []
+    names = {target.name for target in loaded.targets}
+    return [target.name for target in loaded.policy.limits.pipeline.targets if target.name not in names]
+
+
+def policy_notes(loaded: Loaded) -> list[str]:
+    """What else differs from the policy and bears on the verdict: allowed, and said."""
+    if loaded.policy is None:
+        return []
+    if loaded.policy.limits is None:
+        return [f"{loaded.path.name} is new: it is not at {loaded.policy.name}, so its own limits apply"]
+    before, here = _flat(loaded.policy.limits), _flat(loaded)
+    ours, theirs = ({target.name for target in each.pipeline.targets} for each in (loaded, loaded.policy.limits))
+    found = [f"target {name} is not in the policy, whose common limits it is held to" for name in sorted(ours - theirs)]
+    for name in dict.fromkeys([*before, *here]):
+        (before_path, old), (path, new) = before.get(name, ((), None)), here.get(name, ((), None))
+        one_sided = name.startswith("targets.") and name.split(".", 2)[1] in ours ^ theirs
+        if old != new and not one_sided:
+            found.append(str(Loosened(name, old, new, loaded.where(*(path or before_path[:1])))))
+    return found
+
+
+_RELEVANT = ("stages", "model", "dataset", "model_validation", "testing", "measure")
+
+
+def _flat(loaded: Loaded) -> dict[str, tuple[Path_, Any]]:
+    """Every value that is no limit and bears on the verdict, by its dotted name, with its path in the file."""
+    whole = msgspec.to_builtins(loaded.pipeline)
+    whole["model_validation"].pop("accuracy_threshold")
+    found = {name: each for section in _RELEVANT for name, each in _leaves(section, (section,), whole[section])}
+    for key in ("validation", "trust_scripts"):
+        found |= _leaves(f"optimization.{key}", ("optimization", key), whole["optimization"][key])
+    for index, target in enumerate(whole["targets"]):
+        for key in target.keys() - {"name", "gates", "frameworks"}:
+            found |= _leaves(f"targets.{target['name']}.{key}", ("targets", index, key), target[key])
+    return dict(sorted(found.items()))
+
+
+def _leaves(name: str, path: Path_, value: Any) -> Iterator[tuple[str, tuple[Path_, Any]]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(f"{name}.{key}", (*path, key), inner)
+    elif value is not None:
+        yield name, (path, value)

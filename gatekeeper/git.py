@@ -1,0 +1,59 @@
+"""Files as they are at another commit, read with the user's own git. Nothing is checked out and nothing is fetched."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from gatekeeper.errors import UsageError
+
+TIMEOUT_S = 60.0
+
+
+def commit_of(folder: Path, ref: str) -> str:
+    """The commit a ref stands for in the repository around `folder`; a branch may also be that of `origin`."""
+    if not re.fullmatch(r"[A-Za-z0-9_./@+^~{}-]+", ref) or ref.startswith("-"):
+        raise UsageError(f"'{ref}' cannot be a git ref. Name a branch, a tag or a commit, such as main.")
+    code, _, said = _git(folder, "rev-parse", "--git-dir")
+    if code:
+        if "not a git repository" in said:
+            raise UsageError(f"{folder}: not in a git repository, so there is no '{ref}' to read. Run it in a clone.")
+        raise UsageError(f"{folder}: git cannot read this repository: {said}")
+    for name in (ref, f"refs/remotes/origin/{ref}"):
+        code, found, _ = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        if code == 0:
+            return found.decode().strip()
+    raise UsageError(f"'{ref}' is not in this clone. Run `git fetch --depth=1 origin {ref}` first.")
+
+
+def read_at(folder: Path, commit: str, name: str) -> bytes | None:
+    """The file `name` of `folder` as it is at a commit; None if it is not there."""
+    code, found, _ = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:./{name}")
+    if code:
+        return None
+    code, content, said = _git(folder, "cat-file", "blob", found.decode().strip())
+    if code:
+        raise UsageError(f"{name} cannot be read at {commit[:12]}: {said} Fetch that commit whole, or name another ref.")
+    return content
+
+
+def _git(folder: Path, *words: str) -> tuple[int, bytes, str]:
+    """Exit status, standard output, and the first line of standard error."""
+    quiet = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S, env=os.environ | quiet,
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise UsageError("git is not installed, and a policy ref is read with it. Install git, or use --policy FILE.") from None
+    except subprocess.TimeoutExpired:
+        raise UsageError(
+            f"git {words[0]} did not answer within {TIMEOUT_S:.0f} s. Fetch the ref first, or use --policy FILE."
+        ) from None
+    except OSError as error:
+        raise UsageError(f"git cannot be run: {error.strerror}. Repair it, or use --policy FILE.") from None
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    return done.returncode, done.stdout, lines[0] if lines else ""

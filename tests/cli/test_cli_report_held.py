@@ -1,0 +1,163 @@
+"""`gatekeeper report` with waivers, a policy, a base report and a commit, as the gate job of a pull request calls it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hand_built import gate, report, variant
+
+from gatekeeper.models.files import digest
+from gatekeeper.plan import Plan, PlannedLeg
+from gatekeeper.records import Report, Verdict, Waiver
+from gatekeeper.reports._base import reporter
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+LEGS = ["x86/onnx_runtime", "arm/onnx_runtime"]
+SHA = "a" * 40
+WAIVERS = """\
+waivers:
+  - {gate: speedup, target: x86, ceiling: 1.5, reason: soon, owner: someone, expires: 2099-12-31}
+"""
+
+
+def leg(name: str, verdict: Verdict = Verdict.PASS, lower: float = 2.5, **more: Any) -> Report:
+    gates = gate("speedup", verdict, lower, lower + 0.2), gate("accuracy", Verdict.PASS, 0.99, 1.0, limit=0.95)
+    return report(variant(f"{name}/int8", *gates), manifest=LEGS, **more)
+
+
+def save(folder: Path, *reports: Report) -> Path:
+    for index, each in enumerate(reports):
+        (folder / str(index)).mkdir(parents=True)
+        (folder / str(index) / "report.json").write_text(reporter("json").render(each), "utf-8")
+    return folder
+
+
+def slow_and_fast(folder: Path, **more: Any) -> Path:
+    return save(folder, leg(LEGS[0], Verdict.FAIL, 1.6, **more), leg(LEGS[1], **more))
+
+
+def plan(path: Path, legs: Sequence[str] = LEGS, **more: Any) -> Path:
+    found = [
+        PlannedLeg(
+            id=each, target=each.partition("/")[0], hardware="cpu", framework="onnx_runtime", extra="", runs_on="x", variants=[]
+        )
+        for each in legs
+    ]
+    path.write_bytes(
+        msgspec.json.encode(Plan(schema="gatekeeper/plan/v1", pipeline="p.yaml", pipeline_sha256="p" * 64, legs=found, **more))
+    )
+    return path
+
+
+def refused(done: subprocess.CompletedProcess[str], says: str) -> None:
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_only_the_waivers_that_are_named_count(gatekeeper: Command, tmp_path: Path) -> None:
+    results, waivers = slow_and_fast(tmp_path / "r"), tmp_path / "gatekeeper-waivers.yml"
+    waivers.write_text(WAIVERS)
+    assert gatekeeper("report", results).returncode == 1
+    done = gatekeeper("report", results, "--waivers", waivers, "--format", "json", "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    [failed] = [g for t in found["targets"] for v in t["variants"] for g in v["gates"] if g["verdict"] == "fail"]
+    assert failed["waiver"]["where"] == f"{waivers}:2"
+    assert failed["blocking"] is False
+    assert gatekeeper("report", tmp_path / "out").returncode == 1, "a merged report's own waivers are not believed either"
+
+
+def test_a_waiver_inside_a_result_is_not_believed(gatekeeper: Command, tmp_path: Path) -> None:
+    forged = Waiver(ceiling=0.0, reason="mine", owner="me", expires="2099-01-01")
+    gates = gate("speedup", Verdict.FAIL, 0.5, 0.6, waiver=forged, blocking=False), gate("memory", Verdict.PASS, 0.6, 0.7)
+    results = save(tmp_path / "r", report(variant(f"{LEGS[0]}/int8", *gates), manifest=LEGS), leg(LEGS[1]))
+    assert gatekeeper("report", results).returncode == 1
+    (tmp_path / "w.yml").write_text("waivers: []\n")
+    assert gatekeeper("report", results, "--waivers", tmp_path / "w.yml").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (WAIVERS.replace("speedup", "sped"), "gatekeeper-waivers.yml:2:12: waivers[0].gate is 'sped'; did you mean 'speedup'?"),
+        ("", "gatekeeper-waivers.yml:1:1: the file is empty"),
+        (None, "gatekeeper-waivers.yml: no such file"),
+    ],
+)
+def test_waivers_that_cannot_be_read(gatekeeper: Command, tmp_path: Path, content: str | None, says: str) -> None:
+    if content is not None:
+        (tmp_path / "gatekeeper-waivers.yml").write_text(content)
+    refused(gatekeeper("report", slow_and_fast(tmp_path / "r"), "--waivers", "gatekeeper-waivers.yml"), says)
+
+
+def test_every_result_must_have_been_held_to_the_policy(gatekeeper: Command, tmp_path: Path) -> None:
+    policy = tmp_path / "base.yaml"
+    policy.write_text("edge_ai_pipeline: {gates: {speedup: {min: 2}}}\n")
+    held = {"policy": "main at 0123456789ab", "policy_sha256": digest(policy)}
+    results = save(tmp_path / "r", *(leg(name, **held) for name in LEGS))
+    assert gatekeeper("report", results, "--policy", policy).returncode == 0
+    assert gatekeeper("report", results).returncode == 0
+    own = save(tmp_path / "own", *(leg(name) for name in LEGS))
+    refused(gatekeeper("report", own, "--policy", policy), "held to their own pipeline file's limits only, not to this")
+    policy.write_text("edge_ai_pipeline: {gates: {speedup: {min: 3}}}\n")
+    refused(gatekeeper("report", results, "--policy", policy), "held to main at 0123456789ab (")
+    refused(gatekeeper("report", results, "--policy", "none.yaml"), "none.yaml: no such file")
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ({"policy": "main at 1", "policy_sha256": "1" * 64, "commit": SHA}, "judged by different policies (the file's own"),
+        ({"commit": "b" * 40}, f"different commits ({SHA[:12]} and {'b' * 12})"),
+        ({}, f"different commits ({SHA[:12]} and none is stated; set GITHUB_SHA)"),
+        ({"model": "n" * 64, "commit": SHA}, "different models"),
+    ],
+)  # fmt: skip
+def test_results_that_do_not_belong_together(gatekeeper: Command, tmp_path: Path, other: dict[str, str], says: str) -> None:
+    refused(gatekeeper("report", save(tmp_path / "r", leg(LEGS[0], commit=SHA), leg(LEGS[1], **other))), says)
+
+
+def test_a_plan_of_another_commit(gatekeeper: Command, tmp_path: Path) -> None:
+    results = save(tmp_path / "r", *(leg(name, commit=SHA) for name in LEGS))
+    assert gatekeeper("report", results, "--plan", plan(tmp_path / "a", commit=SHA)).returncode == 0
+    assert gatekeeper("report", results, "--plan", plan(tmp_path / "b")).returncode == 0
+    refused(
+        gatekeeper("report", results, "--plan", plan(tmp_path / "c", commit="b" * 40)), "made from another commit (bbbbbbbbbbbb)"
+    )
+
+
+def test_a_plan_of_some_legs_is_enough_and_is_said(gatekeeper: Command, tmp_path: Path) -> None:
+    results = save(tmp_path / "r", leg(LEGS[0]))
+    assert gatekeeper("report", results).returncode == 4
+    done = gatekeeper("report", results, "--plan", plan(tmp_path / "plan", LEGS[:1]), "--format", "json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [target["name"] for target in found["targets"]] == ["x86"]
+    assert found["notes"] == ["the plan holds 1 of the 2 legs of the pipeline file, without arm/onnx_runtime"]
+
+
+def test_the_base_report_is_beside_each_gate(gatekeeper: Command, tmp_path: Path) -> None:
+    base = save(tmp_path / "base", report(*leg(LEGS[0], lower=3.5).targets[0].variants, commit="b" * 40)) / "0" / "report.json"
+    results = slow_and_fast(tmp_path / "r")
+    done = gatekeeper("report", results, "--baseline-report", base, "--format", "json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert found["targets"][0]["variants"][0]["gates"][0]["before"]["lower"] == 3.5
+    assert (found["base"]["commit"], found["base"]["verdict"], found["base"]["changed"]) == ("b" * 40, "pass", True)
+    assert found["base"]["new"] == ["arm/onnx_runtime/int8"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"schema": "gatekeeper/report/v1", "verd', None])
+def test_a_base_report_that_is_none(gatekeeper: Command, tmp_path: Path, content: bytes | None) -> None:
+    base = tmp_path / "base.json"
+    if content is not None:
+        base.write_bytes(content)
+    says = "not a gatekeeper report" if content is not None else "cannot be read"
+    refused(gatekeeper("report", slow_and_fast(tmp_path / "r"), "--baseline-report", base), f"base.json: {says}")

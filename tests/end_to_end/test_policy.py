@@ -1,0 +1,128 @@
+"""A pull request in a real repository: what it changes about its own gate, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hand_built import commit
+from support import write_project
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+WAIVERS = """\
+waivers:
+  - {gate: speedup, target: here, ceiling: 0.01, reason: soon, owner: someone, expires: 2099-12-31}
+"""
+
+
+@pytest.fixture
+def pull_request(tmp_path: Path) -> Path:
+    """A pipeline file whose branch `main` wants fifty times the speed, and which itself wants a tenth."""
+    file = write_project(tmp_path, "fp16", "onnx_runtime")
+    loose = file.read_text()
+    file.write_text(loose.replace("min: 0.1", "min: 50"))
+    commit(tmp_path, file.name)
+    file.write_text(loose)
+    return file
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "gatekeeper-report/report.json").read_text())
+    return found
+
+
+def speed(report: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(g for g in report["targets"][0]["variants"][0]["gates"] if g["gate"] == "speedup")
+    return found
+
+
+def test_a_limit_loosened_in_a_pull_request_is_not_applied(gatekeeper: Command, pull_request: Path) -> None:
+    folder = pull_request.parent
+    assert gatekeeper("run", "pipeline.yaml", env={"GITHUB_SHA": "A" * 40}).returncode == 0
+    own = report_of(folder)
+    assert (own["commit"], own["pipeline"]["policy"], own["pipeline"]["policy_sha256"]) == ("a" * 40, "", "")
+    done = gatekeeper("run", "pipeline.yaml", "--policy-ref", "main", "--baseline-report", "gatekeeper-report/report.json")
+    assert done.returncode == 1, done.stderr
+    held = report_of(folder)
+    assert (speed(held)["limit"], speed(held)["verdict"]) == (50.0, "fail")
+    assert held["pipeline"]["policy"].startswith("main at ")
+    assert held["pipeline"]["loosened"] == ["gates.speedup.min: 50.0 in the policy, 0.1 here (pipeline.yaml:6)"]
+    assert (held["base"]["verdict"], held["base"]["commit"], held["base"]["changed"]) == ("pass", "a" * 40, True)
+    assert speed(held)["before"]["limit"] == 0.1
+
+
+def test_a_pull_request_cannot_waive_its_own_failure(gatekeeper: Command, pull_request: Path) -> None:
+    folder, waivers = pull_request.parent, pull_request.parent / "gatekeeper-waivers.yml"
+    waivers.write_text(WAIVERS)
+    assert gatekeeper("run", "pipeline.yaml", "--policy-ref", "main").returncode == 1
+    assert speed(report_of(folder))["waiver"] is None
+    pull_request.write_text(pull_request.read_text().replace("min: 0.1", "min: 50"))
+    commit(folder, waivers.name)
+    waivers.unlink()
+    assert gatekeeper("run", "pipeline.yaml", "--policy-ref", "main").returncode == 0
+    assert (speed(report_of(folder))["verdict"], speed(report_of(folder))["waiver"]["owner"]) == ("fail", "someone")
+
+
+def test_a_leg_leaves_waivers_to_the_merged_report(gatekeeper: Command, pull_request: Path) -> None:
+    folder, waivers = pull_request.parent, pull_request.parent / "gatekeeper-waivers.yml"
+    pull_request.write_text(pull_request.read_text().replace("min: 0.1", "min: 50"))
+    waivers.write_text(WAIVERS)
+    assert gatekeeper("run", "pipeline.yaml", "--defer-verdict").returncode == 0
+    assert (report_of(folder)["verdict"], speed(report_of(folder))["waiver"]) == ("fail", None)
+    assert gatekeeper("report", "gatekeeper-report").returncode == 1
+    assert gatekeeper("report", "gatekeeper-report", "--waivers", waivers).returncode == 0
+
+
+def test_a_target_that_a_pull_request_removes_is_missed(gatekeeper: Command, tmp_path: Path) -> None:
+    file = write_project(tmp_path, "fp16", "onnx_runtime")
+    (tmp_path / "base").mkdir()
+    whole = file.read_text().replace("threads: 1}]", "threads: 1}, {name: gone, hardware: cpu}]")
+    (tmp_path / "base" / "p.yaml").write_text(whole)
+    deferred = gatekeeper("run", file, "--policy", "base/p.yaml", "--defer-verdict")
+    assert deferred.returncode == 0, "the leg itself was measured; the merged report decides"
+    done = gatekeeper("report", "gatekeeper-report", "--policy", "base/p.yaml")
+    assert done.returncode == 4
+    assert "target gone of the policy is missing. Put it back, or change base/p.yaml first." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "says"),
+    [
+        (("--policy-ref", "nowhere"), {}, "Run `git fetch --depth=1 origin nowhere` first"),
+        (("--policy-ref=-x",), {}, "'-x' cannot be a git ref"),
+        (("--policy-ref", "main", "--policy", "pipeline.yaml"), {}, "Use one of them"),
+        (("--policy", "none.yaml"), {}, "none.yaml: no such file"),
+        (("--baseline-report", "pipeline.yaml"), {}, "not a gatekeeper report"),
+        ((), {"GITHUB_SHA": "main"}, "GITHUB_SHA is 'main', not a commit of 40 or 64 hexadecimal digits"),
+        ((), {"GITHUB_SHA": "a" * 41}, "GITHUB_SHA"),
+    ],
+)
+def test_what_cannot_be_held_is_refused_before_anything_is_measured(
+    gatekeeper: Command, pull_request: Path, words: tuple[str, ...], env: dict[str, str], says: str
+) -> None:
+    done = gatekeeper("run", "pipeline.yaml", *words, env=env)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (pull_request.parent / "gatekeeper-report").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "validate", "plan"])
+def test_a_waiver_for_a_target_that_is_not_there_is_found_by_every_command(
+    gatekeeper: Command, pull_request: Path, command: str
+) -> None:
+    (pull_request.parent / "gatekeeper-waivers.yml").write_text(WAIVERS.replace("target: here", "target: her"))
+    done = gatekeeper(command, "pipeline.yaml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "gatekeeper-waivers.yml:2:29: there is no target 'her'; did you mean 'here'?" in done.stderr
+
+
+def test_validate_counts_the_waivers(gatekeeper: Command, pull_request: Path) -> None:
+    (pull_request.parent / "gatekeeper-waivers.yml").write_text(WAIVERS.replace("0.01", "0.001"))
+    done = gatekeeper("validate", "pipeline.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "gatekeeper-waivers.yml: valid. 1 waiver." in done.stdout
