@@ -39,13 +39,12 @@ def _target(report: Report, target: TargetReport) -> list[Finding]:
     found = []
     for leg in target.legs:
         if leg.error:
-            said = f"{plain(leg.id)} could not be measured: {plain(leg.error)}"
-            found.append(Finding("leg", "error", leg.id, f"{plain(leg.id, 120)} was not measured", said))
+            found.append(Finding("leg", "error", leg.id, f"{plain(leg.id, 200)} was not measured", plain(leg.error)))
     for variant in target.variants:
         found += _variant(report, target, variant)
     if not found and target.verdict is not Verdict.PASS:
-        said = f"{plain(target.name)}: {WORDS[target.verdict]}. {plain(target.reason)}"
-        found.append(Finding("target", _level(report, target.verdict), target.name, f"target {plain(target.name, 120)}", said))
+        title, said = f"target {plain(target.name, 200)}", _sentence(target.verdict, target.reason)
+        found.append(Finding("target", _level(report, target.verdict), target.name, title, said))
     return found
 
 
@@ -55,18 +54,17 @@ def _variant(report: Report, target: TargetReport, variant: VariantReport) -> It
     name = plain(variant.id, 200)
     if variant.verdict is not Verdict.PASS and (not variant.gates or (variant.verdict is Verdict.ERROR and not variant.artifact)):
         level = "warning" if target.verdict is Verdict.PASS else _level(report, variant.verdict)
-        yield Finding("variant", level, variant.id, name, f"{name}: {WORDS[variant.verdict]}. {plain(variant.reason)}")
+        yield Finding("variant", level, variant.id, name, _sentence(variant.verdict, variant.reason))
         return
     for gate in variant.gates:
         if gate.verdict not in (Verdict.PASS, Verdict.SKIP):
             title = f"{plain(gate.gate, 60)} of {name}"
-            said = f"{title}: {_says(target, gate)}"
             level = "error" if blocks(report, target, gate) else "warning"
-            yield Finding("gate", level, f"{variant.id}\n{gate.gate}", title, said, gate.where, gate)
+            yield Finding("gate", level, f"{variant.id}\n{gate.gate}", title, _says(target, gate), gate.where, gate)
 
 
 def _says(target: TargetReport, gate: GateResult) -> str:
-    said = f"{WORDS[gate.verdict]}. {plain(gate.reason)}"
+    said = _sentence(gate.verdict, gate.reason)
     if gate.observed is not None:
         said += f"; {interval(gate)}, limit {limit(gate) or 'none'}"
     if waived(gate):
@@ -76,8 +74,12 @@ def _says(target: TargetReport, gate: GateResult) -> str:
 
 def _stage(report: Report, stage: StageReport) -> Finding:
     title = f"stage {plain(stage.stage, 80)}"
-    said = f"{title}: {WORDS[stage.verdict]}. {plain(stage.reason)}"
-    return Finding("stage", _level(report, stage.verdict), stage.stage, title, said, stage.where)
+    level, said = _level(report, stage.verdict), _sentence(stage.verdict, stage.reason)
+    return Finding("stage", level, stage.stage, title, said, stage.where)
+
+
+def _sentence(verdict: Verdict, reason: str) -> str:
+    return f"{WORDS[verdict]}: {plain(reason)}" if reason.strip() else WORDS[verdict]
 
 
 def _follows(stage: StageReport) -> bool:

@@ -16,8 +16,8 @@ from gatekeeper.reports._markdown_text import fence
 
 MOST_POINTS = 12
 
-_SIZE = '%%{init: {"quadrantChart": {"chartWidth": 600, "chartHeight": 420, "pointTextPadding": 7}}}%%'
-_RADIUS = (4, 12)
+_SIZE = '%%{init: {"quadrantChart": {"chartWidth": 600, "chartHeight": 420, "pointTextPadding": 13}}}%%'
+_RADIUS = (4, 10)
 
 
 @dataclass(frozen=True)

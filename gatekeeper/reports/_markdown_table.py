@@ -89,5 +89,5 @@ def _change(gate: GateResult) -> str:
     before = gate.before
     assert before
     signs = f" {MARKS[before.verdict]}→{mark(gate)}" if before.verdict is not gate.verdict else ""
-    numbers = f" {value(gate, before.observed)} → {value(gate, gate.observed)}"
-    return f"{text(gate.gate, 60)}{signs}{text(numbers) if gate.observed is not None or before.observed is not None else ''}"
+    was, now = value(gate, before.observed), value(gate, gate.observed)
+    return text(gate.gate, 60) + signs + (f" {text(f'{was} → {now}')}" if was != now else "")

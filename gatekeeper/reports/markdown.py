@@ -42,8 +42,9 @@ def fit(report: Report, limit_bytes: int, link: str = "", marker: str = "") -> s
     room = limit_bytes - size(end)
     if room < SMALLEST_BYTES:
         raise ValueError(f"{limit_bytes} bytes are too few for a report: give at least {SMALLEST_BYTES + size(end)}")
-    whole = f"[the whole report]({link})" if _LINK.fullmatch(link) else "the whole report is in the run's artifacts"
-    see = f"[This run]({link})" if _LINK.fullmatch(link) else ""
+    linked = len(link) <= 300 and _LINK.fullmatch(link)
+    whole = f"See [the whole report]({link})." if linked else "The whole report is in the run's artifacts."
+    see = f"[This run]({link})" if linked else ""
     ladder: list[Callable[[], str]] = [
         lambda: _whole(report, see),
         lambda: _join([*_upper(report, []), _left_out(["the chart, the measurements and the stages"], whole), _footer(report)]),
@@ -98,6 +99,8 @@ def _failures_only(report: Report, room: int, whole: str) -> str:
         said.append("what else changed since base")
     room -= sum(size(line) + 1 for line in base)
     rows = _worst_first(report)
+    if warnings(report):
+        said.append("notes on the machines")
     table = overview(report, rows, {})
     shown, without_rows = some(table, room)
     if len(shown) < 3:
@@ -133,7 +136,7 @@ def _listed(title: str, lines: list[str]) -> str:
 
 
 def _left_out(what: list[str], whole: str) -> str:
-    return f"Left out here: {'; '.join(what)}. See {whole}."
+    return f"Left out here: {'; '.join(what)}. {whole}"
 
 
 def _reproduce(report: Report) -> str:

@@ -64,7 +64,7 @@ def _result(report: Report, finding: Finding, rules: Mapping[str, int], seen: Co
         "ruleId": rule,
         "ruleIndex": rules[rule],
         "level": finding.level,
-        "message": {"text": _message(finding.message)},
+        "message": {"text": _message(f"{finding.title}: {finding.message}")},
         "locations": [{"physicalLocation": physical}],
         # GitHub reads this key alone; without it, all the results on one line of the file would be one alert.
         "partialFingerprints": {"primaryLocationLineHash": f"{digest}:{seen[digest]}"},

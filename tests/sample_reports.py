@@ -1,0 +1,123 @@
+"""Reports with numbers that make sense: some gates pass, some fail, warn or are waived, and a base branch to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gatekeeper.records import (
+    REPORT_SCHEMA,
+    Artifact,
+    Base,
+    Before,
+    GateResult,
+    LegReport,
+    ModelInfo,
+    PipelineInfo,
+    Quality,
+    Report,
+    StageReport,
+    TargetReport,
+    VariantReport,
+    Verdict,
+    Waiver,
+)
+
+PASS, FAIL, OPEN, ERROR, SKIP = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.SKIP
+WAIVER = Waiver(
+    ceiling=1.5, reason="until the driver is repaired", owner="edge team", expires="2026-12-31", issue="#7", where="w.yml:3"
+)
+RUN = "https://github.com/o/r/actions/runs/1"
+
+
+def gate(name: str = "speedup", verdict: Verdict = PASS, observed: float | None = 2.5, **more: Any) -> GateResult:
+    """A gate whose interval is 4 % wide on both sides."""
+    values: dict[str, Any] = {
+        "unit": "x" if name == "speedup" else "fraction",
+        "limit": {"speedup": 2.0, "accuracy": 0.95, "memory": 0.5}.get(name),
+        "reason": f"{observed} measured",
+        "where": "edge_ai_pipeline.yaml:14",
+    }
+    if observed is not None:
+        values |= {"observed": observed, "lower": 0.96 * observed, "upper": 1.04 * observed}
+    return GateResult(gate=name, verdict=verdict, **(values | more))
+
+
+def waived(observed: float = 1.7, **more: Any) -> GateResult:
+    return gate("speedup", FAIL, observed, blocking=False, waiver=WAIVER, **more)
+
+
+def before(verdict: Verdict = PASS, observed: float | None = 2.5) -> Before:
+    bounds = {} if observed is None else {"lower": 0.96 * observed, "upper": 1.04 * observed}
+    return Before(verdict=verdict, observed=observed, limit=2.0, **bounds)
+
+
+def variant(id: str, gates: Sequence[GateResult], verdict: Verdict | None = None, **more: Any) -> VariantReport:
+    """Its verdict is that of its blocking gates."""
+    _, framework, technique = id.split("/")
+    worst = next((g.verdict for g in gates if g.blocking and g.verdict is not PASS), PASS)
+    made = Artifact(path="model.onnx", sha256="a" * 64, bytes=1234567)
+    values: dict[str, Any] = {"artifact": made, "quality": Quality(metric="accuracy", value=0.97, examples=500), "reason": ""}
+    return VariantReport(
+        id=id, framework=framework, technique=technique, verdict=verdict or worst, gates=list(gates), **(values | more)
+    )
+
+
+def target(name: str, variants: Sequence[VariantReport], **more: Any) -> TargetReport:
+    passing = [v.id for v in variants if v.verdict is PASS]
+    worst = variants[0].verdict if variants else ERROR
+    legs = [LegReport(id=leg, framework=leg.split("/")[1]) for leg in dict.fromkeys(v.id.rpartition("/")[0] for v in variants)]
+    values: dict[str, Any] = {
+        "verdict": PASS if passing else worst, "selected": passing[0] if passing else None, "environment": None, "legs": legs,
+        "reason": "" if passing else "no variant passes every gate",
+    }  # fmt: skip
+    return TargetReport(name=name, variants=list(variants), **(values | more))
+
+
+def report(targets: Sequence[TargetReport], stages: Sequence[StageReport] = (), **more: Any) -> Report:
+    verdicts = [t.verdict for t in targets] + [s.verdict for s in stages]
+    worst = next((v for v in (FAIL, ERROR, OPEN) if v in verdicts), PASS)
+    values: dict[str, Any] = {
+        "verdict": worst, "model": ModelInfo(path="model.onnx", sha256="ab" * 32, bytes=5_000_000),
+        "pipeline": PipelineInfo(path="edge_ai_pipeline.yaml", sha256="cd" * 32),
+        "reproduce": "gatekeeper run edge_ai_pipeline.yaml", "version": "0.1.0",
+    }  # fmt: skip
+    return Report(schema=REPORT_SCHEMA, targets=list(targets), stages=list(stages), **(values | more))
+
+
+def three(name: str, speed: float = 3.0, kept: float = 0.99) -> list[GateResult]:
+    """The three gates that a chart is made of."""
+    return [
+        gate("accuracy", PASS if kept >= 0.95 else FAIL, kept),
+        gate("memory", PASS, 0.6),
+        gate("speedup", PASS if speed >= 2 else FAIL, speed, reason=f"{speed} measured on {name}"),
+    ]
+
+
+def two_targets(**more: Any) -> Report:
+    """One passes and one does not; everything a comment can show is in it."""
+    cpu = [
+        variant("cpu/onnx_runtime/int8", three("cpu"), pareto=True),
+        variant("cpu/onnx_runtime/fp16", [*three("cpu")[:2], waived(before=before(PASS, 2.4))], pareto=False),
+        variant("cpu/openvino/int8", three("cpu", speed=1.2)),
+    ]
+    pi = [variant("pi/onnx_runtime/int8", three("pi", kept=0.9)), variant("pi/onnx_runtime/fp16", three("pi", speed=1.0))]
+    base = Base(
+        verdict=PASS, commit="0123456789abcdef", same_model=True, new=["cpu/openvino/int8"], gone=["pi/openvino/int4"],
+        loosened=["accuracy was 0.97, is 0.95"],
+    )  # fmt: skip
+    return report([target("cpu", cpu), target("pi", pi)], **({"base": base} | more))
+
+
+def many(legs: int, variants: int = 4) -> Report:
+    """As many legs as a large matrix has; every tenth target fails, every fiftieth leg is lost."""
+    targets = []
+    for i in range(legs):
+        name = f"target{i:04}"
+        found = [variant(f"{name}/onnx_runtime/v{j}", three(name, speed=1.1 + i % 10 * 0.2 + j)) for j in range(variants)]
+        if i % 10 == 3:
+            found = [variant(v.id, three(name, speed=1.0)) for v in found]
+        leg = LegReport(id=f"{name}/onnx_runtime", framework="onnx_runtime", error="no result came back for this leg")
+        lost = {"legs": [leg], "verdict": ERROR, "selected": None, "reason": "a leg is missing"}
+        targets.append(target(name, [] if i % 50 == 7 else found, **(lost if i % 50 == 7 else {})))
+    return report(targets)
