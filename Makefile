@@ -8,13 +8,15 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# GitHub's own parser of workflows. Where npm is missing, the tests that ask it are skipped and say so.
+NODE := $(if $(shell command -v npm),tests/actions/node_modules/.package-lock.json)
 
 .PHONY: demo test bench lint lock schemas clean
 
 demo: $(VENV)/.demo
 	$(BIN)/gatekeeper demo
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(NODE)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
@@ -22,10 +24,12 @@ test: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/benchmarks -s -q -o addopts=""
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev $(NODE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --persona auditor --config .github/zizmor.yml action.yml .github examples/workflows/*.yml
+	$(BIN)/python -m pytest -q tests/actions
 
 schemas: $(VENV)/.dev
 	$(BIN)/python -m gatekeeper.config.schema
@@ -50,5 +54,9 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e ".[dev]"
 	touch $(VENV)/.demo $@
 
+tests/actions/node_modules/.package-lock.json: tests/actions/package-lock.json
+	npm ci --prefix tests/actions --no-audit --no-fund --loglevel error
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache gatekeeper-report gatekeeper-demo
+	rm -rf $(VENV) build dist tests/actions/node_modules .mypy_cache .ruff_cache .pytest_cache gatekeeper-report gatekeeper-demo

@@ -32,7 +32,7 @@ on:
   pull_request:
   merge_group:
   push:
-    branches: [{json.dumps(branch)}] # pull requests are compared with its report
+    branches: [{_quoted(branch)}] # pull requests are compared with its report
   workflow_dispatch:
 
 permissions: {{}}
@@ -49,7 +49,7 @@ jobs:
       pull-requests: write # the comment
 {_uses(action, "gate.yml")}
     with:
-      config: {json.dumps(config, ensure_ascii=False)}
+      config: {_quoted(config)}
       policy-ref: {_expression("github.event.pull_request.base.sha || github.event.merge_group.base_sha")}
 {_lines(lfs, "      lfs: true")}{_lines(forks, f"      comment-mode: {own} # gatekeeper-comment.yml comments for forks")}"""
 
@@ -116,7 +116,7 @@ jobs:
       pull-requests: write # part of the reusable workflow; a release has no pull request
 {_uses(action, "gate.yml")}
     with:
-      config: {json.dumps(config, ensure_ascii=False)}
+      config: {_quoted(config)}
       comment-mode: "off"
       upload-models: true
 {_lines(lfs, "      lfs: true")}
@@ -195,6 +195,11 @@ def _uses(action: str, workflow: str, indent: str = "    ") -> str:
     if action != UNKNOWN:
         return line
     return f"{' ' * len(indent)}# CHANGE: the repository of gatekeeper that you use.\n{line}"
+
+
+def _quoted(text: str) -> str:
+    """A YAML scalar that GitHub takes as text: it would look for expressions in it, and YAML for escapes."""
+    return json.dumps(text.replace("${{", "${{ '${{' }}"), ensure_ascii=False)
 
 
 def _lines(wanted: bool, text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from safetensors.numpy import save_file
 
 from gatekeeper.config.load import load
 from gatekeeper.errors import ConfigError
-from gatekeeper.frameworks._base import needs
 
 WORKFLOW = Path(".github/workflows/gatekeeper.yml")
 
@@ -53,7 +51,7 @@ def test_it_writes_files_that_validate_accepts(tmp_path: Path, gatekeeper: Calla
     assert (loaded.pipeline.dataset.path, loaded.pipeline.dataset.calibration) == ("eval.npz", "calib.npz")
     assert "int8_static" in loaded.pipeline.optimization.techniques["onnx_runtime"]
     workflow = yaml.safe_load((tmp_path / WORKFLOW).read_text())
-    assert "gatekeeper run edge_ai_pipeline.yaml" in [step.get("run") for step in workflow["jobs"]["gatekeeper"]["steps"]]
+    assert workflow["jobs"]["gatekeeper"]["with"]["config"] == "edge_ai_pipeline.yaml"
 
 
 def test_the_plan_of_what_it_writes_has_no_error(tmp_path: Path, gatekeeper: Callable) -> None:
@@ -86,7 +84,6 @@ def test_a_model_of_another_format_gets_the_framework_that_reads_it(tmp_path: Pa
     assert loaded.pipeline.model is not None and loaded.pipeline.model.path == "model.xml"
     assert loaded.pipeline.optimization.frameworks == ("openvino",)
     assert '"error":null' in gatekeeper("plan", "edge_ai_pipeline.yaml", "--format", "json").stdout.replace(" ", "")
-    assert "[openvino]" in (tmp_path / WORKFLOW).read_text()
 
 
 def text_model(folder: Path, name: str = "llama") -> Path:
@@ -123,8 +120,6 @@ def test_a_model_that_writes_text_gets_a_file_for_text(tmp_path: Path, gatekeepe
     assert (loaded.pipeline.model.path, loaded.pipeline.model.task) == (name, "text_generation")
     assert loaded.pipeline.dataset.path == "held-out.eval.jsonl"
     assert loaded.pipeline.optimization.frameworks == ("llama_cpp",)
-    installed = needs("llama_cpp", "gguf" if name.endswith("gguf") else "huggingface").extra
-    assert f"[{installed}]" in (tmp_path / WORKFLOW).read_text()
     assert '"error":null' in gatekeeper("plan", "edge_ai_pipeline.yaml", "--format", "json").stdout.replace(" ", "")
 
 
@@ -307,15 +302,3 @@ def test_any_file_name_is_found_and_written(tmp_path: Path, gatekeeper: Callable
     result = gatekeeper("init")
     assert result.returncode == 0, result.stderr[-300:]
     assert gatekeeper("validate", "edge_ai_pipeline.yaml").returncode == 0
-
-
-@pytest.mark.parametrize("name", ["p", "a b", "a: b", "a #b", "a$HOME", "a`id`b", "q'", 'q"', "😀", "a\\b", "a;b"], ids=repr)
-def test_the_workflow_runs_the_file_whatever_its_name(tmp_path: Path, name: str) -> None:
-    from gatekeeper.init import workflow_text
-
-    workflow = yaml.safe_load(workflow_text(Path(f"{name}.yaml")))
-    (run,) = [s["run"] for s in workflow["jobs"]["gatekeeper"]["steps"] if str(s.get("run")).startswith("gatekeeper run ")]
-    printed = subprocess.run(
-        ["bash", "-c", run.replace("gatekeeper run", "printf %s", 1)], capture_output=True, text=True, cwd=tmp_path, check=True
-    )
-    assert printed.stdout == f"{name}.yaml"
