@@ -43,7 +43,11 @@ def check(markdown: str, link: str = "", marker: str = "") -> html.HtmlElement:
             assert not pattern.search(str(text)), str(text)[:200]
     outside = re.sub(r"^```.*?^```$", "", markdown, flags=re.MULTILINE | re.DOTALL)
     assert len(root.xpath("//pre")) == len(re.findall(r"^```", markdown, re.MULTILINE)) / 2
-    assert len(root.xpath("//details")) == len(re.findall(r"^<details>", outside, re.MULTILINE)) == outside.count("</details>")
+    assert (
+        len(root.xpath("//details"))
+        == len(re.findall(r"^<details>", outside, re.MULTILINE))
+        == len(re.findall(r"^</details>$", outside, re.MULTILINE))
+    )
     rows = tables(outside)
     assert [len(t.xpath(".//tr")) + 1 for t in root.iter("table")] == [len(lines) for lines in rows]
     for lines in rows:  # the parser drops and adds cells without a word, so that they are counted in the source

@@ -61,8 +61,9 @@ def _loosened(report: Report) -> list[str]:
 
 
 def _data(text: str) -> str:
-    """`%` first, so that what follows is not escaped twice."""
-    return _CONTROL.sub("", text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """`%` first, so that what follows is not escaped twice. The older `##[command]` is one anywhere in a line: it is parted."""
+    shown = _CONTROL.sub("", text).replace("##[", "#\u2060#[")
+    return shown.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

@@ -61,7 +61,7 @@ _INVISIBLE = re.compile(
     "|\x1b\\[[0-?]*[ -/]*[@-~]"
 )
 
-_COMMAND = re.compile(r":(?=:)|#(?=#\[)")
+_COMMAND = re.compile(r":(?=:|$)|#(?=#\[)")
 """What a GitHub runner takes for a command: `::` at the start of a line, and the older `##[` anywhere in one."""
 
 

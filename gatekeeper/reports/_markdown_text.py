@@ -28,8 +28,7 @@ def table(head: Sequence[str], rows: Iterable[str]) -> list[str]:
 @lru_cache(maxsize=4096)
 def code(text: str, limit: int = 120) -> str:
     """A code span: nothing in it is live. Backticks and pipes cannot leave it, nor can it pose as a hidden marker."""
-    shown = plain(text, limit).replace("`", "'").replace("<!", f"<{JOINER}!")
-    shown = shown.replace("|", "\\|")
+    shown = _in_code(plain(text, limit)).replace("|", "\\|")
     return f"`{shown or ' '}`"
 
 
@@ -43,7 +42,11 @@ def text(text: str, limit: int = 600) -> str:
 
 def fence(content: str, language: str = "") -> str:
     """A block of code, of one line or many, that its content cannot leave."""
-    return f"```{language}\n{content.replace('`', chr(39))}\n```"
+    return f"```{language}\n{_in_code(content)}\n```"
+
+
+def _in_code(content: str) -> str:
+    return content.replace("`", "'").replace("<!", f"<{JOINER}!")
 
 
 def folded(title: str, lines: Iterable[str]) -> str:

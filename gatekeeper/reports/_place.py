@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 _PLACE = re.compile(r"(?P<file>.*?)(?::(?P<line>[0-9]{1,7}))?(?::[0-9]{1,7})?", re.ASCII | re.DOTALL)
 _DRIVE = re.compile(r"[A-Za-z]:(?=/)")
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 DEFAULT_FILE = "edge_ai_pipeline.yaml"
 
 
@@ -22,7 +23,7 @@ def place(where: str, pipeline: str) -> tuple[str, int | None]:
 
 
 def _relative(path: str) -> str:
-    clean = re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u2028\u2029]", "", path.replace("\\", "/"))
+    clean = _UNSEEN.sub("", path.replace("\\", "/"))
     clean = clean.strip()[:1000]
     parts = [part for part in clean.split("/") if part not in ("", ".")]
     if clean.startswith("/") or ".." in parts or _DRIVE.match(clean) or "://" in clean:
