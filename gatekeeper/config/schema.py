@@ -56,9 +56,10 @@ def render(schema: dict[str, Any]) -> str:
 def pages() -> dict[str, Callable[[], str]]:
     """The generated pages of docs/."""
     from gatekeeper.config.reference import reference
+    from gatekeeper.github.reference import page as action
     from gatekeeper.support import page
 
-    return {"pipeline-reference.md": reference, "frameworks.md": page}
+    return {"pipeline-reference.md": reference, "frameworks.md": page, "action.md": action}
 
 
 def main() -> None:
