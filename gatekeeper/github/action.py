@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import sys
 import tempfile
 from collections import Counter
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatekeeper.cli._main import execute
-from gatekeeper.errors import ExitCode, GatekeeperError, UsageError, nearest
+from gatekeeper.errors import ExitCode, GatekeeperError, NotMeasured, UsageError, nearest
 from gatekeeper.github.outputs import write_outputs
 from gatekeeper.reports._base import plain
 
@@ -48,21 +49,26 @@ def extras(environ: Mapping[str, str]) -> int:
 
 def work(environ: Mapping[str, str]) -> int:
     """`plan` ends with its own exit code; `run` and `report` leave theirs to `publish`, as outputs."""
-    command = ""
+    command, before = "", _identity(environ)
     try:
         command = _choice(environ, "COMMAND", COMMANDS)
         _choice(environ, "FAIL_ON", FAIL_ON)
         if command == "plan":
             return _plan_matrix(environ)
-        words = _run_words(environ) if command == "run" else _report_words(environ)
+        if command == "report" and environ.get("RUN_ID"):
+            code, message = _render_fetched(environ), ""
+        else:
+            words = _run_words(environ) if command == "run" else _report_words(environ)
+            with _no_commands():
+                print(f"gatekeeper {shlex.join(words)}", flush=True)
+                code, message = execute(words)
     except GatekeeperError as error:
-        print(error, file=sys.stderr)
+        with _no_commands():
+            print(error, file=sys.stderr)
         write_outputs({"exit-code": str(int(error.exit_code)), "message": plain(str(error)), "verdict": "error"}, environ)
         return 0 if command in ("run", "report") else error.exit_code
-    print(f"gatekeeper {' '.join(words)}", flush=True)
-    with _no_commands():
-        code, message = execute(words)
-    found = _read(environ) if code != ExitCode.USAGE else None
+    # An earlier report may lie in the folder, of a job before on a machine of one's own: it is not this one's.
+    found = _read(environ) if _identity(environ) != before else None
     outputs = {"exit-code": str(int(code)), "message": plain(message), "verdict": found.verdict.value if found else "error"}
     write_outputs(outputs | (_counts(found) | _paths(environ) if found else {}), environ)
     return 0
@@ -78,7 +84,7 @@ def publish(environ: Mapping[str, str]) -> int:
     fail_on = environ.get("FAIL_ON", "") or "verdict"
     try:
         mode = _choice(environ, "COMMENT_MODE", MODES)
-        found = _read(environ) if number != ExitCode.USAGE and code else None
+        found = _read(environ) if environ.get("REPORT") else None
         number = show(environ, found, message, mode, quiet=fail_on == "error") or number
     except GatekeeperError as error:
         print(error, file=sys.stderr)
@@ -134,8 +140,8 @@ def _run_words(environ: Mapping[str, str]) -> list[str]:
 
 def _report_words(environ: Mapping[str, str]) -> list[str]:
     words = ["report", "--output", _output(environ).as_posix()]
-    if environ.get("RUN_ID"):
-        return [*words, _fetched(environ)]
+    if environ.get("POLICY_REF"):
+        raise UsageError("`policy-ref` is for `run`, which has a clone. `report` takes `policy: base` and a checkout in `base`.")
     results = environ.get("RESULTS", "")
     if not results:
         raise UsageError("`report` needs `results`: the folder with what the legs uploaded.")
@@ -187,19 +193,26 @@ def _baseline(environ: Mapping[str, str]) -> list[str]:
     return ["--baseline-report", _kept(environ, found.data, "base")]
 
 
-def _fetched(environ: Mapping[str, str]) -> str:
-    """The folder of a report that another run left, which may be a stranger's."""
+def _render_fetched(environ: Mapping[str, str]) -> int:
+    """Write the reports of another run again, as it judged them: it may be a stranger's, and nothing of it is believed."""
+    from gatekeeper.cli._terminal import show
     from gatekeeper.github.artifact import fetch_report
     from gatekeeper.github.context import read_event
+    from gatekeeper.judge import exit_code as judged
+    from gatekeeper.reports._base import read_report
+    from gatekeeper.reports._write import write_reports
 
     number = environ["RUN_ID"]
-    if not (number.isascii() and number.isdigit()):
+    if not (number.isascii() and number.isdigit() and len(number) < 20):
         raise UsageError(f"run-id is '{number}', not a number. Pass github.event.workflow_run.id.")
-    event = read_event(environ)
-    found = fetch_report(event, environ.get("TOKEN", ""), environ.get("ARTIFACT", ""), run_id=int(number))
+    found = fetch_report(read_event(environ), environ.get("TOKEN", ""), environ.get("ARTIFACT", ""), run_id=int(number))
     if found.data is None:
-        raise UsageError(f"no report: {found.reason}")
-    return _kept(environ, found.data, "run")
+        raise NotMeasured("data", f"run {number} left no report: {found.reason}")
+    report = read_report(Path(_kept(environ, found.data, "run")))
+    write_reports(report, _output(environ))
+    with _no_commands():
+        show(report)
+    return judged(report)
 
 
 def _kept(environ: Mapping[str, str], data: bytes, name: str) -> str:
@@ -210,11 +223,19 @@ def _kept(environ: Mapping[str, str], data: bytes, name: str) -> str:
     return file.as_posix()
 
 
-def _read(environ: Mapping[str, str]) -> Report | None:
+def _read(environ: Mapping[str, str]) -> Report:
     from gatekeeper.reports._base import read_report
 
-    file = _output(environ) / "report.json"
-    return read_report(file) if file.is_file() else None
+    return read_report(_output(environ) / "report.json")
+
+
+def _identity(environ: Mapping[str, str]) -> tuple[int, int] | None:
+    """What tells one report.json from the next: each is written as a new file."""
+    try:
+        found = (_output(environ) / "report.json").stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _counts(report: Report) -> dict[str, str]:
