@@ -38,6 +38,7 @@ class Job:
     name: str
     result: str
     text: str
+    overhead_s: float = 0.0  # of the action: its steps without the one that does gatekeeper's own work
 
 
 @dataclass
@@ -154,7 +155,7 @@ def written_out(text: str) -> str:
 
 def read_run(code: int, out: str, err: str) -> Run:
     """act's lines of JSON, by job."""
-    run, texts = Run(code, err), {}
+    run, texts, times = Run(code, err), {}, {}  # type: Run, dict[str, str], dict[str, float]
     for line in out.splitlines():
         try:
             entry = json.loads(line)
@@ -164,10 +165,14 @@ def read_run(code: int, out: str, err: str) -> Run:
         name, message = str(entry.get("job", "")).strip(), str(entry.get("msg", ""))
         run.text += message + "\n"
         texts[name] = texts.get(name, "") + message + "\n"
+        if entry.get("step") == ACTION and entry.get("stage") == "Main" and "executionTime" in entry:
+            steps = entry["stepID"]
+            sign = 1 if len(steps) == 1 else -1 if steps[-1] == "work" else 0
+            times[name] = times.get(name, 0.0) + sign * entry["executionTime"] / 1e9
         if "jobResult" in entry:
             run.jobs[name] = Job(name, entry["jobResult"], "")
     for name, job in run.jobs.items():
-        job.text = texts[name]
+        job.text, job.overhead_s = texts[name], times.get(name, 0.0)
     return run
 
 

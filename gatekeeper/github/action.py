@@ -163,8 +163,8 @@ def _policy(environ: Mapping[str, str]) -> list[str]:
     if not environ.get("BASE"):
         raise UsageError("`policy: base` needs `base`: a folder with a checkout of the base branch.")
     file = Path(environ["BASE"], _config(environ))
-    if not file.parent.is_dir():
-        raise UsageError(f"{file.parent}: no such folder. `base` must be a checkout of the base branch.")
+    if not Path(environ["BASE"]).is_dir():
+        raise UsageError(f"{environ['BASE']}: no such folder. `base` must be a checkout of the base branch.")
     if not file.is_file():
         _notice(f"{_config(environ)} is new: the base branch has none, so its own limits apply")
         return []

@@ -174,7 +174,7 @@ def test_a_pull_request_is_compared_with_its_base_and_held_to_its_limits(world: 
     assert results(run)["/verdict"] == "failure"
     [body] = api.bodies()
     assert "❌ gatekeeper: fail" in body
-    assert "500 in the policy, 0.1 here" in body.replace("\u2060", "")
+    assert "500.0 in the policy, 0.1 here" in body
     assert "since base" in body
     assert world.report()["base"]["verdict"] == "fail"
 
