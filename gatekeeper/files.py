@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from gatekeeper.errors import UsageError
 
 
-def write_atomic(path: Path, data: str | bytes) -> None:
+def write_atomic(path: Path, data: str | bytes | Iterable[bytes]) -> None:
     """Write beside the target and rename; on any failure the old file stays and no new one appears."""
     content = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     try:
@@ -18,7 +19,7 @@ def write_atomic(path: Path, data: str | bytes) -> None:
         raise _unwritable(path, error) from None
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except OSError as error:

@@ -38,6 +38,7 @@ def format_duration(seconds: float) -> str:
 
 def format_bytes(count: float) -> str:
     """For people: three digits and a decimal unit."""
+    count = min(count, 1e300)  # a stranger's integer may be larger than any float
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if abs(count) >= size:
             return f"{count / size:.3g} {unit}"

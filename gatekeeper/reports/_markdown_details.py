@@ -136,7 +136,8 @@ def _leg_notes(leg: LegReport) -> list[str]:
     if leg.baseline and leg.baseline.preempted_per_s is not None:
         notes.append(f"the baseline was interrupted {leg.baseline.preempted_per_s:.0f} times a second while it was timed")
     if leg.baseline and leg.baseline.rounds:
-        notes.append(f"timing itself adds {leg.baseline.rounds[0].overhead_ns / 1000:.2g} µs to each latency")
+        overhead_ns = min(leg.baseline.rounds[0].overhead_ns, 1e300)
+        notes.append(f"timing itself adds {overhead_ns / 1000:.2g} µs to each latency")
     return [f"- {text(note)}" for note in notes]
 
 

@@ -37,7 +37,7 @@ def text(text: str, limit: int = 600) -> str:
     """Prose in which no markup, link, image, mention, formula or HTML of the text itself is live."""
     shown = plain(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     shown = _LIVE.sub(f"\\g<0>{JOINER}", _BLOCK.sub(JOINER, shown)).replace("$", f"{JOINER}$")
-    return re.sub(r"([\\`*_\[\]#|~!])", r"\\\1", shown)
+    return re.sub(r"([\\`*_\[\]#|~])", r"\\\1", shown)
 
 
 def fence(content: str, language: str = "") -> str:

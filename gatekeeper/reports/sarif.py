@@ -6,12 +6,13 @@ https://docs.github.com/en/code-security/code-scanning/integrating-with-code-sca
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
+
+import msgspec
 
 from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.records import Report, Verdict
@@ -51,7 +52,8 @@ def render(report: Report) -> str:
         "columnKind": "unicodeCodePoints",
         "results": [_result(report, finding, rules, seen) for finding in kept],
     }
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1) + "\n"
+    whole = msgspec.json.encode({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
+    return msgspec.json.format(whole, indent=1).decode() + "\n"
 
 
 def _result(report: Report, finding: Finding, rules: Mapping[str, int], seen: Counter[str]) -> dict[str, Any]:

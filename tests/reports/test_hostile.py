@@ -132,3 +132,16 @@ def test_no_output_breaks_out_of_its_place() -> None:
 def _all_strings() -> Iterator[str]:
     yield from hostile.FRAGMENTS
     yield from hostile.strings(1)
+
+
+@pytest.mark.parametrize("number", [10**400, -1, 2**64])
+def test_a_strangers_numbers_are_shown_whatever_they_are(number: int) -> None:
+    found = everything()
+    model = msgspec.structs.replace(found.model, bytes=number)
+    (target,) = found.targets
+    legs = [msgspec.structs.replace(leg, rounds=number, seed=number, attempt=number) for leg in target.legs]
+    for leg in legs:
+        for data in leg.baseline.rounds if leg.baseline else ():
+            msgspec.structs.force_setattr(data, "overhead_ns", number)
+    target = msgspec.structs.replace(target, legs=legs)
+    check(msgspec.structs.replace(found, model=model, targets=[target]))

@@ -120,3 +120,10 @@ def test_a_report_with_such_a_number_anywhere_is_valid_and_reads_back(number: fl
 def test_unknown_fields_of_a_later_version_are_ignored() -> None:
     found = json.loads(render(report_of("x"))) | {"later": 1}
     assert msgspec.json.decode(json.dumps(found), type=Report) == report_of("x")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_it_is_the_report_in_one_piece(count: int) -> None:
+    found = report_of(HOSTILE["command"])
+    found = msgspec.structs.replace(found, targets=found.targets * count)
+    assert render(found) == msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"

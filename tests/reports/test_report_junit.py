@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from lxml import etree
+from sample_reports import two_targets
 from test_reports import TEXTS, empty, gate, headline_report, hostile, quick, report_of, variant
 
 from gatekeeper.records import Report, Verdict
@@ -123,3 +124,12 @@ def test_the_environment_is_in_the_properties() -> None:
 def test_a_report_of_nothing_is_not_green() -> None:
     found = read(empty())
     assert found.failures + found.errors > 0
+
+
+def test_a_waived_gate_is_skipped_and_says_until_when() -> None:
+    found = read(two_targets())
+    (case,) = [case for suite in found for case in suite if suite.name == "cpu/onnx_runtime/fp16" and case.name == "speedup"]
+    assert [kind for kind, _ in outcome(case)] == [junitparser.Skipped]
+    assert case.result[0].message.startswith(
+        "waived until 2026-12-31 by edge team down to 1.50x: until the driver is repaired (#7)"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from hypothesis import given
+from sample_reports import two_targets
 from test_reports import (
     TEXTS,
     check_characters,
@@ -77,3 +78,14 @@ def test_a_model_that_is_pointed_at_is_named() -> None:
     found = any_report("word")
     target = msgspec.structs.replace(found.targets[0], notes=["x86 answers 7.2 % alone"])
     assert "x86word: x86 answers 7.2 % alone" in render(msgspec.structs.replace(found, targets=[target]))
+
+
+def test_a_waived_gate_is_told_from_a_warning() -> None:
+    shown = " ".join(render(two_targets()).split())
+    assert "1.70x (1.63–1.77) waived" in shown
+    assert "cpu/onnx_runtime/fp16: speedup: 1.7 measured; waived until 2026-12-31 by edge team down to 1.50x" in shown
+    assert "warning only" not in shown
+
+
+def test_a_loosened_limit_is_said() -> None:
+    assert "a limit is looser: accuracy was 0.97, is 0.95" in render(two_targets())

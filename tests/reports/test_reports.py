@@ -192,7 +192,7 @@ def check_characters(rendered: str) -> None:
 
 
 def test_there_are_reporters() -> None:
-    assert {"json", "junit", "markdown", "terminal"} <= set(FORMATS)
+    assert {"json", "junit", "markdown", "sarif", "terminal"} <= set(FORMATS)
 
 
 @any_format
@@ -256,7 +256,11 @@ def test_every_file_is_written(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     written = write_reports(report_of("x"), folder)
     assert written[0].name == "report.json"
-    assert {p.name for p in written} == {p.name for p in folder.iterdir()} >= {"report.json", "junit.xml", "report.md"}
+    assert (
+        {p.name for p in written}
+        == {p.name for p in folder.iterdir()}
+        >= {"report.json", "junit.xml", "report.md", "report.sarif"}
+    )
 
 
 @hostile
