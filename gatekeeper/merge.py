@@ -140,13 +140,15 @@ def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable
             raise UsageError(
                 f"the results come from different commits ({_commit(first)} and {_commit(other)}). Run every leg on one commit."
             )
+        if other.pipeline.on_inconclusive != first.pipeline.on_inconclusive:
+            raise UsageError("the results differ in what an undecided gate does, and come from one file. Run every leg again.")
         if other.pipeline.policy_sha256 != first.pipeline.policy_sha256:
             raise UsageError(
                 f"the results were judged by different policies ({_policy(first)} and {_policy(other)}). Run every leg with one."
             )
     if plan is not None and plan.pipeline_sha256 != first.pipeline.sha256:
         raise UsageError("the plan was made from another pipeline file than the results. Make the plan from the same commit.")
-    if plan is not None and plan.commit and first.commit and plan.commit != first.commit:
+    if plan is not None and plan.commit and plan.commit != first.commit:
         raise UsageError(
             f"the plan was made from another commit ({plan.commit[:12]}) than the results ({_commit(first)}). Plan theirs."
         )
@@ -161,6 +163,11 @@ def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable
                     continue  # the manifest does not ask for it
                 if leg.id in legs:
                     raise UsageError(f"two results for the leg '{leg.id}'. Pass each leg's report once.")
+                stated = next((known[2] for known in legs.values() if known[0] == target.name), target.require)
+                if stated != target.require:
+                    raise UsageError(
+                        f"the results differ in `require` for {target.name}, and come from one file. Run them again."
+                    )
                 legs[leg.id] = (target.name, target.hardware, target.require, leg)
                 came_with[leg.id] = index
                 variants[leg.id] = [
@@ -203,7 +210,9 @@ def unwaived(gate: GateResult) -> GateResult:
 def judged(variant: VariantReport, gates: list[GateResult], untimed: str = "") -> VariantReport:
     """A variant with these gates, and no better a verdict than they have, or than it claims beyond its own gates."""
     if not variant.gates:
-        return variant
+        if variant.verdict is not Verdict.PASS:
+            return variant
+        return msgspec.structs.replace(variant, verdict=Verdict.ERROR, reason="it claims to pass, and no gate of it was judged")
     verdict = variant_verdict(gates)
     if variant.verdict is Verdict.SKIP:  # it stays out, unless a gate says worse
         bad = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)

@@ -61,7 +61,10 @@ def _bound(gate: GateResult) -> float | None:
         case [int() | float() as low, int() | float() as high] if gate.lower is not None:
             if not 0 < low <= high:
                 return None
-            return gate.lower / control_bias(Interval(observed=1.0, lower=low, upper=high))
+            try:
+                return gate.lower / control_bias(Interval(observed=1.0, lower=float(low), upper=float(high)))
+            except OverflowError:  # a stranger's number
+                return None
     return gate.lower
 
 

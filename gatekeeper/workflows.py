@@ -18,6 +18,12 @@ RELEASE = Path(".github/workflows/gatekeeper-release.yml")
 
 UNKNOWN = "OWNER/gatekeeper@v1"
 _ACTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+@[A-Za-z0-9._/-]+")
+_POLICY = (
+    "github.event.pull_request.base.sha || github.event.merge_group.base_sha || "
+    "github.event_name == 'workflow_dispatch' && github.event.repository.default_branch || ''"
+)
+"""The limits of the branch that a change is for; a push to that branch is held to its own."""
+
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -50,7 +56,7 @@ jobs:
 {_uses(action, "gate.yml")}
     with:
       config: {_quoted(config)}
-      policy-ref: {_expression("github.event.pull_request.base.sha || github.event.merge_group.base_sha")}
+      policy-ref: {_expression(_POLICY)}
 {_lines(lfs, "      lfs: true")}{_lines(forks, f"      comment-mode: {own} # gatekeeper-comment.yml comments for forks")}"""
 
 
@@ -138,11 +144,18 @@ jobs:
           TAG: ${{{{ github.event.release.tag_name }}}}
         run: |
           cd files || exit
-          for name in gatekeeper-report gatekeeper-models-*; do
-            [ -d "$name" ] || continue
-            tar -czf "$name.tar.gz" "$name"
-            gh release upload "$TAG" "$name.tar.gz" --clobber
-          done
+          tar -czf gatekeeper-report.tar.gz gatekeeper-report
+          gh release upload "$TAG" gatekeeper-report.tar.gz --clobber
+          # of each target, the variant that was chosen: others may have failed their gates
+          chosen='.targets[] | (.variants | map({{(.id): .artifact.path}}) | add)[.selected // ""] // empty'
+          jq -r "$chosen" gatekeeper-report/report.json |
+            while IFS= read -r path; do
+              for found in gatekeeper-models-*/"${{path#artifacts/}}"; do
+                [ -e "$found" ] || continue
+                tar -czf "$(basename "$found").tar.gz" -C "$(dirname "$found")" "$(basename "$found")"
+                gh release upload "$TAG" "$(basename "$found").tar.gz" --clobber
+              done
+            done
 """
 
 
@@ -171,7 +184,14 @@ def find_action() -> str | None:
 def default_branch(folder: Path) -> str:
     """The branch that pull requests are made against, as far as the clone knows."""
     remote = _git(folder, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/")
-    return remote or _git(folder, "symbolic-ref", "--short", "HEAD") or "main"
+    local = [name for name in ("main", "master") if _git(folder, "rev-parse", "--verify", "--quiet", f"refs/heads/{name}")]
+    return remote or next(iter(local), "") or _git(folder, "symbolic-ref", "--short", "HEAD") or "main"
+
+
+def top(folder: Path) -> Path:
+    """The repository's own folder, where GitHub looks for workflows; outside of one, the folder itself."""
+    found = _git(folder, "rev-parse", "--show-toplevel")
+    return Path(found) if found else folder
 
 
 def in_lfs(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -63,13 +64,13 @@ def _workflows(model: Path, config: Path, action: str | None, forks: bool, relea
     from gatekeeper import workflows
 
     named = workflows.parse_action(action) if action else workflows.find_action() or workflows.UNKNOWN
-    lfs, folder = workflows.in_lfs(model), config.parent
-    shown = config.as_posix()
-    files = {workflows.GATE: workflows.gate_text(shown, named, workflows.default_branch(folder), lfs, forks)}
+    lfs, root = workflows.in_lfs(model), Path(os.path.relpath(workflows.top(Path.cwd())))
+    shown = Path(os.path.relpath(config, root)).as_posix()
+    files = {root / workflows.GATE: workflows.gate_text(shown, named, workflows.default_branch(root), lfs, forks)}
     if forks:
-        files[workflows.COMMENT] = workflows.comment_text(named)
+        files[root / workflows.COMMENT] = workflows.comment_text(named)
     if release:
-        files[workflows.RELEASE] = workflows.release_text(shown, named, lfs)
+        files[root / workflows.RELEASE] = workflows.release_text(shown, named, lfs)
     if named == workflows.UNKNOWN:
         click.echo(f"note: complete what is marked CHANGE in {workflows.GATE}, or pass --action OWNER/REPO@REF")
     if workflows.ignored(model):

@@ -119,11 +119,14 @@ def _flat(loaded: Loaded) -> dict[str, tuple[Path_, Any]]:
     whole = msgspec.to_builtins(loaded.pipeline)
     whole["model_validation"].pop("accuracy_threshold")
     found = {name: each for section in _RELEVANT for name, each in _leaves(section, (section,), whole[section])}
-    for key in ("validation", "trust_scripts"):
+    for key in ("validation", "trust_scripts", "techniques"):
         found |= _leaves(f"optimization.{key}", ("optimization", key), whole["optimization"][key])
     for index, target in enumerate(whole["targets"]):
         for key in target.keys() - {"name", "gates", "frameworks"}:
             found |= _leaves(f"targets.{target['name']}.{key}", ("targets", index, key), target[key])
+        # Where every variant must pass, one that is tried no longer cannot fail.
+        path = ("targets", index, "frameworks") if target["frameworks"] else ("optimization", "frameworks")
+        found[f"targets.{target['name']}.frameworks"] = (path, list(loaded.frameworks(loaded.targets[index])))
     return dict(sorted(found.items()))
 
 

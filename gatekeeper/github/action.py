@@ -58,7 +58,7 @@ def work(environ: Mapping[str, str]) -> int:
         if command == "report" and environ.get("RUN_ID"):
             code, message = _render_fetched(environ), ""
         else:
-            words = _run_words(environ) if command == "run" else _report_words(environ)
+            words = _report_words(environ) if command == "report" else _run_words(environ)
             with _no_commands():
                 print(f"gatekeeper {shlex.join(words)}", flush=True)
                 code, message = execute(words)
@@ -68,7 +68,8 @@ def work(environ: Mapping[str, str]) -> int:
         write_outputs({"exit-code": str(int(error.exit_code)), "message": plain(str(error)), "verdict": "error"}, environ)
         return 0 if command in ("run", "report") else error.exit_code
     # An earlier report may lie in the folder, of a job before on a machine of one's own: it is not this one's.
-    found = _read(environ) if _identity(environ) != before else None
+    now = _identity(environ)
+    found = _read(environ) if now is not None and now != before else None
     outputs = {"exit-code": str(int(code)), "message": plain(message), "verdict": found.verdict.value if found else "error"}
     write_outputs(outputs | (_counts(found) | _paths(environ) if found else {}), environ)
     return 0
@@ -84,6 +85,10 @@ def publish(environ: Mapping[str, str]) -> int:
     fail_on = environ.get("FAIL_ON", "") or "verdict"
     try:
         mode = _choice(environ, "COMMENT_MODE", MODES)
+    except GatekeeperError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    try:
         found = _read(environ) if environ.get("REPORT") else None
         number = show(environ, found, message, mode, quiet=fail_on == "error") or number
     except GatekeeperError as error:
@@ -130,6 +135,8 @@ def _plan(environ: Mapping[str, str]) -> Plan:
 
 
 def _run_words(environ: Mapping[str, str]) -> list[str]:
+    for name in FILES.values():  # what a commit brought along under these names must not be taken for this run's
+        (_output(environ) / name).unlink(missing_ok=True)
     words = ["run", _config(environ), "--output", _output(environ).as_posix()]
     for flag, name in (("--model", "MODEL"), ("--target", "TARGET"), ("--framework", "FRAMEWORK")):
         words += [flag, environ[name]] if environ.get(name) else []
@@ -149,7 +156,7 @@ def _report_words(environ: Mapping[str, str]) -> list[str]:
         words += ["--plan", environ["PLAN"]]
     words += _policy(environ)
     base = environ.get("BASE", "")
-    if base and (waivers := Path(base, _config(environ)).parent / WAIVERS).is_file():
+    if base and (waivers := Path(base, _relative(environ)).parent / WAIVERS).is_file():
         words += ["--waivers", waivers.as_posix()]
     return [*words, *_baseline(environ), results]
 
@@ -163,6 +170,7 @@ def _policy(environ: Mapping[str, str]) -> list[str]:
     if not environ.get("BASE"):
         raise UsageError("`policy: base` needs `base`: a folder with a checkout of the base branch.")
     file = Path(environ["BASE"], _config(environ))
+    _relative(environ)
     if not Path(environ["BASE"]).is_dir():
         raise UsageError(f"{environ['BASE']}: no such folder. `base` must be a checkout of the base branch.")
     if not file.is_file():
@@ -199,6 +207,7 @@ def _render_fetched(environ: Mapping[str, str]) -> int:
     from gatekeeper.github.artifact import fetch_report
     from gatekeeper.github.context import read_event
     from gatekeeper.judge import exit_code as judged
+    from gatekeeper.merge import judged_again
     from gatekeeper.reports._base import read_report
     from gatekeeper.reports._write import write_reports
 
@@ -208,7 +217,7 @@ def _render_fetched(environ: Mapping[str, str]) -> int:
     found = fetch_report(read_event(environ), environ.get("TOKEN", ""), environ.get("ARTIFACT", ""), run_id=int(number))
     if found.data is None:
         raise NotMeasured("data", f"run {number} left no report: {found.reason}")
-    report = read_report(Path(_kept(environ, found.data, "run")))
+    report = judged_again(read_report(Path(_kept(environ, found.data, "run"))), lambda target, variant: variant.gates)
     write_reports(report, _output(environ))
     with _no_commands():
         show(report)
@@ -258,6 +267,14 @@ def _config(environ: Mapping[str, str]) -> str:
     return environ.get("CONFIG", "") or "edge_ai_pipeline.yaml"
 
 
+def _relative(environ: Mapping[str, str]) -> str:
+    """The pipeline file's name in any checkout. One that leads elsewhere would make the change its own base."""
+    config = _config(environ)
+    if Path(config).is_absolute() or ".." in Path(config).parts:
+        raise UsageError(f"config is '{config}'. With `base` it is a path inside the repository, such as models/pipeline.yaml.")
+    return config
+
+
 def _output(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("OUTPUT", "") or "gatekeeper-report")
 
@@ -281,6 +298,7 @@ def _no_commands() -> Iterator[None]:
     """What is printed inside is text: a model's name that reads `::error::` is not a command to the runner."""
     token = secrets.token_hex(16)
     print(f"::stop-commands::{token}", flush=True)
+    os.dup2(1, 2)  # one stream: of two the runner might read the end before what was written before it
     try:
         yield
     finally:

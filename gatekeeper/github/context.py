@@ -63,6 +63,12 @@ class Event(Record, frozen=True, kw_only=True):
         attempt = f"/attempts/{self.run_attempt}" if self.run_attempt and self.run_attempt > 1 else ""
         return f"{self.server_url}/{self.repository}/actions/runs/{self.run_id}{attempt}"
 
+    @property
+    def measured_url(self) -> str:
+        """The page of the run that a `workflow_run` event speaks of; empty for others."""
+        known = self.measured and self.server_url and self.repository
+        return f"{self.server_url}/{self.repository}/actions/runs/{self.measured.id}" if known and self.measured else ""
+
 
 class _Repository(msgspec.Struct):
     id: int | None = None

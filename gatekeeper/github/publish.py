@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
+import msgspec
+
 from gatekeeper.errors import ExitCode
 from gatekeeper.github.annotations import annotations as annotated
 from gatekeeper.github.annotations import command
@@ -20,6 +22,9 @@ from gatekeeper.reports.markdown import COMMENT_BYTES, fit, without_report
 if TYPE_CHECKING:
     from gatekeeper.github.context import Event
     from gatekeeper.records import Report
+
+
+STRANGERS = "this report was made by the run of a pull request from another repository: its check decides, not this comment"
 
 
 def show(environ: Mapping[str, str], report: Report | None, message: str, mode: str, quiet: bool) -> int:
@@ -37,9 +42,11 @@ def show(environ: Mapping[str, str], report: Report | None, message: str, mode: 
         report, message = None, forged
         print(command("error", forged, title="gatekeeper"), flush=True)
     foreign = event.measured is not None  # its lines are of another commit than this run's
+    if report and foreign:
+        report = msgspec.structs.replace(report, notes=[STRANGERS, *report.notes])
     for line in annotated(report) if report and not foreign else []:
         print(line, flush=True)
-    link = event.run_url
+    link = event.measured_url or event.run_url
     append_summary(report if report else without_report(message), link, environ)
     body = fit(report, COMMENT_BYTES, link) if report else without_report(message, link)
     verdict = report.verdict if report else Verdict.ERROR
@@ -53,7 +60,10 @@ def show(environ: Mapping[str, str], report: Report | None, message: str, mode: 
 
 def _contradicts(event: Event, report: Report | None) -> str:
     """A stranger's report may claim anything; GitHub knows how its run ended."""
-    if report and event.measured and event.measured.conclusion != "success" and report.verdict is Verdict.PASS:
+    if report is None or event.measured is None or event.measured.conclusion == "success":
+        return ""
+    warns = report.verdict is Verdict.INCONCLUSIVE and report.pipeline.on_inconclusive == "warn"
+    if report.verdict is Verdict.PASS or warns:
         return f"the report says that it passed, and the run that made it ended in '{event.measured.conclusion}'"
     return ""
 

@@ -77,9 +77,15 @@ def against_base(report: Report) -> list[str]:
 
 def warnings(report: Report) -> list[str]:
     """What a reader should know before believing a close call: of the machines, and of answers that differ."""
-    lines = [f"> {WARNING} {code(leg.id)}: {text(note)}" for t in report.targets for leg in t.legs for note in leg.notes]
+    lines = _some_notes([f"> {WARNING} {text(note)}" for note in report.notes])
+    lines += [f"> {WARNING} {code(leg.id)}: {text(note)}" for t in report.targets for leg in t.legs for note in leg.notes]
     lines += [f"> {WARNING} {code(t.name)}: {text(note)}" for t in report.targets if t.agreement for note in t.agreement.findings]
     return list(dict.fromkeys(lines))
+
+
+def _some_notes(lines: list[str]) -> list[str]:
+    more = len(lines) - MOST_NAMED
+    return lines[:MOST_NAMED] + ([f"> {WARNING} {more} more notes are in report.json"] if more > 0 else [])
 
 
 def _some(lines: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from gatekeeper.records import Report, TargetReport, VariantReport, Verdict
-from gatekeeper.reports._base import MARKS, WORDS, counts, headline, plain
+from gatekeeper.reports._base import MARKS, WORDS, counts, headline, plain, waived
 from gatekeeper.reports._markdown_chart import Point, chart, letters, points
 from gatekeeper.reports._markdown_details import agreement, measurements, stages
 from gatekeeper.reports._markdown_failures import against_base, failures, warnings
@@ -75,7 +75,7 @@ def _upper(report: Report, drawn: Sequence[Point]) -> list[str]:
         text(headline(report)),
         "\n".join(overview(report, rows, letters(drawn))),
         legend(report, rows),
-        _listed("### What did not pass", failures(report)),
+        _listed(_heading(report), failures(report)),
         "\n>\n".join([*against_base(report), *warnings(report)]),
         _reproduce(report),
     ]
@@ -110,7 +110,7 @@ def _failures_only(report: Report, room: int, whole: str) -> str:
     return _join(
         [
             *head,
-            _listed("### What did not pass", lines),
+            _listed(_heading(report), lines),
             "\n".join(base).removesuffix("\n>"),
             "\n".join(shown),
             foot[0],
@@ -128,7 +128,22 @@ def _worst_first(report: Report) -> list[tuple[TargetReport, VariantReport]]:
 
 
 def _title(report: Report) -> str:
-    return f"## {MARKS[report.verdict]} gatekeeper: {WORDS[report.verdict]}"
+    return f"## {MARKS[report.verdict]} gatekeeper: {WORDS[report.verdict]}{_but(report)}"
+
+
+def _but(report: Report) -> str:
+    """What the verdict alone would hide."""
+    if report.verdict is Verdict.INCONCLUSIVE and report.pipeline.on_inconclusive == "warn":
+        return ", which only warns"
+    chosen = [v for t in report.targets for v in t.variants if v.id == t.selected]
+    count = sum(waived(g) for v in chosen for g in v.gates)
+    if report.verdict is not Verdict.PASS or not count:
+        return ""
+    return f", {count} failure{'s' if count > 1 else ''} waived"
+
+
+def _heading(report: Report) -> str:
+    return "### What did not pass, and does not block" if report.verdict is Verdict.PASS else "### What did not pass"
 
 
 def _listed(title: str, lines: list[str]) -> str:

@@ -102,6 +102,7 @@ def renderables(report: Report) -> list[RenderableType]:
             parts.append(
                 Text(f"  stage {plain(stage.stage)}: {plain(stage.reason)}  [{plain(stage.where)}]", style=_COLORS[stage.verdict])
             )
+    parts += [Text(f"  {plain(note)}", style="yellow") for note in report.notes]
     loosened = [f"not applied: {said}" for said in report.pipeline.loosened] + (report.base.loosened if report.base else [])
     parts += [Text(f"  a limit is looser: {plain(said)}", style="yellow") for said in loosened]
     verdict = Text()

@@ -155,6 +155,8 @@ def test_what_else_differs_is_allowed_and_said(tmp_path: Path) -> None:
         f"dataset.limit: 500 in the policy, not given here ({file}:2)",
         f"dataset.path: eval.npz in the policy, other.npz here ({file}:2)",
         f"optimization.validation.cross_validation: enabled in the policy, disabled here ({file}:3)",
+        f"targets.a.frameworks: ['openvino'] in the policy, ['onnx_runtime'] here ({file}:3)",
+        f"targets.b.frameworks: ['openvino'] in the policy, ['onnx_runtime'] here ({file}:3)",
         f"targets.b.hardware: cpu in the policy, intel_cpu here ({file}:4)",
         f"dataset.metric: not given in the policy, macro_f1 here ({file}:2)",
     ]

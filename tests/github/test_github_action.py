@@ -117,7 +117,7 @@ def test_what_fails_a_step(code: ExitCode, fail_on: str) -> None:
 )
 def test_wrong_inputs_are_said_and_red(step: Step, api: StandIn, inputs: dict[str, str], said: str) -> None:
     done = step("work", **inputs)
-    assert said in done.err and "Traceback" not in done.err
+    assert said in done.out + done.err and "Traceback" not in done.out + done.err
     if inputs["COMMAND"] == "rnu":
         assert done.code == 2
         return
@@ -187,6 +187,11 @@ def test_a_report_of_an_earlier_job_is_not_this_ones(step: Step, tmp_path: Path)
     """On a machine of one's own the folder may still be there."""
     saved(tmp_path, report(FAST), "gatekeeper-report")
     done = step("work", COMMAND="run", CONFIG="none.yaml")
+    assert (done.outputs["verdict"], done.outputs.get("report-json")) == ("error", None)
+    assert not (tmp_path / "gatekeeper-report/report.json").exists(), "nor is it uploaded as this one's"
+    saved(tmp_path, report(FAST), "gatekeeper-report")
+    done = step("work", COMMAND="report", RESULTS="nowhere")
+    assert done.code == 0, done.err
     assert (done.outputs["verdict"], done.outputs.get("report-json")) == ("error", None)
 
 
