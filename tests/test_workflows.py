@@ -104,3 +104,22 @@ def test_init_says_what_to_complete(tmp_path: Path, gatekeeper: Callable, monkey
     result = gatekeeper("init", "--action", "nonsense")
     assert result.returncode == 2 and "OWNER/REPOSITORY@REF" in result.stderr
     assert not (tmp_path / GATE).exists()
+
+
+def test_a_branch_of_ones_own_is_not_the_base(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "-c", "user.name=n", "-c", "user.email=e@example.com", "commit", "-qm", "x", "--allow-empty")
+    git(tmp_path, "switch", "-qc", "feature")
+    assert workflows.default_branch(tmp_path) == "main"
+
+
+def test_in_a_folder_of_a_repository_the_workflow_is_where_github_looks(tmp_path: Path, gatekeeper: Callable) -> None:
+    from cli.test_cli_init import save
+
+    git(tmp_path, "init", "-q")
+    save(tmp_path / "models/a/model.onnx")
+    result = gatekeeper("init", "--action", ACTION, cwd=tmp_path / "models/a")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "models/a/edge_ai_pipeline.yaml").exists()
+    config = yaml.safe_load((tmp_path / GATE).read_text())["jobs"]["gatekeeper"]["with"]["config"]
+    assert config == "models/a/edge_ai_pipeline.yaml"

@@ -161,3 +161,31 @@ def test_a_base_report_that_is_none(gatekeeper: Command, tmp_path: Path, content
         base.write_bytes(content)
     says = "not a gatekeeper report" if content is not None else "cannot be read"
     refused(gatekeeper("report", slow_and_fast(tmp_path / "r"), "--baseline-report", base), f"base.json: {says}")
+
+
+def test_a_pass_without_gates_is_none(gatekeeper: Command, tmp_path: Path) -> None:
+    empty = msgspec.structs.replace(report(variant(f"{LEGS[0]}/int8", gate("speedup", Verdict.PASS, 3, 4)), manifest=LEGS[:1]))
+    [target] = empty.targets
+    bare = [msgspec.structs.replace(v, gates=[]) for v in target.variants]
+    forged = msgspec.structs.replace(empty, targets=[msgspec.structs.replace(target, variants=bare)])
+    done = gatekeeper("report", save(tmp_path / "r", forged), "--format", "json")
+    assert done.returncode == 4
+    assert "no gate of it was judged" in done.stdout
+
+
+@pytest.mark.parametrize("stated", ["", "b" * 40])
+def test_results_are_of_the_commit_that_was_planned(gatekeeper: Command, tmp_path: Path, stated: str) -> None:
+    results = slow_and_fast(tmp_path / "r", commit=stated)
+    refused(
+        gatekeeper("report", results, "--plan", plan(tmp_path / "plan.json", commit=SHA)), "the plan was made from another commit"
+    )
+
+
+def test_results_of_one_file_agree_on_its_policies(gatekeeper: Command, tmp_path: Path) -> None:
+    one, other = leg(LEGS[0]), leg(LEGS[1])
+    lenient = msgspec.structs.replace(one, pipeline=msgspec.structs.replace(one.pipeline, on_inconclusive="warn"))
+    refused(gatekeeper("report", save(tmp_path / "a", lenient, other)), "differ in what an undecided gate does")
+    same = leg("x86/openvino", require="all")
+    same = msgspec.structs.replace(same, pipeline=msgspec.structs.replace(same.pipeline, legs=[LEGS[0], "x86/openvino"]))
+    first = msgspec.structs.replace(one, pipeline=msgspec.structs.replace(one.pipeline, legs=[LEGS[0], "x86/openvino"]))
+    refused(gatekeeper("report", save(tmp_path / "b", first, same)), "differ in `require` for x86")

@@ -112,6 +112,9 @@ def test_what_fails_a_step(code: ExitCode, fail_on: str) -> None:
         ({"COMMAND": "report", "RUN_ID": "77", "ARTIFACT": "gatekeeper-report"}, "was not fetched"),
         ({"COMMAND": "report", "RESULTS": "nowhere"}, "nowhere"),
         ({"COMMAND": "report", "RESULTS": "r", "POLICY_REF": "main"}, "`policy-ref` is for `run`"),
+        ({"COMMAND": "run", "POLICY": "base", "BASE": ".", "CONFIG": "/p.yaml"}, "config is '/p.yaml'. With `base` it is a path"),
+        ({"COMMAND": "run", "POLICY": "base", "BASE": ".", "CONFIG": "../p.yaml"}, "a path inside the repository"),
+        ({"COMMAND": "run", "POLICY": "base", "BASE": "nowhere"}, "nowhere: no such folder"),
         ({"COMMAND": "run", "CONFIG": "none.yaml"}, "none.yaml: no such file"),
     ],
 )
@@ -168,6 +171,13 @@ def test_a_comment_is_written_when_it_is_asked_for(step: Step, api: StandIn, tmp
     done = step("publish", OUTPUT="out", REPORT="out/report.json", EXIT_CODE="0", COMMENT_MODE=mode)
     assert done.code == 0
     assert len(api.bodies()) == comments
+
+
+@pytest.mark.parametrize("fail_on", FAIL_ON)
+def test_a_wrong_mode_is_wrong_usage(step: Step, tmp_path: Path, fail_on: str) -> None:
+    saved(tmp_path, report(FAST), "out")
+    wrong = {"COMMENT_MODE": "sometimes", "FAIL_ON": fail_on}
+    assert step("publish", OUTPUT="out", REPORT="out/report.json", EXIT_CODE="1", **wrong).code == 2
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
