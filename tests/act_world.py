@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from github_api import TOKEN, StandIn
 from support import REPOSITORY
 
 ACTION = "example/gatekeeper@v1"
+BIN = Path(sys.executable).parent
 STUBS = REPOSITORY / "tests/actions/stubs"
 COPIED = ("action.yml", "pyproject.toml", "README.md", "LICENSE", "gatekeeper", ".github", "examples/digits-mlp")
 
@@ -112,7 +114,7 @@ class World:
         (self.root / "event.json").write_text(json.dumps(payload))
         cache = os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache/uv"))
         local = {ACTION: self.action} | {name: STUBS / name.partition("@")[0].rpartition("/")[2] for name in self._others()}
-        command = ["act", event, "-W", str(file), "-e", str(self.root / "event.json"), "-s", f"GITHUB_TOKEN={token}"]
+        command = [str(BIN / "act"), event, "-W", str(file), "-e", str(self.root / "event.json"), "-s", f"GITHUB_TOKEN={token}"]
         for label in ("ubuntu-latest", "edge-box", "self-hosted"):
             command += ["-P", f"{label}=-self-hosted"]
         variables = {
@@ -129,7 +131,8 @@ class World:
         for name, folder in local.items():
             command += ["--local-repository", f"{name}={folder}"]
         command += ["--no-cache-server", "--pull=false", "--json", "--action-offline-mode"]
-        environ = os.environ | {"XDG_CACHE_HOME": str(self.root / "cache"), "UV_CACHE_DIR": cache}
+        path = os.pathsep.join([str(BIN), os.environ["PATH"]])  # act and uv are beside this Python
+        environ = os.environ | {"XDG_CACHE_HOME": str(self.root / "cache"), "UV_CACHE_DIR": cache, "PATH": path}
         environ.pop("GITHUB_TOKEN", None)
         done = subprocess.run(command, cwd=self.repository, capture_output=True, text=True, check=False, env=environ)
         return read_run(done.returncode, done.stdout, done.stderr)
