@@ -55,8 +55,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	touch $(VENV)/.demo $@
 
 tests/actions/node_modules/.package-lock.json: tests/actions/package-lock.json
-	npm ci --prefix tests/actions --no-audit --no-fund --loglevel error
-	touch $@
+	npm ci --prefix tests/actions --no-audit --no-fund --loglevel error && touch $@ || echo "npm failed: some tests are skipped"
 
 clean:
 	rm -rf $(VENV) build dist tests/actions/node_modules .mypy_cache .ruff_cache .pytest_cache gatekeeper-report gatekeeper-demo

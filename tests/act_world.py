@@ -28,6 +28,14 @@ STUBS = REPOSITORY / "tests/actions/stubs"
 COPIED = ("action.yml", "pyproject.toml", "README.md", "LICENSE", "gatekeeper", ".github", "examples/digits-mlp")
 
 
+def index() -> str:
+    """Why uv can install nothing here, or the empty string: the action installs as a runner does, from a package index."""
+    command = [BIN / "uv", "pip", "install", "--dry-run", "--reinstall", "--no-cache", "--python", sys.executable, "hatchling"]
+    environ = os.environ | {"UV_NATIVE_TLS": "true"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+    return "" if done.returncode == 0 else done.stderr.strip()
+
+
 def uses(text: str) -> set[str]:
     """Every action and workflow of others that a file calls."""
     return {found.split()[0] for found in re.findall(r"^\s*(?:- )?uses: (.+)$", text, re.MULTILINE)}
@@ -123,6 +131,7 @@ class World:
             "STUB_ARTIFACTS": self.artifacts,
             "STUB_CODE": STUBS,
             "UV_CACHE_DIR": cache,
+            "UV_NATIVE_TLS": "true",  # the certificates that pip and git trust here, too
             "XDG_CACHE_HOME": self.root / "cache",
             **more,
         }

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from act_world import ACTION, Run, World
+from act_world import ACTION, Run, World, index
 from github_api import FORK_ID, Account, StandIn
 from hand_built import gate, variant
 from hand_built import report as hand_built
@@ -27,6 +27,12 @@ from gatekeeper.workflows import comment_text, gate_text
 pytestmark = pytest.mark.timeout(1200)
 
 READ_ONLY = "ghs_a_token_of_a_run_from_a_fork"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def package_index() -> None:
+    if reason := index():
+        pytest.skip(f"uv cannot reach a package index: {reason}")
 
 
 @pytest.fixture
