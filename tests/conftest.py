@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,3 +87,13 @@ def busy_machine() -> Iterator[None]:
     for loop in loops:
         loop.kill()
         loop.join()
+
+
+@pytest.fixture
+def api() -> Iterator[Any]:
+    """The stand-in of GitHub's API; a request or an answer that its description does not allow fails the test."""
+    from github_api import StandIn
+
+    with StandIn() as running:
+        yield running
+    assert running.violations == []

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,6 @@ READ_ONLY = "ghs_a_token_of_a_run_from_a_fork"
 def package_index() -> None:
     if reason := index():
         pytest.skip(f"uv cannot reach a package index: {reason}")
-
-
-@pytest.fixture
-def api() -> Iterator[StandIn]:
-    with StandIn() as running:
-        yield running
-    assert running.violations == []
 
 
 @pytest.fixture
