@@ -56,7 +56,7 @@ def _result(limit: Limit, decision: Decision) -> GateResult:
         observed=decision.observed,
         lower=decision.lower,
         upper=decision.upper,
-        limit=None if value is None else as_number(value),
+        limit=decision.limit if value is None else as_number(value),
         bound=limit.gate.BOUND,
         unit=limit.gate.UNIT,
         reason=decision.reason,

@@ -11,7 +11,7 @@ from gatekeeper.config.load import ROOT, Loaded
 from gatekeeper.config.source import Path_
 from gatekeeper.config.types import Target
 from gatekeeper.config.units import parse_size
-from gatekeeper.gates._base import REGISTRY, Gate, GateConfig, gate
+from gatekeeper.gates._base import REGISTRY, Gate, GateConfig, gate, tested_by
 
 DISABLED = "disabled"
 
@@ -119,7 +119,7 @@ def _stated(loaded: Loaded, target: Target) -> list[Limit]:
     for name in REGISTRY.names:
         module = gate(name)
         values, path = merged(loaded, target, name)
-        if values is None and module.DEFAULT is None:
+        if values is None and (module.DEFAULT is None or not loaded.tests(tested_by(name))):
             continue
         config = None if values == DISABLED else msgspec.convert(values or {}, module.Config)
         found.append(Limit(name=name, gate=module, config=config, where=loaded.where(*path)))
@@ -137,7 +137,7 @@ def merged(loaded: Loaded, target: Target, name: str) -> tuple[Any, Path_]:
         else:
             values = {**(values if isinstance(values, dict) else {}), **layer}
             if key in layer:
-                where = path if path[-1] == "accuracy_threshold" else (*path, key)
+                where = path if path[-1] in ("accuracy_threshold", "p99_ms") else (*path, key)
     return values, where
 
 
@@ -147,6 +147,9 @@ def _layers(loaded: Loaded, target: Target, name: str) -> list[tuple[Path_, Any]
     threshold = loaded.pipeline.model_validation.accuracy_threshold
     if name == "accuracy" and threshold is not None:
         found.append((("model_validation", "accuracy_threshold"), {gate(name).limit_key: threshold}))
+    p99_ms = loaded.pipeline.testing.load.p99_ms
+    if name == "p99_latency" and p99_ms is not None:
+        found.append((("testing", "load", "p99_ms"), {gate(name).limit_key: p99_ms}))
     common = (loaded.source.data[ROOT].get("gates") or {}).get(name)
     if common is not None:
         found.append((("gates", name), common))
