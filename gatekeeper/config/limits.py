@@ -15,6 +15,9 @@ from gatekeeper.gates._base import REGISTRY, Gate, GateConfig, gate, tested_by
 
 DISABLED = "disabled"
 
+SAME_LIMIT = {"accuracy": ("model_validation", "accuracy_threshold"), "p99_latency": ("testing", "load", "p99_ms")}
+"""Gates whose limit also has another name in the file, where the source workflow has it."""
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -137,19 +140,19 @@ def merged(loaded: Loaded, target: Target, name: str) -> tuple[Any, Path_]:
         else:
             values = {**(values if isinstance(values, dict) else {}), **layer}
             if key in layer:
-                where = path if path[-1] in ("accuracy_threshold", "p99_ms") else (*path, key)
+                where = path if path in SAME_LIMIT.values() else (*path, key)
     return values, where
 
 
 def _layers(loaded: Loaded, target: Target, name: str) -> list[tuple[Path_, Any]]:
     """(path, what is said there), from the weakest to the strongest."""
     found: list[tuple[Path_, Any]] = []
-    threshold = loaded.pipeline.model_validation.accuracy_threshold
-    if name == "accuracy" and threshold is not None:
-        found.append((("model_validation", "accuracy_threshold"), {gate(name).limit_key: threshold}))
-    p99_ms = loaded.pipeline.testing.load.p99_ms
-    if name == "p99_latency" and p99_ms is not None:
-        found.append((("testing", "load", "p99_ms"), {gate(name).limit_key: p99_ms}))
+    if name in SAME_LIMIT:
+        value: Any = loaded.source.data[ROOT]
+        for key in SAME_LIMIT[name]:
+            value = (value or {}).get(key)
+        if value is not None:
+            found.append((SAME_LIMIT[name], {gate(name).limit_key: value}))
     common = (loaded.source.data[ROOT].get("gates") or {}).get(name)
     if common is not None:
         found.append((("gates", name), common))
