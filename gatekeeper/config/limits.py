@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from gatekeeper.config.load import ROOT, Loaded
+from gatekeeper.config.load import Loaded
 from gatekeeper.config.source import Path_
 from gatekeeper.config.types import Target
 from gatekeeper.config.units import parse_size
@@ -148,17 +148,15 @@ def _layers(loaded: Loaded, target: Target, name: str) -> list[tuple[Path_, Any]
     """(path, what is said there), from the weakest to the strongest."""
     found: list[tuple[Path_, Any]] = []
     if name in SAME_LIMIT:
-        value: Any = loaded.source.data[ROOT]
-        for key in SAME_LIMIT[name]:
-            value = (value or {}).get(key)
+        value = loaded.stated(*SAME_LIMIT[name])
         if value is not None:
             found.append((SAME_LIMIT[name], {gate(name).limit_key: value}))
-    common = (loaded.source.data[ROOT].get("gates") or {}).get(name)
+    common = loaded.stated("gates", name)
     if common is not None:
         found.append((("gates", name), common))
     index = loaded.position.get(target.name)
     if index is not None:
-        own = (loaded.source.data[ROOT]["targets"][index].get("gates") or {}).get(name)
+        own = loaded.stated("targets", index, "gates", name)
         if own is not None:
             found.append((("targets", index, "gates", name), own))
     return found

@@ -77,6 +77,13 @@ class Loaded:
         order = get_args(get_type_hints(Testing)[kind])
         return str(max((getattr(pipeline.testing, kind) for pipeline in stated), key=order.index))
 
+    def stated(self, *path: str | int) -> Any:
+        """What the file itself says at a path under `edge_ai_pipeline`; None where it says nothing."""
+        found: Any = self.source.data[ROOT]
+        for key in path:
+            found = found[key] if isinstance(key, int) else (found or {}).get(key)
+        return found
+
     def where(self, *path: str | int) -> str:
         """`file:line` of a key under `edge_ai_pipeline`."""
         return self.source.where((ROOT, *path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from gatekeeper.config.limits import DISABLED, SAME_LIMIT
 from gatekeeper.config.load import ROOT, Loaded
@@ -132,22 +132,15 @@ class _Check:
     def limits(self) -> None:
         gates = self.loaded.source.data[ROOT].get("gates") or {}
         for name, path in SAME_LIMIT.items():
-            value, said = self.stated(path), gates.get(name)
-            key = gate(name).limit_key
+            value, said = self.loaded.stated(*path), gates.get(name)
             if value is None or said is None:
                 continue
+            key = gate(name).limit_key
             if said == DISABLED:
                 self.add(("gates", name), f"disabled here, but {'.'.join(path)} asks for {value}. Remove one.")
             elif said.get(key) not in (None, value):
                 both = f"{said[key]} here, but {'.'.join(path)} says {value}"
                 self.add(("gates", name, key), f"{both}: they are the same limit. Keep one.")
-
-    def stated(self, path: tuple[str, ...]) -> Any:
-        """What the file itself says at a path; None where it says nothing."""
-        found: Any = self.loaded.source.data[ROOT]
-        for key in path:
-            found = (found or {}).get(key)
-        return found
 
     def testing(self) -> None:
         """What is asked of a test that does not run would never be measured."""
@@ -155,35 +148,25 @@ class _Check:
         levels = ("unit_tests", "integration_tests", "load_tests", "security_tests")
         asked = [name for name in levels if getattr(testing, name) != "off"]
         if asked and not listed:
-            self.add(
-                ("testing", asked[0]), f"the stage 'testing' is not among the stages {', '.join(self.pipeline.stages)}. Add it."
-            )
+            self.add(("testing", asked[0]), "the stage 'testing' is not among `stages`, so this does nothing. Add it there.")
             return
         if listed and not asked:
             remedy = f"Set a level, e.g. `testing: {{load_tests: smoke}}`, among {', '.join(levels)}; or take the stage out."
             self.add(("stages", self.pipeline.stages.index("testing")), f"the stage 'testing' has nothing to do. {remedy}")
         for key, needed in (("tests", "unit_tests"), ("load", "load_tests"), ("soak", "load_tests")):
-            if self.stated(("testing", key)) and getattr(testing, needed) == "off":
+            if self.loaded.stated("testing", key) and getattr(testing, needed) == "off":
                 self.add(("testing", key), f"testing.{needed} is off, so this does nothing. Set a level, or remove it.", key=True)
         for i, name in enumerate(testing.tests):
             if not there(self.loaded.folder / name):
                 self.add(("testing", "tests", i), f"no such file: {self.loaded.folder / name}. Correct the path.")
         places: list[Path_] = [("gates",), *(("targets", i, "gates") for i in range(len(self.pipeline.targets)))]
         for place in places:
-            for name in self.at(place):
+            for name, said in (self.loaded.stated(*place) or {}).items():
                 kind = tested_by(name) if name in GATES.names else ""
-                if self.at(place)[name] != DISABLED and not self.loaded.tests(kind):
+                if said != DISABLED and not self.loaded.tests(kind):
                     why = f"testing.{kind} is off" if listed else "the stage 'testing' is not listed"
-                    self.add(
-                        (*place, name), f"{name} is measured by testing.{kind}, but {why}. Set it, or remove this.", key=True
-                    )
-
-    def at(self, path: Path_) -> dict[str, Any]:
-        """The section at a path as the file has it."""
-        found: Any = self.loaded.source.data[ROOT]
-        for key in path:
-            found = found[key] if isinstance(key, int) else (found or {}).get(key)
-        return found or {}
+                    message = f"{name} is measured by testing.{kind}, but {why}. Set it, or remove this."
+                    self.add((*place, name), message, key=True)
 
     def techniques(self) -> None:
         used = {name for target in self.loaded.targets for name in self.loaded.frameworks(target)}
