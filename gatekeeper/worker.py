@@ -147,7 +147,9 @@ def _hint(module: str | None) -> str:
     from gatekeeper.version import install_hint
 
     text = dict.fromkeys(("safetensors", "tokenizers", "torch", "transformers"), "huggingface")
-    extra = ({"sklearn": "metrics", "PIL": "images"} | text).get((module or "").partition(".")[0])
+    served = dict.fromkeys(("httptools", "prometheus_client", "starlette", "uvicorn", "uvloop"), "serve")
+    tested = dict.fromkeys(("aiohttp", "mlperf_loadgen", "pytest", "schemathesis", "tritonclient"), "testing")
+    extra = ({"sklearn": "metrics", "PIL": "images"} | text | served | tested).get((module or "").partition(".")[0])
     return f" {install_hint(extra)}" if extra else ""
 
 

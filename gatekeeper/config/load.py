@@ -69,7 +69,13 @@ class Loaded:
 
     def tests(self, kind: str) -> bool:
         """Whether the testing stage runs this kind of tests; also of what needs no testing (an empty kind)."""
-        return not kind or ("testing" in self.pipeline.stages and self.level(kind) != "off")
+        if not kind:
+            return True
+        if kind == "soak":
+            return self.tests("load_tests") and (
+                self.level("load_tests") == "production_scale" or self.pipeline.testing.soak is not None
+            )
+        return "testing" in self.pipeline.stages and self.level(kind) != "off"
 
     def level(self, kind: str) -> str:
         """How deep a kind of tests goes; a policy that goes deeper holds."""
