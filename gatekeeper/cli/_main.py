@@ -15,7 +15,7 @@ from gatekeeper.errors import ExitCode, GatekeeperError
 from gatekeeper.registry import Registry
 
 COMMANDS = Registry("cli")
-ORDER = ("demo", "init", "validate", "assess", "plan", "calibrate", "run", "report")
+ORDER = ("demo", "init", "validate", "assess", "plan", "calibrate", "run", "report", "serve")
 
 
 class Commands(click.Group):

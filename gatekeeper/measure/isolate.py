@@ -39,18 +39,22 @@ SAMPLE_INTERVAL_S = 0.002
 FULL_SAMPLE_EVERY = 25
 
 
+def environment(threads: int | None = None) -> dict[str, str]:
+    """What a process that runs a model sees: this package, and nothing of the job's secrets."""
+    root = str(Path(__file__).resolve().parents[2])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {k: v for k, v in os.environ.items() if k in PASSED} | QUIET | {"PYTHONPATH": os.pathsep.join(paths)}
+    return env | ({"OMP_NUM_THREADS": str(threads)} if threads is not None else {})
+
+
 class Worker:
     """One child process. Use as a context manager: it never outlives the block."""
 
     def __init__(self, scratch: Path, memory_limit: int, threads: int | None = None):
         self.memory_limit = memory_limit
         self.log = tempfile.NamedTemporaryFile(dir=scratch, prefix="worker-", suffix=".log", delete=False)  # noqa: SIM115
-        root = str(Path(__file__).resolve().parents[2])
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        env = {k: v for k, v in os.environ.items() if k in PASSED} | QUIET | {"PYTHONPATH": os.pathsep.join(paths)}
+        env = environment(threads)
         env |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))  # what a killed worker leaves goes with the run
-        if threads is not None:
-            env["OMP_NUM_THREADS"] = str(threads)
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "gatekeeper.worker"],

@@ -1,0 +1,62 @@
+"""Runs a server until it is told to stop; what was accepted by then is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from gatekeeper.errors import UsageError
+from gatekeeper.serve.app import App
+from gatekeeper.serve.config import Served
+from gatekeeper.serve.metrics import Metrics
+from gatekeeper.serve.pool import Pool
+
+
+def serve(served: Served, started: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `started` is called with the URL once requests can be answered.
+
+    `NotMeasured` where the model cannot be opened, `UsageError` where the address cannot be had.
+    """
+    listening = _listen(served.host, served.port)
+    with contextlib.closing(listening), contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again at its end
+        asyncio.run(_serve(served, listening, started))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # an answer's body must not wait for its head's receipt
+        found.bind((host, port))
+        found.listen(1024)
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise UsageError(f"{host}:{port}: cannot listen there: {said}. Choose another --port; 0 takes any free one.") from None
+    return found
+
+
+async def _serve(served: Served, listening: socket.socket, started: Callable[[str], None]) -> None:
+    metrics = Metrics(served.task)
+    pool = Pool(served, metrics)
+    app = App(served, pool, metrics)
+    config = uvicorn.Config(
+        app.routes(), lifespan="off", log_level="error", access_log=False, server_header=False,
+        timeout_graceful_shutdown=max(1, round(served.drain_s)), h11_max_incomplete_event_size=1 << 16,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    app.stopping = lambda: server.should_exit
+    try:
+        await pool.start()
+        running = asyncio.create_task(server.serve(sockets=[listening]))
+        while not (server.started or running.done()):
+            await asyncio.sleep(0.005)
+        host, port = listening.getsockname()[:2]
+        started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        await running
+    finally:
+        await pool.close()

@@ -1,0 +1,129 @@
+"""A process with one session: `python -m gatekeeper.serve.worker`. It reads what it serves, then requests, until its input ends.
+
+What a framework prints goes to standard error, so it cannot be mistaken for an answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+
+from gatekeeper.serve.config import Served
+from gatekeeper.serve.messages import Ask, Generate, Reply, pack, unpack
+from gatekeeper.worker import die_with_parent, failure
+
+MAX_MESSAGE = 500
+INVALID = ("invalid", "out of range", "out of bounds", "shape", "dimension", "rank")
+"""Words by which a runtime says that the input is at fault; with a ValueError or IndexError it says so by its class."""
+
+
+class Sessions:
+    """The session and, of a text model, its tokenizer."""
+
+    def __init__(self, served: Served):
+        from gatekeeper.frameworks._base import framework
+
+        self.served = served
+        self.session: Any = framework(served.framework).open_session(Path(served.artifact), served.threads, served.device)
+        self.tokenizer: Any = None
+        if served.text is not None:
+            from gatekeeper.evaluate.text.tokenizer import open_tokenizer
+
+            self.tokenizer = open_tokenizer(Path(served.text.model), served.text.framework)
+
+    def answer(self, ask: Ask) -> Iterator[Reply]:
+        """One reply, or the pieces of a text."""
+        if ask.generate is not None:
+            yield from self.generate(ask.generate)
+            return
+        outputs = self.session.run(unpack(ask.arrays))
+        yield Reply(arrays=pack({name: np.asarray(o) for name, o in zip(self.session.outputs, outputs, strict=True)}))
+
+    def generate(self, wanted: Generate) -> Iterator[Reply]:
+        """The likeliest text, piece by piece, until the model ends it, a stop sequence appears or it is long enough."""
+        text = self.served.text
+        assert text is not None
+        tokens = self.tokenizer.encode(wanted.text)
+        if not tokens:
+            yield Reply(error="`text_input` is empty: there is nothing to go on with.", status=422)
+            return
+        if text.context and len(tokens) + wanted.max_tokens > text.context:
+            said = (
+                f"`text_input` is {len(tokens)} tokens; with {wanted.max_tokens} more the model's {text.context} do not hold it."
+            )
+            yield Reply(error=said, status=422)
+            return
+        written: list[int] = []
+        sent = ""
+        feed = {"tokens": np.asarray(tokens, np.int64), "new_tokens": wanted.max_tokens}
+        for token in self.session.generate(feed) if wanted.max_tokens else ():
+            if token in text.end:
+                break
+            written.append(int(token))
+            whole = self.tokenizer.decode(written)
+            if (cut := min((at for s in wanted.stop if (at := whole.find(s)) >= 0), default=-1)) >= 0:
+                yield Reply(piece=whole[len(sent) : max(cut, len(sent))])
+                return
+            if whole.endswith("\ufffd") or not whole.startswith(sent):
+                continue  # a character whose bytes are not all there yet
+            yield Reply(piece=whole[len(sent) :], done=False)
+            sent = whole
+        yield Reply(piece=self.tokenizer.decode(written)[len(sent) :])
+
+
+def refused(error: Exception) -> Reply:
+    """An exception of the model: 400 where it blames the input, else 500."""
+    said = failure(error)
+    blames = isinstance(error, ValueError | IndexError) or "InvalidArgument" in type(error).__name__
+    blames = blames or any(word in said.message.lower() for word in INVALID)
+    status = 400 if said.kind == "crash" and blames else 500
+    return Reply(error=f"the model cannot answer: {said.message[:MAX_MESSAGE]}", status=status)
+
+
+def read(stream: BinaryIO) -> bytes | None:
+    """The next message; None when no more will come."""
+    head = stream.read(4)
+    if len(head) < 4:
+        return None
+    size = int.from_bytes(head, "little")
+    body = stream.read(size)
+    return body if len(body) == size else None
+
+
+def main() -> None:
+    """Open the session, say whether that worked, and answer."""
+    die_with_parent()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+
+    def send(reply: Reply) -> None:
+        body = msgspec.msgpack.encode(reply)
+        answers.write(len(body).to_bytes(4, "little") + body)
+        answers.flush()
+
+    first = read(sys.stdin.buffer)
+    if first is None:
+        return
+    try:
+        sessions = Sessions(msgspec.msgpack.decode(first, type=Served))
+    except Exception as error:
+        send(Reply(error=failure(error).message, status=500))
+        return
+    send(Reply())
+    decoder = msgspec.msgpack.Decoder(Ask)
+    while (message := read(sys.stdin.buffer)) is not None:
+        try:
+            for reply in sessions.answer(decoder.decode(message)):
+                send(reply)
+        except Exception as error:
+            send(refused(error))
+
+
+if __name__ == "__main__":
+    main()
