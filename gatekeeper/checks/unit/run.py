@@ -65,6 +65,7 @@ def _check(case: Case, variant: _Bench, original: _Bench) -> Check:
         reason = case.judge(variant.observe(case), _standard(case, original))
     except Broken as broken:
         verdict, reason = Verdict.FAIL, str(broken)
+        variant.close()  # what one test broke must not fail the next
     except Skipped as skipped:
         verdict, reason = Verdict.SKIP, str(skipped)
     except NoStandard as missing:
@@ -102,7 +103,7 @@ class _Bench(AbstractContextManager["_Bench"]):
         self._ready: protocol.Ready | None = None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._close()
+        self.close()
 
     def limit_s(self) -> float:
         """How long one test may take; opens the model the first time."""
@@ -147,17 +148,17 @@ class _Bench(AbstractContextManager["_Bench"]):
             return cast(Worker, self._worker).ask(request, protocol.Observed, limit_s)
         except NotMeasured as failure:
             if self._worker is not None and self._worker.process.poll() is not None:
-                self._close()
+                self.close()
             said = f"it does not end: {failure}" if failure.kind == "timeout" else str(failure)
             return protocol.Failed(kind=failure.kind, message=said)
 
     def _open(self) -> protocol.Ready:
-        self._close()
+        self.close()
         self._worker = Worker(self.subject.space.scratch, self.subject.space.memory_limit)
         try:
             return self._setup(self._worker, self.subject.threads)
         except NotMeasured:
-            self._close()
+            self.close()
             raise
 
     def _setup(self, worker: Worker, threads: int) -> protocol.Ready:
@@ -173,7 +174,8 @@ class _Bench(AbstractContextManager["_Bench"]):
         )
         return worker.ask(request, protocol.Ready, subject.space.timeout_s)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End the worker; the next test gets a fresh one."""
         if self._worker is not None:
             self._worker.close()
             self._worker = None
