@@ -39,7 +39,8 @@ def run_own(request: OwnTests) -> Done:
     empty.write_text("[pytest]\n")
     # What a pipeline file names must run the same everywhere: no configuration and no plugin that happens to be there.
     arguments = ["-c", str(empty), "--rootdir", str(folder), "--confcutdir", str(folder), "--import-mode", "importlib"]
-    arguments += ["-p", "no:cacheprovider", "-p", "no:gatekeeper", "-p", "gatekeeper.checks.plugin", "-q", "--tb", "no"]
+    arguments += ["-p", "no:cacheprovider", "-p", "no:gatekeeper", "-p", "gatekeeper.checks.plugin", "-q", "--tb", "short"]
+    arguments += ["--continue-on-collection-errors"]
     arguments += [f"--gatekeeper-{name}={value}" for name, value in request.options.items()]
     arguments += [f"--deselect={test}" for test in request.done]
     sys.path.insert(0, str(folder))

@@ -61,8 +61,14 @@ def _opens(variant: _Bench, original: _Bench) -> Check:
 
 def _check(case: Case, variant: _Bench, original: _Bench) -> Check:
     started, verdict = time.monotonic(), Verdict.PASS
+    standard = original.try_observe(case)
     try:
-        reason = case.judge(variant.observe(case), _standard(case, original))
+        if isinstance(standard, Skipped):
+            raise standard
+        found = variant.observe(case)
+        if isinstance(standard, NotMeasured):
+            raise NoStandard(str(standard))
+        reason = case.judge(found, standard)
     except Broken as broken:
         verdict, reason = Verdict.FAIL, str(broken)
         variant.close()  # what one test broke must not fail the next
@@ -72,14 +78,9 @@ def _check(case: Case, variant: _Bench, original: _Bench) -> Check:
         verdict, reason = Verdict.ERROR, f"the original gives nothing to compare with: {missing}"
     except NotMeasured as failure:
         verdict, reason = _of_failure(failure)
+        if isinstance(standard, NotMeasured) and standard.kind == failure.kind:
+            reason += " The original does the same."
     return Check(kind=KIND, name=case.name, verdict=verdict, reason=reason, seconds=time.monotonic() - started)
-
-
-def _standard(case: Case, original: _Bench) -> Seen:
-    try:
-        return original.observe(case)
-    except NotMeasured as failure:
-        raise NoStandard(str(failure)) from None
 
 
 def _of_failure(failure: NotMeasured) -> tuple[Verdict, str]:
@@ -115,6 +116,13 @@ class _Bench(AbstractContextManager["_Bench"]):
             kept.write_bytes(msgspec.json.encode(self._ready))
         expected = LEAST_S + (LOADS * self._ready.load_ns + RUNS * self._ready.run_ns) / 1e9
         return min(self.subject.space.timeout_s, expected)
+
+    def try_observe(self, case: Case) -> Seen | Skipped | NotMeasured:
+        """What the model does in a test, or why that could not be observed."""
+        try:
+            return self.observe(case)
+        except (Skipped, NotMeasured) as failure:
+            return failure
 
     def observe(self, case: Case) -> Seen:
         """What the model does in a test. A failure is kept too: an original that hangs does so only once."""
