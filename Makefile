@@ -38,7 +38,7 @@ schemas: $(VENV)/.dev
 lock: $(VENV)/.dev
 	$(BIN)/uv pip freeze -q --python $(BIN)/python --exclude-editable | grep -v ' @ ' | sed 's/+cpu//' > $(VENV)/frozen.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --constraint $(VENV)/frozen.txt --no-annotate \
-	  --no-header pyproject.toml | grep -vE '^(nvidia-(cu|n[cv])|cuda-|triton)' > .github/constraints.txt
+	  --no-header pyproject.toml | grep -vE '^(nvidia-(cu|n[cv])|cuda-|triton=)' > .github/constraints.txt
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "gatekeeper needs Python 3.11 or newer; run: make PYTHON=python3.11 <target>")'

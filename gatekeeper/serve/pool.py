@@ -94,7 +94,7 @@ class Session:
     def send(self, body: bytes) -> None:
         """Send a message."""
         assert self.process.stdin
-        self.process.stdin.write(len(body).to_bytes(4, "little") + body)
+        self.process.stdin.writelines([len(body).to_bytes(4, "little"), body])
 
     async def reply(self) -> Reply:
         """The next message that comes; `IncompleteReadError` where the process ended."""

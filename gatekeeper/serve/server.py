@@ -22,8 +22,18 @@ def serve(served: Served, started: Callable[[str], None]) -> None:
     `NotMeasured` where the model cannot be opened, `UsageError` where the address cannot be had.
     """
     listening = _listen(served.host, served.port)
-    with contextlib.closing(listening), contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again at its end
-        asyncio.run(_serve(served, listening, started))
+    ended = contextlib.suppress(KeyboardInterrupt)  # uvicorn raises the signal again at its end
+    with contextlib.closing(listening), ended, asyncio.Runner(loop_factory=_loop()) as runner:
+        runner.run(_serve(served, listening, started))
+
+
+def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The faster event loop, where there is one for this system."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _listen(host: str, port: int) -> socket.socket:

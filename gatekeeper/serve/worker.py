@@ -104,7 +104,8 @@ def main() -> None:
 
     def send(reply: Reply) -> None:
         body = msgspec.msgpack.encode(reply)
-        answers.write(len(body).to_bytes(4, "little") + body)
+        answers.write(len(body).to_bytes(4, "little"))
+        answers.write(body)
         answers.flush()
 
     first = read(sys.stdin.buffer)

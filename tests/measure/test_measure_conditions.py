@@ -30,7 +30,7 @@ def test_counters_only_grow() -> None:
     time.sleep(0.05)
     after = snapshot()
     for name in ("at", "busy_s", "steal_s", "total_s", "own_s"):
-        assert getattr(after, name) >= getattr(before, name)
+        assert getattr(after, name) >= getattr(before, name) - 1e-6  # sums of counters round differently
     assert after.total_s > before.total_s
 
 
