@@ -113,7 +113,36 @@ class Saturate(Request, frozen=True, kw_only=True, tag="saturate"):
     callers: int
 
 
-AnyRequest = Prepare | Optimize | Predict | Score | Open | Load | Block | Saturate
+class Setup(Request, frozen=True, kw_only=True, tag="setup"):
+    """Open a model for contract tests."""
+
+    framework: str
+    artifact: str
+    threads: int
+    device: str
+    inputs: str  # .npz of feeds, arrays [feeds, batch, ...]
+    tensors: list[dict[str, Any]]  # of the original: name, dtype, shape
+    text: Text | None = None
+
+
+class Observe(Request, frozen=True, kw_only=True, tag="observe"):
+    """Do what one contract test asks of the model; the arrays it answers go to `destination` (.npz)."""
+
+    check: str
+    destination: str
+
+
+class OwnTests(Request, frozen=True, kw_only=True, tag="own_tests"):
+    """Run the user's pytest files; a line of JSON for each test goes to `destination`."""
+
+    files: list[str]
+    folder: str  # of the pipeline file; imports start there
+    done: list[str]  # tests that ran already, by their pytest ids
+    options: dict[str, str]  # of the plugin, without their dashes
+    destination: str
+
+
+AnyRequest = Prepare | Optimize | Predict | Score | Open | Load | Block | Saturate | Setup | Observe | OwnTests
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", forbid_unknown_fields=True):
@@ -185,6 +214,29 @@ class Saturated(Answer, frozen=True, kw_only=True, tag="saturated"):
     clock_ns: int
 
 
+class Ready(Answer, frozen=True, kw_only=True, tag="ready"):
+    """The model was opened and has answered once."""
+
+    load_ns: int
+    run_ns: int
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One call of a model: the names and element types of what it answered, in order, or why it did not."""
+
+    label: str
+    error: str = ""
+    outputs: list[tuple[str, str]] = []
+
+
+class Observed(Answer, frozen=True, kw_only=True, tag="observed"):
+    """What a model did in one contract test; `skip` says why the test does not apply to it."""
+
+    trials: list[Trial] = []
+    numbers: dict[str, float] = {}
+    skip: str = ""
+
+
 class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
     """It did not work; `kind` as in `NotMeasured`."""
 
@@ -192,4 +244,4 @@ class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
     message: str
 
 
-AnyAnswer = Done | Prepared | Predicted | Scored | Loaded | Timed | Saturated | Failed
+AnyAnswer = Done | Prepared | Predicted | Scored | Loaded | Timed | Saturated | Ready | Observed | Failed
