@@ -5,7 +5,7 @@ Arrays never travel here; they are files whose path does.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -142,7 +142,34 @@ class OwnTests(Request, frozen=True, kw_only=True, tag="own_tests"):
     destination: str
 
 
-AnyRequest = Prepare | Optimize | Predict | Score | Open | Load | Block | Saturate | Setup | Observe | OwnTests
+class LoadTest(Request, frozen=True, kw_only=True, tag="load_test"):
+    """One scenario of load: on a session in the worker, or over HTTP where `url` names a server."""
+
+    scenario: Literal["single_stream", "server", "offline"]
+    inputs: str  # .npz of feeds, arrays of shape [feeds, batch, ...]
+    examples: int  # how many of them
+    target_qps: float
+    duration_s: float
+    destination: str  # .npz of the requests
+    folder: str  # of the load generator's logs
+    least_requests: int = 1
+    most_requests: int = 0  # 0: as many as the duration asks for
+    outstanding: int = 1024  # requests on their way at once
+    request_timeout_ms: float = 30_000.0
+    seed: int = 0
+    url: str = ""
+    name: str = ""  # of the model at the server
+    framework: str = ""
+    artifact: str = ""
+    threads: int = 1
+    device: str = "cpu"
+    callers: int = 1
+    text: bool = False
+    new_tokens: int = 8
+    prompts: list[str] = []  # of a text model over HTTP
+
+
+AnyRequest = Prepare | Optimize | Predict | Score | Open | Load | Block | Saturate | Setup | Observe | OwnTests | LoadTest
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", forbid_unknown_fields=True):
@@ -237,6 +264,13 @@ class Observed(Answer, frozen=True, kw_only=True, tag="observed"):
     skip: str = ""
 
 
+class LoadTested(Answer, frozen=True, kw_only=True, tag="load_tested"):
+    """The requests of a scenario were written."""
+
+    requests: int
+    answered: int
+
+
 class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
     """It did not work; `kind` as in `NotMeasured`."""
 
@@ -244,4 +278,4 @@ class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
     message: str
 
 
-AnyAnswer = Done | Prepared | Predicted | Scored | Loaded | Timed | Saturated | Ready | Observed | Failed
+AnyAnswer = Done | Prepared | Predicted | Scored | Loaded | Timed | Saturated | Ready | Observed | Failed | LoadTested

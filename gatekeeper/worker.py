@@ -56,6 +56,10 @@ class Worker:
                 from gatekeeper.evaluate.predict import predict
 
                 return predict(request)
+            case protocol.LoadTest():
+                from gatekeeper.load.generate import load_test
+
+                return load_test(request)
             case protocol.Score():
                 from gatekeeper.evaluate.score import score
 
