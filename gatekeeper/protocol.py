@@ -169,7 +169,6 @@ class LoadTest(Request, frozen=True, kw_only=True, tag="load_test"):
     prompts: list[str] = []  # of a text model over HTTP
 
 
-AnyRequest = Prepare | Optimize | Predict | Score | Open | Load | Block | Saturate | Setup | Observe | OwnTests | LoadTest
 class Reach(Request, frozen=True, kw_only=True):
     """Base of what asks a client: the server, and the same model in a session of the client's own to compare with."""
 
@@ -206,23 +205,8 @@ class Traffic(Reach, frozen=True, kw_only=True, tag="traffic"):
 
 AnyRequest = (
     Prepare | Optimize | Predict | Score | Open | Load | Block | Saturate
-    | Setup | Observe | OwnTests | Exchange | Converse | Traffic
+    | Setup | Observe | OwnTests | Exchange | Converse | Traffic | LoadTest
 )  # fmt: skip
-    Prepare
-    | Optimize
-    | Predict
-    | Score
-    | Open
-    | Load
-    | Block
-    | Saturate
-    | Setup
-    | Observe
-    | OwnTests
-    | Exchange
-    | Converse
-    | Traffic
-)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", forbid_unknown_fields=True):
@@ -322,6 +306,8 @@ class LoadTested(Answer, frozen=True, kw_only=True, tag="load_tested"):
 
     requests: int
     answered: int
+
+
 class Exchanged(Answer, frozen=True, kw_only=True, tag="exchanged"):
     """How many requests were answered as the session answers; `wrong` says what the first that was not is."""
 

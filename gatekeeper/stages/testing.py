@@ -158,7 +158,8 @@ class _Leg:
     def unit(self, name: str, source: Source) -> None:
         self.context.progress.step(f"{name}: contract tests")
         own = [self.context.loaded.folder / test for test in self.testing.tests]
-        self.check(name, UNIT, lambda: unit_checks(self.variant(name), self.baseline(source), self.level(UNIT), own))
+        folder = self.context.loaded.folder
+        self.check(name, UNIT, lambda: unit_checks(self.variant(name), self.baseline(source), self.level(UNIT), own, folder))
 
     def check(self, name: str, kind: str, tests: Callable[[], Iterable[Check]]) -> None:
         """Run one kind of checks; what keeps all of them from running is the error of its gate."""
