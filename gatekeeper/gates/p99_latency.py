@@ -54,8 +54,9 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     tail = judge_tail(~server.ok | (server.latency_ns > limit * 1e6), evidence.alpha)
     found = quantile(server, evidence.alpha)
     observed, lower, upper = (value / 1e6 for value in (found.observed, found.lower, found.upper))
+    shown = f"p99 {observed:.3g} ms" if finite(observed) else "no p99, more than 1 % have no answer"
     decided = verdict(tail)
-    reason = f"p99 {observed:.3g} ms, {tail.share:.2%} of {said(server, load.target_qps)} over {limit:.3g} ms{whose}"
+    reason = f"{shown}: {tail.share:.2%} of {said(server, load.target_qps)} over {limit:.3g} ms{whose}"
     details: dict[str, Any] = {"share": tail.share, "tau": tail.tau, "requests": tail.requests, "needed": tail.needed}
     return Decision(
         verdict=decided, reason=reason + (more(tail) if decided is Verdict.INCONCLUSIVE else ""),

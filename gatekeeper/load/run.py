@@ -244,7 +244,8 @@ def _line(
     return LoadRun(
         scenario=scenario, over=over, target_qps=rate, completed_qps=answered.size / max(end, 1e-9), requests=int(ok.size),
         errors=int(ok.size - ok.sum() - found.shed.sum()), shed=int(found.shed.sum()), duration_s=end,
-        p50_ns=percentiles[0], p95_ns=percentiles[1], p99_ns=percentiles[2], max_ns=float(answered.max()) if answered.size else None,
+        p50_ns=percentiles[0], p95_ns=percentiles[1], p99_ns=percentiles[2],
+        max_ns=float(answered.max()) if answered.size else None,
         lag_p99_ns=float(np.percentile(found.lag_ns, 99)) if rate else None, meets=late <= 0.01 * ok.size if bound else None,
     )  # fmt: skip
 
