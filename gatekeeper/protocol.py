@@ -5,7 +5,7 @@ Arrays never travel here; they are files whose path does.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -142,7 +142,44 @@ class OwnTests(Request, frozen=True, kw_only=True, tag="own_tests"):
     destination: str
 
 
-AnyRequest = Prepare | Optimize | Predict | Score | Open | Load | Block | Saturate | Setup | Observe | OwnTests
+class Reach(Request, frozen=True, kw_only=True):
+    """Base of what asks a client: the server, and the same model in a session of the client's own to compare with."""
+
+    url: str
+    name: str
+    framework: str
+    artifact: str
+    threads: int
+    device: str
+    inputs: str
+    text: Text | None = None
+
+
+class Exchange(Reach, frozen=True, kw_only=True, tag="exchange"):
+    """Send examples over HTTP with a public client, as binary tensors and as JSON, and compare the answers exactly."""
+
+    dataset: str | None  # a prepared folder; else only `inputs`
+    batch: int
+    most: int  # feeds of `inputs` at most
+    json_s: float  # JSON of large tensors is slow: no more of it after so many seconds
+
+
+class Converse(Reach, frozen=True, kw_only=True, tag="converse"):
+    """Have texts written over HTTP, whole and as a stream, and compare them with what the session writes."""
+
+
+class Traffic(Reach, frozen=True, kw_only=True, tag="traffic"):
+    """Send requests from several callers at once for a while; the file `started` appears when the first is about to go."""
+
+    callers: int
+    seconds: float
+    started: str
+
+
+AnyRequest = (
+    Prepare | Optimize | Predict | Score | Open | Load | Block | Saturate
+    | Setup | Observe | OwnTests | Exchange | Converse | Traffic
+)  # fmt: skip
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", forbid_unknown_fields=True):
@@ -237,6 +274,31 @@ class Observed(Answer, frozen=True, kw_only=True, tag="observed"):
     skip: str = ""
 
 
+class Exchanged(Answer, frozen=True, kw_only=True, tag="exchanged"):
+    """How many requests were answered as the session answers; `wrong` says what the first that was not is."""
+
+    binary: int = 0
+    json: int = 0
+    unsaid: int = 0  # answers with NaN or infinity, which JSON cannot say
+    asked: int = 0  # requests there are
+    wrong: str = ""
+
+
+class Sent(msgspec.Struct, frozen=True, array_like=True):
+    """One request of the traffic. Times are of the monotonic clock, which all processes of a machine share."""
+
+    began_ns: int
+    ended_ns: int
+    outcome: Literal["right", "wrong", "refused", "failed", "lost", "unreached"]
+    said: str = ""
+
+
+class Trafficked(Answer, frozen=True, kw_only=True, tag="trafficked"):
+    """What became of each request."""
+
+    sent: list[Sent]
+
+
 class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
     """It did not work; `kind` as in `NotMeasured`."""
 
@@ -244,4 +306,4 @@ class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
     message: str
 
 
-AnyAnswer = Done | Prepared | Predicted | Scored | Loaded | Timed | Saturated | Ready | Observed | Failed
+AnyAnswer = Done | Prepared | Predicted | Scored | Loaded | Timed | Saturated | Ready | Observed | Exchanged | Trafficked | Failed

@@ -73,6 +73,10 @@ class Worker:
                 from gatekeeper.checks.unit.own import run_own
 
                 return run_own(request)
+            case protocol.Exchange() | protocol.Converse() | protocol.Traffic():
+                from gatekeeper.checks.client import answer_client
+
+                return answer_client(request)
 
     def open(self, request: protocol.Open) -> protocol.Done:
         """Import the framework and hold the inputs, so that the model's own memory can be told from theirs."""
