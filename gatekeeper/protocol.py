@@ -176,9 +176,20 @@ class Traffic(Reach, frozen=True, kw_only=True, tag="traffic"):
     started: str
 
 
+class Fuzz(Request, frozen=True, kw_only=True, tag="fuzz"):
+    """Send a server requests that are made up, for a while."""
+
+    url: str
+    engine: Literal["openapi", "tensors"]
+    good: dict[str, Any]  # a request that it answers
+    description: dict[str, Any]  # OpenAPI
+    seconds: float
+    seed: int
+
+
 AnyRequest = (
     Prepare | Optimize | Predict | Score | Open | Load | Block | Saturate
-    | Setup | Observe | OwnTests | Exchange | Converse | Traffic
+    | Setup | Observe | OwnTests | Exchange | Converse | Traffic | Fuzz
 )  # fmt: skip
 
 
@@ -299,6 +310,13 @@ class Trafficked(Answer, frozen=True, kw_only=True, tag="trafficked"):
     sent: list[Sent]
 
 
+class Fuzzed(Answer, frozen=True, kw_only=True, tag="fuzzed"):
+    """How many requests there were, and what went wrong, each kind once."""
+
+    cases: int
+    failures: list[str] = []
+
+
 class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
     """It did not work; `kind` as in `NotMeasured`."""
 
@@ -306,4 +324,18 @@ class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
     message: str
 
 
-AnyAnswer = Done | Prepared | Predicted | Scored | Loaded | Timed | Saturated | Ready | Observed | Exchanged | Trafficked | Failed
+AnyAnswer = (
+    Done
+    | Prepared
+    | Predicted
+    | Scored
+    | Loaded
+    | Timed
+    | Saturated
+    | Ready
+    | Observed
+    | Exchanged
+    | Trafficked
+    | Fuzzed
+    | Failed
+)
