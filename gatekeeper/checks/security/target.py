@@ -101,6 +101,7 @@ class Target:
         return status
 
     def answered(self, label: str, body: bytes, headers: dict[str, str] | None, path: str) -> tuple[int, bytes]:
+        """It must answer something, in time."""
         try:
             return self.post(body, headers, path)
         except Broken as broken:
