@@ -142,33 +142,6 @@ class OwnTests(Request, frozen=True, kw_only=True, tag="own_tests"):
     destination: str
 
 
-class LoadTest(Request, frozen=True, kw_only=True, tag="load_test"):
-    """One scenario of load: on a session in the worker, or over HTTP where `url` names a server."""
-
-    scenario: Literal["single_stream", "server", "offline"]
-    inputs: str  # .npz of feeds, arrays of shape [feeds, batch, ...]
-    examples: int  # how many of them
-    target_qps: float
-    duration_s: float
-    destination: str  # .npz of the requests
-    folder: str  # of the load generator's logs
-    least_requests: int = 1
-    most_requests: int = 0  # 0: as many as the duration asks for
-    outstanding: int = 1024  # requests on their way at once
-    request_timeout_ms: float = 30_000.0
-    seed: int = 0
-    url: str = ""
-    name: str = ""  # of the model at the server
-    framework: str = ""
-    artifact: str = ""
-    threads: int = 1
-    device: str = "cpu"
-    callers: int = 1
-    text: bool = False
-    new_tokens: int = 8
-    prompts: list[str] = []  # of a text model over HTTP
-
-
 class Reach(Request, frozen=True, kw_only=True):
     """Base of what asks a client: the server, and the same model in a session of the client's own to compare with."""
 
@@ -203,9 +176,47 @@ class Traffic(Reach, frozen=True, kw_only=True, tag="traffic"):
     started: str
 
 
+class Fuzz(Request, frozen=True, kw_only=True, tag="fuzz"):
+    """Send a server requests that are made up, for a while."""
+
+    url: str
+    engine: Literal["openapi", "tensors"]
+    good: dict[str, Any]  # a request that it answers
+    description: dict[str, Any]  # OpenAPI
+    seconds: float
+    seed: int
+
+
+class LoadTest(Request, frozen=True, kw_only=True, tag="load_test"):
+    """One scenario of load: on a session in the worker, or over HTTP where `url` names a server."""
+
+    scenario: Literal["single_stream", "server", "offline"]
+    inputs: str  # .npz of feeds, arrays of shape [feeds, batch, ...]
+    examples: int  # how many of them
+    target_qps: float
+    duration_s: float
+    destination: str  # .npz of the requests
+    folder: str  # of the load generator's logs
+    least_requests: int = 1
+    most_requests: int = 0  # 0: as many as the duration asks for
+    outstanding: int = 1024  # requests on their way at once
+    request_timeout_ms: float = 30_000.0
+    seed: int = 0
+    url: str = ""
+    name: str = ""  # of the model at the server
+    framework: str = ""
+    artifact: str = ""
+    threads: int = 1
+    device: str = "cpu"
+    callers: int = 1
+    text: bool = False
+    new_tokens: int = 8
+    prompts: list[str] = []  # of a text model over HTTP
+
+
 AnyRequest = (
     Prepare | Optimize | Predict | Score | Open | Load | Block | Saturate
-    | Setup | Observe | OwnTests | Exchange | Converse | Traffic | LoadTest
+    | Setup | Observe | LoadTest | OwnTests | Exchange | Converse | Traffic | Fuzz
 )  # fmt: skip
 
 
@@ -301,13 +312,6 @@ class Observed(Answer, frozen=True, kw_only=True, tag="observed"):
     skip: str = ""
 
 
-class LoadTested(Answer, frozen=True, kw_only=True, tag="load_tested"):
-    """The requests of a scenario were written."""
-
-    requests: int
-    answered: int
-
-
 class Exchanged(Answer, frozen=True, kw_only=True, tag="exchanged"):
     """How many requests were answered as the session answers; `wrong` says what the first that was not is."""
 
@@ -333,6 +337,20 @@ class Trafficked(Answer, frozen=True, kw_only=True, tag="trafficked"):
     sent: list[Sent]
 
 
+class Fuzzed(Answer, frozen=True, kw_only=True, tag="fuzzed"):
+    """How many requests there were, and what went wrong, each kind once."""
+
+    cases: int
+    failures: list[str] = []
+
+
+class LoadTested(Answer, frozen=True, kw_only=True, tag="load_tested"):
+    """The requests of a scenario were written."""
+
+    requests: int
+    answered: int
+
+
 class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
     """It did not work; `kind` as in `NotMeasured`."""
 
@@ -349,9 +367,10 @@ AnyAnswer = (
     | Timed
     | Saturated
     | Ready
-    | Observed
-    | Failed
     | LoadTested
+    | Observed
     | Exchanged
     | Trafficked
+    | Fuzzed
+    | Failed
 )

@@ -81,6 +81,10 @@ class Worker:
                 from gatekeeper.checks.client import answer_client
 
                 return answer_client(request)
+            case protocol.Fuzz():
+                from gatekeeper.checks.security.fuzz import fuzz
+
+                return fuzz(request)
 
     def open(self, request: protocol.Open) -> protocol.Done:
         """Import the framework and hold the inputs, so that the model's own memory can be told from theirs."""

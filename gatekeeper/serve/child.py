@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SESSION = "gatekeeper.serve.worker"
 MOST_WORDS = 4096
+LEAVE_S = 5.0
 
 
 class _Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,12 +174,23 @@ def _still_there(family: list[psutil.Process]) -> list[psutil.Process]:
     """Those that did not end with the server; they are killed."""
     import psutil
 
-    _, left = psutil.wait_procs(family, timeout=5)
+    deadline, left = time.monotonic() + LEAVE_S, family
+    while (left := [process for process in left if _runs(process)]) and time.monotonic() < deadline:
+        time.sleep(0.01)
     for process in left:
         with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(left, timeout=5)
     return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it is there, and not only because nobody has taken notice of its end."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def main() -> None:
