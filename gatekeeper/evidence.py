@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gatekeeper.records import Artifact, RoundData
+from gatekeeper.records import Artifact, Check, RoundData
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from gatekeeper.stats.retention import PairedScores
 
 
@@ -40,12 +43,48 @@ class Effort:
 
 
 @dataclass(frozen=True)
+class Requests:
+    """Every request of one load scenario, in the order of the intended starts; arrays of shape [n].
+
+    `start_ns` counts from the first intended start, `latency_ns` from each intended start (0 where the request failed),
+    `lag_ns` is how late the generator sent it, `ok` whether it was answered well, `shed` whether it was refused with 503.
+    """
+
+    start_ns: NDArray[np.int64]
+    latency_ns: NDArray[np.int64]
+    lag_ns: NDArray[np.int64]
+    ok: NDArray[np.bool_]
+    shed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Soak:
+    """A long run: its requests, and readings of the server's memory."""
+
+    requests: Requests
+    memory_s: list[float]
+    memory_bytes: list[int]
+
+
+@dataclass(frozen=True)
+class LoadEvidence:
+    """The server scenario of a variant, and of the baseline at the same rate. `error` says why there is none."""
+
+    server: Requests | None = None
+    baseline: Requests | None = None
+    offline: Requests | None = None
+    soak: Soak | None = None
+    target_qps: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Measurements of one variant and its baseline.
 
     `baseline[i]`, `variant[i]` and `control[i]` were measured in the same round. `alpha` is one-sided, for this
     look. `effort` is what measuring took so far, so that an undecided gate can say what it would need. `untimed` says
-    why times of this leg mean nothing, where they do not.
+    why times of this leg mean nothing, where they do not. `checks` and `load` come from the testing stage.
     """
 
     artifact: Artifact
@@ -56,3 +95,5 @@ class Evidence:
     alpha: float = 0.01
     effort: Effort = Effort()
     untimed: str | None = None
+    checks: list[Check] = field(default_factory=list)
+    load: LoadEvidence = LoadEvidence()

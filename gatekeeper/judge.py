@@ -32,9 +32,9 @@ def any_of(verdicts: Iterable[Verdict]) -> Verdict:
     return next((v for v in _OR if v in found), Verdict.ERROR)
 
 
-def judge_gate(limit: Limit, evidence: Evidence) -> GateResult:
-    """One gate on one variant."""
-    return _disabled(limit) or _result(limit, limit.gate.judge(limit.config, evidence))  # type: ignore[arg-type]
+def judge_gate(limit: Limit, evidence: Evidence, known: Decision | None = None) -> GateResult:
+    """One gate on one variant; `known` is what is concluded where its evidence could not be had."""
+    return _disabled(limit) or _result(limit, known or limit.gate.judge(limit.config, evidence))  # type: ignore[arg-type]
 
 
 def unmeasured_gate(limit: Limit, reason: str) -> GateResult:
@@ -56,7 +56,7 @@ def _result(limit: Limit, decision: Decision) -> GateResult:
         observed=decision.observed,
         lower=decision.lower,
         upper=decision.upper,
-        limit=None if value is None else as_number(value),
+        limit=decision.limit if value is None else as_number(value),
         bound=limit.gate.BOUND,
         unit=limit.gate.UNIT,
         reason=decision.reason,
@@ -88,9 +88,15 @@ def select(variants: Iterable[VariantReport], one_machine: bool = False) -> str 
     where all were measured on one kind of machine the lowest median latency is the fastest (of text models, time per
     token). Latencies of differing machines do not compare; there it is the largest lower bound of the speedup.
     """
-    passing = [v for v in variants if v.verdict is Verdict.PASS]
-    measured = one_machine and all(v.performance for v in passing)
-    return min(passing, key=_by_latency if measured else _by_speedup).id if passing else None
+    passing = best_first((v for v in variants if v.verdict is Verdict.PASS), one_machine)
+    return passing[0].id if passing else None
+
+
+def best_first(variants: Iterable[VariantReport], one_machine: bool = True) -> list[VariantReport]:
+    """Variants in the order in which one of them would be selected."""
+    found = list(variants)
+    measured = one_machine and all(v.performance for v in found)
+    return sorted(found, key=_by_latency if measured else _by_speedup)
 
 
 def _by_latency(variant: VariantReport) -> tuple[float, int, str]:

@@ -111,7 +111,7 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> Planne
         return _planned(leg_id, target, name, "", [], error=error)
     module = framework(name)
     device = device_of(target, name)
-    extra = needs(name, model.format).extra
+    extra = ",".join([needs(name, model.format).extra, *(["testing"] if _tests(loaded) else [])])
     if impossible := module.supports(model.format, device):
         return _planned(leg_id, target, name, extra, [], skip=impossible)
     asked = loaded.pipeline.optimization.techniques.get(name)
@@ -131,6 +131,10 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> Planne
             )
         )
     return _planned(leg_id, target, name, extra, variants)
+
+
+def _tests(loaded: Loaded) -> bool:
+    return any(loaded.tests(kind) for kind in ("unit_tests", "integration_tests", "load_tests", "security_tests"))
 
 
 def device_of(target: Target, name: str) -> str:

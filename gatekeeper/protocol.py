@@ -5,7 +5,7 @@ Arrays never travel here; they are files whose path does.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -113,7 +113,111 @@ class Saturate(Request, frozen=True, kw_only=True, tag="saturate"):
     callers: int
 
 
-AnyRequest = Prepare | Optimize | Predict | Score | Open | Load | Block | Saturate
+class Setup(Request, frozen=True, kw_only=True, tag="setup"):
+    """Open a model for contract tests."""
+
+    framework: str
+    artifact: str
+    threads: int
+    device: str
+    inputs: str  # .npz of feeds, arrays [feeds, batch, ...]
+    tensors: list[dict[str, Any]]  # of the original: name, dtype, shape
+    text: Text | None = None
+
+
+class Observe(Request, frozen=True, kw_only=True, tag="observe"):
+    """Do what one contract test asks of the model; the arrays it answers go to `destination` (.npz)."""
+
+    check: str
+    destination: str
+
+
+class OwnTests(Request, frozen=True, kw_only=True, tag="own_tests"):
+    """Run the user's pytest files; a line of JSON for each test goes to `destination`."""
+
+    files: list[str]
+    folder: str  # of the pipeline file; imports start there
+    done: list[str]  # tests that ran already, by their pytest ids
+    options: dict[str, str]  # of the plugin, without their dashes
+    destination: str
+
+
+class Reach(Request, frozen=True, kw_only=True):
+    """Base of what asks a client: the server, and the same model in a session of the client's own to compare with."""
+
+    url: str
+    name: str
+    framework: str
+    artifact: str
+    threads: int
+    device: str
+    inputs: str
+    text: Text | None = None
+
+
+class Exchange(Reach, frozen=True, kw_only=True, tag="exchange"):
+    """Send examples over HTTP with a public client, as binary tensors and as JSON, and compare the answers exactly."""
+
+    dataset: str | None  # a prepared folder; else only `inputs`
+    batch: int
+    most: int  # feeds of `inputs` at most
+    json_s: float  # JSON of large tensors is slow: no more of it after so many seconds
+
+
+class Converse(Reach, frozen=True, kw_only=True, tag="converse"):
+    """Have texts written over HTTP, whole and as a stream, and compare them with what the session writes."""
+
+
+class Traffic(Reach, frozen=True, kw_only=True, tag="traffic"):
+    """Send requests from several callers at once for a while; the file `started` appears when the first is about to go."""
+
+    callers: int
+    seconds: float
+    started: str
+
+
+class Fuzz(Request, frozen=True, kw_only=True, tag="fuzz"):
+    """Send a server requests that are made up, for a while."""
+
+    url: str
+    engine: Literal["openapi", "tensors"]
+    good: dict[str, Any]  # a request that it answers
+    description: dict[str, Any]  # OpenAPI
+    seconds: float
+    seed: int
+
+
+class LoadTest(Request, frozen=True, kw_only=True, tag="load_test"):
+    """One scenario of load: on a session in the worker, or over HTTP where `url` names a server."""
+
+    scenario: Literal["single_stream", "server", "offline"]
+    inputs: str  # .npz of feeds, arrays of shape [feeds, batch, ...]
+    examples: int  # how many of them
+    target_qps: float
+    duration_s: float
+    destination: str  # .npz of the requests
+    folder: str  # of the load generator's logs
+    least_requests: int = 1
+    most_requests: int = 0  # 0: as many as the duration asks for
+    outstanding: int = 1024  # requests on their way at once
+    request_timeout_ms: float = 30_000.0
+    seed: int = 0
+    url: str = ""
+    name: str = ""  # of the model at the server
+    framework: str = ""
+    artifact: str = ""
+    threads: int = 1
+    device: str = "cpu"
+    callers: int = 1
+    text: bool = False
+    new_tokens: int = 8
+    prompts: list[str] = []  # of a text model over HTTP
+
+
+AnyRequest = (
+    Prepare | Optimize | Predict | Score | Open | Load | Block | Saturate
+    | Setup | Observe | LoadTest | OwnTests | Exchange | Converse | Traffic | Fuzz
+)  # fmt: skip
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", forbid_unknown_fields=True):
@@ -185,6 +289,68 @@ class Saturated(Answer, frozen=True, kw_only=True, tag="saturated"):
     clock_ns: int
 
 
+class Ready(Answer, frozen=True, kw_only=True, tag="ready"):
+    """The model was opened and has answered once."""
+
+    load_ns: int
+    run_ns: int
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One call of a model: the names and element types of what it answered, in order, or why it did not."""
+
+    label: str
+    error: str = ""
+    outputs: list[tuple[str, str]] = []
+
+
+class Observed(Answer, frozen=True, kw_only=True, tag="observed"):
+    """What a model did in one contract test; `skip` says why the test does not apply to it."""
+
+    trials: list[Trial] = []
+    numbers: dict[str, float] = {}
+    skip: str = ""
+
+
+class Exchanged(Answer, frozen=True, kw_only=True, tag="exchanged"):
+    """How many requests were answered as the session answers; `wrong` says what the first that was not is."""
+
+    binary: int = 0
+    json: int = 0
+    unsaid: int = 0  # answers with NaN or infinity, which JSON cannot say
+    asked: int = 0  # requests there are
+    wrong: str = ""
+
+
+class Sent(msgspec.Struct, frozen=True, array_like=True):
+    """One request of the traffic. Times are of the monotonic clock, which all processes of a machine share."""
+
+    began_ns: int
+    ended_ns: int
+    outcome: Literal["right", "wrong", "refused", "failed", "lost", "unreached"]
+    said: str = ""
+
+
+class Trafficked(Answer, frozen=True, kw_only=True, tag="trafficked"):
+    """What became of each request."""
+
+    sent: list[Sent]
+
+
+class Fuzzed(Answer, frozen=True, kw_only=True, tag="fuzzed"):
+    """How many requests there were, and what went wrong, each kind once."""
+
+    cases: int
+    failures: list[str] = []
+
+
+class LoadTested(Answer, frozen=True, kw_only=True, tag="load_tested"):
+    """The requests of a scenario were written."""
+
+    requests: int
+    answered: int
+
+
 class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
     """It did not work; `kind` as in `NotMeasured`."""
 
@@ -192,4 +358,19 @@ class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
     message: str
 
 
-AnyAnswer = Done | Prepared | Predicted | Scored | Loaded | Timed | Saturated | Failed
+AnyAnswer = (
+    Done
+    | Prepared
+    | Predicted
+    | Scored
+    | Loaded
+    | Timed
+    | Saturated
+    | Ready
+    | LoadTested
+    | Observed
+    | Exchanged
+    | Trafficked
+    | Fuzzed
+    | Failed
+)

@@ -12,13 +12,16 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gatekeeper import protocol
 from gatekeeper.errors import GatekeeperError, NotMeasured
 from gatekeeper.measure.timing import Timer, overhead_ns
+
+if TYPE_CHECKING:
+    from gatekeeper.checks.unit.lab import Lab
 
 MAX_MESSAGE = 2000
 
@@ -30,6 +33,7 @@ class Worker:
         self.opened: protocol.Open | None = None
         self.feeds: list[dict[str, Any]] = []
         self._timer: Timer | None = None
+        self._lab: Lab | None = None
 
     def answer(self, request: protocol.AnyRequest) -> protocol.AnyAnswer:
         """The answer to one request; raises what went wrong."""
@@ -52,10 +56,35 @@ class Worker:
                 from gatekeeper.evaluate.predict import predict
 
                 return predict(request)
+            case protocol.LoadTest():
+                from gatekeeper.load.generate import load_test
+
+                return load_test(request)
             case protocol.Score():
                 from gatekeeper.evaluate.score import score
 
                 return score(request)
+            case protocol.Setup():
+                from gatekeeper.checks.unit.lab import Lab
+
+                self._lab = Lab(request)
+                return self._lab.ready
+            case protocol.Observe():
+                if self._lab is None:
+                    raise NotMeasured("garbage", "observe before setup")
+                return self._lab.observe(request)
+            case protocol.OwnTests():
+                from gatekeeper.checks.unit.own import run_own
+
+                return run_own(request)
+            case protocol.Exchange() | protocol.Converse() | protocol.Traffic():
+                from gatekeeper.checks.client import answer_client
+
+                return answer_client(request)
+            case protocol.Fuzz():
+                from gatekeeper.checks.security.fuzz import fuzz
+
+                return fuzz(request)
 
     def open(self, request: protocol.Open) -> protocol.Done:
         """Import the framework and hold the inputs, so that the model's own memory can be told from theirs."""
@@ -147,7 +176,9 @@ def _hint(module: str | None) -> str:
     from gatekeeper.version import install_hint
 
     text = dict.fromkeys(("safetensors", "tokenizers", "torch", "transformers"), "huggingface")
-    extra = ({"sklearn": "metrics", "PIL": "images"} | text).get((module or "").partition(".")[0])
+    served = dict.fromkeys(("httptools", "prometheus_client", "starlette", "uvicorn", "uvloop"), "serve")
+    tested = dict.fromkeys(("aiohttp", "mlperf_loadgen", "pytest", "schemathesis", "tritonclient"), "testing")
+    extra = ({"sklearn": "metrics", "PIL": "images"} | text | served | tested).get((module or "").partition(".")[0])
     return f" {install_hint(extra)}" if extra else ""
 
 

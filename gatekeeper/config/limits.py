@@ -7,13 +7,16 @@ from typing import Any
 
 import msgspec
 
-from gatekeeper.config.load import ROOT, Loaded
+from gatekeeper.config.load import Loaded
 from gatekeeper.config.source import Path_
 from gatekeeper.config.types import Target
 from gatekeeper.config.units import parse_size
-from gatekeeper.gates._base import REGISTRY, Gate, GateConfig, gate
+from gatekeeper.gates._base import REGISTRY, Gate, GateConfig, gate, tested_by
 
 DISABLED = "disabled"
+
+SAME_LIMIT = {"accuracy": ("model_validation", "accuracy_threshold"), "p99_latency": ("testing", "load", "p99_ms")}
+"""Gates whose limit also has another name in the file, where the source workflow has it."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def _stated(loaded: Loaded, target: Target) -> list[Limit]:
     for name in REGISTRY.names:
         module = gate(name)
         values, path = merged(loaded, target, name)
-        if values is None and module.DEFAULT is None:
+        if values is None and (module.DEFAULT is None or not loaded.tests(tested_by(name))):
             continue
         config = None if values == DISABLED else msgspec.convert(values or {}, module.Config)
         found.append(Limit(name=name, gate=module, config=config, where=loaded.where(*path)))
@@ -137,22 +140,23 @@ def merged(loaded: Loaded, target: Target, name: str) -> tuple[Any, Path_]:
         else:
             values = {**(values if isinstance(values, dict) else {}), **layer}
             if key in layer:
-                where = path if path[-1] == "accuracy_threshold" else (*path, key)
+                where = path if path in SAME_LIMIT.values() else (*path, key)
     return values, where
 
 
 def _layers(loaded: Loaded, target: Target, name: str) -> list[tuple[Path_, Any]]:
     """(path, what is said there), from the weakest to the strongest."""
     found: list[tuple[Path_, Any]] = []
-    threshold = loaded.pipeline.model_validation.accuracy_threshold
-    if name == "accuracy" and threshold is not None:
-        found.append((("model_validation", "accuracy_threshold"), {gate(name).limit_key: threshold}))
-    common = (loaded.source.data[ROOT].get("gates") or {}).get(name)
+    if name in SAME_LIMIT:
+        value = loaded.stated(*SAME_LIMIT[name])
+        if value is not None:
+            found.append((SAME_LIMIT[name], {gate(name).limit_key: value}))
+    common = loaded.stated("gates", name)
     if common is not None:
         found.append((("gates", name), common))
     index = loaded.position.get(target.name)
     if index is not None:
-        own = (loaded.source.data[ROOT]["targets"][index].get("gates") or {}).get(name)
+        own = loaded.stated("targets", index, "gates", name)
         if own is not None:
             found.append((("targets", index, "gates", name), own))
     return found

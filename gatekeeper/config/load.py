@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import msgspec
 
 from gatekeeper.config.source import Path_, Source, read_source
-from gatekeeper.config.types import Document, Pipeline, Target
+from gatekeeper.config.types import Document, Pipeline, Target, Testing
 from gatekeeper.errors import ConfigError, Problem, UsageError, nearest
 
 ROOT = "edge_ai_pipeline"
@@ -66,6 +66,29 @@ class Loaded:
         """What this file and its policy say under `gates`."""
         stated = [self.pipeline, *([self.policy.limits.pipeline] if self.policy and self.policy.limits else [])]
         return [getattr(pipeline.gates, key) for pipeline in stated]
+
+    def tests(self, kind: str) -> bool:
+        """Whether the testing stage runs this kind of tests; also of what needs no testing (an empty kind)."""
+        if not kind:
+            return True
+        if kind == "soak":
+            return self.tests("load_tests") and (
+                self.level("load_tests") == "production_scale" or self.pipeline.testing.soak is not None
+            )
+        return "testing" in self.pipeline.stages and self.level(kind) != "off"
+
+    def level(self, kind: str) -> str:
+        """How deep a kind of tests goes; a policy that goes deeper holds."""
+        stated = [self.pipeline, *([self.policy.limits.pipeline] if self.policy and self.policy.limits else [])]
+        order = get_args(get_type_hints(Testing)[kind])
+        return str(max((getattr(pipeline.testing, kind) for pipeline in stated), key=order.index))
+
+    def stated(self, *path: str | int) -> Any:
+        """What the file itself says at a path under `edge_ai_pipeline`; None where it says nothing."""
+        found: Any = self.source.data[ROOT]
+        for key in path:
+            found = found[key] if isinstance(key, int) else (found or {}).get(key)
+        return found
 
     def where(self, *path: str | int) -> str:
         """`file:line` of a key under `edge_ai_pipeline`."""

@@ -6,13 +6,15 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from gatekeeper.config.limits import DISABLED
+from gatekeeper.config.limits import DISABLED, SAME_LIMIT
 from gatekeeper.config.load import ROOT, Loaded
 from gatekeeper.config.source import Path_
 from gatekeeper.config.types import Stage, Target
 from gatekeeper.errors import Problem, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import TEXT_FORMATS, framework, is_config, variant_name
+from gatekeeper.gates._base import REGISTRY as GATES
+from gatekeeper.gates._base import gate, tested_by
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.models.files import model_format, there, unknown_format
 
@@ -34,6 +36,7 @@ def meaning_problems(loaded: Loaded) -> list[Problem]:
     check.fits_task()
     check.dataset()
     check.limits()
+    check.testing()
     check.techniques()
     check.targets()
     return check.problems
@@ -127,20 +130,43 @@ class _Check:
                 self.add(("dataset", "metric"), f"'{metric}' does not fit the task {task}. Use {', '.join(metrics)}.")
 
     def limits(self) -> None:
-        threshold = self.pipeline.model_validation.accuracy_threshold
-        accuracy = (self.loaded.source.data[ROOT].get("gates") or {}).get("accuracy")
-        if threshold is None or accuracy is None:
+        gates = self.loaded.source.data[ROOT].get("gates") or {}
+        for name, path in SAME_LIMIT.items():
+            value, said = self.loaded.stated(*path), gates.get(name)
+            if value is None or said is None:
+                continue
+            key = gate(name).limit_key
+            if said == DISABLED:
+                self.add(("gates", name), f"disabled here, but {'.'.join(path)} asks for {value}. Remove one.")
+            elif said.get(key) not in (None, value):
+                both = f"{said[key]} here, but {'.'.join(path)} says {value}"
+                self.add(("gates", name, key), f"{both}: they are the same limit. Keep one.")
+
+    def testing(self) -> None:
+        """What is asked of a test that does not run would never be measured."""
+        testing, listed = self.pipeline.testing, "testing" in self.pipeline.stages
+        levels = ("unit_tests", "integration_tests", "load_tests", "security_tests")
+        asked = [name for name in levels if getattr(testing, name) != "off"]
+        if asked and not listed:
+            self.add(("testing", asked[0]), "the stage 'testing' is not among `stages`, so this does nothing. Add it there.")
             return
-        if accuracy == DISABLED:
-            self.add(
-                ("gates", "accuracy"), f"disabled here, but model_validation.accuracy_threshold asks for {threshold}. Remove one."
-            )
-        elif "retention" in accuracy and accuracy["retention"] != threshold:
-            self.add(
-                ("gates", "accuracy", "retention"),
-                f"{accuracy['retention']} here, but model_validation.accuracy_threshold says {threshold}: "
-                "they are the same limit. Keep one.",
-            )
+        if listed and not asked:
+            remedy = f"Set a level, e.g. `testing: {{load_tests: smoke}}`, among {', '.join(levels)}; or take the stage out."
+            self.add(("stages", self.pipeline.stages.index("testing")), f"the stage 'testing' has nothing to do. {remedy}")
+        for key, needed in (("tests", "unit_tests"), ("load", "load_tests"), ("soak", "load_tests")):
+            if self.loaded.stated("testing", key) and getattr(testing, needed) == "off":
+                self.add(("testing", key), f"testing.{needed} is off, so this does nothing. Set a level, or remove it.", key=True)
+        for i, name in enumerate(testing.tests):
+            if not there(self.loaded.folder / name):
+                self.add(("testing", "tests", i), f"no such file: {self.loaded.folder / name}. Correct the path.")
+        places: list[Path_] = [("gates",), *(("targets", i, "gates") for i in range(len(self.pipeline.targets)))]
+        for place in places:
+            for name, said in (self.loaded.stated(*place) or {}).items():
+                kind = tested_by(name) if name in GATES.names else ""
+                if said != DISABLED and not self.loaded.tests(kind):
+                    why = f"testing.{kind} is off" if listed else "the stage 'testing' is not listed"
+                    message = f"{name} is measured by testing.{kind}, but {why}. Set it, or remove this."
+                    self.add((*place, name), message, key=True)
 
     def techniques(self) -> None:
         used = {name for target in self.loaded.targets for name in self.loaded.frameworks(target)}

@@ -234,6 +234,38 @@ class Optimization(Section, frozen=True, kw_only=True):
     validation: Annotated[OptimizationValidation, Meta(description="Checks across variants.")] = OptimizationValidation()
 
 
+class Load(Section, frozen=True, kw_only=True):
+    """The load that `load_tests` puts on a variant. What is left out is found by measuring."""
+
+    target_qps: Annotated[
+        Annotated[float, Meta(gt=0, le=1e6)] | None,
+        Meta(
+            description="Requests per second that must be served; default: half of what the baseline can serve, by a probe.",
+        ),
+    ] = None
+    p99_ms: Annotated[
+        Annotated[float, Meta(gt=0, le=3.6e6)] | None,
+        Meta(description="The same limit as `gates.p99_latency.max_ms`; give one of them."),
+    ] = None
+    duration: Annotated[
+        Duration | None, Meta(description="Length of the server scenario; default: 5s for smoke, 60s for production_scale.")
+    ] = None
+    scenarios: Annotated[
+        tuple[Literal["single_stream", "server", "offline"], ...],
+        Meta(min_length=1, description="MLPerf scenarios to run; the gates are judged on `server`."),
+    ] = ("single_stream", "server", "offline")
+    over: Annotated[
+        Literal["http", "in_process"],
+        Meta(description="Where requests go: to `gatekeeper serve` over HTTP, or to a session in the load generator's process."),
+    ] = "http"
+
+
+class Soak(Section, frozen=True, kw_only=True):
+    """A long run at the same load, for leaks and slow decay."""
+
+    duration: Annotated[Duration, Meta(description="How long; production_scale soaks even if this section is left out.")] = "60s"
+
+
 class Testing(Section, frozen=True, kw_only=True):
     """How deep each kind of test goes."""
 
@@ -253,6 +285,15 @@ class Testing(Section, frozen=True, kw_only=True):
         Literal["off", "basic", "comprehensive"],
         Meta(description="Hostile input to the server, from none to all: off, basic, comprehensive."),
     ] = "off"
+    tests: Annotated[
+        list[Text],
+        Meta(
+            description="pytest files of your own, relative to this file: part of `unit_tests`. They get the fixtures `session` "
+            "(the variant), `baseline` and `example_inputs`."
+        ),
+    ] = []
+    load: Annotated[Load, Meta(description="The load of `load_tests`.")] = Load()
+    soak: Annotated[Soak | None, Meta(description="The endurance run of `load_tests`.")] = None
 
 
 class Deployment(Section, frozen=True, kw_only=True):

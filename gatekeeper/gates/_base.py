@@ -2,11 +2,16 @@
 
 DESCRIPTION  one line for the schema and the reference
 UNIT         unit of the observed value and the limit
-BASIS        what it is judged on: "rounds" (again at every look), "scores" or "artifact"
+BASIS        what it is judged on: "rounds" (again at every look), "scores", "artifact", or, in the testing stage,
+             "checks" or "load"
 DEFAULT      the Config used when the file does not mention the gate, or None: only when mentioned
 Config       its limits: a GateConfig with described fields
 limit_key    the field of Config that holds the limit
 judge(config, evidence) -> Decision
+
+A gate of the testing stage also has
+
+TESTED_BY    the key of `testing` that measures it; it applies where that is not `off`
 
 A gate that bounds ratios over rounds may also tell `gatekeeper calibrate` which, so that it says what a runner can decide:
 
@@ -45,7 +50,7 @@ class Gate(Protocol):
     DESCRIPTION: str
     UNIT: str
     BOUND: Literal["at_least", "at_most"]
-    BASIS: Literal["rounds", "scores", "artifact"]
+    BASIS: Literal["rounds", "scores", "artifact", "checks", "load"]
     DEFAULT: GateConfig | None
     Config: type[GateConfig]
     limit_key: str
@@ -72,6 +77,12 @@ class RatioGate(Gate, Protocol):
 def gate(name: str) -> Gate:
     """The gate module of that name."""
     return cast(Gate, REGISTRY.get(name))
+
+
+def tested_by(name: str) -> str:
+    """The key of `testing` that measures a gate; empty for those of the optimization stage."""
+    found: str = getattr(gate(name), "TESTED_BY", "")
+    return found
 
 
 def unmeasured(reason: str) -> Decision:

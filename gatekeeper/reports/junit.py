@@ -7,7 +7,17 @@ from functools import lru_cache
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from gatekeeper.records import Environment, GateResult, LegReport, Report, StageReport, TargetReport, VariantReport, Verdict
+from gatekeeper.records import (
+    Check,
+    Environment,
+    GateResult,
+    LegReport,
+    Report,
+    StageReport,
+    TargetReport,
+    VariantReport,
+    Verdict,
+)
 from gatekeeper.reports._base import interval, plain, waived, waiver
 
 FILE_NAME = "junit.xml"
@@ -32,6 +42,7 @@ def _suite(report: Report, target: TargetReport, variant: VariantReport) -> Test
     own = next((leg for leg in target.legs if variant.id.startswith(leg.id + "/")), None)
     environment = own.environment if own else target.environment
     cases = [_case(variant.id, gate) for gate in variant.gates]
+    cases += [_check(variant, check) for check in (variant.tested.checks if variant.tested else [])]
     if not cases:
         case = TestCase("variant", classname=_xml(variant.id))
         _outcome(case, variant.verdict, variant.reason or variant.verdict, blocking=True)
@@ -47,6 +58,14 @@ def _case(variant: str, gate: GateResult) -> TestCase:
         case.add_skipped_info(_xml(plain(f"{waiver(gate)}; {gate.reason}", 1000)))
     else:
         _outcome(case, gate.verdict, gate.reason, gate.blocking)
+    return case
+
+
+def _check(variant: VariantReport, check: Check) -> TestCase:
+    """A test of the testing stage; it blocks where the gate of its kind does."""
+    gate = next((g for g in variant.gates if g.gate == check.kind), None)
+    case = TestCase(_xml(check.name), classname=_xml(f"{variant.id}/{check.kind}"), elapsed_sec=check.seconds)
+    _outcome(case, check.verdict, check.reason, blocking=gate is None or gate.blocking)
     return case
 
 

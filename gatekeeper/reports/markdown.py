@@ -15,6 +15,7 @@ from gatekeeper.reports._markdown_chart import Point, chart, letters, points
 from gatekeeper.reports._markdown_details import agreement, measurements, stages
 from gatekeeper.reports._markdown_failures import against_base, failures, warnings
 from gatekeeper.reports._markdown_table import legend, overview
+from gatekeeper.reports._markdown_testing import testing
 from gatekeeper.reports._markdown_text import code, fence, size, some, text
 
 FILE_NAME = "report.md"
@@ -82,7 +83,7 @@ def _upper(report: Report, drawn: Sequence[Point]) -> list[str]:
 
 
 def _folded(report: Report) -> list[str]:
-    return [*(part for t in report.targets for part in (measurements(report, t), agreement(t))), stages(report)]
+    return [*(part for t in report.targets for part in (measurements(report, t), testing(t), agreement(t))), stages(report)]
 
 
 def _failures_only(report: Report, room: int, whole: str) -> str:

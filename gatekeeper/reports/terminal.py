@@ -19,6 +19,7 @@ from gatekeeper.reports._base import (
     waiver,
     worth_a_look,
 )
+from gatekeeper.reports._testing import leg_of, lines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -87,6 +88,9 @@ def renderables(report: Report) -> list[RenderableType]:
         for note in target.notes:
             parts.append(Text(f"  {plain(target.name)}: {plain(note)}", style="yellow" if note in found else "dim"))
         for variant in target.variants:
+            parts += [
+                Text(f"  {plain(variant.id)}: {line}", style="dim") for line in lines(variant, leg_of(variant, target.legs))
+            ]
             if variant.verdict is Verdict.SKIP or (variant.verdict is Verdict.ERROR and variant.artifact is None):
                 parts.append(Text(f"  {plain(variant.id)}: {plain(variant.reason)}", style=_COLORS[variant.verdict]))
                 continue

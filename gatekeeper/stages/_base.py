@@ -12,7 +12,7 @@ from gatekeeper.config.load import Loaded
 from gatekeeper.config.types import Target
 from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.models.info import Assessment
-from gatekeeper.optimize import Source, source_of
+from gatekeeper.optimize import Made, Source, source_of
 from gatekeeper.place import Place, place
 from gatekeeper.plan import Plan, PlannedLeg
 from gatekeeper.progress import Progress
@@ -45,6 +45,7 @@ class Context:
     samples: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     predictions: dict[str, Path] = field(default_factory=dict)  # of baselines and variants, by name
     answers: Answers | None = None
+    made: dict[str, Made] = field(default_factory=dict)  # artifacts of the variants that were measured, by id
 
     def target(self, name: str) -> Target:
         """The target of that name."""

@@ -17,6 +17,7 @@ from gatekeeper.evaluate.evaluation import quality
 from gatekeeper.evaluate.text.conversion import check_conversion
 from gatekeeper.evidence import Comparison, Effort, Evidence
 from gatekeeper.frameworks._base import needs, runtime, untimed
+from gatekeeper.gates._base import tested_by
 from gatekeeper.hardware.machine import differences, environment
 from gatekeeper.judge import judge_gate, unmeasured_gate, variant_reason, variant_verdict
 from gatekeeper.measure import memory
@@ -77,7 +78,7 @@ class _Leg:
         self.context, self.leg = context, leg
         self.place = context.place(leg)
         self.untimed = "" if leg.skip or leg.error else untimed(leg.framework, self.place.device) or ""
-        self.limits = limits(context.loaded, context.target(leg.target))
+        self.limits = [x for x in limits(context.loaded, context.target(leg.target)) if not tested_by(x.name)]
         self.measure = context.loaded.pipeline.measure
         self.budget_s = parse_duration(self.measure.budget)
         self.looks = schedule(self.measure.max_rounds)
@@ -258,6 +259,7 @@ class _Leg:
             gates = [unmeasured_gate(limit, error or "not made") for limit in self.limits]
             return msgspec.structs.replace(blank, verdict=Verdict.ERROR, reason=error or "not made", gates=gates)
         gates = self.judge(candidate, raced)
+        self.context.made[planned.id] = candidate.made
         verdict = variant_verdict(gates)
         if self.untimed and verdict is Verdict.PASS:  # also where no gate asks for speed
             verdict = Verdict.SKIP

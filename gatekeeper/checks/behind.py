@@ -1,0 +1,104 @@
+"""What the tests behind a server share: the server of a model, and checks of what functions find."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.records import Check, Verdict
+from gatekeeper.subject import Subject
+
+if TYPE_CHECKING:
+    from gatekeeper.serve.config import Served
+
+NAME = "model"
+READY_S = 120.0
+REQUEST_S = 30.0
+DRAIN_S = 20.0
+
+
+class Broken(Exception):
+    """What was tested does not hold; says how."""
+
+
+class Skipped(Exception):
+    """The test does not apply; says why."""
+
+
+def served(subject: Subject, **changes: Any) -> Served:
+    """The model behind a server, on a port that is free."""
+    from gatekeeper.serve.config import Served
+
+    settings: dict[str, Any] = {
+        "name": NAME,
+        "framework": subject.framework,
+        "artifact": str(subject.artifact.resolve()),
+        "threads": subject.threads,
+        "device": subject.device,
+        "model": subject.model,
+        "task": subject.task,
+        "text": subject.text,
+        "request_timeout_s": min(REQUEST_S, subject.space.timeout_s),
+        "drain_s": DRAIN_S,
+    }
+    return Served(**(settings | changes))
+
+
+def ready_s(subject: Subject) -> float:
+    """How long a server may take until it is ready."""
+    return min(READY_S, subject.space.timeout_s)
+
+
+def check(kind: Literal["integration_tests", "security_tests"], name: str, test: Callable[[], str]) -> Check:
+    """Run one test: it returns why it passes, and raises where it does not. What could not be tested is no failure."""
+    started, verdict = time.monotonic(), Verdict.PASS
+    try:
+        reason = test()
+    except Broken as broken:
+        verdict, reason = Verdict.FAIL, str(broken)
+    except Skipped as skipped:
+        verdict, reason = Verdict.SKIP, str(skipped)
+    except NotMeasured as failure:
+        verdict = Verdict.ERROR if failure.kind in ("disk", "unsupported") else Verdict.FAIL
+        reason = str(failure)
+    except (OSError, http.client.HTTPException) as error:
+        verdict, reason = Verdict.FAIL, f"the server could not be asked: {type(error).__name__}: {error}"
+    return Check(kind=kind, name=name, verdict=verdict, reason=reason, seconds=time.monotonic() - started)
+
+
+def not_run(kind: Literal["integration_tests", "security_tests"], names: list[str], reason: str) -> list[Check]:
+    """Checks that could not be run, because one before them failed."""
+    return [Check(kind=kind, name=name, verdict=Verdict.ERROR, reason=f"not tested: {reason}") for name in names]
+
+
+def call(
+    address: str,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    timeout_s: float = REQUEST_S,
+) -> tuple[int, bytes]:
+    """One plain request: status and body."""
+    connection = http.client.HTTPConnection(address, timeout=timeout_s)
+    try:
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def call_json(address: str, path: str) -> Any:
+    """What a GET of JSON answers; `Broken` where it is none."""
+    status, data = call(address, "GET", path)
+    if status != 200:
+        raise Broken(f"GET {path} is answered with {status}")
+    try:
+        return json.loads(data)
+    except ValueError:
+        raise Broken(f"GET {path} is not answered with JSON") from None

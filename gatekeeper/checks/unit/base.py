@@ -1,0 +1,92 @@
+"""What the contract tests share. A file of the folder `cases` holds the tests of one concern, as `CASES`.
+
+A test is two functions. `observe(lab, log)` runs in a worker, once for the variant and once for the original. `judge(variant,
+original)` compares what they did: it returns why the variant passes, and raises `Broken` where it does not. Where the
+original does no better, that is not the variant's failure; crashes, hangs and running out of memory always are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from gatekeeper.registry import Registry
+
+if TYPE_CHECKING:
+    from gatekeeper.checks.unit.lab import Lab, Log
+
+REGISTRY = Registry("checks.unit.cases")
+
+Setting = Literal["", "again", "threads"]
+"""In which process a test observes: the one it shares with others, a fresh one, a fresh one with other threads."""
+
+
+class Broken(Exception):
+    """The variant does not keep the contract; says how."""
+
+
+class Skipped(Exception):
+    """The test does not apply to the model; says why."""
+
+
+class NoStandard(Exception):
+    """The original did not do what the variant is to be compared with; says what."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One call of a model: its outputs by name and their element types, or what it raised instead."""
+
+    error: str
+    outputs: Mapping[str, Any]
+    dtypes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one model did in one test. Labels of other settings than the first start with `again/` or `threads/`."""
+
+    who: str
+    trials: Mapping[str, Answered]
+    numbers: Mapping[str, float]
+
+    def answer(self, label: str, failure: type[Exception] = Broken) -> Answered:
+        """What it answered in a trial in which it must; `failure` is raised where it did not."""
+        found = self.trials.get(label)
+        if found is None:
+            raise failure(f"{self.who} was not asked {label}")
+        if found.error:
+            raise failure(f"{self.who} does not answer {label}: {found.error}")
+        return found
+
+
+@dataclass(frozen=True)
+class Case:
+    """One contract test."""
+
+    name: str
+    level: Literal["basic", "comprehensive"]
+    models: Literal["tensors", "text", "all"]
+    observe: Callable[[Lab, Log], None]
+    judge: Callable[[Seen, Seen], str]
+    settings: tuple[Setting, ...] = ("",)
+
+
+@cache
+def all_cases() -> dict[str, Case]:
+    """Every test by name, in the order in which they run: file by file."""
+    return {found.name: found for name in REGISTRY.names for found in REGISTRY.get(name).CASES}
+
+
+def case(name: str) -> Case:
+    """The test of that name."""
+    return all_cases()[name]
+
+
+def cases(level: str, text: bool) -> list[Case]:
+    """The tests of a level for a kind of model."""
+    levels = ("basic",) if level == "basic" else ("basic", "comprehensive")
+    models = ("all", "text" if text else "tensors")
+    return [found for found in all_cases().values() if found.level in levels and found.models in models]

@@ -1,0 +1,111 @@
+"""The worker's side of the user's own pytest files: pytest runs here, and every outcome is written down as it comes.
+
+A test that takes the process with it leaves the line that it began, so it is known which one that was.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Literal
+
+import msgspec
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.protocol import Done, OwnTests
+
+if TYPE_CHECKING:
+    import pytest
+
+MAX_REASON = 500
+_NO_TESTS, _TESTS_FAILED, _OK = 5, 1, 0  # pytest's exit codes
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A test began, or how it ended. `error` is trouble outside the test itself: a fixture, a file that cannot be read."""
+
+    test: str
+    outcome: Literal["began", "passed", "failed", "skipped", "error", "left"]
+    reason: str = ""
+    seconds: float = 0.0
+
+
+def run_own(request: OwnTests) -> Done:
+    """Run what is not done yet; raises only where pytest itself cannot."""
+    import pytest
+
+    folder, destination = Path(request.folder), Path(request.destination)
+    empty = destination.with_suffix(".ini")
+    empty.write_text("[pytest]\n")
+    # What a pipeline file names must run the same everywhere: no configuration and no plugin that happens to be there.
+    arguments = ["-c", str(empty), "--rootdir", str(folder), "--confcutdir", str(folder), "--import-mode", "importlib"]
+    arguments += ["-p", "no:cacheprovider", "-p", "no:gatekeeper", "-p", "gatekeeper.checks.plugin", "-q", "--tb", "short"]
+    arguments += ["--continue-on-collection-errors"]
+    arguments += [f"--gatekeeper-{name}={value}" for name, value in request.options.items()]
+    arguments += [f"--deselect={test}" for test in request.done]
+    sys.path.insert(0, str(folder))
+    with destination.open("ab", buffering=0) as lines:
+        code = int(pytest.main([*arguments, *request.files], plugins=[_Recorder(lines)]))
+    if code not in (_OK, _TESTS_FAILED, _NO_TESTS) and not destination.stat().st_size:
+        raise NotMeasured("data", f"pytest ended with code {code} before it found a test.")
+    return Done()
+
+
+class _Recorder:
+    """Hooks of pytest that write down what happens."""
+
+    def __init__(self, lines: IO[bytes]):
+        self.lines = lines
+
+    def write(self, line: Line) -> None:
+        self.lines.write(msgspec.json.encode(line) + b"\n")
+
+    def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:
+        self.write(Line(test=nodeid, outcome="began"))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        outcome: Literal["passed", "failed", "skipped", "error"]
+        if report.failed:
+            outcome = "failed" if report.when == "call" else "error"
+        elif report.skipped:
+            outcome = "skipped"
+        elif report.when == "call":
+            outcome = "passed"
+        else:
+            return
+        self.write(Line(test=report.nodeid, outcome=outcome, reason=_reason(report), seconds=report.duration))
+
+    def pytest_runtest_logfinish(self, nodeid: str, location: object) -> None:
+        self.write(Line(test=nodeid, outcome="left"))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.write(Line(test=report.nodeid, outcome="error", reason=_reason(report)))
+        elif report.skipped:
+            self.write(Line(test=report.nodeid, outcome="skipped", reason=_reason(report)))
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """One line: where, and what was said."""
+    said: object = report.longrepr
+    if said is None:
+        return ""
+    if isinstance(said, tuple):  # of a skip: file, line, reason
+        text = str(said[2]).removeprefix("Skipped: ")
+    elif crash := getattr(said, "reprcrash", None):
+        text = f"{Path(crash.path).name}:{crash.lineno}: {crash.message}"
+    else:
+        text = _last_words(str(said))
+    text = " ".join(text.split())[:MAX_REASON]
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _last_words(text: str) -> str:
+    """Of a file that cannot be read: the last place that is named, and the exception."""
+    import re
+
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line.removeprefix("E").strip() for line in lines if line.startswith("E ")]
+    places = [found for line in lines if (found := re.match(r'(?:E\s+)?(?:File ")?([^"]+?\.py)(?:", line |:)(\d+)', line))]
+    where = f"{Path(places[-1][1]).name}:{places[-1][2]}: " if places else ""
+    return where + (errors[-1] if errors else lines[-1] if lines else "it cannot be read")

@@ -1,0 +1,115 @@
+"""The user's own pytest files: run by pytest in a worker, in a fresh one after a test that took the last with it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from gatekeeper import protocol
+from gatekeeper.checks.unit.own import Line
+from gatekeeper.errors import NotMeasured
+from gatekeeper.measure.isolate import run_job
+from gatekeeper.records import Check, Verdict
+from gatekeeper.subject import Subject
+
+MOST_DEATHS = 5
+MOST_BYTES = 8 << 20
+_VERDICTS = {"passed": Verdict.PASS, "failed": Verdict.FAIL, "skipped": Verdict.SKIP, "error": Verdict.ERROR}
+
+
+def own_checks(subject: Subject, baseline: Subject, tests: Sequence[Path], folder: Path | None = None) -> list[Check]:
+    """A check for each test; `folder` is what they import from, by default the one that holds all of the files."""
+    found = [
+        Check(kind="unit_tests", name=path.name, verdict=Verdict.ERROR, reason=f"{path}: there is no such file.")
+        for path in tests
+        if not path.is_file()
+    ]
+    files = [path.resolve() for path in tests if path.is_file()]
+    if not files:
+        return found
+    root = folder.resolve() if folder else Path(os.path.commonpath([path.parent for path in files]))
+    with tempfile.TemporaryDirectory(dir=subject.space.scratch, prefix="own-") as place:
+        return found + _Run(subject, baseline, files, root, Path(place) / "outcomes.jsonl").checks()
+
+
+class _Run:
+    """All of the files, in as many workers as it takes."""
+
+    def __init__(self, subject: Subject, baseline: Subject, files: list[Path], root: Path, outcomes: Path):
+        self.subject, self.files, self.root, self.outcomes = subject, files, root, outcomes
+        self.options = {
+            "artifact": str(subject.artifact.resolve()),
+            "framework": subject.framework,
+            "baseline": str(baseline.artifact.resolve()),
+            "baseline-framework": baseline.framework,
+            "inputs": str(subject.inputs.resolve()),
+            "threads": str(subject.threads),
+            "device": subject.device,
+            "id": subject.id,
+        }
+        self.found: dict[str, Check] = {}
+
+    def checks(self) -> list[Check]:
+        """Run until every test has an outcome."""
+        for _ in range(MOST_DEATHS):
+            self.outcomes.unlink(missing_ok=True)
+            self.outcomes.touch()
+            failure = self._ask()
+            pending = self._read()
+            if failure is None:
+                break
+            if pending is None:  # between tests, or before the first
+                self._put("pytest", Verdict.ERROR, f"the user's tests could not go on: {failure}")
+                break
+            hangs = failure.kind == "timeout"
+            self._put(pending, Verdict.FAIL, f"it does not end: {failure}" if hangs else str(failure))
+        else:
+            self._put("pytest", Verdict.ERROR, f"{MOST_DEATHS} tests took their process with them; the rest was not run.")
+        for file in self.files:
+            name = self._relative(str(file))
+            if not any(check.partition("::")[0] == name for check in self.found) and "pytest" not in self.found:
+                self._put(name, Verdict.ERROR, "it holds no test. Name functions test_..., or take the file out of `tests`.")
+        return list(self.found.values())
+
+    def _ask(self) -> NotMeasured | None:
+        space = self.subject.space
+        request = protocol.OwnTests(
+            files=[str(file) for file in self.files if self._relative(str(file)) not in self.found],
+            folder=str(self.root),
+            done=[name for name in self.found if "::" in name],
+            options=self.options,
+            destination=str(self.outcomes),
+        )
+        try:
+            run_job(space.scratch, request, protocol.Done, space.timeout_s, space.memory_limit)
+        except NotMeasured as failure:
+            return failure
+        return None
+
+    def _read(self) -> str | None:
+        """Take in what was written down; the test that began and did not end, if there is one."""
+        pending: str | None = None
+        with self.outcomes.open("rb") as file:
+            lines = file.read(MOST_BYTES).splitlines()
+        for raw in lines:
+            try:
+                line = msgspec.json.decode(raw, type=Line)
+            except msgspec.DecodeError:
+                continue  # cut short by what ended the process
+            if line.outcome == "began":
+                pending = line.test
+            elif line.outcome == "left":
+                pending = None
+            elif line.test not in self.found or self.found[line.test].verdict is Verdict.PASS:  # a later step may still fail
+                self._put(line.test, _VERDICTS[line.outcome], line.reason, line.seconds)
+        return pending
+
+    def _put(self, name: str, verdict: Verdict, reason: str, seconds: float = 0.0) -> None:
+        self.found[name] = Check(kind="unit_tests", name=name, verdict=verdict, reason=reason, seconds=seconds)
+
+    def _relative(self, path: str) -> str:
+        return os.path.relpath(path, self.root).replace(os.sep, "/")

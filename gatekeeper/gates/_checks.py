@@ -1,0 +1,43 @@
+"""What the gates on checks of the testing stage share: every check of their kind must pass."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from gatekeeper.evidence import Evidence
+from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.records import Check, Decision, Verdict
+
+MOST_NAMED = 3
+
+
+class ChecksConfig(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many checks may fail."""
+
+    max_failed: Annotated[int, Meta(ge=0, description="Checks that may fail; one that could not run is never tolerated.")] = 0
+
+
+def judge_checks(kind: str, config: ChecksConfig, evidence: Evidence) -> Decision:
+    """FAIL if more checks failed than allowed; ERROR if there are none, or one could not be run."""
+    checks = [check for check in evidence.checks if check.kind == kind]
+    ran = [check for check in checks if check.verdict is not Verdict.SKIP]
+    if not ran:
+        return unmeasured(f"no check of {kind} was run")
+    failed = [check for check in ran if check.verdict is Verdict.FAIL]
+    broken = [check for check in ran if check.verdict not in (Verdict.FAIL, Verdict.PASS)]
+    count = float(len(failed))
+    if len(failed) > config.max_failed:
+        verdict, reason = Verdict.FAIL, f"{len(failed)} of {len(ran)} checks failed: {_said(failed)}"
+    elif broken:
+        return Decision(verdict=Verdict.ERROR, reason=f"{len(broken)} of {len(ran)} checks could not run: {_said(broken)}")
+    else:
+        verdict = Verdict.PASS
+        reason = f"{len(ran) - len(failed)} of {len(ran)} checks passed" + (f"; failed: {_said(failed)}" if failed else "")
+    return Decision(verdict=verdict, reason=reason, observed=count, lower=count, upper=count)
+
+
+def _said(checks: list[Check]) -> str:
+    shown = "; ".join(f"{check.name}: {check.reason}" for check in checks[:MOST_NAMED])
+    return shown + (f"; and {len(checks) - MOST_NAMED} more" if len(checks) > MOST_NAMED else "")

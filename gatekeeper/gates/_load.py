@@ -1,0 +1,53 @@
+"""What the gates on load share: counts of requests that are over a limit, and the interval of their share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gatekeeper.evidence import Evidence, Requests
+from gatekeeper.gates._base import unmeasured
+from gatekeeper.records import Decision, Interval, Verdict
+
+if TYPE_CHECKING:
+    from gatekeeper.stats.tail import Tail
+
+
+def unserved(evidence: Evidence) -> Decision | None:
+    """The decision where there are no requests to judge."""
+    if evidence.load.error:
+        return unmeasured(evidence.load.error)
+    if evidence.load.server is None or not evidence.load.server.ok.size:
+        return unmeasured("no request was sent: the server scenario did not run")
+    return None
+
+
+def share_interval(tail: Tail, alpha: float) -> Interval:
+    """Clopper-Pearson bounds of a share, on counts divided by the requests that carry the evidence of one."""
+    from scipy.special import betaincinv
+
+    n, x = tail.requests / tail.tau, tail.share * tail.requests / tail.tau
+    lower = float(betaincinv(x, n - x + 1, alpha)) if x > 0 else 0.0
+    upper = float(betaincinv(x + 1, n - x, 1 - alpha)) if x < n else 1.0
+    return Interval(observed=tail.share, lower=lower, upper=upper)
+
+
+def said(requests: Requests, target_qps: float | None) -> str:
+    """How many requests there were, at which rate, and what became of those that were not answered."""
+    count = int(requests.ok.size)
+    failed, shed = count - int(requests.ok.sum()) - int(requests.shed.sum()), int(requests.shed.sum())
+    parts = [f"{count} requests" + (f" at {target_qps:.4g}/s" if target_qps else "")]
+    parts += [f"{failed} failed"] if failed else []
+    parts += [f"{shed} refused because the queue was full"] if shed else []
+    return ", ".join(parts)
+
+
+def verdict(tail: Tail) -> Verdict:
+    """What is decided, INCONCLUSIVE where nothing is."""
+    return {"pass": Verdict.PASS, "fail": Verdict.FAIL}.get(tail.decided or "", Verdict.INCONCLUSIVE)
+
+
+def more(tail: Tail) -> str:
+    """What would decide."""
+    if tail.needed is None:
+        return "; it is at the limit, and no number of requests would decide"
+    return f"; {tail.needed} requests would decide: raise `testing.load.duration` or `testing.load.target_qps`"

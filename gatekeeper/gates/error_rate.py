@@ -1,0 +1,43 @@
+"""Under the declared load, few requests fail or are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gatekeeper.evidence import Evidence
+from gatekeeper.gates._base import GateConfig
+from gatekeeper.gates._load import more, said, share_interval, unserved, verdict
+from gatekeeper.records import Decision, Verdict
+from gatekeeper.stats.tail import judge_tail
+
+DESCRIPTION = "At most this share of requests under load fails, times out or is refused."
+UNIT = "fraction"
+BOUND: Literal["at_most"] = "at_most"
+BASIS: Literal["load"] = "load"
+TESTED_BY = "load_tests"
+limit_key = "max"
+
+
+class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limit of the error rate gate."""
+
+    max: Annotated[float, Meta(gt=0, lt=1, description="Largest share of requests that are not answered well.")] = 0.01
+
+
+DEFAULT = Config()
+
+
+def judge(config: Config, evidence: Evidence) -> Decision:
+    """PASS if the share of requests that are not answered is shown to be at most `max`, bursts respected."""
+    if nothing := unserved(evidence):
+        return nothing
+    assert evidence.load.server is not None
+    tail = judge_tail(~evidence.load.server.ok, evidence.alpha, allowed=config.max)
+    found, decided = share_interval(tail, evidence.alpha), verdict(tail)
+    reason = f"{tail.share:.2%} of {said(evidence.load.server, evidence.load.target_qps)} not answered, allowed {config.max:.2%}"
+    return Decision(
+        verdict=decided, reason=reason + (more(tail) if decided is Verdict.INCONCLUSIVE else ""),
+        observed=found.observed, lower=found.lower, upper=found.upper, details={"tau": tail.tau, "needed": tail.needed},
+    )  # fmt: skip

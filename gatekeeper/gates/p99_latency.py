@@ -1,0 +1,85 @@
+"""Under the declared load, at most 1 % of requests take longer than the limit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from gatekeeper.evidence import Evidence, Requests
+from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.gates._load import more, said, unserved, verdict
+from gatekeeper.records import Decision, Interval, Verdict
+from gatekeeper.stats.tail import SHARE, judge_tail, requests_per_observation
+
+DESCRIPTION = "At most 1 % of requests under load take longer than this, or fail."
+UNIT = "ms"
+BOUND: Literal["at_most"] = "at_most"
+BASIS: Literal["load"] = "load"
+TESTED_BY = "load_tests"
+limit_key = "max_ms"
+
+
+class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limit of the p99 latency gate."""
+
+    max_ms: Annotated[
+        Annotated[float, Meta(gt=0, le=3.6e6)] | None,
+        Meta(
+            description="Longest p99 from the intended start, in milliseconds; default: what the baseline's may be at that rate."
+        ),
+    ] = None
+
+
+DEFAULT = Config()
+
+
+def judge(config: Config, evidence: Evidence) -> Decision:
+    """PASS if the share of requests over the limit is shown to be at most 1 %; a failed request is over it."""
+    if nothing := unserved(evidence):
+        return nothing
+    load = evidence.load
+    assert load.server is not None
+    limit, whose = config.max_ms, ""
+    if limit is None:
+        if load.baseline is None or not load.baseline.ok.size:
+            return unmeasured("there is no limit: set `testing.load.p99_ms`, or let the baseline be measured")
+        limit, whose = quantile(load.baseline, evidence.alpha).upper / 1e6, ", what the baseline's p99 may be at that rate"
+    if not limit < float("inf"):
+        return Decision(
+            verdict=Verdict.INCONCLUSIVE,
+            reason="the baseline itself fails at this rate, and no limit is declared: set `testing.load.p99_ms`",
+        )
+    server = load.server
+    tail = judge_tail(~server.ok | (server.latency_ns > limit * 1e6), evidence.alpha)
+    found = quantile(server, evidence.alpha)
+    observed, lower, upper = (value / 1e6 for value in (found.observed, found.lower, found.upper))
+    shown = f"p99 {observed:.3g} ms" if finite(observed) else "no p99, more than 1 % have no answer"
+    decided = verdict(tail)
+    reason = f"{shown}: {tail.share:.2%} of {said(server, load.target_qps)} over {limit:.3g} ms{whose}"
+    details: dict[str, Any] = {"share": tail.share, "tau": tail.tau, "requests": tail.requests, "needed": tail.needed}
+    return Decision(
+        verdict=decided, reason=reason + (more(tail) if decided is Verdict.INCONCLUSIVE else ""),
+        observed=finite(observed), lower=finite(lower), upper=finite(upper), limit=limit, details=details,
+    )  # fmt: skip
+
+
+def quantile(requests: Requests, alpha: float, share: float = SHARE) -> Interval:
+    """The p99 in nanoseconds with order-statistic bounds, failed requests at infinity; bursts widen them (statistics.md)."""
+    import numpy as np
+    from scipy.stats import binom
+
+    values = np.sort(np.where(requests.ok, requests.latency_ns, np.inf))
+    n = values.size
+    tau = requests_per_observation(~requests.ok | (requests.latency_ns >= values[min(n - 1, int((1 - share) * n))]))
+    effective = max(1, int(n / tau))
+    low = float(binom.ppf(alpha, effective, 1 - share)) / effective
+    high = (float(binom.ppf(1 - alpha, effective, 1 - share)) + 1) / effective
+    at = [min(n - 1, max(0, int(q * n))) for q in (low, 1 - share, high)]
+    lower, observed, upper = (float(values[i]) for i in at)
+    return Interval(observed=observed, lower=lower, upper=upper if high < 1 else float(values[-1]))
+
+
+def finite(value: float) -> float | None:
+    """None where more than that share failed: there is no such latency."""
+    return value if value < float("inf") else None

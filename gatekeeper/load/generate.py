@@ -1,0 +1,161 @@
+"""One scenario of MLPerf LoadGen, in a worker of its own: requests to a session in this process, or to a server over HTTP.
+
+LoadGen draws the schedule and keeps the time; its trace has, for each request, when it was to start, how late it was sent and
+how long it took from then. What became of a request (answered, refused, failed) is noted here.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+
+from gatekeeper import protocol
+from gatekeeper.errors import NotMeasured
+
+OK, SHED, FAILED = 0, 1, 2
+SWITCH_S = 1e-4
+"""How long a thread may keep the interpreter: the generator's own must not wait for the answers' threads."""
+
+MOST_REQUESTS = 2_000_000
+"""Nothing asks for more; a rate nobody can reach ends here."""
+
+
+class Transport(Protocol):
+    """Takes requests without waiting for their answers."""
+
+    def send(self, index: int, done: Callable[[int], None]) -> None:
+        """Send the example of that index; `done` is called with OK, SHED or FAILED, from any thread."""
+
+    def close(self) -> None:
+        """Let go of what is held."""
+
+
+class Event(msgspec.Struct):
+    """A line of LoadGen's trace; of `Sample`, `ts` is the intended start in microseconds."""
+
+    name: str
+    ph: str = ""
+    ts: float = 0.0
+    args: dict[str, Any] = {}
+
+
+def load_test(request: protocol.LoadTest) -> protocol.LoadTested:
+    """Run a scenario and write its requests to `request.destination`."""
+    transport = _transport(request)
+    sys.setswitchinterval(SWITCH_S)
+    outcomes: list[int] = []
+    try:
+        _run(request, transport, outcomes)
+    finally:
+        transport.close()
+    return _kept(request, outcomes)
+
+
+def _transport(request: protocol.LoadTest) -> Transport:
+    if request.url:
+        from gatekeeper.load.http import Http
+
+        return Http(request)
+    from gatekeeper.load.direct import Direct
+
+    return Direct(request)
+
+
+def _run(request: protocol.LoadTest, transport: Transport, outcomes: list[int]) -> None:
+    import mlperf_loadgen as loadgen
+
+    lock = threading.Lock()
+    pending = threading.Semaphore(request.outstanding)
+
+    def issue(samples: list[Any]) -> None:
+        for sample in samples:
+            with lock:
+                position = len(outcomes)
+                outcomes.append(FAILED)
+            if not pending.acquire(blocking=request.scenario != "server"):
+                _complete(sample.id, position, SHED)  # more are on their way than any server could hold
+                continue
+            transport.send(sample.index % request.examples, _finished(sample.id, position))
+
+    def _finished(sample_id: int, position: int) -> Callable[[int], None]:
+        def done(outcome: int) -> None:
+            pending.release()
+            _complete(sample_id, position, outcome)
+
+        return done
+
+    def _complete(sample_id: int, position: int, outcome: int) -> None:
+        outcomes[position] = outcome
+        loadgen.QuerySamplesComplete([loadgen.QuerySampleResponse(sample_id, 0, 0)])
+
+    settings = _settings(loadgen, request)
+    output = loadgen.LogOutputSettings()
+    output.outdir, output.copy_summary_to_stdout, output.copy_detail_to_stdout = request.folder, False, False
+    logs = loadgen.LogSettings()
+    logs.log_output, logs.enable_trace = output, True
+    library = loadgen.ConstructQSL(request.examples, request.examples, lambda _: None, lambda _: None)
+    under_test = loadgen.ConstructSUT(issue, lambda: None)
+    try:
+        loadgen.StartTestWithLogSettings(under_test, library, settings, logs)
+    finally:
+        loadgen.DestroySUT(under_test)
+        loadgen.DestroyQSL(library)
+
+
+def _settings(loadgen: Any, request: protocol.LoadTest) -> Any:
+    """LoadGen's own words for a scenario; seeds are ours, so that every model gets the same schedule."""
+    found = loadgen.TestSettings()
+    found.mode = loadgen.TestMode.PerformanceOnly
+    milliseconds = int(1000 * request.duration_s)
+    found.min_duration_ms = milliseconds
+    found.min_query_count = max(1, request.least_requests)
+    found.max_query_count = request.most_requests or MOST_REQUESTS
+    found.qsl_rng_seed = found.sample_index_rng_seed = found.schedule_rng_seed = request.seed + 1
+    if request.scenario == "server":
+        found.scenario = loadgen.TestScenario.Server
+        found.server_target_qps = request.target_qps
+        found.server_target_latency_ns = int(1e6 * request.request_timeout_ms)
+        found.max_query_count = min(
+            found.max_query_count, max(found.min_query_count, int(request.target_qps * request.duration_s))
+        )
+    elif request.scenario == "offline":
+        found.scenario = loadgen.TestScenario.Offline
+        found.offline_expected_qps = request.target_qps
+    else:
+        found.scenario = loadgen.TestScenario.SingleStream
+        found.max_duration_ms = 2 * milliseconds
+    return found
+
+
+def _kept(request: protocol.LoadTest, outcomes: list[int]) -> protocol.LoadTested:
+    """Read the trace, hold it against what was noted, and write both as arrays."""
+    rows: list[tuple[int, float, int, int]] = []
+    path = Path(request.folder) / "mlperf_log_trace.json"
+    decoder = msgspec.json.Decoder(Event)
+    try:
+        with path.open("rb") as lines:
+            for line in lines:
+                if b'"Sample"' in line and b'"b"' in line:
+                    event = decoder.decode(line.strip().rstrip(b","))
+                    start, done = event.args["issue_start_ns"], event.args["complete_ns"]
+                    rows.append((event.args["sample_seq"], event.ts, start, done))
+    except (OSError, msgspec.DecodeError, KeyError) as error:
+        raise NotMeasured("disk", f"the load generator's trace cannot be read ({error}). Is the disk full?") from None
+    if len(rows) != len(outcomes) or not rows:
+        raise NotMeasured("garbage", f"the load generator traced {len(rows)} of {len(outcomes)} requests. Is the disk full?")
+    rows.sort()
+    table = np.array([row[1:] for row in rows])
+    outcome = np.array(outcomes)
+    ok = outcome == OK
+    start = np.round((table[:, 0] - table[:, 0].min()) * 1000).astype(np.int64)
+    latency = np.where(ok, table[:, 2], 0).astype(np.int64)
+    order = np.argsort(start, kind="stable")
+    arrays = {"start_ns": start, "latency_ns": latency, "lag_ns": table[:, 1].astype(np.int64), "ok": ok, "shed": outcome == SHED}
+    np.savez(request.destination, **{name: values[order] for name, values in arrays.items()})
+    return protocol.LoadTested(requests=len(rows), answered=int(ok.sum()))

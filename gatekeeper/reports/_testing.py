@@ -1,0 +1,73 @@
+"""What the testing stage found, in words: a line for each load scenario, a line for each kind of checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gatekeeper.records import LegReport, LoadRun, Tested, VariantReport, Verdict
+from gatekeeper.reports._base import plain
+
+KINDS = ("unit_tests", "integration_tests", "load_tests", "security_tests")
+
+HEAD = ("scenario", "load", "answered", "p50", "p95", "p99", "errors", "shed")
+
+
+def cells(run: LoadRun) -> list[str]:
+    """One scenario as a row under HEAD."""
+    return [
+        f"{run.scenario} ({'HTTP' if run.over == 'http' else 'in process'})",
+        _rate(run.target_qps) if run.target_qps else "as fast as it goes",
+        _rate(run.completed_qps),
+        *(_ms(ns) for ns in (run.p50_ns, run.p95_ns, run.p99_ns)),
+        f"{run.errors} of {run.requests}",
+        str(run.shed),
+    ]
+
+
+def peak(variant: Tested, baseline: Tested | None) -> str:
+    """The highest rate within the latency limit, beside the baseline's; empty where it was not looked for."""
+    if variant.peak_qps is None:
+        return ""
+    within = f" within p99 {variant.bound_ms:.4g} ms" if variant.bound_ms else ""
+    said = f"peak {_rate(variant.peak_qps)}{within}"
+    if baseline and baseline.peak_qps:
+        said += f", baseline {_rate(baseline.peak_qps)} ({variant.peak_qps / baseline.peak_qps:.2f}x)"
+    return said
+
+
+def counted(tested: Tested) -> Iterator[str]:
+    """How many checks of each kind passed."""
+    for kind in KINDS:
+        own = [c for c in tested.checks if c.kind == kind]
+        ran = [c for c in own if c.verdict is not Verdict.SKIP]
+        if own:
+            left = f", {len(own) - len(ran)} do not apply" if len(own) > len(ran) else ""
+            yield f"{kind}: {sum(c.verdict is Verdict.PASS for c in ran)} of {len(ran)} checks pass{left}"
+
+
+def lines(variant: VariantReport, leg: LegReport | None) -> Iterator[str]:
+    """What a terminal shows of one variant."""
+    if variant.tested is None:
+        return
+    yield from counted(variant.tested)
+    for run in variant.tested.load:
+        values = dict(zip(HEAD, cells(run), strict=True))
+        said = f"{values.pop('scenario')}: {values.pop('load')}"
+        said += "".join(f", {name} {value}" for name, value in values.items() if value and (name != "shed" or run.shed))
+        yield said
+    if found := peak(variant.tested, leg.tested if leg else None):
+        yield found
+    yield from (plain(note) for note in variant.tested.notes)
+
+
+def leg_of(variant: VariantReport, legs: list[LegReport]) -> LegReport | None:
+    """The leg that a variant was tested in."""
+    return next((leg for leg in legs if variant.id.startswith(leg.id + "/")), None)
+
+
+def _ms(ns: float | None) -> str:
+    return "" if ns is None else f"{ns / 1e6:.3g} ms"
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s:,.0f}/s" if per_s >= 100 else f"{per_s:.3g}/s"

@@ -1,0 +1,223 @@
+"""A server in a process of its own: started, watched, stopped and killed from here.
+
+`python -m gatekeeper.serve.child` is that process. It reads what it serves on standard input and says its URL on standard output.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, cast
+
+import msgspec
+
+from gatekeeper.errors import GatekeeperError, NotMeasured
+from gatekeeper.measure import memory
+from gatekeeper.measure.isolate import environment
+
+if TYPE_CHECKING:
+    import psutil
+
+    from gatekeeper.serve.config import Served
+
+SESSION = "gatekeeper.serve.worker"
+MOST_WORDS = 4096
+LEAVE_S = 5.0
+
+
+class _Said(msgspec.Struct, frozen=True, kw_only=True):
+    """The one line a server says: where it is, or why it is not there."""
+
+    url: str = ""
+    error: str = ""
+    kind: str = "crash"
+
+
+class Server(AbstractContextManager["Server"]):
+    """One server. Use as a context manager: neither it nor its sessions outlive the block."""
+
+    def __init__(self, served: Served, scratch: Path):
+        self.served, self.name = served, served.name
+        self.url = ""
+        self._log = tempfile.NamedTemporaryFile(dir=scratch, prefix="server-", suffix=".log", delete=False)  # noqa: SIM115
+        env = environment() | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "gatekeeper.serve.child"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=env, cwd=scratch, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise NotMeasured("crash", f"a server process could not be started: {error.strerror}.") from error
+        with suppress(OSError):  # it is dead: waiting for it will say how
+            stdin = cast(IO[bytes], self.process.stdin)
+            stdin.write(msgspec.json.encode(served) + b"\n")
+            stdin.flush()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Wait until requests can be answered; `NotMeasured` where that never comes."""
+        deadline, line = time.monotonic() + timeout_s, b""
+        descriptor = cast(IO[bytes], self.process.stdout).fileno()
+        while not line.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            if left <= 0 or len(line) > MOST_WORDS:
+                self.close()
+                raise NotMeasured("timeout", f"the server was not ready within {timeout_s:.0f} s; it was ended.")
+            if os.name == "posix" and not select.select([descriptor], [], [], left)[0]:
+                continue
+            part = os.read(descriptor, MOST_WORDS)
+            if not part:
+                raise self._died()
+            line += part
+        said = msgspec.json.decode(line, type=_Said)
+        if said.error:
+            self.close()
+            raise NotMeasured(said.kind, said.error)
+        self.url = said.url
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return self.url.removeprefix("http://")
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self.process.poll() is None
+
+    def session_pids(self) -> list[int]:
+        """Processes that hold a session."""
+        import psutil
+
+        found = []
+        for process in self._family():
+            with suppress(psutil.Error):
+                if SESSION in process.cmdline():
+                    found.append(process.pid)
+        return sorted(found)
+
+    def memory(self) -> int:
+        """Bytes that the server and its sessions hold; 0 when it is gone."""
+        return memory.resident(self.process.pid) if self.alive else 0
+
+    def drain(self, timeout_s: float) -> int:
+        """Ask it to stop once what it accepted is answered; its exit code. `NotMeasured` where it does not stop."""
+        family = self._family()
+        self.process.terminate()
+        try:
+            code = self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.close()
+            raise NotMeasured("timeout", f"the server did not stop within {timeout_s:.0f} s; it was ended.") from None
+        if left := _still_there(family):
+            self.close()
+            raise NotMeasured("crash", f"the server ended and left {len(left)} of its processes behind.")
+        return code
+
+    def kill(self) -> None:
+        """As a crash or the system would end it: at once, and only the server itself."""
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """End it and whatever it started; idempotent."""
+        family = self._family()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL) if os.name == "posix" else self.process.kill()
+        self.process.wait()
+        _still_there(family)
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream:
+                with suppress(OSError):
+                    stream.close()
+        self._log.close()
+
+    def tail(self) -> str:
+        """The last lines it printed."""
+        try:
+            text = Path(self._log.name).read_bytes()[-4000:].decode("utf-8", "backslashreplace")
+        except OSError:
+            return ""
+        return " | ".join(line.strip() for line in text.splitlines()[-3:] if line.strip())
+
+    def _family(self) -> list[psutil.Process]:
+        import psutil
+
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.Error:
+            return []
+
+    def _died(self) -> NotMeasured:
+        self.close()
+        code, tail = self.process.returncode, self.tail()
+        said = f" It said: {tail}" if tail else ""
+        return NotMeasured("crash", f"the server ended with code {code} before it was ready.{said}")
+
+
+def _still_there(family: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that did not end with the server; they are killed."""
+    import psutil
+
+    deadline, left = time.monotonic() + LEAVE_S, family
+    while (left := [process for process in left if _runs(process)]) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for process in left:
+        with suppress(psutil.Error):
+            process.kill()
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it is there, and not only because nobody has taken notice of its end."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def main() -> None:
+    """Serve what standard input says."""
+    from gatekeeper.serve.config import Served
+    from gatekeeper.serve.server import serve
+    from gatekeeper.worker import die_with_parent
+
+    die_with_parent()
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+
+    def say(said: _Said) -> None:
+        answers.write(msgspec.json.encode(said) + b"\n")
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt  # what uvicorn makes of the signal at its end must not end the process before the sessions
+
+    signal.signal(signal.SIGTERM, interrupt)
+    served = msgspec.json.decode(sys.stdin.buffer.readline(), type=Served)
+    try:
+        serve(served, lambda url: say(_Said(url=url)))
+    except KeyboardInterrupt:
+        return  # told to stop before it was ready
+    except GatekeeperError as error:
+        say(_Said(error=str(error), kind=getattr(error, "kind", "data")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Hostile requests: the real server stands them, and each attack notices a server that does not."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from subjects import ODD, ODD_ENTRY, Shelf, by_verdict, reason
+from support import install_plugin
+
+from gatekeeper.checks.behind import Broken, served
+from gatekeeper.checks.security import run, target
+from gatekeeper.checks.security.fuzz import fuzz
+from gatekeeper.checks.security.openapi import description
+from gatekeeper.checks.security.run import good_request, security_checks
+from gatekeeper.checks.security.target import REGISTRY, Target, Watched, attacks
+from gatekeeper.protocol import Fuzz
+from gatekeeper.records import Verdict
+
+ALL = [attack for attack in attacks("comprehensive", text=True) if not attack.text_only]
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    return Shelf(tmp_path_factory.mktemp("shelf"))
+
+
+def test_the_server_stands_every_attack(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "FUZZ_S", {"openapi": 4.0, "tensors": 2.0})
+    found = security_checks(shelf.subject(shelf.original), "comprehensive")
+    assert by_verdict(found)[Verdict.PASS] == {"good_request", "fuzzed_openapi", "fuzzed_tensors", *(a.name for a in ALL)}, [
+        check for check in found if check.verdict is not Verdict.PASS
+    ]
+    assert all(check.kind == "security_tests" for check in found)
+    assert "are allowed" in reason(found, "deep_json")
+
+
+def test_a_server_that_does_not_answer_is_not_attacked(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = install_plugin(tmp_path / "plugin", {"odd": ODD}, ODD_ENTRY)
+    monkeypatch.setenv("PYTHONPATH", env["PYTHONPATH"])
+    found = security_checks(shelf.odd("never"), "basic")
+    assert by_verdict(found)[Verdict.FAIL] == {"good_request"}
+    assert by_verdict(found)[Verdict.ERROR] == {a.name for a in attacks("basic", text=False)}
+
+
+class Naive(http.server.BaseHTTPRequestHandler):
+    """Answers a good request well, and every other with a status of its own."""
+
+    protocol_version = "HTTP/1.1"
+    good: bytes
+    status = 500
+
+    def answer(self) -> None:
+        length = self.headers.get("content-length", "0")
+        body = self.rfile.read(min(int(length), 1 << 20)) if length.isdigit() else b""
+        ok = body == self.good
+        self.send_response(200 if ok else self.status)
+        text = json.dumps({"outputs": [{"name": "y"}]}).encode()
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_CONNECT = do_PROPFIND = answer
+
+    def log_message(self, *words: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def naive(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
+    """A target that is one process, with one request at a time."""
+    monkeypatch.setattr(target, "ATTACK_S", 0.5)
+    for name in REGISTRY.names:
+        for value in ("ATTACK_S", "BODY_S", "WAIT_S"):
+            monkeypatch.setattr(REGISTRY.get(name), value, 0.5, raising=False)
+    about = served(shelf.subject(shelf.original))
+    good = good_request(shelf.subject(shelf.original), about)
+    handler = type("Handler", (Naive,), {"good": json.dumps(good).encode()})
+    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    listening.daemon_threads, listening.block_on_close = True, False
+    monkeypatch.setattr(listening, "handle_error", lambda *_: None)
+    thread = threading.Thread(target=listening.serve_forever, daemon=True)
+    thread.start()
+    fake: Any = SimpleNamespace(
+        served=about, address=f"127.0.0.1:{listening.server_port}", url=f"http://127.0.0.1:{listening.server_port}",
+        session_pids=lambda: [1], memory=lambda: 1000, alive=True, tail=lambda: "", handler=handler,
+    )  # fmt: skip
+    found = Target(fake, about.inputs(), good, 1 << 20)
+    yield found
+    listening.shutdown()
+    listening.server_close()
+    thread.join()
+
+
+HARMLESS = {"cut_short", "slow_people", "deaf_people"}
+"""A server of a thread for each connection stands these; what they ask for is that others are answered meanwhile."""
+
+
+@pytest.mark.parametrize("attack", [a for a in ALL if a.name not in HARMLESS], ids=lambda a: a.name)
+def test_every_attack_notices_a_server_that_errs(naive: Target, attack: Any) -> None:
+    with pytest.raises(Broken):
+        attack.run(naive)
+
+
+@pytest.mark.parametrize("name", ["wrong_types", "binary_lengths", "not_json", "deep_json", "hostile_shapes", "no_texts"])
+def test_an_attack_notices_a_server_that_takes_anything(naive: Target, name: str) -> None:
+    naive.server.handler.status = 200  # type: ignore[attr-defined]
+    with pytest.raises(Broken, match="answered with 200, not refused"):
+        next(a for a in ALL if a.name == name).run(naive)
+
+
+def test_afterwards_everything_must_be_as_before(naive: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    naive.fine()
+    monkeypatch.setattr(naive, "pids", [2])
+    with pytest.raises(Broken, match="the model's process died"):
+        naive.fine()
+    monkeypatch.setattr(naive, "expected", [])
+    with pytest.raises(Broken, match="answered otherwise"):
+        naive.fine()
+    monkeypatch.setattr(naive.server, "alive", False)
+    with pytest.raises(Broken, match="the server has ended"):
+        naive.fine()
+
+
+def test_slow_people_must_not_keep_others_waiting(naive: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(naive, "ask", lambda: (_ for _ in ()).throw(Broken("no answer")))
+    for name in ("slow_people", "deaf_people"):
+        with pytest.raises(Broken, match="no answer"):
+            next(a for a in ALL if a.name == name).run(naive)
+
+
+def test_memory_is_watched(naive: Target, monkeypatch: pytest.MonkeyPatch, shelf: Shelf) -> None:
+    siege = run._Siege(shelf.subject(shelf.original), shelf.folder)
+    monkeypatch.setattr(naive.server, "close", lambda: None, raising=False)
+    with Watched(naive) as watched:
+        monkeypatch.setattr(naive.server, "memory", lambda: 1 << 30)
+    with pytest.raises(Broken, match="grew by 1074 MB at most, 268 MB are allowed"):
+        siege.bounded(watched)
+
+
+@pytest.mark.parametrize("engine", ["openapi", "tensors"])
+def test_the_fuzzers_notice_a_server_that_errs(naive: Target, engine: Any) -> None:
+    about = Fuzz(
+        url=naive.server.url, engine=engine, good=naive.good, description=description(naive.server.served), seconds=1.5, seed=1
+    )  # fmt: skip
+    found = fuzz(about)
+    assert found.cases > 10
+    assert any("500" in failure for failure in found.failures)
+
+
+def test_a_text_model_is_asked_for_its_texts(shelf: Shelf) -> None:
+    names = {a.name for a in attacks("comprehensive", text=True)} - {a.name for a in attacks("comprehensive", text=False)}
+    assert names == {"long_texts"}
+    assert np.isfinite(
+        good_request(shelf.subject(shelf.original), served(shelf.subject(shelf.original)))["inputs"][0]["data"]
+    ).all()
