@@ -67,6 +67,8 @@ def check(kind: Literal["integration_tests", "security_tests"], name: str, test:
         reason = str(failure)
     except (OSError, http.client.HTTPException) as error:
         verdict, reason = Verdict.FAIL, f"the server could not be asked: {type(error).__name__}: {error}"
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # an answer that no test foresaw
+        verdict, reason = Verdict.ERROR, f"what it answered cannot be judged: {type(error).__name__}: {str(error)[:300]}"
     return Check(kind=kind, name=name, verdict=verdict, reason=reason, seconds=time.monotonic() - started)
 
 

@@ -83,8 +83,8 @@ def naive(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
     about = served(shelf.subject(shelf.original))
     good = good_request(shelf.subject(shelf.original), about)
     handler = type("Handler", (Naive,), {"good": json.dumps(good).encode()})
-    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    listening.daemon_threads, listening.block_on_close = True, False
+    kind = type("Server", (http.server.ThreadingHTTPServer,), {"request_queue_size": 256, "block_on_close": False})
+    listening = kind(("127.0.0.1", 0), handler)
     monkeypatch.setattr(listening, "handle_error", lambda *_: None)
     thread = threading.Thread(target=listening.serve_forever, daemon=True)
     thread.start()
@@ -158,6 +158,5 @@ def test_the_fuzzers_notice_a_server_that_errs(naive: Target, engine: Any) -> No
 def test_a_text_model_is_asked_for_its_texts(shelf: Shelf) -> None:
     names = {a.name for a in attacks("comprehensive", text=True)} - {a.name for a in attacks("comprehensive", text=False)}
     assert names == {"long_texts"}
-    assert np.isfinite(
-        good_request(shelf.subject(shelf.original), served(shelf.subject(shelf.original)))["inputs"][0]["data"]
-    ).all()
+    subject = shelf.subject(shelf.original)
+    assert np.isfinite(good_request(subject, served(subject))["inputs"][0]["data"]).all()

@@ -23,6 +23,7 @@ from gatekeeper.subject import Subject
 KIND: Literal["unit_tests"] = "unit_tests"
 LEAST_S, LOADS, RUNS = 30.0, 20, 500
 """A test may take this long, and this many loads and runs of the model besides: one that takes longer hangs."""
+MOST_SAID = 300
 ITS_FAULT = ("crash", "timeout", "memory", "garbage", "data", "model")
 """Kinds of failure that are the model's own, and not of the machine."""
 
@@ -80,6 +81,8 @@ def _check(case: Case, variant: _Bench, original: _Bench) -> Check:
         verdict, reason = _of_failure(failure)
         if isinstance(standard, NotMeasured) and standard.kind == failure.kind:
             reason += " The original does the same."
+    except Exception as error:  # answers that no test foresaw, of shapes that do not fit together
+        verdict, reason = Verdict.ERROR, f"what it answered cannot be judged: {type(error).__name__}: {str(error)[:MOST_SAID]}"
     return Check(kind=KIND, name=case.name, verdict=verdict, reason=reason, seconds=time.monotonic() - started)
 
 

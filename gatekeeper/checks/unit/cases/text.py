@@ -113,6 +113,8 @@ def _short(seen: Seen, failure: type[Exception]) -> tuple[float, list[int]]:
 
     written = seen.answer("tokens", failure).outputs["new tokens"]
     logits = next(iter(seen.answer("logits", failure).outputs.values()))[0]
+    if not 0 <= written.min() <= written.max() < logits.shape[-1]:
+        raise failure(f"it writes the tokens {written.tolist()}, and has logits of {logits.shape[-1]}")
     start = int(seen.numbers["prompt"]) - 1
     rows = logits[start : start + len(written)].astype(np.float64)
     short = rows.max(axis=1) - np.take_along_axis(rows, written[:, None], axis=1)[:, 0]
