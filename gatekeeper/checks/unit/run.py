@@ -80,7 +80,7 @@ def _check(case: Case, variant: _Bench, original: _Bench) -> Check:
     except NotMeasured as failure:
         verdict, reason = _of_failure(failure)
         if isinstance(standard, NotMeasured) and standard.kind == failure.kind:
-            reason += " The original does the same."
+            reason = f"{reason.rstrip('.')}. The original does the same."
     except Exception as error:  # answers that no test foresaw, of shapes that do not fit together
         verdict, reason = Verdict.ERROR, f"what it answered cannot be judged: {type(error).__name__}: {str(error)[:MOST_SAID]}"
     return Check(kind=KIND, name=case.name, verdict=verdict, reason=reason, seconds=time.monotonic() - started)
