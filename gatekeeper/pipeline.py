@@ -16,7 +16,7 @@ from gatekeeper.answers import FILE_NAME as ANSWERS
 from gatekeeper.answers import packed
 from gatekeeper.cache import Cache
 from gatekeeper.config.load import Loaded
-from gatekeeper.config.policy import loosened, missing_targets, policy_notes
+from gatekeeper.config.policy import loosened, missing, policy_notes
 from gatekeeper.errors import UsageError
 from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.files import make_folder, write_atomic
@@ -132,10 +132,12 @@ def _policy_stage(loaded: Loaded) -> list[StageReport]:
     """What the policy asks for and this file no longer mentions was not measured, and blocks."""
     if loaded.policy is None:
         return []
-    missing = "; ".join(f"target {name} of the policy is missing" for name in missing_targets(loaded))
-    reason = f"{missing}. Put it back, or change {loaded.policy.name} first." if missing else f"held to {loaded.policy.name}"
-    where = loaded.where("targets") if missing else ""
-    return [StageReport(stage=POLICY, verdict=Verdict.ERROR if missing else Verdict.PASS, reason=reason, where=where)]
+    gone = missing(loaded)
+    if not gone:
+        return [StageReport(stage=POLICY, verdict=Verdict.PASS, reason=f"held to {loaded.policy.name}")]
+    said = "; ".join(f"{what} of the policy is missing" for what, _ in gone)
+    reason = f"{said}. Put it back, or change {loaded.policy.name} first."
+    return [StageReport(stage=POLICY, verdict=Verdict.ERROR, reason=reason, where=loaded.where(gone[0][1]))]
 
 
 def deferred(report: Report) -> Report:

@@ -10,10 +10,13 @@ from typing import Any, Literal, get_args, get_type_hints
 import msgspec
 
 from gatekeeper.config.source import Path_, Source, read_source
-from gatekeeper.config.types import Document, Pipeline, Target, Testing
+from gatekeeper.config.types import Document, Load, Pipeline, Target, Testing
 from gatekeeper.errors import ConfigError, Problem, UsageError, nearest
 
 ROOT = "edge_ai_pipeline"
+LEVELS = ("unit_tests", "integration_tests", "load_tests", "security_tests")
+"""Keys of `testing` that say how deep a kind of tests goes."""
+
 DEFAULT_TARGET = Target(name="local", hardware="cpu")
 
 
@@ -62,26 +65,39 @@ class Loaded:
         """What an undecided gate does to the exit code; a policy that says `fail` holds."""
         return "fail" if "fail" in self._both("on_inconclusive") else "warn"
 
+    @property
+    def load(self) -> Load:
+        """What `load_tests` put on a variant; a policy that sends more a second holds."""
+        rates = [rate for pipeline in self._stated() if (rate := pipeline.testing.load.target_qps) is not None]
+        return msgspec.structs.replace(self.pipeline.testing.load, target_qps=max(rates, default=None))
+
+    def _stated(self) -> list[Pipeline]:
+        """This file's pipeline, and its policy's."""
+        return [self.pipeline, *([self.policy.limits.pipeline] if self.policy and self.policy.limits else [])]
+
     def _both(self, key: str) -> list[str]:
         """What this file and its policy say under `gates`."""
-        stated = [self.pipeline, *([self.policy.limits.pipeline] if self.policy and self.policy.limits else [])]
-        return [getattr(pipeline.gates, key) for pipeline in stated]
+        return [getattr(pipeline.gates, key) for pipeline in self._stated()]
 
     def tests(self, kind: str) -> bool:
-        """Whether the testing stage runs this kind of tests; also of what needs no testing (an empty kind)."""
+        """Whether the testing stage runs this kind of tests; also of what needs no testing (an empty kind).
+
+        `soak` and `stress` are parts of `load_tests`.
+        """
         if not kind:
             return True
-        if kind == "soak":
-            return self.tests("load_tests") and (
-                self.level("load_tests") == "production_scale" or self.pipeline.testing.soak is not None
-            )
+        if kind in ("soak", "stress"):
+            testing, whole = self.pipeline.testing, self.tests("load_tests") and self.level("load_tests") == "production_scale"
+            return (whole and testing.load.over == "http") if kind == "stress" else whole or self._soaks()
         return "testing" in self.pipeline.stages and self.level(kind) != "off"
+
+    def _soaks(self) -> bool:
+        return self.tests("load_tests") and self.pipeline.testing.soak is not None
 
     def level(self, kind: str) -> str:
         """How deep a kind of tests goes; a policy that goes deeper holds."""
-        stated = [self.pipeline, *([self.policy.limits.pipeline] if self.policy and self.policy.limits else [])]
         order = get_args(get_type_hints(Testing)[kind])
-        return str(max((getattr(pipeline.testing, kind) for pipeline in stated), key=order.index))
+        return str(max((getattr(pipeline.testing, kind) for pipeline in self._stated()), key=order.index))
 
     def stated(self, *path: str | int) -> Any:
         """What the file itself says at a path under `edge_ai_pipeline`; None where it says nothing."""

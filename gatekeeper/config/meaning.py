@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from gatekeeper.config.limits import DISABLED, SAME_LIMIT
-from gatekeeper.config.load import ROOT, Loaded
+from gatekeeper.config.load import LEVELS, ROOT, Loaded
 from gatekeeper.config.source import Path_
 from gatekeeper.config.types import Stage, Target
 from gatekeeper.errors import Problem, nearest
@@ -145,13 +145,12 @@ class _Check:
     def testing(self) -> None:
         """What is asked of a test that does not run would never be measured."""
         testing, listed = self.pipeline.testing, "testing" in self.pipeline.stages
-        levels = ("unit_tests", "integration_tests", "load_tests", "security_tests")
-        asked = [name for name in levels if getattr(testing, name) != "off"]
+        asked = [name for name in LEVELS if getattr(testing, name) != "off"]
         if asked and not listed:
             self.add(("testing", asked[0]), "the stage 'testing' is not among `stages`, so this does nothing. Add it there.")
             return
         if listed and not asked:
-            remedy = f"Set a level, e.g. `testing: {{load_tests: smoke}}`, among {', '.join(levels)}; or take the stage out."
+            remedy = f"Set a level, e.g. `testing: {{load_tests: smoke}}`, among {', '.join(LEVELS)}; or take the stage out."
             self.add(("stages", self.pipeline.stages.index("testing")), f"the stage 'testing' has nothing to do. {remedy}")
         for key, needed in (("tests", "unit_tests"), ("load", "load_tests"), ("soak", "load_tests")):
             if self.loaded.stated("testing", key) and getattr(testing, needed) == "off":

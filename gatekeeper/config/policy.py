@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from gatekeeper.config.limits import Loosened, limits_and_loosened
-from gatekeeper.config.load import Loaded, Policy, structure_problems
+from gatekeeper.config.load import LEVELS, Loaded, Policy, structure_problems
 from gatekeeper.config.meaning import limit_problems
 from gatekeeper.config.source import Path_, Source, parse_source, read_source
 from gatekeeper.config.types import Document
@@ -83,15 +83,23 @@ def loosened(loaded: Loaded) -> list[str]:
         before, here = getattr(policy.pipeline.gates, key), getattr(loaded.pipeline.gates, key)
         if here != getattr(loaded, key):
             found.append(Loosened(f"gates.{key}", before, here, loaded.where("gates", key)))
+    for key in LEVELS:
+        before, here = getattr(policy.pipeline.testing, key), getattr(loaded.pipeline.testing, key)
+        if here != loaded.level(key):
+            found.append(Loosened(f"testing.{key}", before, here, loaded.where("testing", key)))
+    before, here = policy.pipeline.testing.load.target_qps, loaded.pipeline.testing.load.target_qps
+    if here != loaded.load.target_qps:
+        found.append(Loosened("testing.load.target_qps", before, here, loaded.where("testing", "load", "target_qps")))
     return list(dict.fromkeys(str(each) for each in found))
 
 
-def missing_targets(loaded: Loaded) -> list[str]:
-    """Targets of the policy that the file does not have: the model must run on those too."""
+def missing(loaded: Loaded) -> list[tuple[str, str]]:
+    """What of the policy the file does not have, and where it would be: its targets, where the model must run too, its stages."""
     if loaded.policy is None or loaded.policy.limits is None:
         return []
-    names = {target.name for target in loaded.targets}
-    return [target.name for target in loaded.policy.limits.pipeline.targets if target.name not in names]
+    names, policy = {target.name for target in loaded.targets}, loaded.policy.limits.pipeline
+    found = [(f"target {target.name}", "targets") for target in policy.targets if target.name not in names]
+    return found + [(f"stage {name}", "stages") for name in policy.stages if name not in loaded.pipeline.stages]
 
 
 def policy_notes(loaded: Loaded) -> list[str]:

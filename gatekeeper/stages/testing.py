@@ -128,7 +128,7 @@ class _Leg:
 
     def kind(self, limit: Limit) -> str:
         """The kind of tests that measures a gate."""
-        return LOAD if tested_by(limit.name) == "soak" else tested_by(limit.name)
+        return LOAD if tested_by(limit.name) in ("soak", "stress") else tested_by(limit.name)
 
     def level(self, kind: str) -> str:
         return self.context.loaded.level(kind)
@@ -184,7 +184,7 @@ class _Leg:
     def load(self, subject: Subject, baseline: LoadFound | None) -> LoadFound:
         self.context.progress.step(f"{subject.id}: under load")
         seed = self.context.loaded.pipeline.measure.seed
-        return load_tests(subject, self.testing.load, self.testing.soak, self.level(LOAD), seed, baseline)
+        return load_tests(subject, self.context.loaded.load, self.testing.soak, self.level(LOAD), seed, baseline)
 
     def served(self, name: str, baseline: LoadFound | str | None) -> None:
         """What one variant does behind its server."""

@@ -11,7 +11,7 @@ from hand_built import commit
 
 from gatekeeper.config.limits import limits
 from gatekeeper.config.load import Loaded, load
-from gatekeeper.config.policy import chosen_policy, loosened, missing_targets, policy_file, policy_notes
+from gatekeeper.config.policy import chosen_policy, loosened, missing, policy_file, policy_notes
 from gatekeeper.config.waivers import FILE_NAME, waivers_for
 from gatekeeper.errors import ConfigError, UsageError
 from gatekeeper.models.files import digest
@@ -122,21 +122,21 @@ def test_the_words_of_the_policy_hold(tmp_path: Path, key: str, policy: str, her
 def test_a_file_without_a_policy_is_as_it_says(tmp_path: Path) -> None:
     loaded = load(write(tmp_path / "p.yaml", "gates: {speedup: {min: 1.2}, on_inconclusive: warn}\n"))
     assert (found(loaded)["speedup"], loaded.on_inconclusive, loaded.require) == (1.2, "warn", "best")
-    assert (loosened(loaded), missing_targets(loaded), policy_notes(loaded)) == ([], [], [])
+    assert (loosened(loaded), missing(loaded), policy_notes(loaded)) == ([], [], [])
 
 
 @pytest.mark.parametrize(
-    ("policy", "here", "missing"),
+    ("policy", "here", "gone"),
     [
         (TWO, TWO, []),
-        (TWO, "targets: [{name: b, hardware: cpu}]\n", ["a"]),
-        (TWO, "\n", ["a", "b"]),
+        (TWO, "targets: [{name: b, hardware: cpu}]\n", ["target a"]),
+        (TWO, "\n", ["target a", "target b"]),
         ("\n", TWO, []),
         ("\n", "\n", []),
     ],
 )
-def test_a_target_that_the_policy_names_is_missed(tmp_path: Path, policy: str, here: str, missing: list[str]) -> None:
-    assert missing_targets(held(tmp_path, policy, here)) == missing
+def test_a_target_that_the_policy_names_is_missed(tmp_path: Path, policy: str, here: str, gone: list[str]) -> None:
+    assert [what for what, _ in missing(held(tmp_path, policy, here))] == gone
 
 
 def test_what_else_differs_is_allowed_and_said(tmp_path: Path) -> None:

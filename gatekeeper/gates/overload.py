@@ -1,0 +1,28 @@
+"""With more requests than it bears, the variant's server refuses what it cannot take, and is itself again soon after."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gatekeeper.evidence import Evidence
+from gatekeeper.gates._checks import ChecksConfig, judge_checks
+from gatekeeper.records import Decision
+
+DESCRIPTION = "Over its capacity the server sheds, loses no accepted request, and recovers; at `production_scale` over HTTP."
+UNIT = "failed checks"
+BOUND: Literal["at_most"] = "at_most"
+BASIS: Literal["checks"] = "checks"
+TESTED_BY = "stress"
+limit_key = "max_failed"
+
+
+class Config(ChecksConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limit of `overload`."""
+
+
+DEFAULT = Config()
+
+
+def judge(config: Config, evidence: Evidence) -> Decision:
+    """PASS if no more checks failed than allowed."""
+    return judge_checks("load_tests", config, evidence)
