@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ class Direct:
         self.feeds = [{name: array[i] for name, array in whole.items()} for i in range(request.examples)]
         self.session: Any = framework(request.framework).open_session(Path(request.artifact), request.threads, request.device)
         self.text, self.new_tokens = request.text, request.new_tokens
-        self._call(0)
+        with suppress(Exception):  # the first takes longest, and nobody waits for it; if it fails, so will its request
+            self._call(0)
         callers = request.callers if getattr(self.session, "CONCURRENT", False) else 1
         self.waiting: queue.SimpleQueue[tuple[int, Done] | None] = queue.SimpleQueue()
         self.threads = [threading.Thread(target=self._work, daemon=True) for _ in range(callers)]

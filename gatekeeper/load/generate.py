@@ -6,9 +6,11 @@ how long it took from then. What became of a request (answered, refused, failed)
 
 from __future__ import annotations
 
+import array
 import gc
 import queue
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +28,17 @@ SWITCH_S = 1e-4
 MOST_REQUESTS = 2_000_000
 """Nothing asks for more; a rate nobody can reach ends here."""
 
+LATE = 2.0
+"""Times the length of its schedule after which the server scenario ends, for a rate at which requests cannot even be sent."""
+
+GIVEN_UP = 10.0
+"""Times its length after which nothing more of the offline scenario is sent; what is left has failed."""
+
+OFFLINE_MORE = 1.1
+"""How many times the requests that were expected LoadGen sends at once in the offline scenario."""
+
+FULL = "Is the disk full? Free some space, or name another folder with TMPDIR."
+
 
 class Transport(Protocol):
     """Takes requests without waiting for their answers."""
@@ -37,13 +50,19 @@ class Transport(Protocol):
         """Let go of what is held."""
 
 
-class Event(msgspec.Struct):
-    """A line of LoadGen's trace; of `Sample`, `ts` is the intended start in microseconds."""
+class Times(msgspec.Struct):
+    """What LoadGen says of a sample: its number, and from its intended start to where it was sent and answered."""
 
-    name: str
-    ph: str = ""
-    ts: float = 0.0
-    args: dict[str, Any] = {}
+    sample_seq: int
+    issue_start_ns: int
+    complete_ns: int
+
+
+class Event(msgspec.Struct):
+    """A line of LoadGen's trace that begins a `Sample`; `ts` is its intended start in microseconds."""
+
+    ts: float
+    args: Times
 
 
 def load_test(request: protocol.LoadTest) -> protocol.LoadTested:
@@ -86,6 +105,7 @@ def _run(request: protocol.LoadTest, transport: Transport, outcomes: list[int]) 
     for _ in range(request.outstanding):
         room.put(None)
     waits = request.scenario != "server"
+    end = time.monotonic() + GIVEN_UP * request.duration_s + request.request_timeout_ms / 1000
 
     def issue(samples: list[Any]) -> None:
         """Called by one thread, LoadGen's own."""
@@ -93,9 +113,9 @@ def _run(request: protocol.LoadTest, transport: Transport, outcomes: list[int]) 
             position = len(outcomes)
             outcomes.append(FAILED)
             try:
-                room.get(waits)
-            except queue.Empty:
-                _complete(sample.id, position, SHED)  # more are on their way than any server could hold
+                room.get(waits, max(0.0, end - time.monotonic()) if waits else None)
+            except queue.Empty:  # more are on their way than any server could hold, or they do not come back
+                _complete(sample.id, position, FAILED if waits else SHED)
                 continue
             transport.send(sample.index % request.examples, _finished(sample.id, position))
 
@@ -134,15 +154,17 @@ def _settings(loadgen: Any, request: protocol.LoadTest) -> Any:
     found.max_query_count = request.most_requests or MOST_REQUESTS
     found.qsl_rng_seed = found.sample_index_rng_seed = found.schedule_rng_seed = request.seed + 1
     if request.scenario == "server":
+        most = min(found.max_query_count, max(found.min_query_count, int(request.target_qps * request.duration_s)))
+        scheduled = 1000 * most / request.target_qps
         found.scenario = loadgen.TestScenario.Server
         found.server_target_qps = request.target_qps
         found.server_target_latency_ns = int(1e6 * request.request_timeout_ms)
-        found.max_query_count = min(
-            found.max_query_count, max(found.min_query_count, int(request.target_qps * request.duration_s))
-        )
+        found.max_query_count = most
+        found.min_duration_ms = min(milliseconds, int(scheduled))  # it makes a schedule of that length, whatever it then sends
+        found.max_duration_ms = int(LATE * max(milliseconds, scheduled))
     elif request.scenario == "offline":
         found.scenario = loadgen.TestScenario.Offline
-        found.offline_expected_qps = request.target_qps
+        found.offline_expected_qps = min(request.target_qps, found.max_query_count / (OFFLINE_MORE * request.duration_s))
     else:
         found.scenario = loadgen.TestScenario.SingleStream
         found.max_duration_ms = 2 * milliseconds
@@ -151,27 +173,39 @@ def _settings(loadgen: Any, request: protocol.LoadTest) -> Any:
 
 def _kept(request: protocol.LoadTest, outcomes: list[int]) -> protocol.LoadTested:
     """Read the trace, hold it against what was noted, and write both as arrays."""
-    rows: list[tuple[int, float, int, int]] = []
-    path = Path(request.folder) / "mlperf_log_trace.json"
-    decoder = msgspec.json.Decoder(Event)
     try:
-        with path.open("rb") as lines:
-            for line in lines:
-                if b'"Sample"' in line and b'"b"' in line:
-                    event = decoder.decode(line.strip().rstrip(b","))
-                    start, done = event.args["issue_start_ns"], event.args["complete_ns"]
-                    rows.append((event.args["sample_seq"], event.ts, start, done))
-    except (OSError, msgspec.DecodeError, KeyError) as error:
-        raise NotMeasured("disk", f"the load generator's trace cannot be read ({error}). Is the disk full?") from None
-    if len(rows) != len(outcomes) or not rows:
-        raise NotMeasured("garbage", f"the load generator traced {len(rows)} of {len(outcomes)} requests. Is the disk full?")
-    rows.sort()
-    table = np.array([row[1:] for row in rows])
-    outcome = np.array(outcomes)
+        table = _traced(Path(request.folder) / "mlperf_log_trace.json")
+    except (OSError, msgspec.DecodeError) as error:
+        raise NotMeasured("disk", f"the load generator's trace cannot be read ({error}). {FULL}") from None
+    if table.shape[1] != len(outcomes) or not outcomes:
+        raise NotMeasured("disk", f"the load generator traced {table.shape[1]} of {len(outcomes)} requests. {FULL}")
+    _, begun, lag, latency = table[:, np.argsort(table[0])]
+    outcome = np.array(outcomes, np.int8)
     ok = outcome == OK
-    start = np.round((table[:, 0] - table[:, 0].min()) * 1000).astype(np.int64)
-    latency = np.where(ok, table[:, 2], 0).astype(np.int64)
+    start = np.round((begun - begun.min()) * 1000).astype(np.int64)
     order = np.argsort(start, kind="stable")
-    arrays = {"start_ns": start, "latency_ns": latency, "lag_ns": table[:, 1].astype(np.int64), "ok": ok, "shed": outcome == SHED}
-    np.savez(request.destination, **{name: values[order] for name, values in arrays.items()})
-    return protocol.LoadTested(requests=len(rows), answered=int(ok.sum()))
+    arrays = {
+        "start_ns": start,
+        "latency_ns": np.where(ok, latency, 0).astype(np.int64),
+        "lag_ns": lag.astype(np.int64),
+        "ok": ok,
+        "shed": outcome == SHED,
+    }
+    try:
+        np.savez(request.destination, **{name: values[order] for name, values in arrays.items()})
+    except OSError as error:
+        raise NotMeasured("disk", f"the requests cannot be written ({error.strerror}). {FULL}") from None
+    return protocol.LoadTested(requests=len(outcomes), answered=int(ok.sum()))
+
+
+def _traced(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Of each request its number, intended start in microseconds, lag and latency in nanoseconds: an array [4, requests]."""
+    found = array.array("d")
+    decoder = msgspec.json.Decoder(Event)
+    with path.open("rb") as lines:
+        for line in lines:
+            if b'"Sample"' in line and b'"b"' in line:
+                event = decoder.decode(line.strip().rstrip(b","))
+                times = event.args
+                found.extend((times.sample_seq, event.ts, times.issue_start_ns, times.complete_ns))
+    return np.frombuffer(found, np.float64).reshape(-1, 4).T

@@ -79,8 +79,9 @@ class Http:
 
     async def _open(self, count: int) -> None:
         """Connections to begin with; where there is no server, requests will find that out."""
-        found = await asyncio.gather(*(asyncio.wait_for(self.open(), self.timeout_s) for _ in range(count)), return_exceptions=True)
-        self.idle = [connection for _, connection in (each for each in found if not isinstance(each, BaseException))]
+        opening = (asyncio.wait_for(self.open(), self.timeout_s) for _ in range(count))
+        found = await asyncio.gather(*opening, return_exceptions=True)
+        self.idle = [each[1] for each in found if not isinstance(each, BaseException)]
 
     async def _close(self) -> None:
         for connection in list(self.all):
