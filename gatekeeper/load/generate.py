@@ -37,6 +37,9 @@ GIVEN_UP = 10.0
 OFFLINE_MORE = 1.1
 """How many times the requests that were expected LoadGen sends at once in the offline scenario."""
 
+FASTEST_S, MOST_ALONE = 1e-4, 200_000
+"""LoadGen makes the requests of the single stream scenario beforehand: as many as a model of that latency takes, or that many."""
+
 FULL = "Is the disk full? Free some space, or name another folder with TMPDIR."
 
 
@@ -168,6 +171,7 @@ def _settings(loadgen: Any, request: protocol.LoadTest) -> Any:
     else:
         found.scenario = loadgen.TestScenario.SingleStream
         found.max_duration_ms = 2 * milliseconds
+        found.single_stream_expected_latency_ns = int(1e9 * max(FASTEST_S, request.duration_s / MOST_ALONE))
     return found
 
 
