@@ -12,6 +12,7 @@ import queue
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -198,6 +199,8 @@ def _kept(request: protocol.LoadTest, outcomes: list[int]) -> protocol.LoadTeste
     try:
         np.savez(request.destination, **{name: values[order] for name, values in arrays.items()})
     except OSError as error:
+        with suppress(OSError):
+            Path(request.destination).unlink()
         raise NotMeasured("disk", f"the requests cannot be written ({error.strerror}). {FULL}") from None
     return protocol.LoadTested(requests=len(outcomes), answered=int(ok.sum()))
 
