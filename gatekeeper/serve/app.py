@@ -17,13 +17,12 @@ from starlette.routing import Route
 from gatekeeper.serve.config import Served
 from gatekeeper.serve.messages import Generate, Reply
 from gatekeeper.serve.metrics import Metrics
+from gatekeeper.serve.openapi import MODEL_VERSION, MOST_TOKENS, description
 from gatekeeper.serve.pool import Busy, Failed, Late, Pool
 from gatekeeper.serve.tensors import SIZE_HEADER, BadRequest, read, write
 from gatekeeper.version import version
 
-MODEL_VERSION = "1"
 EXTENSIONS = ["binary_tensor_data"]
-MOST_TOKENS = 4096
 
 
 class Parameters(msgspec.Struct, frozen=True):
@@ -57,6 +56,7 @@ class App:
             Route("/v2/health/ready", self.ready),
             Route("/v2", self.server),
             Route("/v2/", self.server),
+            Route("/v2/openapi.json", self.openapi),
             Route("/metrics", self.scrape),
         ]
         for model in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
@@ -81,6 +81,10 @@ class App:
     async def server(self, request: Request) -> Response:
         """What this server is."""
         return _json({"name": "gatekeeper", "version": version(), "extensions": EXTENSIONS})
+
+    async def openapi(self, request: Request) -> Response:
+        """What this server takes and answers."""
+        return _json(description(self.served))
 
     async def scrape(self, request: Request) -> Response:
         """The metrics."""

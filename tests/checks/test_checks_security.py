@@ -18,11 +18,13 @@ from support import install_plugin
 from gatekeeper.checks.behind import Broken, served
 from gatekeeper.checks.security import run, target
 from gatekeeper.checks.security.fuzz import fuzz
-from gatekeeper.checks.security.openapi import description
+from gatekeeper.checks.security.openapi import MOST_TOKENS, described
 from gatekeeper.checks.security.run import good_request, security_checks
 from gatekeeper.checks.security.target import REGISTRY, Target, Watched, attacks
 from gatekeeper.protocol import Fuzz
 from gatekeeper.records import Verdict
+from gatekeeper.serve.child import Server
+from gatekeeper.serve.openapi import description
 
 ALL = [attack for attack in attacks("comprehensive", text=True) if not attack.text_only]
 
@@ -153,6 +155,22 @@ def test_the_fuzzers_notice_a_server_that_errs(naive: Target, engine: Any) -> No
     found = fuzz(about)
     assert found.cases > 10
     assert any("500" in failure for failure in found.failures)
+
+
+def test_what_is_fuzzed_is_what_the_server_says_of_itself(shelf: Shelf, naive: Target) -> None:
+    about = served(shelf.subject(shelf.original))
+    with Server(about, shelf.folder) as server:
+        server.wait_ready(60)
+        found = described(server.address)
+    whole = description(about)
+    assert set(found["paths"]) == {path for path in whole["paths"] if "/versions/" not in path}
+    assert found["components"]["schemas"]["InferRequest"] == whole["components"]["schemas"]["InferRequest"]
+    assert found["components"]["schemas"]["TextParameters"]["properties"]["max_tokens"]["maximum"] == MOST_TOKENS
+    with pytest.raises(Broken, match="answered with 500"):
+        described(naive.server.address)
+    naive.server.handler.status = 200  # type: ignore[attr-defined]
+    with pytest.raises(Broken, match="no description of it"):
+        described(naive.server.address)
 
 
 def test_a_text_model_is_asked_for_its_texts(shelf: Shelf) -> None:

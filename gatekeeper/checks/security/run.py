@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from gatekeeper import protocol
 from gatekeeper.checks.behind import Broken, check, not_run, ready_s, served
-from gatekeeper.checks.security.openapi import description
+from gatekeeper.checks.security.openapi import described
 from gatekeeper.checks.security.target import BODY_S, Attack, Target, Watched, attacks
 from gatekeeper.errors import NotMeasured
 from gatekeeper.measure.isolate import Worker
@@ -91,7 +91,7 @@ class _Siege:
             url=target.server.url,
             engine=engine,
             good=self.good,
-            description=description(target.server.served),
+            description=described(target.server.address) if engine == "openapi" else {},
             seconds=seconds,
             seed=SEED,
         )
