@@ -47,7 +47,11 @@ def _model(served: Served, path: str, more: str) -> dict[str, Any]:
     asked = {**body, **_errors("400", "422", "500", "504"), "503": _busy()}
     none = {**body, **_errors("400")}  # a model that writes no text says so
     text = none if served.text is None else {"200": _json("Text"), **asked}
-    events = none if served.text is None else {"200": _is("text/event-stream", _TEXT), **asked}
+    events = (
+        none
+        if served.text is None
+        else {"200": {"description": "events, a piece of text each", "content": {"text/event-stream": {}}}, **asked}
+    )
     answer = {"200": _json("InferAnswer", "application/octet-stream"), **asked}
     limit = f"At most {served.max_body_bytes} bytes, within {served.body_timeout_s:g} s."
     infer = _post(f"infer{more}", "Tensors to tensors", answer, "InferRequest", limit, "application/octet-stream")

@@ -192,7 +192,7 @@ class Pool:
                     await self._run(self.sessions[index], jobs)
                     self.crashes = 0
                     jobs = []
-                except (asyncio.IncompleteReadError, OSError, NotMeasured, TimeoutError) as error:
+                except Exception as error:  # whatever it is (uvloop says RuntimeError of a closed pipe): this task must go on
                     jobs = await self._died(index, jobs, error)
 
     async def _died(self, index: int, jobs: list[Job], error: Exception) -> list[Job]:

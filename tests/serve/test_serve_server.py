@@ -214,6 +214,15 @@ def test_a_session_that_is_killed_under_traffic_loses_no_request(moody: Served) 
     assert set(codes) == {200}
 
 
+def test_a_session_that_dies_while_nothing_is_asked_is_missed_by_nobody(moody: Served) -> None:
+    for wait in (0.0, 0.001, 0.01, 0.3):  # the next request comes before the server knows of the death, and after
+        assert infer(moody).status_code == 200
+        for process in moody.sessions():
+            process.kill()
+        time.sleep(wait)
+        assert infer(moody).status_code == 200, wait
+
+
 def test_more_than_the_queue_holds_is_refused_at_once(moody: Served) -> None:
     with ThreadPoolExecutor(12) as pool:
         codes = [answer.status_code for answer in pool.map(lambda _: infer(moody, SLOW), range(12))]
