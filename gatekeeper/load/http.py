@@ -2,7 +2,7 @@
 
 A generator that is slow is late, and what it says of a server is then its own. So a request costs as little here as can be: it is
 bytes made beforehand, written to a connection that is open already, and of its answer httptools reads no more than the status. A
-full HTTP client takes four times as long for each, on a machine that the server needs too.
+full HTTP client takes five times as long for each, on a machine that the server needs too.
 """
 
 from __future__ import annotations
