@@ -48,6 +48,7 @@ class Requests:
 
     `start_ns` counts from the first intended start, `latency_ns` from each intended start (0 where the request failed),
     `lag_ns` is how late the generator sent it, `ok` whether it was answered well, `shed` whether it was refused with 503.
+    `unsent` of those that are neither were never sent: as many as the generator can have on their way already were.
     """
 
     start_ns: NDArray[np.int64]
@@ -55,6 +56,7 @@ class Requests:
     lag_ns: NDArray[np.int64]
     ok: NDArray[np.bool_]
     shed: NDArray[np.bool_]
+    unsent: int = 0
 
 
 @dataclass(frozen=True)

@@ -349,6 +349,7 @@ class LoadTested(Answer, frozen=True, kw_only=True, tag="load_tested"):
 
     requests: int
     answered: int
+    unsent: int = 0
 
 
 class Failed(Answer, frozen=True, kw_only=True, tag="failed"):

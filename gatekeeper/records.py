@@ -175,7 +175,7 @@ class Check(Record, frozen=True, kw_only=True):
 class LoadRun(Record, frozen=True, kw_only=True):
     """One scenario of load on one model. Latencies count from the intended start; a failed request has none."""
 
-    scenario: Literal["single_stream", "server", "offline", "probe", "stress", "soak"]
+    scenario: Literal["single_stream", "server", "offline", "stress", "soak"]
     over: Literal["http", "in_process"]
     target_qps: Annotated[float | None, Meta(description="Requests sent per second; None: as fast as they went.")] = None
     completed_qps: Annotated[float, Meta(description="Requests per second that were answered well.")]

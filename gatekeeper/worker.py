@@ -177,7 +177,7 @@ def _hint(module: str | None) -> str:
 
     text = dict.fromkeys(("safetensors", "tokenizers", "torch", "transformers"), "huggingface")
     served = dict.fromkeys(("httptools", "prometheus_client", "starlette", "uvicorn", "uvloop"), "serve")
-    tested = dict.fromkeys(("aiohttp", "mlperf_loadgen", "pytest", "schemathesis", "tritonclient"), "testing")
+    tested = dict.fromkeys(("mlperf_loadgen", "pytest", "schemathesis", "tritonclient"), "testing")
     extra = ({"sklearn": "metrics", "PIL": "images"} | text | served | tested).get((module or "").partition(".")[0])
     return f" {install_hint(extra)}" if extra else ""
 

@@ -34,10 +34,12 @@ def share_interval(tail: Tail, alpha: float) -> Interval:
 def said(requests: Requests, target_qps: float | None) -> str:
     """How many requests there were, at which rate, and what became of those that were not answered."""
     count = int(requests.ok.size)
-    failed, shed = count - int(requests.ok.sum()) - int(requests.shed.sum()), int(requests.shed.sum())
+    shed = int(requests.shed.sum())
+    failed = count - int(requests.ok.sum()) - shed - requests.unsent
     parts = [f"{count} requests" + (f" at {target_qps:.4g}/s" if target_qps else "")]
     parts += [f"{failed} failed"] if failed else []
     parts += [f"{shed} refused because the queue was full"] if shed else []
+    parts += [f"{requests.unsent} never sent, too many were waiting"] if requests.unsent else []
     return ", ".join(parts)
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from gatekeeper import protocol
 from gatekeeper.errors import NotMeasured
 
-OK, SHED, FAILED = 0, 1, 2
+OK, SHED, FAILED, UNSENT = 0, 1, 2, 3
 SWITCH_S = 1e-4
 """How long a thread may keep the interpreter: the generator's own must not wait for the answers' threads."""
 
@@ -119,7 +119,7 @@ def _run(request: protocol.LoadTest, transport: Transport, outcomes: list[int]) 
             try:
                 room.get(waits, max(0.0, end - time.monotonic()) if waits else None)
             except queue.Empty:  # more are on their way than any server could hold, or they do not come back
-                _complete(sample.id, position, FAILED if waits else SHED)
+                _complete(sample.id, position, FAILED if waits else UNSENT)
                 continue
             transport.send(sample.index % request.examples, _finished(sample.id, position))
 
@@ -202,7 +202,7 @@ def _kept(request: protocol.LoadTest, outcomes: list[int]) -> protocol.LoadTeste
         with suppress(OSError):
             Path(request.destination).unlink()
         raise NotMeasured("disk", f"the requests cannot be written ({error.strerror}). {FULL}") from None
-    return protocol.LoadTested(requests=len(outcomes), answered=int(ok.sum()))
+    return protocol.LoadTested(requests=len(outcomes), answered=int(ok.sum()), unsent=int((outcome == UNSENT).sum()))
 
 
 def _traced(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
