@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -10,6 +11,7 @@ from gatekeeper.evidence import Evidence, Requests
 from gatekeeper.gates._base import GateConfig, unmeasured
 from gatekeeper.gates._load import more, said, unserved, verdict
 from gatekeeper.records import Decision, Interval, Verdict
+from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.tail import SHARE, judge_tail, requests_per_observation
 
 DESCRIPTION = "At most 1 % of requests under load take longer than this, or fail."
@@ -44,7 +46,8 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if limit is None:
         if load.baseline is None or not load.baseline.ok.size:
             return unmeasured("there is no limit: set `testing.load.p99_ms`, or let the baseline be measured")
-        limit, whose = quantile(load.baseline, evidence.alpha).upper / 1e6, ", what the baseline's p99 may be at that rate"
+        # At the first attempt's alpha in every attempt: a smaller one would be a looser limit.
+        limit, whose = quantile(load.baseline, ALPHA).upper / 1e6, ", what the baseline's p99 may be at that rate"
     if not limit < float("inf"):
         return Decision(
             verdict=Verdict.INCONCLUSIVE,
@@ -65,7 +68,11 @@ def judge(config: Config, evidence: Evidence) -> Decision:
 
 
 def quantile(requests: Requests, alpha: float, share: float = SHARE) -> Interval:
-    """The p99 in nanoseconds with order-statistic bounds, failed requests at infinity; bursts widen them (statistics.md)."""
+    """The p99 in nanoseconds with order-statistic bounds, failed requests at infinity; bursts widen them.
+
+    The k-th smallest of n independent values is below the quantile q with probability P(Bin(n, q) >= k): David and Nagaraja,
+    "Order Statistics", 7.1. Where there are too few requests for an upper bound, it is the largest value that was seen.
+    """
     import numpy as np
     from scipy.stats import binom
 
@@ -73,11 +80,14 @@ def quantile(requests: Requests, alpha: float, share: float = SHARE) -> Interval
     n = values.size
     tau = requests_per_observation(~requests.ok | (requests.latency_ns >= values[min(n - 1, int((1 - share) * n))]))
     effective = max(1, int(n / tau))
-    low = float(binom.ppf(alpha, effective, 1 - share)) / effective
-    high = (float(binom.ppf(1 - alpha, effective, 1 - share)) + 1) / effective
-    at = [min(n - 1, max(0, int(q * n))) for q in (low, 1 - share, high)]
-    lower, observed, upper = (float(values[i]) for i in at)
-    return Interval(observed=observed, lower=lower, upper=upper if high < 1 else float(values[-1]))
+    middle = min(n - 1, int((1 - share) * n))
+    low = math.floor((float(binom.ppf(alpha, effective, 1 - share)) - 1) / effective * n)
+    high = math.ceil(float(binom.ppf(1 - alpha, effective, 1 - share)) / effective * n)
+    return Interval(
+        observed=float(values[middle]),
+        lower=float(values[min(low, middle)]) if low >= 0 else 0.0,
+        upper=float(values[min(max(high, middle), n - 1)]),
+    )
 
 
 def finite(value: float) -> float | None:
