@@ -61,11 +61,16 @@ class Requests:
 
 @dataclass(frozen=True)
 class Soak:
-    """A long run: its requests, and readings of the server's memory."""
+    """A long run: its requests, readings of the server's memory, and its latency afterwards beside a fresh server's.
+
+    `aged_ms[i]` and `fresh_ms[i]` are medians taken one right after the other.
+    """
 
     requests: Requests
     memory_s: list[float]
     memory_bytes: list[int]
+    aged_ms: list[float] = field(default_factory=list)
+    fresh_ms: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

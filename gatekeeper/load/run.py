@@ -14,12 +14,12 @@ from gatekeeper.config.types import Load, Soak
 from gatekeeper.config.units import parse_duration
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evidence import LoadEvidence, Requests
-from gatekeeper.evidence import Soak as SoakEvidence
+from gatekeeper.evidence import Soak as Soaked
 from gatekeeper.gates.p99_latency import quantile
 from gatekeeper.load.peak import peak
 from gatekeeper.load.sender import Line, Sender
+from gatekeeper.load.soak import beside, soak
 from gatekeeper.load.stress import median_ms, stress
-from gatekeeper.load.watch import Watch
 from gatekeeper.records import Check, LoadRun, Tested
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.subject import Subject
@@ -93,16 +93,17 @@ class _Loader:
         offline, capacity = self.capacity()
         target = self.target(capacity)
         evidence = LoadEvidence(target_qps=target, offline=offline if "offline" in scenarios else None)
-        server, soak = None, None
+        server, long = None, None
         if "server" in scenarios:
-            server, soak = self.at_rate(target, capacity)
+            server, long = self.at_rate(target, capacity)
             evidence = replace(evidence, server=server, baseline=baseline.evidence.server if baseline else server)
         bound = self.bound(server)
         if server is not None:
             self.line("server", server, target, bound)
         curve, highest, checks = self.beyond(capacity, bound)
         if baseline and (self.soak or self.whole):
-            evidence = replace(evidence, soak=soak or self.endure(min(target, SHARE * capacity)))
+            found = beside(long, self.sender, self.served()) if long else self.endure(min(target, SHARE * capacity))
+            evidence = replace(evidence, soak=found)
         tested = Tested(checks=checks, load=self.lines, curve=curve, peak_qps=highest, bound_ms=bound, notes=self.notes)
         return LoadFound(evidence, tested, target, bound)
 
@@ -145,19 +146,17 @@ class _Loader:
         upper = quantile(server, ALPHA).upper / 1e6 if server is not None else float("inf")
         return upper if upper < float("inf") else None
 
-    def at_rate(self, target: float, capacity: float) -> tuple[Requests, SoakEvidence | None]:
+    def at_rate(self, target: float, capacity: float) -> tuple[Requests, Soaked | None]:
         """The server scenario: as long as asked, longer where that is too few requests to judge, shorter where it is absurd.
 
         Where it is as long a run as one for growth, and at a rate that the model bears, it is that run as well.
         """
         least = min(LEAST_REQUESTS, int(PATIENCE * self.server_s * target))
         most = int(max(LEAST_REQUESTS, ABSURD * capacity * self.server_s)) if target > ABSURD * capacity else 0
-        server = self.sender.server
-        if server is None or self.soak or target > BEARABLE * capacity:
+        if not self.sender.server or self.soak or target > BEARABLE * capacity:
             return self.sender.send("server", target, self.server_s, least, most), None
-        with Watch(server.memory) as watch:
-            found = self.sender.send("server", target, self.server_s, least, most)
-        return found, SoakEvidence(found, watch.at_s, watch.values)
+        found = soak(self.sender, target, self.server_s, least, most)
+        return found.requests, found
 
     def beyond(self, capacity: float, bound: float | None) -> tuple[list[LoadRun], float | None, list[Check]]:
         """At production scale: latency against load, the highest rate within the limit, and more than the server can take."""
@@ -171,15 +170,13 @@ class _Loader:
         self.line("stress", over, None)
         return curve, highest, checks
 
-    def endure(self, rate: float) -> SoakEvidence:
+    def endure(self, rate: float) -> Soaked:
         """A long run, always behind a server: the memory of its process is then the model's and not the generator's."""
         duration = parse_duration(self.soak.duration) if self.soak else SERVER_S[self.level]
         sender = self.sender if self.sender.server else self.served()
-        assert sender.server is not None
-        with Watch(sender.server.memory) as watch:
-            found = sender.send("server", rate, duration)
-        self.lines.append(sender.line("soak", found, rate))
-        return SoakEvidence(found, watch.at_s, watch.values)
+        found = soak(sender, rate, duration)
+        self.lines.append(sender.line("soak", found.requests, rate))
+        return beside(found, sender, self.served())
 
     def line(self, scenario: Line, found: Requests, rate: float | None, bound: float | None = None) -> None:
         self.lines.append(self.sender.line(scenario, found, rate, bound))
