@@ -26,13 +26,15 @@ def requests(latency_ms: Any, failed: Any = None, shed: Any = None, qps: float =
     )  # fmt: skip
 
 
-def soak(latency_ms: Any = None, memory: Any = None, failed: Any = None, seconds: float = 60.0) -> Soak:
-    """A long run: by default level, with the noise of a machine."""
+def soak(failed: Any = None, memory: Any = None, slower: Any = None, seconds: float = 60.0) -> Soak:
+    """A long run: by default level, with the noise of a machine. `slower` has ratios to a fresh server, one a turn."""
     rng = np.random.default_rng(1)
-    latency = 2 + 0.1 * rng.standard_normal(4000) if latency_ms is None else np.asarray(latency_ms, dtype=float)
+    gone = np.zeros(4000, bool) if failed is None else np.asarray(failed, dtype=bool)
     held = 1e8 * (1 + 0.001 * rng.standard_normal(240)) if memory is None else np.asarray(memory, dtype=float)
+    ratios = 1 + 0.03 * rng.standard_normal(10) if slower is None else np.asarray(slower, dtype=float)
     at_s = [float(t) for t in np.linspace(0.25, seconds, held.size)]
-    return Soak(requests(latency, failed, qps=max(1, latency.size) / seconds), at_s, [int(b) for b in held])
+    sent = requests(np.full(gone.size, 2.0), gone, qps=max(1, gone.size) / seconds)
+    return Soak(sent, at_s, [int(b) for b in held], [2 * float(r) for r in ratios], [2.0] * ratios.size)
 
 
 def under_load(alpha: float = ALPHA, **load: Any) -> Evidence:
