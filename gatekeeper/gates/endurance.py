@@ -71,9 +71,11 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if worst is Verdict.INCONCLUSIVE:
         reason += "; " + " and ".join(r for v, r in zip(verdicts, REMEDIES, strict=True) if v is worst)
     known = math.isfinite(memory.observed)
+    # The bounds are those of memory: where something else does not pass, they must not be what a waiver is held against.
+    bounded = known and all(verdict is Verdict.PASS for verdict in verdicts[1:])
     return Decision(
         verdict=worst, reason=reason, observed=memory.observed if known else None,
-        lower=memory.lower if known else None, upper=memory.upper if known else None,
+        lower=memory.lower if bounded else None, upper=memory.upper if bounded else None,
         details={"slowdown": latency.observed if math.isfinite(latency.observed) else None, "errors": errors.share},
     )  # fmt: skip
 

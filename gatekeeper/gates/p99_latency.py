@@ -55,15 +55,17 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         )
     server = load.server
     tail = judge_tail(~server.ok | (server.latency_ns > limit * 1e6), evidence.alpha)
-    found = quantile(server, evidence.alpha)
+    found, bounded = _quantile(server, evidence.alpha)
     observed, lower, upper = (value / 1e6 for value in (found.observed, found.lower, found.upper))
     shown = f"p99 {observed:.3g} ms" if finite(observed) else "no p99, more than 1 % have no answer"
     decided = verdict(tail)
     reason = f"{shown}: {tail.share:.2%} of {said(server, load.target_qps)} over {limit:.3g} ms{whose}"
     details: dict[str, Any] = {"share": tail.share, "tau": tail.tau, "requests": tail.requests, "needed": tail.needed}
+    if config.max_ms is None:
+        details["measured_limit"] = True
     return Decision(
         verdict=decided, reason=reason + (more(tail) if decided is Verdict.INCONCLUSIVE else ""),
-        observed=finite(observed), lower=finite(lower), upper=finite(upper), limit=limit, details=details,
+        observed=finite(observed), lower=finite(lower), upper=finite(upper) if bounded else None, limit=limit, details=details,
     )  # fmt: skip
 
 
@@ -73,6 +75,11 @@ def quantile(requests: Requests, alpha: float, share: float = SHARE) -> Interval
     The k-th smallest of n independent values is below the quantile q with probability P(Bin(n, q) >= k): David and Nagaraja,
     "Order Statistics", 7.1. Where there are too few requests for an upper bound, it is the largest value that was seen.
     """
+    return _quantile(requests, alpha, share)[0]
+
+
+def _quantile(requests: Requests, alpha: float, share: float = SHARE) -> tuple[Interval, bool]:
+    """The same, and whether there were enough requests for the upper bound to be one."""
     import numpy as np
     from scipy.stats import binom
 
@@ -83,11 +90,12 @@ def quantile(requests: Requests, alpha: float, share: float = SHARE) -> Interval
     middle = min(n - 1, int((1 - share) * n))
     low = math.floor((float(binom.ppf(alpha, effective, 1 - share)) - 1) / effective * n)
     high = math.ceil(float(binom.ppf(1 - alpha, effective, 1 - share)) / effective * n)
-    return Interval(
+    found = Interval(
         observed=float(values[middle]),
         lower=float(values[min(low, middle)]) if low >= 0 else 0.0,
         upper=float(values[min(max(high, middle), n - 1)]),
     )
+    return found, high < n
 
 
 def finite(value: float) -> float | None:

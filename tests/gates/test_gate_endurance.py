@@ -53,6 +53,14 @@ def test_a_server_that_became_slower_than_a_fresh_one_fails():
     assert "of at most 25%" in found.reason
 
 
+def test_a_waiver_of_a_leak_does_not_cover_what_else_fails():
+    """Waivers are held against the upper bound, which is that of memory."""
+    leak = 1e8 * (1 + 0.08 * np.linspace(-0.5, 0.5, 240))
+    assert judge(memory=leak).upper == pytest.approx(0.08, abs=0.001)
+    assert judge(memory=leak, slower=np.full(10, 2.0)).upper is None
+    assert judge(memory=leak, failed=np.arange(4000) >= 2500).upper is None
+
+
 def test_a_server_that_is_faster_than_a_fresh_one_passes():
     assert judge(slower=np.full(10, 0.7)).verdict is Verdict.PASS
 

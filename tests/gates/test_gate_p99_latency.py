@@ -90,6 +90,12 @@ def test_too_few_requests_are_open():
     assert "1000 requests would decide" in found.reason
 
 
+@pytest.mark.parametrize(("n", "bounded"), [(200, False), (400, True)])
+def test_where_too_few_requests_bound_nothing_there_is_no_bound(n: int, bounded: bool):
+    """One that is only the longest latency seen would be what a waiver is held against."""
+    assert (judge(latencies(n)).upper is not None) == bounded
+
+
 def test_nothing_sent_is_an_error():
     found = judge([])
     assert (found.verdict, found.reason) == (Verdict.ERROR, "no request was sent: the server scenario did not run")
@@ -104,6 +110,7 @@ def test_without_a_limit_it_is_what_the_baselines_p99_may_be():
     assert found.verdict is Verdict.PASS
     assert found.limit == quantile(baseline, ALPHA).upper / 1e6
     assert "over 4.4 ms, what the baseline's p99 may be at that rate" in found.reason
+    assert found.details["measured_limit"] is True
     assert judge(5 * latencies(), None, baseline=baseline).verdict is Verdict.FAIL
 
 
