@@ -51,8 +51,10 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if evidence.load.error:
         return unmeasured(evidence.load.error)
     soak = evidence.load.soak
-    if soak is None or not soak.requests.ok.any():
-        return unmeasured("the long run answered nothing")
+    if soak is None:
+        return unmeasured("the long run did not run")
+    if not soak.requests.ok.any():
+        return unmeasured(f"the long run answered none of its {soak.requests.ok.size} requests")
     if (answered := int(soak.requests.ok.sum())) < LEAST_POINTS:
         few = f"only {answered} requests were answered, {LEAST_POINTS} are needed; raise `testing.soak.duration`"
         return Decision(verdict=Verdict.INCONCLUSIVE, reason=few)

@@ -118,10 +118,14 @@ def test_few_answers_are_no_load():
 
 
 def test_nothing_answered_is_an_error():
-    for failed in ([], np.ones(100, bool)):
+    for failed in (np.zeros(0, bool), np.ones(100, bool)):
         found = judge(failed=failed)
-        assert (found.verdict, found.reason) == (Verdict.ERROR, "the long run answered nothing")
-    assert endurance.judge(endurance.DEFAULT, under_load()).verdict is Verdict.ERROR
+        assert (found.verdict, found.reason) == (Verdict.ERROR, f"the long run answered none of its {failed.size} requests")
+
+
+def test_a_run_that_was_not_is_an_error():
+    found = endurance.judge(endurance.DEFAULT, under_load())
+    assert (found.verdict, found.reason) == (Verdict.ERROR, "the long run did not run")
 
 
 def test_the_reason_names_what_would_decide_each_open_part():
