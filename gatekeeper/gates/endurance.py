@@ -59,7 +59,8 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         few = f"only {answered} requests were answered, {LEAST_POINTS} are needed; raise `testing.soak.duration`"
         return Decision(verdict=Verdict.INCONCLUSIVE, reason=few)
     memory = drift_interval(soak.memory_s, soak.memory_bytes, evidence.alpha)
-    ratio = ratio_interval(soak.aged_ms, soak.fresh_ms, evidence.alpha)
+    paired = len(soak.aged_ms) == len(soak.fresh_ms)  # else one of the servers did not last: nothing is known
+    ratio = ratio_interval(*((soak.aged_ms, soak.fresh_ms) if paired else ([], [])), evidence.alpha)
     latency = Interval(observed=ratio.observed - 1, lower=ratio.lower - 1, upper=ratio.upper - 1)
     half = soak.requests.ok[soak.requests.ok.size // 2 :]
     errors = judge_tail(~half, evidence.alpha, config.max_errors)

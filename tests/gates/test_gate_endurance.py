@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,11 @@ def test_a_noisy_machine_leaves_it_open_and_is_the_reason():
 @pytest.mark.parametrize("slower", [[], [1.0], [math.inf] * 10, [1.0] * 9 + [math.nan]], ids=["none", "one", "dead", "NaN"])
 def test_an_unknown_latency_never_passes(slower: list[float]):
     assert judge(slower=slower).verdict is Verdict.INCONCLUSIVE
+
+
+def test_turns_that_are_not_pairs_say_nothing():
+    found = replace(soak(), fresh_ms=[2.0] * 7)
+    assert endurance.judge(endurance.DEFAULT, under_load(soak=found)).verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("readings", [0, 1, 29])
