@@ -9,7 +9,7 @@ import msgspec
 from gatekeeper.answers import leg_of
 from gatekeeper.merge import BASE
 from gatekeeper.records import Base, Before, GateResult, Report, TargetReport, VariantReport, Verdict
-from gatekeeper.reports._base import limit
+from gatekeeper.reports._base import limit, of_testing
 
 
 def compared(report: Report, base: Report) -> Report:
@@ -22,7 +22,8 @@ def compared(report: Report, base: Report) -> Report:
     ]
     gone = [name for name in old if name not in here and _should_be_here(leg_of(name), report)]
     new = [variant.id for target in targets for variant in target.variants if variant.id not in old]
-    loosened = [said for target in targets for said in _loosened(target, old)]
+    not_tested = any(s.stage == "testing" and s.reason.startswith("not run, because") for s in report.stages)
+    loosened = [said for target in targets for said in _loosened(target, old, not_tested)]
     differs = report.verdict is not base.verdict or bool(gone or new or loosened) or any(_differs(t, base, old) for t in targets)
     notes = [note for note in report.notes if not note.startswith(BASE)]
     if not here & set(old):
@@ -63,8 +64,11 @@ def _before(gate: GateResult | None) -> Before | None:
     return Before(verdict=gate.verdict, observed=gate.observed, lower=gate.lower, upper=gate.upper, limit=gate.limit)
 
 
-def _loosened(target: TargetReport, old: dict[str, VariantReport]) -> Iterator[str]:
-    """Limits that were stricter, once for all variants of a target that share them."""
+def _loosened(target: TargetReport, old: dict[str, VariantReport], not_tested: bool) -> Iterator[str]:
+    """Limits that were stricter, once for all variants of a target that share them.
+
+    Where the run ended before the testing stage, its gates are not there, and their limits no looser for it.
+    """
     for variant in target.variants:
         before = old.get(variant.id)
         if before is None or not variant.gates:
@@ -72,6 +76,8 @@ def _loosened(target: TargetReport, old: dict[str, VariantReport]) -> Iterator[s
         here = {gate.gate: gate for gate in variant.gates}
         for gate in before.gates:
             now = here.get(gate.gate)
+            if now is None and not_tested and of_testing(gate.gate):
+                continue
             if said := _looser(gate, now):
                 yield f"{target.name}: {gate.gate} {said}"
 
@@ -84,9 +90,16 @@ def _looser(before: GateResult, now: GateResult | None) -> str:
         return f"{was}, not here"
     if now.limit is None:
         return f"{was}, disabled here" if now.verdict is Verdict.SKIP and not now.blocking else ""
+    if _measured(before) and _measured(now):
+        return "" if _blocks(now) else f"{was}, {limit(now)} here and without blocking"
     if now.limit < before.limit if before.bound == "at_least" else now.limit > before.limit:
         return f"{was}, {limit(now)} here"
     return "" if _blocks(now) else f"{was}, {limit(now)} here and without blocking"
+
+
+def _measured(gate: GateResult) -> bool:
+    """Whether the limit was measured with the gate, as the baseline's p99 is: it then differs in every run."""
+    return gate.details.get("measured_limit") is True
 
 
 def _blocks(gate: GateResult) -> bool:
@@ -109,7 +122,8 @@ def _variant_differs(variant: VariantReport, before: VariantReport) -> bool:
 
 
 def _gate_differs(gate: GateResult, before: GateResult) -> bool:
-    if gate.limit != before.limit or gate.blocking != before.blocking or (gate.waiver is None) != (before.waiver is None):
+    limits_differ = gate.limit != before.limit and not (_measured(gate) and _measured(before))
+    if limits_differ or gate.blocking != before.blocking or (gate.waiver is None) != (before.waiver is None):
         return True
     if _blocks(gate) and gate.verdict is not before.verdict:
         return True  # of a gate that only warns, an undecided verdict comes and goes

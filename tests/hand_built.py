@@ -18,7 +18,12 @@ UNITS = {"speedup": "x", "package_size": "bytes", "stability": "fraction", "memo
 def gate(name: str, verdict: Verdict, lower: float | None = None, upper: float | None = None, **more: Any) -> GateResult:
     """A gate with its bounds; `speedup` of at least 2 unless `more` says otherwise."""
     at_most = name in ("package_size", "stability")
-    values = {"limit": 2.0, "bound": "at_most" if at_most else "at_least", "unit": UNITS[name], "reason": f"{name} is {verdict}"}
+    values = {
+        "limit": 2.0,
+        "bound": "at_most" if at_most else "at_least",
+        "unit": UNITS.get(name, ""),
+        "reason": f"{name} is {verdict}",
+    }
     return GateResult(gate=name, verdict=verdict, observed=lower, lower=lower, upper=upper, **(values | more))
 
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from gatekeeper.records import (
     REPORT_SCHEMA,
     Artifact,
     Base,
     Before,
+    Check,
     GateResult,
     LegReport,
+    LoadRun,
     ModelInfo,
     PipelineInfo,
     Quality,
     Report,
     StageReport,
     TargetReport,
+    Tested,
     VariantReport,
     Verdict,
     Waiver,
@@ -121,3 +126,71 @@ def many(legs: int, variants: int = 4) -> Report:
         lost = {"legs": [leg], "verdict": ERROR, "selected": None, "reason": "a leg is missing"}
         targets.append(target(name, [] if i % 50 == 7 else found, **(lost if i % 50 == 7 else {})))
     return report(targets)
+
+
+# --- what the testing stage found ----------------------------------------------------------------------------------------
+
+
+def run(scenario: Any, qps: float | None = 50.0, p99_ms: float | None = 4.0, **more: Any) -> LoadRun:
+    """A scenario whose latencies all follow from its p99; None: nothing was answered."""
+    ns = None if p99_ms is None else p99_ms * 1e6
+    values: dict[str, Any] = {
+        "over": "http", "target_qps": qps, "completed_qps": (qps or 100.0) * (ns is not None), "requests": 3000,
+        "duration_s": 60.0, "p50_ns": ns and 0.5 * ns, "p95_ns": ns and 0.9 * ns, "p99_ns": ns, "max_ns": ns and 1.5 * ns,
+    }  # fmt: skip
+    return LoadRun(scenario=scenario, **(values | more))
+
+
+def checks() -> list[Check]:
+    """Of each kind some; one fails, one could not run, one does not apply."""
+    return [
+        Check(kind="unit_tests", name="opens", verdict=PASS, reason="in 0.1 s", seconds=0.1),
+        Check(kind="unit_tests", name="zeros", verdict=FAIL, reason="NaN in the output | probs", seconds=0.2),
+        Check(kind="unit_tests", name="odd_shapes", verdict=SKIP, reason="no size may change"),
+        Check(kind="integration_tests", name="answers", verdict=PASS, reason="360 of 360 answers are equal", seconds=2.5),
+        Check(kind="integration_tests", name="drained", verdict=ERROR, reason="the port is taken", seconds=1.0),
+        Check(kind="security_tests", name="deep_json", verdict=PASS, reason="12 requests", seconds=0.3),
+        Check(kind="load_tests", name="recovers", verdict=PASS, reason="median 2 ms before, 2.1 ms after", seconds=0.0),
+    ]
+
+
+LOAD_GATES = ("p99_latency", "error_rate", "throughput", "overload", "endurance")
+
+
+def tested(**more: Any) -> Tested:
+    """Every scenario, and the search for the highest rate."""
+    values: dict[str, Any] = {
+        "checks": checks(),
+        "load": [
+            run("single_stream", None, 2.0), run("server", 50.0, 4.0), run("offline", None, 40.0, completed_qps=480.0),
+            run("stress", None, 90.0, requests=9000, shed=6000, errors=0), run("soak", 50.0, 4.5),
+        ],
+        "curve": [run("server", 100.0, 5.0, meets=True), run("server", 200.0, 30.0, meets=False)],
+        "peak_qps": 100.0, "bound_ms": 10.0, "seconds": 120.0,
+    }  # fmt: skip
+    return Tested(**(values | more))
+
+
+def gates_with_tests(**verdicts: Verdict) -> list[GateResult]:
+    """The three gates of the optimization stage, and every gate of the testing stage; all pass but those that are named."""
+    kinds = ("unit_tests", "integration_tests", "security_tests")
+    found = [gate(name, verdicts.get(name, PASS), 0.0, unit="failed checks", bound="at_most", limit=0) for name in kinds]
+    units = {"p99_latency": "ms", "throughput": "per s", "overload": "failed checks"}
+    for name in LOAD_GATES:
+        found.append(gate(name, verdicts.get(name, PASS), 4.0, unit=units.get(name, "fraction"), bound="at_most", limit=10.0))
+    return [*three("cpu"), *found]
+
+
+def report_with_tests(gates: Sequence[GateResult] | None = None, **more: Any) -> Report:
+    """One variant that was tested, one that was not, and the baseline under the same load."""
+    own = gates_with_tests(unit_tests=FAIL, integration_tests=ERROR, p99_latency=OPEN) if gates is None else gates
+    first = variant("cpu/onnx_runtime/int8", own, tested=tested(**more))
+    other = variant("cpu/onnx_runtime/fp16", three("cpu", speed=1.2))
+    found = target("cpu", [first, other])
+    baseline = Tested(
+        load=[run("single_stream", None, 6.0), run("server", 50.0, 9.0)], curve=[run("server", 50.0, 9.0, meets=True)],
+        peak_qps=50.0, bound_ms=10.0, notes=["50 requests/s are declared; it answers at most 40/s"],
+    )  # fmt: skip
+    (leg,) = found.legs
+    legs = [msgspec.structs.replace(leg, tested=baseline)]
+    return report([msgspec.structs.replace(found, legs=legs)])

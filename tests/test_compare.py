@@ -10,7 +10,7 @@ from hand_built import gate, report, variant
 
 from gatekeeper.compare import compared
 from gatekeeper.merge import merge
-from gatekeeper.records import Base, Before, LegReport, Report, VariantReport, Verdict, Waiver
+from gatekeeper.records import Base, Before, LegReport, Report, StageReport, VariantReport, Verdict, Waiver
 
 PASS, FAIL, OPEN, ERROR, SKIP = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.SKIP
 ID = "x86/onnx_runtime/int8"
@@ -114,6 +114,37 @@ def test_every_way_to_loosen_a_limit_is_seen(now: list[Any], says: str | None) -
     before = report(variant(ID, gate("speedup", PASS, 2.5, 3.0), gate("package_size", PASS, 1e6, 1e6, limit=5e7)))
     found = against(report(variant(ID, gate("speedup", PASS, 2.5, 3.0), *now)), before)
     assert found.loosened == ([says] if says else [])
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "says"),
+    [
+        ((5.0, True), (7.0, True), None),
+        ((5.0, True), (7.0, False), "≤ 5 ms in the base report, ≤ 7 ms here"),
+        ((5.0, False), (7.0, True), "≤ 5 ms in the base report, ≤ 7 ms here"),
+        ((5.0, False), (4.0, True), None),
+    ],
+)
+def test_a_limit_that_is_measured_in_each_run_is_not_loosened_by_that(
+    before: tuple[float, bool], now: tuple[float, bool], says: str | None
+) -> None:
+    """Such as the baseline's p99, where the file declares no limit."""
+    reports = []
+    for limit, measured in (before, now):
+        details = {"measured_limit": True} if measured else {}
+        p99 = gate("p99_latency", PASS, 2.0, 3.0, limit=limit, unit="ms", bound="at_most", details=details)
+        reports.append(report(variant(ID, *fast().gates, p99)))
+    found = against(reports[1], reports[0])
+    assert found.loosened == ([f"x86: p99_latency {says}"] if says else [])
+    assert found.changed is (not (before[1] and now[1]))
+
+
+def test_gates_of_a_stage_that_the_run_did_not_come_to_are_not_loosened() -> None:
+    tests = gate("unit_tests", PASS, 0.0, 0.0, limit=0.0, unit="failed checks", bound="at_most")
+    before, here = report(variant(ID, *fast().gates, tests)), report(fast(verdict=FAIL))
+    assert against(here, before).loosened == ["x86: unit_tests ≤ 0 failed checks in the base report, not here"]
+    ended = [StageReport(stage="testing", verdict=ERROR, reason="not run, because optimization did not pass")]
+    assert against(msgspec.structs.replace(here, stages=ended), before).loosened == []
 
 
 def test_a_limit_that_only_warned_was_none() -> None:

@@ -105,8 +105,8 @@ def _stricter(module: Gate, name: str, here: Any, before: Any) -> bool:
     """Whether one value of a gate's config is stricter; of what is not known to have an order, none is."""
     if name == "on_fail":
         return bool(here == "fail")
-    if name != module.limit_key:
-        return False
+    if name != module.limit_key or here is None or before is None:
+        return False  # None is a limit that is measured, such as the baseline's p99
     one, other = as_number(here), as_number(before)
     return one >= other if module.BOUND == "at_least" else one <= other
 

@@ -67,9 +67,13 @@ class Loaded:
 
     @property
     def load(self) -> Load:
-        """What `load_tests` put on a variant; a policy that sends more a second holds."""
+        """What `load_tests` put on a variant; a policy that sends more a second, or allows less time for an answer, holds."""
         rates = [rate for pipeline in self._stated() if (rate := pipeline.testing.load.target_qps) is not None]
-        return msgspec.structs.replace(self.pipeline.testing.load, target_qps=max(rates, default=None))
+        bounds = [_p99_ms(self.pipeline)]
+        if self.policy and self.policy.limits and self.policy.limits.tests("load_tests"):
+            bounds.append(_p99_ms(self.policy.limits.pipeline))
+        bound = None if bounds[-1] is None else min(ms for ms in bounds if ms is not None)
+        return msgspec.structs.replace(self.pipeline.testing.load, target_qps=max(rates, default=None), p99_ms=bound)
 
     def _stated(self) -> list[Pipeline]:
         """This file's pipeline, and its policy's."""
@@ -109,6 +113,12 @@ class Loaded:
     def where(self, *path: str | int) -> str:
         """`file:line` of a key under `edge_ai_pipeline`."""
         return self.source.where((ROOT, *path))
+
+
+def _p99_ms(pipeline: Pipeline) -> float | None:
+    """The latency limit, under either of its two names; of targets that have one of their own, the common one."""
+    own: float | None = getattr(pipeline.gates.p99_latency, "max_ms", None)  # type: ignore[attr-defined]
+    return pipeline.testing.load.p99_ms if own is None else own
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from gatekeeper.config.limits import DISABLED, SAME_LIMIT
+from gatekeeper.config.limits import DISABLED, SAME_LIMIT, limits
 from gatekeeper.config.load import LEVELS, ROOT, Loaded
 from gatekeeper.config.source import Path_
 from gatekeeper.config.types import Stage, Target
+from gatekeeper.config.units import format_duration, parse_duration
 from gatekeeper.errors import Problem, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import TEXT_FORMATS, framework, is_config, variant_name
@@ -20,6 +21,16 @@ from gatekeeper.models.files import model_format, there, unknown_format
 
 METRICS = ("accuracy", "top5_accuracy", "macro_f1", "mae", "rmse", "r2", "cosine_similarity", "perplexity", "exact_match")
 TEXT_TASK = "text_generation"
+SCENARIO_OF = {"p99_latency": "server", "error_rate": "server", "throughput": "offline"}
+"""The scenario of load that a gate is judged on."""
+
+PARTS = ("soak", "stress")
+"""What measures a gate and is a part of load_tests rather than a level of its own."""
+
+LEAST_LOAD_S, LEAST_SOAK_S, MOST_S = 1.0, 8.0, 86_400.0
+MOST_REQUESTS = 2_000_000
+"""As gatekeeper.load.generate has it."""
+
 _METRICS_OF = {
     "regression": ("mae", "rmse", "r2"),
     "embedding": ("cosine_similarity",),
@@ -153,19 +164,77 @@ class _Check:
             remedy = f"Set a level, e.g. `testing: {{load_tests: smoke}}`, among {', '.join(LEVELS)}; or take the stage out."
             self.add(("stages", self.pipeline.stages.index("testing")), f"the stage 'testing' has nothing to do. {remedy}")
         for key, needed in (("tests", "unit_tests"), ("load", "load_tests"), ("soak", "load_tests")):
-            if self.loaded.stated("testing", key) and getattr(testing, needed) == "off":
+            if self.loaded.stated("testing", key) not in (None, []) and getattr(testing, needed) == "off":
                 self.add(("testing", key), f"testing.{needed} is off, so this does nothing. Set a level, or remove it.", key=True)
-        for i, name in enumerate(testing.tests):
-            if not there(self.loaded.folder / name):
-                self.add(("testing", "tests", i), f"no such file: {self.loaded.folder / name}. Correct the path.")
+        self.own_tests()
+        self.load()
+        self.scenarios()
+        self.gates_that_nothing_measures(listed)
+
+    def own_tests(self) -> None:
+        names = self.pipeline.testing.tests
+        for i, name in enumerate(names):
+            file = self.loaded.folder / name
+            if not there(file):
+                self.add(("testing", "tests", i), f"no such file: {file}. Correct the path.")
+            elif file.suffix != ".py" or not file.is_file():
+                self.add(("testing", "tests", i), f"{file} is no Python file. Name the pytest files one by one.")
+            elif any(_same(file, self.loaded.folder / other) for other in names[:i]):
+                self.add(("testing", "tests", i), f"'{name}' is listed twice. Remove one.")
+
+    def load(self) -> None:
+        """Runs that show something, and end."""
+        testing, rate = self.pipeline.testing, self.pipeline.testing.load.target_qps or 0.0
+        for key, stated, least, why in (
+            ("load", testing.load.duration, LEAST_LOAD_S, "shorter runs show nothing"),
+            ("soak", testing.soak.duration if testing.soak else None, LEAST_SOAK_S, "growth is told from 30 readings of memory"),
+        ):
+            if stated is None:
+                continue
+            path, seconds = ("testing", key, "duration"), parse_duration(stated)
+            if seconds < least:
+                self.add(path, f"testing.{key}.duration is '{stated}'; it must be at least {format_duration(least)}: {why}.")
+            elif seconds > MOST_S:
+                self.add(path, f"testing.{key}.duration is '{stated}'; it must be at most {MOST_S / 3600:g}h.")
+            elif rate * seconds > MOST_REQUESTS:
+                asked = f"'{stated}' at {rate:g} requests/s are {rate * seconds:,.0f} requests, {MOST_REQUESTS:,} can be kept"
+                self.add(path, f"{asked}. Shorten it to {int(MOST_REQUESTS / rate)}s, or lower testing.load.target_qps.")
+
+    def scenarios(self) -> None:
+        """Those that the gates are judged on."""
+        scenarios = self.pipeline.testing.load.scenarios
+        for i, scenario in enumerate(scenarios):
+            if scenario in scenarios[:i]:
+                self.add(("testing", "load", "scenarios", i), f"'{scenario}' is listed twice. Remove one.")
+        if not self.loaded.tests("load_tests"):
+            return
+        judged = [limit.name for target in self.loaded.targets for limit in limits(self.loaded, target) if limit.config]
+        for needed in dict.fromkeys(SCENARIO_OF.values()):
+            names = [name for name in dict.fromkeys(judged) if SCENARIO_OF.get(name) == needed]
+            if names and needed not in scenarios:
+                said = f"'{needed}' is not listed, and {' and '.join(names)} would never be measured"
+                self.add(("testing", "load", "scenarios"), f"{said}. Add '{needed}', or write `disabled` at the gate.")
+
+    def gates_that_nothing_measures(self, listed: bool) -> None:
         places: list[Path_] = [("gates",), *(("targets", i, "gates") for i in range(len(self.pipeline.targets)))]
         for place in places:
             for name, said in (self.loaded.stated(*place) or {}).items():
                 kind = tested_by(name) if name in GATES.names else ""
                 if said != DISABLED and not self.loaded.tests(kind):
-                    why = f"testing.{kind} is off" if listed else "the stage 'testing' is not listed"
-                    message = f"{name} is measured by testing.{kind}, but {why}. Set it, or remove this."
-                    self.add((*place, name), message, key=True)
+                    self.add((*place, name), f"{name} {self.why_not(kind, listed)}, or remove this.", key=True)
+
+    def why_not(self, kind: str, listed: bool) -> str:
+        """Why the tests that measure a gate do not run, and what would make them."""
+        needed = f"is measured by testing.{'load_tests' if kind in PARTS else kind}"
+        if not listed:
+            return f"{needed}, but the stage 'testing' is not listed. Add it to `stages`, set a level"
+        if kind not in PARTS or self.pipeline.testing.load_tests == "off":
+            return f"{needed}, but testing.{'load_tests' if kind in PARTS else kind} is off. Set a level"
+        if kind == "soak":
+            return f"{needed} at production_scale, or where `testing.soak` says how long. Write `testing: {{soak: {{}}}}`"
+        if self.pipeline.testing.load_tests != "production_scale":
+            return f"{needed} at production_scale. Set that level"
+        return "is a property of a server, but testing.load.over is in_process. Set it to http"
 
     def techniques(self) -> None:
         used = {name for target in self.loaded.targets for name in self.loaded.frameworks(target)}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +46,11 @@ SCHEMAS = {
 
 def schema_of(kind: type, title: str, description: str) -> dict[str, Any]:
     """The schema of a type."""
-    return {"$schema": DIALECT, "title": title, "description": description} | msgspec.json.schema(kind)
+    found = msgspec.json.schema(kind)
+    for section in found["$defs"].values():
+        if "description" in section:
+            section["description"] = inspect.cleandoc(section["description"])
+    return {"$schema": DIALECT, "title": title, "description": description} | found
 
 
 def render(schema: dict[str, Any]) -> str:

@@ -240,7 +240,8 @@ class Load(Section, frozen=True, kw_only=True):
     target_qps: Annotated[
         Annotated[float, Meta(gt=0, le=1e6)] | None,
         Meta(
-            description="Requests per second that must be served; default: half of what the baseline can serve, by a probe.",
+            description="Requests per second that must be served; default: half of what the baseline answers when all requests "
+            "are there at once, or less where it does not bear that.",
         ),
     ] = None
     p99_ms: Annotated[
@@ -248,52 +249,98 @@ class Load(Section, frozen=True, kw_only=True):
         Meta(description="The same limit as `gates.p99_latency.max_ms`; give one of them."),
     ] = None
     duration: Annotated[
-        Duration | None, Meta(description="Length of the server scenario; default: 5s for smoke, 60s for production_scale.")
+        Duration | None,
+        Meta(
+            description="Length of the server scenario, from 1s to 24h, from which the others follow; default: by the level. It "
+            "goes on for longer where that is too few requests to judge a p99."
+        ),
     ] = None
     scenarios: Annotated[
         tuple[Literal["single_stream", "server", "offline"], ...],
-        Meta(min_length=1, description="MLPerf scenarios to run; the gates are judged on `server`."),
+        Meta(
+            min_length=1,
+            description="MLPerf scenarios to run: one request at a time, requests at random times at the target's rate, all at "
+            "once. `p99_latency` and `error_rate` are judged on `server`, `throughput` on `offline`.",
+        ),
     ] = ("single_stream", "server", "offline")
     over: Annotated[
         Literal["http", "in_process"],
-        Meta(description="Where requests go: to `gatekeeper serve` over HTTP, or to a session in the load generator's process."),
+        Meta(
+            description="Where requests go: to `gatekeeper serve` over HTTP, or to a session in the load generator's process. "
+            "`endurance` is measured behind a server in both cases, `overload` only over HTTP."
+        ),
     ] = "http"
 
 
 class Soak(Section, frozen=True, kw_only=True):
-    """A long run at the same load, for leaks and slow decay."""
+    """A long run, for leaks and slow decay, at the target's rate or half of what the variant bears if that is less."""
 
-    duration: Annotated[Duration, Meta(description="How long; production_scale soaks even if this section is left out.")] = "60s"
+    duration: Annotated[
+        Duration,
+        Meta(
+            description="How long, from 8s to 24h. Without this section there is a long run at production_scale, and only there."
+        ),
+    ] = "60s"
 
 
 class Testing(Section, frozen=True, kw_only=True):
-    """How deep each kind of test goes."""
+    """How deep each kind of test goes; docs/testing.md explains every test.
+
+    Each kind is judged by the gate of its name, `load_tests` by those on load. Unit tests run on every variant. The others take
+    a server, and run on the variants that pass everything before: the best first, until one passes or, with `require: all`, on
+    every one.
+    """
 
     unit_tests: Annotated[
         Literal["off", "basic", "comprehensive"],
-        Meta(description="Contract tests of every variant, from none to all: off, basic, comprehensive."),
+        Meta(
+            description="Contract tests of every variant against the original. `basic`: opens, signature, dynamic_axes, "
+            "batch_invariance, deterministic_runs, concurrent_callers, load_twice, odd_shapes, zeros, nan_and_inf; models that "
+            "write text instead: opens, signature, deterministic_runs, load_twice, vocabulary, prompt_lengths, greedy, "
+            "empty_prompt, unicode. `comprehensive`: also deterministic_processes, deterministic_threads, memory_given_back, and "
+            "more_batches, largest_batch, empty_batch, odd_types, extremes, denormals or, of text, given_up, context_limit. "
+            "Both: the files of `tests`."
+        ),
     ] = "off"
     integration_tests: Annotated[
         Literal["off", "smoke", "full_pipeline"],
-        Meta(description="The variant behind a server, from none to all: off, smoke, full_pipeline."),
+        Meta(
+            description="The variant behind a server, asked by a public client. `smoke`: ready, metadata, answers (to some "
+            "examples, equal to the session's bit for bit), bad_request, texts (of models that write them), stops. "
+            "`full_pipeline`: answers to the whole evaluation set, and under traffic session_killed, server_killed and, instead "
+            "of stops, drained; two_servers."
+        ),
     ] = "off"
     load_tests: Annotated[
         Literal["off", "smoke", "production_scale"],
-        Meta(description="Requests at a production rate, from none to all: off, smoke, production_scale."),
+        Meta(
+            description="Requests at a production rate, sent by MLPerf LoadGen to the baseline and then alike to the variant. "
+            "`smoke`: the scenarios of `load`, briefly; judged by `p99_latency`, `error_rate`, and `throughput` where it has a "
+            "limit. `production_scale`: the same for longer, and latency against load up to the highest rate within the latency "
+            "limit, more requests than the server can take (`overload`), a long run (`endurance`). With `soak` there is a long "
+            "run at both."
+        ),
     ] = "off"
     security_tests: Annotated[
         Literal["off", "basic", "comprehensive"],
-        Meta(description="Hostile input to the server, from none to all: off, basic, comprehensive."),
+        Meta(
+            description="Hostile requests to a server of the variant: no crash, no hang, no 5xx, memory bounded, and a good "
+            "request is answered as before. `basic`: tensors, JSON, bodies, paths and HTTP itself that are wrong, that lie about "
+            "their size, that are too large or too slow. `comprehensive`: also slow_people, deaf_people, long_texts, and the "
+            "fuzzers fuzzed_openapi (schemathesis) and fuzzed_tensors (hypothesis)."
+        ),
     ] = "off"
     tests: Annotated[
         list[Text],
         Meta(
             description="pytest files of your own, relative to this file: part of `unit_tests`. They get the fixtures `session` "
-            "(the variant), `baseline` and `example_inputs`."
+            "(the variant), `baseline`, `example_inputs` and `variant_id`."
         ),
     ] = []
     load: Annotated[Load, Meta(description="The load of `load_tests`.")] = Load()
-    soak: Annotated[Soak | None, Meta(description="The endurance run of `load_tests`.")] = None
+    soak: Annotated[Soak | None, Meta(description="The long run of `load_tests`; `soak: {}` is one of the default length.")] = (
+        None
+    )
 
 
 class Deployment(Section, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ class ChecksConfig(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def judge_checks(kind: str, config: ChecksConfig, evidence: Evidence) -> Decision:
-    """FAIL if more checks failed than allowed; ERROR if there are none, or one could not be run."""
+    """FAIL if more checks failed than allowed, or all did; ERROR if there are none, or one could not be run."""
     checks = [check for check in evidence.checks if check.kind == kind]
     ran = [check for check in checks if check.verdict is not Verdict.SKIP]
     if not ran:
@@ -28,7 +28,7 @@ def judge_checks(kind: str, config: ChecksConfig, evidence: Evidence) -> Decisio
     failed = [check for check in ran if check.verdict is Verdict.FAIL]
     broken = [check for check in ran if check.verdict not in (Verdict.FAIL, Verdict.PASS)]
     count = float(len(failed))
-    if len(failed) > config.max_failed:
+    if len(failed) > config.max_failed or len(failed) == len(ran):
         verdict, reason = Verdict.FAIL, f"{len(failed)} of {len(ran)} checks failed: {_said(failed)}"
     elif broken:
         return Decision(verdict=Verdict.ERROR, reason=f"{len(broken)} of {len(ran)} checks could not run: {_said(broken)}")

@@ -36,11 +36,9 @@ def said(requests: Requests, target_qps: float | None) -> str:
     count = int(requests.ok.size)
     shed = int(requests.shed.sum())
     failed = count - int(requests.ok.sum()) - shed - requests.unsent
-    parts = [f"{count} requests" + (f" at {target_qps:.4g}/s" if target_qps else "")]
-    parts += [f"{failed} failed"] if failed else []
-    parts += [f"{shed} refused because the queue was full"] if shed else []
-    parts += [f"{requests.unsent} never sent, too many were waiting"] if requests.unsent else []
-    return ", ".join(parts)
+    fates = [(failed, "failed"), (shed, "refused because the queue was full"), (requests.unsent, "never sent, too many waited")]
+    lost = ", ".join(f"{number} {fate}" for number, fate in fates if number)
+    return f"{count} requests" + (f" at {target_qps:.4g}/s" if target_qps else "") + (f" ({lost})" if lost else "")
 
 
 def verdict(tail: Tail) -> Verdict:

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from gatekeeper.config.units import format_duration
 from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import GateConfig, unmeasured
 from gatekeeper.records import Decision, Interval, Verdict
 from gatekeeper.stats.rounds import ratio_interval
-from gatekeeper.stats.soak import drift_interval
-from gatekeeper.stats.tail import judge_tail
+from gatekeeper.stats.soak import LEAST_POINTS, drift_interval
+from gatekeeper.stats.tail import Tail, judge_tail
 
 DESCRIPTION = "Over a long run memory grows by at most this fraction; latency by `max_slowdown`, and errors to `max_errors`."
 UNIT = "fraction"
@@ -37,35 +38,47 @@ class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 DEFAULT = Config()
 
+REMEDIES = (
+    "raise `testing.soak.duration`",
+    "the machine is too noisy to tell: use a quieter one, or raise `max_slowdown`",
+    "raise `testing.soak.duration` to see how often that happens",
+)
+"""What would decide memory, latency and errors."""
+
 
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if memory, latency and errors are shown to be within their limits, FAIL if one is shown to be beyond."""
     if evidence.load.error:
         return unmeasured(evidence.load.error)
     soak = evidence.load.soak
-    if soak is None or not soak.requests.ok.any():
-        return unmeasured("the long run answered nothing")
+    if soak is None:
+        return unmeasured("the long run did not run")
+    if not soak.requests.ok.any():
+        return unmeasured(f"the long run answered none of its {soak.requests.ok.size} requests")
+    if (answered := int(soak.requests.ok.sum())) < LEAST_POINTS:
+        few = f"only {answered} requests were answered, {LEAST_POINTS} are needed; raise `testing.soak.duration`"
+        return Decision(verdict=Verdict.INCONCLUSIVE, reason=few)
     memory = drift_interval(soak.memory_s, soak.memory_bytes, evidence.alpha)
-    ratio = ratio_interval(soak.aged_ms, soak.fresh_ms, evidence.alpha)
+    paired = len(soak.aged_ms) == len(soak.fresh_ms)  # else one of the servers did not last: nothing is known
+    ratio = ratio_interval(*((soak.aged_ms, soak.fresh_ms) if paired else ([], [])), evidence.alpha)
     latency = Interval(observed=ratio.observed - 1, lower=ratio.lower - 1, upper=ratio.upper - 1)
     half = soak.requests.ok[soak.requests.ok.size // 2 :]
     errors = judge_tail(~half, evidence.alpha, config.max_errors)
-    minutes = float(soak.requests.start_ns[-1]) / 6e10
     growths = [("memory", memory, config.max_drift), ("latency beside a fresh server", latency, config.max_slowdown)]
-    verdicts = [_verdict(found, limit) for _, found, limit in growths]
-    if errors.decided == "fail":  # that there are few is for `error_rate` to show; here that there are not more by the end
-        verdicts.append(Verdict.FAIL)
+    verdicts = [*(_verdict(found, limit) for _, found, limit in growths), _errors(errors, config.max_errors)]
     worst = next((v for v in (Verdict.FAIL, Verdict.INCONCLUSIVE) if v in verdicts), Verdict.PASS)
     shown = [f"{name} {_percent(found)} of at most {limit:.0%}" for name, found, limit in growths]
     if errors.share:
         shown.append(f"{errors.share:.2%} of the second half failed, of at most {config.max_errors:.0%}")
-    reason = f"over {minutes:.2g} minutes: {', '.join(shown)}"
+    reason = f"over {format_duration(float(soak.requests.start_ns[-1]) / 1e9)}: {', '.join(shown)}"
     if worst is Verdict.INCONCLUSIVE:
-        reason += "; raise `testing.soak.duration`"
+        reason += "; " + " and ".join(r for v, r in zip(verdicts, REMEDIES, strict=True) if v is worst)
     known = math.isfinite(memory.observed)
+    # The bounds are those of memory: where something else does not pass, they must not be what a waiver is held against.
+    bounded = known and all(verdict is Verdict.PASS for verdict in verdicts[1:])
     return Decision(
         verdict=worst, reason=reason, observed=memory.observed if known else None,
-        lower=memory.lower if known else None, upper=memory.upper if known else None,
+        lower=memory.lower if bounded else None, upper=memory.upper if bounded else None,
         details={"slowdown": latency.observed if math.isfinite(latency.observed) else None, "errors": errors.share},
     )  # fmt: skip
 
@@ -74,6 +87,14 @@ def _verdict(found: Interval, limit: float) -> Verdict:
     if found.upper <= limit:
         return Verdict.PASS
     return Verdict.FAIL if found.lower > limit else Verdict.INCONCLUSIVE
+
+
+def _errors(second_half: Tail, limit: float) -> Verdict:
+    """That few requests fail is for `error_rate` to show; here, that there are not more of them by the end."""
+    if second_half.decided == "fail" or second_half.share == 1:
+        return Verdict.FAIL
+    # More than the limit and undecided is one long outage, of which nobody can say how often it comes.
+    return Verdict.PASS if second_half.share <= limit else Verdict.INCONCLUSIVE
 
 
 def _percent(found: Interval) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -10,6 +11,7 @@ from gatekeeper.evidence import Evidence, Requests
 from gatekeeper.gates._base import GateConfig, unmeasured
 from gatekeeper.gates._load import more, said, unserved, verdict
 from gatekeeper.records import Decision, Interval, Verdict
+from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.tail import SHARE, judge_tail, requests_per_observation
 
 DESCRIPTION = "At most 1 % of requests under load take longer than this, or fail."
@@ -44,7 +46,8 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if limit is None:
         if load.baseline is None or not load.baseline.ok.size:
             return unmeasured("there is no limit: set `testing.load.p99_ms`, or let the baseline be measured")
-        limit, whose = quantile(load.baseline, evidence.alpha).upper / 1e6, ", what the baseline's p99 may be at that rate"
+        # At the first attempt's alpha in every attempt: a smaller one would be a looser limit.
+        limit, whose = quantile(load.baseline, ALPHA).upper / 1e6, ", what the baseline's p99 may be at that rate"
     if not limit < float("inf"):
         return Decision(
             verdict=Verdict.INCONCLUSIVE,
@@ -52,20 +55,31 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         )
     server = load.server
     tail = judge_tail(~server.ok | (server.latency_ns > limit * 1e6), evidence.alpha)
-    found = quantile(server, evidence.alpha)
+    found, bounded = _quantile(server, evidence.alpha)
     observed, lower, upper = (value / 1e6 for value in (found.observed, found.lower, found.upper))
     shown = f"p99 {observed:.3g} ms" if finite(observed) else "no p99, more than 1 % have no answer"
     decided = verdict(tail)
     reason = f"{shown}: {tail.share:.2%} of {said(server, load.target_qps)} over {limit:.3g} ms{whose}"
     details: dict[str, Any] = {"share": tail.share, "tau": tail.tau, "requests": tail.requests, "needed": tail.needed}
+    if config.max_ms is None:
+        details["measured_limit"] = True
     return Decision(
         verdict=decided, reason=reason + (more(tail) if decided is Verdict.INCONCLUSIVE else ""),
-        observed=finite(observed), lower=finite(lower), upper=finite(upper), limit=limit, details=details,
+        observed=finite(observed), lower=finite(lower), upper=finite(upper) if bounded else None, limit=limit, details=details,
     )  # fmt: skip
 
 
 def quantile(requests: Requests, alpha: float, share: float = SHARE) -> Interval:
-    """The p99 in nanoseconds with order-statistic bounds, failed requests at infinity; bursts widen them (statistics.md)."""
+    """The p99 in nanoseconds with order-statistic bounds, failed requests at infinity; bursts widen them.
+
+    The k-th smallest of n independent values is below the quantile q with probability P(Bin(n, q) >= k): David and Nagaraja,
+    "Order Statistics", 7.1. Where there are too few requests for an upper bound, it is the largest value that was seen.
+    """
+    return _quantile(requests, alpha, share)[0]
+
+
+def _quantile(requests: Requests, alpha: float, share: float = SHARE) -> tuple[Interval, bool]:
+    """The same, and whether there were enough requests for the upper bound to be one."""
     import numpy as np
     from scipy.stats import binom
 
@@ -73,11 +87,15 @@ def quantile(requests: Requests, alpha: float, share: float = SHARE) -> Interval
     n = values.size
     tau = requests_per_observation(~requests.ok | (requests.latency_ns >= values[min(n - 1, int((1 - share) * n))]))
     effective = max(1, int(n / tau))
-    low = float(binom.ppf(alpha, effective, 1 - share)) / effective
-    high = (float(binom.ppf(1 - alpha, effective, 1 - share)) + 1) / effective
-    at = [min(n - 1, max(0, int(q * n))) for q in (low, 1 - share, high)]
-    lower, observed, upper = (float(values[i]) for i in at)
-    return Interval(observed=observed, lower=lower, upper=upper if high < 1 else float(values[-1]))
+    middle = min(n - 1, int((1 - share) * n))
+    low = math.floor((float(binom.ppf(alpha, effective, 1 - share)) - 1) / effective * n)
+    high = math.ceil(float(binom.ppf(1 - alpha, effective, 1 - share)) / effective * n)
+    found = Interval(
+        observed=float(values[middle]),
+        lower=float(values[min(low, middle)]) if low >= 0 else 0.0,
+        upper=float(values[min(max(high, middle), n - 1)]),
+    )
+    return found, high < n
 
 
 def finite(value: float) -> float | None:

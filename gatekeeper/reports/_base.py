@@ -19,6 +19,8 @@ import msgspec
 
 from gatekeeper.config.units import format_duration
 from gatekeeper.errors import UsageError
+from gatekeeper.gates._base import REGISTRY as GATES
+from gatekeeper.gates._base import tested_by
 from gatekeeper.records import GateResult, LegReport, Report, TargetReport, VariantReport, Verdict
 from gatekeeper.registry import Registry
 
@@ -96,8 +98,15 @@ def interval(gate: GateResult) -> str:
     shown = value(gate, gate.observed)
     if gate.lower is None or gate.upper is None or gate.lower == gate.upper:
         return shown
-    lower, upper = (value(gate, bound).rstrip("x%") for bound in (gate.lower, gate.upper))
+    unit = f" {plain(gate.unit, 20)}"
+    lower, upper = (value(gate, bound).rstrip("x%").removesuffix(unit) for bound in (gate.lower, gate.upper))
     return f"{shown} ({lower}–{upper})"
+
+
+@lru_cache(maxsize=256)
+def of_testing(name: str) -> bool:
+    """Whether a gate is one of the many that the testing stage measures, which a table shows in one column."""
+    return name in GATES.builtin and bool(tested_by(name))
 
 
 def limit(gate: GateResult) -> str:
@@ -160,8 +169,12 @@ def headline(report: Report) -> str:
     if report.verdict is Verdict.PASS and chosen:
         parts = []
         for target, variant in chosen:
-            says = ", ".join(g.reason.split(" (")[0] for g in variant.gates if g.verdict is Verdict.PASS and g.reason)
-            parts.append(f"{variant.framework} {variant.technique} on {target.name}: {says}")
+            own = [g for g in variant.gates if not of_testing(g.gate)]
+            says = [g.reason.split(" (")[0] for g in own if g.verdict is Verdict.PASS and g.reason]
+            tests = [g.verdict for g in variant.gates if of_testing(g.gate) and g.verdict is not Verdict.SKIP]
+            if tests:
+                says.append(f"{tests.count(Verdict.PASS)} of {len(tests)} gates on its tests pass")
+            parts.append(f"{variant.framework} {variant.technique} on {target.name}: {', '.join(says)}")
         return "; ".join(parts)
     reasons = [f"{t.name}: {t.reason}" for t in report.targets if t.reason]
     said = " ".join(reasons)  # a stage that ended the run is the reason of every target already

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gatekeeper.records import GateResult, Report, TargetReport, VariantReport, Verdict
-from gatekeeper.reports._base import MARKS, common_limit, interval, limit, value, waived
+from gatekeeper.reports._base import MARKS, common_limit, interval, limit, of_testing, value, waived
 from gatekeeper.reports._markdown_text import code, row, table, text
 
 WAIVED, WARNING = "⏳", "⚠️"
@@ -22,15 +22,18 @@ def overview(report: Report, rows: list[tuple[TargetReport, VariantReport]], let
     """The lines of the table of these variants, none without any; `letters` name the points of the chart."""
     if not rows:
         return []
-    names = list(dict.fromkeys(g.gate for _, v in rows for g in v.gates))
+    gates = [g.gate for _, v in rows for g in v.gates]
+    names = [name for name in dict.fromkeys(gates) if not of_testing(name)]
+    tests = any(map(of_testing, gates))
     common = {name: common_limit(name, [v for _, v in rows]) for name in names}
-    head = ["", "target", "variant", *(text(f"{name} {common[name] or ''}").strip() for name in names)]
+    head = ["", "target", "variant", *(text(f"{name} {common[name] or ''}").strip() for name in names), *["tests"] * tests]
     lines = []
     for target, variant in rows:
         letter = f" {letters[variant.id]}" if variant.id in letters else ""
         chosen = " **←**" if variant.id == target.selected else ""
         by_name = {g.gate: g for g in variant.gates}
         cells = [_cell(by_name.get(name), own_limit=common[name] is None) for name in names]
+        cells += [_tests(variant)] * tests
         name = code(f"{variant.framework}/{variant.technique}") + letter + chosen
         since = [_since_base(report, variant)] if report.base else []
         lines.append(row([MARKS[variant.verdict], code(target.name), name, *cells, *since]))
@@ -51,6 +54,17 @@ def _cell(gate: GateResult | None, own_limit: bool) -> str:
     if gate is None:
         return ""
     return f"{mark(gate)} {text(interval(gate))}" + (f" {text(limit(gate))}" if own_limit else "")
+
+
+def _tests(variant: VariantReport) -> str:
+    """All gates of the testing stage in one cell: how many pass, and the names of those that do not."""
+    gates = [g for g in variant.gates if of_testing(g.gate)]
+    judged = [g for g in gates if g.verdict is not Verdict.SKIP]
+    if not judged:
+        return MARKS[Verdict.SKIP] if gates else ""
+    bad = [g for g in judged if g.verdict is not Verdict.PASS]
+    count = f"{len(judged) - len(bad)} of {len(judged)}"
+    return ", ".join(f"{mark(g)} {text(g.gate)}" for g in bad) + f"; {count} pass" if bad else f"{MARKS[Verdict.PASS]} {count}"
 
 
 def _since_base(report: Report, variant: VariantReport) -> str:

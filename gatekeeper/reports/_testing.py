@@ -4,19 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gatekeeper.records import LegReport, LoadRun, Tested, VariantReport, Verdict
-from gatekeeper.reports._base import plain
+from gatekeeper.records import GateResult, LegReport, LoadRun, Tested, VariantReport, Verdict
+from gatekeeper.reports._base import WORDS, plain
 
 KINDS = ("unit_tests", "integration_tests", "load_tests", "security_tests")
 
 HEAD = ("scenario", "load", "answered", "p50", "p95", "p99", "errors", "shed")
+
+_UNTIMED = {"single_stream": "one at a time", "stress": "more than it bears", "probe": "as fast as it goes"}
+"""The load of a scenario that has no rate."""
+
+JUDGED = {
+    "server": ("p99_latency", "error_rate"),
+    "offline": ("throughput",),
+    "stress": ("overload",),
+    "soak": ("endurance",),
+}
+"""The gates that a scenario decides. Where there is no soak of its own, the server scenario was long enough to be it."""
+
+
+def judged(variant: VariantReport, run: LoadRun) -> list[GateResult]:
+    """The gates that a scenario of a variant decided."""
+    assert variant.tested
+    names = list(JUDGED.get(run.scenario, ()))
+    if run.scenario == "server" and not any(other.scenario == "soak" for other in variant.tested.load):
+        names += JUDGED["soak"]
+    return [gate for gate in variant.gates if gate.gate in names and gate.verdict is not Verdict.SKIP]
 
 
 def cells(run: LoadRun) -> list[str]:
     """One scenario as a row under HEAD."""
     return [
         f"{run.scenario} ({'HTTP' if run.over == 'http' else 'in process'})",
-        _rate(run.target_qps) if run.target_qps else "as fast as it goes",
+        _rate(run.target_qps) if run.target_qps else _UNTIMED.get(run.scenario, "all at once"),
         _rate(run.completed_qps),
         *(_ms(ns) for ns in (run.p50_ns, run.p95_ns, run.p99_ns)),
         f"{run.errors} of {run.requests}",
@@ -26,9 +46,10 @@ def cells(run: LoadRun) -> list[str]:
 
 def peak(variant: Tested, baseline: Tested | None) -> str:
     """The highest rate within the latency limit, beside the baseline's; empty where it was not looked for."""
-    if variant.peak_qps is None:
-        return ""
     within = f" within p99 {variant.bound_ms:.4g} ms" if variant.bound_ms else ""
+    if variant.peak_qps is None:
+        lowest = min((run.target_qps for run in variant.curve if run.target_qps), default=None)
+        return f"no rate{within}, down to {_rate(lowest)}" if lowest else ""
     said = f"peak {_rate(variant.peak_qps)}{within}"
     if baseline and baseline.peak_qps:
         said += f", baseline {_rate(baseline.peak_qps)} ({variant.peak_qps / baseline.peak_qps:.2f}x)"
@@ -41,7 +62,8 @@ def counted(tested: Tested) -> Iterator[str]:
         own = [c for c in tested.checks if c.kind == kind]
         ran = [c for c in own if c.verdict is not Verdict.SKIP]
         if own:
-            left = f", {len(own) - len(ran)} do not apply" if len(own) > len(ran) else ""
+            idle = len(own) - len(ran)
+            left = f", {idle} do{'es' * (idle == 1)} not apply" if idle else ""
             yield f"{kind}: {sum(c.verdict is Verdict.PASS for c in ran)} of {len(ran)} checks pass{left}"
 
 
@@ -52,9 +74,12 @@ def lines(variant: VariantReport, leg: LegReport | None) -> Iterator[str]:
     yield from counted(variant.tested)
     for run in variant.tested.load:
         values = dict(zip(HEAD, cells(run), strict=True))
-        said = f"{values.pop('scenario')}: {values.pop('load')}"
-        said += "".join(f", {name} {value}" for name, value in values.items() if value and (name != "shed" or run.shed))
-        yield said
+        said = f"{run.scenario}{' in process' * (run.over == 'in_process')}, {values['load']}: answered {values['answered']}"
+        said += "".join(f", {name} {values[name]}" for name in ("p50", "p95", "p99") if values[name])
+        said += f", errors {values['errors']}" + (f", shed {run.shed}" if run.shed else "")
+        gates = judged(variant, run)
+        bad = [f"{plain(gate.gate)} {WORDS[gate.verdict]}" for gate in gates if gate.verdict is not Verdict.PASS]
+        yield said + (f"; {', '.join(bad) or WORDS[Verdict.PASS]}" if gates else "")
     if found := peak(variant.tested, leg.tested if leg else None):
         yield found
     yield from (plain(note) for note in variant.tested.notes)

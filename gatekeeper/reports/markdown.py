@@ -46,8 +46,9 @@ def fit(report: Report, limit_bytes: int, link: str = "", marker: str = "") -> s
     linked = len(link) <= 300 and _LINK.fullmatch(link)
     whole = f"See [the whole report]({link})." if linked else "The whole report is in the run's artifacts."
     see = f"[This run]({link})" if linked else ""
+    brief = limit_bytes <= COMMENT_BYTES and any(v.tested and v.tested.checks for t in report.targets for v in t.variants)
     ladder: list[Callable[[], str]] = [
-        lambda: _whole(report, see),
+        lambda: _whole(report, f"Of the checks, only those that did not pass are listed. {whole}" if brief else see, brief),
         lambda: _join([*_upper(report, []), _left_out(["the chart, the measurements and the stages"], whole), _footer(report)]),
         lambda: _failures_only(report, room, whole),
     ]
@@ -63,9 +64,9 @@ def without_report(message: str, link: str = "") -> str:
     return _join([f"## {MARKS[Verdict.ERROR]} gatekeeper: {WORDS[Verdict.ERROR]}", text(plain(message, 2000)), see])
 
 
-def _whole(report: Report, see: str = "") -> str:
+def _whole(report: Report, see: str = "", brief: bool = False) -> str:
     drawn = points(report)
-    return _join([*_upper(report, drawn), chart(report, drawn), *_folded(report), see, _footer(report)])
+    return _join([*_upper(report, drawn), chart(report, drawn), *_folded(report, brief), see, _footer(report)])
 
 
 def _upper(report: Report, drawn: Sequence[Point]) -> list[str]:
@@ -82,8 +83,9 @@ def _upper(report: Report, drawn: Sequence[Point]) -> list[str]:
     ]
 
 
-def _folded(report: Report) -> list[str]:
-    return [*(part for t in report.targets for part in (measurements(report, t), testing(t), agreement(t))), stages(report)]
+def _folded(report: Report, brief: bool) -> list[str]:
+    parts = [(measurements(report, t), testing(t, brief), agreement(t)) for t in report.targets]
+    return [*(part for of_target in parts for part in of_target), stages(report)]
 
 
 def _failures_only(report: Report, room: int, whole: str) -> str:

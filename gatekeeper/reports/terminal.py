@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatekeeper.records import GateResult, Report, Verdict
+from gatekeeper.records import GateResult, Report, VariantReport, Verdict
 from gatekeeper.reports._base import (
     PARETO,
     PARETO_LEGEND,
@@ -14,6 +14,7 @@ from gatekeeper.reports._base import (
     headline,
     interval,
     limit,
+    of_testing,
     plain,
     waived,
     waiver,
@@ -55,20 +56,24 @@ def renderables(report: Report) -> list[RenderableType]:
     from rich.text import Text
 
     parts: list[RenderableType] = []
-    names = list(dict.fromkeys(g.gate for t in report.targets for v in t.variants for g in v.gates))
-    if names:
+    gates = [g.gate for t in report.targets for v in t.variants for g in v.gates]
+    names, tests = [name for name in dict.fromkeys(gates) if not of_testing(name)], any(map(of_testing, gates))
+    if gates:
         common = {name: common_limit(name, [v for t in report.targets for v in t.variants]) for name in names}
         table = Table(highlight=False)
         table.add_column("variant", overflow="fold", ratio=2)
         for name in names:
             table.add_column(Text(f"{plain(name)}\n{common[name] or ''}"))
+        if tests:
+            table.add_column("tests")
         table.add_column("verdict")
         marked = set[str]().union(*(worth_a_look(target) for target in report.targets))
         for target in report.targets:
             for variant in target.variants:
-                gates = {g.gate: g for g in variant.gates}
+                by_name = {g.gate: g for g in variant.gates}
                 mark = f" {PARETO}" * (variant.id in marked) + " <- best" * (variant.id == target.selected)
-                cells = [_cell(gates.get(name), own_limit=common[name] is None) for name in names]
+                cells = [_cell(by_name.get(name), own_limit=common[name] is None) for name in names]
+                cells += [_tests(variant)] * tests
                 table.add_row(Text(plain(variant.id) + mark), *cells, _verdict(variant.verdict))
         parts.append(table)
         if marked:
@@ -88,9 +93,9 @@ def renderables(report: Report) -> list[RenderableType]:
         for note in target.notes:
             parts.append(Text(f"  {plain(target.name)}: {plain(note)}", style="yellow" if note in found else "dim"))
         for variant in target.variants:
-            parts += [
-                Text(f"  {plain(variant.id)}: {line}", style="dim") for line in lines(variant, leg_of(variant, target.legs))
-            ]
+            if tested := list(lines(variant, leg_of(variant, target.legs))):
+                parts.append(Text(f"  {plain(variant.id)}:", style="dim"))
+                parts += [Text(f"    {line}", style="dim") for line in tested]
             if variant.verdict is Verdict.SKIP or (variant.verdict is Verdict.ERROR and variant.artifact is None):
                 parts.append(Text(f"  {plain(variant.id)}: {plain(variant.reason)}", style=_COLORS[variant.verdict]))
                 continue
@@ -116,14 +121,33 @@ def renderables(report: Report) -> list[RenderableType]:
     return parts
 
 
+def _sign(gate: GateResult) -> str:
+    return " waived" if waived(gate) else {Verdict.FAIL: " ✗", Verdict.INCONCLUSIVE: " ?"}.get(gate.verdict, "")
+
+
+def _name(gate: GateResult) -> str:
+    return f"{plain(gate.gate)}{_sign(gate)}" + (f" {WORDS[gate.verdict]}" if gate.verdict is Verdict.ERROR else "")
+
+
 def _cell(gate: GateResult | None, own_limit: bool) -> RenderableType:
     from rich.text import Text
 
     if gate is None:
         return Text("")
-    mark = " waived" if waived(gate) else {Verdict.FAIL: " ✗", Verdict.INCONCLUSIVE: " ?"}.get(gate.verdict, "")
-    shown = f"{plain(interval(gate))}{mark}" + (f" {plain(limit(gate))}" if own_limit else "")
+    shown = f"{plain(interval(gate))}{_sign(gate)}" + (f" {plain(limit(gate))}" if own_limit else "")
     return Text(shown, style=_COLORS[gate.verdict] if gate.blocking else "dim")
+
+
+def _tests(variant: VariantReport) -> RenderableType:
+    """All gates of the testing stage in one cell."""
+    from rich.text import Text
+
+    gates = [g for g in variant.gates if of_testing(g.gate) and g.verdict is not Verdict.SKIP]
+    bad = [g for g in gates if g.verdict is not Verdict.PASS]
+    shown = Text("\n").join(Text(_name(g), style=_COLORS[g.verdict] if g.blocking else "dim") for g in bad)
+    if gates:
+        shown.append("\n" * bool(bad) + f"{len(gates) - len(bad)} of {len(gates)}", style="" if bad else _COLORS[Verdict.PASS])
+    return shown
 
 
 def _verdict(verdict: Verdict) -> RenderableType:

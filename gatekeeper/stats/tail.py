@@ -50,7 +50,8 @@ def judge_tail(over: ArrayLike, alpha: float = ALPHA, allowed: float = SHARE, le
     """Decide on over-limit indicators of shape [n], in the order of the intended starts; errors and timeouts are over.
 
     With fewer than 1000 tau requests there is no verdict, but for one: by Markov's inequality a share of at least
-    allowed / alpha has a probability of at most alpha whatever the bursts, so a service that is down is a failure.
+    allowed / alpha has a probability of at most alpha whatever the bursts, so a service that is down is a failure. That
+    alpha is the first attempt's in every later one too, whose budget shrinks so that passing by repetition does not pay.
     """
     import numpy as np
 
@@ -65,7 +66,7 @@ def judge_tail(over: ArrayLike, alpha: float = ALPHA, allowed: float = SHARE, le
     p_pass, p_fail = share_p_values(count / tau, n / tau, allowed)
     decided: Literal["pass", "fail"] | None = None
     if n < LEAST_EFFECTIVE * tau:
-        decided = "fail" if share * alpha >= allowed else None
+        decided = "fail" if share * max(alpha, ALPHA) >= allowed else None
     elif p_pass <= alpha:
         decided = "pass"
     elif p_fail <= alpha:

@@ -150,6 +150,19 @@ def test_a_file_is_held_against_its_pipeline(tmp_path: Path, change: dict[str, s
     assert says is None or says in found[0]
 
 
+def test_a_limit_that_is_measured_has_no_side(tmp_path: Path) -> None:
+    """Without one of its own, p99_latency is held to what the baseline does in the same run."""
+    testing = "  stages: [optimization, testing]\n  testing: {load_tests: smoke, load: LOAD}\n"
+    found = parsed(text(GOOD | {"gate": "p99_latency", "ceiling": "8"}))
+    for load_, says in (("{}", None), ("{p99_ms: 5}", None), ("{p99_ms: 9}", "waives nothing: the limit is 9.0")):
+        (tmp_path / "p.yaml").write_text(PIPELINE + testing.replace("LOAD", load_))
+        if says is None:
+            check_waivers(found, load(tmp_path / "p.yaml"), PLANNED)
+            continue
+        with pytest.raises(ConfigError, match=says):
+            check_waivers(found, load(tmp_path / "p.yaml"), PLANNED)
+
+
 def test_variants_are_not_known_without_a_plan(tmp_path: Path) -> None:
     assert held(tmp_path, {"variant": "a/b"}, None) == []
 

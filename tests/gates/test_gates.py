@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from sample_load import check, requests, soak
 from support import round_data
 
-from gatekeeper.evidence import Comparison, Evidence
+from gatekeeper.evidence import Comparison, Evidence, LoadEvidence
 from gatekeeper.gates._base import REGISTRY, GateConfig, gate, unmeasured
+from gatekeeper.gates._base import tested_by as measured_by
 from gatekeeper.records import Artifact, Decision, RoundData, Verdict
 from gatekeeper.stats.retention import PairedScores
 
@@ -23,9 +25,15 @@ LOOK = 8
 FIELDS = ("p10_ns", "median_ns", "mean_ns", "p95_ns", "p99_ns", "peak_bytes")
 
 
+LIMITS: dict[str, dict[str, Any]] = {"package_size": {"max": "50MB"}, "throughput": {"min_per_s": 50}}
+"""Of gates that have no default: limits that the evidence below keeps."""
+
+KINDS = ("unit_tests", "integration_tests", "load_tests", "security_tests")
+
+
 def config(name: str) -> GateConfig:
-    """The gate's own default, or a limit that the artifact above keeps."""
-    return gate(name).DEFAULT or msgspec.convert({"max": "50MB"}, gate(name).Config)
+    """The gate's own default, or a limit that the evidence below keeps."""
+    return gate(name).DEFAULT or msgspec.convert(LIMITS[name], gate(name).Config)
 
 
 def rounds(scale: float, count: int = LOOK, **changes: Any) -> list[RoundData]:
@@ -51,12 +59,22 @@ def good() -> Evidence:
     """A variant that passes every gate."""
     right = np.array([1.0] * 900 + [0.0] * 100)
     return Evidence(
-        artifact=ARTIFACT, baseline=rounds(1), variant=rounds(0.25), control=rounds(1), comparison=comparison(right, right)
-    )
+        artifact=ARTIFACT, baseline=rounds(1), variant=rounds(0.25), control=rounds(1), comparison=comparison(right, right),
+        checks=[check(kind=kind) for kind in KINDS], load=loaded(),
+    )  # fmt: skip
+
+
+def loaded() -> LoadEvidence:
+    """A variant that answers in a quarter of the baseline's time."""
+    latency = 1 + 0.1 * np.random.default_rng(0).random(4000)
+    server, baseline = requests(latency), requests(4 * latency)
+    return LoadEvidence(server=server, baseline=baseline, offline=requests(latency), soak=soak(), target_qps=100)
 
 
 def test_the_registry_has_the_gates_of_the_design():
     assert {"accuracy", "memory", "package_size", "speedup", "stability"} <= set(GATES)
+    assert {*KINDS} - {"load_tests"} < set(GATES)
+    assert {"p99_latency", "error_rate", "throughput", "overload", "endurance"} <= set(GATES)
 
 
 @pytest.mark.parametrize("name", GATES)
@@ -64,10 +82,12 @@ def test_a_gate_has_the_documented_shape(name: str):
     found = gate(name)
     assert found.DESCRIPTION.endswith(".")
     assert found.UNIT
-    assert found.BASIS in ("rounds", "scores", "artifact")
+    assert found.BASIS in ("rounds", "scores", "artifact", "checks", "load")
     assert issubclass(found.Config, GateConfig)
     assert found.DEFAULT is None or isinstance(found.DEFAULT, found.Config)
     assert found.limit_key in found.Config.__struct_fields__
+    assert bool(measured_by(name)) == (found.BASIS in ("checks", "load"))
+    assert measured_by(name) in ("", *KINDS, "soak", "stress")
 
 
 @pytest.mark.parametrize("name", GATES)
@@ -80,7 +100,7 @@ def test_every_field_of_a_limit_is_described(name: str):
 @pytest.mark.parametrize("name", GATES)
 def test_unknown_keys_are_refused(name: str):
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({"max": "50MB", "nonsense": 1} if name == "package_size" else {"nonsense": 1}, gate(name).Config)
+        msgspec.convert({**LIMITS.get(name, {}), "nonsense": 1}, gate(name).Config)
 
 
 @pytest.mark.parametrize("name", GATES)
@@ -129,6 +149,30 @@ def test_one_round_never_decides(name: str):
     evidence = good()
     one = Evidence(artifact=ARTIFACT, baseline=evidence.baseline[:1], variant=evidence.variant[:1], control=evidence.control[:1])
     assert gate(name).judge(config(name), one).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("name", [n for n in GATES if gate(n).BASIS == "load"])
+def test_why_there_was_no_load_is_the_reason(name: str):
+    found = gate(name).judge(config(name), dataclasses.replace(good(), load=LoadEvidence(error="the server did not come up")))
+    assert (found.verdict, found.reason) == (Verdict.ERROR, "the server did not come up")
+
+
+@pytest.mark.parametrize("name", [n for n in GATES if gate(n).BASIS == "load"])
+@pytest.mark.parametrize("sent", [0, 1, 5000])
+def test_what_answers_nothing_never_passes(name: str, sent: int):
+    dead = requests(np.ones(sent), failed=np.ones(sent, bool))
+    load = dataclasses.replace(loaded(), server=dead, offline=dead, soak=dataclasses.replace(soak(), requests=dead))
+    found = gate(name).judge(config(name), dataclasses.replace(good(), load=load))
+    assert found.verdict in (Verdict.FAIL, Verdict.ERROR)
+    assert found.reason
+
+
+@pytest.mark.parametrize("name", [n for n in GATES if gate(n).BASIS == "load"])
+def test_one_request_decides_nothing(name: str):
+    one = requests(np.ones(1))
+    load = dataclasses.replace(loaded(), server=one, offline=one, soak=dataclasses.replace(soak(), requests=one))
+    assert gate(name).judge(config(name), dataclasses.replace(good(), load=load)).verdict is not Verdict.FAIL
+    assert gate(name).judge(config(name), dataclasses.replace(good(), load=load)).verdict is not Verdict.PASS
 
 
 def test_unmeasured_is_an_error():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from simulation.tail import in_bursts
 
-from gatekeeper.stats.looks import ALPHA
+from gatekeeper.stats.looks import ALPHA, attempt_alpha
 from gatekeeper.stats.tail import judge_tail, least_requests, requests_needed, requests_per_observation, share_p_values
 
 FLAGS = st.lists(st.booleans(), min_size=1, max_size=400).map(lambda flags: np.array(flags, dtype=bool))
@@ -90,6 +90,11 @@ def test_too_few_requests_are_undecided_and_say_how_many_it_takes():
 def test_a_service_that_is_down_fails_however_few_and_long_its_bursts():
     assert judge_tail(np.ones(500, dtype=bool)).decided == "fail"
     assert judge_tail(np.arange(400) < 50).decided is None
+
+
+def test_a_service_that_is_down_fails_in_every_attempt():
+    for attempt in range(1, 12):
+        assert judge_tail(np.ones(500, dtype=bool), attempt_alpha(attempt)).decided == "fail"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.002, 0.008, 0.0095, 0.0105, 0.013, 0.03])
