@@ -94,7 +94,7 @@ def loaded(place: Path, /, scenario: Any = "server", firsts: list[int] | None = 
     assert arrays["start_ns"][0] == 0 and (np.diff(arrays["start_ns"]) >= 0).all(), "not in the order of the schedule"
     assert not (arrays["ok"] & arrays["shed"]).any()
     assert (arrays["latency_ns"][arrays["ok"]] > 0).all() and (arrays["latency_ns"][~arrays["ok"]] == 0).all()
-    return arrays
+    return arrays | {"unsent": answer.unsent}
 
 
 def seen(folder: Path, over: str) -> list[int]:

@@ -1,0 +1,192 @@
+"""The testing stage through the front door: variants that misbehave only behind a server, and runs that are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from junitparser import JUnitXml
+from support import install_plugin, write_project
+
+PLUGIN = """
+import sys, time
+from pathlib import Path
+from gatekeeper.frameworks import onnx_runtime as ort
+
+EXTRA, REQUIRES = "none", ("onnxruntime",)
+TECHNIQUES = {name: name for name in ("fine", "delays", "errs", "dies")}
+SERVED = "gatekeeper.serve.worker" in sys.orig_argv  # what is wrong shows only when requests arrive
+
+def supports(model_format, device): return None
+def defaults(model_format, device): return ("fine",)
+def refuses(technique, model, calibrated): return None
+
+def optimize(job):
+    ort._fp16(job, job.destination / "model.onnx")
+    (job.destination / "technique").write_text(job.technique)
+
+class Session:
+    def __init__(self, path, threads, device):
+        mark = Path(path) / "technique"
+        self.technique = mark.read_text() if SERVED and mark.exists() else "fine"
+        self.inner = ort.open_session(path, threads, device)
+        self.inputs, self.outputs = self.inner.inputs, self.inner.outputs
+        self.calls = 0
+    def run(self, feed):
+        self.calls += 1
+        if self.technique == "delays" and self.calls % 50 == 0: time.sleep(0.15)
+        if self.technique == "errs" and self.calls % 50 == 0: raise RuntimeError("the kernel fell over")
+        if self.technique == "dies" and self.calls == 3: import ctypes; ctypes.string_at(0)
+        return self.inner.run(feed)
+
+def open_session(path, threads, device): return Session(path, threads, device)
+"""
+
+TESTING = """\
+  stages: [model_validation, optimization, testing]
+  testing:
+    unit_tests: basic
+    integration_tests: smoke
+    load_tests: smoke
+    security_tests: basic
+    load: {target_qps: 200, p99_ms: 100, duration: %s, scenarios: [server]}
+"""
+
+
+@pytest.fixture(scope="module")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("plugins")
+    return install_plugin(folder, {"behind": PLUGIN}, "[gatekeeper.frameworks]\nbehind = behind\n")
+
+
+def project(folder: Path, techniques: str, duration: str = "6s") -> Path:
+    file = write_project(folder, techniques, "behind", TESTING % duration)
+    file.write_text(file.read_text().replace("timeout: 8s", "timeout: 60s").replace("memory_limit: 900MB", "memory_limit: 4GB"))
+    return file
+
+
+def start(file: Path, plugins: dict[str, str]) -> subprocess.Popen[str]:
+    """A run in the background, that Ctrl-C reaches even where the tests themselves were started to ignore it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "gatekeeper", "run", str(file)],
+        cwd=file.parent, env=os.environ | plugins, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) if os.name == "posix" else None,
+    )  # fmt: skip
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((folder / "gatekeeper-report/report.json").read_text())
+    return report
+
+
+def test_what_shows_only_behind_a_server_blocks(plugins: dict[str, str], gatekeeper: Callable[..., Any], tmp_path: Path) -> None:
+    file = project(tmp_path, "fine, delays, errs, dies")
+    file.write_text(file.read_text().replace("  gates: {", "  gates: {require: all, "))
+    run = gatekeeper("run", file, env=plugins)
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "Traceback" not in run.stderr
+    report = report_of(tmp_path)
+    assert {stage["stage"]: stage["verdict"] for stage in report["stages"]}["testing"] == "pass"
+    variants = {v["technique"]: v for v in report["targets"][0]["variants"]}
+    gates = {name: {g["gate"]: g["verdict"] for g in v["gates"]} for name, v in variants.items()}
+    ours = ("unit_tests", "integration_tests", "security_tests", "p99_latency", "error_rate")
+    assert {gates["fine"][name] for name in ours} == {"pass"}, variants["fine"]["gates"]
+    assert variants["fine"]["verdict"] == "pass"
+    assert gates["delays"]["p99_latency"] == "fail" and gates["delays"]["unit_tests"] == "pass"
+    assert gates["errs"]["error_rate"] == "fail" and gates["errs"]["unit_tests"] == "pass"
+    assert gates["dies"]["integration_tests"] == "fail"
+    assert gates["dies"]["error_rate"] != "pass"
+    assert {name: v["verdict"] for name, v in variants.items() if name != "fine"} == dict.fromkeys(
+        ("delays", "errs", "dies"), "fail"
+    )
+
+    [server] = variants["fine"]["tested"]["load"]
+    assert server["scenario"] == "server" and server["target_qps"] == 200 and server["meets"]
+    assert report["targets"][0]["legs"][0]["tested"]["load"], "the original was measured the same way"
+    suites = {suite.name: suite for suite in JUnitXml.fromfile(str(tmp_path / "gatekeeper-report/junit.xml"))}
+    fine, errs = (suites[variants[name]["id"]] for name in ("fine", "errs"))
+    assert fine.failures == fine.errors == 0 and fine.tests > 20
+    assert errs.failures >= 1
+    page = (tmp_path / "gatekeeper-report/report.md").read_text()
+    assert "p99" in page and "200/s" in page
+
+
+@pytest.fixture
+def under_load(plugins: dict[str, str], tmp_path: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+    """A run in the middle of a load test, and every process it has."""
+    process = start(project(tmp_path, "fine", "20s"), plugins)
+    for _ in range(1200):
+        family = psutil.Process(process.pid).children(recursive=True)
+        if named(family, "gatekeeper.serve.worker") and named(family, "gatekeeper.worker"):
+            time.sleep(3)  # a load test of seconds has both for long; an integration test does not
+            family = psutil.Process(process.pid).children(recursive=True)
+            if named(family, "gatekeeper.serve.worker") and named(family, "gatekeeper.worker"):
+                return process, family
+        time.sleep(0.05)
+        assert process.poll() is None, process.communicate()
+    raise AssertionError("no load test began")
+
+
+def named(family: list[psutil.Process], module: str) -> list[psutil.Process]:
+    found = []
+    for process in family:
+        with suppress(psutil.Error):
+            if module in process.cmdline():
+                found.append(process)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
+def test_killing_gatekeeper_under_load_leaves_no_process_and_no_report(
+    under_load: tuple[subprocess.Popen[str], list[psutil.Process]], tmp_path: Path
+) -> None:
+    process, family = under_load
+    process.kill()
+    process.communicate(timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert not alive, [p.cmdline() for p in alive]
+    assert not (tmp_path / "gatekeeper-report/report.json").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_under_load_leaves_no_process_and_no_report(
+    under_load: tuple[subprocess.Popen[str], list[psutil.Process]], tmp_path: Path
+) -> None:
+    process, family = under_load
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in errors and "Traceback" not in errors
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert not alive, [p.cmdline() for p in alive]
+    assert not (tmp_path / "gatekeeper-report/report.json").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_killing_every_server_of_a_run_is_no_pass(
+    under_load: tuple[subprocess.Popen[str], list[psutil.Process]], tmp_path: Path
+) -> None:
+    process, _ = under_load
+    for _ in range(1000):
+        if process.poll() is not None:
+            break
+        with suppress(psutil.Error):
+            for server in named(psutil.Process(process.pid).children(recursive=True), "gatekeeper.serve.child"):
+                server.kill()
+        time.sleep(0.3)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode in (1, 4), out + errors
+    assert "Traceback" not in errors
+    report = report_of(tmp_path)
+    assert report["verdict"] in ("fail", "error")
+    assert report["targets"][0]["variants"][0]["verdict"] in ("fail", "error")

@@ -1,0 +1,182 @@
+"""Models under load behind real servers: good ones, and ones that delay, err, leak, die or never come up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import psutil
+import pytest
+from sample_load import ARTIFACT
+from subjects import ODD, ODD_ENTRY, Shelf
+from support import install_plugin
+
+from gatekeeper.config.types import Load, Soak
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evidence import Evidence
+from gatekeeper.gates import p99_latency
+from gatekeeper.gates._base import gate as gate_named
+from gatekeeper.load.run import LoadFound, load_tests
+from gatekeeper.records import Decision, Verdict
+from gatekeeper.stats.looks import ALPHA
+
+RATE = 200.0
+PROFILE = Load(target_qps=RATE, p99_ms=100.0, duration="6s", scenarios=("server",))
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    folder = tmp_path_factory.mktemp("odd")
+    env = install_plugin(folder / "plugin", {"odd": ODD}, ODD_ENTRY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", env["PYTHONPATH"])
+        yield Shelf(folder, timeout_s=15.0)
+
+
+@pytest.fixture(scope="module")
+def baseline(odd: Shelf) -> LoadFound:
+    return under_load(odd, "well", None)
+
+
+def under_load(
+    odd: Shelf, ill: str, baseline: LoadFound | None, profile: Load = PROFILE, soak: str = "", **more: Any
+) -> LoadFound:
+    long = Soak(duration=soak) if soak else None
+    found = load_tests(odd.odd(ill), profile, long, more.get("level", "smoke"), 7, baseline)
+    assert left() == [], "a process outlived its load test"
+    return found
+
+
+def left() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children(recursive=True) if "gatekeeper" in " ".join(p.cmdline())]
+
+
+def judged(found: LoadFound, gate: str, max_ms: float | None = 100.0) -> Decision:
+    evidence = Evidence(artifact=ARTIFACT, alpha=ALPHA, checks=found.tested.checks, load=found.evidence)
+    config = p99_latency.Config(max_ms=max_ms) if gate == "p99_latency" else gate_named(gate).DEFAULT
+    return gate_named(gate).judge(config, evidence)
+
+
+def test_the_unmodified_one_passes_also_after_a_long_run(odd: Shelf, baseline: LoadFound) -> None:
+    found = under_load(odd, "well", baseline, soak="20s")
+    for gate in ("p99_latency", "error_rate", "endurance"):
+        assert judged(found, gate).verdict is Verdict.PASS, judged(found, gate)
+    assert [line.scenario for line in found.tested.load] == ["server", "soak"]
+    server = found.tested.load[0]
+    assert server.requests >= 1000 and server.errors == server.shed == 0 and server.meets
+    assert server.target_qps == RATE and server.completed_qps == pytest.approx(RATE, rel=0.15)
+    assert server.p50_ns and server.p95_ns and server.p99_ns and server.p50_ns <= server.p95_ns <= server.p99_ns
+
+
+@pytest.mark.parametrize(("ill", "gate"), [("delays", "p99_latency"), ("errs", "error_rate")])
+def test_an_injected_fault_fails_its_gate_and_no_other(ill: str, gate: str, odd: Shelf, baseline: LoadFound) -> None:
+    found = under_load(odd, ill, baseline)
+    other = {"p99_latency": "error_rate", "error_rate": "throughput"}[gate]
+    assert judged(found, gate).verdict is Verdict.FAIL, judged(found, gate)
+    assert judged(found, other).verdict is not Verdict.FAIL, judged(found, other)
+    assert not found.tested.load[0].meets
+
+
+def test_a_model_that_leaks_fails_endurance(odd: Shelf, baseline: LoadFound) -> None:
+    decision = judged(under_load(odd, "swells", baseline, soak="10s"), "endurance")
+    assert decision.verdict is Verdict.FAIL, decision
+    assert "memory +" in decision.reason and "of at most 5%" in decision.reason
+
+
+def test_rate_and_limit_are_the_baselines_where_none_are_declared(odd: Shelf) -> None:
+    profile = Load(duration="3s")
+    first = under_load(odd, "well", None, profile)
+    assert [line.scenario for line in first.tested.load] == ["single_stream", "offline", "server"]
+    assert first.bound_ms and first.target_qps > 0
+    second = under_load(odd, "slow", first, profile)
+    assert (second.target_qps, second.bound_ms) == (first.target_qps, first.bound_ms)
+    assert judged(second, "p99_latency", None).verdict is Verdict.FAIL
+
+
+def test_everything_at_production_scale(odd: Shelf, baseline: LoadFound) -> None:
+    profile = Load(p99_ms=200.0, duration="9s")
+    found = under_load(odd, "well", baseline, profile, level="production_scale")
+    assert [line.scenario for line in found.tested.load] == ["single_stream", "offline", "server", "stress"]
+    stressed = found.tested.load[-1]
+    assert stressed.shed > 0
+    rates = [point.target_qps for point in found.tested.curve]
+    assert rates == sorted(rates) and len(rates) == 6
+    assert found.tested.peak_qps in [p.target_qps for p in found.tested.curve if p.meets]
+    assert {check.name for check in found.tested.checks} == {"loses_no_accepted_request", "sheds_over_capacity", "recovers"}
+    assert judged(found, "overload").verdict is Verdict.PASS, found.tested.checks
+    assert found.evidence.soak is not None and len(found.evidence.soak.aged_ms) == 10
+
+
+def test_an_absurd_rate_says_what_the_model_bears(odd: Shelf, baseline: LoadFound) -> None:
+    started = time.monotonic()
+    found = under_load(odd, "well", baseline, Load(target_qps=1e6, p99_ms=200.0, duration="2s", scenarios=("server",)))
+    assert time.monotonic() - started < 60, "nobody can send as much, and nobody waits for it"
+    [note] = found.tested.notes
+    assert note.startswith("1e+06 requests/s are declared; it answers at most ")
+    assert judged(found, "p99_latency").verdict is Verdict.FAIL
+
+
+def test_in_the_generators_own_process(odd: Shelf) -> None:
+    profile = Load(target_qps=RATE, p99_ms=200.0, duration="6s", over="in_process")
+    first = under_load(odd, "well", None, profile)
+    assert {line.over for line in first.tested.load} == {"in_process"}
+    assert judged(under_load(odd, "errs", first, profile), "error_rate").verdict is Verdict.FAIL
+
+
+def test_a_model_that_crashes_on_the_third_request_fails(odd: Shelf, baseline: LoadFound) -> None:
+    try:
+        found = under_load(odd, "third", baseline)
+    except NotMeasured as error:
+        assert "no request was answered" in str(error)
+    else:
+        assert judged(found, "error_rate").verdict is Verdict.FAIL
+        assert found.tested.load[0].errors > 0
+
+
+def test_a_server_that_never_becomes_ready_is_an_error(odd: Shelf, baseline: LoadFound) -> None:
+    with pytest.raises(NotMeasured, match="no such kernel"):
+        under_load(odd, "never", baseline)
+    assert left() == []
+
+
+def test_no_place_to_write_is_an_error(odd: Shelf, baseline: LoadFound, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: Any) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    with pytest.raises(NotMeasured, match="No space left on device"):
+        under_load(odd, "well", baseline)
+    assert left() == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("which", ["gatekeeper.serve.child", "gatekeeper.serve.worker"])
+def test_killing_the_server_or_its_session_under_load_is_no_pass(which: str, odd: Shelf, baseline: LoadFound) -> None:
+    done = threading.Event()
+
+    def kill() -> None:
+        """Once a second, after the model was seen to answer."""
+        while not done.wait(1.0):
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):
+                    if which in process.cmdline():
+                        process.send_signal(signal.SIGKILL)
+
+    # A capacity is found first, in 3 seconds; what is killed then is killed in the middle of the rest.
+    killer = threading.Timer(5.0, kill)
+    killer.start()
+    try:
+        found = under_load(odd, "well", baseline)
+    except NotMeasured as error:
+        assert str(error)
+    else:
+        assert Verdict.PASS not in (judged(found, "error_rate").verdict, judged(found, "p99_latency").verdict)
+    finally:
+        done.set()
+        killer.join()
+    assert left() == []
