@@ -73,7 +73,7 @@ class Session:
         if ill == "third" and self.calls > 2: os.abort()
         if ill == "empty" and not len(x): raise ValueError("nothing to do")
         if ill == "slow": time.sleep(0.05)
-        if ill == "delays" and self.calls % 50 == 0: time.sleep(0.15)
+        if ill == "delays" and self.calls % 35 == 0: time.sleep(0.15)
         if ill == "errs" and self.calls % 40 == 0: raise RuntimeError("the kernel fell over")
         if ill == "swells": KEPT.append(np.ones(4_000))
         y = np.maximum(x @ W, 0)

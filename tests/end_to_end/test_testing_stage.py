@@ -24,7 +24,7 @@ from pathlib import Path
 from gatekeeper.frameworks import onnx_runtime as ort
 
 EXTRA, REQUIRES = "none", ("onnxruntime",)
-TECHNIQUES = {name: name for name in ("fine", "delays", "errs", "dies")}
+TECHNIQUES = {name: name for name in ("fine", "delays", "errs")}
 SERVED = "gatekeeper.serve.worker" in sys.orig_argv  # what is wrong shows only when requests arrive
 
 def supports(model_format, device): return None
@@ -44,9 +44,8 @@ class Session:
         self.calls = 0
     def run(self, feed):
         self.calls += 1
-        if self.technique == "delays" and self.calls % 50 == 0: time.sleep(0.15)
+        if self.technique == "delays" and self.calls % 35 == 0: time.sleep(0.15)
         if self.technique == "errs" and self.calls % 50 == 0: raise RuntimeError("the kernel fell over")
-        if self.technique == "dies" and self.calls == 3: import ctypes; ctypes.string_at(0)
         return self.inner.run(feed)
 
 def open_session(path, threads, device): return Session(path, threads, device)
@@ -58,7 +57,6 @@ TESTING = """\
     unit_tests: basic
     integration_tests: smoke
     load_tests: smoke
-    security_tests: basic
     load: {target_qps: 200, p99_ms: 100, duration: %s, scenarios: [server]}
 """
 
@@ -90,7 +88,7 @@ def report_of(folder: Path) -> dict[str, Any]:
 
 
 def test_what_shows_only_behind_a_server_blocks(plugins: dict[str, str], gatekeeper: Callable[..., Any], tmp_path: Path) -> None:
-    file = project(tmp_path, "fine, delays, errs, dies")
+    file = project(tmp_path, "fine, delays, errs")
     file.write_text(file.read_text().replace("  gates: {", "  gates: {require: all, "))
     run = gatekeeper("run", file, env=plugins)
     assert run.returncode == 1, run.stdout + run.stderr
@@ -99,7 +97,7 @@ def test_what_shows_only_behind_a_server_blocks(plugins: dict[str, str], gatekee
     assert {stage["stage"]: stage["verdict"] for stage in report["stages"]}["testing"] == "pass"
     variants = {v["technique"]: v for v in report["targets"][0]["variants"]}
     gates = {name: {g["gate"]: g["verdict"] for g in v["gates"]} for name, v in variants.items()}
-    ours = ("unit_tests", "integration_tests", "security_tests", "p99_latency", "error_rate")
+    ours = ("unit_tests", "integration_tests", "p99_latency", "error_rate")
     assert {gates["fine"][name] for name in ours} == {"pass"}, variants["fine"]["gates"]
     assert variants["fine"]["verdict"] == "pass"
     assert gates["delays"]["p99_latency"] == "fail" and gates["delays"]["unit_tests"] == "pass"

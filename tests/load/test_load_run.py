@@ -130,7 +130,7 @@ def test_in_the_generators_own_process(odd: Shelf) -> None:
 
 def test_a_model_that_crashes_on_the_third_request_fails(odd: Shelf, baseline: LoadFound) -> None:
     try:
-        found = under_load(odd, "third", baseline)
+        found = under_load(odd, "third", baseline, Load(target_qps=RATE, p99_ms=100.0, duration="2s", scenarios=("server",)))
     except NotMeasured as error:
         assert "no request was answered" in str(error)
     else:
