@@ -77,8 +77,12 @@ def variant_verdict(gates: Iterable[GateResult]) -> Verdict:
 
 
 def variant_reason(gates: Iterable[GateResult], verdict: Verdict) -> str:
-    """What the gates that decide a verdict say."""
-    return "; ".join(f"{g.gate}: {g.reason}" for g in gates if g.blocking and g.verdict is verdict)
+    """What the gates that decide a verdict say; those that say the same, together."""
+    said: dict[str, list[str]] = {}
+    for gate in gates:
+        if gate.blocking and gate.verdict is verdict:
+            said.setdefault(gate.reason, []).append(gate.gate)
+    return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in said.items())
 
 
 def select(variants: Iterable[VariantReport], one_machine: bool = False) -> str | None:

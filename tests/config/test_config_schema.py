@@ -120,7 +120,9 @@ def test_every_metric_is_in_the_description() -> None:
     assert all(metric in description for metric in METRICS)
 
 
-@pytest.mark.parametrize("path", sorted(REPOSITORY.glob("examples/*/edge_ai_pipeline.yaml")), ids=lambda p: p.parent.name)
+@pytest.mark.parametrize(
+    "path", sorted(REPOSITORY.glob("examples/*/edge_ai_pipeline*.yaml")), ids=lambda p: f"{p.parent.name}-{p.stem}"
+)
 def test_the_examples_hold_to_the_schema(path: Any) -> None:
     from gatekeeper.config.source import read_source
 

@@ -24,16 +24,15 @@ def test_every_example_is_valid_and_plans(name: str, example: Callable[[str], Pa
     assert matrix["include"] and {"target", "framework", "runs_on"} <= matrix["include"][0].keys()
 
 
-def test_digits_mlp_passes_with_intervals_then_renders_and_merges(
+def test_digits_mlp_passes_every_stage_then_renders_and_merges(
     example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path
 ) -> None:
-    folder = example("digits-mlp")
-    file = folder / "edge_ai_pipeline.one.yaml"  # of its three frameworks
-    lines = (folder / "edge_ai_pipeline.yaml").read_text().splitlines()
-    others = ("openvino:", "microsoft_olive:")
-    kept = [line for line in lines if not line.strip().startswith(others)]
-    file.write_text("\n".join(kept).replace("[onnx_runtime, openvino, microsoft_olive]", "[onnx_runtime]"))
-    run = gatekeeper("run", file, "--output", tmp_path / "report")
+    """One of its three frameworks."""
+    file = example("digits-mlp") / "edge_ai_pipeline.one.yaml"
+    text = (example("digits-mlp") / "edge_ai_pipeline.testing.yaml").read_text()
+    assert "{duration: 20s}" in text
+    file.write_text(text.replace("{duration: 20s}", "{duration: 10s}"))
+    run = gatekeeper("run", file, "--framework", "onnx_runtime", "--output", tmp_path / "report")
     assert run.returncode == 0, run.stdout + run.stderr
     report = json.loads((tmp_path / "report/report.json").read_text())
     schema = json.loads((REPOSITORY / "schemas/report.schema.json").read_text())
@@ -49,6 +48,18 @@ def test_digits_mlp_passes_with_intervals_then_renders_and_merges(
         assert gate["verdict"] == "pass"
         assert gate["limit"] <= gate["lower"] <= gate["observed"] <= gate["upper"]
         assert re.fullmatch(r".*edge_ai_pipeline\.one\.yaml:\d+", gate["where"])
+
+    limited = {"unit_tests", "integration_tests", "security_tests", "p99_latency", "error_rate", "overload", "endurance"}
+    assert limited <= gates.keys() and {gates[name]["verdict"] for name in limited} == {"pass"}
+    tested, original = selected["tested"], target["legs"][0]["tested"]
+    assert [line["scenario"] for line in tested["load"]] == ["single_stream", "offline", "server", "stress"]
+    assert [line["scenario"] for line in original["load"]] == ["single_stream", "offline", "server"]
+    assert tested["load"][-1]["shed"] > 0 and tested["load"][-1]["errors"] == 0
+    rates = [point["target_qps"] for point in tested["curve"]]
+    assert rates == sorted(rates) and len(rates) == 6
+    assert tested["peak_qps"] in [point["target_qps"] for point in tested["curve"] if point["meets"]]
+    kinds = {check["kind"] for check in tested["checks"]}
+    assert kinds == {"unit_tests", "integration_tests", "load_tests", "security_tests"}
 
     artifact = tmp_path / "report" / selected["artifact"]["path"]
     assert artifact.stat().st_size == selected["artifact"]["bytes"]

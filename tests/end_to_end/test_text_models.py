@@ -30,7 +30,7 @@ def report(example: Callable[[str], Path], tmp_path_factory: pytest.TempPathFact
     file = folder / "quick.yaml"
     text = (folder / "edge_ai_pipeline.yaml").read_text()
     quicker = {
-        "prompt_tokens: 32, output_tokens: 24": "prompt_tokens: 16, output_tokens: 6, max_rounds: 5",
+        "prompt_tokens: 32, output_tokens: 24": "prompt_tokens: 16, output_tokens: 6, max_rounds: 3",
         "window: 64, limit: 80": "window: 16, limit: 60",
         "[q8_0, q4_k_m, q4_0]": "[q4_k_m]",
         "[int8_weight_only, int4_weight_only]": "[int4_weight_only]",
@@ -93,6 +93,34 @@ def test_the_report_speaks_of_tokens(report: dict[str, Any]) -> None:
     text = report["markdown"]
     assert "p50 per token" in text and "tokens per second" in text and "first token" in text
     assert "same top token" in text
+
+
+def test_the_whole_testing_stage(example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path) -> None:
+    """In one framework, for less long."""
+    file = example("tiny-llm") / "quick-testing.yaml"
+    text = (example("tiny-llm") / "edge_ai_pipeline.testing.yaml").read_text()
+    quicker = {
+        "output_tokens: 24": "output_tokens: 6",
+        "window: 64, limit: 80": "window: 16, limit: 60",
+        "{duration: 30s}": "{duration: 10s}",
+        "speedup: {min: 1.2}": "speedup: {min: 0.1}",  # of six tokens; it decides only which variants are tested
+    }
+    for before, after in quicker.items():
+        assert before in text
+        text = text.replace(before, after)
+    file.write_text(text)
+    run = gatekeeper("run", file, "--framework", "llama_cpp", "--output", tmp_path / "report")
+    assert run.returncode in (0, 1, 3), run.stdout + run.stderr
+    report = json.loads((tmp_path / "report/report.json").read_text())
+    [variant] = report["targets"][0]["variants"]
+    assert {stage["stage"]: stage["verdict"] for stage in report["stages"]}["testing"] == "pass"
+    gates = {gate["gate"]: gate for gate in variant["gates"]}
+    for name in ("unit_tests", "integration_tests", "security_tests", "error_rate", "overload"):
+        assert gates[name]["verdict"] == "pass", gates[name]
+    # How much a tail of some hundred requests shows on a shared machine is not for a test to say.
+    assert gates["p99_latency"]["verdict"] != "error" and gates["endurance"]["verdict"] != "error"
+    assert [line["scenario"] for line in variant["tested"]["load"]] == ["single_stream", "offline", "server", "stress"]
+    assert all(line["p50_ns"] > 0 for line in variant["tested"]["load"])
 
 
 def test_the_missions_file_runs_on_a_language_model(gatekeeper: Any, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def judged(found: LoadFound, gate: str, max_ms: float | None = 100.0) -> Decisio
 
 
 def test_the_unmodified_one_passes_also_after_a_long_run(odd: Shelf, baseline: LoadFound) -> None:
-    found = under_load(odd, "well", baseline, soak="20s")
+    found = under_load(odd, "well", baseline, soak="12s")
     for gate in ("p99_latency", "error_rate", "endurance"):
         assert judged(found, gate).verdict is Verdict.PASS, judged(found, gate)
     assert [line.scenario for line in found.tested.load] == ["server", "soak"]
@@ -96,20 +96,6 @@ def test_rate_and_limit_are_the_baselines_where_none_are_declared(odd: Shelf) ->
     second = under_load(odd, "slow", first, profile)
     assert (second.target_qps, second.bound_ms) == (first.target_qps, first.bound_ms)
     assert judged(second, "p99_latency", None).verdict is Verdict.FAIL
-
-
-def test_everything_at_production_scale(odd: Shelf, baseline: LoadFound) -> None:
-    profile = Load(p99_ms=200.0, duration="9s")
-    found = under_load(odd, "well", baseline, profile, level="production_scale")
-    assert [line.scenario for line in found.tested.load] == ["single_stream", "offline", "server", "stress"]
-    stressed = found.tested.load[-1]
-    assert stressed.shed > 0
-    rates = [point.target_qps for point in found.tested.curve]
-    assert rates == sorted(rates) and len(rates) == 6
-    assert found.tested.peak_qps in [p.target_qps for p in found.tested.curve if p.meets]
-    assert {check.name for check in found.tested.checks} == {"loses_no_accepted_request", "sheds_over_capacity", "recovers"}
-    assert judged(found, "overload").verdict is Verdict.PASS, found.tested.checks
-    assert found.evidence.soak is not None and len(found.evidence.soak.aged_ms) == 10
 
 
 def test_an_absurd_rate_says_what_the_model_bears(odd: Shelf, baseline: LoadFound) -> None:
