@@ -183,12 +183,15 @@ def _hint(module: str | None) -> str:
 
 
 def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, even while it is suspended."""
+    """Ask Linux to kill this process when its parent dies, even while it is suspended.
+
+    The first argument is the parent's process id: it may have died before this process could ask for its own.
+    """
     if sys.platform == "linux":
         import ctypes
         import signal
 
-        parent = os.getppid()
+        parent = int(sys.argv[1]) if len(sys.argv) > 1 else os.getppid()
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if os.getppid() != parent:
             os._exit(1)

@@ -212,3 +212,12 @@ def test_the_working_folder_is_not_imported_from(tmp_path: Path, model: Path, in
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(COMMAND, input=lines, capture_output=True, check=False, cwd=tmp_path, env=environment)
     assert json.loads(done.stdout) == {"answer": "done"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
+def test_a_worker_whose_parent_died_before_it_could_look_ends() -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    orphan = subprocess.Popen([*COMMAND, str(gone.pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with orphan:
+        assert orphan.wait(30) == 1

@@ -57,7 +57,7 @@ class Worker:
         env |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))  # what a killed worker leaves goes with the run
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "gatekeeper.worker"],
+                [sys.executable, "-P", "-m", "gatekeeper.worker", str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self.log,

@@ -51,7 +51,7 @@ class Server(AbstractContextManager["Server"]):
         env = environment() | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "gatekeeper.serve.child"],
+                [sys.executable, "-P", "-m", "gatekeeper.serve.child", str(os.getpid())],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=env, cwd=scratch, start_new_session=True,
             )  # fmt: skip
         except OSError as error:

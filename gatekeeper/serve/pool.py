@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -72,7 +73,7 @@ class Session:
     async def start(cls, served: Served) -> Session:
         """A process whose model is loaded; `NotMeasured` with its reason where it cannot be."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "gatekeeper.serve.worker",
+            sys.executable, "-P", "-m", "gatekeeper.serve.worker", str(os.getpid()),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             env=environment(threads=served.threads), start_new_session=True,
         )  # fmt: skip

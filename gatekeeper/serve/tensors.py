@@ -216,7 +216,11 @@ def _dtype(given: Input) -> np.dtype[Any]:
 
 
 def _check_outputs(request: Request, known: set[str]) -> None:
+    once = set[str]()
     for asked in request.outputs or []:
+        if asked.name in once:  # else a small request has an answer of any size
+            raise BadRequest(f"the output {asked.name!r} is asked for twice.")
+        once.add(asked.name)
         if asked.name not in known:
             raise BadRequest(f"the model has no output {asked.name[:100]!r}. It has {', '.join(sorted(known))}.")
         if asked.parameters.classification:

@@ -29,10 +29,16 @@ def test_digits_mlp_passes_every_stage_then_renders_and_merges(
 ) -> None:
     """One of its three frameworks."""
     file = example("digits-mlp") / "edge_ai_pipeline.one.yaml"
-    text = (example("digits-mlp") / "edge_ai_pipeline.testing.yaml").read_text()
-    assert "{duration: 20s}" in text
-    file.write_text(text.replace("{duration: 20s}", "{duration: 10s}"))
-    run = gatekeeper("run", file, "--framework", "onnx_runtime", "--output", tmp_path / "report")
+    lines = (example("digits-mlp") / "edge_ai_pipeline.testing.yaml").read_text().splitlines()
+    text = "\n".join(line for line in lines if not line.strip().startswith(("openvino:", "microsoft_olive:")))
+    for before, after in {
+        "[onnx_runtime, openvino, microsoft_olive]": "[onnx_runtime]",
+        "{duration: 20s}": "{duration: 10s}",
+    }.items():
+        assert before in text
+        text = text.replace(before, after)
+    file.write_text(text)
+    run = gatekeeper("run", file, "--output", tmp_path / "report")
     assert run.returncode == 0, run.stdout + run.stderr
     report = json.loads((tmp_path / "report/report.json").read_text())
     schema = json.loads((REPOSITORY / "schemas/report.schema.json").read_text())

@@ -121,7 +121,8 @@ def test_a_model_that_crashes_on_the_third_request_fails(odd: Shelf, baseline: L
         assert "no request was answered" in str(error)
     else:
         assert judged(found, "error_rate").verdict is Verdict.FAIL
-        assert found.tested.load[0].errors > 0
+        [line] = found.tested.load
+        assert line.errors + line.shed > 0
 
 
 def test_a_server_that_never_becomes_ready_is_an_error(odd: Shelf, baseline: LoadFound) -> None:
@@ -161,7 +162,8 @@ def test_killing_the_server_or_its_session_under_load_is_no_pass(which: str, odd
     except NotMeasured as error:
         assert str(error)
     else:
-        assert Verdict.PASS not in (judged(found, "error_rate").verdict, judged(found, "p99_latency").verdict)
+        # Requests that a session dies under are given to the next one: late, but answered.
+        assert {judged(found, "error_rate").verdict, judged(found, "p99_latency").verdict} != {Verdict.PASS}
     finally:
         done.set()
         killer.join()

@@ -62,6 +62,7 @@ def test_flat_and_nested_data_are_the_same() -> None:
         (body(data=None, parameters={"binary_data_size": -1}), "claims -1 bytes"),
         (body(data=None, parameters={"binary_data_size": 2**62}), "claims"),
         (body()[:-1] + b', "outputs": [{"name": "q"}]}', "no output 'q'"),
+        (body()[:-1] + b', "outputs": [{"name": "y"}, {"name": "y"}]}', "'y' is asked for twice"),
         (body()[:-1] + b', "outputs": [{"name": "y", "parameters": {"classification": 3}}]}', "classification"),
     ],
 )  # fmt: skip
