@@ -114,17 +114,6 @@ def test_in_the_generators_own_process(odd: Shelf) -> None:
     assert judged(under_load(odd, "errs", first, profile), "error_rate").verdict is Verdict.FAIL
 
 
-def test_a_model_that_crashes_on_the_third_request_fails(odd: Shelf, baseline: LoadFound) -> None:
-    try:
-        found = under_load(odd, "third", baseline, Load(target_qps=RATE, p99_ms=100.0, duration="2s", scenarios=("server",)))
-    except NotMeasured as error:
-        assert "no request was answered" in str(error)
-    else:
-        assert judged(found, "error_rate").verdict is Verdict.FAIL
-        [line] = found.tested.load
-        assert line.errors + line.shed > 0
-
-
 def test_a_server_that_never_becomes_ready_is_an_error(odd: Shelf, baseline: LoadFound) -> None:
     with pytest.raises(NotMeasured, match="no such kernel"):
         under_load(odd, "never", baseline)
