@@ -30,7 +30,7 @@ def report(example: Callable[[str], Path], tmp_path_factory: pytest.TempPathFact
     file = folder / "quick.yaml"
     text = (folder / "edge_ai_pipeline.yaml").read_text()
     quicker = {
-        "prompt_tokens: 32, output_tokens: 24": "prompt_tokens: 16, output_tokens: 6, max_rounds: 3",
+        "prompt_tokens: 32, output_tokens: 24": "prompt_tokens: 16, output_tokens: 6, max_rounds: 5",
         "window: 64, limit: 80": "window: 16, limit: 60",
         "[q8_0, q4_k_m, q4_0]": "[q4_k_m]",
         "[int8_weight_only, int4_weight_only]": "[int4_weight_only]",
