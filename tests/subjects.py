@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import psutil
+import pytest
 from onnx import TensorProto, helper, numpy_helper
+from support import install_plugin
 
 from gatekeeper.cache import Cache
 from gatekeeper.models.files import assess
@@ -129,6 +134,20 @@ class Shelf:
         tokens = np.random.default_rng(1).integers(1, about.text.vocabulary, (2, 12))
         np.savez(inputs, tokens=tokens, new_tokens=np.full(2, 8))
         return self.subject(artifact, framework, folder, text=text, inputs=inputs)
+
+
+@contextmanager
+def odd_shelf(folder: Path, **limits: Any) -> Iterator[Shelf]:
+    """A shelf, with the framework `odd` in the workers' path."""
+    env = install_plugin(folder / "plugin", {"odd": ODD}, ODD_ENTRY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", env["PYTHONPATH"])
+        yield Shelf(folder, **limits)
+
+
+def left() -> list[psutil.Process]:
+    """Processes of gatekeeper that this one has."""
+    return [p for p in psutil.Process().children(recursive=True) if "gatekeeper" in " ".join(p.cmdline())]
 
 
 def by_verdict(checks: list[Check]) -> dict[Verdict, set[str]]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +112,16 @@ edge_ai_pipeline:
   measure: {{max_rounds: 3, blocks: 2, block_ms: 5, timeout: 8s, memory_limit: 900MB}}
 {extra}""")
     return file
+
+
+def start(file: Path, plugins: dict[str, str], *words: str) -> subprocess.Popen[str]:
+    """A run in the background, that Ctrl-C reaches even where the tests themselves were started to ignore it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "gatekeeper", "run", str(file), *words],
+        cwd=file.parent,
+        env=os.environ | plugins,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) if os.name == "posix" else None,
+    )

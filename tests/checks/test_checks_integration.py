@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 import pytest
-from subjects import ODD, ODD_ENTRY, Shelf, by_verdict, node, reason, write_onnx
-from support import install_plugin
+from subjects import Shelf, by_verdict, left, node, odd_shelf, reason, write_onnx
 
 from gatekeeper.checks.behind import served
 from gatekeeper.checks.integration import _none, integration_checks
@@ -28,14 +26,9 @@ def shelf(tmp_path: Path) -> Shelf:
 
 
 @pytest.fixture
-def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
-    env = install_plugin(tmp_path / "plugin", {"odd": ODD}, ODD_ENTRY)
-    monkeypatch.setenv("PYTHONPATH", env["PYTHONPATH"])
-    return Shelf(tmp_path, timeout_s=15.0)
-
-
-def left() -> list[Any]:
-    return [p for p in psutil.Process().children(recursive=True) if "gatekeeper" in " ".join(p.cmdline())]
+def odd(tmp_path: Path) -> Iterator[Shelf]:
+    with odd_shelf(tmp_path, timeout_s=15.0) as shelf:
+        yield shelf
 
 
 def ended(pid: int) -> bool:

@@ -10,8 +10,7 @@ import onnx
 import psutil
 import pytest
 from onnx import TensorProto
-from subjects import CLASSES, FEATURES, ODD, ODD_ENTRY, Shelf, by_verdict, node, reason, write_onnx
-from support import install_plugin
+from subjects import CLASSES, FEATURES, Shelf, by_verdict, node, odd_shelf, reason, write_onnx
 
 from gatekeeper.checks.unit.base import all_cases
 from gatekeeper.checks.unit.run import unit_checks
@@ -30,11 +29,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     """With the framework `odd` in the workers' path."""
-    folder = tmp_path_factory.mktemp("odd")
-    env = install_plugin(folder / "plugin", {"odd": ODD}, ODD_ENTRY)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", env["PYTHONPATH"])
-        yield Shelf(folder, timeout_s=4.0, memory_limit=1_200_000_000)
+    with odd_shelf(tmp_path_factory.mktemp("odd"), timeout_s=4.0, memory_limit=1_200_000_000) as shelf:
+        yield shelf
 
 
 def test_a_good_variant_passes_every_test(shelf: Shelf, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import onnx
 import psutil
 import pytest
 from markdown_it import MarkdownIt
-from support import install_plugin, write_project
+from support import install_plugin, start, write_project
 
 PLUGIN = """
 import ctypes, os, shutil, sys, time
@@ -228,19 +228,6 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_report(plugins: dict[str, st
         assert not (small / "report/report.json").exists() or json.loads((small / "report/report.json").read_text())
     finally:
         subprocess.run(["umount", str(small)], check=True)
-
-
-def start(file: Path, plugins: dict[str, str], *words: str) -> subprocess.Popen[str]:
-    """A run in the background, that Ctrl-C reaches even where the tests themselves were started to ignore it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "gatekeeper", "run", str(file), *words],
-        cwd=file.parent,
-        env=os.environ | plugins,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) if os.name == "posix" else None,
-    )
 
 
 def wait_for_worker(process: subprocess.Popen[str]) -> list[psutil.Process]:

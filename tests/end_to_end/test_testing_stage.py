@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 from junitparser import JUnitXml
-from support import install_plugin, write_project
+from support import install_plugin, start, write_project
 
 PLUGIN = """
 import sys, time
@@ -71,15 +71,6 @@ def project(folder: Path, techniques: str, duration: str = "6s") -> Path:
     file = write_project(folder, techniques, "behind", TESTING % duration)
     file.write_text(file.read_text().replace("timeout: 8s", "timeout: 60s").replace("memory_limit: 900MB", "memory_limit: 4GB"))
     return file
-
-
-def start(file: Path, plugins: dict[str, str]) -> subprocess.Popen[str]:
-    """A run in the background, that Ctrl-C reaches even where the tests themselves were started to ignore it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "gatekeeper", "run", str(file)],
-        cwd=file.parent, env=os.environ | plugins, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) if os.name == "posix" else None,
-    )  # fmt: skip
 
 
 def report_of(folder: Path) -> dict[str, Any]:
@@ -140,6 +131,13 @@ def named(family: list[psutil.Process], module: str) -> list[psutil.Process]:
     return found
 
 
+def nothing_is_left(family: list[psutil.Process], folder: Path) -> None:
+    """No process, and no report."""
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert not alive, [p.cmdline() for p in alive]
+    assert not (folder / "gatekeeper-report/report.json").exists()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
 def test_killing_gatekeeper_under_load_leaves_no_process_and_no_report(
     under_load: tuple[subprocess.Popen[str], list[psutil.Process]], tmp_path: Path
@@ -147,9 +145,7 @@ def test_killing_gatekeeper_under_load_leaves_no_process_and_no_report(
     process, family = under_load
     process.kill()
     process.communicate(timeout=30)
-    _, alive = psutil.wait_procs(family, timeout=15)
-    assert not alive, [p.cmdline() for p in alive]
-    assert not (tmp_path / "gatekeeper-report/report.json").exists()
+    nothing_is_left(family, tmp_path)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -161,9 +157,7 @@ def test_ctrl_c_under_load_leaves_no_process_and_no_report(
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "interrupted" in errors and "Traceback" not in errors
-    _, alive = psutil.wait_procs(family, timeout=15)
-    assert not alive, [p.cmdline() for p in alive]
-    assert not (tmp_path / "gatekeeper-report/report.json").exists()
+    nothing_is_left(family, tmp_path)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

@@ -13,8 +13,7 @@ from typing import Any
 import psutil
 import pytest
 from sample_load import ARTIFACT
-from subjects import ODD, ODD_ENTRY, Shelf
-from support import install_plugin
+from subjects import Shelf, left, odd_shelf
 
 from gatekeeper.config.types import Load, Soak
 from gatekeeper.errors import NotMeasured
@@ -31,11 +30,8 @@ PROFILE = Load(target_qps=RATE, p99_ms=100.0, duration="6s", scenarios=("server"
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
-    folder = tmp_path_factory.mktemp("odd")
-    env = install_plugin(folder / "plugin", {"odd": ODD}, ODD_ENTRY)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", env["PYTHONPATH"])
-        yield Shelf(folder, timeout_s=15.0)
+    with odd_shelf(tmp_path_factory.mktemp("odd"), timeout_s=15.0) as shelf:
+        yield shelf
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +39,10 @@ def baseline(odd: Shelf) -> LoadFound:
     return under_load(odd, "well", None)
 
 
-def under_load(
-    odd: Shelf, ill: str, baseline: LoadFound | None, profile: Load = PROFILE, soak: str = "", **more: Any
-) -> LoadFound:
-    long = Soak(duration=soak) if soak else None
-    found = load_tests(odd.odd(ill), profile, long, more.get("level", "smoke"), 7, baseline)
+def under_load(odd: Shelf, ill: str, baseline: LoadFound | None, profile: Load = PROFILE, soak: str = "") -> LoadFound:
+    found = load_tests(odd.odd(ill), profile, Soak(duration=soak) if soak else None, "smoke", 7, baseline)
     assert left() == [], "a process outlived its load test"
     return found
-
-
-def left() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children(recursive=True) if "gatekeeper" in " ".join(p.cmdline())]
 
 
 def judged(found: LoadFound, gate: str, max_ms: float | None = 100.0) -> Decision:
