@@ -32,7 +32,7 @@ lint: $(VENV)/.dev $(NODE)
 	$(BIN)/python -m pytest -q tests/actions
 
 schemas: $(VENV)/.dev
-	$(BIN)/python -m gatekeeper.config.schema
+	$(BIN)/python -m gatekeeper.reference.write
 
 # Versions without local parts (+cpu), and none of the CUDA packages: the action takes PyTorch's build for the CPU.
 lock: $(VENV)/.dev

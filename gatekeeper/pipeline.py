@@ -12,33 +12,25 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from gatekeeper.answers import FILE_NAME as ANSWERS
-from gatekeeper.answers import packed
-from gatekeeper.cache import Cache
 from gatekeeper.config.load import Loaded
 from gatekeeper.config.policy import loosened, missing, policy_notes
 from gatekeeper.errors import UsageError
 from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.files import make_folder, write_atomic
-from gatekeeper.merge import report_verdict, target_report
+from gatekeeper.making.cache import Cache
+from gatekeeper.making.workspace import workspace
 from gatekeeper.models.files import digest, digest_files
-from gatekeeper.plan import Plan, PlannedLeg, choose_legs, make_plan, model_of
+from gatekeeper.planning.plan import Plan, PlannedLeg, choose_legs, make_plan, model_of
 from gatekeeper.progress import Progress
-from gatekeeper.records import (
-    REPORT_SCHEMA,
-    LegReport,
-    ModelInfo,
-    PipelineInfo,
-    Report,
-    StageReport,
-    TargetReport,
-    Verdict,
-)  # fmt: skip
+from gatekeeper.records.answers import FILE_NAME as ANSWERS
+from gatekeeper.records.answers import packed
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.report import REPORT_SCHEMA, LegReport, ModelInfo, PipelineInfo, Report, StageReport, TargetReport
 from gatekeeper.reports._base import REGISTRY, reporter
 from gatekeeper.stages._base import REGISTRY as STAGES
 from gatekeeper.stages._base import Context, stage
+from gatekeeper.verdicts.merge import report_verdict, target_report
 from gatekeeper.version import version
-from gatekeeper.workspace import workspace
 
 POLICY = "policy"
 

@@ -92,7 +92,7 @@ def busy_machine() -> Iterator[None]:
 @pytest.fixture
 def api() -> Iterator[Any]:
     """The stand-in of GitHub's API; a request or an answer that its description does not allow fails the test."""
-    from github_api import StandIn
+    from kit.github_api import StandIn
 
     with StandIn() as running:
         yield running

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import REPOSITORY, install_plugin, write_project
+from kit.support import REPOSITORY, install_plugin, write_project
 
 GUIDE = (REPOSITORY / ".github/CONTRIBUTING.md").read_text()
 

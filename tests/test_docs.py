@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 
 import pytest
-from support import REPOSITORY
+from kit.support import REPOSITORY
 
-from gatekeeper.config.reference import reference
-from gatekeeper.config.schema import pages
 from gatekeeper.errors import ExitCode
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework
 from gatekeeper.gates._base import REGISTRY as GATES
+from gatekeeper.reference.pipeline_file import page as reference
+from gatekeeper.reference.write import PAGES
 from gatekeeper.registry import Registry
 
 README = (REPOSITORY / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", pages())
+@pytest.mark.parametrize("name", PAGES)
 def test_a_generated_page_is_up_to_date(name: str) -> None:
-    assert (REPOSITORY / "docs" / name).read_text() == pages()[name](), "run `make schemas`"
+    assert (REPOSITORY / "docs" / name).read_text() == PAGES[name](), "run `make schemas`"
 
 
 @pytest.mark.parametrize("name", FRAMEWORKS.builtin)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import REPOSITORY
+from kit.support import REPOSITORY
 
 PACKAGE = REPOSITORY / "gatekeeper"
 

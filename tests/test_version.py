@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gatekeeper import optimize
 from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, needs
-from gatekeeper.optimize import missing_packages
+from gatekeeper.making import optimize
+from gatekeeper.making.optimize import missing_packages
 from gatekeeper.version import required
 
 

@@ -9,16 +9,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.records import Check, Verdict
-from gatekeeper.subject import Subject
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.tested import Check
 
 if TYPE_CHECKING:
-    from gatekeeper.serve.config import Served
+    pass
 
-NAME = "model"
-READY_S = 120.0
 REQUEST_S = 30.0
-DRAIN_S = 20.0
 
 
 class Broken(Exception):
@@ -27,30 +24,6 @@ class Broken(Exception):
 
 class Skipped(Exception):
     """The test does not apply; says why."""
-
-
-def served(subject: Subject, **changes: Any) -> Served:
-    """The model behind a server, on a port that is free."""
-    from gatekeeper.serve.config import Served
-
-    settings: dict[str, Any] = {
-        "name": NAME,
-        "framework": subject.framework,
-        "artifact": str(subject.artifact.resolve()),
-        "threads": subject.threads,
-        "device": subject.device,
-        "model": subject.model,
-        "task": subject.task,
-        "text": subject.text,
-        "request_timeout_s": min(REQUEST_S, subject.space.timeout_s),
-        "drain_s": DRAIN_S,
-    }
-    return Served(**(settings | changes))
-
-
-def ready_s(subject: Subject) -> float:
-    """How long a server may take until it is ready."""
-    return min(READY_S, subject.space.timeout_s)
 
 
 def check(kind: Literal["integration_tests", "security_tests"], name: str, test: Callable[[], str]) -> Check:

@@ -14,9 +14,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from gatekeeper import protocol
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import framework
+from gatekeeper.process import protocol
 
 if TYPE_CHECKING:
     from gatekeeper.frameworks._base import Session, TextSession
@@ -60,7 +60,7 @@ def exchange(request: protocol.Exchange, session: Session) -> protocol.Exchanged
     feeds: Iterator[dict[str, Any]] = islice(iter(feeds_of(request)), request.most)
     count = min(request.most, len(feeds_of(request)))
     if request.dataset is not None and request.text is None:
-        from gatekeeper.evaluate.prepared import PreparedDataset
+        from gatekeeper.data.prepared import PreparedDataset
 
         data = PreparedDataset(Path(request.dataset))
         whole = data.contents.examples // request.batch  # a last, smaller batch does not fit a model that fixes it

@@ -11,13 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from gatekeeper import protocol
-from gatekeeper.checks.behind import DRAIN_S, NAME, Broken, call, call_json, check, not_run, ready_s, served
+from gatekeeper.checks.behind import Broken, call, call_json, check, not_run
 from gatekeeper.errors import NotMeasured
-from gatekeeper.measure.isolate import Worker
-from gatekeeper.records import Check, Verdict
+from gatekeeper.making.subject import Subject
+from gatekeeper.process import protocol
+from gatekeeper.process.isolate import Worker
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.tested import Check
+from gatekeeper.serve.behind import DRAIN_S, NAME, ready_s, served
 from gatekeeper.serve.child import Server
-from gatekeeper.subject import Subject
 
 KIND: Literal["integration_tests"] = "integration_tests"
 SMOKE_FEEDS, ALL_FEEDS = 4, 10_000

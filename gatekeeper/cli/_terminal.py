@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gatekeeper.progress import Progress, Silent
-from gatekeeper.records import Report
+from gatekeeper.records.report import Report
 
 
 def show(report: Report) -> None:

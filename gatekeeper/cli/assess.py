@@ -23,8 +23,9 @@ def command(model: Path, target: str, form: str) -> None:
     """
     import msgspec
 
+    from gatekeeper.advice.selection import recommend
     from gatekeeper.errors import NotMeasured, UsageError
-    from gatekeeper.hardware.selection import hardware, recommend
+    from gatekeeper.hardware.selection import hardware
     from gatekeeper.models.files import assess
 
     hardware(target)
@@ -63,10 +64,10 @@ def _print(found: Assessment, techniques: dict[str, dict[str, str | None]], targ
     from rich.markup import escape
     from rich.table import Table
 
-    from gatekeeper.config.units import format_bytes
     from gatekeeper.models.files import is_folder
     from gatekeeper.models.info import TensorInfo
     from gatekeeper.reports._base import plain
+    from gatekeeper.units import format_bytes
 
     def tensors(items: list[TensorInfo]) -> str:
         return "\n".join(

@@ -10,7 +10,7 @@ import click
 from gatekeeper.cli import _options
 
 if TYPE_CHECKING:
-    from gatekeeper.calibrate import Calibration
+    from gatekeeper.advice.calibrate import Calibration
 
 
 @click.command(short_help="Measure this runner's noise: which limits it can decide, in how many rounds.")
@@ -50,11 +50,11 @@ def command(
     """
     import msgspec
 
-    from gatekeeper.cache import Cache, default_folder
-    from gatekeeper.calibrate import calibrate
+    from gatekeeper.advice.calibrate import calibrate
     from gatekeeper.cli._terminal import watching
     from gatekeeper.config.load import load
     from gatekeeper.errors import ExitCode
+    from gatekeeper.making.cache import Cache, default_folder
 
     with watching(quiet) as progress:
         found = calibrate(load(file, model), Cache(cache_dir or default_folder()), target, framework, rounds, effect, progress)
@@ -74,7 +74,8 @@ def _show(found: Calibration) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from gatekeeper.records import GateResult, Verdict
+    from gatekeeper.records.base import Verdict
+    from gatekeeper.records.gates import GateResult
     from gatekeeper.reports._base import limit, plain, value
     from gatekeeper.stats.looks import LOOKS
 

@@ -27,11 +27,11 @@ def command(folder: Path, cache_dir: Path | None) -> int:
     import subprocess
     import sys
 
-    from gatekeeper.cache import default_folder
     from gatekeeper.cli.run import Held, execute
     from gatekeeper.errors import NotMeasured
     from gatekeeper.files import make_folder
     from gatekeeper.hardware.machine import installed
+    from gatekeeper.making.cache import default_folder
     from gatekeeper.pipeline import Options
     from gatekeeper.version import install_hint
 

@@ -37,7 +37,7 @@ def command(
     from gatekeeper.config.schema import pipeline_schema, render
     from gatekeeper.errors import ConfigError, UsageError
     from gatekeeper.files import make_folder, write_atomic
-    from gatekeeper.init import SCHEMA_NAME, find_model, pipeline_text
+    from gatekeeper.starting.init import SCHEMA_NAME, find_model, pipeline_text
 
     path = model or find_model(Path.cwd())
     files = {output: pipeline_text(path, output.parent, schema=SCHEMA_NAME if schema else None)}
@@ -61,7 +61,7 @@ def command(
 
 def _workflows(model: Path, config: Path, action: str | None, forks: bool, release: bool) -> dict[Path, str]:
     """The workflow files, with what can be found out of the repository they are for."""
-    from gatekeeper import workflows
+    from gatekeeper.starting import workflows
 
     named = workflows.parse_action(action) if action else workflows.find_action() or workflows.UNKNOWN
     lfs, root = workflows.in_lfs(model), Path(os.path.relpath(workflows.top(Path.cwd())))

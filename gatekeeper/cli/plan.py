@@ -39,7 +39,7 @@ def command(
     from gatekeeper.config.load import load
     from gatekeeper.config.policy import chosen_policy, loosened, missing
     from gatekeeper.config.waivers import waivers_for
-    from gatekeeper.plan import choose_legs, commit_from, github_matrix, make_plan, model_of
+    from gatekeeper.planning.plan import choose_legs, commit_from, github_matrix, make_plan, model_of
 
     loaded = replace(load(file, model), policy=chosen_policy(file, policy_ref, policy))
     assessment = model_of(loaded)[1]
@@ -85,7 +85,7 @@ def _print_support(model_format: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from gatekeeper.support import support
+    from gatekeeper.planning.support import support
 
     found = support(model_format)
     columns = list(next(iter(found.values())))

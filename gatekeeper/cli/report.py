@@ -11,7 +11,7 @@ from gatekeeper.cli import _options
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
-    from gatekeeper.records import Report
+    from gatekeeper.records.report import Report
 
 FORMATS = Registry("reports")
 
@@ -41,17 +41,17 @@ def command(
     import gc
     from datetime import UTC, datetime
 
-    from gatekeeper.answers import FILE_NAME as ANSWERS
-    from gatekeeper.answers import read_answers
     from gatekeeper.cli._terminal import show
-    from gatekeeper.compare import compared
     from gatekeeper.config.waivers import read_waivers
-    from gatekeeper.judge import exit_code
-    from gatekeeper.merge import merge
-    from gatekeeper.plan import read_plan
+    from gatekeeper.planning.plan import read_plan
+    from gatekeeper.records.answers import FILE_NAME as ANSWERS
+    from gatekeeper.records.answers import read_answers
     from gatekeeper.reports._base import read_report, reporter
     from gatekeeper.reports._write import write_reports
-    from gatekeeper.waivers import waive
+    from gatekeeper.verdicts.compare import compared
+    from gatekeeper.verdicts.judge import exit_code
+    from gatekeeper.verdicts.merge import merge
+    from gatekeeper.verdicts.waivers import waive
 
     gc.disable()  # a thousand reports are a million objects, none of them garbage until the process ends
     files = [file for path in results for file in _files(path)]

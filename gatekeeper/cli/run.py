@@ -58,9 +58,9 @@ def command(
     """
     import os
 
-    from gatekeeper.cache import default_folder
+    from gatekeeper.making.cache import default_folder
     from gatekeeper.pipeline import Options, attempt_from
-    from gatekeeper.plan import commit_from
+    from gatekeeper.planning.plan import commit_from
 
     options = Options(
         output=output,
@@ -90,17 +90,17 @@ def execute(file: Path, model: Path | None, options: Options, quiet: bool, held:
     from datetime import UTC, datetime
 
     from gatekeeper.cli._terminal import show, watching
-    from gatekeeper.compare import compared
     from gatekeeper.config.load import load
     from gatekeeper.config.policy import chosen_policy
     from gatekeeper.config.waivers import waivers_for
     from gatekeeper.errors import ExitCode
-    from gatekeeper.judge import exit_code
     from gatekeeper.pipeline import deferred, run
-    from gatekeeper.plan import make_plan, model_of
+    from gatekeeper.planning.plan import make_plan, model_of
     from gatekeeper.reports._base import read_report
     from gatekeeper.reports._write import write_reports
-    from gatekeeper.waivers import waive
+    from gatekeeper.verdicts.compare import compared
+    from gatekeeper.verdicts.judge import exit_code
+    from gatekeeper.verdicts.waivers import waive
 
     loaded = replace(load(file, model), policy=chosen_policy(file, held.policy_ref, held.policy))
     base = read_report(held.baseline_report) if held.baseline_report else None

@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
-    from gatekeeper.protocol import Text
+    from gatekeeper.process.protocol import Text
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 OPENS = {"onnx": "onnx_runtime", "openvino_ir": "openvino", "gguf": "llama_cpp", "huggingface": "apple_mlx"}
@@ -68,8 +68,8 @@ def command(
     """
     import os
 
-    from gatekeeper.config.units import parse_duration, parse_size
     from gatekeeper.errors import NotMeasured, UsageError
+    from gatekeeper.units import parse_duration, parse_size
     from gatekeeper.version import install_hint
 
     about = _about(artifact, original)
@@ -137,7 +137,7 @@ def _framework(artifact: Path, about: Assessment, stated: str | None) -> str:
 
 def _text(about: Assessment, model: Path, framework: str) -> Text | None:
     """What the sessions must know of a text model."""
-    from gatekeeper.protocol import Text
+    from gatekeeper.process.protocol import Text
 
     if about.text is None:
         return None

@@ -10,8 +10,8 @@ import msgspec
 from gatekeeper.config.load import Loaded
 from gatekeeper.config.source import Path_
 from gatekeeper.config.types import Target
-from gatekeeper.config.units import parse_size
 from gatekeeper.gates._base import REGISTRY, Gate, GateConfig, gate, tested_by
+from gatekeeper.units import parse_size
 
 DISABLED = "disabled"
 

@@ -10,7 +10,6 @@ from gatekeeper.config.limits import DISABLED, SAME_LIMIT, limits
 from gatekeeper.config.load import LEVELS, ROOT, Loaded
 from gatekeeper.config.source import Path_
 from gatekeeper.config.types import Stage, Target
-from gatekeeper.config.units import format_duration, parse_duration
 from gatekeeper.errors import Problem, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import TEXT_FORMATS, framework, is_config, variant_name
@@ -18,6 +17,7 @@ from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.gates._base import gate, tested_by
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.models.files import model_format, there, unknown_format
+from gatekeeper.units import format_duration, parse_duration
 
 METRICS = ("accuracy", "top5_accuracy", "macro_f1", "mae", "rmse", "r2", "cosine_similarity", "perplexity", "exact_match")
 TEXT_TASK = "text_generation"

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from gatekeeper.config.git import commit_of, read_at
 from gatekeeper.config.limits import Loosened, limits_and_loosened
 from gatekeeper.config.load import LEVELS, Loaded, Policy, structure_problems
 from gatekeeper.config.meaning import limit_problems
@@ -17,7 +18,6 @@ from gatekeeper.config.types import Document
 from gatekeeper.config.waivers import FILE_NAME as WAIVERS
 from gatekeeper.config.waivers import REMEDY
 from gatekeeper.errors import ConfigError, UsageError
-from gatekeeper.git import commit_of, read_at
 from gatekeeper.models.files import digest
 
 

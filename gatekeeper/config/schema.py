@@ -1,14 +1,9 @@
-"""JSON Schemas, generated from the types.
-
-`make schemas` (`python -m gatekeeper.config.schema`) rewrites schemas/, docs/pipeline-reference.md and docs/frameworks.md.
-"""
+"""JSON Schemas, generated from the types."""
 
 from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,7 +20,7 @@ def pipeline_schema() -> dict[str, Any]:
 
 def report_schema() -> dict[str, Any]:
     """Schema of report.json, version 1. Unknown fields are allowed: later versions add some."""
-    from gatekeeper.records import Report
+    from gatekeeper.records.report import Report
 
     return schema_of(Report, "gatekeeper/report/v1", "What a gatekeeper run found.")
 
@@ -56,25 +51,3 @@ def schema_of(kind: type, title: str, description: str) -> dict[str, Any]:
 def render(schema: dict[str, Any]) -> str:
     """The text of a schema file."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-
-
-def pages() -> dict[str, Callable[[], str]]:
-    """The generated pages of docs/."""
-    from gatekeeper.config.reference import reference
-    from gatekeeper.github.reference import page as action
-    from gatekeeper.support import page
-
-    return {"pipeline-reference.md": reference, "frameworks.md": page, "action.md": action}
-
-
-def main() -> None:
-    """Write every generated file of the repository."""
-    repository = Path(__file__).resolve().parents[2]
-    for name, make in SCHEMAS.items():
-        (repository / "schemas" / name).write_text(render(make()), encoding="utf-8")
-    for name, make_page in pages().items():
-        (repository / "docs" / name).write_text(make_page(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

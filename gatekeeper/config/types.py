@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from gatekeeper.config.units import DURATION_PATTERN, SIZE_PATTERN
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.gates._base import gate
 from gatekeeper.hardware.selection import TARGETS
-from gatekeeper.records import FRAMEWORKS as KNOWN_FRAMEWORKS
+from gatekeeper.records.base import FRAMEWORKS as KNOWN_FRAMEWORKS
 from gatekeeper.stats.looks import MAX_ROUNDS
+from gatekeeper.units import DURATION_PATTERN, SIZE_PATTERN
 
 Switch = Literal["enabled", "disabled"]
 Need = Literal["required"]

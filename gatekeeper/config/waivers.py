@@ -18,7 +18,7 @@ from gatekeeper.config.types import Section, Size
 from gatekeeper.errors import ConfigError, Problem, nearest
 from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.gates._base import gate
-from gatekeeper.records import Waiver
+from gatekeeper.records.gates import Waiver
 
 FILE_NAME = "gatekeeper-waivers.yml"
 OTHER_NAMES = {"agreement": "accuracy"}

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.answers import BASELINE, MOST_OUTPUTS, MOST_VALUES, Answers, Contents, Kind, leg_of
 from gatekeeper.evaluate.metrics import CLASSIFICATION, classes
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.models.files import digest
+from gatekeeper.records.answers import BASELINE, MOST_OUTPUTS, MOST_VALUES, Answers, Contents, Kind, leg_of
 
 
 def collect(files: Mapping[str, Path], dataset: Path, task: str | None, metric: str | None) -> Answers | None:

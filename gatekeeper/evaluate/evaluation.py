@@ -11,22 +11,22 @@ from typing import Any
 
 import msgspec
 
-from gatekeeper import protocol
-from gatekeeper.answers import Answers
 from gatekeeper.config.load import Loaded
+from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.evaluate.answers import collect
-from gatekeeper.evaluate.prepared import PreparedDataset
 from gatekeeper.evaluate.text.prompts import timed_prompts
-from gatekeeper.evidence import Comparison
 from gatekeeper.frameworks._base import framework
 from gatekeeper.hardware.machine import this_machine
+from gatekeeper.making.optimize import package_versions
+from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.files import digest
 from gatekeeper.models.info import Assessment, TensorInfo
-from gatekeeper.optimize import package_versions
-from gatekeeper.records import Quality
-from gatekeeper.stats.retention import PairedScores
+from gatekeeper.process import protocol
+from gatekeeper.records.answers import Answers
+from gatekeeper.records.evidence import Comparison
+from gatekeeper.records.measured import Quality
+from gatekeeper.records.scores import PairedScores
 from gatekeeper.version import version
-from gatekeeper.workspace import Workspace
 
 TIMED_INPUTS = 32
 TIMED_BYTES = 64 << 20

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.stats.retention import PairedScores
+from gatekeeper.records.scores import PairedScores
 
 GROUPS = 50  # of the jackknife, for metrics that are no mean over examples
 

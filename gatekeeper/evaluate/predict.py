@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gatekeeper.data.outputs import choose
+from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepared import PreparedDataset
 from gatekeeper.frameworks._base import framework
-from gatekeeper.protocol import Predict, Predicted
+from gatekeeper.process.protocol import Predict, Predicted
 
 
 def predict(request: Predict) -> Predicted:
@@ -39,22 +40,3 @@ def predict(request: Predict) -> Predicted:
     whole = np.concatenate(parts)
     np.save(request.destination, whole)
     return Predicted(output=session.outputs[chosen or 0], examples=len(whole))
-
-
-def choose(names: tuple[str, ...], outputs: list[Any], wanted: str | None, task: str | None) -> int:
-    """Index of the output to judge: the named one, else for classes the first with scores, else the first."""
-    import numpy as np
-
-    if wanted is not None:
-        if wanted not in names:
-            raise NotMeasured("model", f"the model has no output '{wanted}' (it has {', '.join(names)}). Correct `model.output`.")
-        return names.index(wanted)
-    arrays = [np.asarray(o) for o in outputs]
-    if task is None or task.endswith("classification"):
-        for i, array in enumerate(arrays):
-            if array.dtype.kind == "f" and array.ndim >= 2 and array.shape[-1] > 1:
-                return i
-    for i, array in enumerate(arrays):
-        if array.dtype.kind in "fiu":
-            return i
-    raise NotMeasured("model", "the model has no numeric output to judge. Name one with `model.output`.")

@@ -8,10 +8,10 @@ from typing import Any, Protocol, cast
 import msgspec
 
 from gatekeeper.config.types import Dataset
+from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepared import write_prepared
 from gatekeeper.models.info import TensorInfo
-from gatekeeper.protocol import Prepare, Prepared
+from gatekeeper.process.protocol import Prepare, Prepared
 from gatekeeper.registry import Registry
 
 DATASETS = Registry("evaluate.datasets")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import metrics
-from gatekeeper.evaluate.prepared import PreparedDataset
-from gatekeeper.protocol import Score, Scored
+from gatekeeper.process.protocol import Score, Scored
 
 CHANCE_ALPHA = 0.05
 

@@ -171,7 +171,7 @@ class Batches:
     """The calibration set as feeds, in the batch that the model fixes; one example a feed where it fixes none."""
 
     def __init__(self, job: OptimizeJob):
-        from gatekeeper.evaluate.prepared import PreparedDataset
+        from gatekeeper.data.prepared import PreparedDataset
 
         if job.calibration is None:
             raise NotMeasured("data", f"{job.technique} needs `dataset.calibration`. Name a calibration set.")

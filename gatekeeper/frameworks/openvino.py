@@ -15,7 +15,7 @@ from gatekeeper.frameworks._base import ORIGINAL, TEXT_FORMATS, Needs, OptimizeJ
 from gatekeeper.frameworks._openvino_device import DEVICES, compile_on, not_among_devices, ran_on, read, said, split_hint
 
 if TYPE_CHECKING:
-    from gatekeeper.evaluate.prepared import PreparedDataset
+    from gatekeeper.data.prepared import PreparedDataset
     from gatekeeper.models.info import Assessment
 
 EXTRA = "openvino"
@@ -139,7 +139,7 @@ def _by_nncf(job: OptimizeJob, model: Any) -> Any:
         return nncf.compress_weights(model, mode=mode, group_size=_GROUP, advanced_parameters=adjust)
     if job.calibration is None:
         raise NotMeasured("data", f"{job.technique} needs `dataset.calibration`. Name a calibration set.")
-    from gatekeeper.evaluate.prepared import PreparedDataset
+    from gatekeeper.data.prepared import PreparedDataset
     from gatekeeper.models.files import assess
 
     assessment, device = assess(job.source), split_hint(job.device)[0]
@@ -187,7 +187,7 @@ class _Agreement:
     def __init__(self, batches: _Batches, model: Any):
         import openvino
 
-        from gatekeeper.evaluate.predict import choose
+        from gatekeeper.data.outputs import choose
 
         self.batches = batches
         original = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

@@ -26,8 +26,10 @@ from typing import Annotated, Literal, Protocol, cast, runtime_checkable
 import msgspec
 from msgspec import Meta
 
-from gatekeeper.evidence import Evidence
-from gatekeeper.records import Decision, RoundData, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.measured import RoundData
 from gatekeeper.registry import Registry
 
 REGISTRY = Registry("gates")

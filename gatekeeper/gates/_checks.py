@@ -6,9 +6,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import GateConfig, unmeasured
-from gatekeeper.records import Check, Decision, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.tested import Check
 
 MOST_NAMED = 3
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatekeeper.evidence import Evidence, Requests
 from gatekeeper.gates._base import unmeasured
-from gatekeeper.records import Decision, Interval, Verdict
+from gatekeeper.records.base import Interval, Verdict
+from gatekeeper.records.evidence import Evidence, Requests
+from gatekeeper.records.gates import Decision
 
 if TYPE_CHECKING:
     from gatekeeper.stats.tail import Tail

@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from gatekeeper.config.units import format_duration
-from gatekeeper.evidence import Effort, Evidence
 from gatekeeper.gates._base import unmeasured
-from gatekeeper.records import Decision, RoundData, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Effort, Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.measured import RoundData
 from gatekeeper.stats.looks import LOOKS, MAX_ROUNDS
 from gatekeeper.stats.power import rounds_to_decide
 from gatekeeper.stats.rounds import log_ratios
+from gatekeeper.units import format_duration
 
 ROUNDING = 1e-9  # logarithms of equal ratios differ by less
 SPARE = 1.25  # a budget is suggested with this much room

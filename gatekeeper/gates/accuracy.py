@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import GateConfig, unmeasured
-from gatekeeper.records import Decision, Interval, Verdict
+from gatekeeper.records.base import Interval, Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.retention import retention_interval
 

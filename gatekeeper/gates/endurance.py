@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.config.units import format_duration
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import GateConfig, unmeasured
-from gatekeeper.records import Decision, Interval, Verdict
+from gatekeeper.records.base import Interval, Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
 from gatekeeper.stats.rounds import ratio_interval
 from gatekeeper.stats.soak import LEAST_POINTS, drift_interval
 from gatekeeper.stats.tail import Tail, judge_tail
+from gatekeeper.units import format_duration
 
 DESCRIPTION = "Over a long run memory grows by at most this fraction; latency by `max_slowdown`, and errors to `max_errors`."
 UNIT = "fraction"

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import GateConfig
 from gatekeeper.gates._load import more, said, share_interval, unserved, verdict
-from gatekeeper.records import Decision, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
 from gatekeeper.stats.tail import judge_tail
 
 DESCRIPTION = "At most this share of requests under load fails, times out or is refused."

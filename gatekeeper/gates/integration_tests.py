@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates._checks import ChecksConfig, judge_checks
-from gatekeeper.records import Decision
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
 
 DESCRIPTION = "Every test of the variant behind its server passes."
 UNIT = "failed checks"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gatekeeper.evidence import Evidence, Requests
 from gatekeeper.gates._base import GateConfig, unmeasured
 from gatekeeper.gates._load import more, said, unserved, verdict
-from gatekeeper.records import Decision, Interval, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.stats.tail import SHARE, judge_tail, requests_per_observation
+from gatekeeper.stats.quantile import bounded_quantile, quantile
+from gatekeeper.stats.tail import judge_tail
 
 DESCRIPTION = "At most 1 % of requests under load take longer than this, or fail."
 UNIT = "ms"
@@ -55,7 +56,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         )
     server = load.server
     tail = judge_tail(~server.ok | (server.latency_ns > limit * 1e6), evidence.alpha)
-    found, bounded = _quantile(server, evidence.alpha)
+    found, bounded = bounded_quantile(server, evidence.alpha)
     observed, lower, upper = (value / 1e6 for value in (found.observed, found.lower, found.upper))
     shown = f"p99 {observed:.3g} ms" if finite(observed) else "no p99, more than 1 % have no answer"
     decided = verdict(tail)
@@ -67,35 +68,6 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         verdict=decided, reason=reason + (more(tail) if decided is Verdict.INCONCLUSIVE else ""),
         observed=finite(observed), lower=finite(lower), upper=finite(upper) if bounded else None, limit=limit, details=details,
     )  # fmt: skip
-
-
-def quantile(requests: Requests, alpha: float, share: float = SHARE) -> Interval:
-    """The p99 in nanoseconds with order-statistic bounds, failed requests at infinity; bursts widen them.
-
-    The k-th smallest of n independent values is below the quantile q with probability P(Bin(n, q) >= k): David and Nagaraja,
-    "Order Statistics", 7.1. Where there are too few requests for an upper bound, it is the largest value that was seen.
-    """
-    return _quantile(requests, alpha, share)[0]
-
-
-def _quantile(requests: Requests, alpha: float, share: float = SHARE) -> tuple[Interval, bool]:
-    """The same, and whether there were enough requests for the upper bound to be one."""
-    import numpy as np
-    from scipy.stats import binom
-
-    values = np.sort(np.where(requests.ok, requests.latency_ns, np.inf))
-    n = values.size
-    tau = requests_per_observation(~requests.ok | (requests.latency_ns >= values[min(n - 1, int((1 - share) * n))]))
-    effective = max(1, int(n / tau))
-    middle = min(n - 1, int((1 - share) * n))
-    low = math.floor((float(binom.ppf(alpha, effective, 1 - share)) - 1) / effective * n)
-    high = math.ceil(float(binom.ppf(1 - alpha, effective, 1 - share)) / effective * n)
-    found = Interval(
-        observed=float(values[middle]),
-        lower=float(values[min(low, middle)]) if low >= 0 else 0.0,
-        upper=float(values[min(max(high, middle), n - 1)]),
-    )
-    return found, high < n
 
 
 def finite(value: float) -> float | None:

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.config.units import SIZE_PATTERN, format_bytes, parse_size
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import GateConfig, unmeasured
-from gatekeeper.records import Decision, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.units import SIZE_PATTERN, format_bytes, parse_size
 
 DESCRIPTION = "The variant's files together are at most this large."
 UNIT = "bytes"

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
 from gatekeeper.gates._rounds import clock_error, clock_too_coarse, unusable, would_decide
-from gatekeeper.records import Decision, Interval, RoundData, Verdict
+from gatekeeper.records.base import Interval, Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.measured import RoundData
 from gatekeeper.stats.looks import LOOKS
 from gatekeeper.stats.rounds import ratio_interval
 

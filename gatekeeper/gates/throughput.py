@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.evidence import Evidence, Requests
 from gatekeeper.gates._base import GateConfig, unmeasured
-from gatekeeper.records import Decision, Interval, Verdict
+from gatekeeper.records.base import Interval, Verdict
+from gatekeeper.records.evidence import Evidence, Requests
+from gatekeeper.records.gates import Decision
 
 DESCRIPTION = "Requests are answered at least this fast when all are there at once (MLPerf's offline scenario)."
 UNIT = "per s"

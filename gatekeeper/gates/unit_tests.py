@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates._checks import ChecksConfig, judge_checks
-from gatekeeper.records import Decision
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
 
 DESCRIPTION = "Every contract test of the variant passes, your own pytest files among them."
 UNIT = "failed checks"

@@ -23,8 +23,8 @@ from gatekeeper.github.outputs import write_outputs
 from gatekeeper.reports._base import plain
 
 if TYPE_CHECKING:
-    from gatekeeper.plan import Plan
-    from gatekeeper.records import Report
+    from gatekeeper.planning.plan import Plan
+    from gatekeeper.records.report import Report
 
 COMMANDS = ("plan", "run", "report")
 FAIL_ON = ("verdict", "error", "never")
@@ -107,7 +107,7 @@ def _plan_matrix(environ: Mapping[str, str]) -> int:
     import msgspec
 
     from gatekeeper.files import make_folder, write_atomic
-    from gatekeeper.plan import github_matrix
+    from gatekeeper.planning.plan import github_matrix
 
     plan = _plan(environ)
     matrix = github_matrix(plan)
@@ -125,7 +125,7 @@ def _plan(environ: Mapping[str, str]) -> Plan:
     import msgspec
 
     from gatekeeper.config.load import load
-    from gatekeeper.plan import choose_legs, commit_from, make_plan, model_of
+    from gatekeeper.planning.plan import choose_legs, commit_from, make_plan, model_of
 
     model = environ.get("MODEL", "")
     loaded = load(Path(_config(environ)), Path(model) if model else None)
@@ -206,10 +206,10 @@ def _render_fetched(environ: Mapping[str, str]) -> int:
     from gatekeeper.cli._terminal import show
     from gatekeeper.github.artifact import fetch_report
     from gatekeeper.github.context import read_event
-    from gatekeeper.judge import exit_code as judged
-    from gatekeeper.merge import judged_again
     from gatekeeper.reports._base import read_report
     from gatekeeper.reports._write import write_reports
+    from gatekeeper.verdicts.judge import exit_code as judged
+    from gatekeeper.verdicts.merge import judged_again
 
     number = environ["RUN_ID"]
     if not (number.isascii() and number.isdigit() and len(number) < 20):

@@ -2,7 +2,7 @@
 
 import re
 
-from gatekeeper.records import Report
+from gatekeeper.records.report import Report
 from gatekeeper.reports._base import plain
 from gatekeeper.reports._findings import findings
 from gatekeeper.reports._place import place

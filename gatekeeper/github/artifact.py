@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from gatekeeper.errors import GatekeeperError, NotMeasured, UsageError
 from gatekeeper.github._client import ANSWER_S, TookTooLong, connect, explain, persistently, within, without
 from gatekeeper.github.context import Event
-from gatekeeper.records import Record
+from gatekeeper.records.base import Record
 from gatekeeper.reports._base import MAX_REPORT_BYTES, plain
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from gatekeeper.errors import UsageError
 from gatekeeper.github._client import connect, explain, persistently, within, without
 from gatekeeper.github.context import Event, MeasuredRun
-from gatekeeper.records import Record, Verdict
+from gatekeeper.records.base import Record, Verdict
 from gatekeeper.reports._base import plain
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gatekeeper.errors import UsageError
-from gatekeeper.records import Record
+from gatekeeper.records.base import Record
 
 _VARIABLES = {
     "name": "GITHUB_EVENT_NAME",

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gatekeeper.errors import UsageError
-from gatekeeper.records import Report
+from gatekeeper.records.report import Report
 from gatekeeper.reports.markdown import SMALLEST_BYTES, SUMMARY_BYTES, fit
 
 MOST_OUTPUT_BYTES = 1 << 20

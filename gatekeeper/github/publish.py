@@ -16,12 +16,12 @@ from gatekeeper.github.annotations import command
 from gatekeeper.github.comment import Mode, Published, publish
 from gatekeeper.github.context import read_event
 from gatekeeper.github.outputs import append_summary, write_outputs
-from gatekeeper.records import Verdict
+from gatekeeper.records.base import Verdict
 from gatekeeper.reports.markdown import COMMENT_BYTES, fit, without_report
 
 if TYPE_CHECKING:
     from gatekeeper.github.context import Event
-    from gatekeeper.records import Report
+    from gatekeeper.records.report import Report
 
 
 STRANGERS = "this report was made by the run of a pull request from another repository: its check decides, not this comment"

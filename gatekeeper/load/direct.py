@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gatekeeper import protocol
 from gatekeeper.load.generate import FAILED, OK
+from gatekeeper.process import protocol
 
 Done = Callable[[int], None]
 

@@ -19,8 +19,8 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from gatekeeper import protocol
 from gatekeeper.errors import NotMeasured
+from gatekeeper.process import protocol
 
 OK, SHED, FAILED, UNSENT = 0, 1, 2, 3
 SWITCH_S = 1e-4

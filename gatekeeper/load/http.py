@@ -17,8 +17,8 @@ from urllib.parse import quote, urlsplit
 import httptools
 import numpy as np
 
-from gatekeeper import protocol
 from gatekeeper.load.generate import FAILED, OK, SHED
+from gatekeeper.process import protocol
 
 Done = Callable[[int], None]
 

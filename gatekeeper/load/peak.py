@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gatekeeper.load.sender import Sender
-from gatekeeper.records import LoadRun
+from gatekeeper.records.tested import LoadRun
 
 STEPS, HIGHEST = 6, 2.0
 """How many rates are tried; none is over so many times the capacity."""

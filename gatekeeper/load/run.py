@@ -9,20 +9,20 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from gatekeeper.checks.behind import ready_s, served
 from gatekeeper.config.types import Load, Soak
-from gatekeeper.config.units import parse_duration
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evidence import LoadEvidence, Requests
-from gatekeeper.evidence import Soak as Soaked
-from gatekeeper.gates.p99_latency import quantile
 from gatekeeper.load.peak import peak
 from gatekeeper.load.sender import Line, Sender
 from gatekeeper.load.soak import beside, soak
 from gatekeeper.load.stress import median_ms, stress
-from gatekeeper.records import Check, LoadRun, Tested
+from gatekeeper.making.subject import Subject
+from gatekeeper.records.evidence import LoadEvidence, Requests
+from gatekeeper.records.evidence import Soak as Soaked
+from gatekeeper.records.tested import Check, LoadRun, Tested
+from gatekeeper.serve.behind import ready_s, served
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.subject import Subject
+from gatekeeper.stats.quantile import quantile
+from gatekeeper.units import parse_duration
 
 SERVER_S = {"smoke": 5.0, "production_scale": 60.0}
 """Seconds of the server scenario, where the file does not say how long; the other scenarios follow from it."""

@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gatekeeper import protocol
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evidence import Requests
-from gatekeeper.measure.isolate import run_job
-from gatekeeper.records import LoadRun
-from gatekeeper.subject import Subject
+from gatekeeper.making.subject import Subject
+from gatekeeper.process import protocol
+from gatekeeper.process.isolate import run_job
+from gatekeeper.records.evidence import Requests
+from gatekeeper.records.tested import LoadRun
 
 if TYPE_CHECKING:
     from gatekeeper.serve.child import Server

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gatekeeper.evidence import Soak
 from gatekeeper.load.sender import Sender
 from gatekeeper.load.stress import median_ms
 from gatekeeper.load.watch import Watch
+from gatekeeper.records.evidence import Soak
 
 PAIRS, BLOCK_S = 10, 0.5
 """Turns, and the length of each."""

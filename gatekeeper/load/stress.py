@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gatekeeper.evidence import Requests
 from gatekeeper.load.sender import Sender
-from gatekeeper.records import Check, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Requests
+from gatekeeper.records.tested import Check
 
 OVERLOAD = 3.0
 """Times what it bears."""

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gatekeeper.records import Conditions
+from gatekeeper.records.measured import Conditions
 
 BUSY_SHARE = 0.1  # of the machine's CPU time, taken by others: worth telling
 STEAL_SHARE = 0.02

@@ -10,10 +10,10 @@ from typing import Literal
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.measure.conditions import Snapshot, snapshot
-from gatekeeper.measure.memory import available
 from gatekeeper.measure.rounds import BASELINE, CONTROL, Arm, Round, Settings, measure_round
+from gatekeeper.process.memory import available
 from gatekeeper.progress import Progress
-from gatekeeper.records import Control, Performance, RoundData
+from gatekeeper.records.measured import Control, Performance, RoundData
 from gatekeeper.stats.rounds import ratio_interval
 
 COPIES_IN_MEMORY = 3  # a runtime may hold a model's bytes this many times while loading it

@@ -16,12 +16,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gatekeeper import protocol
 from gatekeeper.errors import NotMeasured
 from gatekeeper.measure.energy._base import Absent, Meter, per_inference
-from gatekeeper.measure.isolate import Worker
-from gatekeeper.measure.memory import Footprint
-from gatekeeper.records import RoundData
+from gatekeeper.process import protocol
+from gatekeeper.process.isolate import Worker
+from gatekeeper.process.memory import Footprint
+from gatekeeper.records.measured import RoundData
 
 BASELINE, CONTROL = "baseline", "control"
 CLOCK_TOLERANCE = 0.05

@@ -7,8 +7,8 @@ import time
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, cast
 
-from gatekeeper import protocol
 from gatekeeper.errors import NotMeasured
+from gatekeeper.process import protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

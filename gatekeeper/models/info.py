@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatekeeper.records import Record
+from gatekeeper.records.base import Record
 
 
 class TensorInfo(Record, frozen=True, kw_only=True):

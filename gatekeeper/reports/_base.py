@@ -17,12 +17,14 @@ from typing import Protocol, cast
 
 import msgspec
 
-from gatekeeper.config.units import format_duration
 from gatekeeper.errors import UsageError
 from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.gates._base import tested_by
-from gatekeeper.records import GateResult, LegReport, Report, TargetReport, VariantReport, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.report import LegReport, Report, TargetReport, VariantReport
 from gatekeeper.registry import Registry
+from gatekeeper.units import format_duration
 
 REGISTRY = Registry("reports")
 
@@ -85,7 +87,7 @@ def value(gate: GateResult, number: float | None) -> str:
     if gate.unit == "fraction":
         return f"{number:.1%}"
     if gate.unit == "bytes":
-        from gatekeeper.config.units import format_bytes
+        from gatekeeper.units import format_bytes
 
         return format_bytes(number)
     return f"{number:.4g} {plain(gate.unit, 20)}".strip()

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from gatekeeper.records import GateResult, Report, StageReport, TargetReport, VariantReport, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.report import Report, StageReport, TargetReport, VariantReport
 from gatekeeper.reports._base import WORDS, blocks, interval, limit, plain, waived, waiver
 
 LEVELS = ("error", "warning")

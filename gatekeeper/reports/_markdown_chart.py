@@ -11,7 +11,8 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gatekeeper.records import GateResult, Report, VariantReport
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.report import Report, VariantReport
 from gatekeeper.reports._markdown_text import fence
 
 MOST_POINTS = 12

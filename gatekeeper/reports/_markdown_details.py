@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gatekeeper.config.units import format_bytes
-from gatekeeper.records import (
-    Agreement,
-    Conditions,
-    Energy,
-    LegReport,
-    Performance,
-    Quality,
-    Report,
-    TargetReport,
-    VariantReport,
-)
+from gatekeeper.records.measured import Conditions, Energy, Performance, Quality
+from gatekeeper.records.report import Agreement, LegReport, Report, TargetReport, VariantReport
 from gatekeeper.reports._base import MARKS, PARETO, PARETO_LEGEND, divergence, effort, worth_a_look
 from gatekeeper.reports._markdown_text import code, folded, row, table, text
+from gatekeeper.units import format_bytes
 
 WIDEST_MATRIX = 12
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gatekeeper.records import GateResult, Report, TargetReport, VariantReport, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.report import Report, TargetReport, VariantReport
 from gatekeeper.reports._base import MARKS, WORDS, blocks, waived, waiver
 from gatekeeper.reports._markdown_table import WARNING, mark
 from gatekeeper.reports._markdown_text import code, text

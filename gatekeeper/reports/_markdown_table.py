@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gatekeeper.records import GateResult, Report, TargetReport, VariantReport, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.report import Report, TargetReport, VariantReport
 from gatekeeper.reports._base import MARKS, common_limit, interval, limit, of_testing, value, waived
 from gatekeeper.reports._markdown_text import code, row, table, text
 

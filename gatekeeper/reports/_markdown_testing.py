@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gatekeeper.records import Check, LegReport, LoadRun, TargetReport, VariantReport, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.report import LegReport, TargetReport, VariantReport
+from gatekeeper.records.tested import Check, LoadRun
 from gatekeeper.reports._base import MARKS
 from gatekeeper.reports._markdown_table import mark
 from gatekeeper.reports._markdown_text import code, folded, row, table, text

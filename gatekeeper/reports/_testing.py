@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gatekeeper.records import GateResult, LegReport, LoadRun, Tested, VariantReport, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.report import LegReport, VariantReport
+from gatekeeper.records.tested import LoadRun, Tested
 from gatekeeper.reports._base import WORDS, plain
 
 KINDS = ("unit_tests", "integration_tests", "load_tests", "security_tests")

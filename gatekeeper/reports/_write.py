@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gatekeeper.files import make_folder, write_atomic
-from gatekeeper.records import Report
+from gatekeeper.records.report import Report
 from gatekeeper.reports._base import REGISTRY, reporter
 
 

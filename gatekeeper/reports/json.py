@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gatekeeper.records import Report
+from gatekeeper.records.report import Report
 
 FILE_NAME = "report.json"
 

@@ -7,17 +7,11 @@ from functools import lru_cache
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from gatekeeper.records import (
-    Check,
-    Environment,
-    GateResult,
-    LegReport,
-    Report,
-    StageReport,
-    TargetReport,
-    VariantReport,
-    Verdict,
-)
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.measured import Environment
+from gatekeeper.records.report import LegReport, Report, StageReport, TargetReport, VariantReport
+from gatekeeper.records.tested import Check
 from gatekeeper.reports._base import interval, plain, waived, waiver
 
 FILE_NAME = "junit.xml"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from gatekeeper.records import Report, TargetReport, VariantReport, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.report import Report, TargetReport, VariantReport
 from gatekeeper.reports._base import MARKS, WORDS, counts, headline, plain, waived
 from gatekeeper.reports._markdown_chart import Point, chart, letters, points
 from gatekeeper.reports._markdown_details import agreement, measurements, stages

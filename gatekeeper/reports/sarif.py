@@ -15,7 +15,8 @@ from urllib.parse import quote
 import msgspec
 
 from gatekeeper.gates._base import REGISTRY as GATES
-from gatekeeper.records import Report, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.report import Report
 from gatekeeper.reports._base import plain, waived, waiver
 from gatekeeper.reports._findings import Finding, findings
 from gatekeeper.reports._place import place

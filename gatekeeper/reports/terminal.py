@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatekeeper.records import GateResult, Report, VariantReport, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.report import Report, VariantReport
 from gatekeeper.reports._base import (
     PARETO,
     PARETO_LEGEND,

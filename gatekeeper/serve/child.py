@@ -20,8 +20,8 @@ from typing import IO, TYPE_CHECKING, cast
 import msgspec
 
 from gatekeeper.errors import GatekeeperError, NotMeasured
-from gatekeeper.measure import memory
-from gatekeeper.measure.isolate import environment
+from gatekeeper.process import memory
+from gatekeeper.process.isolate import environment
 
 if TYPE_CHECKING:
     import psutil
@@ -195,9 +195,9 @@ def _runs(process: psutil.Process) -> bool:
 
 def main() -> None:
     """Serve what standard input says."""
+    from gatekeeper.process.worker import die_with_parent
     from gatekeeper.serve.config import Served
     from gatekeeper.serve.server import serve
-    from gatekeeper.worker import die_with_parent
 
     die_with_parent()
     answers = os.fdopen(os.dup(1), "wb", buffering=0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from gatekeeper import protocol
 from gatekeeper.models.info import Assessment
+from gatekeeper.process import protocol
 
 DATATYPES = {
     "bool": "BOOL",

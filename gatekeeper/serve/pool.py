@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.measure.isolate import environment
+from gatekeeper.process.isolate import environment
 from gatekeeper.serve.config import Served
 from gatekeeper.serve.messages import Ask, Generate, Reply, pack, unpack
 from gatekeeper.serve.metrics import Metrics

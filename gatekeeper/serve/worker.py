@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
+from gatekeeper.process.worker import die_with_parent, failure
 from gatekeeper.serve.config import Served
 from gatekeeper.serve.messages import Ask, Generate, Reply, pack, unpack
-from gatekeeper.worker import die_with_parent, failure
 
 MAX_MESSAGE = 500
 INVALID = ("invalid", "out of range", "out of bounds", "shape", "dimension", "rank")

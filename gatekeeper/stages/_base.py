@@ -7,18 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from gatekeeper.answers import Answers
 from gatekeeper.config.load import Loaded
 from gatekeeper.config.types import Target
 from gatekeeper.evaluate.evaluation import Evaluation
+from gatekeeper.making.optimize import Made, Source, source_of
+from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.info import Assessment
-from gatekeeper.optimize import Made, Source, source_of
-from gatekeeper.place import Place, place
-from gatekeeper.plan import Plan, PlannedLeg
+from gatekeeper.planning.place import Place, place
+from gatekeeper.planning.plan import Plan, PlannedLeg
 from gatekeeper.progress import Progress
-from gatekeeper.records import PipelineInfo, StageReport, TargetReport, Verdict
+from gatekeeper.records.answers import Answers
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.report import PipelineInfo, StageReport, TargetReport
 from gatekeeper.registry import Registry
-from gatekeeper.workspace import Workspace
 
 REGISTRY = Registry("stages")
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.plan import PlannedLeg
-from gatekeeper.records import StageReport, Verdict
+from gatekeeper.planning.plan import PlannedLeg
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.report import StageReport
 from gatekeeper.stages._base import Context, report
 
 NAME = "model_validation"

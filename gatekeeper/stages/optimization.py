@@ -9,29 +9,33 @@ from pathlib import Path
 
 import msgspec
 
-from gatekeeper.across import agreement_of, checked, summary
 from gatekeeper.config.limits import limits
-from gatekeeper.config.units import parse_duration
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality
 from gatekeeper.evaluate.text.conversion import check_conversion
-from gatekeeper.evidence import Comparison, Effort, Evidence
 from gatekeeper.frameworks._base import needs, runtime, untimed
 from gatekeeper.gates._base import tested_by
 from gatekeeper.hardware.machine import differences, environment
-from gatekeeper.judge import judge_gate, unmeasured_gate, variant_reason, variant_verdict
-from gatekeeper.measure import memory
+from gatekeeper.legs.measuring import settings
+from gatekeeper.making.optimize import Made, make_variant
 from gatekeeper.measure.conditions import conditions, warnings
 from gatekeeper.measure.energy._base import Absent, Meter
 from gatekeeper.measure.energy._base import meter as energy_meter
 from gatekeeper.measure.race import Limits, Race, control_interval, performance, race, samples
 from gatekeeper.measure.rounds import BASELINE, Arm
-from gatekeeper.merge import target_report
-from gatekeeper.optimize import Made, make_variant
-from gatekeeper.plan import PlannedLeg, PlannedVariant
-from gatekeeper.records import Artifact, Energy, GateResult, LegReport, StageReport, VariantReport, Verdict
+from gatekeeper.planning.plan import PlannedLeg, PlannedVariant
+from gatekeeper.process import memory
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Comparison, Effort, Evidence
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.measured import Artifact, Energy
+from gatekeeper.records.report import LegReport, StageReport, VariantReport
 from gatekeeper.stages._base import Context, report
 from gatekeeper.stats.looks import look_alpha, schedule
+from gatekeeper.units import parse_duration
+from gatekeeper.verdicts.across import agreement_of, checked, summary
+from gatekeeper.verdicts.judge import judge_gate, unmeasured_gate, variant_reason, variant_verdict
+from gatekeeper.verdicts.merge import target_report
 
 NAME = "optimization"
 
@@ -193,7 +197,7 @@ class _Leg:
         inputs = space.scratch / "inputs.npz"
         self.meter = energy_meter(self.place.device.partition(":")[0], space.cache)
         text = self.context.assessment.text is not None
-        settings = space.settings(self.measure, inputs, self.place.threads, self.place.device, self.meter, text)
+        rounds = settings(space, self.measure, inputs, self.place.threads, self.place.device, self.meter, text)
         name, module = self.leg.framework, runtime(self.leg.framework, self.context.assessment.format)
         arms = [Arm(c.planned.id, name, c.made.folder, module) for c in made if c.made]
         candidates = {c.planned.id: c for c in made}
@@ -205,7 +209,7 @@ class _Leg:
                 return race(
                     Arm(BASELINE, name, self.source.baseline()[0], module),
                     arms,
-                    settings,
+                    rounds,
                     stop,
                     lambda name, found: self.decided(candidates[name], found),
                     self.context.progress,

@@ -18,17 +18,20 @@ from gatekeeper.checks.security.run import security_checks
 from gatekeeper.checks.unit.run import unit_checks
 from gatekeeper.config.limits import Limit, limits
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evidence import Evidence, LoadEvidence
 from gatekeeper.gates._base import tested_by
-from gatekeeper.judge import best_first, judge_gate, variant_reason, variant_verdict
 from gatekeeper.load.run import LoadFound, load_tests
-from gatekeeper.merge import target_report
-from gatekeeper.optimize import Source
-from gatekeeper.plan import PlannedLeg
-from gatekeeper.records import Check, Decision, StageReport, Tested, VariantReport, Verdict
+from gatekeeper.making.optimize import Source
+from gatekeeper.making.subject import Subject
+from gatekeeper.planning.plan import PlannedLeg
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence, LoadEvidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.report import StageReport, VariantReport
+from gatekeeper.records.tested import Check, Tested
 from gatekeeper.stages._base import Context, report
 from gatekeeper.stats.looks import look_alpha
-from gatekeeper.subject import Subject
+from gatekeeper.verdicts.judge import best_first, judge_gate, variant_reason, variant_verdict
+from gatekeeper.verdicts.merge import target_report
 
 NAME = "testing"
 UNIT, INTEGRATION, LOAD, SECURITY = "unit_tests", "integration_tests", "load_tests", "security_tests"

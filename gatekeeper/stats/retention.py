@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from gatekeeper.records import Interval
+from gatekeeper.records.base import Interval
+from gatekeeper.records.scores import PairedScores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,30 +20,9 @@ if TYPE_CHECKING:
 
     Scores = NDArray[np.float64]
 
-Kind = Literal["binary", "bounded", "real", "log"]
-
 LARGEST_RATIO = 1e3
 PRUDENCE = 0.85
 """Share of the level that bounds with an estimated skewness use: the estimate comes from the same few values."""
-
-
-@dataclass(frozen=True)
-class PairedScores:
-    """Scores of two models on the same examples (or groups of examples), each of shape [n].
-
-    `kind` selects the rule: `binary` scores are 0 or 1; `bounded` ones lie in [low, high]; `real` ones have no
-    bound. The retention is (mean(p) / mean(q)) ** power; power 0.5 turns squared errors into RMSE. `log` scores are
-    logarithms, p the baseline's and q the variant's: the retention is exp(mean(p - q)), of perplexities their ratio.
-    `examples` is how many examples the scores stand for.
-    """
-
-    kind: Kind
-    p: Any
-    q: Any
-    examples: int
-    power: float = 1.0
-    low: float = 0.0
-    high: float = 1.0
 
 
 def retention_interval(scores: PairedScores, alpha: float) -> Interval:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gatekeeper.records import Interval
+from gatekeeper.records.base import Interval
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from gatekeeper.records import Interval
+from gatekeeper.records.base import Interval
 from gatekeeper.stats.looks import ALPHA
 
 if TYPE_CHECKING:

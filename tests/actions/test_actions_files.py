@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 from github_says import MODULES, ask, needed, value
-from support import REPOSITORY
+from kit.support import REPOSITORY
 
 from gatekeeper.github import action as code
-from gatekeeper.workflows import UNKNOWN, comment_text, gate_text, release_text
+from gatekeeper.starting.workflows import UNKNOWN, comment_text, gate_text, release_text
 
 ACTION = REPOSITORY / "action.yml"
 GATE = REPOSITORY / ".github/workflows/gate.yml"

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from act_world import ACTION, World
-from github_api import StandIn
-from support import write_project
+from kit.act_world import ACTION, World
+from kit.github_api import StandIn
+from kit.support import write_project
 
-from gatekeeper.workflows import gate_text
+from gatekeeper.starting.workflows import gate_text
 
 WARM, COLD = 5.0, 15.0
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import install_plugin, write_project
-from tables import races, render, write_table
+from kit.support import install_plugin, write_project
+from kit.tables import races, render, write_table
 
 BASELINE_UNITS, UNITS = 400, 200
 PLUGIN = f"""

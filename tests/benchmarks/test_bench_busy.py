@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tables import races, render, write_table
+from kit.tables import races, render, write_table
 
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.usefixtures("busy_machine")]
 

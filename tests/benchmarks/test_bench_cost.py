@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tables import render, write_table
+from kit.tables import render, write_table
 
 from gatekeeper.measure.rounds import BASELINE, CONTROL
-from gatekeeper.records import Interval
+from gatekeeper.records.base import Interval
 from gatekeeper.stats.looks import LOOKS, look_alpha
 from gatekeeper.stats.rounds import ratio_interval
 

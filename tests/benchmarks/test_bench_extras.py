@@ -16,11 +16,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from support import REPOSITORY
-from tiny_llm import TEXT, write_llama
+from kit.support import REPOSITORY
+from kit.tiny_llm import TEXT, write_llama
 
 from gatekeeper.frameworks._base import ORIGINAL, REGISTRY, OptimizeJob, framework, needs
-from gatekeeper.records import Report, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.report import Report
 
 TORCH = "torch==2.13.0"
 FORMATS = ("onnx", "huggingface", "gguf")

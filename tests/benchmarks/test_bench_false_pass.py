@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 
+from kit.support import REPOSITORY
 from simulation.cells import all_rows
 from simulation.clocks import clock_power_table, clock_table
 from simulation.peers import peers, peers_table
 from simulation.power import control_table, correlation_limit, power_table
 from simulation.rows import Row, clearly_above, summary, table
-from support import REPOSITORY
 
 FULL = 20_000
 RUNS = int(os.environ.get("GATEKEEPER_BENCH_RUNS", FULL))
@@ -86,7 +86,7 @@ def write_page(name: str, text: str) -> None:
 
 def write_short(name: str, text: str) -> None:
     if RUNS >= FULL:
-        import tables
+        import kit.tables as tables
 
         tables.write_table(name, text)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_work import BASELINE_UNITS, UNITS, Answer, Asked, KnownWork, columns, count, known_work
+from kit.known_work import BASELINE_UNITS, UNITS, Answer, Asked, KnownWork, columns, count, known_work
+from kit.tables import races, render, write_table
 from scipy.stats import binomtest
-from tables import races, render, write_table
 
-from gatekeeper.records import Verdict
+from gatekeeper.records.base import Verdict
 from gatekeeper.stats.looks import LOOKS
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper import protocol
+from gatekeeper.process import protocol
+from gatekeeper.process.worker import Worker
 from gatekeeper.stats.rounds import ratio_interval
-from gatekeeper.worker import Worker
 
 ROUNDS, BLOCKS, BLOCK_NS = 24, 10, 20_000_000
 

@@ -12,12 +12,12 @@ from typing import Any
 import llama_cpp
 import numpy as np
 import pytest
-from tiny_llm import VOCABULARY, write_llama
+from kit.tiny_llm import VOCABULARY, write_llama
 
-from gatekeeper import protocol
 from gatekeeper.frameworks._base import OptimizeJob
 from gatekeeper.frameworks.llama_cpp import optimize
-from gatekeeper.worker import Worker
+from gatekeeper.process import protocol
+from gatekeeper.process.worker import Worker
 
 TOKENS, BLOCK_NS, BLOCKS = 32, 200_000_000, 12
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from served import serving
-from support import install_plugin, write_model
+from kit.served import serving
+from kit.support import install_plugin, write_model
 
-from gatekeeper import protocol
-from gatekeeper.measure.isolate import run_job
+from gatekeeper.process import protocol
+from gatekeeper.process.isolate import run_job
 
 ROUNDS, SECONDS, CALLERS = 4, 2.0, 32
 RATE, LAG_MS = 2000, 1.0

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kit.support import install_plugin
+from kit.tables import render, write_table
 from measure import test_measure_memory as known
-from support import install_plugin
-from tables import render, write_table
 
-from gatekeeper.measure.memory import Footprint
 from gatekeeper.measure.rounds import Arm, Settings, measure_round
+from gatekeeper.process.memory import Footprint
 
 SIZES = [8_000_000, 64_000_000, 256_000_000]
 KINDS = ["anonymous", "mmapped file, read", "mmapped file, not read", "forked child", "half in a forked child"]

@@ -25,18 +25,18 @@ import numpy as np
 import openvino
 import openvino_genai
 import pytest
+from kit.tiny_llm import VOCABULARY, write_llama
 from openvino_tokenizers import convert_tokenizer
-from tiny_llm import VOCABULARY, write_llama
 from transformers import AutoTokenizer
 
-from gatekeeper import protocol
-from gatekeeper.evaluate.prepared import PreparedDataset, write_prepared
+from gatekeeper.data.prepared import PreparedDataset, write_prepared
 from gatekeeper.frameworks._base import ORIGINAL, OptimizeJob
 from gatekeeper.frameworks.openvino import optimize
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.measure.timing import Timer
+from gatekeeper.process import protocol
+from gatekeeper.process.worker import Worker
 from gatekeeper.stats.rounds import ratio_interval
-from gatekeeper.worker import Worker
 
 ROUNDS, SECONDS = 12, 1.0
 INPUTS = {"digits-mlp": "X", "digits-cnn": "image"}

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper.cache import Cache
 from gatekeeper.config.types import Measure
+from gatekeeper.making.cache import Cache
+from gatekeeper.making.optimize import make_variant, source_of
+from gatekeeper.making.workspace import workspace
 from gatekeeper.models.files import assess, digest_files
-from gatekeeper.optimize import make_variant, source_of
-from gatekeeper.workspace import workspace
 
 REPEATS = 5
 

@@ -17,11 +17,11 @@ from statistics import fmean
 
 import numpy as np
 import pytest
-from known_work import BASELINE_UNITS, UNITS, Answer, Asked, KnownWork, count, known_work
+from kit.known_work import BASELINE_UNITS, UNITS, Answer, Asked, KnownWork, count, known_work
+from kit.tables import races, render, write_table
 from scipy.stats import binomtest, bootstrap, ttest_ind
-from tables import races, render, write_table
 
-from gatekeeper.records import Verdict
+from gatekeeper.records.base import Verdict
 from gatekeeper.stats.looks import LOOKS
 
 LIMIT = 2.0

@@ -17,9 +17,9 @@ import numpy as np
 import onnx
 import pytest
 import tritonclient.http as triton
+from kit.served import Served, serving
+from kit.support import write_model
 from onnx import helper, numpy_helper
-from served import Served, serving
-from support import write_model
 
 from gatekeeper.frameworks._base import framework
 

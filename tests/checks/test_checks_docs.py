@@ -6,7 +6,7 @@ import re
 from typing import get_type_hints
 
 import pytest
-from support import REPOSITORY
+from kit.support import REPOSITORY
 
 from gatekeeper.checks.plugin import OPTIONS
 from gatekeeper.checks.security.run import FUZZED

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from subjects import Shelf, by_verdict, left, node, odd_shelf, reason, write_onnx
+from kit.subjects import Shelf, by_verdict, left, node, odd_shelf, reason, write_onnx
 
-from gatekeeper.checks.behind import served
 from gatekeeper.checks.integration import _none, integration_checks
+from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepared import write_prepared
-from gatekeeper.protocol import Sent
-from gatekeeper.records import Verdict
+from gatekeeper.process.protocol import Sent
+from gatekeeper.records.base import Verdict
+from gatekeeper.serve.behind import served
 from gatekeeper.serve.child import Server
 
 

@@ -9,8 +9,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from subjects import write_onnx
-from support import REPOSITORY
+from kit.subjects import write_onnx
+from kit.support import REPOSITORY
 
 TEST = """
 def test_model(session, example_inputs, variant_id):

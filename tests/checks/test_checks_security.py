@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from subjects import ODD, ODD_ENTRY, Shelf, by_verdict, reason
-from support import install_plugin
+from kit.subjects import ODD, ODD_ENTRY, Shelf, by_verdict, reason
+from kit.support import install_plugin
 
-from gatekeeper.checks.behind import Broken, served
+from gatekeeper.checks.behind import Broken
 from gatekeeper.checks.security import run, target
 from gatekeeper.checks.security.fuzz import fuzz
 from gatekeeper.checks.security.openapi import MOST_TOKENS, described
 from gatekeeper.checks.security.run import good_request, security_checks
 from gatekeeper.checks.security.target import REGISTRY, Target, Watched, attacks
-from gatekeeper.protocol import Fuzz
-from gatekeeper.records import Verdict
+from gatekeeper.process.protocol import Fuzz
+from gatekeeper.records.base import Verdict
+from gatekeeper.serve.behind import served
 from gatekeeper.serve.child import Server
 from gatekeeper.serve.openapi import description
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from subjects import Shelf, by_verdict, reason
-from support import install_plugin
-from tiny_llm import write_llama, write_tokenizer
+from kit.subjects import Shelf, by_verdict, reason
+from kit.support import install_plugin
+from kit.tiny_llm import write_llama, write_tokenizer
 
 from gatekeeper.checks.integration import integration_checks
 from gatekeeper.checks.security import run
@@ -17,9 +17,9 @@ from gatekeeper.checks.security.run import security_checks
 from gatekeeper.checks.unit.base import all_cases
 from gatekeeper.checks.unit.run import unit_checks
 from gatekeeper.frameworks._base import ORIGINAL, OptimizeJob, framework
-from gatekeeper.protocol import Text
-from gatekeeper.records import Verdict
-from gatekeeper.subject import Subject
+from gatekeeper.making.subject import Subject
+from gatekeeper.process.protocol import Text
+from gatekeeper.records.base import Verdict
 
 TEXT_TESTS = {"opens", *(name for name, case in all_cases().items() if case.models != "tensors")}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from subjects import Shelf, by_verdict, reason, write_onnx
+from kit.subjects import Shelf, by_verdict, reason, write_onnx
 
 from gatekeeper.checks.unit.own_run import own_checks
-from gatekeeper.records import Check, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.tested import Check
 
 GOOD = """
 import numpy as np

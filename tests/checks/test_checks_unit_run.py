@@ -9,13 +9,13 @@ import numpy as np
 import onnx
 import psutil
 import pytest
+from kit.subjects import CLASSES, FEATURES, Shelf, by_verdict, node, odd_shelf, reason, write_onnx
 from onnx import TensorProto
-from subjects import CLASSES, FEATURES, Shelf, by_verdict, node, odd_shelf, reason, write_onnx
 
 from gatekeeper.checks.unit.base import all_cases
 from gatekeeper.checks.unit.run import unit_checks
 from gatekeeper.frameworks._base import OptimizeJob, framework
-from gatekeeper.records import Verdict
+from gatekeeper.records.base import Verdict
 
 TENSOR_TESTS = {"opens", *(name for name, case in all_cases().items() if case.models != "text")}
 
@@ -101,7 +101,7 @@ def test_one_test_fails_and_the_rest_goes_on(odd: Shelf, ill: str) -> None:
     assert said in reason(found, name)
     assert verdicts[Verdict.ERROR] == set()
     assert len(verdicts[Verdict.PASS]) == len(found) - 1
-    assert not [p for p in psutil.Process().children(recursive=True) if "gatekeeper.worker" in p.cmdline()]
+    assert not [p for p in psutil.Process().children(recursive=True) if "gatekeeper.process.worker" in p.cmdline()]
 
 
 @pytest.mark.parametrize(

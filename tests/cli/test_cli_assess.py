@@ -10,8 +10,8 @@ import gguf
 import numpy as np
 import onnx
 import pytest
+from kit.tiny_llm import write_llama
 from onnx import TensorProto, helper, numpy_helper
-from tiny_llm import write_llama
 
 from gatekeeper.frameworks._base import REGISTRY, framework
 from gatekeeper.hardware.selection import TARGETS
@@ -131,7 +131,7 @@ def test_a_folder_that_is_no_model_is_exit_2(tmp_path: Path, gatekeeper: Callabl
 @pytest.mark.parametrize("target", TARGETS.names)
 def test_every_target_has_a_recommendation(path: Path, gatekeeper: Callable, target: str) -> None:
     if target not in ("apple_silicon", "intel_cpu", "nvidia_gpu"):
-        from gatekeeper.hardware.selection import recommend
+        from gatekeeper.advice.selection import recommend
 
         assert recommend(target, 12, False)[1]
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import Command
-from support import write_project
+from kit.support import write_project
 
 
 @pytest.fixture

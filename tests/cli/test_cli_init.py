@@ -282,7 +282,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES, ids=repr)
 def test_any_file_name_comes_back_from_the_file(tmp_path: Path, name: str) -> None:
-    from gatekeeper.init import pipeline_text
+    from gatekeeper.starting.init import pipeline_text
 
     model = save(tmp_path / f"{name}.onnx")
     datasets(tmp_path, f"{name} ")

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
-from gatekeeper.plan import read_plan
+from gatekeeper.planning.plan import read_plan
 from gatekeeper.reports._base import plain
 
 

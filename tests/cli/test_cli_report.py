@@ -12,10 +12,12 @@ import msgspec
 import pytest
 from lxml import etree
 
-from gatekeeper.merge import target_report
-from gatekeeper.plan import Plan, PlannedLeg
-from gatekeeper.records import GateResult, LegReport, ModelInfo, PipelineInfo, Report, VariantReport, Verdict
+from gatekeeper.planning.plan import Plan, PlannedLeg
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.report import LegReport, ModelInfo, PipelineInfo, Report, VariantReport
 from gatekeeper.reports._base import REGISTRY, reporter
+from gatekeeper.verdicts.merge import target_report
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 PASS, FAIL, OPEN, ERROR = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR

@@ -10,11 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from hand_built import gate, report, variant
+from kit.hand_built import gate, report, variant
 
 from gatekeeper.models.files import digest
-from gatekeeper.plan import Plan, PlannedLeg
-from gatekeeper.records import Report, Verdict, Waiver
+from gatekeeper.planning.plan import Plan, PlannedLeg
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import Waiver
+from gatekeeper.records.report import Report
 from gatekeeper.reports._base import reporter
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from served import serving
-from support import write_model
-from tiny_llm import write_llama, write_tokenizer
+from kit.served import serving
+from kit.support import write_model
+from kit.tiny_llm import write_llama, write_tokenizer
 
 from gatekeeper.frameworks._base import ORIGINAL, OptimizeJob, framework
 

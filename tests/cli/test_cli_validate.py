@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support import MISSION
+from kit.support import MISSION
 
 from gatekeeper.cli._main import cli
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import MISSION
+from kit.support import MISSION
 
 from gatekeeper.config.limits import limits
 from gatekeeper.config.load import Loaded, load

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hand_built import commit
+from kit.hand_built import commit
 
 from gatekeeper.config.limits import limits
 from gatekeeper.config.load import Loaded, load

@@ -10,8 +10,8 @@ from typing import Annotated, Any, get_args, get_type_hints
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
+from kit.support import REPOSITORY
 from msgspec import Meta
-from support import REPOSITORY
 
 from gatekeeper.config import types
 from gatekeeper.config.schema import DIALECT, SCHEMAS, render
@@ -19,7 +19,7 @@ from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.gates._base import gate
 from gatekeeper.hardware.selection import TARGETS
-from gatekeeper.records import FRAMEWORKS as KNOWN_FRAMEWORKS
+from gatekeeper.records.base import FRAMEWORKS as KNOWN_FRAMEWORKS
 from gatekeeper.stages._base import REGISTRY as STAGES
 
 PIPELINE = SCHEMAS["edge_ai_pipeline.schema.json"]()
@@ -29,7 +29,7 @@ DEFINITIONS = PIPELINE["$defs"]
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_file_is_what_the_types_generate(name: str) -> None:
     text = (REPOSITORY / "schemas" / name).read_text(encoding="utf-8")
-    assert text == render(SCHEMAS[name]()), "run: python -m gatekeeper.config.schema"
+    assert text == render(SCHEMAS[name]()), "run: python -m gatekeeper.reference.write"
 
 
 def test_there_is_no_other_schema_file() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support import MISSION
+from kit.support import MISSION
 
 from gatekeeper.config.limits import limits
 from gatekeeper.config.load import LEVELS, Loaded, load

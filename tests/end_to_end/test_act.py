@@ -14,15 +14,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from act_world import ACTION, Run, World, index
-from github_api import FORK_ID, Account, StandIn
-from hand_built import gate, variant
-from hand_built import report as hand_built
-from support import write_project
+from kit.act_world import ACTION, Run, World, index
+from kit.github_api import FORK_ID, Account, StandIn
+from kit.hand_built import gate, variant
+from kit.hand_built import report as hand_built
+from kit.support import write_project
 
 from gatekeeper.github.comment import marker
-from gatekeeper.records import Verdict
-from gatekeeper.workflows import comment_text, gate_text
+from gatekeeper.records.base import Verdict
+from gatekeeper.starting.workflows import comment_text, gate_text
 
 pytestmark = pytest.mark.timeout(1200)
 

@@ -15,8 +15,8 @@ import numpy as np
 import onnx
 import psutil
 import pytest
+from kit.support import install_plugin, start, write_project
 from markdown_it import MarkdownIt
-from support import install_plugin, start, write_project
 
 PLUGIN = """
 import ctypes, os, shutil, sys, time

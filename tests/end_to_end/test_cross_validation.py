@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import install_plugin, write_project
+from kit.support import install_plugin, write_project
 
-from gatekeeper.answers import read_answers
+from gatekeeper.records.answers import read_answers
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 SECTION = "validation: {cross_validation: enabled, performance_comparison: required}"

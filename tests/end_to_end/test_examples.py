@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from junitparser import JUnitXml
-from support import EXAMPLES, REPOSITORY
+from kit.support import EXAMPLES, REPOSITORY
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hand_built import commit
-from support import write_project
+from kit.hand_built import commit
+from kit.support import write_project
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 WAIVERS = """\

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 from junitparser import JUnitXml
-from support import install_plugin, start, write_project
+from kit.support import install_plugin, start, write_project
 
 PLUGIN = """
 import sys, time
@@ -112,10 +112,10 @@ def under_load(plugins: dict[str, str], tmp_path: Path) -> tuple[subprocess.Pope
     process = start(project(tmp_path, "fine", "20s"), plugins)
     for _ in range(1200):
         family = psutil.Process(process.pid).children(recursive=True)
-        if named(family, "gatekeeper.serve.worker") and named(family, "gatekeeper.worker"):
+        if named(family, "gatekeeper.serve.worker") and named(family, "gatekeeper.process.worker"):
             time.sleep(3)  # a load test of seconds has both for long; an integration test does not
             family = psutil.Process(process.pid).children(recursive=True)
-            if named(family, "gatekeeper.serve.worker") and named(family, "gatekeeper.worker"):
+            if named(family, "gatekeeper.serve.worker") and named(family, "gatekeeper.process.worker"):
                 return process, family
         time.sleep(0.05)
         assert process.poll() is None, process.communicate()

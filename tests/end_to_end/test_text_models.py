@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import MISSION
-from tiny_llm import TEXT, write_llama
+from kit.support import MISSION
+from kit.tiny_llm import TEXT, write_llama
 
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import install_plugin, write_project
+from kit.support import install_plugin, write_project
 
 CLOCKS = """
 import time

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper import answers as format_
-from gatekeeper.answers import packed
 from gatekeeper.evaluate import answers as module
 from gatekeeper.evaluate.answers import collect
+from gatekeeper.records import answers as format_
+from gatekeeper.records.answers import packed
 
 LEG = "x86/ort"
 

@@ -10,10 +10,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from gatekeeper.data.outputs import choose, predict
+from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.predict import choose, predict
-from gatekeeper.evaluate.prepared import write_prepared
-from gatekeeper.protocol import Predict, Predicted
+from gatekeeper.process.protocol import Predict, Predicted
 
 X = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
 

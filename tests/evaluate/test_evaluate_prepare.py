@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gatekeeper.data.prepared import PreparedDataset, write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.prepare import DATASETS, prepare
-from gatekeeper.evaluate.prepared import PreparedDataset, write_prepared
-from gatekeeper.protocol import Prepare, Prepared
+from gatekeeper.process.protocol import Prepare, Prepared
 
 X = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
 Y = np.arange(10) % 3

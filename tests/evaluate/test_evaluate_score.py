@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepared import write_prepared
 from gatekeeper.evaluate.score import score
-from gatekeeper.protocol import Score, Scored
+from gatekeeper.process.protocol import Score, Scored
 
 N = 500
 RNG = np.random.default_rng(0)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.support import write_model
+from kit.tiny_llm import VOCABULARY, write_llama
 from safetensors import safe_open
-from support import write_model
-from tiny_llm import VOCABULARY, write_llama
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import OptimizeJob, framework, needs, untimed
@@ -383,7 +383,7 @@ def test_the_weights_count_in_the_memory_of_the_process(tiny: Callable[..., Path
 import importlib
 from pathlib import Path
 from gatekeeper.frameworks import apple_mlx
-from gatekeeper.measure.memory import Footprint
+from gatekeeper.process.memory import Footprint
 import os
 importlib.import_module(apple_mlx.RUNTIME)
 before = Footprint(os.getpid()).full()

@@ -13,9 +13,9 @@ import gguf
 import llama_cpp
 import numpy as np
 import pytest
+from kit.tiny_llm import TEXT, write_llama
 from safetensors.numpy import load_file, save_file
 from scipy.special import log_softmax
-from tiny_llm import TEXT, write_llama
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from gatekeeper.errors import NotMeasured

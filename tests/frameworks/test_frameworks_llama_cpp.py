@@ -15,10 +15,10 @@ import llama_cpp
 import numpy as np
 import psutil
 import pytest
+from kit.support import REPOSITORY
+from kit.tiny_llm import TEXT, VOCABULARY, write_llama
 from msgspec.structs import replace
 from scipy.special import log_softmax
-from support import REPOSITORY
-from tiny_llm import TEXT, VOCABULARY, write_llama
 from tokenizers import Tokenizer
 
 from gatekeeper.errors import NotMeasured

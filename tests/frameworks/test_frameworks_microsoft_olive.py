@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from kit.tensor_models import EXAMPLES, MODELS, Model, distance, mlp, save
+from kit.tiny_llm import write_llama
 from onnx import numpy_helper
-from tensor_models import EXAMPLES, MODELS, Model, distance, mlp, save
-from tiny_llm import write_llama
 
-from gatekeeper import protocol
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks import _transformers
 from gatekeeper.frameworks._base import ORIGINAL, OptimizeJob, converts, is_config, needs
 from gatekeeper.frameworks._genai import silent
 from gatekeeper.frameworks.microsoft_olive import TECHNIQUES, defaults, open_session, optimize, refuses, supports
-from gatekeeper.measure.isolate import Worker
 from gatekeeper.models.files import assess
 from gatekeeper.models.formats.onnx import inspect
+from gatekeeper.process import protocol
+from gatekeeper.process.isolate import Worker
 
 pytestmark = pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
 

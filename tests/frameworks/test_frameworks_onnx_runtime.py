@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from tensor_models import EXAMPLES, MODELS, Model, distance, gemm, mlp, save
+from kit.tensor_models import EXAMPLES, MODELS, Model, distance, gemm, mlp, save
 
-from gatekeeper import protocol
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import OptimizeJob, framework
 from gatekeeper.frameworks.onnx_runtime import TECHNIQUES, defaults, open_session, optimize, refuses, supports
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.hardware.selection import TARGETS, hardware
-from gatekeeper.measure.isolate import Worker
 from gatekeeper.models.formats.onnx import inspect
+from gatekeeper.process import protocol
+from gatekeeper.process.isolate import Worker
 
 
 def make(path: Path, technique: str, calibration: Path | None, vnni: bool | None = None) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from tiny_llm import write_llama
+from kit.tiny_llm import write_llama
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks import _transformers

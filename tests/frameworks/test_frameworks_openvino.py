@@ -16,13 +16,13 @@ import onnx
 import openvino
 import pytest
 from jsonschema import Draft202012Validator
+from kit.support import REPOSITORY, write_project
+from kit.tensor_models import MODELS, Model, branches, cnn, distance, mlp, save, weight
 from onnx import TensorProto, helper, numpy_helper
-from support import REPOSITORY, write_project
-from tensor_models import MODELS, Model, branches, cnn, distance, mlp, save, weight
 from test_frameworks_onnx_runtime import answer as ort_answer
 
+from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepared import write_prepared
 from gatekeeper.frameworks._base import OptimizeJob, framework
 from gatekeeper.frameworks._openvino_device import check_device
 from gatekeeper.frameworks.openvino import TECHNIQUES, defaults, open_session, optimize, refuses, supports

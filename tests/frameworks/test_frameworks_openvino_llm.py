@@ -14,9 +14,9 @@ import numpy as np
 import openvino
 import pytest
 import torch
+from kit.tiny_llm import VOCABULARY, write_llama
 from safetensors.torch import load_file, save_file
 from scipy.special import log_softmax
-from tiny_llm import VOCABULARY, write_llama
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks import _transformers

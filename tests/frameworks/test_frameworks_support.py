@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import write_model
-from tiny_llm import VOCABULARY, write_llama
+from kit.support import write_model
+from kit.tiny_llm import VOCABULARY, write_llama
 
-from gatekeeper.cache import Cache
 from gatekeeper.config.types import Measure
 from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, converts, framework
+from gatekeeper.making.cache import Cache
+from gatekeeper.making.optimize import source_of
+from gatekeeper.making.workspace import workspace
 from gatekeeper.models.files import FORMATS, assess, digest_files
-from gatekeeper.optimize import source_of
-from gatekeeper.support import devices, support
-from gatekeeper.workspace import workspace
+from gatekeeper.planning.support import devices, support
 
 ACCELERATORS = sorted(set(devices()) - {"cpu", "auto"})
 

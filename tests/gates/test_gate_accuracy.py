@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper.evidence import Comparison, Evidence
 from gatekeeper.gates import accuracy
-from gatekeeper.records import Artifact, Decision, Verdict
-from gatekeeper.stats.retention import PairedScores
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Comparison, Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.measured import Artifact
+from gatekeeper.records.scores import PairedScores
 
 ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1_000_000)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_load import ARTIFACT, check
+from kit.sample_load import ARTIFACT, check
 
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates._base import REGISTRY, gate
 from gatekeeper.gates._checks import MOST_NAMED
-from gatekeeper.records import Check, Decision, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.tested import Check
 
 PASS, FAIL, OPEN, ERROR, SKIP = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.SKIP
 KINDS = {"unit_tests": "unit_tests", "integration_tests": "integration_tests", "security_tests": "security_tests"}

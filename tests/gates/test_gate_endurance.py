@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sample_load import soak, under_load
+from kit.sample_load import soak, under_load
 from simulation.endurance import growing
 from simulation.rows import Row, clearly_above
 
 from gatekeeper.gates import endurance
-from gatekeeper.records import Decision, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
 
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sample_load import requests, under_load
+from kit.sample_load import requests, under_load
 from simulation.rows import clearly_above
 from simulation.under_load import passes
 
 from gatekeeper.gates import error_rate
-from gatekeeper.records import Decision, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
 
 

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import round_data
+from kit.support import round_data
 
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates import memory
-from gatekeeper.records import Artifact, Decision, RoundData, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.measured import Artifact, RoundData
 
 ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1_000_000)
 MIB = 2**20

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sample_load import requests, under_load
+from kit.sample_load import requests, under_load
 from scipy import stats
 from simulation.rows import clearly_above
 from simulation.under_load import passes
 
 from gatekeeper.gates import p99_latency
-from gatekeeper.gates.p99_latency import quantile
-from gatekeeper.records import Decision, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
+from gatekeeper.stats.quantile import quantile
 
 
 def judge(latency_ms: Any, max_ms: float | None = 10.0, failed: Any = None, alpha: float = ALPHA, **load: Any) -> Decision:

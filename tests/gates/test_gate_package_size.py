@@ -3,9 +3,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates import package_size
-from gatekeeper.records import Artifact, Decision, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.measured import Artifact
 
 
 def judge(size: int, limit: str) -> Decision:

@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from support import round_data
+from kit.support import round_data
 
-from gatekeeper.evidence import Effort, Evidence
 from gatekeeper.gates import speedup
-from gatekeeper.records import Artifact, Decision, Interval, RoundData, Verdict
+from gatekeeper.records.base import Interval, Verdict
+from gatekeeper.records.evidence import Effort, Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.measured import Artifact, RoundData
 
 ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1_000_000)
 WOBBLE = np.exp(0.01 * np.array([-1.0, 0.5, 1.5, -0.5, 0.0, 1.0, -1.5, 0.2]))

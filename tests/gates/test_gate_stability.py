@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import round_data
+from kit.support import round_data
 
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates import stability
-from gatekeeper.records import Artifact, Decision, RoundData, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.measured import Artifact, RoundData
 
 ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1_000_000)
 

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sample_load import ARTIFACT
+from kit.sample_load import ARTIFACT
 from simulation.rows import Row, clearly_above
 from simulation.under_load import offline
 
-from gatekeeper.evidence import Evidence, LoadEvidence, Requests
 from gatekeeper.gates import throughput
 from gatekeeper.gates.throughput import LEAST, rate
-from gatekeeper.records import Decision, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence, LoadEvidence, Requests
+from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
 
 

@@ -9,14 +9,16 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from sample_load import check, requests, soak
-from support import round_data
+from kit.sample_load import check, requests, soak
+from kit.support import round_data
 
-from gatekeeper.evidence import Comparison, Evidence, LoadEvidence
 from gatekeeper.gates._base import REGISTRY, GateConfig, gate, unmeasured
 from gatekeeper.gates._base import tested_by as measured_by
-from gatekeeper.records import Artifact, Decision, RoundData, Verdict
-from gatekeeper.stats.retention import PairedScores
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Comparison, Evidence, LoadEvidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.measured import Artifact, RoundData
+from gatekeeper.records.scores import PairedScores
 
 GATES = REGISTRY.names
 NOTHING = Artifact(path="", sha256="", bytes=0)

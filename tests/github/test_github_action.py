@@ -12,14 +12,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from github_api import TOKEN, StandIn
-from hand_built import gate, report, variant
-from runner import parse, read_outputs
-from support import write_project
+from kit.github_api import TOKEN, StandIn
+from kit.hand_built import gate, report, variant
+from kit.runner import parse, read_outputs
+from kit.support import write_project
 
 from gatekeeper.errors import ExitCode
 from gatekeeper.github.action import FAIL_ON, exit_code
-from gatekeeper.records import Verdict
+from gatekeeper.records.base import Verdict
 
 Step = Callable[..., Any]
 FAST = variant("here/onnx_runtime/int8_dynamic", gate("speedup", Verdict.PASS, 3.0, 4.0))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from runner import parse
-from sample_reports import ERROR, FAIL, OPEN, PASS, gate, many, report, target, three, two_targets, variant, waived
+from kit.runner import parse
+from kit.sample_reports import ERROR, FAIL, OPEN, PASS, gate, many, report, target, three, two_targets, variant, waived
 
 from gatekeeper.github.annotations import annotations, command
-from gatekeeper.records import Base, PipelineInfo, Report
+from gatekeeper.records.report import Base, PipelineInfo, Report
 
 Said = tuple[str, dict[str, str], str]
 

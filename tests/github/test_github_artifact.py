@@ -11,7 +11,7 @@ import zipfile
 from typing import Any
 
 import pytest
-from github_api import FORK_ID, TOKEN, StandIn
+from kit.github_api import FORK_ID, TOKEN, StandIn
 
 from gatekeeper.errors import NotMeasured, UsageError
 from gatekeeper.github.artifact import Fetched, fetch_report, read_member

@@ -10,11 +10,11 @@ import sys
 from typing import Any
 
 import pytest
-from github_api import TOKEN, Account, StandIn
+from kit.github_api import TOKEN, Account, StandIn
 
 from gatekeeper.github.comment import Published, find_pull_request, marker, publish, wanted
 from gatekeeper.github.context import Event, MeasuredRun
-from gatekeeper.records import Verdict
+from gatekeeper.records.base import Verdict
 
 BOT = "github-actions[bot]"
 HEAD = "a" * 40

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import gfm
+import kit.gfm as gfm
 import pytest
-from runner import read_outputs
-from sample_reports import RUN, many, two_targets
+from kit.runner import read_outputs
+from kit.sample_reports import RUN, many, two_targets
 
 from gatekeeper.errors import UsageError
 from gatekeeper.github.outputs import MOST_OUTPUT_BYTES, append_summary, entry, write_outputs

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from github_api import SPECIFICATION, TOKEN, StandIn
+from kit.github_api import SPECIFICATION, TOKEN, StandIn
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 COMMENTS = "/repos/octo/models/issues/7/comments"

@@ -6,10 +6,11 @@ import dataclasses
 
 import pytest
 
+from gatekeeper.advice.selection import LARGE_MODEL_PARAMETERS, recommend
 from gatekeeper.errors import UsageError
 from gatekeeper.hardware.machine import Machine
-from gatekeeper.hardware.selection import LARGE_MODEL_PARAMETERS, TARGETS, hardware, recommend
-from gatekeeper.records import FRAMEWORKS
+from gatekeeper.hardware.selection import TARGETS, hardware
+from gatekeeper.records.base import FRAMEWORKS
 
 X86 = Machine(
     system="Linux", arch="x86_64", cpu="Some CPU", isa=("avx2",), cores=4, threads=8, memory_bytes=2**34, gpu_vendors=(),

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from support import install_plugin, write_model
+from kit.support import install_plugin, write_model
 
-from gatekeeper import protocol
 from gatekeeper.errors import NotMeasured
-from gatekeeper.measure.isolate import run_job
 from gatekeeper.models.files import assess
+from gatekeeper.process import protocol
+from gatekeeper.process.isolate import run_job
 from gatekeeper.serve.child import Server
 from gatekeeper.serve.config import Served
 
@@ -335,11 +335,11 @@ def test_half_a_result_is_taken_away(tmp_path: Path) -> None:
 def test_a_generator_that_is_killed_is_no_result(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(loaded, tmp_path, duration_s=60.0)
-        kill_when(lambda: (tmp_path / "seen").exists() and len(seen(tmp_path, "in_process")) > 3, "gatekeeper.worker")
+        kill_when(lambda: (tmp_path / "seen").exists() and len(seen(tmp_path, "in_process")) > 3, "gatekeeper.process.worker")
         with pytest.raises(NotMeasured, match="killed"):
             running.result(30)
     assert not (tmp_path / "requests.npz").exists()
-    assert [child for child in psutil.Process().children(recursive=True) if "gatekeeper.worker" in child.cmdline()] == []
+    assert [child for child in psutil.Process().children(recursive=True) if "gatekeeper.process.worker" in child.cmdline()] == []
 
 
 def kill_when(ready: Callable[[], bool], module: str) -> None:
@@ -385,11 +385,11 @@ with served(Path({str(tmp_path)!r})) as server:
 
 def test_texts(tmp_path: Path) -> None:
     """A text model writes as many tokens as asked for, in process and over HTTP."""
-    from subjects import Shelf
-    from tiny_llm import write_llama
+    from kit.subjects import Shelf
+    from kit.tiny_llm import write_llama
 
-    from gatekeeper.checks.behind import served as about
     from gatekeeper.frameworks._base import ORIGINAL, OptimizeJob, framework
+    from gatekeeper.serve.behind import served as about
 
     source = write_llama(tmp_path / "llama")
     (tmp_path / "gguf").mkdir()

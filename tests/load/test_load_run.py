@@ -12,16 +12,17 @@ from typing import Any
 
 import psutil
 import pytest
-from sample_load import ARTIFACT
-from subjects import Shelf, left, odd_shelf
+from kit.sample_load import ARTIFACT
+from kit.subjects import Shelf, left, odd_shelf
 
 from gatekeeper.config.types import Load, Soak
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates import p99_latency
 from gatekeeper.gates._base import gate as gate_named
 from gatekeeper.load.run import LoadFound, load_tests
-from gatekeeper.records import Decision, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
 
 RATE = 200.0

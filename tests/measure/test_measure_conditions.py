@@ -13,7 +13,7 @@ import pytest
 
 from gatekeeper.measure import conditions as module
 from gatekeeper.measure.conditions import Snapshot, conditions, snapshot, warnings
-from gatekeeper.records import Conditions
+from gatekeeper.records.measured import Conditions
 
 QUIET = Conditions(other_cpu=0.01, steal=0.0, throttle_events=0, frequency_mhz=(2000.0, 2000.0))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from known_work import Asked, known_work
+from kit.known_work import Asked, known_work
 
-from gatekeeper.records import Verdict
+from gatekeeper.records.base import Verdict
 
 
 def test_four_times_as_fast_passes_2x_and_a_copy_fails_it(tmp_path: Path) -> None:

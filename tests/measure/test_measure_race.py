@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from kit.support import round_data
 from onnx import helper, numpy_helper
-from support import round_data
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.measure import race as race_module
 from gatekeeper.measure.race import Limits, Race, control_interval, performance, race, samples
 from gatekeeper.measure.rounds import BASELINE, CONTROL, Arm, Round, Settings
 from gatekeeper.progress import Silent
-from gatekeeper.records import RoundData
+from gatekeeper.records.measured import RoundData
 
 # Sessions that fail in the round their artifact says; a round is one process, so the artifact counts them.
 FRAGILE = """

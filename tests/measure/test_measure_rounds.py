@@ -266,7 +266,7 @@ def children() -> Callable[[], int]:
     import psutil
 
     def count() -> int:
-        return sum("gatekeeper.worker" in " ".join(p.cmdline()) for p in psutil.Process().children(recursive=True))
+        return sum("gatekeeper.process.worker" in " ".join(p.cmdline()) for p in psutil.Process().children(recursive=True))
 
     before = count()
     return lambda: count() - before

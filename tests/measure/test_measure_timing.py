@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from gatekeeper import protocol
 from gatekeeper.errors import NotMeasured
 from gatekeeper.measure.timing import WARM_UP_INFERENCES, Timer, overhead_ns
+from gatekeeper.process import protocol
 
 FEEDS: list[dict[str, Any]] = [{"x": i} for i in range(5)]
 

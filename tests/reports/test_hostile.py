@@ -7,22 +7,23 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import gfm
-import hostile
 import jsonschema
+import kit.gfm as gfm
+import kit.hostile as hostile
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kit.runner import COMMANDS, parse, read_outputs
+from kit.sample_reports import RUN, WAIVER, before
 from lxml import etree
-from runner import COMMANDS, parse, read_outputs
-from sample_reports import RUN, WAIVER, before
 from test_reports import check_characters, check_commands, report_of
 
 from gatekeeper.errors import UsageError
 from gatekeeper.github.annotations import annotations
 from gatekeeper.github.outputs import entry
-from gatekeeper.records import Base, Report, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.report import Base, Report
 from gatekeeper.reports._base import REGISTRY, reporter
 from gatekeeper.reports.markdown import COMMENT_BYTES, fit
 

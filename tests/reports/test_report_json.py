@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from test_reports import HOSTILE, TEXTS, hostile, quick, report_of
 
-from gatekeeper.records import Control, Quality, Report
+from gatekeeper.records.measured import Control, Quality
+from gatekeeper.records.report import Report
 from gatekeeper.reports._base import read_report
 from gatekeeper.reports.json import render
 

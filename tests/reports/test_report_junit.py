@@ -8,11 +8,12 @@ import junitparser
 import msgspec
 import pytest
 from hypothesis import given
+from kit.sample_reports import two_targets
 from lxml import etree
-from sample_reports import two_targets
 from test_reports import TEXTS, empty, gate, headline_report, hostile, quick, report_of, variant
 
-from gatekeeper.records import Report, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.report import Report
 from gatekeeper.reports.junit import render
 
 SCHEMA = etree.XMLSchema(etree.parse(str(Path(__file__).resolve().parents[1] / "data" / "junit-10.xsd")))

@@ -12,7 +12,9 @@ from lxml import html
 from markdown_it import MarkdownIt
 from test_reports import HOSTILE, TEXTS, agreement, failing_headline_report, headline_report, hostile, quick, report_of
 
-from gatekeeper.records import Conditions, Energy, Report, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.measured import Conditions, Energy
+from gatekeeper.records.report import Report
 from gatekeeper.reports._base import MARKS, WORDS
 from gatekeeper.reports.markdown import render
 

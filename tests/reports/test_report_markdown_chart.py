@@ -9,10 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from sample_reports import gate, report, target, three, two_targets, variant
-from support import REPOSITORY
+from kit.sample_reports import gate, report, target, three, two_targets, variant
+from kit.support import REPOSITORY
 
-from gatekeeper.records import Report
+from gatekeeper.records.report import Report
 from gatekeeper.reports.markdown import render
 
 # Quotes hold only what cannot end them.

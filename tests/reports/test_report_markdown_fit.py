@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-import gfm
+import kit.gfm as gfm
 import msgspec
 import pytest
-from sample_reports import FAIL, PASS, RUN, WAIVER, before, gate, many, report, target, three, two_targets, variant, waived
+from kit.sample_reports import FAIL, PASS, RUN, WAIVER, before, gate, many, report, target, three, two_targets, variant, waived
 
-from gatekeeper.records import Base, PipelineInfo, Report, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.report import Base, PipelineInfo, Report
 from gatekeeper.reports.markdown import COMMENT_BYTES, SMALLEST_BYTES, SUMMARY_BYTES, fit, render
 
 MARKER = "<!-- gatekeeper: x -->"

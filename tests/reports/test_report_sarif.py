@@ -10,11 +10,11 @@ import jsonschema
 import msgspec
 import pytest
 from hypothesis import given
-from sample_reports import ERROR, FAIL, OPEN, PASS, SKIP, gate, many, report, target, three, two_targets, variant, waived
+from kit.sample_reports import ERROR, FAIL, OPEN, PASS, SKIP, gate, many, report, target, three, two_targets, variant, waived
 from test_reports import TEXTS, empty, hostile, quick, report_of
 
 from gatekeeper.gates._base import REGISTRY as GATES
-from gatekeeper.records import PipelineInfo, Report, StageReport
+from gatekeeper.records.report import PipelineInfo, Report, StageReport
 from gatekeeper.reports.sarif import MOST_RESULTS, render
 
 # The schema of OASIS without its descriptions.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from hypothesis import given
-from sample_reports import two_targets
+from kit.sample_reports import two_targets
 from test_reports import (
     TEXTS,
     check_characters,
@@ -18,7 +18,7 @@ from test_reports import (
 )
 from test_reports import report_of as any_report
 
-from gatekeeper.records import Verdict
+from gatekeeper.records.base import Verdict
 from gatekeeper.reports._base import WORDS
 from gatekeeper.reports.terminal import render
 

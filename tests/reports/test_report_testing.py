@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, get_args, get_type_hints
 
-import gfm
 import junitparser
+import kit.gfm as gfm
 import msgspec
 import pytest
-from sample_reports import (
+from kit.sample_reports import (
     ERROR,
     FAIL,
     OPEN,
@@ -31,7 +31,8 @@ from test_reports import check_characters, check_commands, hostile
 
 from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.gates._base import tested_by as measured_by
-from gatekeeper.records import LoadRun, Tested, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.tested import LoadRun, Tested
 from gatekeeper.reports import markdown, terminal
 from gatekeeper.reports._base import REGISTRY, headline, interval, of_testing, reporter
 from gatekeeper.reports._testing import JUDGED, KINDS, cells, counted, peak

@@ -13,25 +13,18 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gatekeeper.errors import UsageError
-from gatekeeper.records import (
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality, RoundData
+from gatekeeper.records.report import (
     Agreement,
-    Artifact,
-    Conditions,
-    Control,
-    Energy,
-    Environment,
-    GateResult,
     LegReport,
     ModelInfo,
-    Performance,
     PipelineInfo,
-    Quality,
     Report,
-    RoundData,
     StageReport,
     TargetReport,
     VariantReport,
-    Verdict,
 )
 from gatekeeper.reports._base import REGISTRY, headline, plain, read_report, reporter
 from gatekeeper.reports._write import write_reports

@@ -11,6 +11,8 @@ import hypothesis
 import pytest
 import requests
 import schemathesis
+from kit.served import HANGS, RAISES, REFUSES, SLOW, Served, odd, request, row, serving
+from kit.support import write_model
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from schemathesis.checks import not_a_server_error
@@ -22,11 +24,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from served import HANGS, RAISES, REFUSES, SLOW, Served, odd, request, row, serving
-from support import write_model
 
 from gatekeeper.models.info import Assessment, TensorInfo
-from gatekeeper.protocol import Text
+from gatekeeper.process.protocol import Text
 from gatekeeper.serve import config
 from gatekeeper.serve.app import App
 from gatekeeper.serve.metrics import Metrics

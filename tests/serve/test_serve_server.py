@@ -21,8 +21,8 @@ import requests
 import tritonclient.http as triton
 from jsonschema import Draft4Validator, ValidationError
 from jsonschema.validators import extend
-from served import DIES, HANGS, RAISES, REFUSES, SLOW, Served, odd, request, row, serving
-from support import write_model
+from kit.served import DIES, HANGS, RAISES, REFUSES, SLOW, Served, odd, request, row, serving
+from kit.support import write_model
 from tritonclient.utils import InferenceServerException
 
 from gatekeeper.frameworks._base import framework

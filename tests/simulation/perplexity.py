@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from gatekeeper.records.scores import PairedScores
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.stats.retention import PairedScores, retention_interval
+from gatekeeper.stats.retention import retention_interval
 from simulation.rows import Row
 
 RETENTION = 0.95

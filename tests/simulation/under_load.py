@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy.signal import lfilter
 
-from gatekeeper.records import Verdict
+from gatekeeper.records.base import Verdict
 from simulation.noise import Array
 from simulation.rows import Row
 

@@ -21,9 +21,10 @@ from simulation.speedup import RERUN, rerun_rows, speedup_rows
 from simulation.stability import VARIATION, p95_method, quantiles
 from simulation.timings import TIMINGS
 
-from gatekeeper.evidence import Evidence
 from gatekeeper.gates import memory, speedup, stability
-from gatekeeper.records import Artifact, Verdict
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.measured import Artifact
 from gatekeeper.stats.looks import LOOKS, look_alpha
 
 RUNS = 2000

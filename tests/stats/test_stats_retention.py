@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special, stats
 
+from gatekeeper.records.scores import Kind, PairedScores
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.stats.retention import Kind, PairedScores, betting_rejects, retention_interval, score_z
+from gatekeeper.stats.retention import betting_rejects, retention_interval, score_z
 
 LIMIT = 0.95
 TABLES = st.tuples(st.integers(0, 40), st.integers(0, 10), st.integers(0, 10), st.integers(0, 20)).filter(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.signal import lfilter
 
-from gatekeeper.records import Interval
+from gatekeeper.records.base import Interval
 from gatekeeper.stats.soak import LIMIT, block_length, drift_interval, judge_drift, theil_sen
 
 SEEDS = st.integers(0, 1000)

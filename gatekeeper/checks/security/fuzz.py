@@ -14,8 +14,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gatekeeper.checks.behind import NAME
-from gatekeeper.protocol import Fuzz, Fuzzed
+from gatekeeper.process.protocol import Fuzz, Fuzzed
+from gatekeeper.serve.behind import NAME
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

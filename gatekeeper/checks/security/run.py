@@ -7,16 +7,18 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from gatekeeper import protocol
-from gatekeeper.checks.behind import Broken, check, not_run, ready_s, served
+from gatekeeper.checks.behind import Broken, check, not_run
 from gatekeeper.checks.security.openapi import described
 from gatekeeper.checks.security.target import BODY_S, Attack, Target, Watched, attacks
 from gatekeeper.errors import NotMeasured
-from gatekeeper.measure.isolate import Worker
-from gatekeeper.records import Check, Verdict
+from gatekeeper.making.subject import Subject
+from gatekeeper.process import protocol
+from gatekeeper.process.isolate import Worker
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.tested import Check
+from gatekeeper.serve.behind import ready_s, served
 from gatekeeper.serve.child import Server
 from gatekeeper.serve.config import Served
-from gatekeeper.subject import Subject
 
 Engine = Literal["openapi", "tensors"]
 KIND: Literal["security_tests"] = "security_tests"

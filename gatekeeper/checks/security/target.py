@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
 
-from gatekeeper.checks.behind import NAME, Broken
+from gatekeeper.checks.behind import Broken
 from gatekeeper.registry import Registry
+from gatekeeper.serve.behind import NAME
 from gatekeeper.serve.child import Server
 from gatekeeper.serve.config import Tensor
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from gatekeeper import protocol
 from gatekeeper.frameworks._base import Session, TextSession, framework, runtime
+from gatekeeper.process import protocol
 
 PROMPT_TOKENS = 32
 NEW_TOKENS = 8

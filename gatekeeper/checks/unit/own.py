@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Literal
 import msgspec
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.protocol import Done, OwnTests
+from gatekeeper.process.protocol import Done, OwnTests
 
 if TYPE_CHECKING:
     import pytest

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from gatekeeper import protocol
 from gatekeeper.checks.unit.own import Line
 from gatekeeper.errors import NotMeasured
-from gatekeeper.measure.isolate import run_job
-from gatekeeper.records import Check, Verdict
-from gatekeeper.subject import Subject
+from gatekeeper.making.subject import Subject
+from gatekeeper.process import protocol
+from gatekeeper.process.isolate import run_job
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.tested import Check
 
 MOST_DEATHS = 5
 MOST_BYTES = 8 << 20

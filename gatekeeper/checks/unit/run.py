@@ -12,13 +12,14 @@ from typing import Literal, cast
 
 import msgspec
 
-from gatekeeper import protocol
 from gatekeeper.checks.unit.base import Answered, Broken, Case, NoStandard, Seen, Setting, Skipped, cases
 from gatekeeper.checks.unit.own_run import own_checks
 from gatekeeper.errors import NotMeasured
-from gatekeeper.measure.isolate import Worker
-from gatekeeper.records import Check, Verdict
-from gatekeeper.subject import Subject
+from gatekeeper.making.subject import Subject
+from gatekeeper.process import protocol
+from gatekeeper.process.isolate import Worker
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.tested import Check
 
 KIND: Literal["unit_tests"] = "unit_tests"
 LEAST_S, LOADS, RUNS = 30.0, 20, 500

@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from gatekeeper.data.prepared import PreparedDataset, write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import Evaluation
-from gatekeeper.evaluate.prepared import PreparedDataset, write_prepared
 from gatekeeper.frameworks._base import REFERENCE
-from gatekeeper.optimize import missing_packages
+from gatekeeper.making.optimize import missing_packages
 
 CHECKED_WINDOWS = 8
 TOLERANCE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-2}

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepared import PreparedDataset
 from gatekeeper.evaluate.text.prepare import Prompt, read_prompts
 from gatekeeper.evaluate.text.tokenizer import open_tokenizer
 from gatekeeper.frameworks._base import TextSession
-from gatekeeper.protocol import Predict, Predicted, Text
+from gatekeeper.process.protocol import Predict, Predicted, Text
 
 if TYPE_CHECKING:
     from gatekeeper.frameworks._base import Session, Tokenizer

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from gatekeeper.config.types import Measure
+from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepared import PreparedDataset
 from gatekeeper.models.info import TextInfo
 
 PROMPTS = 4

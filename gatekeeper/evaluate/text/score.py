@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
+from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepared import PreparedDataset
 from gatekeeper.evaluate.score import CHANCE_ALPHA
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.evaluate.text.prepare import read_prompts
-from gatekeeper.protocol import Score, Scored
-from gatekeeper.stats.retention import Kind
+from gatekeeper.process.protocol import Score, Scored
+from gatekeeper.records.scores import Kind
 from gatekeeper.stats.rounds import mean_interval
 
 EXACT_MATCH = "exact_match"

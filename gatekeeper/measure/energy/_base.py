@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, cast
 
-from gatekeeper.cache import Cache
+from gatekeeper.making.cache import Cache
 from gatekeeper.registry import Registry
 from gatekeeper.version import install_hint
 

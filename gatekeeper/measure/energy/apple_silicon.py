@@ -16,7 +16,7 @@ import importlib.util
 import platform
 from typing import Any
 
-from gatekeeper.cache import Cache
+from gatekeeper.making.cache import Cache
 from gatekeeper.measure.energy._base import INSTALL, Absent, Counter, Meter, Unreadable
 from gatekeeper.measure.energy._probe import ask
 

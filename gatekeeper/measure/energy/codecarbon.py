@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.cache import Cache
 from gatekeeper.hardware.machine import installed, this_machine
+from gatekeeper.making.cache import Cache
 from gatekeeper.measure.energy._base import INSTALL, Absent, Meter, Unreadable
 from gatekeeper.measure.energy._probe import ask
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gatekeeper.cache import Cache
+from gatekeeper.making.cache import Cache
 from gatekeeper.measure.energy._base import INSTALL, Absent, Counter, Meter
 
 KIND = "measured"

@@ -13,7 +13,7 @@ import platform
 import re
 from pathlib import Path
 
-from gatekeeper.cache import Cache
+from gatekeeper.making.cache import Cache
 from gatekeeper.measure.energy._base import Absent, Counter, Meter, Unreadable
 
 KIND = "measured"

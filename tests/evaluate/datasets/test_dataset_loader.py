@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.prepare import prepare
-from gatekeeper.evaluate.prepared import PreparedDataset
-from gatekeeper.protocol import Prepare
+from gatekeeper.process.protocol import Prepare
 
 NUMBER = itertools.count()  # a module is imported once a process, so every test writes its own
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.prepare import prepare
-from gatekeeper.evaluate.prepared import PreparedDataset
-from gatekeeper.protocol import Prepare
+from gatekeeper.process.protocol import Prepare
 
 
 def tensor(dtype: str = "float32", shape: Any = ("N", 4), name: str = "x") -> dict[str, Any]:

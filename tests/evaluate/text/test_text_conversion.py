@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny_llm import TEXT, write_llama
+from kit.tiny_llm import TEXT, write_llama
 
-from gatekeeper.cache import Cache
 from gatekeeper.config.load import load
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.evaluate.text import conversion
 from gatekeeper.evaluate.text.conversion import check_conversion
 from gatekeeper.frameworks._base import ORIGINAL
+from gatekeeper.making.cache import Cache
+from gatekeeper.making.optimize import source_of
+from gatekeeper.making.workspace import Workspace, workspace
 from gatekeeper.models.files import assess, digest_files
-from gatekeeper.optimize import source_of
-from gatekeeper.workspace import Workspace, workspace
 
 NAME = "llama_cpp"
 

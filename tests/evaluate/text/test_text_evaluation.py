@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_llm import TEXT, VOCABULARY, write_llama
+from kit.tiny_llm import TEXT, VOCABULARY, write_llama
 from transformers import AutoModelForCausalLM
 
+from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.prepare import prepare
-from gatekeeper.evaluate.prepared import PreparedDataset
 from gatekeeper.evaluate.text.predict import predict_text
 from gatekeeper.evaluate.text.prepare import read_prompts
 from gatekeeper.evaluate.text.score import score_text
 from gatekeeper.evaluate.text.tokenizer import open_tokenizer
 from gatekeeper.frameworks._base import REFERENCE
-from gatekeeper.protocol import Predict, Prepare, Score, Scored, Text
+from gatekeeper.process.protocol import Predict, Prepare, Score, Scored, Text
 
 WINDOW = 32
 

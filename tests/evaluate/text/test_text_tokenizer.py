@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_llm import TEXT, write_llama
+from kit.tiny_llm import TEXT, write_llama
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.text.tokenizer import open_tokenizer

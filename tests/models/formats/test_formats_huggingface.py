@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kit.tiny_llm import write_llama
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import load_file, save, save_file
-from tiny_llm import write_llama
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.files import assess, digest_files, model_format

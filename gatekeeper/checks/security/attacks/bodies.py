@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import time
 
-from gatekeeper.checks.behind import NAME, Broken
+from gatekeeper.checks.behind import Broken
 from gatekeeper.checks.security.target import ATTACK_S, BODY_S, INFER, Attack, Target, statuses
+from gatekeeper.serve.behind import NAME
 
 CHUNK = b"x" * 65536
 PEOPLE, DEAF = 64, 4

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from gatekeeper.checks.behind import NAME, Broken
+from gatekeeper.checks.behind import Broken
 from gatekeeper.checks.security.target import INFER, Attack, Target
+from gatekeeper.serve.behind import NAME
 
 WAIT_S = 1.0
 """After a malformed request the server answers and closes, or closes: silence longer than this is taken for the end."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gatekeeper.checks.behind import NAME
 from gatekeeper.checks.security.target import Attack, Target
+from gatekeeper.serve.behind import NAME
 
 WAYS = ("generate", "generate_stream")
 

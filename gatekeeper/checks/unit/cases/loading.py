@@ -37,7 +37,7 @@ def _judge_beside(variant: Seen, original: Seen) -> str:
 
 def _come_and_go(lab: Lab, log: Log) -> None:
     """Memory after each of several sessions has been opened, used and let go, and while one is open."""
-    from gatekeeper.measure.memory import Footprint
+    from gatekeeper.process.memory import Footprint
 
     footprint = Footprint(os.getpid())
     started, held, left = time.monotonic(), [], []

@@ -12,7 +12,7 @@ from gatekeeper.checks.unit.compare import AFTERWARDS, BEFORE, TIMES, close, dis
 if TYPE_CHECKING:
     from gatekeeper.checks.unit.lab import Lab, Log
     from gatekeeper.frameworks._base import Tokenizer
-    from gatekeeper.protocol import Text
+    from gatekeeper.process.protocol import Text
 
 LONGEST_S = 20.0
 UNLIKELY = 0.05

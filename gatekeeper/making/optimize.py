@@ -1,0 +1,118 @@
+"""Makes artifacts, each once per content: model bytes, technique, options and package versions."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks._base import ORIGINAL, REGISTRY, converts, needs
+from gatekeeper.hardware.machine import installed, this_machine
+from gatekeeper.making.workspace import Workspace
+from gatekeeper.models.files import digest, digest_files
+from gatekeeper.process import protocol
+from gatekeeper.version import install_hint, required, version
+
+
+@dataclass(frozen=True)
+class Made:
+    """An artifact on disk: the folder in the cache, its files, its identity and its size."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    sha256: str
+    bytes: int
+    cached: bool
+
+
+def missing_packages(name: str, model_format: str) -> str | None:
+    """What a framework lacks, or has in a version it does not work with, and the command that installs it; else None."""
+    wanted = needs(name, model_format)
+    versions = {package: installed(package) for package in wanted.packages}
+    problems = [f"{package} is not installed" for package, found in versions.items() if found is None]
+    allowed = required(wanted.extra)
+    for package, found in versions.items():
+        if found and package in allowed and not allowed[package].contains(found, prereleases=True):
+            problems.append(f"{package} {found} is installed, and {allowed[package]} is needed")
+    return f"{', '.join(problems)}. {install_hint(wanted.extra)}" if problems else None
+
+
+def package_versions(name: str, model_format: str) -> dict[str, str]:
+    """Versions that decide what a framework makes and answers."""
+    return {package: installed(package) or "" for package in needs(name, model_format).packages}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The user's model as one leg optimizes it. `original` is the model in the framework's own form, if it needs one."""
+
+    space: Workspace
+    framework: str
+    device: str
+    model: Path
+    model_format: str
+    sha256: str
+    original: Made | None = None
+
+    def baseline(self) -> tuple[Path, str]:
+        """What variants are held against, and its identity."""
+        return (self.original.folder, self.original.sha256) if self.original else (self.model.resolve(), self.sha256)
+
+
+def source_of(space: Workspace, name: str, device: str, model: Path, model_format: str, sha256: str) -> Source:
+    """The model for a framework, converted once where it cannot be opened as it is."""
+    source = Source(space, name, device, model, model_format, sha256)
+    return replace(source, original=make_variant(source, ORIGINAL)) if converts(name, model_format) else source
+
+
+def make_variant(
+    source: Source, technique: str, calibration: Path | None = None, config: Path | None = None, trusted: bool = False
+) -> Made:
+    """The artifact of one technique, from the cache or made in a worker."""
+    space, name, vnni = source.space, source.framework, this_machine().vnni
+    key = {
+        "model": source.sha256,
+        "framework": name,
+        "technique": technique,
+        "device": source.device,
+        "vnni": vnni,
+        "calibration": digest(calibration / "contents.json") if calibration else None,
+        "calibration_data": [digest(f) for f in sorted(calibration.glob("*.npy"))] if calibration else None,
+        # What a trusted file's scripts say is not known, so what they make is not taken from an earlier run.
+        "config": [digest(config), time.time_ns() if trusted else 0] if config else None,
+        "packages": package_versions(name, source.model_format),
+        "gatekeeper": version(),
+        "code": digest_files(_code(name)),
+    }
+
+    def make(folder: Path) -> dict[str, object]:
+        request = protocol.Optimize(
+            framework=name,
+            technique=technique,
+            source=str(source.model.resolve()),
+            destination=str(folder),
+            device=source.device,
+            vnni=vnni,
+            calibration=str(calibration) if calibration else None,
+            original=str(source.original.folder) if source.original else None,
+            config=str(config.resolve()) if config else None,
+            trusted=trusted,
+        )
+        space.ask(request, protocol.Done)
+        if not any(folder.iterdir()):
+            raise NotMeasured("crash", f"{name} reported success for {technique} and wrote nothing.")
+        return {}
+
+    folder, entry, cached = space.cache.get_or_make("artifacts", key, make)
+    files = tuple(folder / file for file in entry.files)
+    identity = digest_files(list(files))
+    if identity in (source.sha256, source.original and source.original.sha256):
+        raise NotMeasured("unsupported", f"{technique} left the model unchanged, byte for byte: there is nothing to compare.")
+    return Made(folder, files, identity, sum(f.stat().st_size for f in files), cached)
+
+
+def _code(name: str) -> list[Path]:
+    """The files that say how a framework's artifacts are made: its own, and for gatekeeper's those they share."""
+    own = Path(REGISTRY.get(name).__file__ or "")
+    return [own, *sorted(own.parent.glob("_*.py"))] if name in REGISTRY.builtin else [own]

@@ -1,0 +1,213 @@
+"""From a pipeline to the legs that must be measured: target x framework, each with its variants.
+
+Pure: nothing is run and no framework is imported. A leg or variant that cannot be is kept, with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gatekeeper.config.load import Loaded
+from gatekeeper.config.types import Target
+from gatekeeper.errors import NotMeasured, UsageError, nearest
+from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
+from gatekeeper.frameworks._base import framework, is_config, needs, variant_name
+from gatekeeper.hardware.selection import hardware
+from gatekeeper.models.files import assess, digest
+from gatekeeper.models.info import Assessment
+from gatekeeper.records.base import Record
+
+PLAN_SCHEMA: Literal["gatekeeper/plan/v1"] = "gatekeeper/plan/v1"
+
+
+class PlannedVariant(Record, frozen=True, kw_only=True):
+    """One artifact to make. `skip` says why it is left out; `error` why it was asked for and cannot be.
+
+    `config` is the framework's own configuration file, relative to the pipeline file, where that is the technique.
+    """
+
+    id: str
+    technique: str
+    config: str | None = None
+    skip: str | None = None
+    error: str | None = None
+
+
+class PlannedLeg(Record, frozen=True, kw_only=True):
+    """One matrix job."""
+
+    id: str
+    target: str
+    hardware: str
+    framework: str
+    extra: str
+    runs_on: str | list[str]
+    variants: list[PlannedVariant]
+    error: Annotated[str | None, Meta(description="Why the leg cannot run at all, which blocks.")] = None
+    skip: Annotated[str | None, Meta(description="Why the framework cannot take this model to this hardware, anywhere.")] = None
+
+
+class Plan(Record, frozen=True, kw_only=True):
+    """What must come back before there is a verdict."""
+
+    schema: Literal["gatekeeper/plan/v1"]
+    pipeline: str
+    pipeline_sha256: str
+    legs: list[PlannedLeg]
+    commit: Annotated[str, Meta(description="Commit it was made from; empty outside of GitHub Actions.")] = ""
+
+    def leg_ids(self) -> list[str]:
+        """The manifest: legs that are skipped need not come back."""
+        return [leg.id for leg in self.legs if not leg.skip]
+
+    def variant_ids(self) -> list[str]:
+        """Every variant of every leg, also those that are left out."""
+        return [variant.id for leg in self.legs for variant in leg.variants]
+
+
+def model_of(loaded: Loaded) -> tuple[Path, Assessment]:
+    """The model and what it is; a `UsageError` when there is none, or it cannot be read."""
+    path = loaded.model_path()
+    if path is None:
+        raise UsageError(f"{loaded.path}: names no model. Add `model: {{path: model.onnx}}` or pass --model.")
+    try:
+        return path, assess(path)
+    except NotMeasured as error:
+        raise UsageError(str(error)) from None
+
+
+def make_plan(loaded: Loaded, model: Assessment, commit: str = "") -> Plan:
+    """Every leg and variant the pipeline file asks for."""
+    legs = [_leg(loaded, target, name, model) for target in loaded.targets for name in loaded.frameworks(target)]
+    return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=digest(loaded.path), legs=legs, commit=commit)
+
+
+def choose_legs(plan: Plan, target: str | None, framework: str | None) -> list[PlannedLeg]:
+    """The legs the command line asks for; None asks for all."""
+    for flag, value, known in (
+        ("--target", target, {leg.target for leg in plan.legs}),
+        ("--framework", framework, {leg.framework for leg in plan.legs}),
+    ):
+        if value is not None and value not in known:
+            raise UsageError(
+                f"{flag} '{value}' is not in the pipeline file{nearest(value, known) or '.'} It has {', '.join(sorted(known))}."
+            )
+    legs = [leg for leg in plan.legs if target in (None, leg.target) and framework in (None, leg.framework)]
+    if not legs:
+        raise UsageError(f"no leg has target '{target}' and framework '{framework}'. See `gatekeeper plan`.")
+    return legs
+
+
+def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> PlannedLeg:
+    leg_id = f"{target.name}/{name}"
+    if name not in FRAMEWORKS.names:
+        error = f"this version of gatekeeper cannot run {name}; it runs {', '.join(FRAMEWORKS.names)}"
+        return _planned(leg_id, target, name, "", [], error=error)
+    module = framework(name)
+    device = device_of(target, name)
+    extra = ",".join([needs(name, model.format).extra, *(["testing"] if _tests(loaded) else [])])
+    if impossible := module.supports(model.format, device):
+        return _planned(leg_id, target, name, extra, [], skip=impossible)
+    asked = loaded.pipeline.optimization.techniques.get(name)
+    calibrated = bool(loaded.pipeline.dataset and loaded.pipeline.dataset.calibration)
+    variants = []
+    for technique in asked or module.defaults(model.format, device):
+        own_config = is_config(name, technique)
+        refused = None if own_config else module.refuses(technique, model, calibrated)
+        short = variant_name(name, technique)
+        variants.append(
+            PlannedVariant(
+                id=f"{leg_id}/{short}",
+                technique=short,
+                config=technique if own_config else None,
+                skip=None if asked else refused,
+                error=refused if asked else None,
+            )
+        )
+    return _planned(leg_id, target, name, extra, variants)
+
+
+def _tests(loaded: Loaded) -> bool:
+    return any(loaded.tests(kind) for kind in ("unit_tests", "integration_tests", "load_tests", "security_tests"))
+
+
+def device_of(target: Target, name: str) -> str:
+    """What sessions of a framework are opened on for a target; `:throughput` where the framework has such a hint."""
+    device = hardware(target.hardware).DEVICE
+    hints = getattr(framework(name), "HINTS", ())
+    return f"{device}:{target.hint}" if target.hint != "latency" and target.hint in hints else device
+
+
+def _planned(
+    leg_id: str,
+    target: Target,
+    name: str,
+    extra: str,
+    variants: list[PlannedVariant],
+    error: str | None = None,
+    skip: str | None = None,
+) -> PlannedLeg:
+    return PlannedLeg(
+        id=leg_id,
+        target=target.name,
+        hardware=target.hardware,
+        framework=name,
+        extra=extra,
+        runs_on=target.runs_on,
+        variants=variants,
+        error=error,
+        skip=skip,
+    )
+
+
+MOST_JOBS = 256
+"""GitHub starts no more jobs of one matrix."""
+
+
+def github_matrix(plan: Plan) -> str:
+    """One line for `fromJSON` in a workflow's `strategy.matrix`; a `UsageError` for a matrix GitHub would not run."""
+    include = [
+        {
+            "target": leg.target,
+            "framework": leg.framework,
+            "extra": leg.extra,
+            "runs_on": leg.runs_on,
+            "leg": leg.id,
+            "slug": leg.id.replace("/", "."),  # for names of artifacts, which take no slash
+        }
+        for leg in plan.legs
+        if not leg.skip
+    ]
+    if not include:
+        reasons = "; ".join(dict.fromkeys(f"{leg.id}: {leg.skip}" for leg in plan.legs))
+        raise UsageError(f"no leg is left to run ({reasons}). Change the frameworks or the targets of {plan.pipeline}.")
+    if len(include) > MOST_JOBS:
+        raise UsageError(
+            f"{len(include)} legs are more than the {MOST_JOBS} jobs that GitHub starts of one matrix. Call the workflow once "
+            "for each target or framework, with --target or --framework."
+        )
+    return msgspec.json.encode({"include": include}).decode()
+
+
+def commit_from(environ: Mapping[str, str]) -> str:
+    """The commit that is measured, from GITHUB_SHA; empty outside of GitHub Actions."""
+    value = environ.get("GITHUB_SHA", "").strip().lower()
+    if value and not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", value):
+        raise UsageError(f"GITHUB_SHA is '{value}', not a commit of 40 or 64 hexadecimal digits. Correct it, or unset it.")
+    return value
+
+
+def read_plan(path: Path) -> Plan:
+    """A plan written by `gatekeeper plan --format json`."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Plan)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}. `gatekeeper plan --format json` writes one.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: not a plan ({error}). `gatekeeper plan --format json` writes one.") from None

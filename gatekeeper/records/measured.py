@@ -1,0 +1,116 @@
+"""What was measured of a model, and the machine it was measured on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gatekeeper.records.base import Record
+
+
+class Artifact(Record, frozen=True, kw_only=True):
+    """A model file. `path` is relative to the report's folder where it lies inside it."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+class RoundData(Record, frozen=True, kw_only=True):
+    """One arm in one round: one fresh process. Raw latencies are in `samples.json` beside the report."""
+
+    round: int
+    count: int
+    p10_ns: Annotated[float, Meta(description="The fastest tenth: what other load on the machine disturbs least.")]
+    median_ns: float
+    mean_ns: float
+    p95_ns: float
+    p99_ns: float
+    load_ns: int
+    cpu_utilisation: Annotated[float, Meta(description="CPU time / (wall time x threads), 0 to 1.")]
+    peak_bytes: Annotated[int | None, Meta(description="Peak footprint above the loaded runtime's own.")] = None
+    high_water_bytes: Annotated[int | None, Meta(description="The same by the kernel's VmHWM, as a cross-check.")] = None
+    saturated_per_s: Annotated[float | None, Meta(description="Inferences per second with several callers at once.")] = None
+    first_token_ns: Annotated[float | None, Meta(description="Text models: median time to the first token.")] = None
+    yielded_per_s: Annotated[float | None, Meta(description="Voluntary context switches per second of timing.")] = None
+    preempted_per_s: Annotated[float | None, Meta(description="Involuntary context switches per second of timing.")] = None
+    joules: Annotated[float | None, Meta(description="Energy per inference, by the leg's `energy`.")] = None
+    overhead_ns: Annotated[int, Meta(description="What timing itself adds to one latency.")] = 0
+    tick_ns: Annotated[int, Meta(description="Smallest step between two latencies: how fine the clock is.")] = 0
+    ran_on: Annotated[str, Meta(description="The device the framework says it ran on; empty if it does not say.")] = ""
+
+
+class Performance(Record, frozen=True, kw_only=True):
+    """One arm over all its rounds: the medians over rounds of each round's own statistics."""
+
+    p50_ns: float
+    p95_ns: float
+    p99_ns: float
+    mean_ns: float
+    throughput_per_s: Annotated[float, Meta(description="Examples per second, one request at a time.")]
+    load_ns: float
+    cpu_utilisation: float
+    variation: Annotated[float, Meta(description="Coefficient of variation of a round's median over rounds.")]
+    peak_bytes: float | None
+    high_water_bytes: float | None
+    memory_metric: Literal["pss", "uss"]
+    saturated_per_s: Annotated[float | None, Meta(description="Examples per second with several callers at once.")] = None
+    first_token_ns: float | None = None
+    preempted_per_s: float | None = None
+    joules: float | None = None
+    per: Annotated[Literal["inference", "token"], Meta(description="What a latency is of, and a throughput counts.")] = (
+        "inference"
+    )
+    ran_on: Annotated[str, Meta(description="The device the framework says it ran on; empty if it does not say.")] = ""
+    rounds: list[RoundData]
+
+
+class Quality(Record, frozen=True, kw_only=True):
+    """A model on the evaluation set."""
+
+    metric: str
+    value: float | None
+    examples: int
+    details: Annotated[dict[str, float], Meta(description="Text models: divergence from the baseline, perplexities.")] = {}
+
+
+class Environment(Record, frozen=True, kw_only=True):
+    """The machine a leg ran on. Numbers of differing environments never meet in one statistic."""
+
+    cpu: str
+    isa: list[str]
+    threads: int
+    packages: dict[str, str]
+    cores: int = 0
+    memory_bytes: int = 0
+    os: str = ""
+    python: str = ""
+    machine: str = ""
+    governor: Annotated[str, Meta(description="How the CPU's clock is governed, e.g. performance; empty if unknown.")] = ""
+    accelerators: Annotated[list[str], Meta(description="GPUs and NPUs with their drivers.")] = []
+
+
+class Conditions(Record, frozen=True, kw_only=True):
+    """What else the machine did while a leg measured. None: this system does not tell."""
+
+    other_cpu: Annotated[float | None, Meta(description="Share of the machine's CPU time other processes took.")]
+    steal: Annotated[float | None, Meta(description="Share of CPU time the hypervisor gave to other machines.")]
+    throttle_events: Annotated[int | None, Meta(description="Times the CPU was slowed down for heat.")]
+    frequency_mhz: Annotated[tuple[float, float] | None, Meta(description="Lowest and highest clock seen between rounds.")]
+
+
+class Energy(Record, frozen=True, kw_only=True):
+    """How energy was measured, or why it was not."""
+
+    method: Annotated[str, Meta(description="rapl, nvml, apple_silicon, codecarbon; empty if there is none.")] = ""
+    kind: Annotated[Literal["measured", "estimate", "none"], Meta(description="An estimate is not a measurement.")] = "none"
+    note: Annotated[str, Meta(description="What it covers, or why nothing could be measured.")] = ""
+
+
+class Control(Record, frozen=True, kw_only=True):
+    """The A/A control: the baseline against a second copy of itself, ratio of latencies. An open bound is None."""
+
+    observed: float | None
+    lower: float | None
+    upper: float | None

@@ -1,0 +1,163 @@
+"""The public report (`report.json`, schema gatekeeper/report/v1): everything a run found."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gatekeeper.records.base import Record, Verdict
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality
+from gatekeeper.records.tested import Tested
+
+REPORT_SCHEMA: Literal["gatekeeper/report/v1"] = "gatekeeper/report/v1"
+
+
+class VariantReport(Record, frozen=True, kw_only=True):
+    """One optimized artifact and what is known of it."""
+
+    id: str
+    framework: str
+    technique: str
+    verdict: Verdict
+    reason: str = ""
+    artifact: Artifact | None = None
+    performance: Performance | None = None
+    quality: Quality | None = None
+    gates: list[GateResult] = []
+    pareto: Annotated[
+        bool | None,
+        Meta(description="Whether no other variant of its target is better in speed, memory or quality and as good in the rest."),
+    ] = None
+    tested: Annotated[Tested | None, Meta(description="What the testing stage found; None: it did not come to test it.")] = None
+
+
+class LegReport(Record, frozen=True, kw_only=True):
+    """One matrix job: target x framework, measured together on one machine."""
+
+    id: str
+    framework: str
+    environment: Environment | None = None
+    error: Annotated[str, Meta(description="Why the whole leg could not be measured; empty if it was.")] = ""
+    skip: Annotated[str, Meta(description="Why the framework cannot take this model to this hardware, anywhere.")] = ""
+    conversion: Annotated[str, Meta(description="How a baseline that had to be converted answers, beside the original.")] = ""
+    device: Annotated[
+        str, Meta(description="What sessions were opened on, with a hint if one was asked for: cpu:throughput.")
+    ] = ""
+    untimed: Annotated[str, Meta(description="Why times measured here say nothing of the hardware; empty if they do.")] = ""
+    baseline: Performance | None = None
+    quality: Quality | None = None
+    control: Control | None = None
+    rounds: int = 0
+    max_rounds: int = 0
+    attempt: Annotated[int, Meta(description="Attempt at this commit; all attempts together share one error budget.")] = 1
+    seed: int = 0
+    measuring_s: float = 0.0
+    budget_s: Annotated[float, Meta(description="Seconds the pipeline file allows for measuring; 0: not measured.")] = 0.0
+    stopped: Annotated[
+        Literal["", "decided", "rounds", "budget"], Meta(description="What ended measuring: a verdict, or what ran out.")
+    ] = ""
+    conditions: Conditions | None = None
+    energy: Energy | None = None
+    total_s: float = 0.0
+    tested: Annotated[Tested | None, Meta(description="What the testing stage found of the baseline.")] = None
+    notes: list[str] = []
+
+
+class Agreement(Record, frozen=True, kw_only=True):
+    """Cross-validation: how far the models of one target answer alike, baselines among them."""
+
+    kind: Annotated[
+        Literal["same class", "same top token", "relative distance"],
+        Meta(description="What `matrix` holds: a share of examples, or ||a - b|| / ||baseline||."),
+    ]
+    names: Annotated[list[str], Meta(description="Rows and columns of `matrix`.")]
+    matrix: list[list[float]]
+    examples: Annotated[int, Meta(description="Examples compared; of text, tokens.")]
+    alone: Annotated[
+        list[float], Meta(description="Share of examples on which a model differs while all others agree; empty below four.")
+    ] = []
+    findings: Annotated[list[str], Meta(description="Models to look at.")] = []
+    notes: Annotated[list[str], Meta(description="What could not be compared.")] = []
+
+
+class TargetReport(Record, frozen=True, kw_only=True):
+    """One kind of hardware the model must run on."""
+
+    name: str
+    verdict: Verdict
+    selected: str | None
+    environment: Environment | None
+    variants: list[VariantReport]
+    hardware: str = ""
+    reason: str = ""
+    require: Literal["best", "all"] = "best"
+    legs: list[LegReport] = []
+    agreement: Agreement | None = None
+    notes: list[str] = []
+
+
+class StageReport(Record, frozen=True, kw_only=True):
+    """One stage of the pipeline file."""
+
+    stage: str
+    verdict: Verdict
+    reason: str = ""
+    where: str = ""
+    blocks: Annotated[bool, Meta(description="Whether the stages after it were not run because of its verdict.")] = True
+
+
+class ModelInfo(Record, frozen=True, kw_only=True):
+    """The model under test."""
+
+    path: str
+    sha256: str
+    bytes: int = 0
+    format: str = ""
+    architecture: str = ""
+    parameters: int = 0
+
+
+class PipelineInfo(Record, frozen=True, kw_only=True):
+    """The pipeline file the verdict belongs to."""
+
+    path: str
+    sha256: str
+    legs: Annotated[list[str], Meta(description="Every leg the file asks for; a merge holds reports against it.")] = []
+    on_inconclusive: Literal["fail", "warn"] = "fail"
+    cross_validation: Annotated[str, Meta(description="file:line that asks for it; empty if it is disabled.")] = ""
+    performance_comparison: Annotated[str, Meta(description="file:line that requires it; empty if nothing does.")] = ""
+    policy: Annotated[str, Meta(description="Git ref and commit whose limits were applied; empty: the file's own.")] = ""
+    policy_sha256: Annotated[str, Meta(description="Of the pipeline file at that ref.")] = ""
+    loosened: Annotated[list[str], Meta(description="Limits the file loosens against its policy, not applied, in words.")] = []
+
+
+class Base(Record, frozen=True, kw_only=True):
+    """The report of the base branch that this one was compared with."""
+
+    verdict: Verdict
+    commit: str = ""
+    created: str = ""
+    same_model: Annotated[bool, Meta(description="Whether both measured the same model file.")] = False
+    gone: Annotated[list[str], Meta(description="Variants it had, and this report has not.")] = []
+    new: Annotated[list[str], Meta(description="Variants that it had not.")] = []
+    loosened: Annotated[list[str], Meta(description="Limits that were stricter there, in words.")] = []
+    changed: Annotated[bool, Meta(description="Whether anything differs by more than noise.")] = True
+
+
+class Report(Record, frozen=True, kw_only=True):
+    """Everything a run found; renderers are pure functions of it."""
+
+    schema: Literal["gatekeeper/report/v1"]
+    verdict: Verdict
+    model: ModelInfo
+    pipeline: PipelineInfo
+    targets: list[TargetReport]
+    stages: list[StageReport] = []
+    notes: list[str] = []
+    reproduce: Annotated[str, Meta(description="The command that measures this again.")] = ""
+    created: Annotated[str, Meta(description="UTC time, ISO 8601.")] = ""
+    version: Annotated[str, Meta(description="Version of gatekeeper that measured.")] = ""
+    commit: Annotated[str, Meta(description="Commit that was measured; empty outside of GitHub Actions.")] = ""
+    base: Annotated[Base | None, Meta(description="The report of the base branch, where one was given.")] = None

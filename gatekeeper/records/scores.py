@@ -1,0 +1,27 @@
+"""Scores of two models on the same examples: what a comparison of their quality rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["binary", "bounded", "real", "log"]
+
+
+@dataclass(frozen=True)
+class PairedScores:
+    """Scores of two models on the same examples (or groups of examples), each of shape [n].
+
+    `kind` selects the rule: `binary` scores are 0 or 1; `bounded` ones lie in [low, high]; `real` ones have no
+    bound. The retention is (mean(p) / mean(q)) ** power; power 0.5 turns squared errors into RMSE. `log` scores are
+    logarithms, p the baseline's and q the variant's: the retention is exp(mean(p - q)), of perplexities their ratio.
+    `examples` is how many examples the scores stand for.
+    """
+
+    kind: Kind
+    p: Any
+    q: Any
+    examples: int
+    power: float = 1.0
+    low: float = 0.0
+    high: float = 1.0

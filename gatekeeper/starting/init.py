@@ -1,0 +1,188 @@
+"""What `gatekeeper init` writes: files that explain themselves, filled in from what can be found out."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from gatekeeper.errors import NotMeasured, UsageError
+from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, framework, untimed
+from gatekeeper.models.files import assess, known_formats, model_format
+from gatekeeper.models.info import Assessment
+from gatekeeper.units import format_bytes
+
+SCHEMA_NAME = "edge_ai_pipeline.schema.json"
+TABLES = (".npz", ".csv")
+TEXTS = (".txt", ".jsonl")
+SKIPPED = {".git", ".venv", "node_modules", "gatekeeper-report", "gatekeeper-demo", "__pycache__"}
+
+
+def find_model(folder: Path) -> Path:
+    """The one model in or below a folder; a `UsageError` when there is none or a choice."""
+    found = _models(folder, 3)
+    if not found:
+        raise UsageError(f"no model ({known_formats()}) found below {folder}. Name one with --model.")
+    if len(found) > 1:
+        names = ", ".join(str(f.relative_to(folder)) for f in found[:8])
+        raise UsageError(f"several models found: {names}. Name one with --model.")
+    return found[0].relative_to(folder)
+
+
+def _models(folder: Path, depth: int) -> list[Path]:
+    """Models in a folder and, to a depth, those below it; a folder that is one itself is not looked into."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return []
+    if _is_model(folder):
+        return [folder]
+    found = [entry for entry in entries if entry.is_file() and _is_model(entry)]
+    if depth:
+        for entry in entries:
+            if entry.is_dir() and entry.name not in SKIPPED and not entry.is_symlink():
+                found += _models(entry, depth - 1)
+    return found
+
+
+def _is_model(path: Path) -> bool:
+    """Whether this is a model and none of what only looks like one.
+
+    Many .xml are no model: those of OpenVINO have a .bin beside them. And many a folder has a config.json, but no weights.
+    """
+    if model_format(path) is None:
+        return False
+    if path.suffix.lower() == ".xml":
+        return path.with_suffix(".bin").is_file()
+    return path.is_file() or any(f.suffix == ".safetensors" or f.match("pytorch_model*.bin") for f in path.iterdir())
+
+
+def framework_for(model: Assessment) -> str:
+    """The framework to write into the file: llama.cpp for text, ONNX Runtime for tensors, or the first that fits a CPU."""
+    first = "llama_cpp" if model.text else "onnx_runtime"
+    names = sorted(REGISTRY.names, key=lambda name: name != first)
+    fitting = (n for n in names if framework(n).supports(model.format, "cpu") is None and untimed(n, "cpu") is None)
+    return next(fitting, first)
+
+
+def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
+    """A commented pipeline file for a model; `folder` is where it will lie, `schema` a file beside it."""
+    try:
+        found = assess(model)
+    except NotMeasured as error:
+        raise UsageError(str(error)) from None
+    if found.format in TEXT_FORMATS and found.text is None:
+        raise UsageError(f"{model}: no model that writes text; others are read as .onnx or .xml. Export it to ONNX first.")
+    evaluation, calibration = _datasets(model, TEXTS if found.text else TABLES)
+    name = framework_for(found)
+    lines = [
+        *([f"# yaml-language-server: $schema={schema}"] if schema else []),
+        "# What must hold before the optimized model ships. Check this file with: gatekeeper validate",
+        "edge_ai_pipeline:",
+        "  # Each stage must pass before the next one runs.",
+        "  stages: [model_validation, optimization]",
+        "",
+        f"  # {found.architecture}, {found.parameters:,} parameters, {format_bytes(found.bytes)}",
+        "  model:",
+        f"    path: {_quoted(_relative(model, folder))}",
+        *_task(found),
+        "",
+        *(_TEXT if found.text else _EXAMPLES),
+        "  dataset:",
+        f"    path: {_quoted(_relative(evaluation, folder)) if evaluation else _PLACEHOLDER[found.text is not None]}",
+        *([f"    calibration: {_quoted(_relative(calibration, folder))}"] if calibration else []),
+        *(_TEXT_METRIC if found.text else _METRIC if calibration else [_CALIBRATION, *_METRIC]),
+        "",
+        "  # Hardware the model must run on; each target is judged on its own.",
+        "  targets:",
+        "    - name: edge-cpu",
+        "      # cpu, intel_cpu, intel_gpu, intel_auto, nvidia_gpu, apple_silicon, arm_mobile, embedded_arm, edge_tpu",
+        "      hardware: cpu",
+        "      runs_on: ubuntu-latest",
+        "",
+        "  optimization:",
+        f"    frameworks: [{name}]",
+        *_techniques(name, found, calibration is not None),
+        "",
+        "  gates:",
+        "    accuracy: {retention: 0.95}    # keeps at least 95 % of the original's accuracy",
+        "    speedup: {min: 2.0}            # at least twice as fast",
+        "    memory: {reduction: 0.5}       # at most half the memory",
+        "    # Shared runners vary by more than this; on hardware of your own, remove `on_fail: warn`.",
+        "    stability: {max_variation: 0.2, on_fail: warn}",
+        "    # package_size: {max: 50MB}",
+        "    require: best                  # one variant a target must pass every gate; `all`: every variant must",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_PLACEHOLDER = {False: "CHANGE-me.npz", True: "CHANGE-me.txt"}
+_EXAMPLES = [
+    "  # Examples the model has never seen, at least 500 for a clear verdict: .npz with arrays x and y,",
+    "  # .csv, a folder of images (one subfolder a class), or `loader: package.module:function`.",
+]
+_TEXT = [
+    "  # Text the model has never seen, at least 25,000 tokens for a clear verdict: .txt, or .jsonl with `text`,",
+    "  # or `prompt` and `answer`, on each line.",
+]
+_CALIBRATION = "    # calibration: calib.npz    # other examples, for int8_static"
+_METRIC = ["    # metric: accuracy    # top5_accuracy, macro_f1, mae, rmse, r2, cosine_similarity, or package.module:function"]
+_TEXT_METRIC = ["    # metric: perplexity    # exact_match needs `prompt` and `answer`"]
+
+
+def _task(model: Assessment) -> list[str]:
+    if model.text:
+        return ["    task: text_generation"]
+    return [
+        "    # image_classification, tabular_classification, text_classification, regression or embedding",
+        "    task: image_classification" if model.architecture == "cnn" else "    task: tabular_classification",
+    ]
+
+
+def _techniques(name: str, model: Assessment, calibrated: bool) -> list[str]:
+    """The techniques of a framework that apply to a model, and why the others do not."""
+    module = framework(name)
+    refused = {t: module.refuses(t, model, calibrated) for t in module.TECHNIQUES}
+    possible = [t for t, reason in refused.items() if not reason]
+    chosen = [t for t in module.defaults(model.format, "cpu") if t in possible] or possible[:1]
+    left_out = [f"    #   {t}: {reason}" for t, reason in refused.items() if reason]
+    return [
+        *(["    techniques:", f"      {name}: [{', '.join(chosen)}]"] if chosen else []),
+        *(["    # left out:", *left_out] if left_out else []),
+    ]
+
+
+def _datasets(model: Path, suffixes: tuple[str, ...]) -> tuple[Path | None, Path | None]:
+    """(evaluation, calibration) sets beside a model by their names; of texts only those whose name says so."""
+    beside = sorted(model.parent.iterdir())
+    files = [f for f in beside if f.suffix.lower() in suffixes or (suffixes is TABLES and _images(f))]
+    calibration = next((f for f in files if "calib" in f.stem.lower()), None)
+    rest = [f for f in files if f != calibration and "requirements" not in f.stem.lower()]
+    named = [f for f in rest if any(word in f.stem.lower() for word in ("eval", "test", "val"))]
+    return next(iter(named or (rest if suffixes is TABLES else [])), None), calibration
+
+
+def _images(folder: Path) -> bool:
+    """Whether this is a folder of images: one subfolder a class, or labels.csv."""
+    from gatekeeper.evaluate.datasets.images import SUFFIXES as IMAGES
+
+    if not folder.is_dir() or folder.name in SKIPPED or folder.name.startswith("."):
+        return False
+    return (folder / "labels.csv").is_file() or any(f.suffix.lower() in IMAGES for f in folder.glob("*/*"))
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return path.resolve().relative_to(folder.resolve()).as_posix()
+    except ValueError:
+        return path.resolve().as_posix()
+
+
+def _quoted(text: str) -> str:
+    """A YAML scalar that is what it looks like."""
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_./-]*", text):
+        return text
+    return _ESCAPED.sub(lambda m: f"\\U{ord(m[0]):08x}", json.dumps(text, ensure_ascii=False))
+
+
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # what YAML does not take as it is, besides what JSON escapes

@@ -1,0 +1,136 @@
+"""From evidence to verdicts: gates of a variant, variants of a target, targets of a report.
+
+What is certain wins. A variant must pass every gate, so one certain failure decides it; a target with
+`require: best` needs one passing variant, so one certain pass decides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gatekeeper.config.limits import Limit, as_number
+from gatekeeper.errors import ExitCode
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision, GateResult
+from gatekeeper.records.report import LegReport, Report, VariantReport
+
+_AND = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
+_OR = (Verdict.PASS, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.FAIL)
+
+
+def all_of(verdicts: Iterable[Verdict]) -> Verdict:
+    """Every part must pass. Nothing at all is not a pass; neither is a part that was skipped."""
+    found = list(verdicts)
+    for verdict in _AND:
+        if verdict in found:
+            return verdict
+    return Verdict.PASS if found and all(v is Verdict.PASS for v in found) else Verdict.ERROR
+
+
+def any_of(verdicts: Iterable[Verdict]) -> Verdict:
+    """One part must pass."""
+    found = list(verdicts)
+    return next((v for v in _OR if v in found), Verdict.ERROR)
+
+
+def judge_gate(limit: Limit, evidence: Evidence, known: Decision | None = None) -> GateResult:
+    """One gate on one variant; `known` is what is concluded where its evidence could not be had."""
+    return _disabled(limit) or _result(limit, known or limit.gate.judge(limit.config, evidence))  # type: ignore[arg-type]
+
+
+def unmeasured_gate(limit: Limit, reason: str) -> GateResult:
+    """A gate on a variant that could not be made or run."""
+    return _disabled(limit) or _result(limit, Decision(verdict=Verdict.ERROR, reason=reason))
+
+
+def _disabled(limit: Limit) -> GateResult | None:
+    if limit.config is not None:
+        return None
+    return _result(limit, Decision(verdict=Verdict.SKIP, reason="disabled in the pipeline file"))
+
+
+def _result(limit: Limit, decision: Decision) -> GateResult:
+    value = getattr(limit.config, limit.gate.limit_key) if limit.config else None
+    return GateResult(
+        gate=decision.name or limit.name,
+        verdict=decision.verdict,
+        observed=decision.observed,
+        lower=decision.lower,
+        upper=decision.upper,
+        limit=decision.limit if value is None else as_number(value),
+        bound=limit.gate.BOUND,
+        unit=limit.gate.UNIT,
+        reason=decision.reason,
+        where=limit.where,
+        blocking=limit.config is not None and limit.config.on_fail == "fail",
+        details=decision.details | ({"settled": True} if decision.settled else {}),
+    )
+
+
+def variant_verdict(gates: Iterable[GateResult]) -> Verdict:
+    """Gates that only warn, or are disabled, do not count; a variant without any that count is not a pass.
+
+    Where a gate that counts was skipped and nothing is worse, the variant is neither: it is skipped.
+    """
+    verdicts = [g.verdict for g in gates if g.blocking]
+    judged = all_of(v for v in verdicts if v is not Verdict.SKIP)
+    return Verdict.SKIP if Verdict.SKIP in verdicts and judged is Verdict.PASS else judged
+
+
+def variant_reason(gates: Iterable[GateResult], verdict: Verdict) -> str:
+    """What the gates that decide a verdict say; those that say the same, together."""
+    said: dict[str, list[str]] = {}
+    for gate in gates:
+        if gate.blocking and gate.verdict is verdict:
+            said.setdefault(gate.reason, []).append(gate.gate)
+    return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in said.items())
+
+
+def select(variants: Iterable[VariantReport], one_machine: bool = False) -> str | None:
+    """The best passing variant: the fastest, and the smaller file where that is equal or unknown.
+
+    A speedup is over the baseline of its own framework: 4x of a slow baseline may be slower than 2x of a fast one. So
+    where all were measured on one kind of machine the lowest median latency is the fastest (of text models, time per
+    token). Latencies of differing machines do not compare; there it is the largest lower bound of the speedup.
+    """
+    passing = best_first((v for v in variants if v.verdict is Verdict.PASS), one_machine)
+    return passing[0].id if passing else None
+
+
+def best_first(variants: Iterable[VariantReport], one_machine: bool = True) -> list[VariantReport]:
+    """Variants in the order in which one of them would be selected."""
+    found = list(variants)
+    measured = one_machine and all(v.performance for v in found)
+    return sorted(found, key=_by_latency if measured else _by_speedup)
+
+
+def _by_latency(variant: VariantReport) -> tuple[float, int, str]:
+    return (variant.performance.p50_ns if variant.performance else 0.0), _size(variant), variant.id
+
+
+def _by_speedup(variant: VariantReport) -> tuple[float, int, str]:
+    speed = next((g.lower for g in variant.gates if g.gate == "speedup" and g.lower is not None), 0.0)
+    return -speed, _size(variant), variant.id
+
+
+def _size(variant: VariantReport) -> int:
+    return variant.artifact.bytes if variant.artifact else 0
+
+
+def target_verdict(require: str, variants: Iterable[VariantReport], legs: Iterable[LegReport]) -> Verdict:
+    """Verdict of a target; variants that do not apply do not count, a leg that could not run blocks."""
+    verdicts = [v.verdict for v in variants if v.verdict is not Verdict.SKIP]
+    found = all_of(verdicts) if require == "all" else any_of(verdicts)
+    return all_of([found, Verdict.ERROR]) if any(leg.error for leg in legs) else found
+
+
+def exit_code(report: Report) -> ExitCode:
+    """What the report tells the shell."""
+    if report.verdict is Verdict.INCONCLUSIVE and report.pipeline.on_inconclusive == "warn":
+        return ExitCode.PASS
+    return {
+        Verdict.PASS: ExitCode.PASS,
+        Verdict.FAIL: ExitCode.FAILED,
+        Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+    }.get(report.verdict, ExitCode.NOT_MEASURED)

@@ -1,0 +1,633 @@
+"""Real worker processes that misbehave in every way there is."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.process import protocol
+from gatekeeper.process.isolate import Worker, run_job
+
+GB = 10**9
+TIMEOUT_S = 60.0
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+# A framework that goes wrong in the way its technique (or, for a session, its artifact) is named.
+HOSTILE = '''
+import ctypes, fcntl, os, signal, subprocess, sys, time
+from pathlib import Path
+
+EXTRA, REQUIRES, TECHNIQUES = "", (), {}
+
+
+def answers():
+    """The descriptor that answers really leave on: a writable pipe that is not standard input."""
+    for fd in range(3, 64):
+        try:
+            pipe = os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:")
+            if pipe and fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_WRONLY:
+                return fd
+        except OSError:
+            pass
+    raise LookupError("no answer pipe")
+
+
+def forever():
+    while True:
+        time.sleep(1)
+
+
+def send_all(data):
+    view = memoryview(data)
+    while view:
+        view = view[os.write(answers(), view):]
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+
+class Moody(Exception):
+    pass
+
+
+def optimize(job):
+    name, source, destination = job.technique, job.source, job.destination
+    (destination / "pid").write_text(str(os.getpid()))
+    if name == "works":
+        (destination / "artifact").write_bytes(source.read_bytes())
+    elif name == "segfault":
+        print("about to read address zero", file=sys.stderr, flush=True)
+        ctypes.string_at(0)
+    elif name == "abort":
+        os.abort()
+    elif name == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif name == "hang":
+        forever()
+    elif name == "hang_deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        forever()
+    elif name == "exit":
+        print("leaving now", file=sys.stderr, flush=True)
+        os._exit(3)
+    elif name == "sys_exit":
+        sys.exit(3)
+    elif name == "exit_zero":
+        os._exit(0)
+    elif name == "allocate":
+        hoard = []
+        while True:
+            hoard.append(b"x" * 20_000_000)
+            time.sleep(0.01)
+    elif name == "allocate_in_child":
+        subprocess.Popen([sys.executable, "-c", "import time\\nb = b'x' * 600_000_000\\ntime.sleep(600)"])
+        forever()
+    elif name == "print_garbage":
+        print('{"answer":"failed","kind":"crash","message":"from print"}', flush=True)
+        os.write(1, b'{"answer":"failed","kind":"crash","message":"from descriptor 1"}\\n')
+        os.system('echo \\'{"answer":"failed","kind":"crash","message":"from a child"}\\'')
+    elif name == "raw":
+        send_all(source.read_bytes())
+        forever()
+    elif name == "endless":
+        while True:
+            send_all(b"x" * 1_000_000)
+    elif name == "cut_short":
+        send_all(b'{"answer":"do')
+        os._exit(0)
+    elif name == "close_answers":
+        os.close(answers())
+        forever()
+    elif name == "memory_error":
+        raise MemoryError
+    elif name == "memory_error_long":
+        raise MemoryError("m" * 3_000_000)
+    elif name == "bad_alloc":
+        raise RuntimeError("std::bad_alloc")
+    elif name == "raise_empty":
+        raise Moody
+    elif name == "raise_huge":
+        raise Moody("y" * 40_000_000)
+    elif name == "raise_hostile":
+        raise Moody('\\x1b[31m"}\\n{"answer":"done"}\\n\\x00\\ufffe\\u202e::error::x')
+    elif name == "raise_surrogate":
+        raise Moody("before \\ud800 after")
+    elif name == "raise_unprintable":
+        raise Unprintable
+    elif name == "missing_module":
+        import no_such_module_at_all
+    elif name == "disk_full":
+        raise OSError(28, "No space left on device", "/some/file")
+    elif name == "recursion":
+        def deeper():
+            deeper()
+        deeper()
+    elif name in ("child_then_exit", "child_then_hang", "child_then_answer"):
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        (destination / "child").write_text(str(child.pid))
+        if name == "child_then_exit":
+            os._exit(3)
+        elif name == "child_then_hang":
+            forever()
+    elif name in ("fork_then_exit", "daemon_then_exit"):
+        child = os.fork()
+        if not child:
+            if name == "daemon_then_exit":
+                os.setsid()
+            forever()
+        (destination / "child").write_text(str(child))
+        os._exit(3)
+    elif name == "environment":
+        (destination / "environment").write_bytes(Path("/proc/self/environ").read_bytes())
+        (destination / "folder").write_text(os.getcwd())
+    elif name == "no_standard_input":
+        (destination / "terminal").write_text(str([os.isatty(fd) for fd in (0, 1, 2)]))
+    else:
+        raise LookupError(name)
+
+
+class Hog:
+    inputs, outputs, runs = ("x",), ("y",), 0
+
+    def run(self, feed):
+        self.runs += 1
+        if self.runs == 10:  # after loading and warming up
+            self.hoard = b"x" * 600_000_000
+        time.sleep(0.02)
+        return []
+
+
+def open_session(path, threads, device):
+    return Hog()
+'''
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH that adds the framework `hostile`, as a third party would."""
+    folder = tmp_path_factory.mktemp("plugin")
+    (folder / "hostile.py").write_text(HOSTILE)
+    info = folder / "hostile-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[gatekeeper.frameworks]\nhostile = hostile\n")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _hostile(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(plugin))
+
+
+@pytest.fixture
+def destination(tmp_path: Path) -> Path:
+    folder = tmp_path / "destination"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    with Worker(tmp_path, 2 * GB) as found:
+        yield found
+
+
+def job(destination: Path, technique: str, source: Path | None = None) -> protocol.Optimize:
+    return protocol.Optimize(
+        framework="hostile",
+        technique=technique,
+        source=str(source or destination),
+        destination=str(destination),
+        device="cpu",
+        vnni=False,
+        calibration=None,
+    )
+
+
+def misbehave(worker: Worker, destination: Path, technique: str, timeout_s: float = TIMEOUT_S) -> NotMeasured:
+    with pytest.raises(NotMeasured) as caught:
+        worker.ask(job(destination, technique), protocol.Done, timeout_s)
+    return caught.value
+
+
+def answer_raw(worker: Worker, destination: Path, line: bytes, expected: type[protocol.Answer]) -> protocol.Answer:
+    """Make the worker answer these bytes, whatever was asked."""
+    source = destination / "raw"
+    source.write_bytes(line)
+    return worker.ask(job(destination, "raw", source), expected, TIMEOUT_S)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def assert_gone(*pids: int) -> None:
+    for pid in pids:
+        assert eventually(lambda pid=pid: gone(pid)), f"process {pid} is still there"
+
+
+def read_pid(path: Path) -> int:
+    assert eventually(lambda: path.exists() and path.read_text().isdigit())
+    return int(path.read_text())
+
+
+# --- a worker that behaves
+
+
+def test_a_job_that_works_answers_done(tmp_path: Path, destination: Path) -> None:
+    source = tmp_path / "model"
+    source.write_bytes(b"weights")
+    assert run_job(tmp_path, job(destination, "works", source), protocol.Done, TIMEOUT_S, 2 * GB) == protocol.Done()
+    assert (destination / "artifact").read_bytes() == b"weights"
+    assert_gone(read_pid(destination / "pid"))
+
+
+def test_the_worker_is_gone_after_the_block(tmp_path: Path) -> None:
+    with Worker(tmp_path, 2 * GB) as found:
+        assert not gone(found.pid)
+    assert_gone(found.pid)
+
+
+def test_the_worker_is_gone_after_an_exception_in_the_block(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), Worker(tmp_path, 2 * GB) as found:
+        raise KeyboardInterrupt
+    assert_gone(found.pid)
+
+
+def test_close_can_be_called_again(tmp_path: Path) -> None:
+    found = Worker(tmp_path, 2 * GB)
+    found.close()
+    found.close()
+    assert_gone(found.pid)
+
+
+def test_what_is_printed_is_not_taken_for_an_answer(worker: Worker, destination: Path) -> None:
+    assert worker.ask(job(destination, "print_garbage"), protocol.Done, TIMEOUT_S) == protocol.Done()
+    for source in ("from print", "from descriptor 1", "from a child"):
+        assert source in Path(worker.log.name).read_text()
+
+
+def test_a_failure_does_not_end_the_worker(worker: Worker, destination: Path) -> None:
+    misbehave(worker, destination, "raise_empty")
+    assert worker.ask(job(destination, "print_garbage"), protocol.Done, TIMEOUT_S) == protocol.Done()
+
+
+# --- every way of not answering has its kind, and the process is gone
+
+
+@pytest.mark.parametrize(
+    ("technique", "kind", "says"),
+    [
+        ("segfault", "crash", "SIGSEGV"),
+        ("segfault", "crash", "about to read address zero"),
+        ("abort", "crash", "SIGABRT"),
+        ("killed", "memory", "killed from outside"),
+        ("exit", "crash", "exit code 3"),
+        ("exit", "crash", "leaving now"),
+        ("sys_exit", "crash", "exit code 3"),
+        ("exit_zero", "crash", "exit code 0 instead of answering"),
+        ("cut_short", "garbage", "cut short"),
+        ("endless", "garbage", "endless"),
+        ("close_answers", "garbage", "closed its answers"),
+    ],
+)
+def test_a_worker_that_ends_without_an_answer(worker: Worker, destination: Path, technique: str, kind: str, says: str) -> None:
+    error = misbehave(worker, destination, technique)
+    assert (error.kind, says in str(error)) == (kind, True), str(error)
+    assert_gone(worker.pid)
+
+
+@pytest.mark.parametrize("technique", ["hang", "hang_deaf"])
+def test_a_hang_is_a_timeout_with_its_remedy(worker: Worker, destination: Path, technique: str) -> None:
+    error = misbehave(worker, destination, technique, timeout_s=1.0)
+    assert error.kind == "timeout"
+    assert "`measure.timeout`" in str(error)
+    assert_gone(worker.pid)
+
+
+def test_a_suspended_worker_that_is_asked_is_a_timeout(worker: Worker, destination: Path) -> None:
+    worker.suspend()
+    assert misbehave(worker, destination, "works", timeout_s=0.5).kind == "timeout"
+    assert_gone(worker.pid)
+
+
+def test_a_quiet_wait_times_out_too(worker: Worker, destination: Path) -> None:
+    with pytest.raises(NotMeasured) as caught:
+        worker.ask(job(destination, "hang"), protocol.Done, 1.0, quiet=True)
+    assert caught.value.kind == "timeout"
+    assert_gone(worker.pid)
+
+
+@pytest.mark.parametrize("technique", ["allocate", "allocate_in_child"])
+def test_memory_without_end_is_stopped_at_the_limit(tmp_path: Path, destination: Path, technique: str) -> None:
+    with Worker(tmp_path, 300_000_000) as found:
+        error = misbehave(found, destination, technique)
+    assert error.kind == "memory"
+    assert "out of memory" in str(error)
+    assert "`measure.memory_limit`" in str(error)
+    assert_gone(found.pid)
+
+
+def test_the_memory_limit_holds_in_a_timed_block_as_well(tmp_path: Path) -> None:
+    import numpy as np
+
+    inputs = tmp_path / "inputs.npz"
+    np.savez(inputs, x=np.zeros((2, 1), np.float32))
+    with Worker(tmp_path, 300_000_000) as found:
+        request = protocol.Open(framework="hostile", artifact="any", threads=1, device="cpu", inputs=str(inputs))
+        found.ask(request, protocol.Done, TIMEOUT_S)
+        found.ask(protocol.Load(), protocol.Loaded, TIMEOUT_S)
+        with pytest.raises(NotMeasured) as caught:
+            found.ask(protocol.Block(duration_ns=1, least=20), protocol.Timed, TIMEOUT_S, quiet=True)
+    assert caught.value.kind == "memory"
+    assert_gone(found.pid)
+
+
+@pytest.mark.parametrize(
+    ("technique", "kind", "says"),
+    [
+        ("memory_error", "memory", "out of memory"),
+        ("bad_alloc", "memory", "std::bad_alloc"),
+        ("raise_empty", "crash", "Moody"),
+        ("raise_hostile", "crash", "Moody"),
+        ("raise_surrogate", "crash", "before"),
+        ("raise_unprintable", "crash", "Unprintable"),
+        ("missing_module", "unsupported", "'no_such_module_at_all' is not installed"),
+        ("disk_full", "disk", "/some/file"),
+        ("recursion", "crash", "RecursionError"),
+        ("no such technique", "crash", "LookupError"),
+    ],
+)
+def test_what_a_framework_raises_is_classified(worker: Worker, destination: Path, technique: str, kind: str, says: str) -> None:
+    error = misbehave(worker, destination, technique)
+    assert (error.kind, says in str(error)) == (kind, True), str(error)
+
+
+@pytest.mark.parametrize(("technique", "kind"), [("raise_huge", "crash"), ("memory_error_long", "memory")])
+def test_a_long_message_is_shortened(worker: Worker, destination: Path, technique: str, kind: str) -> None:
+    error = misbehave(worker, destination, technique)
+    assert error.kind == kind
+    assert len(str(error)) < 10_000
+
+
+def test_an_unknown_framework_is_not_measured(worker: Worker, destination: Path) -> None:
+    request = protocol.Optimize(
+        framework="no_such", technique="x", source="", destination="", device="cpu", vnni=False, calibration=None
+    )
+    with pytest.raises(NotMeasured, match="not one of frameworks"):
+        worker.ask(request, protocol.Done, TIMEOUT_S)
+
+
+# --- answers that are none
+
+
+@linux
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n",
+        b"not json\n",
+        b"null\n",
+        b"[]\n",
+        b"{}\n",
+        b'{"answer":"unknown"}\n',
+        b'{"answer":"done","more":1}\n',
+        b'{"answer":"done"} trailing\n',
+        b'{"answer":"loaded","load_ns":1}\n',
+        b'{"answer":"failed"}\n',
+        b'{"answer":"failed","kind":"\xff","message":""}\n',
+        b'{"x":' + b"[" * 200_000 + b"]" * 200_000 + b',"answer":"done"}\n',
+        b"\x00\xff\xfe\n",
+        b"\x1b[2J\x1b[31m\n",
+    ],
+    ids=lambda line: repr(line[:40]),
+)
+def test_garbage_on_the_answer_pipe(worker: Worker, destination: Path, line: bytes) -> None:
+    with pytest.raises(NotMeasured) as caught:
+        answer_raw(worker, destination, line, protocol.Done)
+    assert caught.value.kind == "garbage"
+    assert "\x1b" not in str(caught.value)
+    assert_gone(worker.pid)
+
+
+@linux
+@pytest.mark.parametrize(
+    "body",
+    [
+        '"latencies_ns":[],"cpu_ns":1,"wall_ns":1',
+        '"latencies_ns":[NaN],"cpu_ns":1,"wall_ns":1',
+        '"latencies_ns":[null],"cpu_ns":1,"wall_ns":1',
+        '"latencies_ns":[1.5],"cpu_ns":1,"wall_ns":9',
+        '"latencies_ns":["1"],"cpu_ns":1,"wall_ns":9',
+        '"latencies_ns":[1e400],"cpu_ns":1,"wall_ns":9',
+        '"latencies_ns":[1000,0],"cpu_ns":1,"wall_ns":1000',
+        '"latencies_ns":[1000,-1],"cpu_ns":1,"wall_ns":1000',
+        '"latencies_ns":[900000000000000],"cpu_ns":1,"wall_ns":900000000000000',
+        '"latencies_ns":[' + "9" * 400 + '],"cpu_ns":1,"wall_ns":' + "9" * 400,
+        '"latencies_ns":[1000,1000],"cpu_ns":1,"wall_ns":1999',
+        '"latencies_ns":[1000],"cpu_ns":1000,"wall_ns":-1000',
+        '"latencies_ns":[1000],"cpu_ns":1000,"wall_ns":900000000000000',
+        '"latencies_ns":[1000],"cpu_ns":-1000,"wall_ns":1000',
+        '"latencies_ns":[1000],"first_tokens_ns":[0],"cpu_ns":1000,"wall_ns":2000',
+        '"latencies_ns":[1000],"first_tokens_ns":[1500],"cpu_ns":1000,"wall_ns":2000',
+        '"latencies_ns":[1000],"cpu_ns":1000,"wall_ns":2000,"preempted":-1',
+        '"latencies_ns":[1000],"cpu_ns":' + "9" * 400 + ',"wall_ns":1000',
+    ],
+    ids=lambda body: body[:60],
+)
+def test_a_clock_that_makes_no_sense(worker: Worker, destination: Path, body: str) -> None:
+    with pytest.raises(NotMeasured) as caught:
+        answer_raw(worker, destination, ('{"answer":"timed",' + body + "}\n").encode(), protocol.Timed)
+    assert caught.value.kind == "garbage"
+    assert_gone(worker.pid)
+
+
+@linux
+@pytest.mark.parametrize(
+    "body", ['"inferences":-1,"wall_ns":1', '"inferences":1,"wall_ns":0', '"inferences":1,"wall_ns":900000000000000']
+)
+def test_a_throughput_that_makes_no_sense(worker: Worker, destination: Path, body: str) -> None:
+    with pytest.raises(NotMeasured) as caught:
+        answer_raw(worker, destination, ('{"answer":"saturated",' + body + "}\n").encode(), protocol.Saturated)
+    assert caught.value.kind == "garbage"
+
+
+@linux
+@pytest.mark.parametrize("load_ns", ["-1", "900000000000000", "9" * 400])
+def test_a_load_time_that_makes_no_sense(worker: Worker, destination: Path, load_ns: str) -> None:
+    with pytest.raises(NotMeasured) as caught:
+        answer_raw(worker, destination, f'{{"answer":"loaded","load_ns":{load_ns}}}\n'.encode(), protocol.Loaded)
+    assert caught.value.kind == "garbage"
+    assert_gone(worker.pid)
+
+
+@linux
+def test_a_plausible_answer_is_taken(worker: Worker, destination: Path) -> None:
+    line = b'{"answer":"timed","latencies_ns":[1000,1000],"cpu_ns":1500,"wall_ns":2100}\n'
+    assert answer_raw(worker, destination, line, protocol.Timed) == protocol.Timed(
+        latencies_ns=[1000, 1000], cpu_ns=1500, wall_ns=2100
+    )
+
+
+@linux
+def test_a_failure_the_worker_reports_keeps_its_kind(worker: Worker, destination: Path) -> None:
+    with pytest.raises(NotMeasured, match="no luck") as caught:
+        answer_raw(worker, destination, b'{"answer":"failed","kind":"data","message":"no luck"}\n', protocol.Done)
+    assert caught.value.kind == "data"
+
+
+# --- nothing is left behind
+
+
+@pytest.mark.parametrize("technique", ["child_then_exit", "child_then_hang"])
+def test_a_child_of_a_failed_worker_is_ended(worker: Worker, destination: Path, technique: str) -> None:
+    misbehave(worker, destination, technique, timeout_s=3.0)
+    assert_gone(worker.pid, read_pid(destination / "child"))
+
+
+def test_a_child_of_a_worker_that_answered_is_ended(tmp_path: Path, destination: Path) -> None:
+    run_job(tmp_path, job(destination, "child_then_answer"), protocol.Done, TIMEOUT_S, 2 * GB)
+    assert_gone(read_pid(destination / "child"))
+
+
+@linux
+def test_a_fork_that_holds_the_answer_pipe_does_not_hide_the_exit(worker: Worker, destination: Path) -> None:
+    error = misbehave(worker, destination, "fork_then_exit", timeout_s=5.0)
+    assert_gone(worker.pid, read_pid(destination / "child"))
+    assert (error.kind, "exit code 3" in str(error)) == ("crash", True), str(error)
+
+
+@linux
+def test_a_daemon_that_holds_the_answer_pipe_does_not_hang_the_parent(tmp_path: Path, destination: Path) -> None:
+    caught: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            run_job(tmp_path, job(destination, "daemon_then_exit"), protocol.Done, 1.0, 2 * GB)
+        except BaseException as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(timeout=15)
+    hung = thread.is_alive()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(read_pid(destination / "child"), signal.SIGKILL)
+    thread.join(timeout=15)
+    assert not hung, "the parent waits for a process that the worker left behind"
+    assert [type(error) for error in caught] == [NotMeasured]
+
+
+@linux
+def test_a_suspended_worker_dies_with_its_parent(tmp_path: Path, destination: Path) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\n"
+        "from gatekeeper.process import protocol\nfrom gatekeeper.process.isolate import Worker\n"
+        "worker = Worker(Path(sys.argv[1]), 2 * 10**9)\n"
+        "request = protocol.Optimize(framework='hostile', technique='print_garbage', source='', destination=sys.argv[2],"
+        " device='cpu', vnni=False, calibration=None)\n"
+        "worker.ask(request, protocol.Done, 60)\nworker.suspend()\nprint(worker.pid, flush=True)\ntime.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), str(destination)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert eventually(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+        parent.kill()
+    assert_gone(pid)
+
+
+# --- suspension
+
+
+def test_suspend_stops_and_resume_goes_on(worker: Worker, destination: Path) -> None:
+    worker.ask(job(destination, "print_garbage"), protocol.Done, TIMEOUT_S)
+    process = psutil.Process(worker.pid)
+    for _ in range(3):
+        worker.suspend()
+        assert eventually(lambda: process.status() == psutil.STATUS_STOPPED)
+        worker.resume()
+        assert eventually(lambda: process.status() != psutil.STATUS_STOPPED)
+        assert worker.ask(job(destination, "print_garbage"), protocol.Done, TIMEOUT_S) == protocol.Done()
+
+
+def test_suspend_stops_what_the_worker_started(worker: Worker, destination: Path) -> None:
+    worker.ask(job(destination, "child_then_answer"), protocol.Done, TIMEOUT_S)
+    child = psutil.Process(read_pid(destination / "child"))
+    worker.suspend()
+    assert eventually(lambda: child.status() == psutil.STATUS_STOPPED)
+    worker.resume()
+    assert eventually(lambda: child.status() != psutil.STATUS_STOPPED)
+
+
+def test_a_suspended_worker_can_be_closed(worker: Worker) -> None:
+    worker.suspend()
+    worker.close()
+    assert_gone(worker.pid)
+
+
+def test_suspending_a_dead_worker_is_nothing(worker: Worker, destination: Path) -> None:
+    misbehave(worker, destination, "exit")
+    worker.suspend()
+    worker.resume()
+
+
+# --- no secrets
+
+
+@linux
+def test_a_worker_sees_no_secrets(worker: Worker, destination: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = [
+        "GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN", "HF_TOKEN", "GITHUB_ENV", "GITHUB_OUTPUT", "SSH_AUTH_SOCK", "LD_PRELOAD_SECRET",
+    ]  # fmt: skip
+    for name in names:
+        monkeypatch.setenv(name, "do-not-tell")
+    with Worker(tmp_path, 2 * GB, threads=3) as found:
+        found.ask(job(destination, "environment"), protocol.Done, TIMEOUT_S)
+    environment = (destination / "environment").read_text()
+    assert "do-not-tell" not in environment
+    seen = dict(entry.split("=", 1) for entry in environment.split("\0") if entry)
+    assert not {*names} & seen.keys()
+    assert seen["OMP_NUM_THREADS"] == "3"
+    assert seen["HF_HUB_OFFLINE"] == "1"
+
+
+@linux
+def test_a_worker_works_in_its_scratch_folder(worker: Worker, destination: Path, tmp_path: Path) -> None:
+    worker.ask(job(destination, "environment"), protocol.Done, TIMEOUT_S)
+    assert Path((destination / "folder").read_text()) == tmp_path.resolve()
+
+
+def test_a_worker_that_cannot_be_started_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    with pytest.raises(NotMeasured, match="could not be started"):
+        Worker(tmp_path, 2 * GB)
+    gc.collect()  # a file left open is a warning here, and a warning is an error
