@@ -10,16 +10,24 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
+from gatekeeper.config.section import (
+    Count,
+    Duration,
+    FrameworkName,
+    Function,
+    HardwareName,
+    Need,
+    NonEmpty,
+    Section,
+    Share,
+    Size,
+    Switch,
+    Threads,
+)
 from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.gates._base import gate
-from gatekeeper.hardware.selection import TARGETS
-from gatekeeper.records.base import FRAMEWORKS as KNOWN_FRAMEWORKS
 from gatekeeper.stats.looks import MAX_ROUNDS
-from gatekeeper.units import DURATION_PATTERN, SIZE_PATTERN
 
-Switch = Literal["enabled", "disabled"]
-Need = Literal["required"]
 Stage = Literal["model_validation", "optimization", "testing", "staging_deployment", "production_deployment", "monitoring"]
 Task = Literal[
     "image_classification",
@@ -29,19 +37,6 @@ Task = Literal[
     "embedding",
     "text_generation",
 ]
-FrameworkName = Annotated[str, Meta(extra_json_schema={"enum": sorted({*KNOWN_FRAMEWORKS, *FRAMEWORKS.names})})]
-HardwareName = Annotated[str, Meta(extra_json_schema={"enum": list(TARGETS.names)})]
-Function = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", examples=["my_package.data:load"])]
-Text = Annotated[str, Meta(min_length=1)]
-Count = Annotated[int, Meta(ge=1)]
-Threads = Annotated[int, Meta(ge=1, le=1024)]
-Share = Annotated[float, Meta(gt=0, le=1)]
-Size = Annotated[str, Meta(pattern=SIZE_PATTERN, examples=["50MB", "<50MB", "48MiB"])]
-Duration = Annotated[str, Meta(pattern=DURATION_PATTERN, examples=["90s", "10m", "1h"])]
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every section: unknown keys are errors."""
 
 
 class Model(Section, frozen=True, kw_only=True):
@@ -167,7 +162,7 @@ class Target(Section, frozen=True, kw_only=True):
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64, description="Your name for it, unique.")]
     hardware: Annotated[HardwareName, Meta(description="Kind of hardware.")]
     runs_on: Annotated[
-        Text | Annotated[list[Text], Meta(min_length=1)], Meta(description="GitHub runner label, or a list of labels.")
+        NonEmpty | Annotated[list[NonEmpty], Meta(min_length=1)], Meta(description="GitHub runner label, or a list of labels.")
     ] = "ubuntu-latest"
     threads: Annotated[Threads | None, Meta(description="Threads of every model; default: the machine's physical cores.")] = None
     hint: Annotated[
@@ -331,7 +326,7 @@ class Testing(Section, frozen=True, kw_only=True):
         ),
     ] = "off"
     tests: Annotated[
-        list[Text],
+        list[NonEmpty],
         Meta(
             description="pytest files of your own, relative to this file: part of `unit_tests`. They get the fixtures `session` "
             "(the variant), `baseline`, `example_inputs` and `variant_id`."

@@ -1,0 +1,84 @@
+"""What every kind of check shares. A kind is a module of this folder; its file name is its key under `testing`. It has:
+
+DESCRIPTION  what the key does, for the schema and the reference
+LEVELS       its levels; each does all that the one before it does. `off`, the default, is not among them
+ORDER        a number: kinds run from the lowest on
+SERVER       whether it takes a server: it then runs only on variants that nothing else keeps from passing, the best first
+GATE         the gate of the same name that judges its checks (`checks_gate`), or None where gates of their own do
+run(bench) -> Outcome
+
+and, where it has something to say:
+
+KEYS                   further keys of `testing` that are its own: name -> (type, default)
+standard(bench)        what is found of the original once for all variants of a leg; comes back as `bench.standard`
+problems(check)        adds what is wrong with its part of the pipeline file (see gatekeeper/config/meaning.py)
+unmeasured(loaded, gate) -> why a gate of its own is not measured although the kind runs, and what would make it; else ""
+loosened(loaded)       what of its keys is looser than the policy's, as `Loosened`
+
+The module itself imports nothing heavy: `validate` asks it what its part of the file may hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from gatekeeper.records.evidence import LoadEvidence
+from gatekeeper.records.tested import Check, Tested
+from gatekeeper.registry import Registry
+
+if TYPE_CHECKING:
+    from gatekeeper.config.load import Loaded
+    from gatekeeper.gates._base import Gate
+    from gatekeeper.making.subject import Subject
+
+REGISTRY = Registry("checks.kinds")
+OFF = "off"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a kind is given: the variant, the original beside it, and how deep to go.
+
+    For `standard` both subjects are the original. `dataset` is the prepared evaluation set.
+    """
+
+    subject: Subject
+    baseline: Subject
+    level: str
+    loaded: Loaded
+    dataset: Path | None = None
+    standard: Any = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one kind found of one variant. `tested` holds its lines for the report beside its checks."""
+
+    checks: list[Check] = field(default_factory=list)
+    load: LoadEvidence | None = None
+    tested: Tested = Tested()
+
+
+class Kind(Protocol):
+    """The shape of a module of this folder."""
+
+    DESCRIPTION: str
+    LEVELS: tuple[str, ...]
+    ORDER: int
+    SERVER: bool
+    GATE: Gate | None
+
+    @staticmethod
+    def run(bench: Bench) -> Outcome: ...
+
+
+def kind(name: str) -> Kind:
+    """The kind of that name."""
+    return cast(Kind, REGISTRY.get(name))
+
+
+def in_order() -> list[str]:
+    """Every kind, in the order in which they run."""
+    return sorted(REGISTRY.names, key=lambda name: (kind(name).ORDER, name))

@@ -1,0 +1,33 @@
+"""What sections of the pipeline file are made of: their base, and the kinds of value that several have.
+
+A section belongs to whoever it steers: a stage, a gate, a kind of check, a load profile; `types.py` puts them together. Field
+docstrings (`Meta(description=...)`) are what users read in their editor and in docs/pipeline-reference.md.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
+from gatekeeper.hardware.selection import TARGETS
+from gatekeeper.records.base import FRAMEWORKS as KNOWN_FRAMEWORKS
+from gatekeeper.units import DURATION_PATTERN, SIZE_PATTERN
+
+Switch = Literal["enabled", "disabled"]
+Need = Literal["required"]
+FrameworkName = Annotated[str, Meta(extra_json_schema={"enum": sorted({*KNOWN_FRAMEWORKS, *FRAMEWORKS.names})})]
+HardwareName = Annotated[str, Meta(extra_json_schema={"enum": list(TARGETS.names)})]
+Function = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", examples=["my_package.data:load"])]
+NonEmpty = Annotated[str, Meta(min_length=1)]
+Count = Annotated[int, Meta(ge=1)]
+Threads = Annotated[int, Meta(ge=1, le=1024)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+Size = Annotated[str, Meta(pattern=SIZE_PATTERN, examples=["50MB", "<50MB", "48MiB"])]
+Duration = Annotated[str, Meta(pattern=DURATION_PATTERN, examples=["90s", "10m", "1h"])]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every section: unknown keys are errors."""
