@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from gatekeeper.config.types import Load, Soak
+from gatekeeper.load.profile import LoadProfile as Load, SoakProfile as Soak
 from gatekeeper.errors import NotMeasured
 from gatekeeper.load.peak import peak
 from gatekeeper.load.sender import Line, Sender
