@@ -131,13 +131,12 @@ def _race(evaluation: Evaluation, model: Path, leg: PlannedLeg, where: Place, ro
     evaluation.timed_inputs(evaluation.prepared(), inputs)
     module = runtime(leg.framework, evaluation.model.format)
     progress.step(f"{leg.id}: measuring {rounds} rounds of three identical models")
+    spec = evaluation.spec(leg.framework, model, where.threads, where.device)
     with space.alone(progress):
         raced = race(
-            Arm(BASELINE, leg.framework, model, module),
-            [Arm(COPY, leg.framework, model, module)],
-            settings(
-                space, measure, inputs, where.threads, where.device, Absent("not asked for"), evaluation.model.text is not None
-            ),
+            Arm(BASELINE, spec, module),
+            [Arm(COPY, spec, module)],
+            settings(space, measure, inputs, Absent("not asked for"), evaluation.model.text is not None),
             Limits((rounds,), parse_duration(measure.budget), measure.seed),
             lambda name, found: True,
             progress,

@@ -10,15 +10,11 @@ from gatekeeper.measure.energy._base import Absent, Meter
 from gatekeeper.measure.rounds import Settings
 
 
-def settings(
-    space: Workspace, measure: Measure, inputs: Path, threads: int, device: str, meter: Meter | Absent, text: bool
-) -> Settings:
+def settings(space: Workspace, measure: Measure, inputs: Path, meter: Meter | Absent, text: bool) -> Settings:
     """How rounds are measured here. A block of a text model is a whole answer at least, so it has fewer of them."""
     return Settings(
         scratch=space.scratch,
         inputs=inputs,
-        threads=threads,
-        device=device,
         blocks=measure.blocks or (2 if text else 8),
         block_ms=measure.block_ms,
         timeout_s=space.timeout_s,

@@ -53,9 +53,9 @@ def _predictions(context: Context, legs: list[PlannedLeg], dataset: Path) -> Pat
         try:
             if where.error:
                 raise NotMeasured("unsupported", f"{leg.id}: {where.error}")
-            return context.evaluation.predictions(
-                leg.framework, *context.source(leg).baseline(), dataset, where.threads, where.device
-            )
+            original, identity = context.source(leg).baseline()
+            spec = context.evaluation.spec(leg.framework, original, where.threads, where.device)
+            return context.evaluation.predictions(spec, identity, dataset)
         except NotMeasured as error:
             failures.append(error)
     raise NotMeasured(failures[0].kind, " ".join(dict.fromkeys(str(failure) for failure in failures)))

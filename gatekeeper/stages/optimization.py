@@ -14,6 +14,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality
 from gatekeeper.evaluate.text.conversion import check_conversion
 from gatekeeper.frameworks._base import needs, runtime, untimed
+from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.gates._base import tested_by
 from gatekeeper.hardware.machine import differences, environment
 from gatekeeper.legs.measuring import settings
@@ -181,15 +182,20 @@ class _Leg:
         context, dataset = self.context, self.context.dataset
         if dataset is None:
             return Comparison(error="no evaluation set. Name one with `dataset.path`, or set `gates.accuracy: disabled`.")
-        evaluation, name, place = context.evaluation, self.leg.framework, self.place
-        baseline = evaluation.predictions(name, *self.source.baseline(), dataset, place.threads, place.device)
+        evaluation = context.evaluation
+        original, identity = self.source.baseline()
+        baseline = evaluation.predictions(self.spec(original), identity, dataset)
         context.predictions[f"{self.leg.id}/{BASELINE}"] = baseline
-        variant = evaluation.predictions(name, made.folder, made.sha256, dataset, place.threads, place.device)
+        variant = evaluation.predictions(self.spec(made.folder), made.sha256, dataset)
         context.predictions[variant_id] = variant
         try:
             return evaluation.compare(dataset, baseline, variant)
         except NotMeasured as error:
             return Comparison(error=str(error))
+
+    def spec(self, artifact: Path) -> ModelSpec:
+        """How the leg opens a model."""
+        return self.context.evaluation.spec(self.leg.framework, artifact, self.place.threads, self.place.device)
 
     def race(self, made: list[_Candidate]) -> tuple[Race, str | None]:
         """Measure; an error concerns the whole leg."""
@@ -197,9 +203,9 @@ class _Leg:
         inputs = space.scratch / "inputs.npz"
         self.meter = energy_meter(self.place.device.partition(":")[0], space.cache)
         text = self.context.assessment.text is not None
-        rounds = settings(space, self.measure, inputs, self.place.threads, self.place.device, self.meter, text)
-        name, module = self.leg.framework, runtime(self.leg.framework, self.context.assessment.format)
-        arms = [Arm(c.planned.id, name, c.made.folder, module) for c in made if c.made]
+        rounds = settings(space, self.measure, inputs, self.meter, text)
+        module = runtime(self.leg.framework, self.context.assessment.format)
+        arms = [Arm(c.planned.id, self.spec(c.made.folder), module) for c in made if c.made]
         candidates = {c.planned.id: c for c in made}
         stop = Limits(self.looks, self.budget_s, self.measure.seed)
         try:
@@ -207,7 +213,7 @@ class _Leg:
             with space.alone(self.context.progress):
                 self.context.progress.step(f"{self.leg.id}: measuring {_count(len(arms), 'variant')} against the baseline")
                 return race(
-                    Arm(BASELINE, name, self.source.baseline()[0], module),
+                    Arm(BASELINE, self.spec(self.source.baseline()[0]), module),
                     arms,
                     rounds,
                     stop,

@@ -140,13 +140,9 @@ class _Leg:
         evaluation = self.context.evaluation
         return Subject(
             id=name,
-            framework=self.leg.framework,
-            artifact=artifact,
-            threads=self.place.threads,
-            device=self.place.device,
+            spec=evaluation.spec(self.leg.framework, artifact, self.place.threads, self.place.device),
             model=self.context.assessment,
             task=evaluation.task,
-            text=evaluation.text(),
             inputs=self.inputs,
             space=self.context.space,
             progress=self.context.progress,
