@@ -12,6 +12,7 @@ from gatekeeper.config.sections.targets import Target
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.frameworks._base import needs, runtime, untimed
+from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.hardware.machine import environment
 from gatekeeper.making.optimize import Source, source_of
 from gatekeeper.making.subject import Subject
@@ -86,9 +87,13 @@ class Leg:
         """The machine as it is now, with the packages that decide what the framework answers."""
         return environment(self.place.threads, needs(self.framework, self.evaluation.model.format).packages)
 
+    def spec(self, artifact: Path) -> ModelSpec:
+        """How a model is opened here."""
+        return self.evaluation.spec(self.framework, artifact, self.place.threads, self.place.device)
+
     def predictions(self, artifact: Path, sha256: str, dataset: Path) -> Path:
         """What a model answers to a prepared dataset."""
-        return self.evaluation.predictions(self.framework, artifact, sha256, dataset, self.place.threads, self.place.device)
+        return self.evaluation.predictions(self.spec(artifact), sha256, dataset)
 
     def baseline_predictions(self, dataset: Path) -> Path:
         """What the original answers."""
@@ -102,7 +107,7 @@ class Leg:
 
     def arm(self, name: str, artifact: Path) -> Arm:
         """A model to measure."""
-        return Arm(name, self.framework, artifact, runtime(self.framework, self.evaluation.model.format))
+        return Arm(name, self.spec(artifact), runtime(self.framework, self.evaluation.model.format))
 
     def baseline_arm(self) -> Arm:
         """The original, to measure others against."""
@@ -112,13 +117,9 @@ class Leg:
         """A model to test."""
         return Subject(
             id=name,
-            framework=self.framework,
-            artifact=artifact,
-            threads=self.place.threads,
-            device=self.place.device,
+            spec=self.spec(artifact),
             model=self.evaluation.model,
             task=self.evaluation.task,
-            text=self.evaluation.text(),
             inputs=inputs,
             space=self.space,
             progress=self.progress,

@@ -36,8 +36,6 @@ def settings(leg: Leg, inputs: Path, meter: Meter | Absent) -> Settings:
     return Settings(
         scratch=space.scratch,
         inputs=inputs,
-        threads=leg.place.threads,
-        device=leg.place.device,
         blocks=measure.blocks or (2 if leg.evaluation.model.text is not None else 8),
         block_ms=measure.block_ms,
         timeout_s=space.timeout_s,

@@ -1,8 +1,11 @@
 """TEMP"""
 from __future__ import annotations
+
 from typing import Annotated, Literal
+
 from msgspec import Meta
-from gatekeeper.config.section import Section, Duration
+
+from gatekeeper.config.section import Duration, Section
 
 
 class LoadProfile(Section, frozen=True, kw_only=True):

@@ -10,8 +10,7 @@ import pytest
 
 from gatekeeper.data.prepared import PreparedDataset, write_prepared
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepare import DATASETS, prepare
-from gatekeeper.process.protocol import Prepare, Prepared
+from gatekeeper.evaluate.prepare import DATASETS, Prepare, Prepared, prepare
 
 X = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
 Y = np.arange(10) % 3
