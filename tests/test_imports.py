@@ -22,7 +22,7 @@ MODULES = {module_name(path): path for path in PACKAGE.rglob("*.py")}
 
 
 def statements(body: list[ast.stmt], inside_functions: bool, for_types: bool = False) -> list[ast.stmt]:
-    """Every statement that runs on import; with functions, every one that may ever run; for types, also those only checkers see."""
+    """Every statement that runs on import; with functions, every one that may ever run; for types, checkers' too."""
     found: list[ast.stmt] = []
     for statement in body:
         if isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test) and not for_types:
@@ -58,8 +58,8 @@ NAMED = {name: imports(name, inside_functions=True, for_types=True) for name in 
 ROOMS = (
     "errors", "units", "ids", "progress", "version", "files", "registry", "records",
     "stats", "models", "hardware", "process", "data", "frameworks", "gates", "config", "making", "measure", "evaluate",
-    "planning", "reports", "verdicts", "serve", "load", "checks", "legs", "stages", "advice", "starting", "pipeline", "reference", "cli",
-    "github", "__main__",
+    "planning", "reports", "verdicts", "serve", "load", "checks", "legs", "stages", "advice", "starting", "pipeline",
+    "reference", "cli", "github", "__main__",
 )  # fmt: skip
 """Rooms and the modules beside them, from the ground up: each may import from those before it."""
 
