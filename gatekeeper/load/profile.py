@@ -1,4 +1,5 @@
 """TEMP"""
+
 from __future__ import annotations
 
 from typing import Annotated, Literal
@@ -46,8 +47,6 @@ class LoadProfile(Section, frozen=True, kw_only=True):
     ] = "http"
 
 
-
-
 class SoakProfile(Section, frozen=True, kw_only=True):
     """A long run, for leaks and slow decay, at the target's rate or half of what the variant bears if that is less."""
 
@@ -57,5 +56,3 @@ class SoakProfile(Section, frozen=True, kw_only=True):
             description="How long, from 8s to 24h. Without this section there is a long run at production_scale, and only there."
         ),
     ] = "60s"
-
-

@@ -1,8 +1,9 @@
 """TEMP"""
-DESCRIPTION="x"
-TITLE="security_tests"
-ORDER=40
-SERVER=True
-LEVELS=tuple(["basic", "comprehensive"])
-GATE=None
-KEYS={}
+
+DESCRIPTION = "x"
+TITLE = "security_tests"
+ORDER = 40
+SERVER = True
+LEVELS = tuple(["basic", "comprehensive"])
+GATE = None
+KEYS = {}
