@@ -20,14 +20,12 @@ import msgspec
 import numpy as np
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.load.profile import MOST_REQUESTS
 from gatekeeper.process import protocol
 
 OK, SHED, FAILED, UNSENT = 0, 1, 2, 3
 SWITCH_S = 1e-4
 """How long a thread may keep the interpreter: the generator's own must not wait for the answers' threads."""
-
-MOST_REQUESTS = 2_000_000
-"""Nothing asks for more; a rate nobody can reach ends here."""
 
 LATE = 2.0
 """Times the length of its schedule after which the server scenario ends, for a rate at which requests cannot even be sent."""
