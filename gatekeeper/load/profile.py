@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -77,6 +77,7 @@ def profile(loaded: Loaded) -> LoadProfile:
 
 def _p99_ms(loaded: Loaded) -> float | None:
     """The latency limit, under either of its two names; of targets that have one of their own, the common one."""
-    own: float | None = getattr(loaded.pipeline.gates.p99_latency, "max_ms", None)
+    gates: Any = loaded.pipeline.gates
+    own: float | None = getattr(gates.p99_latency, "max_ms", None)
     stated: float | None = loaded.section("testing").load.p99_ms
     return stated if own is None else own

@@ -19,11 +19,10 @@ from gatekeeper.checks.outcome import Broken
 from gatekeeper.checks.security import run, victim
 from gatekeeper.checks.security.attacks import unforeseen
 from gatekeeper.checks.security.base import REGISTRY, attacks
-from gatekeeper.checks.security.fuzz import fuzz
+from gatekeeper.checks.security.fuzz import Fuzz, fuzz
 from gatekeeper.checks.security.openapi import MOST_TOKENS, described
 from gatekeeper.checks.security.run import good_request, security_checks
 from gatekeeper.checks.security.victim import Victim, Watched
-from gatekeeper.process.protocol import Fuzz
 from gatekeeper.records.base import Verdict
 from gatekeeper.serve.behind import served
 from gatekeeper.serve.child import Server

@@ -28,7 +28,7 @@ def integration_checks(subject: Subject, level: str, dataset: Path | None = None
 
 def _in_order(service: Service) -> list[Check]:
     """Where no server comes up, the others are not tried."""
-    chosen = cases(service.level, service.subject.text is not None)
+    chosen = cases(service.level, service.subject.spec.text is not None)
     with Server(served(service.subject), service.scratch) as server:
         found = [checked(KIND, READY.name, lambda: _ready(service, server))]
         if found[0].verdict is not Verdict.PASS:

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gatekeeper.checks.client.converse import Converse
+from gatekeeper.checks.client.exchange import Exchange, Exchanged
+from gatekeeper.checks.client.traffic import Traffic, Trafficked
+from gatekeeper.checks.integration.aftermath import Aftermath
 from gatekeeper.checks.integration.base import LEVELS
-from gatekeeper.checks.integration.traffic import Traffic
 from gatekeeper.checks.outcome import Broken
 from gatekeeper.errors import NotMeasured
 from gatekeeper.making.subject import Subject
-from gatekeeper.process import protocol
 from gatekeeper.process.isolate import Worker, run_job
+from gatekeeper.process.messages import Answer, Request
 from gatekeeper.serve.behind import NAME, ready_s, served
 from gatekeeper.serve.child import Server
 
@@ -27,7 +30,7 @@ CALLERS = 8
 TRAFFIC_S, ACT_AFTER_S = 1.6, 0.5
 CLIENT_S = 900.0
 
-A = TypeVar("A", bound=protocol.Answer)
+A = TypeVar("A", bound=Answer)
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,10 @@ class Service:
         """Ask for answers in every form there is; `Broken` where one is not the session's, or a process died."""
         before = server.session_pids()
         fixed = self.subject.model.fixed_batch or 1
-        request = protocol.Exchange(
+        request = Exchange(
             **self._reach(server), dataset=str(dataset) if dataset else None, batch=fixed, most=most, json_s=json_s
         )
-        found = self.ask(request, protocol.Exchanged)
+        found = self.ask(request, Exchanged)
         deaths = f"the model's process died while it answered (it was {before}, and is {server.session_pids()})"
         died = server.session_pids() != before
         if found.wrong:
@@ -72,16 +75,16 @@ class Service:
 
     def converse(self, server: Server) -> int:
         """Ask for texts, whole and as streams; how many there were, all of them as the session writes them."""
-        found = self.ask(protocol.Converse(**self._reach(server)), protocol.Exchanged)
+        found = self.ask(Converse(**self._reach(server)), Exchanged)
         if found.wrong:
             raise Broken(found.wrong)
         return found.json
 
-    def traffic(self, server: Server, act: Callable[[], None]) -> Traffic:
+    def traffic(self, server: Server, act: Callable[[], None]) -> Aftermath:
         """Requests one after another from several callers, with something done to the server among them."""
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             started = Path(folder) / "started"
-            request = protocol.Traffic(**self._reach(server), callers=CALLERS, seconds=TRAFFIC_S, started=str(started))
+            request = Traffic(**self._reach(server), callers=CALLERS, seconds=TRAFFIC_S, started=str(started))
             seen: list[float] = []
             acted: list[int] = []
 
@@ -93,12 +96,12 @@ class Service:
                     act()
 
             with Worker(self.scratch, self.subject.space.memory_limit) as worker:
-                sent = worker.ask(request, protocol.Trafficked, self._limit_s(), sample=watch).sent
+                sent = worker.ask(request, Trafficked, self._limit_s(), sample=watch).sent
         if not acted:
             raise NotMeasured("timeout", "the traffic was over before anything was done to the server.")
-        return Traffic(sent, acted[0])
+        return Aftermath(sent, acted[0])
 
-    def ask(self, request: protocol.Request, answer: type[A]) -> A:
+    def ask(self, request: Request, answer: type[A]) -> A:
         """What a client in a process of its own finds."""
         return run_job(self.scratch, request, answer, self._limit_s(), self.subject.space.memory_limit)
 
@@ -107,14 +110,4 @@ class Service:
 
     def _reach(self, server: Server) -> dict[str, Any]:
         """Where the server is, and the session to hold its answers against."""
-        subject = self.subject
-        return {
-            "url": server.url,
-            "name": NAME,
-            "framework": subject.framework,
-            "artifact": str(subject.artifact.resolve()),
-            "threads": subject.threads,
-            "device": subject.device,
-            "inputs": str(subject.inputs.resolve()),
-            "text": subject.text,
-        }
+        return {"url": server.url, "name": NAME, "spec": self.subject.spec, "inputs": str(self.subject.inputs.resolve())}

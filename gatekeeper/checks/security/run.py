@@ -12,6 +12,7 @@ from gatekeeper.checks.asking import asked
 from gatekeeper.checks.outcome import Broken, checked, not_run
 from gatekeeper.checks.security.base import GOOD, Attack, attacks
 from gatekeeper.checks.security.victim import BODY_S, Victim, Watched
+from gatekeeper.data.feeds import read_feeds, read_prompts
 from gatekeeper.making.subject import Subject
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.tested import Check
@@ -21,6 +22,7 @@ from gatekeeper.serve.config import Served
 
 KIND = "security_tests"
 LEAST_BODY = 4 << 20
+PROMPT_TOKENS = 8
 
 
 def security_checks(subject: Subject, level: str) -> list[Check]:
@@ -39,7 +41,7 @@ class _Siege:
 
     def run(self, level: str) -> list[Check]:
         """Every attack; where no server answers even a good request, none of them."""
-        chosen = attacks(level, self.subject.text is not None)
+        chosen = attacks(level, self.subject.spec.text is not None)
         try:
             found = [checked(KIND, GOOD.name, self.open)]
             if found[0].verdict is not Verdict.PASS:
@@ -103,13 +105,7 @@ class _Siege:
 
 def good_request(subject: Subject, about: Served) -> dict[str, Any]:
     """The first example as a request in JSON."""
-    import numpy as np
-
-    with np.load(subject.inputs) as arrays:
-        if subject.text is not None:
-            feed = {"tokens": arrays["tokens"][0][None, :8]}
-        else:
-            feed = {name: arrays[name][0] for name in arrays.files}
+    feed = (read_prompts(subject.inputs, PROMPT_TOKENS) if subject.spec.text else read_feeds(subject.inputs))[0]
     types = {tensor.name: tensor.datatype for tensor in about.inputs()}
     inputs = []
     for name, array in feed.items():

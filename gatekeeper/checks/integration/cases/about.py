@@ -19,7 +19,7 @@ def metadata(service: Service, server: Server) -> str:
         raise Broken(f"it calls itself {said.get('name')!r}")
     for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
         found = {t["name"]: (t["datatype"], t["shape"]) for t in said.get(kind, [])}
-        if service.subject.text is not None:
+        if service.subject.spec.text is not None:
             if not found:
                 raise Broken(f"it names no {kind}")
             continue

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from gatekeeper.checks.outcome import Broken
 from gatekeeper.checks.security.base import Attack
+from gatekeeper.checks.security.fuzz import Fuzz, Fuzzed
 from gatekeeper.checks.security.openapi import described
 from gatekeeper.checks.security.victim import Victim
 from gatekeeper.errors import NotMeasured
-from gatekeeper.process import protocol
 from gatekeeper.process.isolate import run_job
 
 Engine = Literal["openapi", "tensors"]
@@ -29,11 +29,9 @@ def tensors(victim: Victim) -> int:
 
 def _fuzzed(victim: Victim, engine: Engine, description: dict[str, Any]) -> int:
     seconds, space = SECONDS[engine], victim.space
-    request = protocol.Fuzz(
-        url=victim.server.url, engine=engine, good=victim.good, description=description, seconds=seconds, seed=SEED
-    )
+    request = Fuzz(url=victim.server.url, engine=engine, good=victim.good, description=description, seconds=seconds, seed=SEED)
     limit_s = min(4 * seconds + 60, space.timeout_s)
-    found = run_job(space.scratch, request, protocol.Fuzzed, limit_s, space.memory_limit)
+    found = run_job(space.scratch, request, Fuzzed, limit_s, space.memory_limit)
     if found.failures:
         raise Broken(f"{len(found.failures)} kinds of failure in {found.cases} requests: " + "; ".join(found.failures[:3]))
     if not found.cases:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gatekeeper.checks.client.traffic import Sent
 from gatekeeper.checks.outcome import Broken
-from gatekeeper.process.protocol import Sent
 
 MARGIN_NS = 100_000_000
 """A request that was sent so long before the server was told to stop has reached it; of later ones a client cannot know."""
 
 
 @dataclass(frozen=True)
-class Traffic:
+class Aftermath:
     """Requests, and when something was done to the server among them."""
 
     sent: list[Sent]
@@ -31,9 +31,9 @@ class Traffic:
                 f"{bad[0].said or 'no answer'}"
             )
 
-    def accepted(self) -> Traffic:
+    def accepted(self) -> Aftermath:
         """Those that had reached the server by then."""
-        return Traffic([sent for sent in self.sent if sent.began_ns < self.acted_ns - MARGIN_NS], self.acted_ns)
+        return Aftermath([sent for sent in self.sent if sent.began_ns < self.acted_ns - MARGIN_NS], self.acted_ns)
 
     def in_flight(self) -> int:
         """How many were on their way then, and were answered right."""
