@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from gatekeeper.config.load import Loaded
+from gatekeeper.config.loaded import Loaded
 from gatekeeper.data.feeds import write_feeds
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.evaluate.answers import collect

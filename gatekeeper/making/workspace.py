@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import filelock
 
-from gatekeeper.config.types import Measure
+from gatekeeper.config.sections.measure import Measure
 from gatekeeper.making.cache import Cache
 from gatekeeper.process.isolate import run_job
 from gatekeeper.process.memory import available

@@ -55,7 +55,7 @@ def test_the_registry_has_the_formats_of_the_reference():
 
 
 def test_every_format_is_chosen_by_one_reader_only(tmp_path: Path):
-    from gatekeeper.config.types import Dataset
+    from gatekeeper.config.sections.dataset import Dataset
 
     (tmp_path / "folder").mkdir()
     for path, dataset in [

@@ -34,7 +34,7 @@ REPOSITORY = "octo/models"
 REPOSITORY_ID = 1
 FORK_ID = 2
 TOKEN = "ghs_stand_in_for_the_token_of_a_job"
-SPECIFICATION = Path(__file__).parent / "data" / "github-openapi.json"
+SPECIFICATION = Path(__file__).parents[1] / "data" / "github-openapi.json"
 DOCS = "https://docs.github.com/rest"
 LONGEST = 65_536
 

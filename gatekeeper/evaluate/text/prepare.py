@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from gatekeeper.config.types import Dataset
+from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.prepare import Prepare, Prepared
