@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 
 from gatekeeper.records.measured import RoundData
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 MISSION = """\
 edge_ai_pipeline:
   stages:
