@@ -79,6 +79,12 @@ def install_plugin(folder: Path, modules: dict[str, str], entry_points: str) -> 
     return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
 
 
+def install_framework(folder: Path, name: str) -> dict[str, str]:
+    """Put the framework tests/plugins/<name>.py into a folder; the environment that makes it installed."""
+    code = (REPOSITORY / f"tests/plugins/{name}.py").read_text()
+    return install_plugin(folder, {name: code}, f"[gatekeeper.frameworks]\n{name} = {name}\n")
+
+
 def write_model(path: Path, seed: int = 0, features: int = 16, classes: int = 4) -> np.random.Generator:
     """A linear classifier in ONNX."""
     generator = np.random.default_rng(seed)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from kit.support import install_plugin, write_model
+from kit.support import install_framework, write_model
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.files import assess
@@ -27,25 +27,6 @@ from gatekeeper.process.isolate import run_job
 from gatekeeper.serve.child import Server
 from gatekeeper.serve.config import Served
 
-LOGS = '''
-"""Notes the first number of every input, which may ask for something."""
-import time
-EXTRA, REQUIRES, TECHNIQUES = "logs", (), {}
-def supports(model_format, device): return None
-def defaults(model_format, device): return ()
-def refuses(technique, model, calibrated): return None
-def optimize(job): raise NotImplementedError
-class Session:
-    inputs, outputs, CONCURRENT = ("x",), ("y",), True
-    def __init__(self, path): self.log = open(path, "a", buffering=1)
-    def run(self, feed):
-        asked = int(feed["x"].flat[0])
-        self.log.write(f"{asked}\\n")
-        if asked == 111: time.sleep(0.3)
-        if asked == 888: raise RuntimeError("the kernel fell over")
-        return [feed["x"][:, :4]]
-def open_session(path, threads, device): return Session(path)
-'''
 SLOW, RAISES, SLOW_S = 111, 888, 0.3
 OVER = pytest.mark.parametrize("over", ["in_process", "http"])
 SCENARIOS = pytest.mark.parametrize("scenario", ["single_stream", "server", "offline"])
@@ -55,7 +36,7 @@ MEMORY = 1 << 30
 @pytest.fixture(scope="module", autouse=True)
 def _logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The framework `logs` is installed."""
-    env = install_plugin(tmp_path_factory.mktemp("plugin") / "plugin", {"logs": LOGS}, "[gatekeeper.frameworks]\nlogs = logs\n")
+    env = install_framework(tmp_path_factory.mktemp("plugin") / "plugin", "logs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", env["PYTHONPATH"])
         yield
