@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from gatekeeper.checks.behind import Broken, call, call_json, check, not_run
+from gatekeeper.checks.client.converse import Converse
+from gatekeeper.checks.client.exchange import Exchange, Exchanged
+from gatekeeper.checks.client.traffic import Sent, Traffic, Trafficked
 from gatekeeper.errors import NotMeasured
 from gatekeeper.making.subject import Subject
-from gatekeeper.process import protocol
 from gatekeeper.process.isolate import Worker
+from gatekeeper.process.messages import Answer, Request
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.tested import Check
 from gatekeeper.serve.behind import DRAIN_S, NAME, ready_s, served
@@ -30,7 +33,7 @@ MARGIN_NS = 100_000_000
 """A request that was sent so long before the server was told to stop has reached it; of later ones a client cannot know."""
 CLIENT_S = 900.0
 
-A = TypeVar("A", bound=protocol.Answer)
+A = TypeVar("A", bound=Answer)
 
 
 def integration_checks(subject: Subject, level: str, dataset: Path | None = None) -> list[Check]:
@@ -53,7 +56,7 @@ class _Tests:
             ("answers", self.every_answer if whole else self.answers),
             ("bad_request", self.bad_request),
         ]
-        if self.subject.text is not None:
+        if self.subject.spec.text is not None:
             on_one.append(("texts", self.texts))
         if whole:
             on_one.append(("session_killed", self.session_killed))
@@ -94,7 +97,7 @@ class _Tests:
             raise Broken(f"it calls itself {said.get('name')!r}")
         for kind, tensors in (("inputs", self.subject.model.inputs), ("outputs", self.subject.model.outputs)):
             found = {t["name"]: (t["datatype"], t["shape"]) for t in said.get(kind, [])}
-            if self.subject.text is not None:
+            if self.subject.spec.text is not None:
                 if not found:
                     raise Broken(f"it names no {kind}")
                 continue
@@ -118,10 +121,8 @@ class _Tests:
     def exchange(self, server: Server, dataset: Path | None, most: int, json_s: float) -> str:
         before = server.session_pids()
         fixed = self.subject.model.fixed_batch or 1
-        request = protocol.Exchange(
-            **self.reach(server), dataset=str(dataset) if dataset else None, batch=fixed, most=most, json_s=json_s
-        )
-        found = self.ask(request, protocol.Exchanged)
+        request = Exchange(**self.reach(server), dataset=str(dataset) if dataset else None, batch=fixed, most=most, json_s=json_s)
+        found = self.ask(request, Exchanged)
         deaths = f"the model's process died while it answered (it was {before}, and is {server.session_pids()})"
         died = server.session_pids() != before
         if found.wrong:
@@ -148,7 +149,7 @@ class _Tests:
 
     def texts(self, server: Server) -> str:
         """What it writes is what the session writes greedily, whole and as a stream."""
-        found = self.ask(protocol.Converse(**self.reach(server)), protocol.Exchanged)
+        found = self.ask(Converse(**self.reach(server)), Exchanged)
         if found.wrong:
             raise Broken(found.wrong)
         return f"{found.json} texts, whole and as streams, are those that the session writes"
@@ -226,11 +227,11 @@ class _Tests:
             self.exchange(two, None, SMOKE_FEEDS, SMOKE_JSON_S)
         return "both answer right, the second also after the first has stopped"
 
-    def traffic(self, server: Server, act: Callable[[], None]) -> tuple[list[protocol.Sent], int]:
+    def traffic(self, server: Server, act: Callable[[], None]) -> tuple[list[Sent], int]:
         """What became of requests, and when something was done to the server among them."""
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             started = Path(folder) / "started"
-            request = protocol.Traffic(**self.reach(server), callers=CALLERS, seconds=TRAFFIC_S, started=str(started))
+            request = Traffic(**self.reach(server), callers=CALLERS, seconds=TRAFFIC_S, started=str(started))
             seen: list[float] = []
             acted: list[int] = []
 
@@ -242,19 +243,19 @@ class _Tests:
                     act()
 
             with Worker(self.scratch, self.subject.space.memory_limit) as worker:
-                sent = worker.ask(request, protocol.Trafficked, self.limit_s(), sample=watch).sent
+                sent = worker.ask(request, Trafficked, self.limit_s(), sample=watch).sent
         if not acted:
             raise NotMeasured("timeout", "the traffic was over before anything was done to the server.")
         return sent, acted[0]
 
-    def enough(self, sent: list[protocol.Sent], acted: int, after: bool = True) -> None:
+    def enough(self, sent: list[Sent], acted: int, after: bool = True) -> None:
         """A test in which nothing was answered has tested nothing."""
         if not any(s.outcome == "right" and s.ended_ns < acted for s in sent):
             raise Broken("no request was answered before")
         if after and not any(s.outcome == "right" and s.began_ns > acted for s in sent):
             raise Broken("no request was answered afterwards")
 
-    def ask(self, request: protocol.Request, answer: type[A]) -> A:
+    def ask(self, request: Request, answer: type[A]) -> A:
         with Worker(self.scratch, self.subject.space.memory_limit) as worker:
             return worker.ask(request, answer, self.limit_s())
 
@@ -262,20 +263,10 @@ class _Tests:
         return min(CLIENT_S, self.subject.space.timeout_s)
 
     def reach(self, server: Server) -> dict[str, Any]:
-        subject = self.subject
-        return {
-            "url": server.url,
-            "name": NAME,
-            "framework": subject.framework,
-            "artifact": str(subject.artifact.resolve()),
-            "threads": subject.threads,
-            "device": subject.device,
-            "inputs": str(subject.inputs.resolve()),
-            "text": subject.text,
-        }
+        return {"url": server.url, "name": NAME, "spec": self.subject.spec, "inputs": str(self.subject.inputs.resolve())}
 
 
-def _none(sent: list[protocol.Sent], *outcomes: str) -> None:
+def _none(sent: list[Sent], *outcomes: str) -> None:
     """`Broken` where a request ended in one of these ways."""
     bad = [s for s in sent if s.outcome in outcomes]
     if bad:

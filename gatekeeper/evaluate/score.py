@@ -8,9 +8,43 @@ from typing import Any
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import metrics
-from gatekeeper.process.protocol import Score, Scored
+from gatekeeper.process.messages import Answer, Held, Request
+from gatekeeper.records.scores import Kind
 
 CHANCE_ALPHA = 0.05
+
+
+class Score(Request, frozen=True, kw_only=True):
+    """Compare the predictions of a variant (or of the baseline with itself) with the baseline's."""
+
+    dataset: str
+    baseline: str
+    variant: str
+    metric: str | None
+    task: str | None
+    folder: str
+    destination: str
+    text: bool = False
+
+    def answer(self, held: Held) -> Scored:
+        """Write the scores."""
+        return score(self)
+
+
+class Scored(Answer, frozen=True, kw_only=True):
+    """Paired scores were written; `error` says why the baseline cannot be judged against."""
+
+    metric: str
+    baseline: float | None
+    variant: float | None
+    agreement: bool
+    kind: Kind
+    examples: int
+    power: float
+    low: float
+    high: float
+    error: str | None
+    details: dict[str, float] = {}
 
 
 def score(request: Score) -> Scored:

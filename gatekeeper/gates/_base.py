@@ -11,7 +11,11 @@ judge(config, evidence) -> Decision
 
 A gate of the testing stage also has
 
-TESTED_BY    the key of `testing` that measures it; it applies where that is not `off`
+TESTED_BY    the kind of check that measures it; it applies where that runs and goes so far
+
+A gate whose limit has another name in the pipeline file says so:
+
+SAME_AS      the path of that name, below `edge_ai_pipeline`
 
 A gate that bounds ratios over rounds may also tell `gatekeeper calibrate` which, so that it says what a runner can decide:
 

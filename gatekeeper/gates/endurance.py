@@ -20,7 +20,7 @@ DESCRIPTION = "Over a long run memory grows by at most this fraction; latency by
 UNIT = "fraction"
 BOUND: Literal["at_most"] = "at_most"
 BASIS: Literal["load"] = "load"
-TESTED_BY = "soak"
+TESTED_BY = "load_tests"
 limit_key = "max_drift"
 
 

@@ -12,7 +12,7 @@ DESCRIPTION = "Over its capacity the server sheds, loses no accepted request, an
 UNIT = "failed checks"
 BOUND: Literal["at_most"] = "at_most"
 BASIS: Literal["checks"] = "checks"
-TESTED_BY = "stress"
+TESTED_BY = "load_tests"
 limit_key = "max_failed"
 
 

@@ -21,6 +21,7 @@ BOUND: Literal["at_most"] = "at_most"
 BASIS: Literal["load"] = "load"
 TESTED_BY = "load_tests"
 limit_key = "max_ms"
+SAME_AS = ("testing", "load", "p99_ms")
 
 
 class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

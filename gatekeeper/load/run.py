@@ -9,9 +9,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from gatekeeper.config.types import Load, Soak
 from gatekeeper.errors import NotMeasured
 from gatekeeper.load.peak import peak
+from gatekeeper.load.profile import LoadProfile as Load
+from gatekeeper.load.profile import SoakProfile as Soak
 from gatekeeper.load.sender import Line, Sender
 from gatekeeper.load.soak import beside, soak
 from gatekeeper.load.stress import median_ms, stress

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit.support import install_framework
+from kit.support import install_framework, spec
 from kit.tables import render, write_table
 from measure import test_measure_memory as known
 
@@ -53,15 +53,13 @@ def peak_of(size: int, kind: str, folder: Path) -> int:
     settings = Settings(
         scratch=folder,
         inputs=folder / "inputs.npz",
-        threads=1,
-        device="cpu",
         blocks=1,
         block_ms=1.0,
         timeout_s=60.0,
         memory_limit=2 * 10**9,
     )
     np.savez(settings.inputs, x=np.ones((2, 1), np.float32))
-    found = measure_round(0, [Arm("model", "holding", artifact)], settings, random.Random(0))
+    found = measure_round(0, [Arm("model", spec(artifact, "holding"))], settings, random.Random(0))
     assert not found.failures
     return found.data["model"].peak_bytes or 0
 

@@ -11,10 +11,10 @@ import psutil
 import pytest
 from kit.subjects import Shelf, by_verdict, left, node, odd_shelf, reason, write_onnx
 
+from gatekeeper.checks.client.traffic import Sent
 from gatekeeper.checks.integration import _none, integration_checks
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
-from gatekeeper.process.protocol import Sent
 from gatekeeper.records.base import Verdict
 from gatekeeper.serve.behind import served
 from gatekeeper.serve.child import Server

@@ -16,11 +16,10 @@ from kit.subjects import Shelf, by_verdict, odd_shelf, reason
 
 from gatekeeper.checks.behind import Broken
 from gatekeeper.checks.security import run, target
-from gatekeeper.checks.security.fuzz import fuzz
+from gatekeeper.checks.security.fuzz import Fuzz, fuzz
 from gatekeeper.checks.security.openapi import MOST_TOKENS, described
 from gatekeeper.checks.security.run import good_request, security_checks
 from gatekeeper.checks.security.target import REGISTRY, Target, Watched, attacks
-from gatekeeper.process.protocol import Fuzz
 from gatekeeper.records.base import Verdict
 from gatekeeper.serve.behind import served
 from gatekeeper.serve.child import Server

@@ -17,8 +17,8 @@ from gatekeeper.checks.security.run import security_checks
 from gatekeeper.checks.unit.base import all_cases
 from gatekeeper.checks.unit.run import unit_checks
 from gatekeeper.frameworks._base import ORIGINAL, OptimizeJob, framework
+from gatekeeper.frameworks._spec import TextSpec
 from gatekeeper.making.subject import Subject
-from gatekeeper.process.protocol import Text
 from gatekeeper.records.base import Verdict
 
 TEXT_TESTS = {"opens", *(name for name, case in all_cases().items() if case.models != "tensors")}
@@ -73,7 +73,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Su
     env = install_framework(folder / "plugin", "oddtext")
     shelf = Shelf(folder)
     write_tokenizer(folder)
-    text = Text(model=str(folder), framework="oddtext", vocabulary=512, end=[0], context=256)
+    text = TextSpec(model=str(folder), framework="oddtext", vocabulary=512, end=[0], context=256)
     np.savez(folder / "prompts.npz", tokens=np.arange(1, 25).reshape(2, 12), new_tokens=np.full(2, 8))
 
     def make(ill: str) -> Subject:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from kit.support import MISSION
 
 from gatekeeper.config.limits import limits
-from gatekeeper.config.load import Loaded, load
+from gatekeeper.config.load import load
+from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.schema import pipeline_schema
 from gatekeeper.config.types import Document
 from gatekeeper.errors import ConfigError, ExitCode, UsageError

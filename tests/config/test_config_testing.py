@@ -11,7 +11,8 @@ import pytest
 from kit.support import MISSION
 
 from gatekeeper.config.limits import limits
-from gatekeeper.config.load import LEVELS, Loaded, load
+from gatekeeper.config.load import LEVELS, load
+from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.meaning import MOST_REQUESTS, SCENARIO_OF
 from gatekeeper.config.policy import loosened, policy_file
 from gatekeeper.config.types import Load

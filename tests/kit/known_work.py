@@ -17,7 +17,7 @@ from statistics import fmean
 import numpy as np
 import onnx
 import pytest
-from kit.support import install_framework
+from kit.support import install_framework, spec
 from onnx import helper, numpy_helper
 
 from gatekeeper.gates import speedup
@@ -59,15 +59,13 @@ class KnownWork:
         settings = Settings(
             scratch=self.folder,
             inputs=self.inputs,
-            threads=1,
-            device="cpu",
             blocks=blocks,
             block_ms=10.0,
             timeout_s=120.0,
             memory_limit=2 * 10**9,
         )
-        arms = [Arm(name, FRAMEWORK, self.artifact(n)) for name, n in variants.items()]
-        baseline = Arm(BASELINE, FRAMEWORK, self.artifact(units))
+        arms = [Arm(name, spec(self.artifact(n), FRAMEWORK)) for name, n in variants.items()]
+        baseline = Arm(BASELINE, spec(self.artifact(units), FRAMEWORK))
         limits = Limits(looks=asked.looks, budget_s=600.0, seed=seed)
         asked.started = time.monotonic()
         found = race(baseline, arms, settings, limits, asked, Silent())

@@ -11,14 +11,14 @@ import numpy as np
 import onnx
 import psutil
 import pytest
-from kit.support import install_framework
+from kit.support import install_framework, spec
 from onnx import TensorProto, helper, numpy_helper
 
+from gatekeeper.frameworks._spec import TextSpec
 from gatekeeper.making.cache import Cache
 from gatekeeper.making.subject import Subject
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.files import assess
-from gatekeeper.process.protocol import Text
 from gatekeeper.progress import Silent
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.tested import Check
@@ -61,10 +61,17 @@ class Shelf:
         x = np.random.default_rng(1).standard_normal((6, 1, FEATURES)).astype(np.float32)
         np.savez(self.inputs, x=x)
 
-    def subject(self, artifact: Path, framework: str = "onnx_runtime", model: Path | None = None, **changes: Any) -> Subject:
+    def subject(
+        self,
+        artifact: Path,
+        framework: str = "onnx_runtime",
+        model: Path | None = None,
+        text: TextSpec | None = None,
+        **changes: Any,
+    ) -> Subject:
         values: dict[str, Any] = {
-            "id": artifact.stem, "framework": framework, "artifact": artifact, "threads": 2, "device": "cpu",
-            "model": assess(model or self.original), "task": None, "text": None, "inputs": self.inputs, "space": self.space,
+            "id": artifact.stem, "spec": spec(artifact, framework, threads=2, text=text),
+            "model": assess(model or self.original), "task": None, "inputs": self.inputs, "space": self.space,
             "progress": Silent(),
         }  # fmt: skip
         return Subject(**(values | changes))
@@ -78,7 +85,7 @@ class Shelf:
         """A text model made from a Hugging Face folder."""
         about = assess(folder)
         assert about.text is not None
-        text = Text(model=str(folder), framework=framework, vocabulary=about.text.vocabulary, end=about.text.end,
+        text = TextSpec(model=str(folder), framework=framework, vocabulary=about.text.vocabulary, end=about.text.end,
                     context=about.text.context)  # fmt: skip
         inputs = self.folder / "prompts.npz"
         tokens = np.random.default_rng(1).integers(1, about.text.vocabulary, (2, 12))

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.records.measured import RoundData
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -65,6 +66,12 @@ def round_data(index: int, median_ns: float, **changes: Any) -> RoundData:
         "cpu_utilisation": 0.9,
     }
     return RoundData(round=index, median_ns=median_ns, **(values | changes))
+
+
+def spec(artifact: Path | str, framework: str = "onnx_runtime", **changes: Any) -> ModelSpec:
+    """A model on one thread of the processor."""
+    values: dict[str, Any] = {"framework": framework, "artifact": str(artifact), "threads": 1, "device": "cpu"}
+    return ModelSpec(**(values | changes))
 
 
 def install_plugin(folder: Path, modules: dict[str, str], entry_points: str) -> dict[str, str]:

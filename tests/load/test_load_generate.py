@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from kit.support import install_framework, write_model
+from kit.support import install_framework, spec, write_model
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.load.generate import LoadTest, LoadTested
 from gatekeeper.models.files import assess
-from gatekeeper.process import protocol
 from gatekeeper.process.isolate import run_job
 from gatekeeper.serve.child import Server
 from gatekeeper.serve.config import Served
@@ -47,8 +47,7 @@ def served(folder: Path, **changes: Any) -> Iterator[Server]:
     """A `gatekeeper serve` of the model that notes its inputs in `folder / "seen"`."""
     write_model(folder / "model.onnx")
     about = Served(
-        name="m", framework="logs", artifact=str(folder / "seen"), threads=1, device="cpu", model=assess(folder / "model.onnx"),
-        **changes,
+        name="m", spec=spec(folder / "seen", "logs"), model=assess(folder / "model.onnx"), **changes,
     )  # fmt: skip
     with Server(about, folder) as server:
         server.wait_ready(60)
@@ -66,9 +65,8 @@ def loaded(place: Path, /, scenario: Any = "server", firsts: list[int] | None = 
         "duration_s": 0.5, "destination": str(place / "requests.npz"), "folder": str(place), "seed": 7,
         "request_timeout_ms": 5000.0, "outstanding": 4 if scenario == "offline" else 256,
     }  # fmt: skip
-    where = {"name": "m"} if more.get("url") else {"framework": "logs", "artifact": str(place / "seen")}
-    request = protocol.LoadTest(**(settings | where | more))
-    answer = run_job(place, request, protocol.LoadTested, 60, MEMORY)
+    where = {"spec": spec(place / "seen", "logs"), "name": "m"}
+    answer = run_job(place, LoadTest(**(settings | where | more)), LoadTested, 60, MEMORY)
     with np.load(place / "requests.npz") as found:
         arrays = {name: found[name] for name in found.files}
     assert answer.requests == arrays["ok"].size and answer.answered == arrays["ok"].sum()
@@ -385,9 +383,14 @@ def test_texts(tmp_path: Path) -> None:
     )
     framework("llama_cpp").optimize(job)
     subject = Shelf(tmp_path).text(tmp_path / "gguf", "llama_cpp", source)
-    settings: dict[str, Any] = {"inputs": str(subject.inputs), "examples": 2, "target_qps": 20.0, "text": True, "new_tokens": 4}
-    direct = {"framework": "llama_cpp", "artifact": str(subject.artifact)}
-    assert loaded(tmp_path, **settings, **direct)["ok"].tolist() == [True] * 10
+    settings: dict[str, Any] = {
+        "inputs": str(subject.inputs),
+        "examples": 2,
+        "target_qps": 20.0,
+        "new_tokens": 4,
+        "spec": subject.spec,
+    }
+    assert loaded(tmp_path, **settings)["ok"].tolist() == [True] * 10
     with Server(about(subject, name="m"), tmp_path) as server:
         server.wait_ready(60)
         over = loaded(tmp_path, **settings, url=server.url, prompts=["The quick", "Grüße aus"])

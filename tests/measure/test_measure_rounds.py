@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from kit.support import install_framework
+from kit.support import install_framework, spec
 from onnx import helper, numpy_helper
 
 from gatekeeper.measure.rounds import LEAST_INFERENCES, Arm, Round, Settings, measure_round
@@ -46,11 +46,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def settings(folder: Path, blocks: int = 4, block_ms: float = 2.0, timeout_s: float = 60.0, threads: int = 1) -> Settings:
+def settings(folder: Path, blocks: int = 4, block_ms: float = 2.0, timeout_s: float = 60.0) -> Settings:
     inputs = folder / "inputs.npz"
     np.savez(inputs, x=np.ones((2, 1, 64), np.float32))
     return Settings(
-        scratch=folder, inputs=inputs, threads=threads, device="cpu", blocks=blocks, block_ms=block_ms, timeout_s=timeout_s,
+        scratch=folder, inputs=inputs, blocks=blocks, block_ms=block_ms, timeout_s=timeout_s,
         memory_limit=2 * 10**9,
     )  # fmt: skip
 
@@ -62,13 +62,16 @@ def diary_arms(folder: Path, **kinds: str) -> list[Arm]:
     for name in ARMS:
         artifact = folder / name.replace("/", "_")
         artifact.write_text(kinds.get(artifact.name, "fine"))
-        found.append(Arm(name, "diary", artifact))
+        found.append(Arm(name, spec(artifact, "diary")))
     return found
 
 
 def entries(arms: list[Arm]) -> dict[str, list[tuple[str, int]]]:
     """Arm -> what it noted, and when."""
-    return {a.id: [tuple(json.loads(line)) for line in a.artifact.with_suffix(".diary").read_text().splitlines()] for a in arms}
+    return {
+        a.id: [tuple(json.loads(line)) for line in Path(a.spec.artifact).with_suffix(".diary").read_text().splitlines()]
+        for a in arms
+    }
 
 
 def timed_blocks(arms: list[Arm], per_block: int) -> list[tuple[int, int, str]]:
@@ -92,7 +95,7 @@ def measured(folder: Path, seed: int, blocks: int = 4) -> tuple[Round, list[Arm]
 
 @pytest.fixture(scope="module")
 def real(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Round:
-    arms = [Arm(name, "onnx_runtime", model) for name in ARMS]
+    arms = [Arm(name, spec(model)) for name in ARMS]
     return measure_round(5, arms, settings(tmp_path_factory.mktemp("real")), random.Random(1))
 
 
@@ -126,7 +129,7 @@ def test_the_memory_of_an_arm_is_known(real: Round, name: str) -> None:
 def test_an_arm_whose_model_is_broken_leaves(model: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(model.read_bytes()[:40])
-    arms = [Arm("baseline", "onnx_runtime", model), Arm("v", "onnx_runtime", broken)]
+    arms = [Arm("baseline", spec(model)), Arm("v", spec(broken))]
     found = measure_round(0, arms, settings(tmp_path), random.Random(1))
     assert set(found.data) == {"baseline"}
     assert found.failures["v"].kind == "model"

@@ -15,11 +15,14 @@ from pathlib import Path
 
 import psutil
 import pytest
-from kit.support import install_framework
+from kit.support import install_framework, spec
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.process import protocol
+from gatekeeper.making.job import Optimize
+from gatekeeper.measure.session import Loaded, LoadModel, Open
+from gatekeeper.measure.timing import Block, Saturated, Timed
 from gatekeeper.process.isolate import Worker, run_job
+from gatekeeper.process.messages import Answer, Done
 
 GB = 10**9
 TIMEOUT_S = 60.0
@@ -50,8 +53,8 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
         yield found
 
 
-def job(destination: Path, technique: str, source: Path | None = None) -> protocol.Optimize:
-    return protocol.Optimize(
+def job(destination: Path, technique: str, source: Path | None = None) -> Optimize:
+    return Optimize(
         framework="moody",
         technique=technique,
         source=str(source or destination),
@@ -64,11 +67,11 @@ def job(destination: Path, technique: str, source: Path | None = None) -> protoc
 
 def misbehave(worker: Worker, destination: Path, technique: str, timeout_s: float = TIMEOUT_S) -> NotMeasured:
     with pytest.raises(NotMeasured) as caught:
-        worker.ask(job(destination, technique), protocol.Done, timeout_s)
+        worker.ask(job(destination, technique), Done, timeout_s)
     return caught.value
 
 
-def answer_raw(worker: Worker, destination: Path, line: bytes, expected: type[protocol.Answer]) -> protocol.Answer:
+def answer_raw(worker: Worker, destination: Path, line: bytes, expected: type[Answer]) -> Answer:
     """Make the worker answer these bytes, whatever was asked."""
     source = destination / "raw"
     source.write_bytes(line)
@@ -107,7 +110,7 @@ def read_pid(path: Path) -> int:
 def test_a_job_that_works_answers_done(tmp_path: Path, destination: Path) -> None:
     source = tmp_path / "model"
     source.write_bytes(b"weights")
-    assert run_job(tmp_path, job(destination, "works", source), protocol.Done, TIMEOUT_S, 2 * GB) == protocol.Done()
+    assert run_job(tmp_path, job(destination, "works", source), Done, TIMEOUT_S, 2 * GB) == Done()
     assert (destination / "artifact").read_bytes() == b"weights"
     assert_gone(read_pid(destination / "pid"))
 
@@ -132,14 +135,14 @@ def test_close_can_be_called_again(tmp_path: Path) -> None:
 
 
 def test_what_is_printed_is_not_taken_for_an_answer(worker: Worker, destination: Path) -> None:
-    assert worker.ask(job(destination, "print_garbage"), protocol.Done, TIMEOUT_S) == protocol.Done()
+    assert worker.ask(job(destination, "print_garbage"), Done, TIMEOUT_S) == Done()
     for source in ("from print", "from descriptor 1", "from a child"):
-        assert source in Path(worker.log.name).read_text()
+        assert source in worker.child.log.read_text()
 
 
 def test_a_failure_does_not_end_the_worker(worker: Worker, destination: Path) -> None:
     misbehave(worker, destination, "raise_empty")
-    assert worker.ask(job(destination, "print_garbage"), protocol.Done, TIMEOUT_S) == protocol.Done()
+    assert worker.ask(job(destination, "print_garbage"), Done, TIMEOUT_S) == Done()
 
 
 # --- every way of not answering has its kind, and the process is gone
@@ -183,7 +186,7 @@ def test_a_suspended_worker_that_is_asked_is_a_timeout(worker: Worker, destinati
 
 def test_a_quiet_wait_times_out_too(worker: Worker, destination: Path) -> None:
     with pytest.raises(NotMeasured) as caught:
-        worker.ask(job(destination, "hang"), protocol.Done, 1.0, quiet=True)
+        worker.ask(job(destination, "hang"), Done, 1.0, quiet=True)
     assert caught.value.kind == "timeout"
     assert_gone(worker.pid)
 
@@ -204,11 +207,10 @@ def test_the_memory_limit_holds_in_a_timed_block_as_well(tmp_path: Path) -> None
     inputs = tmp_path / "inputs.npz"
     np.savez(inputs, x=np.zeros((2, 1), np.float32))
     with Worker(tmp_path, 300_000_000) as found:
-        request = protocol.Open(framework="moody", artifact="any", threads=1, device="cpu", inputs=str(inputs))
-        found.ask(request, protocol.Done, TIMEOUT_S)
-        found.ask(protocol.Load(), protocol.Loaded, TIMEOUT_S)
+        found.ask(Open(spec=spec("any", "moody"), inputs=str(inputs)), Done, TIMEOUT_S)
+        found.ask(LoadModel(), Loaded, TIMEOUT_S)
         with pytest.raises(NotMeasured) as caught:
-            found.ask(protocol.Block(duration_ns=1, least=20), protocol.Timed, TIMEOUT_S, quiet=True)
+            found.ask(Block(duration_ns=1, least=20), Timed, TIMEOUT_S, quiet=True)
     assert caught.value.kind == "memory"
     assert_gone(found.pid)
 
@@ -241,11 +243,9 @@ def test_a_long_message_is_shortened(worker: Worker, destination: Path, techniqu
 
 
 def test_an_unknown_framework_is_not_measured(worker: Worker, destination: Path) -> None:
-    request = protocol.Optimize(
-        framework="no_such", technique="x", source="", destination="", device="cpu", vnni=False, calibration=None
-    )
+    request = Optimize(framework="no_such", technique="x", source="", destination="", device="cpu", vnni=False, calibration=None)
     with pytest.raises(NotMeasured, match="not one of frameworks"):
-        worker.ask(request, protocol.Done, TIMEOUT_S)
+        worker.ask(request, Done, TIMEOUT_S)
 
 
 # --- answers that are none
@@ -274,7 +274,7 @@ def test_an_unknown_framework_is_not_measured(worker: Worker, destination: Path)
 )
 def test_garbage_on_the_answer_pipe(worker: Worker, destination: Path, line: bytes) -> None:
     with pytest.raises(NotMeasured) as caught:
-        answer_raw(worker, destination, line, protocol.Done)
+        answer_raw(worker, destination, line, Done)
     assert caught.value.kind == "garbage"
     assert "\x1b" not in str(caught.value)
     assert_gone(worker.pid)
@@ -307,7 +307,7 @@ def test_garbage_on_the_answer_pipe(worker: Worker, destination: Path, line: byt
 )
 def test_a_clock_that_makes_no_sense(worker: Worker, destination: Path, body: str) -> None:
     with pytest.raises(NotMeasured) as caught:
-        answer_raw(worker, destination, ('{"answer":"timed",' + body + "}\n").encode(), protocol.Timed)
+        answer_raw(worker, destination, ('{"answer":"timed",' + body + "}\n").encode(), Timed)
     assert caught.value.kind == "garbage"
     assert_gone(worker.pid)
 
@@ -318,7 +318,7 @@ def test_a_clock_that_makes_no_sense(worker: Worker, destination: Path, body: st
 )
 def test_a_throughput_that_makes_no_sense(worker: Worker, destination: Path, body: str) -> None:
     with pytest.raises(NotMeasured) as caught:
-        answer_raw(worker, destination, ('{"answer":"saturated",' + body + "}\n").encode(), protocol.Saturated)
+        answer_raw(worker, destination, ('{"answer":"saturated",' + body + "}\n").encode(), Saturated)
     assert caught.value.kind == "garbage"
 
 
@@ -326,7 +326,7 @@ def test_a_throughput_that_makes_no_sense(worker: Worker, destination: Path, bod
 @pytest.mark.parametrize("load_ns", ["-1", "900000000000000", "9" * 400])
 def test_a_load_time_that_makes_no_sense(worker: Worker, destination: Path, load_ns: str) -> None:
     with pytest.raises(NotMeasured) as caught:
-        answer_raw(worker, destination, f'{{"answer":"loaded","load_ns":{load_ns}}}\n'.encode(), protocol.Loaded)
+        answer_raw(worker, destination, f'{{"answer":"loaded","load_ns":{load_ns}}}\n'.encode(), Loaded)
     assert caught.value.kind == "garbage"
     assert_gone(worker.pid)
 
@@ -334,15 +334,13 @@ def test_a_load_time_that_makes_no_sense(worker: Worker, destination: Path, load
 @linux
 def test_a_plausible_answer_is_taken(worker: Worker, destination: Path) -> None:
     line = b'{"answer":"timed","latencies_ns":[1000,1000],"cpu_ns":1500,"wall_ns":2100}\n'
-    assert answer_raw(worker, destination, line, protocol.Timed) == protocol.Timed(
-        latencies_ns=[1000, 1000], cpu_ns=1500, wall_ns=2100
-    )
+    assert answer_raw(worker, destination, line, Timed) == Timed(latencies_ns=[1000, 1000], cpu_ns=1500, wall_ns=2100)
 
 
 @linux
 def test_a_failure_the_worker_reports_keeps_its_kind(worker: Worker, destination: Path) -> None:
     with pytest.raises(NotMeasured, match="no luck") as caught:
-        answer_raw(worker, destination, b'{"answer":"failed","kind":"data","message":"no luck"}\n', protocol.Done)
+        answer_raw(worker, destination, b'{"answer":"failed","kind":"data","message":"no luck"}\n', Done)
     assert caught.value.kind == "data"
 
 
@@ -356,7 +354,7 @@ def test_a_child_of_a_failed_worker_is_ended(worker: Worker, destination: Path, 
 
 
 def test_a_child_of_a_worker_that_answered_is_ended(tmp_path: Path, destination: Path) -> None:
-    run_job(tmp_path, job(destination, "child_then_answer"), protocol.Done, TIMEOUT_S, 2 * GB)
+    run_job(tmp_path, job(destination, "child_then_answer"), Done, TIMEOUT_S, 2 * GB)
     assert_gone(read_pid(destination / "child"))
 
 
@@ -373,7 +371,7 @@ def test_a_daemon_that_holds_the_answer_pipe_does_not_hang_the_parent(tmp_path: 
 
     def ask() -> None:
         try:
-            run_job(tmp_path, job(destination, "daemon_then_exit"), protocol.Done, 1.0, 2 * GB)
+            run_job(tmp_path, job(destination, "daemon_then_exit"), Done, 1.0, 2 * GB)
         except BaseException as error:
             caught.append(error)
 
@@ -392,11 +390,12 @@ def test_a_daemon_that_holds_the_answer_pipe_does_not_hang_the_parent(tmp_path: 
 def test_a_suspended_worker_dies_with_its_parent(tmp_path: Path, destination: Path) -> None:
     code = (
         "import sys, time\nfrom pathlib import Path\n"
-        "from gatekeeper.process import protocol\nfrom gatekeeper.process.isolate import Worker\n"
+        "from gatekeeper.making.job import Optimize\nfrom gatekeeper.process.isolate import Worker\n"
+        "from gatekeeper.process.messages import Done\n"
         "worker = Worker(Path(sys.argv[1]), 2 * 10**9)\n"
-        "request = protocol.Optimize(framework='moody', technique='print_garbage', source='', destination=sys.argv[2],"
+        "request = Optimize(framework='moody', technique='print_garbage', source='', destination=sys.argv[2],"
         " device='cpu', vnni=False, calibration=None)\n"
-        "worker.ask(request, protocol.Done, 60)\nworker.suspend()\nprint(worker.pid, flush=True)\ntime.sleep(600)\n"
+        "worker.ask(request, Done, 60)\nworker.suspend()\nprint(worker.pid, flush=True)\ntime.sleep(600)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path), str(destination)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -411,18 +410,18 @@ def test_a_suspended_worker_dies_with_its_parent(tmp_path: Path, destination: Pa
 
 
 def test_suspend_stops_and_resume_goes_on(worker: Worker, destination: Path) -> None:
-    worker.ask(job(destination, "print_garbage"), protocol.Done, TIMEOUT_S)
+    worker.ask(job(destination, "print_garbage"), Done, TIMEOUT_S)
     process = psutil.Process(worker.pid)
     for _ in range(3):
         worker.suspend()
         assert eventually(lambda: process.status() == psutil.STATUS_STOPPED)
         worker.resume()
         assert eventually(lambda: process.status() != psutil.STATUS_STOPPED)
-        assert worker.ask(job(destination, "print_garbage"), protocol.Done, TIMEOUT_S) == protocol.Done()
+        assert worker.ask(job(destination, "print_garbage"), Done, TIMEOUT_S) == Done()
 
 
 def test_suspend_stops_what_the_worker_started(worker: Worker, destination: Path) -> None:
-    worker.ask(job(destination, "child_then_answer"), protocol.Done, TIMEOUT_S)
+    worker.ask(job(destination, "child_then_answer"), Done, TIMEOUT_S)
     child = psutil.Process(read_pid(destination / "child"))
     worker.suspend()
     assert eventually(lambda: child.status() == psutil.STATUS_STOPPED)
@@ -454,7 +453,7 @@ def test_a_worker_sees_no_secrets(worker: Worker, destination: Path, monkeypatch
     for name in names:
         monkeypatch.setenv(name, "do-not-tell")
     with Worker(tmp_path, 2 * GB, threads=3) as found:
-        found.ask(job(destination, "environment"), protocol.Done, TIMEOUT_S)
+        found.ask(job(destination, "environment"), Done, TIMEOUT_S)
     environment = (destination / "environment").read_text()
     assert "do-not-tell" not in environment
     seen = dict(entry.split("=", 1) for entry in environment.split("\0") if entry)
@@ -465,7 +464,7 @@ def test_a_worker_sees_no_secrets(worker: Worker, destination: Path, monkeypatch
 
 @linux
 def test_a_worker_works_in_its_scratch_folder(worker: Worker, destination: Path, tmp_path: Path) -> None:
-    worker.ask(job(destination, "environment"), protocol.Done, TIMEOUT_S)
+    worker.ask(job(destination, "environment"), Done, TIMEOUT_S)
     assert Path((destination / "folder").read_text()) == tmp_path.resolve()
 
 

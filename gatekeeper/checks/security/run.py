@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gatekeeper.checks.behind import Broken, check, not_run
+from gatekeeper.checks.security.fuzz import Fuzz, Fuzzed
 from gatekeeper.checks.security.openapi import described
 from gatekeeper.checks.security.target import BODY_S, Attack, Target, Watched, attacks
+from gatekeeper.data.feeds import read_feeds, read_prompts
 from gatekeeper.errors import NotMeasured
 from gatekeeper.making.subject import Subject
-from gatekeeper.process import protocol
 from gatekeeper.process.isolate import Worker
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.tested import Check
@@ -23,6 +24,7 @@ from gatekeeper.serve.config import Served
 Engine = Literal["openapi", "tensors"]
 KIND: Literal["security_tests"] = "security_tests"
 LEAST_BODY = 4 << 20
+PROMPT_TOKENS = 8
 SEED = 20250101
 FUZZ_S: dict[Engine, float] = {"openapi": 15.0, "tensors": 8.0}
 FUZZED: dict[Engine, str] = {"openapi": "fuzzed_openapi", "tensors": "fuzzed_tensors"}
@@ -44,7 +46,7 @@ class _Siege:
 
     def run(self, level: str) -> list[Check]:
         """Every attack; where no server answers even a good request, none of them."""
-        chosen = attacks(level, self.subject.text is not None)
+        chosen = attacks(level, self.subject.spec.text is not None)
         fuzzers = list(FUZZED) if level == "comprehensive" else []
         try:
             found = [check(KIND, "good_request", self.open)]
@@ -89,7 +91,7 @@ class _Siege:
     def fuzzed(self, engine: Engine) -> str:
         """Requests made by a fuzzer in a process of its own."""
         target, seconds = self.ready(), FUZZ_S[engine]
-        request = protocol.Fuzz(
+        request = Fuzz(
             url=target.server.url,
             engine=engine,
             good=self.good,
@@ -100,7 +102,7 @@ class _Siege:
         with Watched(target) as watched:
             try:
                 with Worker(self.scratch, self.subject.space.memory_limit) as worker:
-                    found = worker.ask(request, protocol.Fuzzed, min(4 * seconds + 60, self.subject.space.timeout_s))
+                    found = worker.ask(request, Fuzzed, min(4 * seconds + 60, self.subject.space.timeout_s))
                 if found.failures:
                     raise Broken(
                         f"{len(found.failures)} kinds of failure in {found.cases} requests: " + "; ".join(found.failures[:3])
@@ -138,13 +140,7 @@ class _Siege:
 
 def good_request(subject: Subject, about: Served) -> dict[str, Any]:
     """The first example as a request in JSON."""
-    import numpy as np
-
-    with np.load(subject.inputs) as arrays:
-        if subject.text is not None:
-            feed = {"tokens": arrays["tokens"][0][None, :8]}
-        else:
-            feed = {name: arrays[name][0] for name in arrays.files}
+    feed = (read_prompts(subject.inputs, PROMPT_TOKENS) if subject.spec.text else read_feeds(subject.inputs))[0]
     types = {tensor.name: tensor.datatype for tensor in about.inputs()}
     inputs = []
     for name, array in feed.items():

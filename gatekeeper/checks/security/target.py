@@ -56,7 +56,7 @@ class Target:
 
     def __init__(self, server: Server, inputs: list[Tensor], good: dict[str, Any], max_body: int):
         self.server, self.inputs, self.good, self.max_body = server, inputs, good, max_body
-        self.text = server.served.text is not None
+        self.text = server.served.spec.text is not None
         host, _, port = server.address.rpartition(":")
         self.at = (host, int(port))
         for _ in range(3):

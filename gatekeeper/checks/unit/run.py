@@ -13,11 +13,13 @@ from typing import Literal, cast
 import msgspec
 
 from gatekeeper.checks.unit.base import Answered, Broken, Case, NoStandard, Seen, Setting, Skipped, cases
+from gatekeeper.checks.unit.lab import Observe, Observed, Ready, Setup
 from gatekeeper.checks.unit.own_run import own_checks
 from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.making.subject import Subject
-from gatekeeper.process import protocol
 from gatekeeper.process.isolate import Worker
+from gatekeeper.process.messages import Failed
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.tested import Check
 
@@ -37,7 +39,7 @@ def unit_checks(
     with _Bench(subject, "the variant", keeps=False) as variant, _Bench(baseline, "the original", keeps=True) as original:
         opened = _opens(variant, original)
         found.append(opened)
-        for case in cases(level, subject.text is not None):
+        for case in cases(level, subject.spec.text is not None):
             if opened.verdict is Verdict.PASS:
                 found.append(_check(case, variant, original))
             else:
@@ -100,12 +102,11 @@ class _Bench(AbstractContextManager["_Bench"]):
 
     def __init__(self, subject: Subject, who: str, keeps: bool):
         self.subject, self.who, self.keeps = subject, who, keeps
-        about = [subject.framework, str(subject.artifact.resolve()), subject.threads, subject.device, str(subject.inputs)]
-        name = hashlib.sha256(msgspec.json.encode(about)).hexdigest()[:16]
+        name = hashlib.sha256(msgspec.json.encode([subject.spec, str(subject.inputs)])).hexdigest()[:16]
         self.folder = subject.space.scratch / f"contract-{name}"
         self.folder.mkdir(exist_ok=True)
         self._worker: Worker | None = None
-        self._ready: protocol.Ready | None = None
+        self._ready: Ready | None = None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
@@ -114,7 +115,7 @@ class _Bench(AbstractContextManager["_Bench"]):
         """How long one test may take; opens the model the first time."""
         kept = self.folder / "ready.json"
         if self._ready is None and self.keeps and kept.exists():
-            self._ready = msgspec.json.decode(kept.read_bytes(), type=protocol.Ready)
+            self._ready = msgspec.json.decode(kept.read_bytes(), type=Ready)
         if self._ready is None:
             self._ready = self._open()
             kept.write_bytes(msgspec.json.encode(self._ready))
@@ -135,11 +136,11 @@ class _Bench(AbstractContextManager["_Bench"]):
         for setting in case.settings:
             kept = self.folder / f"{case.name}-{setting}.json"
             if self.keeps and kept.exists():
-                answer = msgspec.json.decode(kept.read_bytes(), type=protocol.Observed | protocol.Failed)
+                answer = msgspec.json.decode(kept.read_bytes(), type=Observed | Failed)
             else:
                 answer = self._observe(case.name, setting, kept.with_suffix(".npz"))
                 kept.write_bytes(msgspec.json.encode(answer))
-            if isinstance(answer, protocol.Failed):
+            if isinstance(answer, Failed):
                 raise NotMeasured(answer.kind, answer.message)
             if answer.skip:
                 raise Skipped(answer.skip)
@@ -147,44 +148,40 @@ class _Bench(AbstractContextManager["_Bench"]):
             numbers |= answer.numbers
         return Seen(self.who, trials, numbers)
 
-    def _observe(self, name: str, setting: Setting, destination: Path) -> protocol.Observed | protocol.Failed:
-        request, space = protocol.Observe(check=name, destination=str(destination)), self.subject.space
+    def _observe(self, name: str, setting: Setting, destination: Path) -> Observed | Failed:
+        request, space = Observe(check=name, destination=str(destination)), self.subject.space
         try:
             if setting:
                 with Worker(space.scratch, space.memory_limit) as fresh:
-                    self._setup(fresh, _other(self.subject.threads) if setting == "threads" else self.subject.threads)
-                    return fresh.ask(request, protocol.Observed, self.limit_s())
+                    self._setup(fresh, _others(self.subject.spec) if setting == "threads" else self.subject.spec)
+                    return fresh.ask(request, Observed, self.limit_s())
             limit_s = self.limit_s()
             if self._worker is None:
                 self._open()
-            return cast(Worker, self._worker).ask(request, protocol.Observed, limit_s)
+            return cast(Worker, self._worker).ask(request, Observed, limit_s)
         except NotMeasured as failure:
-            if self._worker is not None and self._worker.process.poll() is not None:
+            if self._worker is not None and not self._worker.alive:
                 self.close()
             said = f"it does not end: {failure}" if failure.kind == "timeout" else str(failure)
-            return protocol.Failed(kind=failure.kind, message=said)
+            return Failed(kind=failure.kind, message=said)
 
-    def _open(self) -> protocol.Ready:
+    def _open(self) -> Ready:
         self.close()
         self._worker = Worker(self.subject.space.scratch, self.subject.space.memory_limit)
         try:
-            return self._setup(self._worker, self.subject.threads)
+            return self._setup(self._worker, self.subject.spec)
         except NotMeasured:
             self.close()
             raise
 
-    def _setup(self, worker: Worker, threads: int) -> protocol.Ready:
+    def _setup(self, worker: Worker, spec: ModelSpec) -> Ready:
         subject = self.subject
-        request = protocol.Setup(
-            framework=subject.framework,
-            artifact=str(subject.artifact.resolve()),
-            threads=threads,
-            device=subject.device,
+        request = Setup(
+            spec=spec,
             inputs=str(subject.inputs.resolve()),
             tensors=[msgspec.to_builtins(tensor) for tensor in subject.model.inputs],
-            text=subject.text,
         )
-        return worker.ask(request, protocol.Ready, subject.space.timeout_s)
+        return worker.ask(request, Ready, subject.space.timeout_s)
 
     def close(self) -> None:
         """End the worker; the next test gets a fresh one."""
@@ -193,12 +190,12 @@ class _Bench(AbstractContextManager["_Bench"]):
             self._worker = None
 
 
-def _other(threads: int) -> int:
-    """A number of threads that is another one."""
-    return 1 if threads > 1 else 2
+def _others(spec: ModelSpec) -> ModelSpec:
+    """The same model with another number of threads."""
+    return msgspec.structs.replace(spec, threads=1 if spec.threads > 1 else 2)
 
 
-def _read(answer: protocol.Observed, file: Path, prefix: str) -> dict[str, Answered]:
+def _read(answer: Observed, file: Path, prefix: str) -> dict[str, Answered]:
     """The trials with their arrays; a file that does not fit the answer is garbage."""
     import zipfile
 

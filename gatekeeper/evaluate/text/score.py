@@ -9,10 +9,9 @@ import msgspec
 
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.score import CHANCE_ALPHA
+from gatekeeper.evaluate.score import CHANCE_ALPHA, Score, Scored
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.evaluate.text.prepare import read_prompts
-from gatekeeper.process.protocol import Score, Scored
 from gatekeeper.records.scores import Kind
 from gatekeeper.stats.rounds import mean_interval
 

@@ -12,7 +12,7 @@ from gatekeeper.checks.unit.compare import AFTERWARDS, BEFORE, TIMES, close, dis
 if TYPE_CHECKING:
     from gatekeeper.checks.unit.lab import Lab, Log
     from gatekeeper.frameworks._base import Tokenizer
-    from gatekeeper.process.protocol import Text
+    from gatekeeper.frameworks._spec import TextSpec
 
 LONGEST_S = 20.0
 UNLIKELY = 0.05
@@ -27,7 +27,7 @@ TEXTS = (
 )
 
 
-def _text(lab: Lab) -> Text:
+def _text(lab: Lab) -> TextSpec:
     assert lab.text is not None
     return lab.text
 
@@ -209,12 +209,12 @@ def _own_tokenizer(lab: Lab) -> Tokenizer | None:
     from gatekeeper.evaluate.text.tokenizer import open_tokenizer
     from gatekeeper.frameworks._base import framework
 
-    artifact = Path(lab.setup.artifact)
+    artifact = Path(lab.spec.artifact)
     if artifact.is_dir() and (artifact / "tokenizer.json").is_file():
-        return open_tokenizer(artifact, lab.setup.framework)
+        return open_tokenizer(artifact, lab.spec.framework)
     files = sorted(artifact.glob("*.gguf")) if artifact.is_dir() else [artifact]
-    if len(files) == 1 and files[0].suffix == ".gguf" and hasattr(framework(lab.setup.framework), "open_tokenizer"):
-        return open_tokenizer(files[0], lab.setup.framework)
+    if len(files) == 1 and files[0].suffix == ".gguf" and hasattr(framework(lab.spec.framework), "open_tokenizer"):
+        return open_tokenizer(files[0], lab.spec.framework)
     return None
 
 
