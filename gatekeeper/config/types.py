@@ -6,6 +6,7 @@ module, under its name.
 
 from __future__ import annotations
 
+from types import GenericAlias
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -38,10 +39,8 @@ class Common(Section, frozen=True, kw_only=True):
 
 def _fields() -> list[tuple[str, Any, Any]]:
     """The stages that may be listed, and a field for each stage that has a section."""
-    listed: Any = Annotated[
-        tuple[one_of(stage_names()), ...],
-        Meta(min_length=1, description="Stages to run, in this order; each gates the next."),
-    ]
+    names = GenericAlias(tuple, (one_of(stage_names()), ...))
+    listed: Any = Annotated[names, Meta(min_length=1, description="Stages to run, in this order; each gates the next.")]
     fields: list[tuple[str, Any, Any]] = [("stages", listed, ("model_validation", "optimization"))]
     for name, stage in stages():
         if (section := getattr(stage, "SECTION", None)) is not None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 import onnx
 import psutil
 import pytest
-from kit.support import install_framework, start, write_project
+from kit.support import eventually, install_framework, start, write_project
 from markdown_it import MarkdownIt
 
 
@@ -188,12 +187,8 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_report(plugins: dict[str, st
 
 def wait_for_worker(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The workers of a run, once it has some."""
-    for _ in range(200):
-        children = psutil.Process(process.pid).children(recursive=True)
-        if children:
-            return children
-        time.sleep(0.05)
-    raise AssertionError("no worker was started")
+    assert eventually(lambda: psutil.Process(process.pid).children(recursive=True)), "no worker was started"
+    return psutil.Process(process.pid).children(recursive=True)
 
 
 def test_ctrl_c_ends_the_workers_and_writes_no_report(plugins: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
@@ -201,21 +196,18 @@ def test_ctrl_c_ends_the_workers_and_writes_no_report(plugins: dict[str, str], g
     file.write_text(file.read_text().replace("timeout: 8s", "timeout: 10m"))
     cache = tmp_path / "cache"
     process = start(file, plugins, "--cache-dir", str(cache))
-    for _ in range(400):
-        if list((cache / "artifacts").glob("[!.]*")) and list((cache / "artifacts").glob(".making-*")):
-            break
-        time.sleep(0.05)
-    time.sleep(0.5)
+    artifacts = cache / "artifacts"
+    assert eventually(lambda: list(artifacts.glob("[!.]*")) and list(artifacts.glob(".making-*"))), "one is made, one being made"
     workers = wait_for_worker(process)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "interrupted" in errors
     assert "Traceback" not in errors
     assert not any(w.is_running() and w.status() != psutil.STATUS_ZOMBIE for w in workers)
     assert not (tmp_path / "gatekeeper-report/report.json").exists()
-    assert list((cache / "artifacts").glob("[!.]*")), "what was finished is kept"
-    assert not list((cache / "artifacts").glob(".making-*")), "what was not is gone"
+    assert list(artifacts.glob("[!.]*")), "what was finished is kept"
+    assert not list(artifacts.glob(".making-*")), "what was not is gone"
 
 
 def test_two_runs_in_one_folder_do_not_mix(plugins: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
@@ -225,7 +217,7 @@ def test_two_runs_in_one_folder_do_not_mix(plugins: dict[str, str], gatekeeper: 
     wait_for_worker(process)
     second = gatekeeper("run", file, env=plugins)
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert second.returncode == 2
     assert "another gatekeeper is writing here" in second.stderr
 
@@ -238,8 +230,8 @@ def test_killing_the_parent_leaves_no_worker(plugins: dict[str, str], tmp_path: 
     process = start(file, plugins)
     workers = wait_for_worker(process)
     process.kill()
-    process.communicate(timeout=30)
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    process.communicate(timeout=120)
+    _, alive = psutil.wait_procs(workers, timeout=120)
     assert not alive
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 from junitparser import JUnitXml
-from kit.support import install_framework, start, write_project
+from kit.support import eventually, install_framework, start, write_project
 
 TESTING = """\
   stages: [model_validation, optimization, testing]
@@ -76,16 +76,22 @@ def test_what_shows_only_behind_a_server_blocks(plugins: dict[str, str], gatekee
 def under_load(plugins: dict[str, str], tmp_path: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
     """A run in the middle of a load test, and every process it has."""
     process = start(project(tmp_path, "fine", "20s"), plugins)
-    for _ in range(1200):
-        family = psutil.Process(process.pid).children(recursive=True)
-        if named(family, "gatekeeper.serve.worker") and named(family, "gatekeeper.process.worker"):
-            time.sleep(3)  # a load test of seconds has both for long; an integration test does not
-            family = psutil.Process(process.pid).children(recursive=True)
-            if named(family, "gatekeeper.serve.worker") and named(family, "gatekeeper.process.worker"):
-                return process, family
-        time.sleep(0.05)
+    family: list[psutil.Process] = []
+
+    def both() -> bool:
         assert process.poll() is None, process.communicate()
-    raise AssertionError("no load test began")
+        family[:] = psutil.Process(process.pid).children(recursive=True)
+        return bool(named(family, "gatekeeper.serve.worker") and named(family, "gatekeeper.process.worker"))
+
+    def for_long() -> bool:
+        """A load test of seconds has both for long; an integration test does not."""
+        if not both():
+            return False
+        time.sleep(3)
+        return both()
+
+    assert eventually(for_long, 300), "no load test began"
+    return process, family
 
 
 def named(family: list[psutil.Process], module: str) -> list[psutil.Process]:
@@ -99,7 +105,7 @@ def named(family: list[psutil.Process], module: str) -> list[psutil.Process]:
 
 def nothing_is_left(family: list[psutil.Process], folder: Path) -> None:
     """No process, and no report."""
-    _, alive = psutil.wait_procs(family, timeout=15)
+    _, alive = psutil.wait_procs(family, timeout=120)
     assert not alive, [p.cmdline() for p in alive]
     assert not (folder / "gatekeeper-report/report.json").exists()
 
@@ -110,7 +116,7 @@ def test_killing_gatekeeper_under_load_leaves_no_process_and_no_report(
 ) -> None:
     process, family = under_load
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     nothing_is_left(family, tmp_path)
 
 
@@ -120,7 +126,7 @@ def test_ctrl_c_under_load_leaves_no_process_and_no_report(
 ) -> None:
     process, family = under_load
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "interrupted" in errors and "Traceback" not in errors
     nothing_is_left(family, tmp_path)
@@ -131,14 +137,15 @@ def test_killing_every_server_of_a_run_is_no_pass(
     under_load: tuple[subprocess.Popen[str], list[psutil.Process]], tmp_path: Path
 ) -> None:
     process, _ = under_load
-    for _ in range(1000):
-        if process.poll() is not None:
-            break
+
+    def ended() -> bool:
         with suppress(psutil.Error):
             for server in named(psutil.Process(process.pid).children(recursive=True), "gatekeeper.serve.child"):
                 server.kill()
-        time.sleep(0.3)
-    out, errors = process.communicate(timeout=60)
+        return process.poll() is not None
+
+    assert eventually(ended, 500)
+    out, errors = process.communicate()
     assert process.returncode in (1, 4), out + errors
     assert "Traceback" not in errors
     report = report_of(tmp_path)

@@ -10,30 +10,33 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
+TESTS = Path(__file__).resolve().parents[1]
 SHARED = "GATEKEEPER_TESTS_SHARED"  # read in once.py
 SLOWEST = 10
 SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]  # a file's fixtures are made in one process
-PARTS = (("side by side", "not serial", SIDE_BY_SIDE), ("alone", "serial", []))
+
+
+def parts() -> list[tuple[str, str, list[str]]]:
+    """Name, marks and words of each call of pytest. Reading all files takes it long: the second reads those it needs."""
+    alone = [str(path) for path in sorted(TESTS.rglob("test_*.py")) if "mark.serial" in path.read_text(encoding="utf-8")]
+    return [("side by side", "not serial", SIDE_BY_SIDE), ("alone", "serial", alone)]
 
 
 def main(thorough: bool) -> int:
     """Run both parts even if the first fails; 0 if neither does."""
     codes, lines, times = [], [], list[tuple[float, str]]()
     with tempfile.TemporaryDirectory() as shared:
-        for name, marked, words in PARTS:
-            report, started = Path(shared) / "report.xml", time.monotonic()
+        for name, marked, words in parts():
+            report, started = Path(shared) / f"{name}.xml", time.monotonic()
             marks = marked if thorough else f"{marked} and not thorough"
             command = [sys.executable, "-m", "pytest", "-m", marks, *words, f"--junitxml={report}"]
             codes.append(subprocess.run(command, env=os.environ | {SHARED: shared}, check=False).returncode)
-            took = time.monotonic() - started
             found = read(report)
-            lines.append(
-                f"{name:>14}: {len(found):,} tests in {took / 60:.1f} min{'' if codes[-1] == 0 else ', and not all is well'}"
-            )
+            said = f"{len(found):,} tests in {(time.monotonic() - started) / 60:.1f} minutes"
+            lines.append(f"{name}: {said}{', not all of them well' if codes[-1] else ''}")
             times += found
-    print(
-        "\n".join([*lines, "slowest:", *(f"{seconds:12.1f} s  {test}" for seconds, test in sorted(times)[: -SLOWEST - 1 : -1])])
-    )
+    slowest = [f"{seconds:8.1f} s  {test}" for seconds, test in sorted(times, reverse=True)[:SLOWEST]]
+    print("", *lines, "slowest:", *slowest, sep="\n")
     return max(codes)
 
 

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,16 @@ edge_ai_pipeline:
   measure: {{max_rounds: 3, blocks: 2, block_ms: 5, timeout: 8s, memory_limit: 900MB}}
 {extra}""")
     return file
+
+
+def eventually(holds: Callable[[], object], seconds: float = 120.0) -> bool:
+    """Whether something comes to hold. The time is for a machine that is busy; where all is well it takes a moment."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def start(file: Path, plugins: dict[str, str], *words: str) -> subprocess.Popen[str]:
