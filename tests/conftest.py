@@ -20,6 +20,17 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for what tests run in this process; workers report to nobody anyway
 
 
+LONG = ("end_to_end", "frameworks", "checks", "stats", "load", "serve", "measure")
+"""Rooms whose files take minutes. They come first, so that no process is left with one of them when all others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first."""
+    rooms = [item.path.relative_to(REPOSITORY / "tests").parts[0] for item in items]
+    order = sorted(range(len(items)), key=lambda i: LONG.index(rooms[i]) if rooms[i] in LONG else len(LONG))
+    items[:] = [items[i] for i in order]
+
+
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
     """`once(name, fill)`: a folder that is filled once for every process that runs these tests."""

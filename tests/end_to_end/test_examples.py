@@ -191,6 +191,7 @@ def test_digits_vit_is_the_same_model_in_both_frameworks(example: Callable[[str]
     assert min(map(min, agreement["matrix"])) >= 0.98
 
 
+@pytest.mark.thorough
 def test_digits_vit_answers_the_same_in_batches(example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path) -> None:
     folder = example("digits-vit")
     fewer = {"[fp16, int8_dynamic, int8_static]": "[int8_static]", "[int8_static, int8_weight_only]": "[int8_weight_only]"}

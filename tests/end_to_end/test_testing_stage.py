@@ -18,6 +18,8 @@ import pytest
 from junitparser import JUnitXml
 from kit.support import eventually, install_framework, start, write_project
 
+pytestmark = pytest.mark.serial  # what waits for a core has other latencies
+
 TESTING = """\
   stages: [model_validation, optimization, testing]
   testing:

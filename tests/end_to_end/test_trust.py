@@ -34,6 +34,7 @@ def change(file: Path, old: str, new: str) -> Path:
     return file
 
 
+@pytest.mark.serial
 def test_a_clock_that_lies_is_an_error_of_that_variant_alone(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
     lying = ("fast_clock", "half_clock", "counting_clock")
     file = write_project(tmp_path, ", ".join(["fine", *lying]), "clocks")
@@ -103,6 +104,7 @@ def test_later_attempts_ask_for_more(clocks: dict[str, str], gatekeeper: Any, tm
     assert speed["lower"] < speed["observed"] < speed["upper"]
 
 
+@pytest.mark.serial
 @pytest.mark.usefixtures("busy_machine")
 def test_on_a_busy_machine_a_fast_variant_is_not_failed_and_the_load_is_named(
     example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path
@@ -117,6 +119,7 @@ def test_on_a_busy_machine_a_fast_variant_is_not_failed_and_the_load_is_named(
     assert "other processes took" in run.stdout
 
 
+@pytest.mark.serial
 @pytest.mark.usefixtures("busy_machine")
 def test_on_a_busy_machine_a_slow_variant_does_not_pass(example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path) -> None:
     assert gatekeeper("run", example("digits-cnn") / "edge_ai_pipeline.yaml").returncode in (1, 3)

@@ -24,6 +24,8 @@ from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
 
+pytestmark = pytest.mark.serial  # what waits for a core has other latencies
+
 RATE = 200.0
 PROFILE = Load(target_qps=RATE, p99_ms=100.0, duration="6s", scenarios=("server",))
 
