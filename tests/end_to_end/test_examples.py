@@ -37,7 +37,7 @@ def test_digits_mlp_passes_every_stage_then_renders_and_merges(
     text = "\n".join(line for line in lines if not line.strip().startswith(("openvino:", "microsoft_olive:")))
     for before, after in {
         "[onnx_runtime, openvino, microsoft_olive]": "[onnx_runtime]",
-        "{duration: 20s}": "{duration: 10s}",
+        "{duration: 20s}": "{duration: 6s}",
     }.items():
         assert before in text
         text = text.replace(before, after)

@@ -24,8 +24,7 @@ from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
 
-pytestmark = pytest.mark.serial  # what waits for a core has other latencies
-
+alone = pytest.mark.serial  # what waits for a core has other latencies
 RATE = 200.0
 PROFILE = Load(target_qps=RATE, p99_ms=100.0, duration="6s", scenarios=("server",))
 
@@ -53,6 +52,7 @@ def judged(found: LoadFound, gate: str, max_ms: float | None = 100.0) -> Decisio
     return gate_named(gate).judge(config, evidence)
 
 
+@alone
 def test_the_unmodified_one_passes_also_after_a_long_run(odd: Shelf, baseline: LoadFound) -> None:
     found = under_load(odd, "well", baseline, soak="12s")
     for gate in ("p99_latency", "error_rate", "endurance"):
@@ -64,6 +64,7 @@ def test_the_unmodified_one_passes_also_after_a_long_run(odd: Shelf, baseline: L
     assert server.p50_ns and server.p95_ns and server.p99_ns and server.p50_ns <= server.p95_ns <= server.p99_ns
 
 
+@alone
 @pytest.mark.parametrize(("ill", "gate"), [("delays", "p99_latency"), ("errs", "error_rate")])
 def test_an_injected_fault_fails_its_gate_and_no_other(ill: str, gate: str, odd: Shelf, baseline: LoadFound) -> None:
     found = under_load(odd, ill, baseline)
