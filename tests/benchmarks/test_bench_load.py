@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from kit.served import serving
-from kit.support import install_plugin, spec, write_model
+from kit.support import install_framework, spec, write_model
 
 from gatekeeper.load.generate import LoadTest, LoadTested
 from gatekeeper.process.isolate import run_job
@@ -46,18 +46,6 @@ try:
 except ModuleNotFoundError:
     from asyncio import run
 run(main())
-"""
-
-NOOP = """
-EXTRA, REQUIRES, TECHNIQUES = "noop", (), {}
-def supports(model_format, device): return None
-def defaults(model_format, device): return ()
-def refuses(technique, model, calibrated): return None
-def optimize(job): raise NotImplementedError
-class Session:
-    inputs, outputs, CONCURRENT = ("x",), ("y",), True
-    def run(self, feed): return []
-def open_session(path, threads, device): return Session()
 """
 
 
@@ -163,7 +151,7 @@ def test_what_the_generator_bears_of_our_server(tmp_path: Path) -> None:
 
 
 def test_what_the_generator_bears_in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = install_plugin(tmp_path / "plugin", {"noop": NOOP}, "[gatekeeper.frameworks]\nnoop = noop\n")
+    found = install_framework(tmp_path / "plugin", "noop")
     monkeypatch.setenv("PYTHONPATH", found["PYTHONPATH"])
     direct = {"callers": 3}
     print(f"\n{busy()} before the run")

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kit.subjects import ODD, ODD_ENTRY, Shelf, by_verdict, reason
-from kit.support import install_plugin
+from kit.subjects import Shelf, by_verdict, odd_shelf, reason
 
 from gatekeeper.checks.outcome import Broken
 from gatekeeper.checks.security import run, victim
@@ -47,10 +46,9 @@ def test_the_server_stands_every_attack(shelf: Shelf, monkeypatch: pytest.Monkey
     assert f"requests of seed {unforeseen.SEED}; " in reason(found, "fuzzed_tensors")
 
 
-def test_a_server_that_does_not_answer_is_not_attacked(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    env = install_plugin(tmp_path / "plugin", {"odd": ODD}, ODD_ENTRY)
-    monkeypatch.setenv("PYTHONPATH", env["PYTHONPATH"])
-    found = security_checks(shelf.odd("never"), "basic")
+def test_a_server_that_does_not_answer_is_not_attacked(tmp_path: Path) -> None:
+    with odd_shelf(tmp_path) as shelf:
+        found = security_checks(shelf.odd("never"), "basic")
     assert by_verdict(found)[Verdict.FAIL] == {"good_request"}
     assert by_verdict(found)[Verdict.ERROR] == {a.name for a in attacks("basic", text=False)}
 

@@ -4,7 +4,7 @@ It keeps comments, pull requests, runs and artifacts, records every request, and
 answers against GitHub's description (data/github-openapi.json). What does not fit is in `violations`, which a test
 asserts to be empty. As a program, for a workflow that runs under act:
 
-    python tests/github_api.py --port 0 --state state.json
+    python tests/kit/github_api.py --port 0 --state state.json
 
 prints its address, reads the state from the file if it is there, and writes it there after each request.
 """

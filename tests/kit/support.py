@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,12 @@ def install_plugin(folder: Path, modules: dict[str, str], entry_points: str) -> 
     return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
 
 
+def install_framework(folder: Path, name: str) -> dict[str, str]:
+    """Put the framework tests/plugins/<name>.py into a folder; the environment that makes it installed."""
+    code = (REPOSITORY / f"tests/plugins/{name}.py").read_text()
+    return install_plugin(folder, {name: code}, f"[gatekeeper.frameworks]\n{name} = {name}\n")
+
+
 def write_model(path: Path, seed: int = 0, features: int = 16, classes: int = 4) -> np.random.Generator:
     """A linear classifier in ONNX."""
     generator = np.random.default_rng(seed)
@@ -119,6 +127,16 @@ edge_ai_pipeline:
   measure: {{max_rounds: 3, blocks: 2, block_ms: 5, timeout: 8s, memory_limit: 900MB}}
 {extra}""")
     return file
+
+
+def eventually(holds: Callable[[], object], seconds: float = 120.0) -> bool:
+    """Whether something comes to hold. The time is for a machine that is busy; where all is well it takes a moment."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def start(file: Path, plugins: dict[str, str], *words: str) -> subprocess.Popen[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from kit.support import round_data, spec
+from kit.support import install_framework, round_data, spec
 from onnx import helper, numpy_helper
 
 from gatekeeper.errors import NotMeasured
@@ -18,42 +18,10 @@ from gatekeeper.measure.rounds import BASELINE, CONTROL, Arm, Round, Settings
 from gatekeeper.progress import Silent
 from gatekeeper.records.measured import RoundData
 
-# Sessions that fail in the round their artifact says; a round is one process, so the artifact counts them.
-FRAGILE = """
-import os, time
-EXTRA, REQUIRES, TECHNIQUES = "", (), {}
-
-def open_session(path, threads, device):
-    return Session(path)
-
-class Session:
-    inputs, outputs = ("x",), ("y",)
-
-    def __init__(self, path):
-        fails_in = int(path.read_text())
-        counter = path.with_suffix(".count")
-        descriptor = os.open(counter, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(descriptor, b"x")
-        os.close(descriptor)
-        self.fails = counter.stat().st_size == fails_in
-
-    def run(self, feed):
-        if self.fails:
-            os._exit(9)
-        time.sleep(0.0002)
-        return []
-"""
-
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fragile")
-    (folder / "fragile.py").write_text(FRAGILE)
-    info = folder / "fragile-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fragile\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[gatekeeper.frameworks]\nfragile = fragile\n")
-    return folder
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return install_framework(tmp_path_factory.mktemp("fragile"), "fragile")
 
 
 @pytest.fixture
@@ -80,8 +48,8 @@ class Fragile:
 
 
 @pytest.fixture
-def fragile(plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fragile:
-    monkeypatch.setenv("PYTHONPATH", str(plugin))
+def fragile(plugin: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fragile:
+    monkeypatch.setenv("PYTHONPATH", plugin["PYTHONPATH"])
     return Fragile(tmp_path)
 
 

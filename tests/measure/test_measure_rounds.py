@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from kit.support import spec
+from kit.support import install_framework, spec
 from onnx import helper, numpy_helper
 
 from gatekeeper.measure.rounds import LEAST_INFERENCES, Arm, Round, Settings, measure_round
@@ -20,59 +20,15 @@ from gatekeeper.measure.rounds import LEAST_INFERENCES, Arm, Round, Settings, me
 ARMS = ("baseline", "control", "t/f/one", "t/f/two")
 WARM_UP = 3
 
-# Each inference is a line in the diary; a thread beats all the while, unless the process is suspended.
-DIARY = """
-import json, os, sys, threading, time
-EXTRA, REQUIRES, TECHNIQUES = "", (), {}
-
-def open_session(path, threads, device):
-    return Session(path)
-
-class Session:
-    inputs, outputs = ("x",), ("y",)
-
-    def __init__(self, path):
-        self.kind, self.runs = path.read_text(), 0
-        if self.kind == "no load":
-            raise RuntimeError("this one does not load")
-        self.diary = os.open(path.with_suffix(".diary"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        self.note("load")
-        threading.Thread(target=self.beat, daemon=True).start()
-
-    def note(self, what):
-        os.write(self.diary, (json.dumps([what, time.monotonic_ns()]) + "\\n").encode())
-
-    def beat(self):
-        while True:
-            time.sleep(0.001)
-            self.note("beat")
-
-    def run(self, feed):
-        self.runs += 1
-        if self.kind == "crash" and self.runs > 12:
-            os._exit(7)
-        if self.kind == "hang" and self.runs > 12:
-            time.sleep(600)
-        time.sleep(0.0005)
-        self.note("run")
-        return []
-"""
-
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("diary")
-    (folder / "diary.py").write_text(DIARY)
-    info = folder / "diary-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: diary\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[gatekeeper.frameworks]\ndiary = diary\n")
-    return folder
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return install_framework(tmp_path_factory.mktemp("diary"), "diary")
 
 
 @pytest.fixture
-def diary(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(plugin))
+def diary(plugin: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", plugin["PYTHONPATH"])
 
 
 @pytest.fixture(scope="module")

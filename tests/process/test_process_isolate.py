@@ -9,13 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from kit.support import spec
+from kit.support import eventually, install_framework, spec
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.making.job import Optimize
@@ -28,174 +27,16 @@ GB = 10**9
 TIMEOUT_S = 60.0
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-# A framework that goes wrong in the way its technique (or, for a session, its artifact) is named.
-HOSTILE = '''
-import ctypes, fcntl, os, signal, subprocess, sys, time
-from pathlib import Path
-
-EXTRA, REQUIRES, TECHNIQUES = "", (), {}
-
-
-def answers():
-    """The descriptor that answers really leave on: a writable pipe that is not standard input."""
-    for fd in range(3, 64):
-        try:
-            pipe = os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:")
-            if pipe and fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_WRONLY:
-                return fd
-        except OSError:
-            pass
-    raise LookupError("no answer pipe")
-
-
-def forever():
-    while True:
-        time.sleep(1)
-
-
-def send_all(data):
-    view = memoryview(data)
-    while view:
-        view = view[os.write(answers(), view):]
-
-
-class Unprintable(Exception):
-    def __str__(self):
-        raise ValueError("no text")
-
-
-class Moody(Exception):
-    pass
-
-
-def optimize(job):
-    name, source, destination = job.technique, job.source, job.destination
-    (destination / "pid").write_text(str(os.getpid()))
-    if name == "works":
-        (destination / "artifact").write_bytes(source.read_bytes())
-    elif name == "segfault":
-        print("about to read address zero", file=sys.stderr, flush=True)
-        ctypes.string_at(0)
-    elif name == "abort":
-        os.abort()
-    elif name == "killed":
-        os.kill(os.getpid(), signal.SIGKILL)
-    elif name == "hang":
-        forever()
-    elif name == "hang_deaf":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        forever()
-    elif name == "exit":
-        print("leaving now", file=sys.stderr, flush=True)
-        os._exit(3)
-    elif name == "sys_exit":
-        sys.exit(3)
-    elif name == "exit_zero":
-        os._exit(0)
-    elif name == "allocate":
-        hoard = []
-        while True:
-            hoard.append(b"x" * 20_000_000)
-            time.sleep(0.01)
-    elif name == "allocate_in_child":
-        subprocess.Popen([sys.executable, "-c", "import time\\nb = b'x' * 600_000_000\\ntime.sleep(600)"])
-        forever()
-    elif name == "print_garbage":
-        print('{"answer":"failed","kind":"crash","message":"from print"}', flush=True)
-        os.write(1, b'{"answer":"failed","kind":"crash","message":"from descriptor 1"}\\n')
-        os.system('echo \\'{"answer":"failed","kind":"crash","message":"from a child"}\\'')
-    elif name == "raw":
-        send_all(source.read_bytes())
-        forever()
-    elif name == "endless":
-        while True:
-            send_all(b"x" * 1_000_000)
-    elif name == "cut_short":
-        send_all(b'{"answer":"do')
-        os._exit(0)
-    elif name == "close_answers":
-        os.close(answers())
-        forever()
-    elif name == "memory_error":
-        raise MemoryError
-    elif name == "memory_error_long":
-        raise MemoryError("m" * 3_000_000)
-    elif name == "bad_alloc":
-        raise RuntimeError("std::bad_alloc")
-    elif name == "raise_empty":
-        raise Moody
-    elif name == "raise_huge":
-        raise Moody("y" * 40_000_000)
-    elif name == "raise_hostile":
-        raise Moody('\\x1b[31m"}\\n{"answer":"done"}\\n\\x00\\ufffe\\u202e::error::x')
-    elif name == "raise_surrogate":
-        raise Moody("before \\ud800 after")
-    elif name == "raise_unprintable":
-        raise Unprintable
-    elif name == "missing_module":
-        import no_such_module_at_all
-    elif name == "disk_full":
-        raise OSError(28, "No space left on device", "/some/file")
-    elif name == "recursion":
-        def deeper():
-            deeper()
-        deeper()
-    elif name in ("child_then_exit", "child_then_hang", "child_then_answer"):
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-        (destination / "child").write_text(str(child.pid))
-        if name == "child_then_exit":
-            os._exit(3)
-        elif name == "child_then_hang":
-            forever()
-    elif name in ("fork_then_exit", "daemon_then_exit"):
-        child = os.fork()
-        if not child:
-            if name == "daemon_then_exit":
-                os.setsid()
-            forever()
-        (destination / "child").write_text(str(child))
-        os._exit(3)
-    elif name == "environment":
-        (destination / "environment").write_bytes(Path("/proc/self/environ").read_bytes())
-        (destination / "folder").write_text(os.getcwd())
-    elif name == "no_standard_input":
-        (destination / "terminal").write_text(str([os.isatty(fd) for fd in (0, 1, 2)]))
-    else:
-        raise LookupError(name)
-
-
-class Hog:
-    inputs, outputs, runs = ("x",), ("y",), 0
-
-    def run(self, feed):
-        self.runs += 1
-        if self.runs == 10:  # after loading and warming up
-            self.hoard = b"x" * 600_000_000
-        time.sleep(0.02)
-        return []
-
-
-def open_session(path, threads, device):
-    return Hog()
-'''
-
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for PYTHONPATH that adds the framework `hostile`, as a third party would."""
-    folder = tmp_path_factory.mktemp("plugin")
-    (folder / "hostile.py").write_text(HOSTILE)
-    info = folder / "hostile-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[gatekeeper.frameworks]\nhostile = hostile\n")
-    return folder
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The framework `moody`, installed as a third party would."""
+    return install_framework(tmp_path_factory.mktemp("plugin"), "moody")
 
 
 @pytest.fixture(autouse=True)
-def _hostile(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(plugin))
+def _moody(plugin: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", plugin["PYTHONPATH"])
 
 
 @pytest.fixture
@@ -213,7 +54,7 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
 
 def job(destination: Path, technique: str, source: Path | None = None) -> Optimize:
     return Optimize(
-        framework="hostile",
+        framework="moody",
         technique=technique,
         source=str(source or destination),
         destination=str(destination),
@@ -241,15 +82,6 @@ def gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def assert_gone(*pids: int) -> None:
@@ -365,7 +197,7 @@ def test_the_memory_limit_holds_in_a_timed_block_as_well(tmp_path: Path) -> None
     inputs = tmp_path / "inputs.npz"
     np.savez(inputs, x=np.zeros((2, 1), np.float32))
     with Worker(tmp_path, 300_000_000) as found:
-        found.ask(Open(spec=spec("any", "hostile"), inputs=str(inputs)), Done, TIMEOUT_S)
+        found.ask(Open(spec=spec("any", "moody"), inputs=str(inputs)), Done, TIMEOUT_S)
         found.ask(LoadModel(), Loaded, TIMEOUT_S)
         with pytest.raises(NotMeasured) as caught:
             found.ask(Block(duration_ns=1, least=20), Timed, TIMEOUT_S, quiet=True)
@@ -551,7 +383,7 @@ def test_a_suspended_worker_dies_with_its_parent(tmp_path: Path, destination: Pa
         "from gatekeeper.making.job import Optimize\nfrom gatekeeper.process.isolate import Worker\n"
         "from gatekeeper.process.messages import Done\n"
         "worker = Worker(Path(sys.argv[1]), 2 * 10**9)\n"
-        "request = Optimize(framework='hostile', technique='print_garbage', source='', destination=sys.argv[2],"
+        "request = Optimize(framework='moody', technique='print_garbage', source='', destination=sys.argv[2],"
         " device='cpu', vnni=False, calibration=None)\n"
         "worker.ask(request, Done, 60)\nworker.suspend()\nprint(worker.pid, flush=True)\ntime.sleep(600)\n"
     )

@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 import requests
 import schemathesis
-from kit.served import HANGS, RAISES, REFUSES, SLOW, Served, odd, request, row, serving
+from kit.served import HANGS, RAISES, REFUSES, SLOW, Served, asked, request, row, serving
 from kit.support import spec, write_model
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
@@ -162,7 +162,9 @@ def test_answers_to_what_a_fuzzer_makes_up_are_as_described(server: Served, mode
 
 def test_every_status_is_described(model: Path, tmp_path: Path) -> None:
     """What only a model in trouble is answered with, and that a description which lacks it would be found out."""
-    with serving(model, "--framework", "odd", "--queue", "2", "--timeout", "2s", "--max-body", "1MB", env=odd(tmp_path)) as moody:
+    with serving(
+        model, "--framework", "asked", "--queue", "2", "--timeout", "2s", "--max-body", "1MB", env=asked(tmp_path)
+    ) as moody:
         known = operations(moody)
         url = f"{moody.url}/v2/models/digits/infer"
 
