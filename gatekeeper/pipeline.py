@@ -29,7 +29,7 @@ from gatekeeper.records.report import REPORT_SCHEMA, LegReport, ModelInfo, Pipel
 from gatekeeper.reports._base import REGISTRY, reporter
 from gatekeeper.stages._base import REGISTRY as STAGES
 from gatekeeper.stages._base import Context, stage
-from gatekeeper.verdicts.merge import report_verdict, target_report
+from gatekeeper.verdicts.targets import report_verdict, target_report
 from gatekeeper.version import version
 
 POLICY = "policy"
@@ -97,6 +97,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
         targets=targets,
         stages=stages,
         notes=policy_notes(loaded),
+        remarks=[],
         reproduce=options.reproduce,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         version=version(),
@@ -157,7 +158,7 @@ def _run_stages(context: Context) -> list[StageReport]:
             found.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where))
         elif blocked_by:
             reason = f"not run, because {blocked_by} did not pass"
-            found.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where))
+            found.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where, blocked_by=blocked_by))
         else:
             found.append(stage(name).run(context))
             if found[-1].verdict is not Verdict.PASS and found[-1].blocks:

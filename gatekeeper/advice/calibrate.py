@@ -17,6 +17,7 @@ from gatekeeper.frameworks._base import needs, runtime, untimed
 from gatekeeper.gates._base import RatioGate
 from gatekeeper.gates._rounds import SPARE
 from gatekeeper.hardware.machine import environment
+from gatekeeper.ids import BASELINE
 from gatekeeper.legs.measuring import settings
 from gatekeeper.making.cache import Cache
 from gatekeeper.making.optimize import source_of
@@ -24,7 +25,7 @@ from gatekeeper.making.workspace import workspace
 from gatekeeper.measure.conditions import conditions, warnings
 from gatekeeper.measure.energy._base import Absent
 from gatekeeper.measure.race import Limits, Race, control_interval, race
-from gatekeeper.measure.rounds import BASELINE, Arm
+from gatekeeper.measure.rounds import Arm
 from gatekeeper.models.files import digest_files
 from gatekeeper.planning.place import Place, place
 from gatekeeper.planning.plan import PlannedLeg, choose_legs, make_plan, model_of

@@ -46,7 +46,8 @@ def command(
     from gatekeeper.planning.plan import read_plan
     from gatekeeper.records.answers import FILE_NAME as ANSWERS
     from gatekeeper.records.answers import read_answers
-    from gatekeeper.reports._base import read_report, reporter
+    from gatekeeper.reports._base import reporter
+    from gatekeeper.reports._read import read_report
     from gatekeeper.reports._write import write_reports
     from gatekeeper.verdicts.compare import compared
     from gatekeeper.verdicts.judge import exit_code

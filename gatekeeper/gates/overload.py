@@ -13,6 +13,8 @@ UNIT = "failed checks"
 BOUND: Literal["at_most"] = "at_most"
 BASIS: Literal["checks"] = "checks"
 TESTED_BY = "stress"
+JUDGES = ("stress",)
+CHECKS = "load_tests"
 limit_key = "max_failed"
 
 
@@ -25,4 +27,4 @@ DEFAULT = Config()
 
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if no more checks failed than allowed."""
-    return judge_checks("load_tests", config, evidence)
+    return judge_checks(CHECKS, config, evidence)

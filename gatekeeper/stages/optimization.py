@@ -16,13 +16,14 @@ from gatekeeper.evaluate.text.conversion import check_conversion
 from gatekeeper.frameworks._base import needs, runtime, untimed
 from gatekeeper.gates._base import tested_by
 from gatekeeper.hardware.machine import differences, environment
+from gatekeeper.ids import BASELINE, baseline_id, file_name
 from gatekeeper.legs.measuring import settings
 from gatekeeper.making.optimize import Made, make_variant
 from gatekeeper.measure.conditions import conditions, warnings
 from gatekeeper.measure.energy._base import Absent, Meter
 from gatekeeper.measure.energy._base import meter as energy_meter
 from gatekeeper.measure.race import Limits, Race, control_interval, performance, race, samples
-from gatekeeper.measure.rounds import BASELINE, Arm
+from gatekeeper.measure.rounds import Arm
 from gatekeeper.planning.plan import PlannedLeg, PlannedVariant
 from gatekeeper.process import memory
 from gatekeeper.records.base import Verdict
@@ -35,7 +36,7 @@ from gatekeeper.stats.looks import look_alpha, schedule
 from gatekeeper.units import parse_duration
 from gatekeeper.verdicts.across import agreement_of, checked, summary
 from gatekeeper.verdicts.judge import judge_gate, unmeasured_gate, variant_reason, variant_verdict
-from gatekeeper.verdicts.merge import target_report
+from gatekeeper.verdicts.targets import target_report
 
 NAME = "optimization"
 
@@ -183,7 +184,7 @@ class _Leg:
             return Comparison(error="no evaluation set. Name one with `dataset.path`, or set `gates.accuracy: disabled`.")
         evaluation, name, place = context.evaluation, self.leg.framework, self.place
         baseline = evaluation.predictions(name, *self.source.baseline(), dataset, place.threads, place.device)
-        context.predictions[f"{self.leg.id}/{BASELINE}"] = baseline
+        context.predictions[baseline_id(self.leg.id)] = baseline
         variant = evaluation.predictions(name, made.folder, made.sha256, dataset, place.threads, place.device)
         context.predictions[variant_id] = variant
         try:
@@ -221,7 +222,7 @@ class _Leg:
         """A certain failure decides; otherwise every blocking gate on rounds must know its verdict."""
         gates = self.judge(candidate, raced, basis="rounds")
         return any(g.verdict is Verdict.FAIL for g in gates) or all(
-            g.verdict is not Verdict.INCONCLUSIVE or g.details.get("settled") for g in gates
+            g.verdict is not Verdict.INCONCLUSIVE or g.settled for g in gates
         )
 
     def judge(self, candidate: _Candidate, raced: Race, basis: str | None = None) -> list[GateResult]:
@@ -245,7 +246,7 @@ class _Leg:
     def artifact(self, candidate: _Candidate) -> Artifact:
         """Where the report says the artifact lies, relative to the report."""
         assert candidate.made is not None
-        name = candidate.planned.id.replace("/", "__")
+        name = file_name(candidate.planned.id)
         main = candidate.made.files[0].name
         single = len(candidate.made.files) == 1
         path = Path("artifacts") / (f"{name}{Path(main).suffix}" if single else name)

@@ -19,6 +19,7 @@ from gatekeeper.checks.unit.run import unit_checks
 from gatekeeper.config.limits import Limit, limits
 from gatekeeper.errors import NotMeasured
 from gatekeeper.gates._base import tested_by
+from gatekeeper.ids import baseline_id, belongs, file_name
 from gatekeeper.load.run import LoadFound, load_tests
 from gatekeeper.making.optimize import Source
 from gatekeeper.making.subject import Subject
@@ -31,7 +32,7 @@ from gatekeeper.records.tested import Check, Tested
 from gatekeeper.stages._base import Context, report
 from gatekeeper.stats.looks import look_alpha
 from gatekeeper.verdicts.judge import best_first, judge_gate, variant_reason, variant_verdict
-from gatekeeper.verdicts.merge import target_report
+from gatekeeper.verdicts.targets import target_report
 
 NAME = "testing"
 UNIT, INTEGRATION, LOAD, SECURITY = "unit_tests", "integration_tests", "load_tests", "security_tests"
@@ -45,7 +46,7 @@ def run(context: Context) -> StageReport:
         for planned in context.legs:
             if planned.target != target.name or planned.skip:
                 continue
-            own = [v for v in variants.values() if v.id.startswith(planned.id + "/") and v.id in context.made]
+            own = [v for v in variants.values() if belongs(v.id, planned.id) and v.id in context.made]
             if not own:
                 continue
             leg = _Leg(context, planned, own)
@@ -88,7 +89,7 @@ class _Leg:
         self.found = {name: _Found() for name in self.variants}
         self.baseline_tested: Tested | None = None
         self.errors: list[str] = []
-        self.inputs = context.space.scratch / f"tested-{leg.id.replace('/', '__')}.npz"
+        self.inputs = context.space.scratch / f"tested-{file_name(leg.id)}.npz"
 
     def run(self) -> None:
         """Contract tests of all, then what takes a server, of those that may ship."""
@@ -153,7 +154,7 @@ class _Leg:
         )
 
     def baseline(self, source: Source) -> Subject:
-        return self.subject(f"{self.leg.id}/baseline", source.baseline()[0])
+        return self.subject(baseline_id(self.leg.id), source.baseline()[0])
 
     def variant(self, name: str) -> Subject:
         return self.subject(name, self.context.made[name].folder)

@@ -7,6 +7,7 @@ What is certain wins. A variant must pass every gate, so one certain failure dec
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from gatekeeper.config.limits import Limit, as_number
 from gatekeeper.errors import ExitCode
@@ -64,8 +65,22 @@ def _result(limit: Limit, decision: Decision) -> GateResult:
         reason=decision.reason,
         where=limit.where,
         blocking=limit.config is not None and limit.config.on_fail == "fail",
-        details=decision.details | ({"settled": True} if decision.settled else {}),
+        details=decision.details | _as_before(decision),
+        brief=decision.brief,
+        settled=decision.settled,
+        measured_limit=decision.measured_limit,
+        control=decision.control,
     )
+
+
+def _as_before(decision: Decision) -> dict[str, Any]:
+    """Where readers of version 1 look for what has fields of its own by now."""
+    found: dict[str, Any] = {"settled": True} if decision.settled else {}
+    if decision.measured_limit:
+        found["measured_limit"] = True
+    if decision.control is not None:
+        found["control"] = [decision.control.lower, decision.control.upper]
+    return found
 
 
 def variant_verdict(gates: Iterable[GateResult]) -> Verdict:
