@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -63,5 +62,7 @@ class NotMeasured(GatekeeperError):
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """A hint for a misspelt name: `; did you mean 'x'?` or the empty string."""
+    import difflib
+
     matches = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
     return f"; did you mean '{matches[0]}'?" if matches else ""

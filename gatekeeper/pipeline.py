@@ -12,23 +12,21 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from gatekeeper.config.load import Loaded
+from gatekeeper.config.loaded import Loaded
+from gatekeeper.config.owners import STAGES, asked
 from gatekeeper.config.policy import loosened, missing, policy_notes
 from gatekeeper.errors import UsageError
-from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.files import make_folder, write_atomic
+from gatekeeper.legs.leg import Leg
+from gatekeeper.legs.setup import Known, Setup, bench
 from gatekeeper.making.cache import Cache
-from gatekeeper.making.workspace import workspace
-from gatekeeper.models.files import digest, digest_files
-from gatekeeper.planning.plan import Plan, PlannedLeg, choose_legs, make_plan, model_of
+from gatekeeper.models.files import digest
+from gatekeeper.planning.plan import Plan, choose_legs, make_plan, model_of
 from gatekeeper.progress import Progress
-from gatekeeper.records.answers import FILE_NAME as ANSWERS
-from gatekeeper.records.answers import packed
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import REPORT_SCHEMA, LegReport, ModelInfo, PipelineInfo, Report, StageReport, TargetReport
 from gatekeeper.reports._base import REGISTRY, reporter
-from gatekeeper.stages._base import REGISTRY as STAGES
-from gatekeeper.stages._base import Context, stage
+from gatekeeper.stages._base import stage
 from gatekeeper.verdicts.targets import report_verdict, target_report
 from gatekeeper.version import version
 
@@ -56,31 +54,28 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
     """
     model, assessment = model_of(loaded)
     plan = make_plan(loaded, assessment)
-    legs = choose_legs(plan, options.target, options.framework)
+    planned = choose_legs(plan, options.target, options.framework)
     make_folder(options.output)
-    with _locked(options.output), workspace(Cache(options.cache), loaded.pipeline.measure) as space:
+    cache = Cache(options.cache)
+    with _locked(options.output), bench(loaded, assessment, planned, cache, progress) as (space, evaluation, legs, identity):
         _clear(options.output)
-        identity = digest_files([Path(f) for f in assessment.files])
-        context = Context(
+        info = _pipeline_info(loaded, plan)
+        setup = Setup(
             loaded=loaded,
-            model=model,
-            model_sha256=identity,
             assessment=assessment,
-            plan=plan,
+            model_sha256=identity,
             legs=legs,
             space=space,
-            evaluation=Evaluation(space, loaded, assessment, identity, _able(legs)),
-            output=options.output,
+            evaluation=evaluation,
             progress=progress,
+            output=options.output,
+            pipeline=info,
             attempt=options.attempt,
-            pipeline=_pipeline_info(loaded, plan),
         )
-        stages = _run_stages(context)
-        if context.samples:
-            write_atomic(options.output / "samples.json", msgspec.json.encode(context.samples))
-        if context.answers:
-            write_atomic(options.output / ANSWERS, packed(context.answers))
-    targets = context.targets or _unmeasured(context, stages)
+        stages, known, files = _run_stages(setup)
+        for name, content in files.items():
+            write_atomic(options.output / name, content)
+        targets = list(known.targets) or _unmeasured(setup, stages)
     stages += _policy_stage(loaded)
     return Report(
         schema=REPORT_SCHEMA,
@@ -93,7 +88,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
             architecture=assessment.architecture,
             parameters=assessment.parameters,
         ),
-        pipeline=context.pipeline,
+        pipeline=info,
         targets=targets,
         stages=stages,
         notes=policy_notes(loaded),
@@ -107,7 +102,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
 
 def _pipeline_info(loaded: Loaded, plan: Plan) -> PipelineInfo:
     """What a merge must know of the pipeline file."""
-    asked, path = loaded.pipeline.optimization.validation, ("optimization", "validation")
+    asked, path = loaded.section("optimization").validation, ("optimization", "validation")
     return PipelineInfo(
         path=_shown(loaded.path),
         sha256=digest(loaded.path),
@@ -140,53 +135,47 @@ def deferred(report: Report) -> Report:
     )
 
 
-def _able(legs: list[PlannedLeg]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(leg.framework for leg in legs if not (leg.error or leg.skip)))
-
-
-def _run_stages(context: Context) -> list[StageReport]:
+def _run_stages(setup: Setup) -> tuple[list[StageReport], Known, dict[str, bytes]]:
     """Run the listed stages in order; one that does not pass stops those after it.
 
     One that only lacks a check this version does not have lets them go on: the verdict is an error all the same.
     """
-    found: list[StageReport] = []
+    loaded = setup.loaded
+    known, reports, files = Known(), list[StageReport](), dict[str, bytes]()
     blocked_by: str | None = None
-    for name in context.loaded.pipeline.stages:
-        where = context.loaded.where("stages", context.loaded.pipeline.stages.index(name))
+    for position, name in enumerate(loaded.pipeline.stages):
+        where = loaded.where("stages", position)
         if name not in STAGES.names:
             reason = f"cannot run: this version of gatekeeper has no stage '{name}'. Remove it from `stages` to go on without."
-            found.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where))
+            reports.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where))
         elif blocked_by:
             reason = f"not run, because {blocked_by} did not pass"
-            found.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where, blocked_by=blocked_by))
+            reports.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where, blocked_by=blocked_by))
         else:
-            found.append(stage(name).run(context))
-            if found[-1].verdict is not Verdict.PASS and found[-1].blocks:
+            added = stage(name).run(setup, known)
+            known = known.with_(added)
+            files |= added.files
+            reports.append(added.report)
+            if added.report.verdict is not Verdict.PASS and added.report.blocks:
                 blocked_by = name
+    return reports, known, files
+
+
+def _unmeasured(setup: Setup, stages: list[StageReport]) -> list[TargetReport]:
+    """Targets of a run that never came to measure them."""
+    reason = next((s.reason for s in stages if s.verdict is not Verdict.PASS), "the stage optimization is not listed")
+    found = []
+    for name, legs in setup.by_target().items():
+        own = [_unmeasured_leg(leg, reason) for leg in legs]
+        found.append(target_report(name, setup.loaded.target(name).hardware, "best", own, []))
     return found
 
 
-def _unmeasured(context: Context, stages: list[StageReport]) -> list[TargetReport]:
-    """Targets of a run that never came to measure them."""
-    reason = next((s.reason for s in stages if s.verdict is not Verdict.PASS), "the stage optimization is not listed")
-    names = list(dict.fromkeys(leg.target for leg in context.legs))
-    return [
-        target_report(
-            name,
-            context.target(name).hardware,
-            "best",
-            [_unmeasured_leg(context, leg, reason) for leg in context.legs if leg.target == name],
-            [],
-        )
-        for name in names
-    ]
-
-
-def _unmeasured_leg(context: Context, leg: PlannedLeg, reason: str) -> LegReport:
+def _unmeasured_leg(leg: Leg, reason: str) -> LegReport:
     """Its own reason where it has one, else what ended the run."""
-    if leg.skip:
-        return LegReport(id=leg.id, framework=leg.framework, skip=leg.skip)
-    return LegReport(id=leg.id, framework=leg.framework, error=context.place(leg).error or reason)
+    if leg.planned.skip:
+        return LegReport(id=leg.id, framework=leg.framework, skip=leg.planned.skip)
+    return LegReport(id=leg.id, framework=leg.framework, error=leg.place.error or reason)
 
 
 @contextmanager
@@ -210,7 +199,7 @@ def _clear(folder: Path) -> None:
     for name in REGISTRY.names:
         if file := reporter(name).FILE_NAME:
             (folder / file).unlink(missing_ok=True)
-    for name in ("samples.json", ANSWERS):
+    for name in (name for files in asked("FILES") for name in files):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "artifacts", ignore_errors=True)
     write_atomic(folder / ".gitignore", "*\n")

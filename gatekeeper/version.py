@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ def install_hint(extra: str) -> str:
 @cache
 def required(extra: str) -> dict[str, SpecifierSet]:
     """Package -> the versions that an extra (or several, with commas) of this distribution allows."""
+    from importlib import metadata
+
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
@@ -44,6 +45,8 @@ def required(extra: str) -> dict[str, SpecifierSet]:
 
 def version() -> str:
     """Version of the installed distribution, `0+unknown` when run from a bare source tree."""
+    from importlib import metadata
+
     try:
         return metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:

@@ -12,41 +12,54 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kit.command import call
+from kit.once import Once
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for what tests run in this process; workers report to nobody anyway
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Work of the tests is kept apart from the user's cache, and shared among the tests."""
-    folder = tmp_path_factory.mktemp("cache")
-    before = os.environ.get("GATEKEEPER_CACHE")
-    os.environ["GATEKEEPER_CACHE"] = str(folder)
-    yield
-    if before is None:
-        del os.environ["GATEKEEPER_CACHE"]
-    else:
-        os.environ["GATEKEEPER_CACHE"] = before
+LONG = ("end_to_end", "frameworks", "checks", "stats", "load", "serve", "measure")
+"""Rooms whose files take minutes. They come first, so that no process is left with one of them when all others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first."""
+    rooms = [item.path.relative_to(REPOSITORY / "tests").parts[0] for item in items]
+    order = sorted(range(len(items)), key=lambda i: LONG.index(rooms[i]) if rooms[i] in LONG else len(LONG))
+    items[:] = [items[i] for i in order]
 
 
 @pytest.fixture(scope="session")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """`once(name, fill)`: a folder that is filled once for every process that runs these tests."""
+    return Once(tmp_path_factory)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(once: Once) -> Iterator[None]:
+    """Work of the tests is kept apart from the user's cache, and shared among the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GATEKEEPER_CACHE", str(once("cache", lambda _: None)))
+        yield
+
+
+@pytest.fixture(scope="session")
+def example(once: Once, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """`example(name)`: a copy of examples/<name> in which make_model.py has run."""
-    root, made = tmp_path_factory.mktemp("examples"), {}
+    root = tmp_path_factory.mktemp("examples")
+
+    def make(name: str, folder: Path) -> None:
+        left_out = shutil.ignore_patterns("*.onnx", "*.npz", "gatekeeper-report", "model", "eval.txt")
+        shutil.copytree(REPOSITORY / "examples" / name, folder, ignore=left_out, dirs_exist_ok=True)
+        fewer = os.environ | {"GATEKEEPER_EXAMPLE_STEPS": "120"}
+        subprocess.run([sys.executable, str(folder / "make_model.py")], check=True, capture_output=True, env=fewer)
 
     def build(name: str) -> Path:
-        if name not in made:
-            folder = root / name
-            shutil.copytree(
-                REPOSITORY / "examples" / name,
-                folder,
-                ignore=shutil.ignore_patterns("*.onnx", "*.npz", "gatekeeper-report", "model", "eval.txt"),
-            )
-            fewer = os.environ | {"GATEKEEPER_EXAMPLE_STEPS": "120"}
-            subprocess.run([sys.executable, str(folder / "make_model.py")], check=True, capture_output=True, env=fewer)
-            made[name] = folder
-        return made[name]
+        if not (root / name).exists():  # tests write beside the model, so that each process has its own copy
+            shutil.copytree(once(f"example-{name}", lambda folder: make(name, folder)), root / name)
+        return root / name
 
     return build
 
@@ -58,17 +71,10 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 def gatekeeper(tmp_path: Path) -> Command:
     """`gatekeeper("run", file, ...)` as a user's shell would, in a folder of its own."""
 
-    def call(*words: object, cwd: Path = tmp_path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "gatekeeper", *map(str, words)],
-            capture_output=True,
-            text=True,
-            cwd=cwd,
-            env=os.environ | (env or {}),
-            check=False,
-        )
+    def told(*words: object, cwd: Path = tmp_path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return call(words, cwd, env or {})
 
-    return call
+    return told
 
 
 def _spin() -> None:

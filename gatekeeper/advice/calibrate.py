@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.config.limits import Limit, limits
-from gatekeeper.config.load import Loaded
-from gatekeeper.config.types import Target
+from gatekeeper.config.limits import Limit
+from gatekeeper.config.loaded import Loaded
 from gatekeeper.errors import NotMeasured, UsageError
-from gatekeeper.evaluate.evaluation import Evaluation
-from gatekeeper.frameworks._base import needs, runtime, untimed
 from gatekeeper.gates._base import RatioGate
 from gatekeeper.gates._rounds import SPARE
-from gatekeeper.hardware.machine import environment
-from gatekeeper.ids import BASELINE
+from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.measuring import settings
+from gatekeeper.legs.setup import bench
 from gatekeeper.making.cache import Cache
-from gatekeeper.making.optimize import source_of
-from gatekeeper.making.workspace import workspace
 from gatekeeper.measure.conditions import conditions, warnings
 from gatekeeper.measure.energy._base import Absent
 from gatekeeper.measure.race import Limits, Race, control_interval, race
-from gatekeeper.measure.rounds import Arm
-from gatekeeper.models.files import digest_files
-from gatekeeper.planning.place import Place, place
-from gatekeeper.planning.plan import PlannedLeg, choose_legs, make_plan, model_of
+from gatekeeper.planning.plan import choose_legs, make_plan, model_of
 from gatekeeper.progress import Progress
 from gatekeeper.records.base import Record
 from gatekeeper.records.measured import Control, Environment
@@ -89,56 +82,48 @@ def calibrate(
 
     `effect` is the distance from a limit that shall be decided, as a fraction of the ratio.
     """
-    model, assessment = model_of(loaded)
-    legs = choose_legs(make_plan(loaded, assessment), target, framework)
-    leg, own, where = _leg(loaded, legs, assessment.format)
-    identity = digest_files([Path(f) for f in assessment.files])
-    with workspace(cache, loaded.pipeline.measure) as space:
-        source = source_of(space, leg.framework, where.device, model, assessment.format, identity)
-        evaluation = Evaluation(space, loaded, assessment, identity, (leg.framework,))
-        raced = _race(evaluation, source.baseline()[0], leg, where, rounds, progress)
-    found = [_resolution(limit, limit.gate, raced, effect) for limit in limits(loaded, own) if isinstance(limit.gate, RatioGate)]
-    state = conditions(raced.snapshots)
+    _, assessment = model_of(loaded)
+    planned = choose_legs(make_plan(loaded, assessment), target, framework)
+    with bench(loaded, assessment, planned, cache, progress) as (_, evaluation, legs, _):
+        leg = _able(legs)
+        raced = _race(leg, evaluation.prepared(), rounds)
+    own = [_resolution(limit, limit.gate, raced, effect) for limit in leg.limits() if isinstance(limit.gate, RatioGate)]
+    resolutions, state = [each for each in own if each], conditions(raced.snapshots)
+    arms = 2 + len(leg.planned.variants)
     return Calibration(
         leg=leg.id,
-        environment=environment(where.threads, needs(leg.framework, assessment.format).packages),
+        environment=leg.environment(),
         rounds=len(raced.rounds),
         round_s=raced.round_s(),
         effect=effect,
         control=control_interval(raced.rounds, ALPHA),
-        resolutions=[r for r in found if r],
-        measure=_measure([r for r in found if r], raced.round_s() * (2 + len(leg.variants)) / ARMS, where.threads),
+        resolutions=resolutions,
+        measure=_measure(resolutions, raced.round_s() * arms / ARMS, leg.place.threads),
         notes=warnings(state) if state else [],
     )
 
 
-def _leg(loaded: Loaded, legs: list[PlannedLeg], model_format: str) -> tuple[PlannedLeg, Target, Place]:
-    """The first leg that this machine can run, and where; a `UsageError` with the reasons where there is none."""
+def _able(legs: Sequence[Leg]) -> Leg:
+    """The first leg that this machine can run; a `UsageError` with the reasons where there is none."""
     reasons = []
     for leg in legs:
-        own = next(t for t in loaded.targets if t.name == leg.target)
-        where = place(leg, own, loaded.pipeline.measure, model_format)
-        reason = leg.skip or where.error or untimed(leg.framework, where.device)
+        reason = leg.planned.skip or leg.place.error or leg.untimed
         if not reason:
-            return leg, own, where
+            return leg
         reasons.append(f"{leg.id}: {reason}")
     raise UsageError(f"no leg can run on this machine. {'; '.join(reasons)}")
 
 
-def _race(evaluation: Evaluation, model: Path, leg: PlannedLeg, where: Place, rounds: int, progress: Progress) -> Race:
+def _race(leg: Leg, dataset: Path | None, rounds: int) -> Race:
     """Race the model against two copies of itself."""
-    space, measure = evaluation.space, evaluation.loaded.pipeline.measure
-    inputs = space.scratch / "inputs.npz"
-    evaluation.timed_inputs(evaluation.prepared(), inputs)
-    module = runtime(leg.framework, evaluation.model.format)
+    measure, progress = leg.measure, leg.progress
+    inputs = leg.feeds("inputs", dataset)
     progress.step(f"{leg.id}: measuring {rounds} rounds of three identical models")
-    with space.alone(progress):
+    with leg.space.alone(progress):
         raced = race(
-            Arm(BASELINE, leg.framework, model, module),
-            [Arm(COPY, leg.framework, model, module)],
-            settings(
-                space, measure, inputs, where.threads, where.device, Absent("not asked for"), evaluation.model.text is not None
-            ),
+            leg.baseline_arm(),
+            [leg.arm(COPY, leg.baseline)],
+            settings(leg, inputs, Absent("not asked for")),
             Limits((rounds,), parse_duration(measure.budget), measure.seed),
             lambda name, found: True,
             progress,

@@ -35,7 +35,6 @@ OPTIONS = {
 }
 MADE_UP = 4
 PROMPT_TOKENS = 16
-_BY_SUFFIX = {".onnx": "onnx_runtime", ".xml": "openvino", ".gguf": "llama_cpp"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,13 +64,11 @@ def example_inputs(pytestconfig: pytest.Config) -> list[dict[str, Any]]:
     """Feeds that `session.run` takes; of a text model also with `new_tokens`, as `session.generate` wants it."""
     if (stated := _option(pytestconfig, "inputs")) is None:
         return _made_up(Path(_option(pytestconfig, "baseline") or _needed(pytestconfig, "artifact")))
-    import numpy as np
+    from gatekeeper.data.feeds import read_feeds
 
     if not Path(stated).is_file():
         raise pytest.UsageError(f"{PREFIX}inputs {stated}: there is no such file")
-    with np.load(stated) as arrays:
-        whole = {name: arrays[name] for name in arrays.files}
-    return [{name: array[i] for name, array in whole.items()} for i in range(len(next(iter(whole.values()))))]
+    return read_feeds(stated)
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +91,10 @@ def _needed(config: pytest.Config, name: str) -> str:
 
 
 def _framework(config: pytest.Config, artifact: str) -> str:
-    found = _option(config, "framework") or _BY_SUFFIX.get(Path(artifact).suffix)
+    from gatekeeper.frameworks._base import opener
+    from gatekeeper.models.files import model_format
+
+    found = _option(config, "framework") or opener(model_format(Path(artifact)))
     if found is None:
         raise pytest.UsageError(f"{artifact} does not say what opens it. Give {PREFIX}framework.")
     return found
@@ -103,6 +103,7 @@ def _framework(config: pytest.Config, artifact: str) -> str:
 def _open(config: pytest.Config, artifact: str, name: str) -> Session:
     from gatekeeper.errors import UsageError
     from gatekeeper.frameworks._base import framework
+    from gatekeeper.frameworks._spec import ModelSpec, open_session
 
     path = Path(artifact)
     if not path.exists():
@@ -111,10 +112,11 @@ def _open(config: pytest.Config, artifact: str, name: str) -> Session:
     if not threads.isdecimal() or int(threads) < 1:
         raise pytest.UsageError(f"{PREFIX}threads {threads}: give a whole number from 1")
     try:
-        module = framework(name)
+        framework(name)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
-    return module.open_session(path.resolve(), int(threads), _option(config, "device") or "cpu")
+    device = _option(config, "device") or "cpu"
+    return open_session(ModelSpec(framework=name, artifact=str(path.resolve()), threads=int(threads), device=device))
 
 
 def _made_up(model: Path) -> list[dict[str, Any]]:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from gatekeeper.frameworks._spec import TextSpec
     from gatekeeper.models.info import Assessment
-    from gatekeeper.process.protocol import Text
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-OPENS = {"onnx": "onnx_runtime", "openvino_ir": "openvino", "gguf": "llama_cpp", "huggingface": "apple_mlx"}
 """What opens a format where nothing else is said."""
 
 
@@ -75,6 +74,7 @@ def command(
     about = _about(artifact, original)
     chosen = _framework(artifact, about, framework)
     try:
+        from gatekeeper.frameworks._spec import ModelSpec
         from gatekeeper.serve.config import Served
         from gatekeeper.serve.server import serve
     except ModuleNotFoundError as error:
@@ -82,13 +82,15 @@ def command(
     try:
         served = Served(
             name=name or artifact.stem,
-            framework=chosen,
-            artifact=str(artifact.resolve()),
-            threads=threads or os.cpu_count() or 1,
-            device=device,
+            spec=ModelSpec(
+                framework=chosen,
+                artifact=str(artifact.resolve()),
+                threads=threads or os.cpu_count() or 1,
+                device=device,
+                text=_text(about, original or artifact, chosen),
+            ),
             model=about,
             task=task,
-            text=_text(about, original or artifact, chosen),
             host=host,
             port=port,
             workers=workers,
@@ -126,22 +128,22 @@ def _about(artifact: Path, original: Path | None) -> Assessment:
 def _framework(artifact: Path, about: Assessment, stated: str | None) -> str:
     """As stated, as a report's file name says (target__framework__technique), or by the format."""
     from gatekeeper.errors import UsageError, nearest
-    from gatekeeper.frameworks._base import REGISTRY
+    from gatekeeper.frameworks._base import REGISTRY, opener
 
     if stated is not None and stated not in REGISTRY.names:
         hint = nearest(stated, REGISTRY.names) or "."
         raise UsageError(f"--framework '{stated}' is not known{hint} It is one of {', '.join(REGISTRY.names)}.")
     named = [part for part in artifact.name.split("__")[1:2] if part in REGISTRY.names]
-    return stated or (named[0] if named else OPENS.get(about.format, "onnx_runtime"))
+    return stated or (named[0] if named else opener(about.format) or "onnx_runtime")
 
 
-def _text(about: Assessment, model: Path, framework: str) -> Text | None:
+def _text(about: Assessment, model: Path, framework: str) -> TextSpec | None:
     """What the sessions must know of a text model."""
-    from gatekeeper.process.protocol import Text
+    from gatekeeper.frameworks._spec import TextSpec
 
     if about.text is None:
         return None
-    return Text(
+    return TextSpec(
         model=str(model.resolve()),
         framework=framework,
         vocabulary=about.text.vocabulary,

@@ -23,7 +23,7 @@ def command(file: Path, model: Path | None) -> None:
 
     loaded = load(file, model)
     waivers = waivers_for(loaded)
-    targets, frameworks = loaded.targets, loaded.pipeline.optimization.frameworks
+    targets, frameworks = loaded.targets, loaded.section("optimization").frameworks
     click.echo(
         f"{file}: valid. {len(loaded.pipeline.stages)} stages, {len(targets)} target{'s' * (len(targets) != 1)} "
         f"({', '.join(t.name for t in targets)}), frameworks {', '.join(frameworks)}."

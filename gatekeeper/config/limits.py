@@ -7,16 +7,13 @@ from typing import Any
 
 import msgspec
 
-from gatekeeper.config.load import Loaded
+from gatekeeper.config.loaded import Loaded
+from gatekeeper.config.sections.gates import DISABLED, same_as
+from gatekeeper.config.sections.targets import Target
 from gatekeeper.config.source import Path_
-from gatekeeper.config.types import Target
-from gatekeeper.gates._base import REGISTRY, Gate, GateConfig, gate, tested_by
+from gatekeeper.gates._base import Gate, GateConfig, gate
+from gatekeeper.gates._base import names as gate_names
 from gatekeeper.units import parse_size
-
-DISABLED = "disabled"
-
-SAME_LIMIT = {"accuracy": ("model_validation", "accuracy_threshold"), "p99_latency": ("testing", "load", "p99_ms")}
-"""Gates whose limit also has another name in the file, where the source workflow has it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def limits_and_loosened(loaded: Loaded, target: Target) -> tuple[list[Limit], li
         return list(own.values()), []
     policy = {limit.name: limit for limit in _stated(loaded.policy.limits, target)}
     found, loosened = [], []
-    for name in REGISTRY.names:
+    for name in gate_names():
         if name not in policy:
             found += [own[name]] if name in own else []
             continue
@@ -119,10 +116,10 @@ def as_number(value: Any) -> float:
 def _stated(loaded: Loaded, target: Target) -> list[Limit]:
     """Every gate that a file applies to a target."""
     found = []
-    for name in REGISTRY.names:
+    for name in gate_names():
         module = gate(name)
         values, path = merged(loaded, target, name)
-        if values is None and (module.DEFAULT is None or not loaded.tests(tested_by(name))):
+        if values is None and (module.DEFAULT is None or loaded.unmeasured(name)):
             continue
         config = None if values == DISABLED else msgspec.convert(values or {}, module.Config)
         found.append(Limit(name=name, gate=module, config=config, where=loaded.where(*path)))
@@ -140,17 +137,17 @@ def merged(loaded: Loaded, target: Target, name: str) -> tuple[Any, Path_]:
         else:
             values = {**(values if isinstance(values, dict) else {}), **layer}
             if key in layer:
-                where = path if path in SAME_LIMIT.values() else (*path, key)
+                where = path if path in same_as().values() else (*path, key)
     return values, where
 
 
 def _layers(loaded: Loaded, target: Target, name: str) -> list[tuple[Path_, Any]]:
     """(path, what is said there), from the weakest to the strongest."""
     found: list[tuple[Path_, Any]] = []
-    if name in SAME_LIMIT:
-        value = loaded.stated(*SAME_LIMIT[name])
+    if other := same_as().get(name):
+        value = loaded.stated(*other)
         if value is not None:
-            found.append((SAME_LIMIT[name], {gate(name).limit_key: value}))
+            found.append((other, {gate(name).limit_key: value}))
     common = loaded.stated("gates", name)
     if common is not None:
         found.append((("gates", name), common))

@@ -11,10 +11,11 @@ import msgspec
 
 from gatekeeper.config.git import commit_of, read_at
 from gatekeeper.config.limits import Loosened, limits_and_loosened
-from gatekeeper.config.load import LEVELS, Loaded, Policy, structure_problems
+from gatekeeper.config.load import pipeline_of
+from gatekeeper.config.loaded import TESTING, Loaded, Policy
 from gatekeeper.config.meaning import limit_problems
+from gatekeeper.config.owners import asked, kinds, stages
 from gatekeeper.config.source import Path_, Source, parse_source, read_source
-from gatekeeper.config.types import Document
 from gatekeeper.config.waivers import FILE_NAME as WAIVERS
 from gatekeeper.config.waivers import REMEDY
 from gatekeeper.errors import ConfigError, UsageError
@@ -63,12 +64,8 @@ def _source(content: bytes, name: str) -> Source:
 
 def _limits(path: Path, source: Source) -> Loaded:
     """A pipeline file of which only the limits count: its model and data need not be here."""
-    problems = structure_problems(source)
-    if problems:
-        raise ConfigError(source.path, problems)
-    loaded = Loaded(path=path, pipeline=msgspec.convert(source.data, Document).edge_ai_pipeline, source=source)
-    problems = limit_problems(loaded)
-    if problems:
+    loaded = Loaded(path=path, pipeline=pipeline_of(source), source=source)
+    if problems := limit_problems(loaded):
         raise ConfigError(source.path, problems)
     return loaded
 
@@ -83,13 +80,12 @@ def loosened(loaded: Loaded) -> list[str]:
         before, here = getattr(policy.pipeline.gates, key), getattr(loaded.pipeline.gates, key)
         if here != getattr(loaded, key):
             found.append(Loosened(f"gates.{key}", before, here, loaded.where("gates", key)))
-    for key in LEVELS:
-        before, here = getattr(policy.pipeline.testing, key), getattr(loaded.pipeline.testing, key)
+    for key, _ in kinds():
+        before, here = (getattr(each.section(TESTING), key) for each in (policy, loaded))
         if here != loaded.level(key):
-            found.append(Loosened(f"testing.{key}", before, here, loaded.where("testing", key)))
-    before, here = policy.pipeline.testing.load.target_qps, loaded.pipeline.testing.load.target_qps
-    if here != loaded.load.target_qps:
-        found.append(Loosened("testing.load.target_qps", before, here, loaded.where("testing", "load", "target_qps")))
+            found.append(Loosened(f"{TESTING}.{key}", before, here, loaded.where(TESTING, key)))
+    for own in asked("loosened"):
+        found += own(loaded)
     return list(dict.fromkeys(str(each) for each in found))
 
 
@@ -119,16 +115,17 @@ def policy_notes(loaded: Loaded) -> list[str]:
     return found
 
 
-_RELEVANT = ("stages", "model", "dataset", "model_validation", "testing", "measure")
+_COMMON = ("stages", "model", "dataset", "measure")
+_SAID_OTHERWISE = ("model_validation.accuracy_threshold", "optimization.frameworks")
+"""Stages' keys that are a limit, and that are spoken of for each target."""
 
 
 def _flat(loaded: Loaded) -> dict[str, tuple[Path_, Any]]:
     """Every value that is no limit and bears on the verdict, by its dotted name, with its path in the file."""
     whole = msgspec.to_builtins(loaded.pipeline)
-    whole["model_validation"].pop("accuracy_threshold")
-    found = {name: each for section in _RELEVANT for name, each in _leaves(section, (section,), whole[section])}
-    for key in ("validation", "trust_scripts", "techniques"):
-        found |= _leaves(f"optimization.{key}", ("optimization", key), whole["optimization"][key])
+    relevant = [*_COMMON, *(name for name, _ in stages() if name in whole)]
+    found = {name: each for section in relevant for name, each in _leaves(section, (section,), whole[section])}
+    found = {name: each for name, each in found.items() if name not in _SAID_OTHERWISE}
     for index, target in enumerate(whole["targets"]):
         for key in target.keys() - {"name", "gates", "frameworks"}:
             found |= _leaves(f"targets.{target['name']}.{key}", ("targets", index, key), target[key])

@@ -6,7 +6,8 @@ docstrings (`Meta(description=...)`) are what users read in their editor and in 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -18,8 +19,6 @@ from gatekeeper.units import DURATION_PATTERN, SIZE_PATTERN
 
 Switch = Literal["enabled", "disabled"]
 Need = Literal["required"]
-FrameworkName = Annotated[str, Meta(extra_json_schema={"enum": sorted({*KNOWN_FRAMEWORKS, *FRAMEWORKS.names})})]
-HardwareName = Annotated[str, Meta(extra_json_schema={"enum": list(TARGETS.names)})]
 Function = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", examples=["my_package.data:load"])]
 NonEmpty = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=1)]
@@ -31,3 +30,39 @@ Duration = Annotated[str, Meta(pattern=DURATION_PATTERN, examples=["90s", "10m",
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every section: unknown keys are errors."""
+
+
+def one_of(names: Sequence[str]) -> Any:
+    """The type of a value that is one of these names, which are only known when a folder has been listed."""
+    return Literal[tuple(names)]
+
+
+def known_frameworks() -> list[str]:
+    """Frameworks the pipeline file may name, whether or not this version can run them."""
+    return sorted({*KNOWN_FRAMEWORKS, *FRAMEWORKS.names})
+
+
+if TYPE_CHECKING:
+    FrameworkName = str
+    HardwareName = str
+else:
+    FrameworkName = one_of(known_frameworks())
+    HardwareName = one_of(TARGETS.names)
+
+
+Fields = Sequence[tuple[str, Any] | tuple[str, Any, Any]]
+"""(name, type) or (name, type, default) of each."""
+
+
+def make_section(name: str, description: str, fields: Fields, base: type[Section] = Section) -> Any:
+    """A section whose fields are only known when a folder has been listed."""
+    return msgspec.defstruct(
+        name,
+        fields,
+        bases=(base,),
+        namespace={"__doc__": description},
+        module=__name__,
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )

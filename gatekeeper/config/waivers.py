@@ -6,18 +6,18 @@ import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from msgspec import Meta
 
 from gatekeeper.config.limits import as_number, limits
-from gatekeeper.config.load import Loaded, structure_problems
+from gatekeeper.config.load import converted
+from gatekeeper.config.loaded import Loaded
+from gatekeeper.config.section import Section, Size, one_of
 from gatekeeper.config.source import Source, read_source
-from gatekeeper.config.types import Section, Size
 from gatekeeper.errors import ConfigError, Problem, nearest
-from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.gates._base import gate
+from gatekeeper.gates._base import names as gate_names
 from gatekeeper.ids import of_target, target_of, within_target
 from gatekeeper.records.gates import Waiver
 
@@ -28,18 +28,16 @@ OTHER_NAMES = {"agreement": "accuracy"}
 REMEDY = "docs/pipeline-reference.md shows one."
 
 Words = Annotated[str, Meta(pattern=r"\S")]
+if TYPE_CHECKING:
+    GateName = str
+else:
+    GateName = one_of(sorted({*gate_names(), *OTHER_NAMES}))
 
 
 class WaiverEntry(Section, frozen=True, kw_only=True):
     """One failure that is tolerated for a while."""
 
-    gate: Annotated[
-        str,
-        Meta(
-            description="Gate whose failure is tolerated, as reports name it.",
-            extra_json_schema={"enum": sorted({*GATES.names, *OTHER_NAMES})},
-        ),
-    ]
+    gate: Annotated[GateName, Meta(description="Gate whose failure is tolerated, as reports name it.")]
     target: Annotated[Words, Meta(description="Name of the target.")]
     variant: Annotated[
         Words | None,
@@ -107,12 +105,7 @@ def read_waivers(path: Path) -> Waivers:
 
 def parse_waivers(source: Source) -> Waivers:
     """The waivers of a parsed file; a `ConfigError` lists every problem that can be seen without the pipeline file."""
-    from gatekeeper.config.schema import waivers_schema
-
-    problems = structure_problems(source, waivers_schema())
-    if problems:
-        raise ConfigError(source.path, problems)
-    document = msgspec.convert(source.data, WaiverDocument)
+    document: WaiverDocument = converted(source, WaiverDocument)
     problems = list(_problems(source, document))
     if problems:
         raise ConfigError(source.path, problems)

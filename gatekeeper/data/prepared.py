@@ -14,7 +14,7 @@ import msgspec
 from gatekeeper.errors import NotMeasured
 
 
-class Contents(msgspec.Struct, frozen=True):
+class PreparedContents(msgspec.Struct, frozen=True):
     """What lies in the folder: input names in order, the number of examples, whether there are labels."""
 
     inputs: list[str]
@@ -28,7 +28,7 @@ class PreparedDataset:
     def __init__(self, folder: Path):
         import numpy as np
 
-        self.contents = msgspec.json.decode((folder / "contents.json").read_bytes(), type=Contents)
+        self.contents = msgspec.json.decode((folder / "contents.json").read_bytes(), type=PreparedContents)
         self.inputs: dict[str, Any] = {
             name: np.load(folder / f"input{i}.npy", mmap_mode="r") for i, name in enumerate(self.contents.inputs)
         }
@@ -53,7 +53,7 @@ class PreparedDataset:
             yield self.batch(index, batch_size)
 
 
-def write_prepared(folder: Path, inputs: dict[str, Any], labels: Any) -> Contents:
+def write_prepared(folder: Path, inputs: dict[str, Any], labels: Any) -> PreparedContents:
     """Write arrays in this form; `labels` may be None."""
     import numpy as np
 
@@ -62,6 +62,6 @@ def write_prepared(folder: Path, inputs: dict[str, Any], labels: Any) -> Content
     if labels is not None:
         np.save(folder / "labels.npy", labels)
     examples = len(next(iter(inputs.values())))
-    contents = Contents(inputs=list(inputs), examples=examples, labelled=labels is not None)
+    contents = PreparedContents(inputs=list(inputs), examples=examples, labelled=labels is not None)
     (folder / "contents.json").write_bytes(msgspec.json.encode(contents))
     return contents

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.evaluate.metrics import CLASSIFICATION, classes
+from gatekeeper.evaluate.metrics._base import CLASSIFICATION, classes, family
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.ids import baseline_id, leg_of
 from gatekeeper.models.files import digest
@@ -71,7 +71,7 @@ def _kind(file: Path, outputs: Any, task: str | None, metric: str | None) -> Kin
     """How these outputs are compared."""
     if file.with_name(TOP_TOKENS).exists():
         return "same top token"
-    classes = task.endswith("classification") if task else metric is None or metric in CLASSIFICATION
+    classes = task.endswith("classification") if task else metric is None or family(metric) == CLASSIFICATION
     return "same class" if classes or outputs.dtype.kind in "iu" else "relative distance"
 
 

@@ -11,22 +11,30 @@ from typing import Any
 
 import msgspec
 
-from gatekeeper.config.load import Loaded
+from gatekeeper.config.loaded import Loaded
+from gatekeeper.data.feeds import write_feeds
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.evaluate.answers import collect
+from gatekeeper.evaluate.metrics._base import family
+from gatekeeper.evaluate.predict import Predict, Predicted
+from gatekeeper.evaluate.prepare import Prepare, Prepared
+from gatekeeper.evaluate.score import Score, Scored
 from gatekeeper.evaluate.text.prompts import timed_prompts
 from gatekeeper.frameworks._base import framework
+from gatekeeper.frameworks._spec import ModelSpec, TextSpec
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.making.optimize import package_versions
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.files import digest
 from gatekeeper.models.info import Assessment, TensorInfo
-from gatekeeper.process import protocol
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.evidence import Comparison
 from gatekeeper.records.measured import Quality
 from gatekeeper.records.scores import PairedScores
 from gatekeeper.version import version
+
+UNNAMED = ("regression", "embedding")
+"""Kinds of task that are a task by themselves: a metric of theirs says which it is."""
 
 TIMED_INPUTS = 32
 TIMED_BYTES = 64 << 20
@@ -62,7 +70,7 @@ class Evaluation:
         }
 
         def make(folder: Path) -> dict[str, Any]:
-            self.space.ask(protocol.Prepare(**request, destination=str(folder)), protocol.Prepared)
+            self.space.ask(Prepare(**request, destination=str(folder)), Prepared)
             return {}
 
         if path is None:  # a loader may answer differently each time
@@ -84,16 +92,17 @@ class Evaluation:
         if self.model.text:
             return "text_generation"
         metric = pipeline.dataset.metric if pipeline.dataset else None
-        return {"mae": "regression", "rmse": "regression", "r2": "regression", "cosine_similarity": "embedding"}.get(metric or "")
+        own = family(metric) if metric else ""
+        return own if own in UNNAMED else None
 
-    def text(self) -> protocol.Text | None:
+    def text(self) -> TextSpec | None:
         """What workers must know of a text model; None for others."""
         about = self.model.text
         if about is None:
             return None
         able = (name for name in self.frameworks if hasattr(framework(name), "open_tokenizer"))
         tokenizing = next(able, next(iter(self.frameworks), ""))
-        return protocol.Text(
+        return TextSpec(
             model=str(Path(self.model.path).resolve()),
             framework=tokenizing,
             vocabulary=about.vocabulary,
@@ -107,34 +116,34 @@ class Evaluation:
             return 1
         return self.model.fixed_batch or self.loaded.pipeline.measure.batch_size
 
-    def predictions(self, name: str, artifact: Path, sha256: str, dataset: Path, threads: int, device: str) -> Path:
+    def spec(self, name: str, artifact: Path, threads: int, device: str) -> ModelSpec:
+        """How workers open the model, or what a framework made of it."""
+        return ModelSpec(framework=name, artifact=str(artifact.resolve()), threads=threads, device=device, text=self.text())
+
+    def predictions(self, spec: ModelSpec, sha256: str, dataset: Path) -> Path:
         """The judged output of a model over the dataset, as a .npy file."""
         output = self.loaded.pipeline.model.output if self.loaded.pipeline.model else None
         machine = this_machine()
         key = {
             "artifact": sha256,
             "dataset": [digest(f) for f in sorted([*dataset.glob("input*.npy"), *dataset.glob("prompts.json")])],
-            "framework": name,
-            "packages": package_versions(name, self.model.format),
-            "settings": [threads, device, self.batch_size(), output, self.task],
+            "framework": spec.framework,
+            "packages": package_versions(spec.framework, self.model.format),
+            "settings": [spec.threads, spec.device, self.batch_size(), output, self.task],
             "machine": [machine.cpu, machine.isa],
             "gatekeeper": version(),
         }
 
         def make(folder: Path) -> dict[str, Any]:
-            request = protocol.Predict(
-                framework=name,
-                artifact=str(artifact.resolve()),
+            request = Predict(
+                spec=spec,
                 dataset=str(dataset),
                 destination=str(folder / "predictions.npy"),
-                threads=threads,
-                device=device,
                 batch_size=self.batch_size(),
                 output=output,
                 task=self.task,
-                text=self.text(),
             )
-            self.space.ask(request, protocol.Predicted)
+            self.space.ask(request, Predicted)
             return {}
 
         return self.space.cache.get_or_make("predictions", key, make)[0] / "predictions.npy"
@@ -146,7 +155,7 @@ class Evaluation:
         metric = metric or (self.loaded.pipeline.dataset.metric if self.loaded.pipeline.dataset else None)
         folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
         destination = folder / "scores.npy"
-        request = protocol.Score(
+        request = Score(
             dataset=str(dataset),
             baseline=str(baseline),
             variant=str(variant),
@@ -156,7 +165,7 @@ class Evaluation:
             destination=str(destination),
             text=self.model.text is not None,
         )
-        answer = self.space.ask(request, protocol.Scored)
+        answer = self.space.ask(request, Scored)
         p, q = np.load(destination)
         shutil.rmtree(folder, ignore_errors=True)
         scores = PairedScores(
@@ -184,7 +193,7 @@ class Evaluation:
         return collect(predictions, dataset, self.task, about.metric if about else None)
 
     def timed_inputs(self, dataset: Path | None, destination: Path) -> None:
-        """Write the feeds that are timed, arrays of shape [feeds, batch, ...]: real examples where there are any."""
+        """Write the feeds that are timed: real examples where there are any."""
         import numpy as np
 
         batch = self.batch_size()
@@ -203,8 +212,7 @@ class Evaluation:
                 size += sum(a.nbytes for a in feed.values())
                 if len(feeds) >= TIMED_INPUTS or size >= TIMED_BYTES:
                     break
-        stacked: dict[str, Any] = {name: np.stack([feed[name] for feed in feeds]) for name in feeds[0]}
-        np.savez(destination, **stacked)
+        write_feeds(destination, feeds)
 
 
 def quality(comparison: Comparison, variant: bool) -> Quality | None:

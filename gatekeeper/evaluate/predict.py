@@ -8,8 +8,30 @@ from typing import Any
 from gatekeeper.data.outputs import choose
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks._base import framework
-from gatekeeper.process.protocol import Predict, Predicted
+from gatekeeper.frameworks._spec import ModelSpec, open_session
+from gatekeeper.process.messages import Answer, Held, Request
+
+
+class Predict(Request, frozen=True, kw_only=True):
+    """Run a model over a prepared dataset and write its judged output."""
+
+    spec: ModelSpec
+    dataset: str
+    destination: str
+    batch_size: int
+    output: str | None
+    task: str | None
+
+    def answer(self, held: Held) -> Predicted:
+        """Write the predictions."""
+        return predict(self)
+
+
+class Predicted(Answer, frozen=True, kw_only=True):
+    """Predictions were written."""
+
+    output: str
+    examples: int
 
 
 def predict(request: Predict) -> Predicted:
@@ -17,8 +39,8 @@ def predict(request: Predict) -> Predicted:
     import numpy as np
 
     dataset = PreparedDataset(Path(request.dataset))
-    session = framework(request.framework).open_session(Path(request.artifact), request.threads, request.device)
-    if request.text is not None:
+    session = open_session(request.spec)
+    if request.spec.text is not None:
         from gatekeeper.evaluate.text.predict import predict_text
 
         return predict_text(request, session)

@@ -7,14 +7,39 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from gatekeeper.config.types import Dataset
+from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks._spec import TextSpec
 from gatekeeper.models.info import TensorInfo
-from gatekeeper.process.protocol import Prepare, Prepared
+from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.registry import Registry
 
 DATASETS = Registry("evaluate.datasets")
+
+
+class Prepare(Request, frozen=True, kw_only=True):
+    """Read a dataset in the user's format, check it against the model, write it as plain arrays."""
+
+    dataset: dict[str, Any]  # the `dataset` section
+    path: str | None
+    folder: str  # of the pipeline file; user code is imported from here
+    labelled: bool
+    inputs: list[dict[str, Any]]  # of the model: name, dtype, shape
+    task: str | None
+    destination: str
+    text: TextSpec | None = None
+
+    def answer(self, held: Held) -> Prepared:
+        """Write the arrays."""
+        return prepare(self)
+
+
+class Prepared(Answer, frozen=True, kw_only=True):
+    """The dataset was written."""
+
+    examples: int
+    labelled: bool
 
 
 class Reader(Protocol):

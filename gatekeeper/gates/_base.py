@@ -1,4 +1,5 @@
-"""What every gate shares. A gate is a module of this folder; its file name is its YAML key. It has:
+"""What every gate shares. A gate is a module of this folder; its file name is its YAML key. (Kinds of check bring their own, of
+the same shape: see gatekeeper/checks/kinds/_base.py.) It has:
 
 DESCRIPTION  one line for the schema and the reference
 UNIT         unit of the observed value and the limit
@@ -11,7 +12,11 @@ judge(config, evidence) -> Decision
 
 A gate of the testing stage also has
 
-TESTED_BY    the key of `testing` that measures it; it applies where that is not `off`
+TESTED_BY    the kind of check that measures it; it applies where that runs and goes so far
+
+A gate whose limit has another name in the pipeline file says so:
+
+SAME_AS      the path of that name, below `edge_ai_pipeline`
 
 and, where it has something to say:
 
@@ -27,12 +32,13 @@ to_ratio(limit) / from_ratio(ratio) -> between the limit's unit and that of the 
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Literal, Protocol, cast, runtime_checkable
 
 import msgspec
 from msgspec import Meta
 
+from gatekeeper.errors import UsageError, nearest
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
@@ -40,6 +46,8 @@ from gatekeeper.records.measured import RoundData
 from gatekeeper.registry import Registry
 
 REGISTRY = Registry("gates")
+KINDS = Registry("checks.kinds")
+"""Kinds of check bring the gate of their own name (`checks_gate`); they are asked only where no file of this folder has it."""
 
 Ratio = tuple[list[float], list[float]]
 """Numerators and denominators, one each a round."""
@@ -83,9 +91,19 @@ class RatioGate(Gate, Protocol):
     def from_ratio(ratio: float) -> float: ...
 
 
+@cache
+def names() -> tuple[str, ...]:
+    """Every gate: the files of this folder, and the gates that kinds of check bring."""
+    return tuple(sorted({*REGISTRY.names, *(name for name in KINDS.names if KINDS.get(name).GATE is not None)}))
+
+
 def gate(name: str) -> Gate:
-    """The gate module of that name."""
-    return cast(Gate, REGISTRY.get(name))
+    """The gate of that name; an unknown one is a `UsageError` that lists what exists."""
+    if name in REGISTRY.names:
+        return cast(Gate, REGISTRY.get(name))
+    if name not in names():
+        raise UsageError(f"'{name}' is not one of gates: {', '.join(names())}{nearest(name, names()) or '.'}")
+    return cast(Gate, KINDS.get(name).GATE)
 
 
 def tested_by(name: str) -> str:
@@ -97,7 +115,7 @@ def tested_by(name: str) -> str:
 @lru_cache(maxsize=256)
 def of_testing(name: str) -> bool:
     """Whether a gate, which may be a stranger's, is one of the many that the testing stage measures."""
-    return name in REGISTRY.builtin and bool(tested_by(name))
+    return name in names() and bool(tested_by(name))
 
 
 def decides(name: str, ran: Collection[str]) -> str:

@@ -19,6 +19,7 @@ UNIT = "fraction"
 BOUND: Literal["at_least"] = "at_least"
 BASIS: Literal["scores"] = "scores"
 limit_key = "retention"
+SAME_AS = ("model_validation", "accuracy_threshold")
 
 LEAST_EXAMPLES = 59
 """With no loss at all, 59 examples are the fewest that show 95 % retention: 0.95^59 < 5 %."""

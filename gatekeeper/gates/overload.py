@@ -12,19 +12,15 @@ DESCRIPTION = "Over its capacity the server sheds, loses no accepted request, an
 UNIT = "failed checks"
 BOUND: Literal["at_most"] = "at_most"
 BASIS: Literal["checks"] = "checks"
-TESTED_BY = "stress"
+TESTED_BY = "load_tests"
 JUDGES = ("stress",)
 CHECKS = "load_tests"
 limit_key = "max_failed"
 
-
-class Config(ChecksConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limit of `overload`."""
-
-
+Config = ChecksConfig
 DEFAULT = Config()
 
 
-def judge(config: Config, evidence: Evidence) -> Decision:
+def judge(config: ChecksConfig, evidence: Evidence) -> Decision:
     """PASS if no more checks failed than allowed."""
     return judge_checks(CHECKS, config, evidence)

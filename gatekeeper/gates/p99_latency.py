@@ -22,6 +22,7 @@ BASIS: Literal["load"] = "load"
 TESTED_BY = "load_tests"
 JUDGES = ("server",)
 limit_key = "max_ms"
+SAME_AS = ("testing", "load", "p99_ms")
 
 
 class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 from gatekeeper.records.measured import Environment
@@ -105,6 +104,8 @@ def _shown(value: object) -> str:
 
 def installed(package: str) -> str | None:
     """Version of an installed distribution, None if it is not there."""
+    from importlib import metadata
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

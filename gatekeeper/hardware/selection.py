@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from gatekeeper.hardware.machine import Machine
 from gatekeeper.registry import Registry
+
+if TYPE_CHECKING:
+    from gatekeeper.hardware.machine import Machine
 
 TARGETS = Registry("hardware.targets")
 

@@ -6,13 +6,11 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from gatekeeper.load.generate import FAILED, OK
-from gatekeeper.process import protocol
+from gatekeeper.data.feeds import read_feeds
+from gatekeeper.frameworks._spec import open_session
+from gatekeeper.load.generate import FAILED, OK, LoadTest
 
 Done = Callable[[int], None]
 
@@ -20,14 +18,10 @@ Done = Callable[[int], None]
 class Direct:
     """A loaded session and the threads that call it."""
 
-    def __init__(self, request: protocol.LoadTest):
-        from gatekeeper.frameworks._base import framework
-
-        with np.load(request.inputs) as arrays:
-            whole = {name: arrays[name] for name in arrays.files}
-        self.feeds = [{name: array[i] for name, array in whole.items()} for i in range(request.examples)]
-        self.session: Any = framework(request.framework).open_session(Path(request.artifact), request.threads, request.device)
-        self.text, self.new_tokens = request.text, request.new_tokens
+    def __init__(self, request: LoadTest):
+        self.feeds = read_feeds(request.inputs)
+        self.session: Any = open_session(request.spec)
+        self.text, self.new_tokens = request.spec.text is not None, request.new_tokens
         with suppress(Exception):  # the first takes longest, and nobody waits for it; if it fails, so will its request
             self._call(0)
         callers = request.callers if getattr(self.session, "CONCURRENT", False) else 1

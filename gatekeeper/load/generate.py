@@ -14,20 +14,21 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
-import numpy as np
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.process import protocol
+from gatekeeper.frameworks._spec import ModelSpec
+from gatekeeper.load.profile import MOST_REQUESTS
+from gatekeeper.process.messages import Answer, Held, Request
+
+if TYPE_CHECKING:
+    import numpy as np
 
 OK, SHED, FAILED, UNSENT = 0, 1, 2, 3
 SWITCH_S = 1e-4
 """How long a thread may keep the interpreter: the generator's own must not wait for the answers' threads."""
-
-MOST_REQUESTS = 2_000_000
-"""Nothing asks for more; a rate nobody can reach ends here."""
 
 LATE = 2.0
 """Times the length of its schedule after which the server scenario ends, for a rate at which requests cannot even be sent."""
@@ -42,6 +43,41 @@ FASTEST_S, MOST_ALONE = 1e-4, 200_000
 """LoadGen makes the requests of the single stream scenario beforehand: as many as a model of that latency takes, or that many."""
 
 FULL = "Is the disk full? Free some space, or name another folder with TMPDIR."
+
+
+class LoadTest(Request, frozen=True, kw_only=True):
+    """One scenario of load: on a session in the worker, or over HTTP where `url` names a server."""
+
+    scenario: Literal["single_stream", "server", "offline"]
+    spec: ModelSpec
+    inputs: str  # .npz of feeds
+    examples: int  # how many of them
+    target_qps: float
+    duration_s: float
+    destination: str  # .npz of the requests
+    folder: str  # of the load generator's logs
+    least_requests: int = 1
+    most_requests: int = 0  # 0: as many as the duration asks for
+    outstanding: int = 1024  # requests on their way at once
+    request_timeout_ms: float = 30_000.0
+    seed: int = 0
+    url: str = ""
+    name: str = ""  # of the model at the server
+    callers: int = 1
+    new_tokens: int = 8
+    prompts: list[str] = []  # of a text model over HTTP
+
+    def answer(self, held: Held) -> LoadTested:
+        """Write what became of the requests."""
+        return load_test(self)
+
+
+class LoadTested(Answer, frozen=True, kw_only=True):
+    """The requests of a scenario were written."""
+
+    requests: int
+    answered: int
+    unsent: int = 0
 
 
 class Transport(Protocol):
@@ -69,7 +105,7 @@ class Event(msgspec.Struct):
     args: Times
 
 
-def load_test(request: protocol.LoadTest) -> protocol.LoadTested:
+def load_test(request: LoadTest) -> LoadTested:
     """Run a scenario and write its requests to `request.destination`."""
     transport = _transport(request)
     _punctual()
@@ -92,7 +128,7 @@ def _punctual() -> None:
         ctypes.CDLL(None).prctl(29, 1)  # PR_SET_TIMERSLACK: else a sleep may take 50 us longer than asked
 
 
-def _transport(request: protocol.LoadTest) -> Transport:
+def _transport(request: LoadTest) -> Transport:
     if request.url:
         from gatekeeper.load.http import Http
 
@@ -102,7 +138,7 @@ def _transport(request: protocol.LoadTest) -> Transport:
     return Direct(request)
 
 
-def _run(request: protocol.LoadTest, transport: Transport, outcomes: list[int]) -> None:
+def _run(request: LoadTest, transport: Transport, outcomes: list[int]) -> None:
     import mlperf_loadgen as loadgen
 
     room: queue.SimpleQueue[None] = queue.SimpleQueue()  # a semaphore, but one whose holder cannot lose the interpreter
@@ -148,7 +184,7 @@ def _run(request: protocol.LoadTest, transport: Transport, outcomes: list[int]) 
         loadgen.DestroyQSL(library)
 
 
-def _settings(loadgen: Any, request: protocol.LoadTest) -> Any:
+def _settings(loadgen: Any, request: LoadTest) -> Any:
     """LoadGen's own words for a scenario; seeds are ours, so that every model gets the same schedule."""
     found = loadgen.TestSettings()
     found.mode = loadgen.TestMode.PerformanceOnly
@@ -176,8 +212,10 @@ def _settings(loadgen: Any, request: protocol.LoadTest) -> Any:
     return found
 
 
-def _kept(request: protocol.LoadTest, outcomes: list[int]) -> protocol.LoadTested:
+def _kept(request: LoadTest, outcomes: list[int]) -> LoadTested:
     """Read the trace, hold it against what was noted, and write both as arrays."""
+    import numpy as np
+
     try:
         table = _traced(Path(request.folder) / "mlperf_log_trace.json")
     except (OSError, msgspec.DecodeError) as error:
@@ -202,11 +240,13 @@ def _kept(request: protocol.LoadTest, outcomes: list[int]) -> protocol.LoadTeste
         with suppress(OSError):
             Path(request.destination).unlink()
         raise NotMeasured("disk", f"the requests cannot be written ({error.strerror}). {FULL}") from None
-    return protocol.LoadTested(requests=len(outcomes), answered=int(ok.sum()), unsent=int((outcome == UNSENT).sum()))
+    return LoadTested(requests=len(outcomes), answered=int(ok.sum()), unsent=int((outcome == UNSENT).sum()))
 
 
 def _traced(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Of each request its number, intended start in microseconds, lag and latency in nanoseconds: an array [4, requests]."""
+    import numpy as np
+
     found = array.array("d")
     decoder = msgspec.json.Decoder(Event)
     with path.open("rb") as lines:

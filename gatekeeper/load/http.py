@@ -15,10 +15,9 @@ from typing import cast
 from urllib.parse import quote, urlsplit
 
 import httptools
-import numpy as np
 
-from gatekeeper.load.generate import FAILED, OK, SHED
-from gatekeeper.process import protocol
+from gatekeeper.data.feeds import read_feeds
+from gatekeeper.load.generate import FAILED, OK, SHED, LoadTest
 
 Done = Callable[[int], None]
 
@@ -32,7 +31,7 @@ OPENED = 16
 class Http:
     """Prepared requests, and a loop that sends them in a thread of its own."""
 
-    def __init__(self, request: protocol.LoadTest):
+    def __init__(self, request: LoadTest):
         self.timeout_s = request.request_timeout_ms / 1000
         self.requests = _requests(request)
         where = urlsplit(request.url)
@@ -150,9 +149,9 @@ def _loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-def _requests(request: protocol.LoadTest) -> list[bytes]:
+def _requests(request: LoadTest) -> list[bytes]:
     """Each example's request, head and body."""
-    verb = "generate" if request.text else "infer"
+    verb = "generate" if request.spec.text else "infer"
     first = f"POST /v2/models/{quote(request.name, safe='')}/{verb} HTTP/1.1\r\nhost: {urlsplit(request.url).netloc}\r\n"
     found = []
     for body, headers in _bodies(request):
@@ -161,25 +160,24 @@ def _requests(request: protocol.LoadTest) -> list[bytes]:
     return found
 
 
-def _bodies(request: protocol.LoadTest) -> list[tuple[bytes, dict[str, str]]]:
+def _bodies(request: LoadTest) -> list[tuple[bytes, dict[str, str]]]:
     """Body and headers of each example."""
     import msgspec
 
-    if request.text:
+    if request.spec.text:
         asked = [{"text_input": text, "parameters": {"max_tokens": request.new_tokens}} for text in request.prompts]
         return [(msgspec.json.encode(each), {"content-type": "application/json"}) for each in asked]
     import tritonclient.http as triton
     from tritonclient.utils import np_to_triton_dtype
 
     found = []
-    with np.load(request.inputs) as arrays:
-        for i in range(request.examples):
-            tensors = []
-            for name in arrays.files:
-                tensor = triton.InferInput(name, list(arrays[name][i].shape), np_to_triton_dtype(arrays[name].dtype))
-                tensor.set_data_from_numpy(arrays[name][i])
-                tensors.append(tensor)
-            body, size = triton.InferenceServerClient.generate_request_body(tensors)
-            headers = {"content-type": "application/octet-stream", "inference-header-content-length": str(size)}
-            found.append((bytes(body), headers))
+    for feed in read_feeds(request.inputs):
+        tensors = []
+        for name, array in feed.items():
+            tensor = triton.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+            tensor.set_data_from_numpy(array)
+            tensors.append(tensor)
+        body, size = triton.InferenceServerClient.generate_request_body(tensors)
+        headers = {"content-type": "application/octet-stream", "inference-header-content-length": str(size)}
+        found.append((bytes(body), headers))
     return found

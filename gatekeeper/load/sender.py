@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gatekeeper.data.feeds import count_feeds, read_feeds
 from gatekeeper.errors import NotMeasured
+from gatekeeper.load.generate import LoadTest, LoadTested
 from gatekeeper.making.subject import Subject
-from gatekeeper.process import protocol
 from gatekeeper.process.isolate import run_job
 from gatekeeper.records.evidence import Requests
 from gatekeeper.records.tested import LoadRun
@@ -54,18 +55,15 @@ class Sender:
             work = Path(tempfile.mkdtemp(dir=subject.space.scratch, prefix="load-"))
         except OSError as error:
             raise NotMeasured("disk", f"there is no folder for the load generator: {error.strerror}.") from None
-        over: dict[str, Any] = {"framework": subject.framework, "artifact": str(subject.artifact.resolve())}
-        if server is not None:
-            over = {"url": server.url, "name": server.name, "prompts": self.prompts}
-        request = protocol.LoadTest(
-            scenario=scenario, inputs=str(subject.inputs), examples=self.examples, target_qps=rate, duration_s=seconds,
-            destination=str(work / "requests.npz"), folder=str(work), least_requests=least, most_requests=most,
-            outstanding=AT_ONCE if scenario == "offline" else MOST_AT_ONCE, request_timeout_ms=TIMEOUT_MS, seed=self.seed,
-            threads=subject.threads, device=subject.device, callers=subject.threads + 1, text=subject.text is not None,
-            new_tokens=NEW_TOKENS, **over,
+        over: dict[str, Any] = {"url": server.url, "name": server.name, "prompts": self.prompts} if server else {}
+        request = LoadTest(
+            scenario=scenario, spec=subject.spec, inputs=str(subject.inputs), examples=self.examples, target_qps=rate,
+            duration_s=seconds, destination=str(work / "requests.npz"), folder=str(work), least_requests=least,
+            most_requests=most, outstanding=AT_ONCE if scenario == "offline" else MOST_AT_ONCE, seed=self.seed,
+            request_timeout_ms=TIMEOUT_MS, callers=subject.spec.threads + 1, new_tokens=NEW_TOKENS, **over,
         )  # fmt: skip
         limit = max(2 * seconds, min(subject.space.timeout_s, LONGER * seconds)) + SPARE_S
-        answer = run_job(subject.space.scratch, request, protocol.LoadTested, limit, subject.space.memory_limit)
+        answer = run_job(subject.space.scratch, request, LoadTested, limit, subject.space.memory_limit)
         with np.load(work / "requests.npz") as found:
             arrays = {name: found[name] for name in ("start_ns", "latency_ns", "lag_ns", "ok", "shed")}
         return Requests(**arrays, unsent=answer.unsent)
@@ -73,23 +71,18 @@ class Sender:
     @cached_property
     def examples(self) -> int:
         """How many different requests there are."""
-        import numpy as np
-
-        with np.load(self.subject.inputs) as arrays:
-            return len(next(iter(arrays.values())))
+        return count_feeds(self.subject.inputs)
 
     @cached_property
     def prompts(self) -> list[str]:
         """The timed prompts of a text model as text, for a server that takes text."""
-        if self.subject.text is None:
+        text = self.subject.spec.text
+        if text is None:
             return []
-        import numpy as np
-
         from gatekeeper.evaluate.text.tokenizer import open_tokenizer
 
-        tokenizer = open_tokenizer(Path(self.subject.text.model), self.subject.text.framework)
-        with np.load(self.subject.inputs) as arrays:
-            return [tokenizer.decode([int(i) for i in row.reshape(-1)]) for row in arrays["tokens"]]
+        tokenizer = open_tokenizer(Path(text.model), text.framework)
+        return [tokenizer.decode([int(i) for i in feed["tokens"].reshape(-1)]) for feed in read_feeds(self.subject.inputs)]
 
     def line(self, scenario: Line, found: Requests, rate: float | None, bound: float | None = None) -> LoadRun:
         """What the report says of a scenario; `bound` is the latency limit in milliseconds that it was held against."""

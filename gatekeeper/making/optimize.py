@@ -9,9 +9,10 @@ from pathlib import Path
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import ORIGINAL, REGISTRY, converts, needs
 from gatekeeper.hardware.machine import installed, this_machine
+from gatekeeper.making.job import Optimize
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.files import digest, digest_files
-from gatekeeper.process import protocol
+from gatekeeper.process.messages import Done
 from gatekeeper.version import install_hint, required, version
 
 
@@ -87,7 +88,7 @@ def make_variant(
     }
 
     def make(folder: Path) -> dict[str, object]:
-        request = protocol.Optimize(
+        request = Optimize(
             framework=name,
             technique=technique,
             source=str(source.model.resolve()),
@@ -99,7 +100,7 @@ def make_variant(
             config=str(config.resolve()) if config else None,
             trusted=trusted,
         )
-        space.ask(request, protocol.Done)
+        space.ask(request, Done)
         if not any(folder.iterdir()):
             raise NotMeasured("crash", f"{name} reported success for {technique} and wrote nothing.")
         return {}

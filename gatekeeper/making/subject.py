@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.info import Assessment
-from gatekeeper.process import protocol
 from gatekeeper.progress import Progress
 
 
@@ -15,18 +15,13 @@ from gatekeeper.progress import Progress
 class Subject:
     """How a model is opened and asked.
 
-    `artifact` is what the framework's `open_session` takes. `model` describes the original, whose inputs and outputs a
-    variant must keep. `inputs` is an .npz of feeds, arrays of shape [feeds, batch, ...]; for a text model its prompts.
+    `model` describes the original, whose inputs and outputs a variant must keep. `inputs` is an .npz of feeds.
     """
 
     id: str
-    framework: str
-    artifact: Path
-    threads: int
-    device: str
+    spec: ModelSpec
     model: Assessment
     task: str | None
-    text: protocol.Text | None
     inputs: Path
     space: Workspace
     progress: Progress

@@ -10,15 +10,15 @@ from typing import TypeVar
 
 import filelock
 
-from gatekeeper.config.types import Measure
+from gatekeeper.config.sections.measure import Measure
 from gatekeeper.making.cache import Cache
-from gatekeeper.process import protocol
 from gatekeeper.process.isolate import run_job
 from gatekeeper.process.memory import available
+from gatekeeper.process.messages import Answer, Request
 from gatekeeper.progress import Progress
 from gatekeeper.units import parse_duration, parse_size
 
-A = TypeVar("A", bound=protocol.Answer)
+A = TypeVar("A", bound=Answer)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Workspace:
         finally:
             lock.release()
 
-    def ask(self, request: protocol.Request, answer: type[A]) -> A:
+    def ask(self, request: Request, answer: type[A]) -> A:
         """One job in a fresh worker."""
         return run_job(self.scratch, request, answer, self.timeout_s, self.memory_limit)
 

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from gatekeeper.errors import NotMeasured
@@ -111,10 +112,12 @@ def _race_group(
 
 
 def _fit_together(arms: Sequence[Arm]) -> bool:
-    sizes = [
-        sum(f.stat().st_size for f in a.artifact.iterdir()) if a.artifact.is_dir() else a.artifact.stat().st_size for a in arms
-    ]
+    sizes = [_bytes(Path(arm.spec.artifact)) for arm in arms]
     return COPIES_IN_MEMORY * (sum(sizes) + sizes[0]) < 0.8 * available()
+
+
+def _bytes(artifact: Path) -> int:
+    return sum(f.stat().st_size for f in artifact.iterdir()) if artifact.is_dir() else artifact.stat().st_size
 
 
 def performance(data: Sequence[RoundData], batch_size: int, metric: str) -> Performance | None:

@@ -17,10 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.measure.energy._base import Absent, Meter, per_inference
-from gatekeeper.process import protocol
+from gatekeeper.measure.session import Loaded, LoadModel, Open
+from gatekeeper.measure.timing import Block, Saturate, Saturated, Timed
 from gatekeeper.process.isolate import Worker
 from gatekeeper.process.memory import Footprint
+from gatekeeper.process.messages import Done
 from gatekeeper.records.measured import RoundData
 
 CONTROL = "control"
@@ -35,8 +38,7 @@ class Arm:
     """One model to measure: the baseline, its A/A copy, or a variant."""
 
     id: str
-    framework: str
-    artifact: Path
+    spec: ModelSpec
     runtime: str = ""  # the module whose memory is not the model's
 
 
@@ -46,8 +48,6 @@ class Settings:
 
     scratch: Path
     inputs: Path
-    threads: int
-    device: str
     blocks: int
     block_ms: float
     timeout_s: float
@@ -90,7 +90,7 @@ def measure_round(index: int, arms: Sequence[Arm], settings: Settings, order: ra
     found = Round(index)
     with ExitStack() as stack:
         running = [
-            _Running(arm, stack.enter_context(Worker(settings.scratch, settings.memory_limit, settings.threads)))
+            _Running(arm, stack.enter_context(Worker(settings.scratch, settings.memory_limit, arm.spec.threads)))
             for arm in order.sample(arms, len(arms))
         ]
         running = _each(running, found, lambda r: _open(r, settings), at_once=True)  # nothing is timed yet
@@ -102,7 +102,7 @@ def measure_round(index: int, arms: Sequence[Arm], settings: Settings, order: ra
         order.shuffle(running)
         running = _each(running, found, lambda r: _saturate(r, settings))
         for r in running:
-            found.data[r.arm.id] = _summarise(index, r, settings.threads)
+            found.data[r.arm.id] = _summarise(index, r, r.arm.spec.threads)
             found.samples[r.arm.id] = r.latencies
     return found
 
@@ -128,15 +128,7 @@ def _each(running: list[_Running], found: Round, step: Callable[[_Running], None
 
 
 def _open(r: _Running, settings: Settings) -> None:
-    request = protocol.Open(
-        framework=r.arm.framework,
-        artifact=str(r.arm.artifact),
-        threads=settings.threads,
-        device=settings.device,
-        inputs=str(settings.inputs),
-        runtime=r.arm.runtime,
-    )
-    r.worker.ask(request, protocol.Done, settings.timeout_s)
+    r.worker.ask(Open(spec=r.arm.spec, inputs=str(settings.inputs), runtime=r.arm.runtime), Done, settings.timeout_s)
     r.worker.suspend()
 
 
@@ -151,7 +143,7 @@ def _load(r: _Running, settings: Settings) -> None:
         nonlocal peak
         peak = max(peak, (footprint.full() if full else footprint.quick()) or 0)
 
-    loaded = r.worker.ask(protocol.Load(), protocol.Loaded, settings.timeout_s, sample)
+    loaded = r.worker.ask(LoadModel(), Loaded, settings.timeout_s, sample)
     r.load_ns, r.overhead_ns, r.ran_on = loaded.load_ns, loaded.overhead_ns, loaded.ran_on
     r.clocks = time.perf_counter_ns(), loaded.clock_ns
     sample(True)
@@ -166,8 +158,8 @@ def _load(r: _Running, settings: Settings) -> None:
 def _block(r: _Running, settings: Settings, least: int) -> None:
     before = settings.meter.read()
     r.worker.resume()
-    request = protocol.Block(duration_ns=int(settings.block_ms * 1e6), least=least)
-    timed = r.worker.ask(request, protocol.Timed, settings.timeout_s, quiet=True)
+    request = Block(duration_ns=int(settings.block_ms * 1e6), least=least)
+    timed = r.worker.ask(request, Timed, settings.timeout_s, quiet=True)
     r.worker.suspend()
     r.joules += settings.meter.since(before, timed.wall_ns, timed.cpu_ns)
     r.latencies += timed.latencies_ns
@@ -195,8 +187,8 @@ def _plus(sum_: int | None, more: int | None) -> int | None:
 def _saturate(r: _Running, settings: Settings) -> None:
     """Throughput with more callers than threads, so that the machine is never idle between two requests."""
     r.worker.resume()
-    request = protocol.Saturate(duration_ns=int(settings.block_ms * 1e6), callers=settings.threads + 1)
-    found = r.worker.ask(request, protocol.Saturated, settings.timeout_s, quiet=True)
+    request = Saturate(duration_ns=int(settings.block_ms * 1e6), callers=r.arm.spec.threads + 1)
+    found = r.worker.ask(request, Saturated, settings.timeout_s, quiet=True)
     _check_clock(r, found.clock_ns)
     r.worker.suspend()
     if found.inferences:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, cast
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.process import protocol
+from gatekeeper.process.messages import Answer, Held, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +22,66 @@ WARM_UP_TOKENS = 3
 OVERHEAD_SAMPLES = 301
 
 Feeds = list[dict[str, Any]]
+NOT_LOADED = "timing before load"
+
+
+class Block(Request, frozen=True, kw_only=True):
+    """Time inferences for `duration_ns`, at least `least` of them, after dropping the first ones."""
+
+    duration_ns: int
+    least: int
+
+    def answer(self, held: Held) -> Timed:
+        """Of the session that was loaded."""
+        return held.get(Timer, NOT_LOADED).block(self)
+
+
+class Timed(Answer, frozen=True, kw_only=True):
+    """Latencies of one block, in order; of text models, times between tokens, and times to each first token.
+
+    Context switches are those of the whole process during the block, None where the system does not tell.
+    """
+
+    latencies_ns: list[int]
+    cpu_ns: int
+    wall_ns: int
+    first_tokens_ns: list[int] = []
+    yielded: int | None = None
+    preempted: int | None = None
+
+    def sensible(self, passed_ns: float) -> bool:
+        """A worker cannot have measured more time than passed, nor none at all."""
+        cores = os.cpu_count() or 1
+        return (
+            min(self.latencies_ns, default=0) > 0
+            and min(self.first_tokens_ns, default=1) > 0
+            and min(self.yielded or 0, self.preempted or 0) >= 0
+            and sum(self.latencies_ns) + sum(self.first_tokens_ns) <= self.wall_ns <= passed_ns
+            and 0 <= self.cpu_ns <= 2 * passed_ns * cores  # its clock ticks more coarsely than the parent's
+        )
+
+
+class Saturate(Request, frozen=True, kw_only=True):
+    """Run inferences from `callers` threads at once for `duration_ns`."""
+
+    duration_ns: int
+    callers: int
+
+    def answer(self, held: Held) -> Saturated:
+        """Of the session that was loaded."""
+        return held.get(Timer, NOT_LOADED).saturate(self)
+
+
+class Saturated(Answer, frozen=True, kw_only=True):
+    """How many inferences ended in how long; 0 where the framework takes one caller at a time."""
+
+    inferences: int
+    wall_ns: int
+    clock_ns: int
+
+    def sensible(self, passed_ns: float) -> bool:
+        """As of a block."""
+        return self.inferences >= 0 and 0 < self.wall_ns <= passed_ns
 
 
 class Timer:
@@ -39,7 +100,7 @@ class Timer:
             if time.perf_counter_ns() - start > WARM_UP_NS:
                 break
 
-    def block(self, request: protocol.Block) -> protocol.Timed:
+    def block(self, request: Block) -> Timed:
         """Time inferences, or tokens of a text model, one at a time."""
         self.warm_up()
         latencies: list[int] = []
@@ -54,7 +115,7 @@ class Timer:
             (after - before if after is not None and before is not None else None)
             for after, before in zip(_switches(), switches, strict=True)
         )
-        return protocol.Timed(
+        return Timed(
             latencies_ns=latencies,
             first_tokens_ns=first_tokens,
             cpu_ns=cpu,
@@ -63,10 +124,10 @@ class Timer:
             preempted=preempted,
         )
 
-    def saturate(self, request: protocol.Saturate) -> protocol.Saturated:
+    def saturate(self, request: Saturate) -> Saturated:
         """Inferences that end while `callers` threads each keep one in flight."""
         if self._writes_text or not getattr(self.session, "CONCURRENT", False):
-            return protocol.Saturated(inferences=0, wall_ns=1, clock_ns=time.perf_counter_ns())
+            return Saturated(inferences=0, wall_ns=1, clock_ns=time.perf_counter_ns())
         from concurrent.futures import ThreadPoolExecutor
 
         run, feeds, clock = self.session.run, self.feeds, time.perf_counter_ns
@@ -85,7 +146,7 @@ class Timer:
                 return done
 
             inferences = sum(pool.map(call, range(request.callers)))
-            return protocol.Saturated(inferences=inferences, wall_ns=clock() - start, clock_ns=clock())
+            return Saturated(inferences=inferences, wall_ns=clock() - start, clock_ns=clock())
 
     def _once(self, feed: dict[str, Any]) -> None:
         if self._writes_text:
@@ -94,7 +155,7 @@ class Timer:
         else:
             self.session.run(feed)
 
-    def _time_tokens(self, between: list[int], first: list[int], request: protocol.Block, start: int) -> None:
+    def _time_tokens(self, between: list[int], first: list[int], request: Block, start: int) -> None:
         """Times between one token and the next, and from the request to each first one."""
         clock, generate = time.perf_counter_ns, cast("TextSession", self.session).generate
         for feed in self._turn:
@@ -113,7 +174,7 @@ def _time_calls(
     run: Callable[[dict[str, Any]], object],
     feeds: Iterator[dict[str, Any]],
     latencies: list[int],
-    request: protocol.Block,
+    request: Block,
     start: int,
 ) -> None:
     clock, duration, least = time.perf_counter_ns, request.duration_ns, request.least
@@ -129,7 +190,7 @@ def _time_calls(
 def overhead_ns() -> int:
     """What timing adds to one latency: the median over timings of a call that does nothing."""
     latencies: list[int] = []
-    request = protocol.Block(duration_ns=0, least=OVERHEAD_SAMPLES)
+    request = Block(duration_ns=0, least=OVERHEAD_SAMPLES)
     _time_calls(_nothing, cycle([{}]), latencies, request, time.perf_counter_ns())
     return sorted(latencies)[len(latencies) // 2]
 

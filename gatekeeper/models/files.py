@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Protocol, cast
@@ -99,6 +98,8 @@ def _folder_formats() -> list[FolderInspector]:
 
 def digest(path: Path) -> str:
     """SHA-256 of a file, read in pieces."""
+    import hashlib
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -109,6 +110,8 @@ def digest_files(files: list[Path]) -> str:
     A name is the path below the folder they share. In the order of the names: an artifact that comes back as the model
     to assess is still the same.
     """
+    import hashlib
+
     if len(files) == 1:
         return digest(files[0])
     places = [file.absolute() for file in files]  # links stay: a name is what users see

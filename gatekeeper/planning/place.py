@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gatekeeper.config.types import Measure, Target
+from gatekeeper.config.sections.measure import Measure
+from gatekeeper.config.sections.targets import Target
 from gatekeeper.frameworks._base import framework
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.hardware.selection import hardware

@@ -13,8 +13,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from gatekeeper.config.load import Loaded
-from gatekeeper.config.types import Target
+from gatekeeper.config.loaded import Loaded
+from gatekeeper.config.owners import asked
+from gatekeeper.config.sections.targets import Target
 from gatekeeper.errors import NotMeasured, UsageError, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework, is_config, needs, variant_name
@@ -112,10 +113,10 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> Planne
         return _planned(leg, target, name, "", [], error=error)
     module = framework(name)
     device = device_of(target, name)
-    extra = ",".join([needs(name, model.format).extra, *(["testing"] if _tests(loaded) else [])])
+    extra = ",".join([needs(name, model.format).extra, *_extras(loaded)])
     if impossible := module.supports(model.format, device):
         return _planned(leg, target, name, extra, [], skip=impossible)
-    asked = loaded.pipeline.optimization.techniques.get(name)
+    asked = loaded.section("optimization").techniques.get(name)
     calibrated = bool(loaded.pipeline.dataset and loaded.pipeline.dataset.calibration)
     variants = []
     for technique in asked or module.defaults(model.format, device):
@@ -134,8 +135,9 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> Planne
     return _planned(leg, target, name, extra, variants)
 
 
-def _tests(loaded: Loaded) -> bool:
-    return any(loaded.tests(kind) for kind in ("unit_tests", "integration_tests", "load_tests", "security_tests"))
+def _extras(loaded: Loaded) -> list[str]:
+    """What the stages of a leg install beside its framework."""
+    return list(dict.fromkeys(extra for own in asked("extras") for extra in own(loaded)))
 
 
 def device_of(target: Target, name: str) -> str:

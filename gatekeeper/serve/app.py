@@ -18,7 +18,7 @@ from gatekeeper.serve.config import Served
 from gatekeeper.serve.messages import Generate, Reply
 from gatekeeper.serve.metrics import Metrics
 from gatekeeper.serve.openapi import MODEL_VERSION, MOST_TOKENS, description
-from gatekeeper.serve.pool import Busy, Failed, Late, Pool
+from gatekeeper.serve.pool import Busy, Late, ModelFailed, Pool
 from gatekeeper.serve.tensors import SIZE_HEADER, BadRequest, read, write
 from gatekeeper.version import version
 
@@ -95,9 +95,8 @@ class App:
         if unknown := self._unknown(request):
             return unknown
         tensors = {"inputs": msgspec.to_builtins(self.inputs), "outputs": msgspec.to_builtins(self.outputs)}
-        return _json(
-            {"name": self.served.name, "versions": [MODEL_VERSION], "platform": f"gatekeeper_{self.served.framework}"} | tensors
-        )
+        platform = f"gatekeeper_{self.served.spec.framework}"
+        return _json({"name": self.served.name, "versions": [MODEL_VERSION], "platform": platform} | tensors)
 
     async def model_ready(self, request: Request) -> Response:
         """Whether this model can be asked."""
@@ -132,7 +131,7 @@ class App:
             yield self._event(first)
             async for reply in pieces:
                 yield self._event(reply)
-        except (BadRequest, Busy, Failed, Late) as error:
+        except (BadRequest, Busy, Late, ModelFailed) as error:
             yield b"data: " + msgspec.json.encode({"error": str(error)}) + b"\n\n"
 
     def _event(self, reply: Reply) -> bytes:
@@ -142,7 +141,7 @@ class App:
         return {"model_name": self.served.name, "model_version": MODEL_VERSION, "text_output": text}
 
     def _text(self, body: bytes) -> Generate:
-        if self.served.text is None:
+        if self.served.spec.text is None:
             raise BadRequest(f"the model {self.served.name} writes no text. Use `infer`.")
         try:
             asked = msgspec.json.decode(body, type=TextRequest)
@@ -175,7 +174,7 @@ class App:
             return _error(503, f"{error}: try again", {"retry-after": "1"})
         except Late as error:
             return _error(504, str(error))
-        except Failed as error:
+        except ModelFailed as error:
             return _error(500, str(error))
         except ClientDisconnect:
             return Response(status_code=499)

@@ -17,13 +17,9 @@ def served(subject: Subject, **changes: Any) -> Served:
     """The model behind a server, on a port that is free."""
     settings: dict[str, Any] = {
         "name": NAME,
-        "framework": subject.framework,
-        "artifact": str(subject.artifact.resolve()),
-        "threads": subject.threads,
-        "device": subject.device,
+        "spec": subject.spec,
         "model": subject.model,
         "task": subject.task,
-        "text": subject.text,
         "request_timeout_s": min(REQUEST_S, subject.space.timeout_s),
         "drain_s": DRAIN_S,
     }

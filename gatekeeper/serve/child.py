@@ -5,31 +5,26 @@
 
 from __future__ import annotations
 
-import os
-import select
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gatekeeper.errors import GatekeeperError, NotMeasured
 from gatekeeper.process import memory
-from gatekeeper.process.isolate import environment
+from gatekeeper.process.child import Child, how_it_ended
+from gatekeeper.process.inside import begin
+from gatekeeper.serve.config import SESSION, Served
 
 if TYPE_CHECKING:
     import psutil
 
-    from gatekeeper.serve.config import Served
-
-SESSION = "gatekeeper.serve.worker"
-MOST_WORDS = 4096
+MODULE = "gatekeeper.serve.child"
 LEAVE_S = 5.0
 
 
@@ -47,38 +42,21 @@ class Server(AbstractContextManager["Server"]):
     def __init__(self, served: Served, scratch: Path):
         self.served, self.name = served, served.name
         self.url = ""
-        self._log = tempfile.NamedTemporaryFile(dir=scratch, prefix="server-", suffix=".log", delete=False)  # noqa: SIM115
-        env = environment() | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
-        try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "gatekeeper.serve.child", str(os.getpid())],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=env, cwd=scratch, start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            raise NotMeasured("crash", f"a server process could not be started: {error.strerror}.") from error
+        self.child = Child(MODULE, "server", scratch)
         with suppress(OSError):  # it is dead: waiting for it will say how
-            stdin = cast(IO[bytes], self.process.stdin)
-            stdin.write(msgspec.json.encode(served) + b"\n")
-            stdin.flush()
+            self.child.say(msgspec.json.encode(served) + b"\n")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def wait_ready(self, timeout_s: float) -> None:
         """Wait until requests can be answered; `NotMeasured` where that never comes."""
-        deadline, line = time.monotonic() + timeout_s, b""
-        descriptor = cast(IO[bytes], self.process.stdout).fileno()
-        while not line.endswith(b"\n"):
-            left = deadline - time.monotonic()
-            if left <= 0 or len(line) > MOST_WORDS:
-                self.close()
-                raise NotMeasured("timeout", f"the server was not ready within {timeout_s:.0f} s; it was ended.")
-            if os.name == "posix" and not select.select([descriptor], [], [], left)[0]:
-                continue
-            part = os.read(descriptor, MOST_WORDS)
-            if not part:
-                raise self._died()
-            line += part
+        line = self.child.lines.get(timeout_s)
+        if line is None:
+            self.close()
+            raise NotMeasured("timeout", f"the server was not ready within {timeout_s:.0f} s; it was ended.")
+        if not line.endswith(b"\n"):
+            raise self._died()
         said = msgspec.json.decode(line, type=_Said)
         if said.error:
             self.close()
@@ -98,7 +76,7 @@ class Server(AbstractContextManager["Server"]):
     @property
     def alive(self) -> bool:
         """Whether its process runs."""
-        return self.process.poll() is None
+        return self.child.alive
 
     def session_pids(self) -> list[int]:
         """Processes that hold a session."""
@@ -113,17 +91,16 @@ class Server(AbstractContextManager["Server"]):
 
     def memory(self) -> int:
         """Bytes that the server and its sessions hold; 0 when it is gone."""
-        return memory.resident(self.process.pid) if self.alive else 0
+        return memory.resident(self.child.pid) if self.alive else 0
 
     def drain(self, timeout_s: float) -> int:
         """Ask it to stop once what it accepted is answered; its exit code. `NotMeasured` where it does not stop."""
         family = self._family()
-        self.process.terminate()
-        try:
-            code = self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
+        self.child.process.terminate()
+        code = self.child.ended(timeout_s)
+        if code is None:
             self.close()
-            raise NotMeasured("timeout", f"the server did not stop within {timeout_s:.0f} s; it was ended.") from None
+            raise NotMeasured("timeout", f"the server did not stop within {timeout_s:.0f} s; it was ended.")
         if left := _still_there(family):
             self.close()
             raise NotMeasured("crash", f"the server ended and left {len(left)} of its processes behind.")
@@ -131,43 +108,32 @@ class Server(AbstractContextManager["Server"]):
 
     def kill(self) -> None:
         """As a crash or the system would end it: at once, and only the server itself."""
-        self.process.kill()
-        self.process.wait()
+        self.child.process.kill()
+        self.child.process.wait()
 
     def close(self) -> None:
         """End it and whatever it started; idempotent."""
         family = self._family()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL) if os.name == "posix" else self.process.kill()
-        self.process.wait()
+        self.child.close()
         _still_there(family)
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream:
-                with suppress(OSError):
-                    stream.close()
-        self._log.close()
 
     def tail(self) -> str:
         """The last lines it printed."""
-        try:
-            text = Path(self._log.name).read_bytes()[-4000:].decode("utf-8", "backslashreplace")
-        except OSError:
-            return ""
-        return " | ".join(line.strip() for line in text.splitlines()[-3:] if line.strip())
+        return self.child.tail()
 
     def _family(self) -> list[psutil.Process]:
         import psutil
 
         try:
-            return psutil.Process(self.process.pid).children(recursive=True)
+            return psutil.Process(self.child.pid).children(recursive=True)
         except psutil.Error:
             return []
 
     def _died(self) -> NotMeasured:
+        self.child.ended(LEAVE_S)
         self.close()
-        code, tail = self.process.returncode, self.tail()
-        said = f" It said: {tail}" if tail else ""
-        return NotMeasured("crash", f"the server ended with code {code} before it was ready.{said}")
+        how = how_it_ended(self.child.process.returncode)
+        return NotMeasured("crash", f"the server ended with {how} before it was ready.{self.child.last_words()}")
 
 
 def _still_there(family: list[psutil.Process]) -> list[psutil.Process]:
@@ -195,16 +161,13 @@ def _runs(process: psutil.Process) -> bool:
 
 def main() -> None:
     """Serve what standard input says."""
-    from gatekeeper.process.worker import die_with_parent
-    from gatekeeper.serve.config import Served
     from gatekeeper.serve.server import serve
 
-    die_with_parent()
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
+    answers = begin()
 
     def say(said: _Said) -> None:
         answers.write(msgspec.json.encode(said) + b"\n")
+        answers.flush()
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt  # what uvicorn makes of the signal at its end must not end the process before the sessions

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.models.info import Assessment
-from gatekeeper.process import protocol
+
+SESSION = "gatekeeper.serve.worker"
+"""The module of a process with a session."""
 
 DATATYPES = {
     "bool": "BOOL",
@@ -37,13 +40,9 @@ class Served(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """One model behind a server."""
 
     name: str
-    framework: str
-    artifact: str
-    threads: int
-    device: str
+    spec: ModelSpec
     model: Assessment
     task: str | None = None
-    text: protocol.Text | None = None
     host: str = "127.0.0.1"
     port: int = 0  # 0: any that is free
     workers: int = 1  # processes with a session each
@@ -57,14 +56,14 @@ class Served(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def inputs(self) -> list[Tensor]:
         """What a request must hold; of a text model the ids of a prompt."""
-        if self.text is not None:
+        if self.spec.text is not None:
             return [Tensor(name="tokens", datatype="INT64", shape=[1, -1])]
         return [_tensor(t.name, t.dtype, t.shape) for t in self.model.inputs]
 
     def outputs(self) -> list[Tensor]:
         """What an answer holds."""
-        if self.text is not None:
-            return [Tensor(name="logits", datatype="FP32", shape=[1, -1, self.text.vocabulary or -1])]
+        if self.spec.text is not None:
+            return [Tensor(name="logits", datatype="FP32", shape=[1, -1, self.spec.text.vocabulary or -1])]
         return [_tensor(t.name, t.dtype, t.shape) for t in self.model.outputs]
 
 

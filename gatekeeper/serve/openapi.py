@@ -46,10 +46,10 @@ def _model(served: Served, path: str, more: str) -> dict[str, Any]:
     body = _errors("408", "413")
     asked = {**body, **_errors("400", "422", "500", "504"), "503": _busy()}
     none = {**body, **_errors("400")}  # a model that writes no text says so
-    text = none if served.text is None else {"200": _json("Text"), **asked}
+    text = none if served.spec.text is None else {"200": _json("Text"), **asked}
     events = (
         none
-        if served.text is None
+        if served.spec.text is None
         else {"200": {"description": "events, a piece of text each", "content": {"text/event-stream": {}}}, **asked}
     )
     answer = {"200": _json("InferAnswer", "application/octet-stream"), **asked}

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -14,8 +10,8 @@ import msgspec
 import numpy as np
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.process.isolate import environment
-from gatekeeper.serve.config import Served
+from gatekeeper.process.child import command, environment, how_it_ended, signal_group
+from gatekeeper.serve.config import SESSION, Served
 from gatekeeper.serve.messages import Ask, Generate, Reply, pack, unpack
 from gatekeeper.serve.metrics import Metrics
 from gatekeeper.serve.tensors import BadRequest, Feed
@@ -31,7 +27,7 @@ class Busy(Exception):
     """The queue is full, or nothing can be answered now."""
 
 
-class Failed(Exception):
+class ModelFailed(Exception):
     """The model failed; the message says how."""
 
 
@@ -73,9 +69,8 @@ class Session:
     async def start(cls, served: Served) -> Session:
         """A process whose model is loaded; `NotMeasured` with its reason where it cannot be."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "gatekeeper.serve.worker", str(os.getpid()),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            env=environment(threads=served.threads), start_new_session=True,
+            *command(SESSION), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            env=environment(served.spec.threads), start_new_session=True,
         )  # fmt: skip
         session = cls(process)
         try:
@@ -105,16 +100,12 @@ class Session:
 
     async def end(self) -> None:
         """Kill it; nothing it started is left."""
-        import os
-
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL) if os.name == "posix" else self.process.kill()
+        signal_group(self.process.pid, "SIGKILL")
         await self.process.wait()
 
     def how(self) -> str:
         """How the process ended."""
-        code = self.process.returncode
-        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        return how_it_ended(self.process.returncode)
 
 
 class Pool:
@@ -153,7 +144,7 @@ class Pool:
         """The answer to one request."""
         async for reply in self._answers(Job(Ask(arrays=pack(feed)), feed)):
             return unpack(reply.arrays)
-        raise Failed("the model gave no answer")
+        raise ModelFailed("the model gave no answer")
 
     def generate(self, wanted: Generate) -> AsyncIterator[Reply]:
         """The pieces of a text."""
@@ -173,7 +164,7 @@ class Pool:
                     if isinstance(found, Exception):
                         raise found
                     if found.error:
-                        raise BadRequest(found.error, found.status) if found.status < 500 else Failed(found.error)
+                        raise BadRequest(found.error, found.status) if found.status < 500 else ModelFailed(found.error)
                     yield found
                     if found.done:
                         return
@@ -207,7 +198,7 @@ class Pool:
         again = [job for job in jobs if not job.tried and not job.given_up and self.crashes < MOST_CRASHES]
         for job in jobs:
             if job not in again:
-                job.replies.put_nowait(Failed(how))
+                job.replies.put_nowait(ModelFailed(how))
             job.tried = True
         return again
 

@@ -5,7 +5,6 @@ What a framework prints goes to standard error, so it cannot be mistaken for an 
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,9 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
-from gatekeeper.process.worker import die_with_parent, failure
+from gatekeeper.frameworks._spec import open_session
+from gatekeeper.process.failure import failure
+from gatekeeper.process.inside import begin
 from gatekeeper.serve.config import Served
 from gatekeeper.serve.messages import Ask, Generate, Reply, pack, unpack
 
@@ -27,15 +28,13 @@ class Sessions:
     """The session and, of a text model, its tokenizer."""
 
     def __init__(self, served: Served):
-        from gatekeeper.frameworks._base import framework
-
-        self.served = served
-        self.session: Any = framework(served.framework).open_session(Path(served.artifact), served.threads, served.device)
+        self.text = served.spec.text
+        self.session: Any = open_session(served.spec)
         self.tokenizer: Any = None
-        if served.text is not None:
+        if self.text is not None:
             from gatekeeper.evaluate.text.tokenizer import open_tokenizer
 
-            self.tokenizer = open_tokenizer(Path(served.text.model), served.text.framework)
+            self.tokenizer = open_tokenizer(Path(self.text.model), self.text.framework)
 
     def answer(self, ask: Ask) -> Iterator[Reply]:
         """One reply, or the pieces of a text."""
@@ -47,7 +46,7 @@ class Sessions:
 
     def generate(self, wanted: Generate) -> Iterator[Reply]:
         """The likeliest text, piece by piece, until the model ends it, a stop sequence appears or it is long enough."""
-        text = self.served.text
+        text = self.text
         assert text is not None
         tokens = self.tokenizer.encode(wanted.text)
         if not tokens:
@@ -98,9 +97,7 @@ def read(stream: BinaryIO) -> bytes | None:
 
 def main() -> None:
     """Open the session, say whether that worked, and answer."""
-    die_with_parent()
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    answers = begin()
 
     def send(reply: Reply) -> None:
         body = msgspec.msgpack.encode(reply)

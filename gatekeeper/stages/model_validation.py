@@ -3,59 +3,85 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import Meta
 
+from gatekeeper.config.section import Need, Section, Share, Switch
 from gatekeeper.errors import NotMeasured
-from gatekeeper.planning.plan import PlannedLeg
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.report import StageReport
-from gatekeeper.stages._base import Context, report
+from gatekeeper.stages._base import report
+
+if TYPE_CHECKING:
+    from gatekeeper.legs.setup import Added, Known, Setup
 
 NAME = "model_validation"
+DESCRIPTION = "Requirements on the original model."
+ORDER = 10
 
 
-def run(context: Context) -> StageReport:
+class ModelValidation(Section, frozen=True, kw_only=True):
+    """What the original model must satisfy before anything is optimized."""
+
+    accuracy_threshold: Annotated[
+        Share | None,
+        Meta(description="The same limit as `gates.accuracy.retention`; give one of them."),
+    ] = None
+    performance_baseline: Annotated[Need, Meta(description="`required`: a baseline that cannot be measured is an error.")] = (
+        "required"
+    )
+    security_scan: Annotated[Switch, Meta(description="Scan the model file for hostile content.")] = "disabled"
+
+
+SECTION = ModelValidation
+
+
+def run(setup: Setup, known: Known) -> Added:
     """Prepare the datasets, run the baseline on them and check that it is better than chance."""
-    context.progress.step(f"Checking {context.model.name} and its test set")
+    from gatekeeper.legs.setup import Added, Data
+
+    loaded = setup.loaded
+    setup.progress.step(f"Checking {Path(setup.assessment.path).name} and its test set")
+    data = Data()
     try:
-        context.dataset = context.evaluation.prepared()
-        context.calibration = context.evaluation.prepared(calibration=True)
-        reason = _baseline(context)
+        data = Data(setup.evaluation.prepared())
+        data = Data(data.evaluation, setup.evaluation.prepared(calibration=True))
+        reason = _baseline(setup, data.evaluation)
     except NotMeasured as error:
-        return report(context, NAME, Verdict.ERROR, str(error), "dataset")
-    if context.loaded.pipeline.model_validation.security_scan == "enabled":
+        return Added(report(loaded, NAME, Verdict.ERROR, str(error), "dataset"), facts=[data])
+    if loaded.section(NAME).security_scan == "enabled":
         missing = "cannot run security_scan: this version of gatekeeper has none. Set it to disabled to go on without."
-        found = report(context, NAME, Verdict.ERROR, f"{missing} The rest was checked: {reason}", NAME, "security_scan")
-        return msgspec.structs.replace(found, blocks=False)
-    return report(context, NAME, Verdict.PASS, reason)
+        said = report(loaded, NAME, Verdict.ERROR, f"{missing} The rest was checked: {reason}", NAME, "security_scan")
+        return Added(msgspec.structs.replace(said, blocks=False), facts=[data])
+    return Added(report(loaded, NAME, Verdict.PASS, reason), facts=[data])
 
 
-def _baseline(context: Context) -> str:
+def _baseline(setup: Setup, dataset: Path | None) -> str:
     """Run the original model once; what it scores, or `NotMeasured` when there is nothing to hold variants against."""
-    model = f"{context.assessment.architecture}, {context.assessment.parameters:,} parameters"
-    runnable = [leg for leg in context.legs if not (leg.error or leg.skip)]
-    if context.dataset is None or not runnable:
-        return model if context.dataset else f"{model}; no dataset, so no accuracy"
-    predictions = _predictions(context, runnable, context.dataset)
-    found = context.evaluation.compare(context.dataset, predictions, predictions)
-    if found.error:
-        raise NotMeasured("data", found.error)
-    examples = found.scores.examples if found.scores else 0
-    return f"{model}, {found.metric} {found.baseline:.4g} on {examples} examples"
+    model = f"{setup.assessment.architecture}, {setup.assessment.parameters:,} parameters"
+    if dataset is None:
+        return f"{model}; no dataset, so no accuracy"
+    if not any(leg.runs for leg in setup.legs):
+        return model
+    predictions = _predictions(setup, dataset)
+    comparison = setup.evaluation.compare(dataset, predictions, predictions)
+    if comparison.error:
+        raise NotMeasured("data", comparison.error)
+    examples = comparison.scores.examples if comparison.scores else 0
+    return f"{model}, {comparison.metric} {comparison.baseline:.4g} on {examples} examples"
 
 
-def _predictions(context: Context, legs: list[PlannedLeg], dataset: Path) -> Path:
+def _predictions(setup: Setup, dataset: Path) -> Path:
     """The original's answers, from the first leg that can run it: what the others lack is for their own variants to say."""
     failures: list[NotMeasured] = []
-    for leg in legs:
-        where = context.place(leg)
+    for leg in setup.legs:
+        if not leg.runs:
+            continue
         try:
-            if where.error:
-                raise NotMeasured("unsupported", f"{leg.id}: {where.error}")
-            return context.evaluation.predictions(
-                leg.framework, *context.source(leg).baseline(), dataset, where.threads, where.device
-            )
+            if leg.place.error:
+                raise NotMeasured("unsupported", f"{leg.id}: {leg.place.error}")
+            return leg.baseline_predictions(dataset)
         except NotMeasured as error:
             failures.append(error)
     raise NotMeasured(failures[0].kind, " ".join(dict.fromkeys(str(failure) for failure in failures)))

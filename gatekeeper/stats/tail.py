@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from gatekeeper.stats.looks import ALPHA
@@ -30,11 +31,10 @@ _LARGEST = 10**9
 
 @dataclass(frozen=True)
 class Tail:
-    """What an over-limit sequence shows about `share of requests over the limit <= allowed`.
+    """What an over-limit sequence shows about `share of requests over the limit <= allowed`, at level `alpha`.
 
     `p_pass` is the p-value against "more than allowed", `p_fail` that against "at most allowed"; both use counts
-    divided by `tau`. `needed` is how many requests would have decided at this share and this tau; None where the
-    verdict is known or where no number would do (the share is the allowed one).
+    divided by `tau`.
     """
 
     requests: int
@@ -43,7 +43,20 @@ class Tail:
     p_pass: float
     p_fail: float
     decided: Literal["pass", "fail"] | None
-    needed: int | None
+    alpha: float = ALPHA
+    allowed: float = SHARE
+
+    @cached_property
+    def needed(self) -> int | None:
+        """How many requests would have decided at this share and this tau, searched for when somebody asks.
+
+        None where the verdict is known or where no number would do (the share is the allowed one).
+        """
+        if self.decided:
+            return None
+        if not self.requests:
+            return math.ceil(LEAST_EFFECTIVE * self.tau)
+        return requests_needed(self.share, self.tau, self.alpha, self.allowed)
 
 
 def judge_tail(over: ArrayLike, alpha: float = ALPHA, allowed: float = SHARE, least_tau: float = 1.0) -> Tail:
@@ -60,7 +73,7 @@ def judge_tail(over: ArrayLike, alpha: float = ALPHA, allowed: float = SHARE, le
         raise ValueError(f"over-limit indicators must be booleans of shape [n], not {flags.dtype} of shape {flags.shape}")
     n, count = int(flags.size), int(flags.sum())
     if n == 0:
-        return Tail(0, math.nan, least_tau, 1.0, 1.0, None, math.ceil(LEAST_EFFECTIVE * least_tau))
+        return Tail(0, math.nan, least_tau, 1.0, 1.0, None, alpha, allowed)
     tau = max(least_tau, requests_per_observation(flags))
     share = count / n
     p_pass, p_fail = share_p_values(count / tau, n / tau, allowed)
@@ -71,7 +84,7 @@ def judge_tail(over: ArrayLike, alpha: float = ALPHA, allowed: float = SHARE, le
         decided = "pass"
     elif p_fail <= alpha:
         decided = "fail"
-    return Tail(n, share, tau, p_pass, p_fail, decided, None if decided else requests_needed(share, tau, alpha, allowed))
+    return Tail(n, share, tau, p_pass, p_fail, decided, alpha, allowed)
 
 
 def requests_per_observation(over: NDArray[np.bool_]) -> float:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gatekeeper.errors import UsageError
-from gatekeeper.planning.plan import Plan
 from gatekeeper.records.report import Report
+
+if TYPE_CHECKING:
+    from gatekeeper.planning.plan import Plan
 
 
 def check_headers(reports: Sequence[Report], plan: Plan | None) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gatekeeper.errors import NotMeasured, UsageError
-from gatekeeper.planning.plan import Plan
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Note, Report, StageReport, TargetReport
@@ -17,6 +17,9 @@ from gatekeeper.verdicts.judge import all_of
 from gatekeeper.verdicts.legs import Returned, by_target, collect, lost
 from gatekeeper.verdicts.notes import kept, with_notes
 from gatekeeper.verdicts.targets import report_verdict, target_report
+
+if TYPE_CHECKING:
+    from gatekeeper.planning.plan import Plan
 
 MOST_NAMED = 3
 """Legs that the plan leaves out and a note names; the others are counted."""

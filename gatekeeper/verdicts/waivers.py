@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatekeeper.config.waivers import GateWaiver
 from gatekeeper.errors import nearest
 from gatekeeper.gates.speedup import control_bias
 from gatekeeper.records.base import Interval, Verdict
@@ -15,6 +15,9 @@ from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import Report, TargetReport, VariantReport
 from gatekeeper.verdicts.again import expiry, judged_again, unwaived
 from gatekeeper.verdicts.notes import renoted
+
+if TYPE_CHECKING:
+    from gatekeeper.config.waivers import GateWaiver
 
 SOON = datetime.timedelta(days=14)
 _WAIVABLE = (Verdict.FAIL, Verdict.INCONCLUSIVE)

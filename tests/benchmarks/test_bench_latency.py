@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.support import spec
 
-from gatekeeper.process import protocol
-from gatekeeper.process.worker import Worker
+from gatekeeper.measure.session import LoadModel, Open
+from gatekeeper.measure.timing import Block, Timer
+from gatekeeper.process.messages import Held
 from gatekeeper.stats.rounds import ratio_interval
 
 ROUNDS, BLOCKS, BLOCK_NS = 24, 10, 20_000_000
@@ -41,11 +43,10 @@ def test_bench_latency_against_a_bare_loop(name: str, example: Callable[[str], P
     key = {"digits-mlp": "X", "digits-cnn": "image"}[name]
     inputs = tmp_path / "inputs.npz"
     np.savez(inputs, **{key: np.load(folder / "eval.npz")["x"][:32, None]})
-    worker = Worker()
-    model = str(folder / "model.onnx")
-    worker.open(protocol.Open(framework="onnx_runtime", artifact=model, threads=1, device="cpu", inputs=str(inputs)))
-    worker.load()
-    timer = worker.timer()
+    held = Held()
+    Open(spec=spec(folder / "model.onnx", "onnx_runtime", threads=1), inputs=str(inputs)).answer(held)
+    LoadModel().answer(held)
+    timer = held.get(Timer, "it is not loaded")
     session: Any = timer.session
     order, ours, theirs = random.Random(0), [], []
     for _ in range(ROUNDS):
@@ -54,7 +55,7 @@ def test_bench_latency_against_a_bare_loop(name: str, example: Callable[[str], P
         for _ in range(BLOCKS):
             for arm in order.sample(["ours", "theirs"], 2):
                 if arm == "ours":
-                    mine += timer.block(protocol.Block(duration_ns=BLOCK_NS, least=1)).latencies_ns
+                    mine += timer.block(Block(duration_ns=BLOCK_NS, least=1)).latencies_ns
                 else:
                     its += bare(session._session, timer.feeds)
         ours.append(float(np.median(mine)))

@@ -12,12 +12,14 @@ from typing import Any
 import llama_cpp
 import numpy as np
 import pytest
+from kit.support import spec
 from kit.tiny_llm import VOCABULARY, write_llama
 
 from gatekeeper.frameworks._base import OptimizeJob
 from gatekeeper.frameworks.llama_cpp import optimize
-from gatekeeper.process import protocol
-from gatekeeper.process.worker import Worker
+from gatekeeper.measure.session import LoadModel, Open
+from gatekeeper.measure.timing import Block, Timer
+from gatekeeper.process.messages import Held
 
 TOKENS, BLOCK_NS, BLOCKS = 32, 200_000_000, 12
 
@@ -54,15 +56,15 @@ def test_bench_time_per_token_against_llama_cpps_own(
     inputs = tmp_path / "inputs.npz"
     prompts = np.random.default_rng(0).integers(0, VOCABULARY, (8, 32))
     np.savez(inputs, tokens=prompts, new_tokens=np.full(len(prompts), TOKENS))
-    worker = Worker()
-    worker.open(protocol.Open(framework="llama_cpp", artifact=str(model), threads=threads, device="cpu", inputs=str(inputs)))
-    worker.load()
-    timer = worker.timer()
+    held = Held()
+    Open(spec=spec(model, "llama_cpp", threads=threads), inputs=str(inputs)).answer(held)
+    LoadModel().answer(held)
+    timer = held.get(Timer, "it is not loaded")
     context = timer.session._handles.context  # type: ignore[attr-defined]
     monkeypatch.setattr(timer, "warm_up", lambda: llama_cpp.llama_perf_context_reset(context))  # `load` has warmed it up
     ours, theirs = [], []
     for _ in range(BLOCKS):
-        latencies = timer.block(protocol.Block(duration_ns=BLOCK_NS, least=1)).latencies_ns
+        latencies = timer.block(Block(duration_ns=BLOCK_NS, least=1)).latencies_ns
         found = llama_cpp.llama_perf_context(context)
         assert found.n_eval == len(latencies)
         ours.append(float(np.mean(latencies)) / 1e6)

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 from kit.served import serving
-from kit.support import install_plugin, write_model
+from kit.support import install_framework, spec, write_model
 
-from gatekeeper.process import protocol
+from gatekeeper.load.generate import LoadTest, LoadTested
 from gatekeeper.process.isolate import run_job
 
 ROUNDS, SECONDS, CALLERS = 4, 2.0, 32
@@ -48,18 +48,6 @@ except ModuleNotFoundError:
 run(main())
 """
 
-NOOP = """
-EXTRA, REQUIRES, TECHNIQUES = "noop", (), {}
-def supports(model_format, device): return None
-def defaults(model_format, device): return ()
-def refuses(technique, model, calibrated): return None
-def optimize(job): raise NotImplementedError
-class Session:
-    inputs, outputs, CONCURRENT = ("x",), ("y",), True
-    def run(self, feed): return []
-def open_session(path, threads, device): return Session()
-"""
-
 
 @contextmanager
 def responding() -> Iterator[str]:
@@ -78,12 +66,12 @@ def loaded(scenario: Any, rate: float, **more: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         np.savez(folder / "inputs.npz", x=np.ones((8, 1, 16), np.float32))
-        request = protocol.LoadTest(
-            scenario=scenario, inputs=str(folder / "inputs.npz"), examples=8, target_qps=rate, duration_s=SECONDS,
-            destination=str(folder / "requests.npz"), folder=name, seed=1, request_timeout_ms=10_000,
+        request = LoadTest(
+            scenario=scenario, spec=spec(folder, "noop"), inputs=str(folder / "inputs.npz"), examples=8, target_qps=rate,
+            duration_s=SECONDS, destination=str(folder / "requests.npz"), folder=name, seed=1, request_timeout_ms=10_000,
             outstanding=CALLERS if scenario == "offline" else 1024, **more,
         )  # fmt: skip
-        run_job(folder, request, protocol.LoadTested, 120, 4 << 30)
+        run_job(folder, request, LoadTested, 120, 4 << 30)
         with np.load(folder / "requests.npz") as found:
             return {name: found[name] for name in found.files}
 
@@ -163,9 +151,9 @@ def test_what_the_generator_bears_of_our_server(tmp_path: Path) -> None:
 
 
 def test_what_the_generator_bears_in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = install_plugin(tmp_path / "plugin", {"noop": NOOP}, "[gatekeeper.frameworks]\nnoop = noop\n")
+    found = install_framework(tmp_path / "plugin", "noop")
     monkeypatch.setenv("PYTHONPATH", found["PYTHONPATH"])
-    direct = {"framework": "noop", "artifact": str(tmp_path), "callers": 3}
+    direct = {"callers": 3}
     print(f"\n{busy()} before the run")
     mine, lag = closed(**direct), lag_ms(RATE / 2, **direct)
     print(f"generator in process, a session that does nothing: {mine:,.0f} requests/s; "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit.support import install_plugin
+from kit.support import install_framework, spec
 from kit.tables import render, write_table
 from measure import test_measure_memory as known
 
@@ -19,26 +19,6 @@ SIZES = [8_000_000, 64_000_000, 256_000_000]
 KINDS = ["anonymous", "mmapped file, read", "mmapped file, not read", "forked child", "half in a forked child"]
 MODELS = ["model, held", "model, and a copy for 50 ms while it loads"]
 
-# A model that takes as many bytes as its artifact says; with `twice`, as many again for a moment.
-PLUGIN = """
-import time
-EXTRA, REQUIRES, TECHNIQUES = "", ("numpy",), {}
-
-def open_session(path, threads, device):
-    return Session(*path.read_text().split())
-
-class Session:
-    inputs, outputs = ("x",), ("y",)
-
-    def __init__(self, size, twice=""):
-        self.held = b"x" * int(size)
-        if twice:
-            copy = b"y" * int(size)
-            time.sleep(0.05)
-
-    def run(self, feed):
-        return [feed["x"]]
-"""
 
 pytestmark = known.linux
 
@@ -73,21 +53,19 @@ def peak_of(size: int, kind: str, folder: Path) -> int:
     settings = Settings(
         scratch=folder,
         inputs=folder / "inputs.npz",
-        threads=1,
-        device="cpu",
         blocks=1,
         block_ms=1.0,
         timeout_s=60.0,
         memory_limit=2 * 10**9,
     )
     np.savez(settings.inputs, x=np.ones((2, 1), np.float32))
-    found = measure_round(0, [Arm("model", "holding", artifact)], settings, random.Random(0))
+    found = measure_round(0, [Arm("model", spec(artifact, "holding"))], settings, random.Random(0))
     assert not found.failures
     return found.data["model"].peak_bytes or 0
 
 
 def test_bench_memory(tmp_path: Path, takers: list[known.Taker], monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = install_plugin(tmp_path / "site", {"holding": PLUGIN}, "[gatekeeper.frameworks]\nholding = holding\n")
+    environment = install_framework(tmp_path / "site", "holding")
     monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
     found: list[tuple[str, int, int]] = []  # kind, true bytes, measured bytes
     for size in SIZES:

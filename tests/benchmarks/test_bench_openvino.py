@@ -25,6 +25,7 @@ import numpy as np
 import openvino
 import openvino_genai
 import pytest
+from kit.support import spec
 from kit.tiny_llm import VOCABULARY, write_llama
 from openvino_tokenizers import convert_tokenizer
 from transformers import AutoTokenizer
@@ -33,9 +34,9 @@ from gatekeeper.data.prepared import PreparedDataset, write_prepared
 from gatekeeper.frameworks._base import ORIGINAL, OptimizeJob
 from gatekeeper.frameworks.openvino import optimize
 from gatekeeper.hardware.machine import this_machine
-from gatekeeper.measure.timing import Timer
-from gatekeeper.process import protocol
-from gatekeeper.process.worker import Worker
+from gatekeeper.measure.session import LoadModel, Open
+from gatekeeper.measure.timing import Block, Timer
+from gatekeeper.process.messages import Held
 from gatekeeper.stats.rounds import ratio_interval
 
 ROUNDS, SECONDS = 12, 1.0
@@ -82,10 +83,10 @@ def show(name: str, ours: list[float], theirs: list[float], peer: str, unit: str
 
 def loaded(artifact: Path, inputs: Path, threads: int) -> Timer:
     """The timer of a worker of gatekeeper's, in this process."""
-    worker = Worker()
-    worker.open(protocol.Open(framework="openvino", artifact=str(artifact), threads=threads, device="cpu", inputs=str(inputs)))
-    worker.load()
-    return worker.timer()
+    held = Held()
+    Open(spec=spec(artifact, "openvino", threads=threads), inputs=str(inputs)).answer(held)
+    LoadModel().answer(held)
+    return held.get(Timer, "it is not loaded")
 
 
 def benchmark_app(model: Path, shape: str, threads: int, exact: bool, scratch: Path) -> float:
@@ -119,7 +120,7 @@ def test_bench_latency_against_benchmark_app(
 
     def gatekeeper() -> tuple[float, float]:
         """The median latency, and the median of what OpenVINO's own clock says inside it, in ms."""
-        latencies = timer.block(protocol.Block(duration_ns=int(SECONDS * 1e9), least=1)).latencies_ns
+        latencies = timer.block(Block(duration_ns=int(SECONDS * 1e9), least=1)).latencies_ns
         inside = []
         for feed in islice(cycle(timer.feeds), len(latencies) // 10):
             session.run(feed)
@@ -165,7 +166,7 @@ def test_bench_time_per_token_against_openvino_genai(llama: tuple[Path, Path], t
         return list(np.diff(pipeline.generate(feed, asked).perf_metrics.raw_metrics.m_new_token_times))
 
     def gatekeeper() -> list[float]:
-        return [t / 1e6 for t in timer.block(protocol.Block(duration_ns=0, least=1)).latencies_ns]
+        return [t / 1e6 for t in timer.block(Block(duration_ns=0, least=1)).latencies_ns]
 
     ours, theirs = in_turn(gatekeeper, genai, 4 * ROUNDS)
     for name, quantile in (("median", 0.5), ("fastest tenth", 0.1)):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper.config.types import Measure
+from gatekeeper.config.sections.measure import Measure
 from gatekeeper.making.cache import Cache
 from gatekeeper.making.optimize import make_variant, source_of
 from gatekeeper.making.workspace import workspace

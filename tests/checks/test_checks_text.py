@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kit.subjects import Shelf, by_verdict, reason
-from kit.support import install_plugin
+from kit.support import install_framework
 from kit.tiny_llm import write_llama, write_tokenizer
 
-from gatekeeper.checks.integration import integration_checks
+from gatekeeper.checks.integration.run import integration_checks
 from gatekeeper.checks.security import run
+from gatekeeper.checks.security.attacks import unforeseen
+from gatekeeper.checks.security.base import attacks
 from gatekeeper.checks.security.run import security_checks
 from gatekeeper.checks.unit.base import all_cases
 from gatekeeper.checks.unit.run import unit_checks
 from gatekeeper.frameworks._base import ORIGINAL, OptimizeJob, framework
+from gatekeeper.frameworks._spec import TextSpec
 from gatekeeper.making.subject import Subject
-from gatekeeper.process.protocol import Text
 from gatekeeper.records.base import Verdict
 
 TEXT_TESTS = {"opens", *(name for name, case in all_cases().items() if case.models != "tensors")}
@@ -59,56 +61,19 @@ def test_it_is_served(models: tuple[Subject, Subject]) -> None:
 
 def test_hostile_texts(models: tuple[Subject, Subject], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(run, "attacks", lambda level, text: [a for a in ATTACKS if text])
-    monkeypatch.setattr(run, "FUZZ_S", {"openapi": 3.0, "tensors": 1.0})
+    monkeypatch.setattr(unforeseen, "SECONDS", {"openapi": 3.0, "tensors": 1.0})
     found = security_checks(models[1], "comprehensive")
-    assert by_verdict(found)[Verdict.PASS] == {"good_request", "no_texts", "long_texts", "fuzzed_openapi", "fuzzed_tensors"}, (
-        found
-    )
-
-
-ODD_TEXT = '''
-"""The likeliest token is the sum of those before; the artifact is a text that says what is wrong with this one."""
-import os
-import numpy as np
-EXTRA, REQUIRES, TECHNIQUES, RUNTIME = "oddtext", ("numpy",), {}, "numpy"
-V, LIMIT = 512, 256
-class Session:
-    inputs, outputs = ("tokens",), ("logits",)
-    def __init__(self, ill): self.ill, self.left = ill, 0
-    def logits(self, tokens):
-        ill = self.ill
-        if len(tokens) > LIMIT or (not len(tokens) and ill != "writes"):
-            if ill == "crashes": os.abort()
-            if ill == "forgets": self.left = 5
-            raise ValueError("no such prompt")
-        sums = np.cumsum(tokens) + self.left + (len(tokens) if ill == "looks ahead" else 0)
-        found = np.zeros((len(tokens), V - 1 if ill == "narrow" else V), np.float32)
-        found[np.arange(len(tokens)), sums % found.shape[1]] = 9
-        return found
-    def run(self, feed): return [self.logits(feed["tokens"][0])[None]]
-    def generate(self, feed):
-        tokens = list(feed["tokens"])
-        if len(tokens) + int(feed["new_tokens"]) > LIMIT: self.logits(np.zeros(LIMIT + 1, int))
-        for i in range(int(feed["new_tokens"])):
-            token = int(self.logits(np.array(tokens))[-1].argmax())
-            if self.ill == "unlikely" and i == 3: token = (token + 1) % V
-            if self.ill == "wild": token = V + 7
-            if self.ill == "sticky": self.left = 1
-            yield token
-            if self.ill == "sticky": self.left = 0
-            tokens.append(token)
-def open_session(path, threads, device): return Session(path.read_text())
-'''
+    assert by_verdict(found)[Verdict.PASS] == {"good_request", *HOSTILE}, found
 
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Subject]]:
     """Text models that are ill in one way each."""
     folder = tmp_path_factory.mktemp("oddtext")
-    env = install_plugin(folder / "plugin", {"oddtext": ODD_TEXT}, "[gatekeeper.frameworks]\noddtext = oddtext\n")
+    env = install_framework(folder / "plugin", "oddtext")
     shelf = Shelf(folder)
     write_tokenizer(folder)
-    text = Text(model=str(folder), framework="oddtext", vocabulary=512, end=[0], context=256)
+    text = TextSpec(model=str(folder), framework="oddtext", vocabulary=512, end=[0], context=256)
     np.savez(folder / "prompts.npz", tokens=np.arange(1, 25).reshape(2, 12), new_tokens=np.full(2, 8))
 
     def make(ill: str) -> Subject:
@@ -147,4 +112,5 @@ def test_each_text_test_notices(odd: Callable[[str], Subject], ill: str) -> None
     assert by_verdict(found)[Verdict.ERROR] == set()
 
 
-ATTACKS = [attack for attack in run.attacks("comprehensive", text=True) if attack.name in ("no_texts", "long_texts")]
+HOSTILE = ("no_texts", "long_texts", "fuzzed_openapi", "fuzzed_tensors")
+ATTACKS = [attack for attack in attacks("comprehensive", text=True) if attack.name in HOSTILE]

@@ -10,7 +10,8 @@ import pytest
 from kit.hand_built import commit
 
 from gatekeeper.config.limits import limits
-from gatekeeper.config.load import Loaded, load
+from gatekeeper.config.load import load
+from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.policy import chosen_policy, loosened, missing, policy_file, policy_notes
 from gatekeeper.config.waivers import FILE_NAME, waivers_for
 from gatekeeper.errors import ConfigError, UsageError

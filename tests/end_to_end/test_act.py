@@ -97,6 +97,7 @@ def test_a_leg_whose_artifact_is_gone_is_red(world: World, api: StandIn) -> None
     assert "🚫 gatekeeper: not measured" in body
 
 
+@pytest.mark.thorough
 def test_a_plan_that_fails_is_red_and_takes_the_old_verdict_away(world: World, api: StandIn) -> None:
     base = small(world)
     api.comment(f"{marker('gatekeeper')}\n## ✅ gatekeeper: pass")
@@ -108,6 +109,7 @@ def test_a_plan_that_fails_is_red_and_takes_the_old_verdict_away(world: World, a
     assert "🚫 gatekeeper: not measured" in body and "✅" not in body
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("limit", ["0.1", "500"])
 def test_a_fork_gets_its_verdict_without_a_write(world: World, api: StandIn, limit: str) -> None:
     api.state.accounts[READ_ONLY] = Account(writes=False)
@@ -162,6 +164,7 @@ def test_a_second_workflow_comments_for_the_fork_and_believes_nothing(world: Wor
     assert "✅" not in body and "ended in" in body
 
 
+@pytest.mark.thorough
 def test_a_pull_request_is_compared_with_its_base_and_held_to_its_limits(world: World, api: StandIn) -> None:
     """It cannot weaken its own gate: the base's limit applies, and the comment says that it was loosened."""
     base = small(world, **{"speedup: {min: 0.1}": "speedup: {min: 500}"})
@@ -186,6 +189,7 @@ waivers:
 """
 
 
+@pytest.mark.thorough
 def test_a_failing_pull_request_is_red_unless_the_base_branch_waives_it(world: World, api: StandIn) -> None:
     base = small(world, **{"speedup: {min: 0.1}": "speedup: {min: 500}"})
     (world.repository / "gatekeeper-waivers.yml").write_text(WAIVER)
@@ -201,6 +205,7 @@ def test_a_failing_pull_request_is_red_unless_the_base_branch_waives_it(world: W
     assert "waived until 2999" in api.bodies()[0].replace("\u2060", "")
 
 
+@pytest.mark.thorough
 def test_a_new_users_way_is_three_commands_and_a_slow_model_is_red(
     world: World, api: StandIn, example: Callable[[str], Path]
 ) -> None:

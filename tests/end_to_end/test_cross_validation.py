@@ -10,43 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kit.support import install_plugin, write_project
+from kit.support import install_framework, write_project
 
 from gatekeeper.records.answers import read_answers
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 SECTION = "validation: {cross_validation: enabled, performance_comparison: required}"
-
-PLANTED = """
-from gatekeeper.frameworks import onnx_runtime as ort
-
-EXTRA, REQUIRES = "none", ("onnxruntime",)
-TECHNIQUES = {name: name for name in ("one", "two", "planted")}
-
-def supports(model_format, device): return None
-def defaults(model_format, device): return ("one",)
-def refuses(technique, model, calibrated): return None
-
-def optimize(job):
-    ort._fp16(job, job.destination / "model.onnx")
-    (job.destination / "technique").write_text(job.technique)
-
-class Session:
-    \"\"\"The planted variant gives another class where the first input is large.\"\"\"
-    def __init__(self, path, threads, device):
-        mark = path / "technique"
-        self.planted = mark.exists() and mark.read_text() == "planted"
-        self.inner = ort.open_session(path, threads, device)
-        self.inputs, self.outputs = self.inner.inputs, self.inner.outputs
-    def run(self, feed):
-        [scores] = self.inner.run(feed)
-        if self.planted:
-            scores = scores.copy()
-            scores[feed["x"][:, 0] > 1.5] = scores[feed["x"][:, 0] > 1.5][:, [1, 2, 3, 0]]
-        return [scores]
-
-def open_session(path, threads, device): return Session(path, threads, device)
-"""
 
 
 def report_of(folder: Path) -> dict[str, Any]:
@@ -156,7 +125,7 @@ def test_a_variant_that_differs_is_pointed_at_though_its_accuracy_holds(gatekeep
     answered = (x @ np.load(tmp_path / "p/weight.npz")["w"]).argmax(axis=1)
     odd = x[:, 0] > 1.5
     np.savez(tmp_path / "p/eval.npz", x=x, y=np.where(odd, (answered + 2) % 4, answered))
-    env = install_plugin(tmp_path / "plugin", {"planted": PLANTED}, "[gatekeeper.frameworks]\nplanted = planted\n")
+    env = install_framework(tmp_path / "plugin", "planted")
     done = gatekeeper("run", file, env=env)
     [target] = report_of(tmp_path / "gatekeeper-report")["targets"]
     accuracy = {v["technique"]: g["verdict"] for v in target["variants"] for g in v["gates"] if g["gate"] == "accuracy"}

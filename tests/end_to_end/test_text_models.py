@@ -95,6 +95,7 @@ def test_the_report_speaks_of_tokens(report: dict[str, Any]) -> None:
     assert "same top token" in text
 
 
+@pytest.mark.thorough
 def test_the_whole_testing_stage(example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path) -> None:
     """In one framework, for less long."""
     file = example("tiny-llm") / "quick-testing.yaml"

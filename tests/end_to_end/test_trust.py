@@ -9,61 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kit.support import install_plugin, write_project
-
-CLOCKS = """
-import time
-from pathlib import Path
-from gatekeeper.frameworks import onnx_runtime as ort
-
-EXTRA, REQUIRES = "none", ("onnxruntime",)
-TECHNIQUES = {name: name for name in (
-    "fine", "fast_clock", "half_clock", "counting_clock", "stopped_clock", "backward_clock", "ticking_clock")}
-real = time.perf_counter_ns
-
-def supports(model_format, device): return None
-def defaults(model_format, device): return ("fine",)
-def refuses(technique, model, calibrated): return None
-
-def optimize(job):
-    ort._fp16(job, job.destination / "model.onnx")
-    (job.destination / "technique").write_text(job.technique)
-
-class Session:
-    def __init__(self, path, threads, device):
-        mark = Path(path) / "technique"
-        technique = mark.read_text() if mark.exists() else "fine"
-        self.inner = ort.open_session(path, threads, device)
-        self.inputs, self.outputs = self.inner.inputs, self.inner.outputs
-        self.slow = technique == "ticking_clock"
-        start = real()
-        self.start, self.ticks, self.last, self.told = start, 0, start, 0
-        if technique == "fast_clock": time.perf_counter_ns = lambda: start + 50 * (real() - start)
-        if technique == "half_clock": time.perf_counter_ns = lambda: start + (real() - start) // 2
-        if technique == "counting_clock": time.perf_counter_ns = self.count
-        if technique == "stopped_clock": time.perf_counter_ns = lambda: start
-        if technique == "backward_clock": time.perf_counter_ns = lambda: start - (real() - start)
-        if technique == "ticking_clock": time.perf_counter_ns = self.tick
-    def tick(self):  # right, but for the end of a call: always four milliseconds after its start
-        self.last, self.told = self.told or real(), 0
-        return self.last
-    def count(self):
-        self.ticks += 1
-        return self.start + self.ticks * 1_000
-    def run(self, feed):
-        answers = self.inner.run(feed)
-        if self.slow:
-            time.sleep(0.004)
-            self.told = self.last + 4_000_000
-        return answers
-
-def open_session(path, threads, device): return Session(path, threads, device)
-"""
+from kit.support import install_framework, write_project
 
 
 @pytest.fixture(scope="module")
 def clocks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return install_plugin(tmp_path_factory.mktemp("clocks"), {"clocks": CLOCKS}, "[gatekeeper.frameworks]\nclocks = clocks\n")
+    return install_framework(tmp_path_factory.mktemp("clocks"), "clocks")
 
 
 def report_of(folder: Path) -> dict[str, Any]:
@@ -83,6 +34,7 @@ def change(file: Path, old: str, new: str) -> Path:
     return file
 
 
+@pytest.mark.serial
 def test_a_clock_that_lies_is_an_error_of_that_variant_alone(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
     lying = ("fast_clock", "half_clock", "counting_clock")
     file = write_project(tmp_path, ", ".join(["fine", *lying]), "clocks")
@@ -152,6 +104,7 @@ def test_later_attempts_ask_for_more(clocks: dict[str, str], gatekeeper: Any, tm
     assert speed["lower"] < speed["observed"] < speed["upper"]
 
 
+@pytest.mark.serial
 @pytest.mark.usefixtures("busy_machine")
 def test_on_a_busy_machine_a_fast_variant_is_not_failed_and_the_load_is_named(
     example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path
@@ -166,6 +119,7 @@ def test_on_a_busy_machine_a_fast_variant_is_not_failed_and_the_load_is_named(
     assert "other processes took" in run.stdout
 
 
+@pytest.mark.serial
 @pytest.mark.usefixtures("busy_machine")
 def test_on_a_busy_machine_a_slow_variant_does_not_pass(example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path) -> None:
     assert gatekeeper("run", example("digits-cnn") / "edge_ai_pipeline.yaml").returncode in (1, 3)

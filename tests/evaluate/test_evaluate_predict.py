@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from kit.support import spec
 from onnx import TensorProto, helper
 
-from gatekeeper.data.outputs import choose, predict
+from gatekeeper.data.outputs import choose
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
-from gatekeeper.process.protocol import Predict, Predicted
+from gatekeeper.evaluate.predict import Predict, Predicted, predict
 
 X = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
 
@@ -53,12 +54,9 @@ def ask(
     data.mkdir(exist_ok=True)
     write_prepared(data, {"x": x}, None)
     request = Predict(
-        framework="onnx_runtime",
-        artifact=str(model),
+        spec=spec(model),
         dataset=str(data),
         destination=str(folder / "predictions.npy"),
-        threads=1,
-        device="cpu",
         batch_size=batch_size,
         output=output,
         task=task,

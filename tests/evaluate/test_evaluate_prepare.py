@@ -10,8 +10,7 @@ import pytest
 
 from gatekeeper.data.prepared import PreparedDataset, write_prepared
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepare import DATASETS, prepare
-from gatekeeper.process.protocol import Prepare, Prepared
+from gatekeeper.evaluate.prepare import DATASETS, Prepare, Prepared, prepare
 
 X = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
 Y = np.arange(10) % 3
@@ -56,7 +55,7 @@ def test_the_registry_has_the_formats_of_the_reference():
 
 
 def test_every_format_is_chosen_by_one_reader_only(tmp_path: Path):
-    from gatekeeper.config.types import Dataset
+    from gatekeeper.config.sections.dataset import Dataset
 
     (tmp_path / "folder").mkdir()
     for path, dataset in [

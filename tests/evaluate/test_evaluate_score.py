@@ -11,8 +11,7 @@ import pytest
 
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.score import score
-from gatekeeper.process.protocol import Score, Scored
+from gatekeeper.evaluate.score import Score, Scored, score
 
 N = 500
 RNG = np.random.default_rng(0)

@@ -21,10 +21,11 @@ from gatekeeper.frameworks import _transformers
 from gatekeeper.frameworks._base import ORIGINAL, OptimizeJob, converts, is_config, needs
 from gatekeeper.frameworks._genai import silent
 from gatekeeper.frameworks.microsoft_olive import TECHNIQUES, defaults, open_session, optimize, refuses, supports
+from gatekeeper.making.job import Optimize
 from gatekeeper.models.files import assess
 from gatekeeper.models.formats.onnx import inspect
-from gatekeeper.process import protocol
 from gatekeeper.process.isolate import Worker
+from gatekeeper.process.messages import Done
 
 pytestmark = pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
 
@@ -246,7 +247,7 @@ def test_a_worker_makes_it_and_reports_to_nobody(tmp_path: Path, monkeypatch: py
     home.mkdir()
     made.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    job = protocol.Optimize(
+    job = Optimize(
         framework="microsoft_olive",
         technique="int8_dynamic",
         source=str(path),
@@ -256,7 +257,7 @@ def test_a_worker_makes_it_and_reports_to_nobody(tmp_path: Path, monkeypatch: py
         calibration=None,
     )
     with Worker(tmp_path, 4 << 30) as worker:
-        worker.ask(job, protocol.Done, 120.0)
+        worker.ask(job, Done, 120.0)
     assert [file.name for file in made.iterdir()] == ["model.onnx"]
     assert [file for file in home.rglob("*") if file.is_file()] == []
 

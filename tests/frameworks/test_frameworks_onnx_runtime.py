@@ -15,9 +15,10 @@ from gatekeeper.frameworks._base import OptimizeJob, framework
 from gatekeeper.frameworks.onnx_runtime import TECHNIQUES, defaults, open_session, optimize, refuses, supports
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.hardware.selection import TARGETS, hardware
+from gatekeeper.making.job import Optimize
 from gatekeeper.models.formats.onnx import inspect
-from gatekeeper.process import protocol
 from gatekeeper.process.isolate import Worker
+from gatekeeper.process.messages import Done
 
 
 def make(path: Path, technique: str, calibration: Path | None, vnni: bool | None = None) -> Path:
@@ -232,7 +233,7 @@ def test_a_worker_reports_to_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     made.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
-    job = protocol.Optimize(
+    job = Optimize(
         framework="onnx_runtime",
         technique="graph_optimized",
         source=str(path),
@@ -242,7 +243,7 @@ def test_a_worker_reports_to_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         calibration=None,
     )
     with Worker(tmp_path, 2 << 30) as worker:
-        worker.ask(job, protocol.Done, 60.0)
+        worker.ask(job, Done, 60.0)
     assert list(home.rglob("*")) == []
 
 

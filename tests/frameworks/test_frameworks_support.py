@@ -10,7 +10,7 @@ import pytest
 from kit.support import write_model
 from kit.tiny_llm import VOCABULARY, write_llama
 
-from gatekeeper.config.types import Measure
+from gatekeeper.config.sections.measure import Measure
 from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, converts, framework
 from gatekeeper.making.cache import Cache
 from gatekeeper.making.optimize import source_of

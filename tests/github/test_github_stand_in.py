@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 from kit.github_api import SPECIFICATION, TOKEN, StandIn
+from kit.support import REPOSITORY
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 COMMENTS = "/repos/octo/models/issues/7/comments"
@@ -58,7 +59,7 @@ def test_the_description_says_where_it_is_from() -> None:
 def test_as_a_program_it_keeps_its_state_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     file.write_text(json.dumps({"issues": [3], "accounts": {"t": {"login": "me", "installation": False, "writes": True}}}))
-    command = [sys.executable, str(SPECIFICATION.parents[1] / "github_api.py"), "--port", "0", "--state", str(file)]
+    command = [sys.executable, str(REPOSITORY / "tests/kit/github_api.py"), "--port", "0", "--state", str(file)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -4,7 +4,7 @@ It keeps comments, pull requests, runs and artifacts, records every request, and
 answers against GitHub's description (data/github-openapi.json). What does not fit is in `violations`, which a test
 asserts to be empty. As a program, for a workflow that runs under act:
 
-    python tests/github_api.py --port 0 --state state.json
+    python tests/kit/github_api.py --port 0 --state state.json
 
 prints its address, reads the state from the file if it is there, and writes it there after each request.
 """
@@ -34,7 +34,7 @@ REPOSITORY = "octo/models"
 REPOSITORY_ID = 1
 FORK_ID = 2
 TOKEN = "ghs_stand_in_for_the_token_of_a_job"
-SPECIFICATION = Path(__file__).parent / "data" / "github-openapi.json"
+SPECIFICATION = Path(__file__).parents[1] / "data" / "github-openapi.json"
 DOCS = "https://docs.github.com/rest"
 LONGEST = 65_536
 

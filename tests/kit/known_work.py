@@ -17,7 +17,7 @@ from statistics import fmean
 import numpy as np
 import onnx
 import pytest
-from kit.support import install_plugin
+from kit.support import install_framework, spec
 from onnx import helper, numpy_helper
 
 from gatekeeper.gates import speedup
@@ -34,28 +34,6 @@ FRAMEWORK = "repeated"
 BASELINE_UNITS = 200  # some 4 ms an inference
 UNITS = {"1.9": 105, "2.0": 100, "2.1": 95, "2.3": 87}  # true ratios 1.905, 2, 2.105, 2.299
 ROWS, FEATURES = 16, 128  # some 18 us a unit
-
-PLUGIN = """
-from gatekeeper.frameworks import onnx_runtime
-
-EXTRA, REQUIRES, TECHNIQUES = "", ("onnxruntime",), {}
-
-def open_session(path, threads, device):
-    return Session(path, threads, device)
-
-class Session:
-    inputs, outputs = ("x",), ("y",)
-
-    def __init__(self, path, threads, device):
-        self.unit = onnx_runtime.open_session(path.with_name("unit.onnx"), threads, device)
-        self.again = range(int(path.read_text()) - 1)
-
-    def run(self, feed):
-        run = self.unit.run
-        for _ in self.again:
-            run(feed)
-        return run(feed)
-"""
 
 
 @dataclass(frozen=True)
@@ -82,15 +60,13 @@ class KnownWork:
         settings = Settings(
             scratch=self.folder,
             inputs=self.inputs,
-            threads=1,
-            device="cpu",
             blocks=blocks,
             block_ms=10.0,
             timeout_s=120.0,
             memory_limit=2 * 10**9,
         )
-        arms = [Arm(name, FRAMEWORK, self.artifact(n)) for name, n in variants.items()]
-        baseline = Arm(BASELINE, FRAMEWORK, self.artifact(units))
+        arms = [Arm(name, spec(self.artifact(n), FRAMEWORK)) for name, n in variants.items()]
+        baseline = Arm(BASELINE, spec(self.artifact(units), FRAMEWORK))
         limits = Limits(looks=asked.looks, budget_s=600.0, seed=seed)
         asked.started = time.monotonic()
         found = race(baseline, arms, settings, limits, asked, Silent())
@@ -108,7 +84,7 @@ def known_work(folder: Path) -> Iterator[KnownWork]:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), folder / "unit.onnx")
     work = KnownWork(folder)
     np.savez(work.inputs, x=np.ones((2, ROWS, FEATURES), np.float32))
-    environment = install_plugin(folder / "site", {FRAMEWORK: PLUGIN}, f"[gatekeeper.frameworks]\n{FRAMEWORK} = {FRAMEWORK}\n")
+    environment = install_framework(folder / "site", FRAMEWORK)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", environment["PYTHONPATH"], prepend=os.pathsep)
         yield work

@@ -15,31 +15,8 @@ from typing import Any
 
 import numpy as np
 import psutil
-from kit.support import install_plugin
+from kit.support import install_framework
 
-ODD = '''
-"""Gives back its first four numbers; the first of them may ask for something else."""
-import os, signal, time
-import numpy as np
-EXTRA, REQUIRES, TECHNIQUES = "odd", (), {}
-def supports(model_format, device): return None
-def defaults(model_format, device): return ()
-def refuses(technique, model, calibrated): return None
-def optimize(job): raise NotImplementedError
-class Session:
-    inputs, outputs, CONCURRENT = ("x",), ("y",), True
-    def run(self, feed):
-        x = feed["x"]
-        for asked in x[:, 0]:
-            if asked == 666: os.kill(os.getpid(), signal.SIGKILL)
-            if asked == 777: time.sleep(3600)
-            if asked == 888: raise RuntimeError("the kernel fell over")
-            if asked == 889: raise ValueError("that is no input")
-            if asked == 111: time.sleep(0.3)
-        return [x[:, :4] * 2]
-def open_session(path, threads, device):
-    return Session()
-'''
 DIES, HANGS, RAISES, REFUSES, SLOW = 666.0, 777.0, 888.0, 889.0, 111.0
 
 
@@ -62,9 +39,9 @@ class Served:
         return self.process.wait(timeout)
 
 
-def odd(folder: Path) -> dict[str, str]:
-    """The environment in which the framework `odd` is installed."""
-    return install_plugin(folder / "plugin", {"odd": ODD}, "[gatekeeper.frameworks]\nodd = odd\n")
+def asked(folder: Path) -> dict[str, str]:
+    """The environment in which the framework `asked` is installed."""
+    return install_framework(folder / "plugin", "asked")
 
 
 @contextmanager

@@ -11,14 +11,14 @@ import numpy as np
 import onnx
 import psutil
 import pytest
-from kit.support import install_plugin
+from kit.support import install_framework, spec
 from onnx import TensorProto, helper, numpy_helper
 
+from gatekeeper.frameworks._spec import TextSpec
 from gatekeeper.making.cache import Cache
 from gatekeeper.making.subject import Subject
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.files import assess
-from gatekeeper.process.protocol import Text
 from gatekeeper.progress import Silent
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.tested import Check
@@ -48,57 +48,6 @@ def write_onnx(
     return path
 
 
-ODD = '''
-"""x @ w and a rectifier in numpy; the artifact is a text that says what is wrong with this one."""
-import ctypes, os, threading, time
-import numpy as np
-EXTRA, REQUIRES, TECHNIQUES = "odd", ("numpy",), {}
-RUNTIME = "numpy"
-KEPT = []
-def supports(model_format, device): return None
-def defaults(model_format, device): return ()
-def refuses(technique, model, calibrated): return None
-def optimize(job): raise NotImplementedError
-W = np.random.default_rng(0).standard_normal((16, 4)).astype(np.float32)
-class Session:
-    inputs, outputs, CONCURRENT = ("x",), ("y",), True
-    def __init__(self, ill):
-        self.ill, self.calls, self.last = ill, 0, None
-        if ill == "leaks": KEPT.append(np.ones(4_000_000))
-    def run(self, feed):
-        self.calls += 1
-        x, ill = feed["x"], self.ill
-        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != 16:
-            if ill == "polite": return [np.zeros((1, 4), np.float32)]
-            if ill == "stuck": self.ill = "stuck now"
-            raise ValueError("x must be float32 [n, 16]")
-        if ill == "stuck now": raise RuntimeError("it is broken since")
-        if ill == "crashes" and np.isnan(x).any(): ctypes.string_at(0)
-        if ill == "hangs" and np.isnan(x).any(): time.sleep(3600)
-        if ill == "eats" and np.isnan(x).any(): KEPT.append(np.ones(10**9 // 8)); KEPT.append(np.ones(10**9 // 8)); time.sleep(60)
-        if ill == "third" and self.calls > 2: os.abort()
-        if ill == "empty" and not len(x): raise ValueError("nothing to do")
-        if ill == "slow": time.sleep(0.05)
-        if ill == "delays" and self.calls % 35 == 0: time.sleep(0.15)
-        if ill == "errs" and self.calls % 40 == 0: raise RuntimeError("the kernel fell over")
-        if ill == "swells": KEPT.append(np.ones(4_000))
-        y = np.maximum(x @ W, 0)
-        if ill == "mixes": y = y - y.mean(axis=0)
-        if ill == "counts": y = y + np.float32(1e-3) * self.calls
-        if ill == "pid": y = y + np.float32(1e-3) * (os.getpid() % 1000 + 1)
-        if ill == "racy":
-            self.last = y; time.sleep(0.002); y = self.last
-        return [y]
-def open_session(path, threads, device):
-    ill = path.read_text()
-    if ill == "never": raise RuntimeError("no such kernel")
-    if ill == "second" and KEPT: raise RuntimeError("one at a time")
-    if ill == "second": KEPT.append(0)
-    return Session(ill)
-'''
-ODD_ENTRY = "[gatekeeper.frameworks]\nodd = odd\n"
-
-
 class Shelf:
     """Subjects in one folder."""
 
@@ -112,10 +61,17 @@ class Shelf:
         x = np.random.default_rng(1).standard_normal((6, 1, FEATURES)).astype(np.float32)
         np.savez(self.inputs, x=x)
 
-    def subject(self, artifact: Path, framework: str = "onnx_runtime", model: Path | None = None, **changes: Any) -> Subject:
+    def subject(
+        self,
+        artifact: Path,
+        framework: str = "onnx_runtime",
+        model: Path | None = None,
+        text: TextSpec | None = None,
+        **changes: Any,
+    ) -> Subject:
         values: dict[str, Any] = {
-            "id": artifact.stem, "framework": framework, "artifact": artifact, "threads": 2, "device": "cpu",
-            "model": assess(model or self.original), "task": None, "text": None, "inputs": self.inputs, "space": self.space,
+            "id": artifact.stem, "spec": spec(artifact, framework, threads=2, text=text),
+            "model": assess(model or self.original), "task": None, "inputs": self.inputs, "space": self.space,
             "progress": Silent(),
         }  # fmt: skip
         return Subject(**(values | changes))
@@ -129,7 +85,7 @@ class Shelf:
         """A text model made from a Hugging Face folder."""
         about = assess(folder)
         assert about.text is not None
-        text = Text(model=str(folder), framework=framework, vocabulary=about.text.vocabulary, end=about.text.end,
+        text = TextSpec(model=str(folder), framework=framework, vocabulary=about.text.vocabulary, end=about.text.end,
                     context=about.text.context)  # fmt: skip
         inputs = self.folder / "prompts.npz"
         tokens = np.random.default_rng(1).integers(1, about.text.vocabulary, (2, 12))
@@ -140,7 +96,7 @@ class Shelf:
 @contextmanager
 def odd_shelf(folder: Path, **limits: Any) -> Iterator[Shelf]:
     """A shelf, with the framework `odd` in the workers' path."""
-    env = install_plugin(folder / "plugin", {"odd": ODD}, ODD_ENTRY)
+    env = install_framework(folder / "plugin", "odd")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", env["PYTHONPATH"])
         yield Shelf(folder, **limits)

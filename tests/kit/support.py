@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.records.measured import RoundData
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 MISSION = """\
 edge_ai_pipeline:
   stages:
@@ -67,6 +70,12 @@ def round_data(index: int, median_ns: float, **changes: Any) -> RoundData:
     return RoundData(round=index, median_ns=median_ns, **(values | changes))
 
 
+def spec(artifact: Path | str, framework: str = "onnx_runtime", **changes: Any) -> ModelSpec:
+    """A model on one thread of the processor."""
+    values: dict[str, Any] = {"framework": framework, "artifact": str(artifact), "threads": 1, "device": "cpu"}
+    return ModelSpec(**(values | changes))
+
+
 def install_plugin(folder: Path, modules: dict[str, str], entry_points: str) -> dict[str, str]:
     """Put modules and a distribution's metadata into a folder; the environment that makes them installed."""
     folder.mkdir(exist_ok=True)
@@ -77,6 +86,12 @@ def install_plugin(folder: Path, modules: dict[str, str], entry_points: str) -> 
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(entry_points)
     return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
+
+
+def install_framework(folder: Path, name: str) -> dict[str, str]:
+    """Put the framework tests/plugins/<name>.py into a folder; the environment that makes it installed."""
+    code = (REPOSITORY / f"tests/plugins/{name}.py").read_text()
+    return install_plugin(folder, {name: code}, f"[gatekeeper.frameworks]\n{name} = {name}\n")
 
 
 def write_model(path: Path, seed: int = 0, features: int = 16, classes: int = 4) -> np.random.Generator:
@@ -112,6 +127,16 @@ edge_ai_pipeline:
   measure: {{max_rounds: 3, blocks: 2, block_ms: 5, timeout: 8s, memory_limit: 900MB}}
 {extra}""")
     return file
+
+
+def eventually(holds: Callable[[], object], seconds: float = 120.0) -> bool:
+    """Whether something comes to hold. The time is for a machine that is busy; where all is well it takes a moment."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def start(file: Path, plugins: dict[str, str], *words: str) -> subprocess.Popen[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from kit.support import round_data
+from kit.support import install_framework, round_data, spec
 from onnx import helper, numpy_helper
 
 from gatekeeper.errors import NotMeasured
@@ -19,42 +19,10 @@ from gatekeeper.measure.rounds import CONTROL, Arm, Round, Settings
 from gatekeeper.progress import Silent
 from gatekeeper.records.measured import RoundData
 
-# Sessions that fail in the round their artifact says; a round is one process, so the artifact counts them.
-FRAGILE = """
-import os, time
-EXTRA, REQUIRES, TECHNIQUES = "", (), {}
-
-def open_session(path, threads, device):
-    return Session(path)
-
-class Session:
-    inputs, outputs = ("x",), ("y",)
-
-    def __init__(self, path):
-        fails_in = int(path.read_text())
-        counter = path.with_suffix(".count")
-        descriptor = os.open(counter, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(descriptor, b"x")
-        os.close(descriptor)
-        self.fails = counter.stat().st_size == fails_in
-
-    def run(self, feed):
-        if self.fails:
-            os._exit(9)
-        time.sleep(0.0002)
-        return []
-"""
-
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fragile")
-    (folder / "fragile.py").write_text(FRAGILE)
-    info = folder / "fragile-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fragile\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[gatekeeper.frameworks]\nfragile = fragile\n")
-    return folder
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return install_framework(tmp_path_factory.mktemp("fragile"), "fragile")
 
 
 @pytest.fixture
@@ -65,9 +33,7 @@ def settings(tmp_path: Path) -> Settings:
 def _settings(folder: Path) -> Settings:
     inputs = folder / "inputs.npz"
     np.savez(inputs, x=np.ones((2, 1, 64), np.float32))
-    return Settings(
-        scratch=folder, inputs=inputs, threads=1, device="cpu", blocks=2, block_ms=1.0, timeout_s=60.0, memory_limit=2 * 10**9
-    )
+    return Settings(scratch=folder, inputs=inputs, blocks=2, block_ms=1.0, timeout_s=60.0, memory_limit=2 * 10**9)
 
 
 class Fragile:
@@ -79,12 +45,12 @@ class Fragile:
     def arm(self, name: str, fails_in: int = 0) -> Arm:
         path = self.folder / f"{name}.model"
         path.write_text(str(fails_in))
-        return Arm(name, "fragile", path)
+        return Arm(name, spec(path, "fragile"))
 
 
 @pytest.fixture
-def fragile(plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fragile:
-    monkeypatch.setenv("PYTHONPATH", str(plugin))
+def fragile(plugin: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fragile:
+    monkeypatch.setenv("PYTHONPATH", plugin["PYTHONPATH"])
     return Fragile(tmp_path)
 
 
@@ -145,8 +111,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Race:
     model = folder / "model.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), model)
     (folder / "broken.onnx").write_bytes(b"broken")
-    variants = [Arm("v/one", "onnx_runtime", model), Arm("v/broken", "onnx_runtime", folder / "broken.onnx")]
-    return race(Arm(BASELINE, "onnx_runtime", model), variants, _settings(folder), limits(2, 3), never, Silent())
+    variants = [Arm("v/one", spec(model)), Arm("v/broken", spec(folder / "broken.onnx"))]
+    return race(Arm(BASELINE, spec(model)), variants, _settings(folder), limits(2, 3), never, Silent())
 
 
 def test_every_arm_has_data_in_every_round(real: Race) -> None:
@@ -281,7 +247,7 @@ def test_a_folder_can_be_an_artifact(fragile: Fragile, settings: Settings, tmp_p
     folder = tmp_path / "artifact"
     folder.mkdir()
     (folder / "weights").write_bytes(b"x")
-    found = run(fragile, settings, [Arm("folder", "fragile", folder), fragile.arm("good")], limits(1))
+    found = run(fragile, settings, [Arm("folder", spec(folder, "fragile")), fragile.arm("good")], limits(1))
     assert found.failures["folder"].kind == "crash"  # `fragile` cannot read folders; what matters is that they can be weighed
     assert who(found)[1] == {BASELINE, CONTROL, "good"}
 

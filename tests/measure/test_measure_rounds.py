@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from kit.support import install_framework, spec
 from onnx import helper, numpy_helper
 
 from gatekeeper.measure.rounds import LEAST_INFERENCES, Arm, Round, Settings, measure_round
@@ -19,59 +20,15 @@ from gatekeeper.measure.rounds import LEAST_INFERENCES, Arm, Round, Settings, me
 ARMS = ("baseline", "control", "t/f/one", "t/f/two")
 WARM_UP = 3
 
-# Each inference is a line in the diary; a thread beats all the while, unless the process is suspended.
-DIARY = """
-import json, os, sys, threading, time
-EXTRA, REQUIRES, TECHNIQUES = "", (), {}
-
-def open_session(path, threads, device):
-    return Session(path)
-
-class Session:
-    inputs, outputs = ("x",), ("y",)
-
-    def __init__(self, path):
-        self.kind, self.runs = path.read_text(), 0
-        if self.kind == "no load":
-            raise RuntimeError("this one does not load")
-        self.diary = os.open(path.with_suffix(".diary"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        self.note("load")
-        threading.Thread(target=self.beat, daemon=True).start()
-
-    def note(self, what):
-        os.write(self.diary, (json.dumps([what, time.monotonic_ns()]) + "\\n").encode())
-
-    def beat(self):
-        while True:
-            time.sleep(0.001)
-            self.note("beat")
-
-    def run(self, feed):
-        self.runs += 1
-        if self.kind == "crash" and self.runs > 12:
-            os._exit(7)
-        if self.kind == "hang" and self.runs > 12:
-            time.sleep(600)
-        time.sleep(0.0005)
-        self.note("run")
-        return []
-"""
-
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("diary")
-    (folder / "diary.py").write_text(DIARY)
-    info = folder / "diary-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: diary\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[gatekeeper.frameworks]\ndiary = diary\n")
-    return folder
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return install_framework(tmp_path_factory.mktemp("diary"), "diary")
 
 
 @pytest.fixture
-def diary(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(plugin))
+def diary(plugin: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", plugin["PYTHONPATH"])
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +46,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def settings(folder: Path, blocks: int = 4, block_ms: float = 2.0, timeout_s: float = 60.0, threads: int = 1) -> Settings:
+def settings(folder: Path, blocks: int = 4, block_ms: float = 2.0, timeout_s: float = 60.0) -> Settings:
     inputs = folder / "inputs.npz"
     np.savez(inputs, x=np.ones((2, 1, 64), np.float32))
     return Settings(
-        scratch=folder, inputs=inputs, threads=threads, device="cpu", blocks=blocks, block_ms=block_ms, timeout_s=timeout_s,
+        scratch=folder, inputs=inputs, blocks=blocks, block_ms=block_ms, timeout_s=timeout_s,
         memory_limit=2 * 10**9,
     )  # fmt: skip
 
@@ -105,13 +62,16 @@ def diary_arms(folder: Path, **kinds: str) -> list[Arm]:
     for name in ARMS:
         artifact = folder / name.replace("/", "_")
         artifact.write_text(kinds.get(artifact.name, "fine"))
-        found.append(Arm(name, "diary", artifact))
+        found.append(Arm(name, spec(artifact, "diary")))
     return found
 
 
 def entries(arms: list[Arm]) -> dict[str, list[tuple[str, int]]]:
     """Arm -> what it noted, and when."""
-    return {a.id: [tuple(json.loads(line)) for line in a.artifact.with_suffix(".diary").read_text().splitlines()] for a in arms}
+    return {
+        a.id: [tuple(json.loads(line)) for line in Path(a.spec.artifact).with_suffix(".diary").read_text().splitlines()]
+        for a in arms
+    }
 
 
 def timed_blocks(arms: list[Arm], per_block: int) -> list[tuple[int, int, str]]:
@@ -135,7 +95,7 @@ def measured(folder: Path, seed: int, blocks: int = 4) -> tuple[Round, list[Arm]
 
 @pytest.fixture(scope="module")
 def real(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Round:
-    arms = [Arm(name, "onnx_runtime", model) for name in ARMS]
+    arms = [Arm(name, spec(model)) for name in ARMS]
     return measure_round(5, arms, settings(tmp_path_factory.mktemp("real")), random.Random(1))
 
 
@@ -169,7 +129,7 @@ def test_the_memory_of_an_arm_is_known(real: Round, name: str) -> None:
 def test_an_arm_whose_model_is_broken_leaves(model: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(model.read_bytes()[:40])
-    arms = [Arm("baseline", "onnx_runtime", model), Arm("v", "onnx_runtime", broken)]
+    arms = [Arm("baseline", spec(model)), Arm("v", spec(broken))]
     found = measure_round(0, arms, settings(tmp_path), random.Random(1))
     assert set(found.data) == {"baseline"}
     assert found.failures["v"].kind == "model"

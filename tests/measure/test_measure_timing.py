@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.measure.timing import WARM_UP_INFERENCES, Timer, overhead_ns
-from gatekeeper.process import protocol
+from gatekeeper.measure.timing import WARM_UP_INFERENCES, Block, Saturate, Timer, overhead_ns
 
 FEEDS: list[dict[str, Any]] = [{"x": i} for i in range(5)]
 
@@ -66,12 +65,12 @@ def test_a_block_takes_the_feeds_in_turn_and_goes_on_where_the_last_one_stopped(
     session = Sleeper()
     timer = Timer(session, FEEDS)
     for _ in range(2):
-        assert len(timer.block(protocol.Block(duration_ns=0, least=4)).latencies_ns) == 4
+        assert len(timer.block(Block(duration_ns=0, least=4)).latencies_ns) == 4
     assert session.seen == [i % len(FEEDS) for i in range(2 * (WARM_UP_INFERENCES + 4))]
 
 
 def test_latencies_are_those_of_the_calls() -> None:
-    timed = Timer(Sleeper(), FEEDS).block(protocol.Block(duration_ns=20_000_000, least=3))
+    timed = Timer(Sleeper(), FEEDS).block(Block(duration_ns=20_000_000, least=3))
     assert min(timed.latencies_ns) >= 2_000_000
     assert timed.wall_ns >= max(20_000_000, sum(timed.latencies_ns))
     assert timed.first_tokens_ns == []
@@ -79,14 +78,14 @@ def test_latencies_are_those_of_the_calls() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell context switches apart")
 def test_a_session_that_sleeps_gives_the_cpu_away_once_an_inference() -> None:
-    timed = Timer(Sleeper(), FEEDS).block(protocol.Block(duration_ns=0, least=30))
+    timed = Timer(Sleeper(), FEEDS).block(Block(duration_ns=0, least=30))
     assert timed.yielded is not None and timed.yielded >= 30
     assert timed.preempted is not None and timed.preempted >= 0
 
 
 def test_tokens_of_a_text_model_are_timed_one_by_one() -> None:
     session = Writer(tokens=5)
-    timed = Timer(session, FEEDS).block(protocol.Block(duration_ns=0, least=8))
+    timed = Timer(session, FEEDS).block(Block(duration_ns=0, least=8))
     assert (len(timed.first_tokens_ns), len(timed.latencies_ns)) == (2, 8)
     assert min(timed.first_tokens_ns) >= 4_000_000
     assert all(ns >= 1_000_000 for ns in timed.latencies_ns)
@@ -96,14 +95,14 @@ def test_tokens_of_a_text_model_are_timed_one_by_one() -> None:
 @pytest.mark.parametrize("tokens", [0, 1])
 def test_a_model_that_writes_no_second_token_has_no_time_per_token(tokens: int) -> None:
     with pytest.raises(NotMeasured, match="fewer than two tokens"):
-        Timer(Writer(tokens), FEEDS).block(protocol.Block(duration_ns=0, least=1))
+        Timer(Writer(tokens), FEEDS).block(Block(duration_ns=0, least=1))
 
 
 def test_saturation_keeps_as_many_inferences_in_flight_as_there_are_callers() -> None:
     session = Shared()
-    alone = Timer(session, FEEDS).saturate(protocol.Saturate(duration_ns=60_000_000, callers=1))
+    alone = Timer(session, FEEDS).saturate(Saturate(duration_ns=60_000_000, callers=1))
     assert session.most == 1
-    four = Timer(session, FEEDS).saturate(protocol.Saturate(duration_ns=60_000_000, callers=4))
+    four = Timer(session, FEEDS).saturate(Saturate(duration_ns=60_000_000, callers=4))
     assert session.most == 4
     assert four.inferences / four.wall_ns > 2 * alone.inferences / alone.wall_ns
     assert four.wall_ns >= 60_000_000
@@ -111,7 +110,7 @@ def test_saturation_keeps_as_many_inferences_in_flight_as_there_are_callers() ->
 
 @pytest.mark.parametrize("session", [Sleeper(), Writer()])
 def test_a_session_for_one_caller_is_not_saturated(session: Sleeper) -> None:
-    assert Timer(session, FEEDS).saturate(protocol.Saturate(duration_ns=1, callers=2)).inferences == 0
+    assert Timer(session, FEEDS).saturate(Saturate(duration_ns=1, callers=2)).inferences == 0
     assert session.seen == []
 
 
@@ -121,7 +120,7 @@ def test_an_error_of_one_caller_is_that_of_all() -> None:
             raise RuntimeError("out of handles")
 
     with pytest.raises(RuntimeError, match="out of handles"):
-        Timer(Failing(), FEEDS).saturate(protocol.Saturate(duration_ns=1, callers=2))
+        Timer(Failing(), FEEDS).saturate(Saturate(duration_ns=1, callers=2))
 
 
 def test_the_overhead_is_of_an_empty_call() -> None:

@@ -9,189 +9,34 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from kit.support import eventually, install_framework, spec
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.process import protocol
+from gatekeeper.making.job import Optimize
+from gatekeeper.measure.session import Loaded, LoadModel, Open
+from gatekeeper.measure.timing import Block, Saturated, Timed
 from gatekeeper.process.isolate import Worker, run_job
+from gatekeeper.process.messages import Answer, Done
 
 GB = 10**9
 TIMEOUT_S = 60.0
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-# A framework that goes wrong in the way its technique (or, for a session, its artifact) is named.
-HOSTILE = '''
-import ctypes, fcntl, os, signal, subprocess, sys, time
-from pathlib import Path
-
-EXTRA, REQUIRES, TECHNIQUES = "", (), {}
-
-
-def answers():
-    """The descriptor that answers really leave on: a writable pipe that is not standard input."""
-    for fd in range(3, 64):
-        try:
-            pipe = os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:")
-            if pipe and fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_WRONLY:
-                return fd
-        except OSError:
-            pass
-    raise LookupError("no answer pipe")
-
-
-def forever():
-    while True:
-        time.sleep(1)
-
-
-def send_all(data):
-    view = memoryview(data)
-    while view:
-        view = view[os.write(answers(), view):]
-
-
-class Unprintable(Exception):
-    def __str__(self):
-        raise ValueError("no text")
-
-
-class Moody(Exception):
-    pass
-
-
-def optimize(job):
-    name, source, destination = job.technique, job.source, job.destination
-    (destination / "pid").write_text(str(os.getpid()))
-    if name == "works":
-        (destination / "artifact").write_bytes(source.read_bytes())
-    elif name == "segfault":
-        print("about to read address zero", file=sys.stderr, flush=True)
-        ctypes.string_at(0)
-    elif name == "abort":
-        os.abort()
-    elif name == "killed":
-        os.kill(os.getpid(), signal.SIGKILL)
-    elif name == "hang":
-        forever()
-    elif name == "hang_deaf":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        forever()
-    elif name == "exit":
-        print("leaving now", file=sys.stderr, flush=True)
-        os._exit(3)
-    elif name == "sys_exit":
-        sys.exit(3)
-    elif name == "exit_zero":
-        os._exit(0)
-    elif name == "allocate":
-        hoard = []
-        while True:
-            hoard.append(b"x" * 20_000_000)
-            time.sleep(0.01)
-    elif name == "allocate_in_child":
-        subprocess.Popen([sys.executable, "-c", "import time\\nb = b'x' * 600_000_000\\ntime.sleep(600)"])
-        forever()
-    elif name == "print_garbage":
-        print('{"answer":"failed","kind":"crash","message":"from print"}', flush=True)
-        os.write(1, b'{"answer":"failed","kind":"crash","message":"from descriptor 1"}\\n')
-        os.system('echo \\'{"answer":"failed","kind":"crash","message":"from a child"}\\'')
-    elif name == "raw":
-        send_all(source.read_bytes())
-        forever()
-    elif name == "endless":
-        while True:
-            send_all(b"x" * 1_000_000)
-    elif name == "cut_short":
-        send_all(b'{"answer":"do')
-        os._exit(0)
-    elif name == "close_answers":
-        os.close(answers())
-        forever()
-    elif name == "memory_error":
-        raise MemoryError
-    elif name == "memory_error_long":
-        raise MemoryError("m" * 3_000_000)
-    elif name == "bad_alloc":
-        raise RuntimeError("std::bad_alloc")
-    elif name == "raise_empty":
-        raise Moody
-    elif name == "raise_huge":
-        raise Moody("y" * 40_000_000)
-    elif name == "raise_hostile":
-        raise Moody('\\x1b[31m"}\\n{"answer":"done"}\\n\\x00\\ufffe\\u202e::error::x')
-    elif name == "raise_surrogate":
-        raise Moody("before \\ud800 after")
-    elif name == "raise_unprintable":
-        raise Unprintable
-    elif name == "missing_module":
-        import no_such_module_at_all
-    elif name == "disk_full":
-        raise OSError(28, "No space left on device", "/some/file")
-    elif name == "recursion":
-        def deeper():
-            deeper()
-        deeper()
-    elif name in ("child_then_exit", "child_then_hang", "child_then_answer"):
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-        (destination / "child").write_text(str(child.pid))
-        if name == "child_then_exit":
-            os._exit(3)
-        elif name == "child_then_hang":
-            forever()
-    elif name in ("fork_then_exit", "daemon_then_exit"):
-        child = os.fork()
-        if not child:
-            if name == "daemon_then_exit":
-                os.setsid()
-            forever()
-        (destination / "child").write_text(str(child))
-        os._exit(3)
-    elif name == "environment":
-        (destination / "environment").write_bytes(Path("/proc/self/environ").read_bytes())
-        (destination / "folder").write_text(os.getcwd())
-    elif name == "no_standard_input":
-        (destination / "terminal").write_text(str([os.isatty(fd) for fd in (0, 1, 2)]))
-    else:
-        raise LookupError(name)
-
-
-class Hog:
-    inputs, outputs, runs = ("x",), ("y",), 0
-
-    def run(self, feed):
-        self.runs += 1
-        if self.runs == 10:  # after loading and warming up
-            self.hoard = b"x" * 600_000_000
-        time.sleep(0.02)
-        return []
-
-
-def open_session(path, threads, device):
-    return Hog()
-'''
-
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for PYTHONPATH that adds the framework `hostile`, as a third party would."""
-    folder = tmp_path_factory.mktemp("plugin")
-    (folder / "hostile.py").write_text(HOSTILE)
-    info = folder / "hostile-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[gatekeeper.frameworks]\nhostile = hostile\n")
-    return folder
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The framework `moody`, installed as a third party would."""
+    return install_framework(tmp_path_factory.mktemp("plugin"), "moody")
 
 
 @pytest.fixture(autouse=True)
-def _hostile(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(plugin))
+def _moody(plugin: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", plugin["PYTHONPATH"])
 
 
 @pytest.fixture
@@ -207,9 +52,9 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
         yield found
 
 
-def job(destination: Path, technique: str, source: Path | None = None) -> protocol.Optimize:
-    return protocol.Optimize(
-        framework="hostile",
+def job(destination: Path, technique: str, source: Path | None = None) -> Optimize:
+    return Optimize(
+        framework="moody",
         technique=technique,
         source=str(source or destination),
         destination=str(destination),
@@ -221,11 +66,11 @@ def job(destination: Path, technique: str, source: Path | None = None) -> protoc
 
 def misbehave(worker: Worker, destination: Path, technique: str, timeout_s: float = TIMEOUT_S) -> NotMeasured:
     with pytest.raises(NotMeasured) as caught:
-        worker.ask(job(destination, technique), protocol.Done, timeout_s)
+        worker.ask(job(destination, technique), Done, timeout_s)
     return caught.value
 
 
-def answer_raw(worker: Worker, destination: Path, line: bytes, expected: type[protocol.Answer]) -> protocol.Answer:
+def answer_raw(worker: Worker, destination: Path, line: bytes, expected: type[Answer]) -> Answer:
     """Make the worker answer these bytes, whatever was asked."""
     source = destination / "raw"
     source.write_bytes(line)
@@ -237,15 +82,6 @@ def gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def assert_gone(*pids: int) -> None:
@@ -264,7 +100,7 @@ def read_pid(path: Path) -> int:
 def test_a_job_that_works_answers_done(tmp_path: Path, destination: Path) -> None:
     source = tmp_path / "model"
     source.write_bytes(b"weights")
-    assert run_job(tmp_path, job(destination, "works", source), protocol.Done, TIMEOUT_S, 2 * GB) == protocol.Done()
+    assert run_job(tmp_path, job(destination, "works", source), Done, TIMEOUT_S, 2 * GB) == Done()
     assert (destination / "artifact").read_bytes() == b"weights"
     assert_gone(read_pid(destination / "pid"))
 
@@ -289,14 +125,14 @@ def test_close_can_be_called_again(tmp_path: Path) -> None:
 
 
 def test_what_is_printed_is_not_taken_for_an_answer(worker: Worker, destination: Path) -> None:
-    assert worker.ask(job(destination, "print_garbage"), protocol.Done, TIMEOUT_S) == protocol.Done()
+    assert worker.ask(job(destination, "print_garbage"), Done, TIMEOUT_S) == Done()
     for source in ("from print", "from descriptor 1", "from a child"):
-        assert source in Path(worker.log.name).read_text()
+        assert source in worker.child.log.read_text()
 
 
 def test_a_failure_does_not_end_the_worker(worker: Worker, destination: Path) -> None:
     misbehave(worker, destination, "raise_empty")
-    assert worker.ask(job(destination, "print_garbage"), protocol.Done, TIMEOUT_S) == protocol.Done()
+    assert worker.ask(job(destination, "print_garbage"), Done, TIMEOUT_S) == Done()
 
 
 # --- every way of not answering has its kind, and the process is gone
@@ -340,7 +176,7 @@ def test_a_suspended_worker_that_is_asked_is_a_timeout(worker: Worker, destinati
 
 def test_a_quiet_wait_times_out_too(worker: Worker, destination: Path) -> None:
     with pytest.raises(NotMeasured) as caught:
-        worker.ask(job(destination, "hang"), protocol.Done, 1.0, quiet=True)
+        worker.ask(job(destination, "hang"), Done, 1.0, quiet=True)
     assert caught.value.kind == "timeout"
     assert_gone(worker.pid)
 
@@ -361,11 +197,10 @@ def test_the_memory_limit_holds_in_a_timed_block_as_well(tmp_path: Path) -> None
     inputs = tmp_path / "inputs.npz"
     np.savez(inputs, x=np.zeros((2, 1), np.float32))
     with Worker(tmp_path, 300_000_000) as found:
-        request = protocol.Open(framework="hostile", artifact="any", threads=1, device="cpu", inputs=str(inputs))
-        found.ask(request, protocol.Done, TIMEOUT_S)
-        found.ask(protocol.Load(), protocol.Loaded, TIMEOUT_S)
+        found.ask(Open(spec=spec("any", "moody"), inputs=str(inputs)), Done, TIMEOUT_S)
+        found.ask(LoadModel(), Loaded, TIMEOUT_S)
         with pytest.raises(NotMeasured) as caught:
-            found.ask(protocol.Block(duration_ns=1, least=20), protocol.Timed, TIMEOUT_S, quiet=True)
+            found.ask(Block(duration_ns=1, least=20), Timed, TIMEOUT_S, quiet=True)
     assert caught.value.kind == "memory"
     assert_gone(found.pid)
 
@@ -398,11 +233,9 @@ def test_a_long_message_is_shortened(worker: Worker, destination: Path, techniqu
 
 
 def test_an_unknown_framework_is_not_measured(worker: Worker, destination: Path) -> None:
-    request = protocol.Optimize(
-        framework="no_such", technique="x", source="", destination="", device="cpu", vnni=False, calibration=None
-    )
+    request = Optimize(framework="no_such", technique="x", source="", destination="", device="cpu", vnni=False, calibration=None)
     with pytest.raises(NotMeasured, match="not one of frameworks"):
-        worker.ask(request, protocol.Done, TIMEOUT_S)
+        worker.ask(request, Done, TIMEOUT_S)
 
 
 # --- answers that are none
@@ -431,7 +264,7 @@ def test_an_unknown_framework_is_not_measured(worker: Worker, destination: Path)
 )
 def test_garbage_on_the_answer_pipe(worker: Worker, destination: Path, line: bytes) -> None:
     with pytest.raises(NotMeasured) as caught:
-        answer_raw(worker, destination, line, protocol.Done)
+        answer_raw(worker, destination, line, Done)
     assert caught.value.kind == "garbage"
     assert "\x1b" not in str(caught.value)
     assert_gone(worker.pid)
@@ -464,7 +297,7 @@ def test_garbage_on_the_answer_pipe(worker: Worker, destination: Path, line: byt
 )
 def test_a_clock_that_makes_no_sense(worker: Worker, destination: Path, body: str) -> None:
     with pytest.raises(NotMeasured) as caught:
-        answer_raw(worker, destination, ('{"answer":"timed",' + body + "}\n").encode(), protocol.Timed)
+        answer_raw(worker, destination, ('{"answer":"timed",' + body + "}\n").encode(), Timed)
     assert caught.value.kind == "garbage"
     assert_gone(worker.pid)
 
@@ -475,7 +308,7 @@ def test_a_clock_that_makes_no_sense(worker: Worker, destination: Path, body: st
 )
 def test_a_throughput_that_makes_no_sense(worker: Worker, destination: Path, body: str) -> None:
     with pytest.raises(NotMeasured) as caught:
-        answer_raw(worker, destination, ('{"answer":"saturated",' + body + "}\n").encode(), protocol.Saturated)
+        answer_raw(worker, destination, ('{"answer":"saturated",' + body + "}\n").encode(), Saturated)
     assert caught.value.kind == "garbage"
 
 
@@ -483,7 +316,7 @@ def test_a_throughput_that_makes_no_sense(worker: Worker, destination: Path, bod
 @pytest.mark.parametrize("load_ns", ["-1", "900000000000000", "9" * 400])
 def test_a_load_time_that_makes_no_sense(worker: Worker, destination: Path, load_ns: str) -> None:
     with pytest.raises(NotMeasured) as caught:
-        answer_raw(worker, destination, f'{{"answer":"loaded","load_ns":{load_ns}}}\n'.encode(), protocol.Loaded)
+        answer_raw(worker, destination, f'{{"answer":"loaded","load_ns":{load_ns}}}\n'.encode(), Loaded)
     assert caught.value.kind == "garbage"
     assert_gone(worker.pid)
 
@@ -491,15 +324,13 @@ def test_a_load_time_that_makes_no_sense(worker: Worker, destination: Path, load
 @linux
 def test_a_plausible_answer_is_taken(worker: Worker, destination: Path) -> None:
     line = b'{"answer":"timed","latencies_ns":[1000,1000],"cpu_ns":1500,"wall_ns":2100}\n'
-    assert answer_raw(worker, destination, line, protocol.Timed) == protocol.Timed(
-        latencies_ns=[1000, 1000], cpu_ns=1500, wall_ns=2100
-    )
+    assert answer_raw(worker, destination, line, Timed) == Timed(latencies_ns=[1000, 1000], cpu_ns=1500, wall_ns=2100)
 
 
 @linux
 def test_a_failure_the_worker_reports_keeps_its_kind(worker: Worker, destination: Path) -> None:
     with pytest.raises(NotMeasured, match="no luck") as caught:
-        answer_raw(worker, destination, b'{"answer":"failed","kind":"data","message":"no luck"}\n', protocol.Done)
+        answer_raw(worker, destination, b'{"answer":"failed","kind":"data","message":"no luck"}\n', Done)
     assert caught.value.kind == "data"
 
 
@@ -513,7 +344,7 @@ def test_a_child_of_a_failed_worker_is_ended(worker: Worker, destination: Path, 
 
 
 def test_a_child_of_a_worker_that_answered_is_ended(tmp_path: Path, destination: Path) -> None:
-    run_job(tmp_path, job(destination, "child_then_answer"), protocol.Done, TIMEOUT_S, 2 * GB)
+    run_job(tmp_path, job(destination, "child_then_answer"), Done, TIMEOUT_S, 2 * GB)
     assert_gone(read_pid(destination / "child"))
 
 
@@ -530,7 +361,7 @@ def test_a_daemon_that_holds_the_answer_pipe_does_not_hang_the_parent(tmp_path: 
 
     def ask() -> None:
         try:
-            run_job(tmp_path, job(destination, "daemon_then_exit"), protocol.Done, 1.0, 2 * GB)
+            run_job(tmp_path, job(destination, "daemon_then_exit"), Done, 1.0, 2 * GB)
         except BaseException as error:
             caught.append(error)
 
@@ -549,11 +380,12 @@ def test_a_daemon_that_holds_the_answer_pipe_does_not_hang_the_parent(tmp_path: 
 def test_a_suspended_worker_dies_with_its_parent(tmp_path: Path, destination: Path) -> None:
     code = (
         "import sys, time\nfrom pathlib import Path\n"
-        "from gatekeeper.process import protocol\nfrom gatekeeper.process.isolate import Worker\n"
+        "from gatekeeper.making.job import Optimize\nfrom gatekeeper.process.isolate import Worker\n"
+        "from gatekeeper.process.messages import Done\n"
         "worker = Worker(Path(sys.argv[1]), 2 * 10**9)\n"
-        "request = protocol.Optimize(framework='hostile', technique='print_garbage', source='', destination=sys.argv[2],"
+        "request = Optimize(framework='moody', technique='print_garbage', source='', destination=sys.argv[2],"
         " device='cpu', vnni=False, calibration=None)\n"
-        "worker.ask(request, protocol.Done, 60)\nworker.suspend()\nprint(worker.pid, flush=True)\ntime.sleep(600)\n"
+        "worker.ask(request, Done, 60)\nworker.suspend()\nprint(worker.pid, flush=True)\ntime.sleep(600)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path), str(destination)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -568,18 +400,18 @@ def test_a_suspended_worker_dies_with_its_parent(tmp_path: Path, destination: Pa
 
 
 def test_suspend_stops_and_resume_goes_on(worker: Worker, destination: Path) -> None:
-    worker.ask(job(destination, "print_garbage"), protocol.Done, TIMEOUT_S)
+    worker.ask(job(destination, "print_garbage"), Done, TIMEOUT_S)
     process = psutil.Process(worker.pid)
     for _ in range(3):
         worker.suspend()
         assert eventually(lambda: process.status() == psutil.STATUS_STOPPED)
         worker.resume()
         assert eventually(lambda: process.status() != psutil.STATUS_STOPPED)
-        assert worker.ask(job(destination, "print_garbage"), protocol.Done, TIMEOUT_S) == protocol.Done()
+        assert worker.ask(job(destination, "print_garbage"), Done, TIMEOUT_S) == Done()
 
 
 def test_suspend_stops_what_the_worker_started(worker: Worker, destination: Path) -> None:
-    worker.ask(job(destination, "child_then_answer"), protocol.Done, TIMEOUT_S)
+    worker.ask(job(destination, "child_then_answer"), Done, TIMEOUT_S)
     child = psutil.Process(read_pid(destination / "child"))
     worker.suspend()
     assert eventually(lambda: child.status() == psutil.STATUS_STOPPED)
@@ -611,7 +443,7 @@ def test_a_worker_sees_no_secrets(worker: Worker, destination: Path, monkeypatch
     for name in names:
         monkeypatch.setenv(name, "do-not-tell")
     with Worker(tmp_path, 2 * GB, threads=3) as found:
-        found.ask(job(destination, "environment"), protocol.Done, TIMEOUT_S)
+        found.ask(job(destination, "environment"), Done, TIMEOUT_S)
     environment = (destination / "environment").read_text()
     assert "do-not-tell" not in environment
     seen = dict(entry.split("=", 1) for entry in environment.split("\0") if entry)
@@ -622,7 +454,7 @@ def test_a_worker_sees_no_secrets(worker: Worker, destination: Path, monkeypatch
 
 @linux
 def test_a_worker_works_in_its_scratch_folder(worker: Worker, destination: Path, tmp_path: Path) -> None:
-    worker.ask(job(destination, "environment"), protocol.Done, TIMEOUT_S)
+    worker.ask(job(destination, "environment"), Done, TIMEOUT_S)
     assert Path((destination / "folder").read_text()) == tmp_path.resolve()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from kit.support import REPOSITORY
 from onnx import helper, numpy_helper
 
 from gatekeeper.errors import NotMeasured, UsageError
-from gatekeeper.process import protocol
-from gatekeeper.process.worker import failure
+from gatekeeper.measure.session import LoadModel
+from gatekeeper.process.failure import failure
+from gatekeeper.process.messages import Done, Failed, pack, read_answer, unpack
 
 COMMAND = [sys.executable, "-P", "-m", "gatekeeper.process.worker"]
 
@@ -51,15 +54,24 @@ def talk(*requests: dict[str, Any] | bytes) -> tuple[list[dict[str, Any]], subpr
     return [json.loads(line) for line in done.stdout.splitlines()], done
 
 
+def asked(job: str, **fields: Any) -> dict[str, Any]:
+    return {"job": job, "request": fields}
+
+
 def opening(artifact: Path, inputs: Path, framework: str = "onnx_runtime") -> dict[str, Any]:
-    return {
-        "op": "open", "framework": framework, "artifact": str(artifact), "threads": 1, "device": "cpu", "inputs": str(inputs),
-    }  # fmt: skip
+    about = {"framework": framework, "artifact": str(artifact), "threads": 1, "device": "cpu"}
+    return asked("gatekeeper.measure.session:Open", spec=about, inputs=str(inputs))
+
+
+LOAD = asked("gatekeeper.measure.session:LoadModel")
+
+
+def block(duration_ns: int, least: int) -> dict[str, Any]:
+    return asked("gatekeeper.measure.timing:Block", duration_ns=duration_ns, least=least)
 
 
 def test_open_load_and_time(model: Path, inputs: Path) -> None:
-    block = {"op": "block", "duration_ns": 1_000_000, "least": 7}
-    (opened, loaded, *timed), done = talk(opening(model, inputs), {"op": "load"}, block, block)
+    (opened, loaded, *timed), done = talk(opening(model, inputs), LOAD, block(1_000_000, 7), block(1_000_000, 7))
     assert done.returncode == 0
     assert opened == {"answer": "done"}
     assert loaded["answer"] == "loaded"
@@ -72,16 +84,16 @@ def test_open_load_and_time(model: Path, inputs: Path) -> None:
 
 
 def test_a_block_has_at_least_the_inferences_asked_for(model: Path, inputs: Path) -> None:
-    (_, _, timed), _ = talk(opening(model, inputs), {"op": "load"}, {"op": "block", "duration_ns": 0, "least": 25})
+    (_, _, timed), _ = talk(opening(model, inputs), LOAD, block(0, 25))
     assert len(timed["latencies_ns"]) == 25
 
 
 def test_the_folder_an_optimizer_wrote_is_an_artifact(model: Path, inputs: Path, tmp_path: Path) -> None:
-    optimize = {
-        "op": "optimize", "framework": "onnx_runtime", "technique": "graph_optimized", "source": str(model),
-        "destination": str(tmp_path), "device": "cpu", "vnni": False, "calibration": None,
-    }  # fmt: skip
-    answers, _ = talk(optimize, opening(tmp_path, inputs), {"op": "load"})
+    optimize = asked(
+        "gatekeeper.making.job:Optimize", framework="onnx_runtime", technique="graph_optimized", source=str(model),
+        destination=str(tmp_path), device="cpu", vnni=False, calibration=None,
+    )  # fmt: skip
+    answers, _ = talk(optimize, opening(tmp_path, inputs), LOAD)
     assert [answer["answer"] for answer in answers] == ["done", "done", "loaded"]
 
 
@@ -90,7 +102,7 @@ def test_nothing_asked_is_a_clean_end() -> None:
     assert (answers, done.returncode, done.stderr) == ([], 0, b"")
 
 
-@pytest.mark.parametrize("request_line", [{"op": "load"}, {"op": "block", "duration_ns": 1, "least": 1}])
+@pytest.mark.parametrize("request_line", [LOAD, block(1, 1)])
 def test_requests_out_of_turn_are_refused(request_line: dict[str, Any]) -> None:
     (answer,), done = talk(request_line)
     assert (answer["answer"], answer["kind"], done.returncode) == ("failed", "garbage", 0)
@@ -103,10 +115,19 @@ def test_requests_out_of_turn_are_refused(request_line: dict[str, Any]) -> None:
         b"null",
         b"not json",
         b"{}",
-        b'{"op":"unknown"}',
-        b'{"op":"load","more":1}',
-        b'{"op":"block"}',
-        b'{"op":"load"',
+        b'{"job":"unknown","request":{}}',
+        b'{"job":"gatekeeper.measure.session","request":{}}',
+        b'{"job":"gatekeeper.measure.session:","request":{}}',
+        b'{"job":"gatekeeper.measure.session:Unknown","request":{}}',
+        b'{"job":"gatekeeper.measure.unknown:LoadModel","request":{}}',
+        b'{"job":"gatekeeper.measure.session:LoadModel"}',
+        b'{"job":"gatekeeper.measure.session:LoadModel","request":{},"more":1}',
+        b'{"job":"gatekeeper.measure.session:LoadModel","request":{"more":1}}',
+        b'{"job":"gatekeeper.measure.session:Loaded","request":{"load_ns":1,"clock_ns":1}}',
+        b'{"job":"gatekeeper.measure.session:runtime","request":{}}',
+        b'{"job":"gatekeeper.process.messages:Request","request":{}}',
+        b'{"job":"gatekeeper.measure.timing:Block","request":{}}',
+        b'{"job":"gatekeeper.measure.session:LoadModel","request":{}',
         b"\xff",
     ],
 )
@@ -119,13 +140,13 @@ def test_a_bad_request_is_answered_and_the_next_one_served(line: bytes, model: P
 def test_a_model_that_is_none_is_a_model_failure(tmp_path: Path, inputs: Path) -> None:
     broken = tmp_path / "model.onnx"
     broken.write_bytes(b"not a model")
-    (_, loaded), _ = talk(opening(broken, inputs), {"op": "load"})
+    (_, loaded), _ = talk(opening(broken, inputs), LOAD)
     assert (loaded["answer"], loaded["kind"]) == ("failed", "model")
     assert "cannot load the model" in loaded["message"]
 
 
 def test_a_missing_input_file_is_a_failure(model: Path, tmp_path: Path) -> None:
-    (opened, loaded), _ = talk(opening(model, tmp_path / "none.npz"), {"op": "load"})
+    (opened, loaded), _ = talk(opening(model, tmp_path / "none.npz"), LOAD)
     assert opened["answer"] == "failed"
     assert (loaded["answer"], loaded["kind"]) == ("failed", "garbage")
 
@@ -139,7 +160,7 @@ def test_an_unknown_framework_is_named(model: Path, inputs: Path) -> None:
 def test_wrong_inputs_are_a_failure_that_names_the_trouble(model: Path, tmp_path: Path) -> None:
     other = tmp_path / "inputs.npz"
     np.savez(other, z=np.ones((1, 1, 8), np.float32))
-    (_, loaded), _ = talk(opening(model, other), {"op": "load"})
+    (_, loaded), _ = talk(opening(model, other), LOAD)
     assert loaded["answer"] == "failed"
     assert "z" in loaded["message"]
 
@@ -150,7 +171,7 @@ def test_an_unexpected_error_leaves_a_traceback_in_the_log(tmp_path: Path, model
 
 
 def test_an_expected_error_leaves_none() -> None:
-    _, done = talk({"op": "load"})
+    _, done = talk(LOAD)
     assert done.stderr == b""
 
 
@@ -197,12 +218,63 @@ def test_no_failure_is_endless(error: Exception) -> None:
 def test_every_failure_can_be_sent(error: Exception) -> None:
     import msgspec
 
-    assert msgspec.json.decode(msgspec.json.encode(failure(error)), type=protocol.AnyAnswer)
+    assert isinstance(read_answer(msgspec.json.encode(failure(error)), Done), Failed)
+
+
+JOB = """
+from gatekeeper.process.messages import Answer, Held, Request
+
+class Tally:
+    total = 0
+
+class Counted(Answer, frozen=True, kw_only=True):
+    total: int
+
+class Count(Request, frozen=True, kw_only=True):
+    more: int
+
+    def answer(self, held: Held) -> Counted:
+        if self.more < 0:
+            tally = held.get(Tally, "less before more")
+        else:
+            tally = Tally()
+            held.put(tally)
+        tally.total += self.more
+        return Counted(total=tally.total)
+"""
+
+
+def test_a_job_is_a_class_in_any_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plugin brings along is asked as gatekeeper's own is."""
+    (tmp_path / "strange_job.py").write_text(JOB)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    count = [asked("strange_job:Count", more=more) for more in (-1, 5, -2, 1)]
+    (early, *counted), done = talk(*count)
+    assert (early["kind"], early["message"]) == ("garbage", "less before more")
+    assert [answer["total"] for answer in counted] == [5, 3, 1]
+    assert done.returncode == 0
+
+
+def test_what_the_parent_asks_is_what_the_worker_reads() -> None:
+    request = LoadModel()
+    assert unpack(pack(request)) == request
+    assert json.loads(pack(request)) == LOAD
 
 
 def test_importing_the_worker_imports_no_framework_and_no_numpy() -> None:
     code = "import sys, gatekeeper.process.worker\nprint(sorted({'numpy', 'onnx', 'onnxruntime', 'scipy'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_modules_with_jobs_import_no_framework_and_no_numpy() -> None:
+    """The parent imports them to ask."""
+    found = (path for path in REPOSITORY.glob("gatekeeper/**/*.py") if re.search(r"\((Request|Reach), frozen", path.read_text()))
+    modules = [".".join(path.relative_to(REPOSITORY).with_suffix("").parts) for path in found]
+    assert {"gatekeeper.measure.session", "gatekeeper.load.generate", "gatekeeper.checks.client.traffic"} <= {*modules}
+    heavy = {"numpy", "onnx", "onnxruntime", "scipy", "torch", "tritonclient", "schemathesis", "mlperf_loadgen", "pytest"}
+    code = f"import sys, {', '.join(modules)}\nprint(sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
     assert done.stdout.strip() == "[]"
 
 

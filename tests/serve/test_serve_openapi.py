@@ -11,8 +11,8 @@ import hypothesis
 import pytest
 import requests
 import schemathesis
-from kit.served import HANGS, RAISES, REFUSES, SLOW, Served, odd, request, row, serving
-from kit.support import write_model
+from kit.served import HANGS, RAISES, REFUSES, SLOW, Served, asked, request, row, serving
+from kit.support import spec, write_model
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from schemathesis.checks import not_a_server_error
@@ -25,8 +25,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from gatekeeper.frameworks._spec import TextSpec
 from gatekeeper.models.info import Assessment, TensorInfo
-from gatekeeper.process.protocol import Text
 from gatekeeper.serve import config
 from gatekeeper.serve.app import App
 from gatekeeper.serve.metrics import Metrics
@@ -69,12 +69,12 @@ def assessment(*inputs: TensorInfo) -> Assessment:
 
 def text() -> config.Served:
     """A text model, described only."""
-    words = Text(model="m", framework="llama_cpp", vocabulary=512, end=[0], context=256)
-    return config.Served(name="t", framework="llama_cpp", artifact="m", threads=1, device="cpu", model=assessment(), text=words)
+    words = TextSpec(model="m", framework="llama_cpp", vocabulary=512, end=[0], context=256)
+    return config.Served(name="t", spec=spec("m", "llama_cpp", text=words), model=assessment())
 
 
 def tensors(*inputs: TensorInfo) -> config.Served:
-    return config.Served(name="m", framework="onnx_runtime", artifact="m", threads=1, device="cpu", model=assessment(*inputs))
+    return config.Served(name="m", spec=spec("m"), model=assessment(*inputs))
 
 
 def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
@@ -162,7 +162,9 @@ def test_answers_to_what_a_fuzzer_makes_up_are_as_described(server: Served, mode
 
 def test_every_status_is_described(model: Path, tmp_path: Path) -> None:
     """What only a model in trouble is answered with, and that a description which lacks it would be found out."""
-    with serving(model, "--framework", "odd", "--queue", "2", "--timeout", "2s", "--max-body", "1MB", env=odd(tmp_path)) as moody:
+    with serving(
+        model, "--framework", "asked", "--queue", "2", "--timeout", "2s", "--max-body", "1MB", env=asked(tmp_path)
+    ) as moody:
         known = operations(moody)
         url = f"{moody.url}/v2/models/digits/infer"
 

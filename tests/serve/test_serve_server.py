@@ -21,7 +21,7 @@ import requests
 import tritonclient.http as triton
 from jsonschema import Draft4Validator, ValidationError
 from jsonschema.validators import extend
-from kit.served import DIES, HANGS, RAISES, REFUSES, SLOW, Served, odd, request, row, serving
+from kit.served import DIES, HANGS, RAISES, REFUSES, SLOW, Served, asked, request, row, serving
 from kit.support import write_model
 from tritonclient.utils import InferenceServerException
 
@@ -56,8 +56,8 @@ def server(model: Path) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def moody(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A model that does what the first number asks for."""
-    env = odd(tmp_path_factory.mktemp("odd"))
-    with serving(model, "--framework", "odd", "--queue", "4", "--timeout", "3s", env=env) as running:
+    env = asked(tmp_path_factory.mktemp("asked"))
+    with serving(model, "--framework", "asked", "--queue", "4", "--timeout", "3s", env=env) as running:
         yield running
 
 
@@ -191,7 +191,7 @@ def test_an_exception_of_the_model_is_an_answer(moody: Served) -> None:
 def test_a_request_that_kills_its_session_is_tried_once_more_and_then_named(moody: Served) -> None:
     before = metrics(moody)["gatekeeper_session_restarts_total"]
     answer = infer(moody, DIES)
-    assert answer.status_code == 500 and "signal 9" in answer.json()["error"]
+    assert answer.status_code == 500 and "signal SIGKILL" in answer.json()["error"]
     assert metrics(moody)["gatekeeper_session_restarts_total"] - before == 2
     assert infer(moody).status_code == 200
 
@@ -231,7 +231,7 @@ def test_more_than_the_queue_holds_is_refused_at_once(moody: Served) -> None:
 
 
 def test_told_to_stop_it_answers_what_it_accepted(model: Path, tmp_path: Path) -> None:
-    with serving(model, "--framework", "odd", env=odd(tmp_path)) as running:
+    with serving(model, "--framework", "asked", env=asked(tmp_path)) as running:
         sessions = running.sessions()
         with ThreadPoolExecutor(4) as pool:
             answers = [pool.submit(infer, running, SLOW) for _ in range(4)]

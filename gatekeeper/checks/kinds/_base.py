@@ -2,6 +2,7 @@
 
 DESCRIPTION  what the key does, for the schema and the reference
 LEVELS       its levels; each does all that the one before it does. `off`, the default, is not among them
+TITLE        what is happening while it runs, in words for progress and errors
 ORDER        a number: kinds run from the lowest on
 SERVER       whether it takes a server: it then runs only on variants that nothing else keeps from passing, the best first
 GATE         the gate of the same name that judges its checks (`checks_gate`), or None where gates of their own do
@@ -12,7 +13,8 @@ and, where it has something to say:
 KEYS                   further keys of `testing` that are its own: name -> (type, default)
 standard(bench)        what is found of the original once for all variants of a leg; comes back as `bench.standard`
 problems(check)        adds what is wrong with its part of the pipeline file (see gatekeeper/config/meaning.py)
-unmeasured(loaded, gate) -> why a gate of its own is not measured although the kind runs, and what would make it; else ""
+unmeasured(loaded, gate) -> why a gate of its own is not measured although the kind runs, and what would make it, as the end of
+                       a sentence that begins with the gate's name; else ""
 loosened(loaded)       what of its keys is looser than the policy's, as `Loosened`
 
 The module itself imports nothing heavy: `validate` asks it what its part of the file may hold.
@@ -29,7 +31,7 @@ from gatekeeper.records.tested import Check, Tested
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
-    from gatekeeper.config.load import Loaded
+    from gatekeeper.config.loaded import Loaded
     from gatekeeper.gates._base import Gate
     from gatekeeper.making.subject import Subject
 
@@ -58,13 +60,14 @@ class Outcome:
 
     checks: list[Check] = field(default_factory=list)
     load: LoadEvidence | None = None
-    tested: Tested = Tested()
+    tested: Tested = field(default_factory=Tested)
 
 
 class Kind(Protocol):
     """The shape of a module of this folder."""
 
     DESCRIPTION: str
+    TITLE: str
     LEVELS: tuple[str, ...]
     ORDER: int
     SERVER: bool

@@ -12,9 +12,9 @@ import json
 import time
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from gatekeeper.process.protocol import Fuzz, Fuzzed
+from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.serve.behind import NAME
 
 if TYPE_CHECKING:
@@ -23,6 +23,28 @@ if TYPE_CHECKING:
 TIMEOUT_S = 10.0
 MAX_SAID = 200
 EXAMPLES = 100_000  # time ends it first
+
+
+class Fuzz(Request, frozen=True, kw_only=True):
+    """Send a server requests that are made up, for a while."""
+
+    url: str
+    engine: Literal["openapi", "tensors"]
+    good: dict[str, Any]  # a request that it answers
+    description: dict[str, Any]  # OpenAPI
+    seconds: float
+    seed: int
+
+    def answer(self, held: Held) -> Fuzzed:
+        """Say what went wrong."""
+        return fuzz(self)
+
+
+class Fuzzed(Answer, frozen=True, kw_only=True):
+    """How many requests there were, and what went wrong, each kind once."""
+
+    cases: int
+    failures: list[str] = []
 
 
 class _Out(BaseException):

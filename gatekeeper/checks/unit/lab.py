@@ -9,15 +9,66 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
-from gatekeeper.frameworks._base import Session, TextSession, framework, runtime
-from gatekeeper.process import protocol
+import msgspec
+
+from gatekeeper.data.feeds import read_feeds, read_prompts
+from gatekeeper.frameworks._base import Session, TextSession, runtime
+from gatekeeper.frameworks._spec import ModelSpec, open_session
+from gatekeeper.process.messages import Answer, Held, Request
 
 PROMPT_TOKENS = 32
 NEW_TOKENS = 8
 MAX_REASON = 300
+
+
+class Setup(Request, frozen=True, kw_only=True):
+    """Open a model for contract tests."""
+
+    spec: ModelSpec
+    inputs: str  # .npz of feeds
+    tensors: list[dict[str, Any]]  # of the original: name, dtype, shape
+
+    def answer(self, held: Held) -> Ready:
+        """Keep the lab for what follows."""
+        lab = Lab(self)
+        held.put(lab)
+        return lab.ready
+
+
+class Ready(Answer, frozen=True, kw_only=True):
+    """The model was opened and has answered once."""
+
+    load_ns: int
+    run_ns: int
+
+
+class Observe(Request, frozen=True, kw_only=True):
+    """Do what one contract test asks of the model; the arrays it answers go to `destination` (.npz)."""
+
+    check: str
+    destination: str
+
+    def answer(self, held: Held) -> Observed:
+        """In the lab that was set up."""
+        return held.get(Lab, "observe before setup").observe(self)
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One call of a model: the names and element types of what it answered, in order, or why it did not."""
+
+    label: str
+    error: str = ""
+    outputs: list[tuple[str, str]] = []
+
+
+class Observed(Answer, frozen=True, kw_only=True):
+    """What a model did in one contract test; `skip` says why the test does not apply to it."""
+
+    trials: list[Trial] = []
+    numbers: dict[str, float] = {}
+    skip: str = ""
 
 
 class Lab:
@@ -27,29 +78,20 @@ class Lab:
     original's inputs: name, dtype, shape.
     """
 
-    def __init__(self, setup: protocol.Setup):
-        import numpy as np
-
-        self.setup, self.text, self.tensors = setup, setup.text, setup.tensors
-        if module := runtime(setup.framework):
+    def __init__(self, setup: Setup):
+        self.spec, self.text, self.tensors = setup.spec, setup.spec.text, setup.tensors
+        if module := runtime(self.spec.framework):
             importlib.import_module(module)
-        with np.load(setup.inputs) as arrays:
-            whole = {name: arrays[name] for name in arrays.files}
-        count = len(next(iter(whole.values())))
-        if self.text is None:
-            self.feeds = [{name: array[i] for name, array in whole.items()} for i in range(count)]
-        else:
-            self.feeds = [{"tokens": whole["tokens"][i : i + 1, :PROMPT_TOKENS]} for i in range(count)]
+        self.feeds = read_prompts(setup.inputs, PROMPT_TOKENS) if self.text else read_feeds(setup.inputs)
         start = time.perf_counter_ns()
         self.session = self.open()
         loaded = time.perf_counter_ns()
         self.session.run(self.feeds[0])
-        self.ready = protocol.Ready(load_ns=loaded - start, run_ns=time.perf_counter_ns() - loaded)
+        self.ready = Ready(load_ns=loaded - start, run_ns=time.perf_counter_ns() - loaded)
 
     def open(self) -> Session:
         """A further session of the same model."""
-        setup = self.setup
-        return framework(setup.framework).open_session(Path(setup.artifact), setup.threads, setup.device)
+        return open_session(self.spec)
 
     @property
     def concurrent(self) -> bool:
@@ -70,15 +112,16 @@ class Lab:
         wanted = (start + np.arange(count)) % len(next(iter(whole.values())))
         return {name: np.ascontiguousarray(array[wanted]) for name, array in whole.items()}
 
-    def observe(self, request: protocol.Observe) -> protocol.Observed:
+    def observe(self, request: Observe) -> Observed:
         """Run what one test asks of the model, and write the answers to `request.destination`."""
-        from gatekeeper.checks.unit.base import Skipped, case
+        from gatekeeper.checks.outcome import Skipped
+        from gatekeeper.checks.unit.base import case
 
         log = Log(self)
         try:
             case(request.check).observe(self, log)
         except Skipped as skipped:
-            return protocol.Observed(skip=str(skipped))
+            return Observed(skip=str(skipped))
         return log.written(request.destination)
 
 
@@ -87,7 +130,7 @@ class Log:
 
     def __init__(self, lab: Lab):
         self._lab = lab
-        self._trials: list[protocol.Trial] = []
+        self._trials: list[Trial] = []
         self._arrays: dict[str, Any] = {}
         self.numbers: dict[str, float] = {}
 
@@ -129,13 +172,13 @@ class Log:
             outputs.append((names[i] if i < len(names) else f"[{i}]", str(array.dtype)))
             # Of texts and dictionaries the text is compared: a file of plain arrays holds no objects.
             self._arrays[f"{len(self._trials)}.{i}"] = array.astype(str) if array.dtype.kind in "OV" else array
-        self._trials.append(protocol.Trial(label=label, outputs=outputs))
+        self._trials.append(Trial(label=label, outputs=outputs))
 
     def refused(self, label: str, error: Exception) -> None:
         """An exception instead of an answer."""
         said = " ".join(str(error).split())[:MAX_REASON]
         text = f"{type(error).__name__}: {said}".encode("utf-8", "backslashreplace").decode()
-        self._trials.append(protocol.Trial(label=label, error=text))
+        self._trials.append(Trial(label=label, error=text))
 
     def add(self, other: Log) -> None:
         """What another log holds, after what is here."""
@@ -144,9 +187,9 @@ class Log:
                 self._arrays[f"{len(self._trials)}.{j}"] = other._arrays[f"{i}.{j}"]
             self._trials.append(trial)
 
-    def written(self, destination: str) -> protocol.Observed:
+    def written(self, destination: str) -> Observed:
         """Everything, the arrays in a file."""
         import numpy as np
 
         np.savez(destination, **self._arrays)
-        return protocol.Observed(trials=self._trials, numbers=self.numbers)
+        return Observed(trials=self._trials, numbers=self.numbers)

@@ -12,13 +12,27 @@ from typing import IO, TYPE_CHECKING, Literal
 import msgspec
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.process.protocol import Done, OwnTests
+from gatekeeper.process.messages import Done, Held, Request
 
 if TYPE_CHECKING:
     import pytest
 
 MAX_REASON = 500
 _NO_TESTS, _TESTS_FAILED, _OK = 5, 1, 0  # pytest's exit codes
+
+
+class OwnTests(Request, frozen=True, kw_only=True):
+    """Run the user's pytest files; a line of JSON for each test goes to `destination`."""
+
+    files: list[str]
+    folder: str  # of the pipeline file; imports start there
+    done: list[str]  # tests that ran already, by their pytest ids
+    options: dict[str, str]  # of the plugin, without their dashes
+    destination: str
+
+    def answer(self, held: Held) -> Done:
+        """Write the lines."""
+        return run_own(self)
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

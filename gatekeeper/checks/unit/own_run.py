@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from gatekeeper.checks.unit.own import Line
+from gatekeeper.checks.unit.own import Line, OwnTests
 from gatekeeper.errors import NotMeasured
 from gatekeeper.making.subject import Subject
-from gatekeeper.process import protocol
 from gatekeeper.process.isolate import run_job
+from gatekeeper.process.messages import Done
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.tested import Check
 
@@ -43,13 +43,13 @@ class _Run:
     def __init__(self, subject: Subject, baseline: Subject, files: list[Path], root: Path, outcomes: Path):
         self.subject, self.files, self.root, self.outcomes = subject, files, root, outcomes
         self.options = {
-            "artifact": str(subject.artifact.resolve()),
-            "framework": subject.framework,
-            "baseline": str(baseline.artifact.resolve()),
-            "baseline-framework": baseline.framework,
+            "artifact": subject.spec.artifact,
+            "framework": subject.spec.framework,
+            "baseline": baseline.spec.artifact,
+            "baseline-framework": baseline.spec.framework,
             "inputs": str(subject.inputs.resolve()),
-            "threads": str(subject.threads),
-            "device": subject.device,
+            "threads": str(subject.spec.threads),
+            "device": subject.spec.device,
             "id": subject.id,
         }
         self.found: dict[str, Check] = {}
@@ -78,7 +78,7 @@ class _Run:
 
     def _ask(self) -> NotMeasured | None:
         space = self.subject.space
-        request = protocol.OwnTests(
+        request = OwnTests(
             files=[str(file) for file in self.files if self._relative(str(file)) not in self.found],
             folder=str(self.root),
             done=[name for name in self.found if "::" in name],
@@ -86,7 +86,7 @@ class _Run:
             destination=str(self.outcomes),
         )
         try:
-            run_job(space.scratch, request, protocol.Done, space.timeout_s, space.memory_limit)
+            run_job(space.scratch, request, Done, space.timeout_s, space.memory_limit)
         except NotMeasured as failure:
             return failure
         return None

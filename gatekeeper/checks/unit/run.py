@@ -3,96 +3,76 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, cast
+from typing import cast
 
 import msgspec
 
-from gatekeeper.checks.unit.base import Answered, Broken, Case, NoStandard, Seen, Setting, Skipped, cases
+from gatekeeper.checks.outcome import Broken, NoStandard, Skipped, Untested, checked, not_run
+from gatekeeper.checks.unit.base import OPENS, Answered, Case, Seen, Setting, cases
+from gatekeeper.checks.unit.lab import Observe, Observed, Ready, Setup
 from gatekeeper.checks.unit.own_run import own_checks
 from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.making.subject import Subject
-from gatekeeper.process import protocol
 from gatekeeper.process.isolate import Worker
+from gatekeeper.process.messages import Failed
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.tested import Check
 
-KIND: Literal["unit_tests"] = "unit_tests"
+KIND = "unit_tests"
 LEAST_S, LOADS, RUNS = 30.0, 20, 500
 """A test may take this long, and this many loads and runs of the model besides: one that takes longer hangs."""
-MOST_SAID = 300
-ITS_FAULT = ("crash", "timeout", "memory", "garbage", "data", "model")
-"""Kinds of failure that are the model's own, and not of the machine."""
 
 
 def unit_checks(
     subject: Subject, baseline: Subject, level: str, own_tests: Sequence[Path], folder: Path | None = None
 ) -> list[Check]:
     """The contract tests of a level, and the user's pytest files; `folder` is where those import from."""
-    found: list[Check] = []
-    with _Bench(subject, "the variant", keeps=False) as variant, _Bench(baseline, "the original", keeps=True) as original:
-        opened = _opens(variant, original)
-        found.append(opened)
-        for case in cases(level, subject.text is not None):
-            if opened.verdict is Verdict.PASS:
-                found.append(_check(case, variant, original))
-            else:
-                reason = f"not tested: {opened.reason}"
-                found.append(Check(kind=KIND, name=case.name, verdict=Verdict.ERROR, reason=reason))
+    chosen = cases(level, subject.spec.text is not None)
+    with _Model(subject, "the variant", keeps=False) as variant, _Model(baseline, "the original", keeps=True) as original:
+        found = [checked(KIND, OPENS.name, lambda: _opens(variant, original))]
+        if found[0].verdict is Verdict.PASS:
+            found += [checked(KIND, case.name, partial(_compared, case, variant, original)) for case in chosen]
+        else:
+            found += not_run(KIND, [case.name for case in chosen], found[0].reason)
     return found + own_checks(subject, baseline, own_tests, folder)
 
 
-def _opens(variant: _Bench, original: _Bench) -> Check:
-    """The first test of all: the model can be opened and answers."""
-    started, verdict = time.monotonic(), Verdict.PASS
+def _opens(variant: _Model, original: _Model) -> str:
     try:
         original.limit_s()
-        try:
-            variant.limit_s()
-            reason = "it opens and answers"
-        except NotMeasured as failure:
-            verdict, reason = _of_failure(failure)
     except NotMeasured as failure:
-        verdict, reason = Verdict.ERROR, f"the original cannot be tested: {failure}"
-    return Check(kind=KIND, name="opens", verdict=verdict, reason=reason, seconds=time.monotonic() - started)
+        raise Untested(f"the original cannot be tested: {failure}") from failure
+    variant.limit_s()
+    return "it opens and answers"
 
 
-def _check(case: Case, variant: _Bench, original: _Bench) -> Check:
-    started, verdict = time.monotonic(), Verdict.PASS
+def _compared(case: Case, variant: _Model, original: _Model) -> str:
+    """What a test says of the variant, beside what the original did in it."""
     standard = original.try_observe(case)
+    if isinstance(standard, Skipped):
+        raise standard
     try:
-        if isinstance(standard, Skipped):
-            raise standard
         found = variant.observe(case)
-        if isinstance(standard, NotMeasured):
-            raise NoStandard(str(standard))
-        reason = case.judge(found, standard)
-    except Broken as broken:
-        verdict, reason = Verdict.FAIL, str(broken)
-        variant.close()  # what one test broke must not fail the next
-    except Skipped as skipped:
-        verdict, reason = Verdict.SKIP, str(skipped)
-    except NoStandard as missing:
-        verdict, reason = Verdict.ERROR, f"the original gives nothing to compare with: {missing}"
     except NotMeasured as failure:
-        verdict, reason = _of_failure(failure)
         if isinstance(standard, NotMeasured) and standard.kind == failure.kind:
-            reason = f"{reason.rstrip('.')}. The original does the same."
-    except Exception as error:  # answers that no test foresaw, of shapes that do not fit together
-        verdict, reason = Verdict.ERROR, f"what it answered cannot be judged: {type(error).__name__}: {str(error)[:MOST_SAID]}"
-    return Check(kind=KIND, name=case.name, verdict=verdict, reason=reason, seconds=time.monotonic() - started)
+            raise NotMeasured(failure.kind, f"{str(failure).rstrip('.')}. The original does the same.") from failure
+        raise
+    if isinstance(standard, NotMeasured):
+        raise NoStandard(str(standard))
+    try:
+        return case.judge(found, standard)
+    except Broken:
+        variant.close()  # what one test broke must not fail the next
+        raise
 
 
-def _of_failure(failure: NotMeasured) -> tuple[Verdict, str]:
-    """A model that crashes, hangs or eats the memory fails the test; a full disk is nobody's failure."""
-    return (Verdict.FAIL if failure.kind in ITS_FAULT else Verdict.ERROR), str(failure)
-
-
-class _Bench(AbstractContextManager["_Bench"]):
+class _Model(AbstractContextManager["_Model"]):
     """One model in a worker; in a fresh one where the last did not survive.
 
     The original's observations are kept in the scratch folder, for the variants that come after.
@@ -100,12 +80,11 @@ class _Bench(AbstractContextManager["_Bench"]):
 
     def __init__(self, subject: Subject, who: str, keeps: bool):
         self.subject, self.who, self.keeps = subject, who, keeps
-        about = [subject.framework, str(subject.artifact.resolve()), subject.threads, subject.device, str(subject.inputs)]
-        name = hashlib.sha256(msgspec.json.encode(about)).hexdigest()[:16]
+        name = hashlib.sha256(msgspec.json.encode([subject.spec, str(subject.inputs)])).hexdigest()[:16]
         self.folder = subject.space.scratch / f"contract-{name}"
         self.folder.mkdir(exist_ok=True)
         self._worker: Worker | None = None
-        self._ready: protocol.Ready | None = None
+        self._ready: Ready | None = None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
@@ -114,7 +93,7 @@ class _Bench(AbstractContextManager["_Bench"]):
         """How long one test may take; opens the model the first time."""
         kept = self.folder / "ready.json"
         if self._ready is None and self.keeps and kept.exists():
-            self._ready = msgspec.json.decode(kept.read_bytes(), type=protocol.Ready)
+            self._ready = msgspec.json.decode(kept.read_bytes(), type=Ready)
         if self._ready is None:
             self._ready = self._open()
             kept.write_bytes(msgspec.json.encode(self._ready))
@@ -135,11 +114,11 @@ class _Bench(AbstractContextManager["_Bench"]):
         for setting in case.settings:
             kept = self.folder / f"{case.name}-{setting}.json"
             if self.keeps and kept.exists():
-                answer = msgspec.json.decode(kept.read_bytes(), type=protocol.Observed | protocol.Failed)
+                answer = msgspec.json.decode(kept.read_bytes(), type=Observed | Failed)
             else:
                 answer = self._observe(case.name, setting, kept.with_suffix(".npz"))
                 kept.write_bytes(msgspec.json.encode(answer))
-            if isinstance(answer, protocol.Failed):
+            if isinstance(answer, Failed):
                 raise NotMeasured(answer.kind, answer.message)
             if answer.skip:
                 raise Skipped(answer.skip)
@@ -147,44 +126,40 @@ class _Bench(AbstractContextManager["_Bench"]):
             numbers |= answer.numbers
         return Seen(self.who, trials, numbers)
 
-    def _observe(self, name: str, setting: Setting, destination: Path) -> protocol.Observed | protocol.Failed:
-        request, space = protocol.Observe(check=name, destination=str(destination)), self.subject.space
+    def _observe(self, name: str, setting: Setting, destination: Path) -> Observed | Failed:
+        request, space = Observe(check=name, destination=str(destination)), self.subject.space
         try:
             if setting:
                 with Worker(space.scratch, space.memory_limit) as fresh:
-                    self._setup(fresh, _other(self.subject.threads) if setting == "threads" else self.subject.threads)
-                    return fresh.ask(request, protocol.Observed, self.limit_s())
+                    self._setup(fresh, _others(self.subject.spec) if setting == "threads" else self.subject.spec)
+                    return fresh.ask(request, Observed, self.limit_s())
             limit_s = self.limit_s()
             if self._worker is None:
                 self._open()
-            return cast(Worker, self._worker).ask(request, protocol.Observed, limit_s)
+            return cast(Worker, self._worker).ask(request, Observed, limit_s)
         except NotMeasured as failure:
-            if self._worker is not None and self._worker.process.poll() is not None:
+            if self._worker is not None and not self._worker.alive:
                 self.close()
             said = f"it does not end: {failure}" if failure.kind == "timeout" else str(failure)
-            return protocol.Failed(kind=failure.kind, message=said)
+            return Failed(kind=failure.kind, message=said)
 
-    def _open(self) -> protocol.Ready:
+    def _open(self) -> Ready:
         self.close()
         self._worker = Worker(self.subject.space.scratch, self.subject.space.memory_limit)
         try:
-            return self._setup(self._worker, self.subject.threads)
+            return self._setup(self._worker, self.subject.spec)
         except NotMeasured:
             self.close()
             raise
 
-    def _setup(self, worker: Worker, threads: int) -> protocol.Ready:
+    def _setup(self, worker: Worker, spec: ModelSpec) -> Ready:
         subject = self.subject
-        request = protocol.Setup(
-            framework=subject.framework,
-            artifact=str(subject.artifact.resolve()),
-            threads=threads,
-            device=subject.device,
+        request = Setup(
+            spec=spec,
             inputs=str(subject.inputs.resolve()),
             tensors=[msgspec.to_builtins(tensor) for tensor in subject.model.inputs],
-            text=subject.text,
         )
-        return worker.ask(request, protocol.Ready, subject.space.timeout_s)
+        return worker.ask(request, Ready, subject.space.timeout_s)
 
     def close(self) -> None:
         """End the worker; the next test gets a fresh one."""
@@ -193,12 +168,12 @@ class _Bench(AbstractContextManager["_Bench"]):
             self._worker = None
 
 
-def _other(threads: int) -> int:
-    """A number of threads that is another one."""
-    return 1 if threads > 1 else 2
+def _others(spec: ModelSpec) -> ModelSpec:
+    """The same model with another number of threads."""
+    return msgspec.structs.replace(spec, threads=1 if spec.threads > 1 else 2)
 
 
-def _read(answer: protocol.Observed, file: Path, prefix: str) -> dict[str, Answered]:
+def _read(answer: Observed, file: Path, prefix: str) -> dict[str, Answered]:
     """The trials with their arrays; a file that does not fit the answer is garbage."""
     import zipfile
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.config.types import Dataset, Image
+from gatekeeper.config.sections.dataset import Dataset, Image
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.info import TensorInfo
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.config.types import Dataset
+from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.info import TensorInfo
 

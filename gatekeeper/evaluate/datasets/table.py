@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.config.types import Dataset
+from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.datasets.npz import LABEL_KEYS
 from gatekeeper.models.info import TensorInfo

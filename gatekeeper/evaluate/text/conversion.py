@@ -30,8 +30,10 @@ def check_conversion(evaluation: Evaluation, name: str, original: tuple[Path, st
     few = Path(tempfile.mkdtemp(dir=evaluation.space.scratch))
     write_prepared(few, {"tokens": PreparedDataset(dataset).inputs["tokens"][:CHECKED_WINDOWS]}, None)
     (few / "prompts.json").write_bytes(b"[]")
-    truth = evaluation.predictions(REFERENCE, Path(model.path), evaluation.identity, few, threads, "cpu")
-    found = evaluation.compare(few, truth, evaluation.predictions(name, *original, few, threads, "cpu"), "perplexity").details
+    artifact, identity = original
+    truth = evaluation.predictions(evaluation.spec(REFERENCE, Path(model.path), threads, "cpu"), evaluation.identity, few)
+    answers = evaluation.predictions(evaluation.spec(name, artifact, threads, "cpu"), identity, few)
+    found = evaluation.compare(few, truth, answers, "perplexity").details
     limit = TOLERANCE.get(model.text.dtype, TOLERANCE["float32"])
     said = f"KL {found['kl_mean']:.1e} from transformers, same top token at {found['same_top']:.1%} of positions"
     if found["kl_mean"] > limit:

@@ -16,10 +16,11 @@ import msgspec
 
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.text.prepare import Prompt, read_prompts
 from gatekeeper.evaluate.text.tokenizer import open_tokenizer
 from gatekeeper.frameworks._base import TextSession
-from gatekeeper.process.protocol import Predict, Predicted, Text
+from gatekeeper.frameworks._spec import TextSpec
 
 if TYPE_CHECKING:
     from gatekeeper.frameworks._base import Session, Tokenizer
@@ -34,10 +35,11 @@ def predict_text(request: Predict, session: Session) -> Predicted:
     """Write what the session predicts beside `request.destination`."""
     import numpy as np
 
-    assert request.text is not None
+    text = request.spec.text
+    assert text is not None
     dataset, target = PreparedDataset(Path(request.dataset)), Path(request.destination)
     tokens = dataset.inputs["tokens"]
-    vocabulary = request.text.vocabulary
+    vocabulary = text.vocabulary
     count, positions = len(tokens), tokens.shape[1] - 1
     losses, top = np.empty((count, positions)), np.empty((count, positions), dtype=np.int32)
     kept = _kept(count * positions, vocabulary)
@@ -52,7 +54,7 @@ def predict_text(request: Predict, session: Session) -> Predicted:
     np.save(target.with_name(TOP_TOKENS), top)
     np.save(target.with_name("distributions.npy"), distributions)
     prompts = read_prompts(Path(request.dataset))
-    answers = _answers(cast(TextSession, session), prompts, request.text) if prompts else []
+    answers = _answers(cast(TextSession, session), prompts, text) if prompts else []
     target.with_name("answers.json").write_bytes(msgspec.json.encode(answers))
     return Predicted(output="logits", examples=count)
 
@@ -80,7 +82,7 @@ def _kept(positions: int, vocabulary: int) -> Any:
     return np.linspace(0, positions - 1, count).round().astype(np.int64)
 
 
-def _answers(session: TextSession, prompts: list[Prompt], text: Text) -> list[bool]:
+def _answers(session: TextSession, prompts: list[Prompt], text: TextSpec) -> list[bool]:
     tokenizer = open_tokenizer(Path(text.model), text.framework)
     return [_answer(session, tokenizer, prompt, text.end) == prompt.answer for prompt in prompts]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from gatekeeper.config.types import Dataset
+from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.text.tokenizer import check_round_trip, open_tokenizer
 from gatekeeper.frameworks._base import Tokenizer
-from gatekeeper.process.protocol import Prepare, Prepared
 
 WINDOWS = 200
 MAX_BYTES = 64 << 20

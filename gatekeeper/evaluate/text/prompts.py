@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.config.types import Measure
+from gatekeeper.config.sections.measure import Measure
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.info import TextInfo

@@ -9,8 +9,7 @@ from PIL import Image
 
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepare import prepare
-from gatekeeper.process.protocol import Prepare
+from gatekeeper.evaluate.prepare import Prepare, prepare
 
 
 def tensor(dtype: str = "float32", shape: Any = ("N", 4), name: str = "x") -> dict[str, Any]:

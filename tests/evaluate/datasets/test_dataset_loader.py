@@ -9,8 +9,7 @@ import pytest
 
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepare import prepare
-from gatekeeper.process.protocol import Prepare
+from gatekeeper.evaluate.prepare import Prepare, prepare
 
 NUMBER = itertools.count()  # a module is imported once a process, so every test writes its own
 

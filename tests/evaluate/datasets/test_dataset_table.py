@@ -8,8 +8,7 @@ import pytest
 
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepare import prepare
-from gatekeeper.process.protocol import Prepare
+from gatekeeper.evaluate.prepare import Prepare, prepare
 
 
 def tensor(dtype: str = "float32", shape: Any = ("N", 4), name: str = "x") -> dict[str, Any]:

@@ -10,18 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from kit.support import spec
 from kit.tiny_llm import TEXT, VOCABULARY, write_llama
 from transformers import AutoModelForCausalLM
 
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepare import prepare
+from gatekeeper.evaluate.predict import Predict
+from gatekeeper.evaluate.prepare import Prepare, prepare
+from gatekeeper.evaluate.score import Score, Scored
 from gatekeeper.evaluate.text.predict import predict_text
 from gatekeeper.evaluate.text.prepare import read_prompts
 from gatekeeper.evaluate.text.score import score_text
 from gatekeeper.evaluate.text.tokenizer import open_tokenizer
 from gatekeeper.frameworks._base import REFERENCE
-from gatekeeper.process.protocol import Predict, Prepare, Score, Scored, Text
+from gatekeeper.frameworks._spec import TextSpec
 
 WINDOW = 32
 
@@ -31,8 +34,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_llama(tmp_path_factory.mktemp("text") / "llama")
 
 
-def about(model: Path) -> Text:
-    return Text(model=str(model), framework="", vocabulary=VOCABULARY, end=[0])
+def about(model: Path) -> TextSpec:
+    return TextSpec(model=str(model), framework="", vocabulary=VOCABULARY, end=[0])
 
 
 def prepared(model: Path, file: Path, text: str, **dataset: Any) -> Path:
@@ -83,16 +86,12 @@ def predicted(model: Path, dataset: Path, session: Any, name: str) -> Path:
     folder = dataset.parent / name
     folder.mkdir(exist_ok=True)
     request = Predict(
-        framework=REFERENCE,
-        artifact=str(model),
+        spec=spec(model, REFERENCE, text=about(model)),
         dataset=str(dataset),
         destination=str(folder / "predictions.npy"),
-        threads=1,
-        device="cpu",
         batch_size=1,
         output=None,
         task=None,
-        text=about(model),
     )
     predict_text(request, session)
     return folder / "predictions.npy"
@@ -143,7 +142,7 @@ def test_a_line_ends_with_a_line_feed_and_nothing_else(model: Path, tmp_path: Pa
 
 def test_a_window_longer_than_the_models_context_is_refused(model: Path, tmp_path: Path) -> None:
     (tmp_path / "eval.txt").write_text(TEXT)
-    short = Text(model=str(model), framework="", vocabulary=VOCABULARY, context=16)
+    short = TextSpec(model=str(model), framework="", vocabulary=VOCABULARY, context=16)
     with pytest.raises(NotMeasured, match=r"dataset\.window is 128, and the model knows 16 tokens\. Lower it"):
         prepare(
             Prepare(
@@ -193,7 +192,7 @@ def test_a_tokenizer_that_loses_characters_is_refused(tmp_path: Path) -> None:
 def test_a_tokenizer_of_another_model_is_refused(model: Path, tmp_path: Path) -> None:
     file = tmp_path / "eval.txt"
     file.write_text(TEXT * 3)
-    small = Text(model=str(model), framework="", vocabulary=100)
+    small = TextSpec(model=str(model), framework="", vocabulary=100)
     with pytest.raises(NotMeasured, match="and the model knows 100 tokens"):
         prepare(Prepare(dataset={}, path=str(file), folder="", labelled=True, inputs=[], task=None, destination="", text=small))
 

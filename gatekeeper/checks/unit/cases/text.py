@@ -6,13 +6,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatekeeper.checks.unit.base import Broken, Case, NoStandard, Seen, Skipped
+from gatekeeper.checks.outcome import Broken, NoStandard, Skipped
+from gatekeeper.checks.unit.base import Case, Seen
 from gatekeeper.checks.unit.compare import AFTERWARDS, BEFORE, TIMES, close, distance, same, still_answers
 
 if TYPE_CHECKING:
     from gatekeeper.checks.unit.lab import Lab, Log
     from gatekeeper.frameworks._base import Tokenizer
-    from gatekeeper.process.protocol import Text
+    from gatekeeper.frameworks._spec import TextSpec
 
 LONGEST_S = 20.0
 UNLIKELY = 0.05
@@ -27,7 +28,7 @@ TEXTS = (
 )
 
 
-def _text(lab: Lab) -> Text:
+def _text(lab: Lab) -> TextSpec:
     assert lab.text is not None
     return lab.text
 
@@ -209,12 +210,12 @@ def _own_tokenizer(lab: Lab) -> Tokenizer | None:
     from gatekeeper.evaluate.text.tokenizer import open_tokenizer
     from gatekeeper.frameworks._base import framework
 
-    artifact = Path(lab.setup.artifact)
+    artifact = Path(lab.spec.artifact)
     if artifact.is_dir() and (artifact / "tokenizer.json").is_file():
-        return open_tokenizer(artifact, lab.setup.framework)
+        return open_tokenizer(artifact, lab.spec.framework)
     files = sorted(artifact.glob("*.gguf")) if artifact.is_dir() else [artifact]
-    if len(files) == 1 and files[0].suffix == ".gguf" and hasattr(framework(lab.setup.framework), "open_tokenizer"):
-        return open_tokenizer(files[0], lab.setup.framework)
+    if len(files) == 1 and files[0].suffix == ".gguf" and hasattr(framework(lab.spec.framework), "open_tokenizer"):
+        return open_tokenizer(files[0], lab.spec.framework)
     return None
 
 
@@ -236,11 +237,16 @@ def _judge_unicode(variant: Seen, original: Seen) -> str:
 
 
 CASES = (
-    Case("vocabulary", "basic", "text", _vocabulary, _judge_vocabulary),
-    Case("prompt_lengths", "basic", "text", _prefixes, _judge_prefixes),
-    Case("greedy", "basic", "text", _greedy, _judge_greedy),
-    Case("given_up", "comprehensive", "text", _given_up, _judge_given_up),
-    Case("empty_prompt", "basic", "text", _empty, _judge_empty),
-    Case("context_limit", "comprehensive", "text", _limit, _judge_limit),
-    Case("unicode", "basic", "text", _unicode, _judge_unicode),
-)
+    Case("vocabulary", "basic", "text", _vocabulary, _judge_vocabulary,
+         "logits for every token, finite; the tokens that end a text are among them; it writes none that is not"),
+    Case("prompt_lengths", "basic", "text", _prefixes, _judge_prefixes,
+         "prompts of several lengths; what comes later changes nothing before it: close"),
+    Case("greedy", "basic", "text", _greedy, _judge_greedy, "every token it writes is the likeliest by its own logits"),
+    Case("given_up", "comprehensive", "text", _given_up, _judge_given_up,
+         "a reader that goes away in the middle changes nothing for the next: equal"),
+    Case("empty_prompt", "basic", "text", _empty, _judge_empty, "an empty prompt is answered or refused as by the original"),
+    Case("context_limit", "comprehensive", "text", _limit, _judge_limit,
+         "the longest prompt is answered, longer ones are refused or answered cleanly, and it writes as before"),
+    Case("unicode", "basic", "text", _unicode, _judge_unicode,
+         "six scripts and emoji come back from their tokens, and are the original's tokens"),
+)  # fmt: skip

@@ -1,0 +1,124 @@
+"""A valid pipeline file, with the text it came from and the policy it is held to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from gatekeeper.config.owners import KINDS
+from gatekeeper.config.sections.targets import Target
+from gatekeeper.config.source import Source
+from gatekeeper.config.types import Common
+from gatekeeper.gates._base import tested_by
+
+ROOT = "edge_ai_pipeline"
+OFF = "off"
+TESTING = "testing"
+"""The stage whose kinds of check measure gates of their own."""
+
+DEFAULT_TARGET = Target(name="local", hardware="cpu")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A valid pipeline with the text it came from."""
+
+    path: Path
+    pipeline: Common
+    source: Source
+    model_override: Path | None = None
+    policy: Policy | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Paths in the file are relative to this."""
+        return self.path.parent
+
+    def section(self, stage: str) -> Any:
+        """A stage's own section, of the type that its module calls SECTION."""
+        return getattr(self.pipeline, stage)
+
+    @property
+    def targets(self) -> list[Target]:
+        """The targets, or the one that stands for this machine's CPU."""
+        return self.pipeline.targets or [DEFAULT_TARGET]
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Where in the file's list each target stands."""
+        return {target.name: index for index, target in enumerate(self.pipeline.targets)}
+
+    def target(self, name: str) -> Target:
+        """The target of that name."""
+        return next(target for target in self.targets if target.name == name)
+
+    def model_path(self) -> Path | None:
+        """The model, from the command line or the file."""
+        if self.model_override is not None:
+            return self.model_override
+        return self.folder / self.pipeline.model.path if self.pipeline.model else None
+
+    def frameworks(self, target: Target) -> list[str]:
+        """Frameworks to try on a target, without repeats."""
+        return list(dict.fromkeys(target.frameworks or self.section("optimization").frameworks))
+
+    @property
+    def require(self) -> Literal["best", "all"]:
+        """How many variants of a target must pass; a policy that says `all` holds."""
+        return "all" if "all" in self._both("require") else "best"
+
+    @property
+    def on_inconclusive(self) -> Literal["fail", "warn"]:
+        """What an undecided gate does to the exit code; a policy that says `fail` holds."""
+        return "fail" if "fail" in self._both("on_inconclusive") else "warn"
+
+    def stated_in_both(self) -> list[Loaded]:
+        """This file, and its policy where there is one."""
+        return [self, *([self.policy.limits] if self.policy and self.policy.limits else [])]
+
+    def _both(self, key: str) -> list[str]:
+        """What this file and its policy say under `gates`."""
+        return [getattr(each.pipeline.gates, key) for each in self.stated_in_both()]
+
+    def level(self, kind: str) -> str:
+        """How deep a kind of check goes; a policy that goes deeper holds."""
+        order = (OFF, *KINDS.get(kind).LEVELS)
+        return str(max((getattr(each.section(TESTING), kind) for each in self.stated_in_both()), key=order.index))
+
+    def tests(self, kind: str) -> bool:
+        """Whether the testing stage runs this kind of check."""
+        return TESTING in self.pipeline.stages and self.level(kind) != OFF
+
+    def unmeasured(self, gate: str) -> bool:
+        """Whether nothing that the file asks for measures a gate: the kind of check that would is off, or does not go so far."""
+        kind = tested_by(gate)
+        return bool(kind) and not (self.tests(kind) and not why_unmeasured(self, kind, gate))
+
+    def stated(self, *path: str | int) -> Any:
+        """What the file itself says at a path under `edge_ai_pipeline`; None where it says nothing."""
+        found: Any = self.source.data[ROOT]
+        for key in path:
+            found = found[key] if isinstance(key, int) else (found or {}).get(key)
+        return found
+
+    def where(self, *path: str | int) -> str:
+        """`file:line` of a key under `edge_ai_pipeline`."""
+        return self.source.where((ROOT, *path))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Whose limits a file is held to: those of the pipeline file at another commit."""
+
+    name: str  # "main at 0123456789ab", or the path of a file
+    sha256: str  # empty where `limits` is None
+    limits: Loaded | None  # None: the file is new, there are no limits to hold it to
+    waivers: Source | None  # the waivers beside it
+
+
+def why_unmeasured(loaded: Loaded, kind: str, gate: str) -> str:
+    """Why a kind of check that runs does not measure a gate of its own, and what would make it; empty where it does."""
+    ask = getattr(KINDS.get(kind), "unmeasured", None)
+    return str(ask(loaded, gate)) if ask else ""

@@ -1,0 +1,43 @@
+"""Who, beside this room, owns a part of the pipeline file: stages, and the kinds of check of the testing stage.
+
+A stage is a module of gatekeeper/stages (what it has is said in gatekeeper/stages/_base.py), a kind of check one of
+gatekeeper/checks/kinds. Both are looked up by name: the rooms they lie in stand above this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from gatekeeper.registry import Registry
+
+STAGES = Registry("stages")
+KINDS = Registry("checks.kinds")
+
+ANNOUNCED = {"staging_deployment": 40, "production_deployment": 50, "monitoring": 60}
+"""Stages that a pipeline file may list and this version cannot run, with their place; one that is built leaves this list."""
+
+
+def stage_names() -> tuple[str, ...]:
+    """Every stage a pipeline file may list, in the order in which they run."""
+    order = ANNOUNCED | {name: STAGES.get(name).ORDER for name in STAGES.names}
+    return tuple(sorted(order, key=lambda name: (order[name], name)))
+
+
+def stages() -> list[tuple[str, ModuleType]]:
+    """The stages there are, in the order in which they run."""
+    return [(name, STAGES.get(name)) for name in stage_names() if name in STAGES.names]
+
+
+def kinds() -> list[tuple[str, ModuleType]]:
+    """The kinds of check there are, in the order in which they run."""
+    found = {name: KINDS.get(name) for name in KINDS.names}
+    return sorted(found.items(), key=lambda item: (item[1].ORDER, item[0]))
+
+
+def asked(hook: str) -> Iterator[Any]:
+    """That attribute of every stage and kind that has it."""
+    for _, module in (*stages(), *kinds()):
+        if (found := getattr(module, hook, None)) is not None:
+            yield found

@@ -1,0 +1,105 @@
+"""`dataset`: the representative test set, and the calibration set."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec import Meta
+
+from gatekeeper.config.section import Count, Function, Section
+from gatekeeper.config.sections.model import TEXT_TASK, task_of
+from gatekeeper.errors import nearest
+from gatekeeper.models.files import there
+from gatekeeper.registry import Registry
+
+if TYPE_CHECKING:
+    from gatekeeper.config.meaning import Check
+
+
+METRICS = Registry("evaluate.metrics")
+
+
+class Image(Section, frozen=True, kw_only=True):
+    """How image files become tensors."""
+
+    resize: Annotated[
+        Annotated[list[Count], Meta(min_length=2, max_length=2)] | None,
+        Meta(description="[height, width] in pixels; default: the files' own size."),
+    ] = None
+    color: Annotated[Literal["rgb", "bgr", "gray"], Meta(description="Channels, in this order.")] = "rgb"
+    layout: Annotated[Literal["nchw", "nhwc"], Meta(description="Order of the axes the model expects.")] = "nchw"
+    scale: Annotated[float, Meta(gt=0, description="Pixels 0 to 255 are multiplied by this.")] = 1 / 255
+    mean: Annotated[list[float], Meta(description="Subtracted after scaling, one value per channel.")] = []
+    std: Annotated[
+        list[Annotated[float, Meta(gt=0)]], Meta(description="Divided by after subtracting, one value per channel.")
+    ] = []
+
+
+class Dataset(Section, frozen=True, kw_only=True):
+    """The representative test set, and the calibration set for static quantization."""
+
+    path: Annotated[
+        str | None,
+        Meta(
+            description="Evaluation set: .npz, .csv, or a folder of images (one subfolder a class, or labels.csv); for "
+            "text_generation .txt, or .jsonl with `text`, or `prompt` and `answer`, on each line.",
+        ),
+    ] = None
+    loader: Annotated[
+        Function | None,
+        Meta(description="`package.module:function` returning (inputs, labels); it is imported from this file's folder."),
+    ] = None
+    calibration: Annotated[
+        str | None, Meta(description="Calibration set, same formats as `path`, without labels; never the evaluation set.")
+    ] = None
+    metric: Annotated[
+        str | None,
+        Meta(
+            description=f"{', '.join(METRICS.names)}, or `package.module:function` of (outputs, labels), higher is better.",
+        ),
+    ] = None
+    labels: Annotated[str | None, Meta(description="Key (.npz) or column (.csv) of the labels; default: y or labels.")] = None
+    inputs: Annotated[dict[str, str], Meta(description="Model input name -> key in the .npz, where the names differ.")] = {}
+    image: Annotated[Image | None, Meta(description="How image files become tensors.")] = None
+    limit: Annotated[
+        Count | None, Meta(description="Use only the first so many examples; of a text, so many windows (default 200).")
+    ] = None
+    window: Annotated[
+        int, Meta(ge=16, le=8192, description="text_generation: tokens in one window, each read from an empty context.")
+    ] = 128
+
+
+def problems(check: Check) -> None:
+    """Data that is not there, or that would flatter; a metric that there is not, or of another task."""
+    from gatekeeper.config.meaning import same_file
+
+    dataset, folder = check.pipeline.dataset, check.loaded.folder
+    if dataset is None:
+        return
+    if (dataset.path is None) == (dataset.loader is None):
+        check.add(("dataset",), "dataset needs `path` or `loader`, one of them.", key=True)
+    for key in ("path", "calibration"):
+        value = getattr(dataset, key)
+        if value is not None and not there(folder / value):
+            check.add(("dataset", key), f"no such dataset: {folder / value}. Correct the path.")
+    if dataset.path and dataset.calibration and same_file(folder / dataset.path, folder / dataset.calibration):
+        said = "the calibration set must not be the evaluation set: accuracy would flatter. Split them."
+        check.add(("dataset", "calibration"), said)
+    if dataset.metric is not None:
+        _metric(check, dataset.metric)
+
+
+def _metric(check: Check, metric: str) -> None:
+    task = task_of(check)
+    if metric not in METRICS.names and task != TEXT_TASK:
+        if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", metric):
+            allowed = f"Allowed: {', '.join(METRICS.names)}, or package.module:function."
+            check.add(("dataset", "metric"), f"dataset.metric is '{metric}'{nearest(metric, METRICS.names) or '.'} {allowed}")
+        return
+    if task and not (metric in METRICS.names and task.endswith(METRICS.get(metric).FAMILY)):
+        fitting = sorted(
+            (m for m in METRICS.names if task.endswith(METRICS.get(m).FAMILY)), key=lambda m: not METRICS.get(m).DEFAULT
+        )
+        which = task if task == TEXT_TASK else f"the task {task}"
+        check.add(("dataset", "metric"), f"'{metric}' does not fit {which}. Use {', '.join(fitting)}.")

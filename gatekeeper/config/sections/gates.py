@@ -1,0 +1,97 @@
+"""`gates`: the limits a variant must hold; a field for each gate there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from msgspec import Meta
+
+from gatekeeper.config.section import make_section
+from gatekeeper.config.source import Path_
+from gatekeeper.gates._base import gate, tested_by
+from gatekeeper.gates._base import names as gate_names
+
+if TYPE_CHECKING:
+    from gatekeeper.config.meaning import Check
+
+
+def _gate_fields() -> list[tuple[str, Any, Any]]:
+    """One field per gate."""
+    fields: list[tuple[str, Any, Any]] = []
+    for name in gate_names():
+        module = gate(name)
+        kind = Annotated[module.Config | Literal["disabled"] | None, Meta(description=module.DESCRIPTION)]  # type: ignore[name-defined]
+        fields.append((name, kind, None))
+    return fields
+
+
+TargetGates = make_section("TargetGates", "Limits that differ on one target.", _gate_fields())
+Gates = make_section(
+    "Gates",
+    "The limits a variant must hold.",
+    [
+        *_gate_fields(),
+        (
+            "require",
+            Annotated[
+                Literal["best", "all"],
+                Meta(description="`best`: each target needs one variant that passes every gate; `all`: every variant must."),
+            ],
+            "best",
+        ),
+        (
+            "on_inconclusive",
+            Annotated[
+                Literal["fail", "warn"],
+                Meta(description="What an undecided gate does to the exit code: 3 (`fail`) or 0 (`warn`)."),
+            ],
+            "fail",
+        ),
+    ],
+)
+
+
+DISABLED = "disabled"
+
+
+def problems(check: Check) -> None:
+    """Limits that contradict one another, and gates that nothing would measure."""
+    same_limits(check)
+    places: list[Path_] = [("gates",), *(("targets", i, "gates") for i in range(len(check.pipeline.targets)))]
+    for place in places:
+        for name, said in (check.loaded.stated(*place) or {}).items():
+            if said != DISABLED and name in gate_names() and check.loaded.unmeasured(name):
+                check.add((*place, name), f"{name} {_why_not(check, name)}, or remove this.", key=True)
+
+
+def same_limits(check: Check) -> None:
+    """A limit that has two names in the file and is given under both."""
+    gates = check.loaded.stated("gates") or {}
+    for name, path in same_as().items():
+        value, said = check.loaded.stated(*path), gates.get(name)
+        if value is None or said is None:
+            continue
+        key = gate(name).limit_key
+        if said == DISABLED:
+            check.add(("gates", name), f"disabled here, but {'.'.join(path)} asks for {value}. Remove one.")
+        elif said.get(key) not in (None, value):
+            both = f"{said[key]} here, but {'.'.join(path)} says {value}"
+            check.add(("gates", name, key), f"{both}: they are the same limit. Keep one.")
+
+
+def same_as() -> dict[str, tuple[str, ...]]:
+    """Gates whose limit also has another name in the file, where the source workflow has it."""
+    return {name: path for name in gate_names() if (path := getattr(gate(name), "SAME_AS", None))}
+
+
+def _why_not(check: Check, name: str) -> str:
+    """Why the tests that measure a gate do not run, and what would make them."""
+    from gatekeeper.config.loaded import OFF, TESTING, why_unmeasured
+
+    kind = tested_by(name)
+    needed = f"is measured by {TESTING}.{kind}"
+    if TESTING not in check.pipeline.stages:
+        return f"{needed}, but the stage '{TESTING}' is not listed. Add it to `stages`, set a level"
+    if getattr(check.loaded.section(TESTING), kind) == OFF:
+        return f"{needed}, but {TESTING}.{kind} is off. Set a level"
+    return why_unmeasured(check.loaded, kind, name)

@@ -1,0 +1,68 @@
+"""`model`: the model under test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec import Meta
+
+from gatekeeper.config.section import Section
+from gatekeeper.frameworks._base import TEXT_FORMATS
+from gatekeeper.models.files import model_format, there, unknown_format
+
+if TYPE_CHECKING:
+    from gatekeeper.config.meaning import Check
+
+
+Task = Literal[
+    "image_classification",
+    "tabular_classification",
+    "text_classification",
+    "regression",
+    "embedding",
+    "text_generation",
+]
+
+
+class Model(Section, frozen=True, kw_only=True):
+    """The model under test. It may also be given on the command line with `--model`."""
+
+    path: Annotated[
+        str,
+        Meta(min_length=1, description="Model, relative to this file: .onnx, .xml (OpenVINO), .gguf, or a Hugging Face folder."),
+    ]
+    task: Annotated[
+        Task | None,
+        Meta(description="What the model does; decides the default metric. Default: text_generation for .gguf and folders."),
+    ] = None
+    output: Annotated[
+        str | None, Meta(description="Name of the output that is judged; default: the first that fits the task.")
+    ] = None
+
+
+TEXT_TASK = "text_generation"
+
+
+def problems(check: Check) -> None:
+    """A model that is not there, is none, or is of another kind than its task."""
+    model, path = check.pipeline.model, check.loaded.model_path()
+    if model is None or path is None:
+        return
+    if check.loaded.model_override is None:
+        if not there(path):
+            hint = " Run make_model.py beside it first." if there(path.parent / "make_model.py") else ""
+            check.add(("model", "path"), f"no such model: {path}.{hint} Correct the path or export the model.")
+        elif model_format(path) is None:
+            check.add(("model", "path"), unknown_format(path))
+    found = model_format(path)
+    if found is not None and model.task is not None and (model.task == TEXT_TASK) != (found in TEXT_FORMATS):
+        takes = "a Hugging Face folder or .gguf" if model.task == TEXT_TASK else "a tensor model, such as .onnx"
+        check.add(("model", "task"), f"{model.task} takes {takes}; {path} is {found}. Correct the task or the model.")
+
+
+def task_of(check: Check) -> str | None:
+    """What the model does, said or known from its format."""
+    if check.pipeline.model and check.pipeline.model.task:
+        return check.pipeline.model.task
+    path = check.loaded.model_path()
+    return TEXT_TASK if path and model_format(path) in TEXT_FORMATS else None

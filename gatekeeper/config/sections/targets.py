@@ -1,0 +1,65 @@
+"""`targets`: the hardware that the model must run on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec import Meta
+
+from gatekeeper.config.section import FrameworkName, HardwareName, NonEmpty, Section, Threads
+from gatekeeper.config.sections.gates import TargetGates
+from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
+from gatekeeper.frameworks._base import framework
+from gatekeeper.hardware.selection import hardware
+from gatekeeper.models.files import model_format
+
+if TYPE_CHECKING:
+    from gatekeeper.config.meaning import Check
+
+
+class Target(Section, frozen=True, kw_only=True):
+    """One kind of hardware the model must run on, and the runner that has it."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64, description="Your name for it, unique.")]
+    hardware: Annotated[HardwareName, Meta(description="Kind of hardware.")]
+    runs_on: Annotated[
+        NonEmpty | Annotated[list[NonEmpty], Meta(min_length=1)], Meta(description="GitHub runner label, or a list of labels.")
+    ] = "ubuntu-latest"
+    threads: Annotated[Threads | None, Meta(description="Threads of every model; default: the machine's physical cores.")] = None
+    hint: Annotated[
+        Literal["latency", "throughput"], Meta(description="What OpenVINO tunes a model for: one request, or many at once.")
+    ] = "latency"
+    fallback: Annotated[
+        Literal["none", "cpu"],
+        Meta(description="`cpu`: where the hardware is missing, run on the CPU and say so; `none`: that is an error."),
+    ] = "none"
+    frameworks: Annotated[
+        list[FrameworkName], Meta(description="Frameworks for this target; default: those of `optimization`.")
+    ] = []
+    gates: Annotated[
+        TargetGates | None,  # type: ignore[valid-type]
+        Meta(description="Limits that differ on this target, same keys as `gates`."),
+    ] = None
+
+
+def problems(check: Check) -> None:
+    """Names that are taken, and hardware that no framework takes the model to."""
+    names: set[str] = set()
+    for i, target in enumerate(check.pipeline.targets):
+        if target.name in names:
+            check.add(("targets", i, "name"), f"the target name '{target.name}' is already taken. Names must differ.")
+        names.add(target.name)
+        _supported(check, i, target)
+
+
+def _supported(check: Check, index: int, target: Target) -> None:
+    path = check.loaded.model_path()
+    found = model_format(path) if path else None
+    frameworks = check.loaded.frameworks(target)
+    if found is None or any(name not in FRAMEWORKS.names for name in frameworks):
+        return
+    device = hardware(target.hardware).DEVICE
+    reasons = {name: framework(name).supports(found, device) for name in frameworks}
+    if all(reasons.values()):
+        said = f"no listed framework supports {target.hardware}: {'; '.join(str(r) for r in reasons.values())}."
+        check.add(("targets", index, "hardware"), said)

@@ -1,0 +1,73 @@
+"""Variants on their way: made, and their answers compared with the original's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.text.conversion import check_conversion
+from gatekeeper.ids import baseline_id
+from gatekeeper.legs.leg import Leg
+from gatekeeper.legs.setup import Data
+from gatekeeper.making.optimize import Made, make_variant
+from gatekeeper.planning.plan import PlannedVariant
+from gatekeeper.records.evidence import Comparison
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What was made and found of a planned variant, or why not. `predictions` are its and the original's, by name."""
+
+    planned: PlannedVariant
+    made: Made | None = None
+    comparison: Comparison = field(default_factory=Comparison)
+    predictions: dict[str, Path] = field(default_factory=dict)
+    error: str | None = None
+
+
+def candidate(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool) -> Candidate:
+    """Make the artifact and compare its answers with the original's; `trusted`: configuration files may run code."""
+    blank = Candidate(planned, error=planned.error)
+    if planned.skip or planned.error:
+        return blank
+    try:
+        leg.progress.step(f"{planned.id}: optimizing")
+        config = leg.loaded.folder / planned.config if planned.config else None
+        made = make_variant(leg.source, planned.technique, data.calibration, config, trusted)
+        leg.progress.step(f"{planned.id}: comparing answers")
+        return _compared(replace(blank, made=made), leg, made, data.evaluation)
+    except NotMeasured as error:
+        leg.progress.note(f"{planned.id}: {error}")
+        return replace(blank, error=str(error))
+
+
+def _compared(made_only: Candidate, leg: Leg, made: Made, dataset: Path | None) -> Candidate:
+    """Accuracy against the original. A variant that cannot run is none any more; answers that cannot be compared are the
+    accuracy gate's error.
+    """
+    if dataset is None:
+        error = "no evaluation set. Name one with `dataset.path`, or set `gates.accuracy: disabled`."
+        return replace(made_only, comparison=Comparison(error=error))
+    names = {baseline_id(leg.id): leg.baseline_predictions(dataset)}
+    try:
+        variant = leg.predictions(made.folder, made.sha256, dataset)
+    except NotMeasured as error:
+        leg.progress.note(f"{made_only.planned.id}: {error}")
+        return replace(made_only, made=None, predictions=names, error=str(error))
+    baseline, names[made_only.planned.id] = names[baseline_id(leg.id)], variant
+    try:
+        comparison = leg.evaluation.compare(dataset, baseline, variant)
+    except NotMeasured as failure:
+        comparison = Comparison(error=str(failure))
+    return replace(made_only, comparison=comparison, predictions=names)
+
+
+def checked_conversion(leg: Leg, dataset: Path | None) -> str:
+    """What is known of a baseline that had to be converted; one whose answers changed is `NotMeasured`."""
+    if leg.source.original is None:
+        return ""
+    if dataset is None:
+        return "the conversion was not checked: there is no evaluation set"
+    leg.progress.step(f"{leg.id}: checking the conversion")
+    return check_conversion(leg.evaluation, leg.framework, leg.source.baseline(), dataset, leg.place.threads)

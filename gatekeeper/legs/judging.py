@@ -1,0 +1,115 @@
+"""A leg's variants judged on what was measured of them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from gatekeeper.config.limits import Limit
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.evaluation import quality
+from gatekeeper.ids import file_name
+from gatekeeper.legs.candidates import Candidate
+from gatekeeper.legs.leg import Leg
+from gatekeeper.legs.measuring import Raced
+from gatekeeper.making.optimize import Made
+from gatekeeper.measure.race import Race, performance
+from gatekeeper.process import memory
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Effort, Evidence
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.measured import Artifact
+from gatekeeper.records.report import VariantReport
+from gatekeeper.units import parse_duration
+from gatekeeper.verdicts.gates import judge_gate, unmeasured_gate
+from gatekeeper.verdicts.judge import variant_reason, variant_verdict
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges the variants of one leg by the limits that rounds, scores and artifacts decide. `alpha` is that of one look."""
+
+    leg: Leg
+    limits: list[Limit]
+    alpha: float
+    attempt: int
+
+    def decided(self, candidate: Candidate, raced: Race) -> bool:
+        """A certain failure decides; otherwise every blocking gate on rounds must know its verdict."""
+        on_rounds = [limit for limit in self.limits if limit.gate.BASIS == "rounds"]
+        gates = [gate for gate in self.gates(candidate, raced, on_rounds) if gate.blocking]
+        return any(g.verdict is Verdict.FAIL for g in gates) or all(
+            g.verdict is not Verdict.INCONCLUSIVE or g.settled for g in gates
+        )
+
+    def gates(self, candidate: Candidate, raced: Race, limits: list[Limit]) -> list[GateResult]:
+        """These gates on one variant."""
+        assert candidate.made is not None
+        baseline, variant, control = raced.paired(candidate.planned.id)
+        leg = self.leg
+        measure = leg.measure
+        evidence = Evidence(
+            artifact=artifact(candidate.planned.id, candidate.made),
+            baseline=baseline,
+            variant=variant,
+            control=control,
+            comparison=candidate.comparison,
+            alpha=self.alpha,
+            effort=Effort(raced.round_s(), parse_duration(measure.budget), measure.max_rounds, leg.place.threads, self.attempt),
+            untimed=leg.untimed or None,
+        )
+        return [judge_gate(limit, evidence) for limit in limits]
+
+    def report(self, candidate: Candidate, raced: Raced) -> VariantReport:
+        """What is known of one variant."""
+        planned, leg = candidate.planned, self.leg
+        blank = VariantReport(id=planned.id, framework=leg.framework, technique=planned.technique, verdict=Verdict.ERROR)
+        if planned.skip:
+            return msgspec.structs.replace(blank, verdict=Verdict.SKIP, reason=planned.skip)
+        failure = raced.race.failures.get(planned.id)
+        error = candidate.error or raced.error or (str(failure) if failure else None)
+        if error or not candidate.made:
+            gates = [unmeasured_gate(limit, error or "not made") for limit in self.limits]
+            return msgspec.structs.replace(blank, reason=error or "not made", gates=gates)
+        gates = self.gates(candidate, raced.race, self.limits)
+        verdict = variant_verdict(gates)
+        if leg.untimed and verdict is Verdict.PASS:  # also where no gate asks for speed
+            verdict = Verdict.SKIP
+        return msgspec.structs.replace(
+            blank,
+            verdict=verdict,
+            reason=variant_reason(gates, verdict) or (leg.untimed if verdict is Verdict.SKIP else ""),
+            artifact=artifact(planned.id, candidate.made),
+            performance=performance(raced.race.paired(planned.id)[1], leg.evaluation.batch_size(), memory.METRIC),
+            quality=quality(candidate.comparison, variant=True),
+            gates=gates,
+        )
+
+
+def artifact(variant: str, made: Made) -> Artifact:
+    """Where the report says an artifact lies, relative to the report."""
+    name, main = file_name(variant), made.files[0].name
+    path = Path("artifacts") / (f"{name}{Path(main).suffix}" if len(made.files) == 1 else name)
+    return Artifact(path=path.as_posix(), sha256=made.sha256, bytes=made.bytes)
+
+
+def keep(made: Made, place: Path) -> None:
+    """Put an artifact beside the report, where people look for it; whole, or not at all."""
+    whole = place.with_name(f".{place.name}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if len(made.files) == 1:
+            shutil.copyfile(made.files[0], whole)
+        else:
+            whole.mkdir(exist_ok=True)
+            for file in made.files:
+                shutil.copyfile(file, whole / file.name)
+        whole.replace(place)
+    except OSError as error:
+        if whole.is_file():
+            whole.unlink()
+        shutil.rmtree(whole, ignore_errors=True)
+        raise NotMeasured("disk", f"{place}: cannot be written: {error.strerror}. Free some space or use --output.") from None

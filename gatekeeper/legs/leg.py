@@ -1,0 +1,127 @@
+"""One target x framework on this machine: what every stage, and `calibrate`, needs of it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from gatekeeper.config.limits import Limit, limits
+from gatekeeper.config.loaded import Loaded
+from gatekeeper.config.sections.measure import Measure
+from gatekeeper.config.sections.targets import Target
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.evaluation import Evaluation
+from gatekeeper.frameworks._base import needs, runtime, untimed
+from gatekeeper.frameworks._spec import ModelSpec
+from gatekeeper.hardware.machine import environment
+from gatekeeper.ids import BASELINE
+from gatekeeper.making.optimize import Source, source_of
+from gatekeeper.making.subject import Subject
+from gatekeeper.making.workspace import Workspace
+from gatekeeper.measure.rounds import Arm
+from gatekeeper.planning.place import Place, place
+from gatekeeper.planning.plan import PlannedLeg
+from gatekeeper.progress import Progress
+from gatekeeper.records.measured import Environment
+
+
+class Leg:
+    """Where a planned leg runs, on which form of the model, and how its models are opened, asked and measured."""
+
+    def __init__(self, planned: PlannedLeg, loaded: Loaded, evaluation: Evaluation, space: Workspace, progress: Progress):
+        self.planned, self.loaded, self.evaluation, self.space, self.progress = planned, loaded, evaluation, space, progress
+
+    @property
+    def id(self) -> str:
+        """target/framework."""
+        return self.planned.id
+
+    @property
+    def framework(self) -> str:
+        """The framework's name."""
+        return self.planned.framework
+
+    @property
+    def target(self) -> Target:
+        """The target, as the file has it."""
+        return self.loaded.target(self.planned.target)
+
+    @property
+    def measure(self) -> Measure:
+        """How long and how carefully to measure."""
+        return self.loaded.pipeline.measure
+
+    @cached_property
+    def place(self) -> Place:
+        """Where it runs on this machine."""
+        return place(self.planned, self.target, self.measure, self.evaluation.model.format)
+
+    @property
+    def runs(self) -> bool:
+        """Whether the plan has it run at all, somewhere."""
+        return not (self.planned.error or self.planned.skip)
+
+    @property
+    def untimed(self) -> str:
+        """Why times measured here say nothing; empty where they do."""
+        return (untimed(self.framework, self.place.device) or "") if self.runs else ""
+
+    @cached_property
+    def source(self) -> Source:
+        """The model for its framework, converted where it must be; `NotMeasured` where that, or the leg, cannot be."""
+        if self.place.error:
+            raise NotMeasured("unsupported", self.place.error)
+        evaluation = self.evaluation
+        about = evaluation.model
+        return source_of(self.space, self.framework, self.place.device, Path(about.path), about.format, evaluation.identity)
+
+    @property
+    def baseline(self) -> Path:
+        """What opens as the original model here."""
+        return self.source.baseline()[0]
+
+    def limits(self) -> list[Limit]:
+        """Every limit that applies on its target."""
+        return limits(self.loaded, self.target)
+
+    def environment(self) -> Environment:
+        """The machine as it is now, with the packages that decide what the framework answers."""
+        return environment(self.place.threads, needs(self.framework, self.evaluation.model.format).packages)
+
+    def spec(self, artifact: Path) -> ModelSpec:
+        """How a model is opened here."""
+        return self.evaluation.spec(self.framework, artifact, self.place.threads, self.place.device)
+
+    def predictions(self, artifact: Path, sha256: str, dataset: Path) -> Path:
+        """What a model answers to a prepared dataset."""
+        return self.evaluation.predictions(self.spec(artifact), sha256, dataset)
+
+    def baseline_predictions(self, dataset: Path) -> Path:
+        """What the original answers."""
+        return self.predictions(*self.source.baseline(), dataset)
+
+    def feeds(self, name: str, dataset: Path | None) -> Path:
+        """A file of inputs to time or to test with, under a name of its own in the scratch folder."""
+        file = self.space.scratch / f"{name}.npz"
+        self.evaluation.timed_inputs(dataset, file)
+        return file
+
+    def arm(self, name: str, artifact: Path) -> Arm:
+        """A model to measure."""
+        return Arm(name, self.spec(artifact), runtime(self.framework, self.evaluation.model.format))
+
+    def baseline_arm(self) -> Arm:
+        """The original, to measure others against."""
+        return self.arm(BASELINE, self.baseline)
+
+    def subject(self, name: str, artifact: Path, inputs: Path) -> Subject:
+        """A model to test."""
+        return Subject(
+            id=name,
+            spec=self.spec(artifact),
+            model=self.evaluation.model,
+            task=self.evaluation.task,
+            inputs=inputs,
+            space=self.space,
+            progress=self.progress,
+        )

@@ -1,0 +1,107 @@
+"""One leg, optimized: every variant made, measured against the baseline, and judged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.evaluation import quality
+from gatekeeper.gates._base import tested_by
+from gatekeeper.ids import BASELINE
+from gatekeeper.legs.candidates import Candidate, candidate, checked_conversion
+from gatekeeper.legs.judging import Judge, artifact, keep
+from gatekeeper.legs.leg import Leg
+from gatekeeper.legs.measuring import NOTHING, Raced, measured
+from gatekeeper.legs.setup import Data, Setup
+from gatekeeper.making.optimize import Made
+from gatekeeper.measure.conditions import conditions, warnings
+from gatekeeper.measure.race import Race, control_interval, performance, samples
+from gatekeeper.process import memory
+from gatekeeper.records.measured import Energy
+from gatekeeper.records.report import LegReport, VariantReport
+from gatekeeper.stats.looks import look_alpha, schedule
+from gatekeeper.units import parse_duration
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """A leg and its variants for the report; artifacts and answers by name, and raw latencies, of what was measured."""
+
+    leg: LegReport
+    variants: list[VariantReport] = field(default_factory=list)
+    made: dict[str, Made] = field(default_factory=dict)
+    predictions: dict[str, Path] = field(default_factory=dict)
+    samples: Mapping[str, Any] = field(default_factory=dict)
+
+
+def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized:
+    """Make, measure and judge the variants of one leg. What keeps all of them from it is the error of the leg."""
+    started = time.monotonic()
+    if leg.planned.skip:
+        return Optimized(LegReport(id=leg.id, framework=leg.framework, skip=leg.planned.skip))
+    looks = schedule(leg.measure.max_rounds)
+    limits = [limit for limit in leg.limits() if not tested_by(limit.name)]
+    judge = Judge(leg, limits, look_alpha(len(looks), setup.attempt), setup.attempt)
+    notes = [leg.place.note] if leg.place.note else []
+    try:
+        converted = _ready(leg, data)
+    except NotMeasured as failure:
+        said = str(failure)
+        unmade = [judge.report(Candidate(variant, error=said), NOTHING) for variant in leg.planned.variants]
+        return Optimized(LegReport(id=leg.id, framework=leg.framework, error=said, notes=notes), unmade)
+    candidates = {variant.id: candidate(leg, variant, data, trusted) for variant in leg.planned.variants}
+    made = {name: each.made for name, each in candidates.items() if each.made}
+    arms = [leg.arm(name, each.folder) for name, each in made.items()]
+    raced = measured(leg, arms, data.evaluation, looks, lambda name, race: judge.decided(candidates[name], race))
+    variants = [judge.report(each, raced) for each in candidates.values()]
+    kept = {variant.id: made[variant.id] for variant in variants if variant.artifact}
+    for name, each in kept.items():
+        keep(each, setup.output / artifact(name, each).path)
+    about = _leg_report(setup, judge, raced, [candidates[name] for name in made], notes, converted, started)
+    predictions = {name: file for each in candidates.values() for name, file in each.predictions.items()}
+    return Optimized(about, variants, kept, predictions, samples(raced.race.rounds))
+
+
+def _ready(leg: Leg, data: Data) -> str:
+    """The leg's form of the model, made and checked; how a converted one answers, in words."""
+    _ = leg.source
+    return checked_conversion(leg, data.evaluation)
+
+
+def _leg_report(
+    setup: Setup, judge: Judge, raced: Raced, made: list[Candidate], notes: list[str], converted: str, started: float
+) -> LegReport:
+    leg, race = judge.leg, raced.race
+    measure, ran = leg.measure, bool(race.rounds)
+    state = conditions(race.snapshots) if ran else None
+    return LegReport(
+        id=leg.id,
+        framework=leg.framework,
+        environment=raced.environment,
+        error=raced.error or "",
+        conversion=converted,
+        device=leg.place.device,
+        untimed=leg.untimed,
+        baseline=performance(_baseline_rounds(race), leg.evaluation.batch_size(), memory.METRIC),
+        quality=next((shown for each in made if (shown := quality(each.comparison, variant=False))), None),
+        control=control_interval(race.rounds, judge.alpha),
+        rounds=len(race.rounds),
+        max_rounds=measure.max_rounds,
+        attempt=setup.attempt,
+        seed=measure.seed,
+        measuring_s=race.elapsed_s,
+        budget_s=parse_duration(measure.budget) if ran else 0.0,
+        stopped=race.stopped if ran else "",
+        conditions=state,
+        energy=Energy(method=raced.meter.method, kind=raced.meter.kind, note=raced.meter.note),
+        notes=notes + (warnings(state) if state else []),
+        total_s=time.monotonic() - started,
+    )
+
+
+def _baseline_rounds(race: Race) -> list[Any]:
+    return [each.data[BASELINE] for each in race.rounds]

@@ -1,0 +1,156 @@
+"""A child process of gatekeeper's own: how it is started, what it sees, how it is suspended, how it ends and how it ended.
+
+It is `python -m MODULE`, in a group of its own, with none of the job's secrets in its environment. It dies with this process (see
+gatekeeper/process/inside.py, which is its side), reads lines, says lines, and what it prints otherwise is in its log.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, cast
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.process.lines import Lines
+
+# What a child inherits. Everything else stays out: a model's code must not see the job's tokens.
+PASSED = {
+    "PATH", "HOME", "USERPROFILE", "LANG", "LC_ALL", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR",
+    "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH", "VIRTUAL_ENV",
+    "NUMBER_OF_PROCESSORS", "OPENVINO_LIB_PATHS", "MALLOC_ARENA_MAX",
+}  # fmt: skip
+QUIET = {"OLIVE_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "CI": "true", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+ROOT = Path(__file__).resolve().parents[2]
+"""Where the package lies."""
+
+LONGEST_LINE = 1 << 20
+TAIL_BYTES, TAIL_LINES = 4000, 3
+
+
+def command(module: str) -> list[str]:
+    """The command line of a child that dies with this process."""
+    return [sys.executable, "-P", "-m", module, str(os.getpid())]
+
+
+def environment(threads: int | None = None, scratch: Path | None = None) -> dict[str, str]:
+    """What a process that runs a model sees: this package, and nothing of the job's secrets.
+
+    What it leaves in temporary folders when it is killed goes with `scratch`.
+    """
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {k: v for k, v in os.environ.items() if k in PASSED} | QUIET | {"PYTHONPATH": os.pathsep.join(paths)}
+    env |= {"OMP_NUM_THREADS": str(threads)} if threads is not None else {}
+    return env | (dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch)) if scratch else {})
+
+
+def signal_group(pid: int, name: str) -> None:
+    """Send SIGSTOP, SIGCONT or SIGKILL to a child and what it started; nothing where all of it is gone."""
+    if os.name == "posix":
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, getattr(signal, name))
+        return
+    import psutil
+
+    with suppress(psutil.Error):
+        main = psutil.Process(pid)
+        for process in (*main.children(recursive=True), main):
+            {"SIGSTOP": process.suspend, "SIGCONT": process.resume, "SIGKILL": process.kill}[name]()
+
+
+def how_it_ended(code: int | None) -> str:
+    """`signal SIGSEGV` or `exit code 3`."""
+    if code is None or code >= 0:
+        return f"exit code {code}"
+    return f"signal {signal.Signals(-code).name if -code in {s.value for s in signal.Signals} else -code}"
+
+
+class Child(AbstractContextManager["Child"]):
+    """One child process. Use as a context manager: neither it nor what it started in its group outlives the block.
+
+    `name` is what messages call it: worker, server.
+    """
+
+    def __init__(self, module: str, name: str, scratch: Path, threads: int | None = None, longest_line: int = LONGEST_LINE):
+        self.name = name
+        log, path = tempfile.mkstemp(dir=scratch, prefix=f"{name}-", suffix=".log")
+        self.log = Path(path)
+        try:
+            self.process = subprocess.Popen(
+                command(module), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment(threads, scratch),
+                cwd=scratch, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise NotMeasured("crash", f"a {name} process could not be started: {error.strerror}.") from error
+        finally:
+            os.close(log)
+        self._stdin, stdout = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
+        self.lines = Lines(stdout, longest_line)
+        self.suspended = self._closed = False
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """Process id, also the id of its process group."""
+        return self.process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.process.poll() is None
+
+    def say(self, line: bytes) -> None:
+        """Write a line to its standard input; an `OSError` where it is dead."""
+        self._stdin.write(line)
+        self._stdin.flush()
+
+    def suspend(self) -> None:
+        """Stop every thread of it, so that it takes nothing from another one that is measured."""
+        if not self.suspended and self.alive:
+            signal_group(self.pid, "SIGSTOP")
+            self.suspended = True
+
+    def resume(self) -> None:
+        """Let it run again."""
+        if self.suspended:
+            signal_group(self.pid, "SIGCONT")
+            self.suspended = False
+
+    def ended(self, timeout_s: float) -> int | None:
+        """Its exit code, a signal's number below zero; None where it goes on for longer than that."""
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def close(self) -> None:
+        """End it and whatever it started; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        signal_group(self.pid, "SIGKILL")  # the whole group: it may have ended and left others in it
+        self.process.wait()
+        self.lines.finish()
+        for stream in (self.process.stdin, self.process.stdout):
+            with suppress(OSError):
+                cast(IO[bytes], stream).close()
+
+    def tail(self) -> str:
+        """The last lines it printed, for an error message."""
+        try:
+            text = self.log.read_bytes()[-TAIL_BYTES:].decode("utf-8", "backslashreplace")
+        except OSError:
+            return ""
+        return " | ".join(line.strip() for line in text.splitlines()[-TAIL_LINES:] if line.strip())
+
+    def last_words(self) -> str:
+        """A sentence of what it printed last, with a blank before it; empty where it said nothing."""
+        said = self.tail()
+        return f" It last said: {said}" if said else ""

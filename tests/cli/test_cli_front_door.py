@@ -1,0 +1,32 @@
+"""Tests call most commands in their own process: what that gives is what a user's shell gives, for every command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from kit.command import APART, called, started
+from kit.support import write_project
+
+from gatekeeper.cli._main import COMMANDS
+
+WORDS = {
+    "assess": ["assess", "model.onnx"],
+    "init": ["init", "--output", "new.yaml", "--no-workflow", "--force"],
+    "plan": ["plan", "pipeline.yaml"],
+    "report": ["report", "."],
+    "validate": ["validate", "pipeline.yaml"],
+}
+MISTAKES = [["vallidate"], ["validate", "none.yaml"], ["plan", "pipeline.yaml", "--format", "xml"], ["assess", "eval.npz"]]
+
+
+def test_every_command_that_is_called_here_is_held_against_the_front_door() -> None:
+    assert {*WORDS, *APART} == set(COMMANDS.builtin)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], *WORDS.values(), *MISTAKES], ids=" ".join)
+def test_a_command_says_the_same_through_the_front_door(words: list[str], tmp_path: Path) -> None:
+    write_project(tmp_path, "fp16", "onnx_runtime")
+    here, there = (way(words, tmp_path, {"COLUMNS": "120"}) for way in (called, started))
+    assert (here.returncode, here.stdout, here.stderr) == (there.returncode, there.stdout, there.stderr)
+    assert here.stdout + here.stderr

@@ -1,0 +1,52 @@
+"""`make test` and `make test-all`: first what bears neighbours, in two processes, then what does not, and what it all took."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+TESTS = Path(__file__).resolve().parents[1]
+SHARED = "GATEKEEPER_TESTS_SHARED"  # read in once.py
+SLOWEST = 10
+SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]  # a file's fixtures are made in one process
+
+
+def parts() -> list[tuple[str, str, list[str]]]:
+    """Name, marks and words of each call of pytest. Reading all files takes it long: the second reads those it needs."""
+    alone = [str(path) for path in sorted(TESTS.rglob("test_*.py")) if "mark.serial" in path.read_text(encoding="utf-8")]
+    return [("side by side", "not serial", SIDE_BY_SIDE), ("alone", "serial", alone)]
+
+
+def main(thorough: bool) -> int:
+    """Run both parts even if the first fails; 0 if neither does."""
+    codes, lines, times = [], [], list[tuple[float, str]]()
+    with tempfile.TemporaryDirectory() as shared:
+        for name, marked, words in parts():
+            report, started = Path(shared) / f"{name}.xml", time.monotonic()
+            marks = marked if thorough else f"{marked} and not thorough"
+            command = [sys.executable, "-m", "pytest", "-m", marks, *words, f"--junitxml={report}"]
+            codes.append(subprocess.run(command, env=os.environ | {SHARED: shared}, check=False).returncode)
+            found = read(report)
+            said = f"{len(found):,} tests in {(time.monotonic() - started) / 60:.1f} minutes"
+            lines.append(f"{name}: {said}{', not all of them well' if codes[-1] else ''}")
+            times += found
+    slowest = [f"{seconds:8.1f} s  {test}" for seconds, test in sorted(times, reverse=True)[:SLOWEST]]
+    print("", *lines, "slowest:", *slowest, sep="\n")
+    return max(codes)
+
+
+def read(report: Path) -> list[tuple[float, str]]:
+    """Seconds and name of each test of a JUnit file, the making of what it needs included."""
+    if not report.exists():
+        return []
+    cases = ElementTree.parse(report).iter("testcase")
+    return [(float(case.get("time", 0)), f"{case.get('classname')}::{case.get('name')}") for case in cases]
+
+
+if __name__ == "__main__":
+    sys.exit(main(thorough="--all" in sys.argv[1:]))
