@@ -35,7 +35,6 @@ OPTIONS = {
 }
 MADE_UP = 4
 PROMPT_TOKENS = 16
-_BY_SUFFIX = {".onnx": "onnx_runtime", ".xml": "openvino", ".gguf": "llama_cpp"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -92,7 +91,10 @@ def _needed(config: pytest.Config, name: str) -> str:
 
 
 def _framework(config: pytest.Config, artifact: str) -> str:
-    found = _option(config, "framework") or _BY_SUFFIX.get(Path(artifact).suffix)
+    from gatekeeper.frameworks._base import opener
+    from gatekeeper.models.files import model_format
+
+    found = _option(config, "framework") or opener(model_format(Path(artifact)))
     if found is None:
         raise pytest.UsageError(f"{artifact} does not say what opens it. Give {PREFIX}framework.")
     return found

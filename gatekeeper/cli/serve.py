@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-OPENS = {"onnx": "onnx_runtime", "openvino_ir": "openvino", "gguf": "llama_cpp", "huggingface": "apple_mlx"}
 """What opens a format where nothing else is said."""
 
 
@@ -129,13 +128,13 @@ def _about(artifact: Path, original: Path | None) -> Assessment:
 def _framework(artifact: Path, about: Assessment, stated: str | None) -> str:
     """As stated, as a report's file name says (target__framework__technique), or by the format."""
     from gatekeeper.errors import UsageError, nearest
-    from gatekeeper.frameworks._base import REGISTRY
+    from gatekeeper.frameworks._base import REGISTRY, opener
 
     if stated is not None and stated not in REGISTRY.names:
         hint = nearest(stated, REGISTRY.names) or "."
         raise UsageError(f"--framework '{stated}' is not known{hint} It is one of {', '.join(REGISTRY.names)}.")
     named = [part for part in artifact.name.split("__")[1:2] if part in REGISTRY.names]
-    return stated or (named[0] if named else OPENS.get(about.format, "onnx_runtime"))
+    return stated or (named[0] if named else opener(about.format) or "onnx_runtime")
 
 
 def _text(about: Assessment, model: Path, framework: str) -> TextSpec | None:

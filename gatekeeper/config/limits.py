@@ -11,7 +11,8 @@ from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.sections.gates import DISABLED, same_as
 from gatekeeper.config.sections.targets import Target
 from gatekeeper.config.source import Path_
-from gatekeeper.gates._base import REGISTRY, Gate, GateConfig, gate
+from gatekeeper.gates._base import Gate, GateConfig, gate
+from gatekeeper.gates._base import names as gate_names
 from gatekeeper.units import parse_size
 
 
@@ -56,7 +57,7 @@ def limits_and_loosened(loaded: Loaded, target: Target) -> tuple[list[Limit], li
         return list(own.values()), []
     policy = {limit.name: limit for limit in _stated(loaded.policy.limits, target)}
     found, loosened = [], []
-    for name in REGISTRY.names:
+    for name in gate_names():
         if name not in policy:
             found += [own[name]] if name in own else []
             continue
@@ -115,7 +116,7 @@ def as_number(value: Any) -> float:
 def _stated(loaded: Loaded, target: Target) -> list[Limit]:
     """Every gate that a file applies to a target."""
     found = []
-    for name in REGISTRY.names:
+    for name in gate_names():
         module = gate(name)
         values, path = merged(loaded, target, name)
         if values is None and (module.DEFAULT is None or loaded.unmeasured(name)):

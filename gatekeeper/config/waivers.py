@@ -16,8 +16,8 @@ from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.section import Section, Size, one_of
 from gatekeeper.config.source import Source, read_source
 from gatekeeper.errors import ConfigError, Problem, nearest
-from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.gates._base import gate
+from gatekeeper.gates._base import names as gate_names
 from gatekeeper.records.gates import Waiver
 
 FILE_NAME = "gatekeeper-waivers.yml"
@@ -30,7 +30,7 @@ Words = Annotated[str, Meta(pattern=r"\S")]
 if TYPE_CHECKING:
     GateName = str
 else:
-    GateName = one_of(sorted({*GATES.names, *OTHER_NAMES}))
+    GateName = one_of(sorted({*gate_names(), *OTHER_NAMES}))
 
 
 class WaiverEntry(Section, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.evaluate.metrics import CLASSIFICATION, classes
+from gatekeeper.evaluate.metrics._base import CLASSIFICATION, classes, family
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.models.files import digest
 from gatekeeper.records.answers import BASELINE, MOST_OUTPUTS, MOST_VALUES, Answers, Contents, Kind, leg_of
@@ -70,7 +70,7 @@ def _kind(file: Path, outputs: Any, task: str | None, metric: str | None) -> Kin
     """How these outputs are compared."""
     if file.with_name(TOP_TOKENS).exists():
         return "same top token"
-    classes = task.endswith("classification") if task else metric is None or metric in CLASSIFICATION
+    classes = task.endswith("classification") if task else metric is None or family(metric) == CLASSIFICATION
     return "same class" if classes or outputs.dtype.kind in "iu" else "relative distance"
 
 

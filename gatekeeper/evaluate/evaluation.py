@@ -15,6 +15,7 @@ from gatekeeper.config.loaded import Loaded
 from gatekeeper.data.feeds import write_feeds
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.evaluate.answers import collect
+from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.score import Score, Scored
@@ -31,6 +32,9 @@ from gatekeeper.records.evidence import Comparison
 from gatekeeper.records.measured import Quality
 from gatekeeper.records.scores import PairedScores
 from gatekeeper.version import version
+
+UNNAMED = ("regression", "embedding")
+"""Kinds of task that are a task by themselves: a metric of theirs says which it is."""
 
 TIMED_INPUTS = 32
 TIMED_BYTES = 64 << 20
@@ -88,7 +92,8 @@ class Evaluation:
         if self.model.text:
             return "text_generation"
         metric = pipeline.dataset.metric if pipeline.dataset else None
-        return {"mae": "regression", "rmse": "regression", "r2": "regression", "cosine_similarity": "embedding"}.get(metric or "")
+        own = family(metric) if metric else ""
+        return own if own in UNNAMED else None
 
     def text(self) -> TextSpec | None:
         """What workers must know of a text model; None for others."""

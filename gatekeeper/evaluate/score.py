@@ -7,7 +7,11 @@ from typing import Any
 
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate import metrics
+from gatekeeper.evaluate.metrics import macro_f1, r2
+from gatekeeper.evaluate.metrics._agreement import agreement
+from gatekeeper.evaluate.metrics._base import CLASSIFICATION, REGISTRY, REGRESSION, Compare, Pair, default_metric, family, metric
+from gatekeeper.evaluate.metrics._base import classes as classes_of
+from gatekeeper.evaluate.metrics._whole import user_metric
 from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.records.scores import Kind
 
@@ -66,12 +70,12 @@ def score(request: Score) -> Scored:
         raise NotMeasured("model", f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}.")
     labels, error = dataset.labels, None
     if labels is None:
-        name, compared = "agreement", metrics.agreement(baseline, variant, request.task)
+        name, compared = "agreement", agreement(baseline, variant, request.task)
         error = _constant(baseline, classes=request.task is None or request.task.endswith("classification"))
     else:
-        name = request.metric or metrics.default_metric(request.task)
+        name = request.metric or default_metric(request.task)
         compared = _metric(name, request)(baseline, variant, labels)
-        error = _constant(baseline, classes=name in metrics.CLASSIFICATION) or _chance(name, baseline, labels, compared)
+        error = _constant(baseline, classes=family(name) == CLASSIFICATION) or _chance(name, baseline, labels, compared)
     scores = compared.scores
     np.save(request.destination, np.stack([scores.p, scores.q]))
     return Scored(
@@ -88,13 +92,13 @@ def score(request: Score) -> Scored:
     )
 
 
-def _metric(name: str, request: Score) -> metrics.Compare:
-    if name in metrics.METRICS:
-        return metrics.METRICS[name]
+def _metric(name: str, request: Score) -> Compare:
+    if name in REGISTRY.names:
+        return metric(name).compare
     from gatekeeper.evaluate.datasets.loader import call, user_function
 
     function = user_function(name, Path(request.folder))
-    return metrics.user_metric(lambda outputs, labels: call(name, function, outputs, labels))
+    return user_metric(lambda outputs, labels: call(name, function, outputs, labels))
 
 
 def _constant(outputs: Any, classes: bool) -> str | None:
@@ -103,38 +107,38 @@ def _constant(outputs: Any, classes: bool) -> str | None:
     if (outputs == outputs[0]).all() and len(outputs) > 1:
         return "the baseline gives the same output for every example. Check the inputs and the model."
     if classes:
-        found = metrics.classes(outputs)
+        found = classes_of(outputs)
         if len(found) > 1 and len(np.unique(found)) == 1:
             return f"the baseline predicts class {found[0]} for every example. Check the inputs and their preprocessing."
     return None
 
 
-def _chance(metric: str, outputs: Any, labels: Any, found: metrics.Comparison) -> str | None:
+def _chance(name: str, outputs: Any, labels: Any, found: Pair) -> str | None:
     """Why the baseline is no better than a guess that ignores its input; None if it is better."""
     import math
 
     if not math.isfinite(found.baseline):
-        return f"the baseline's {metric} is {found.baseline}. Check the metric and the model."
+        return f"the baseline's {name} is {found.baseline}. Check the metric and the model."
     advice = "Check the preprocessing and the labels, or use a better model."
-    if metric in metrics.CLASSIFICATION:
-        guessing = _guess(metric, outputs, labels)
+    if family(name) == CLASSIFICATION:
+        guessing = _guess(name, outputs, labels)
         if guessing is None:
             return "every label is the same class; accuracy says nothing about such a set. Use a varied evaluation set."
         if not _beats(found, guessing):
             return (
-                f"the baseline is no better than chance: its {metric} is {found.baseline:.1%}, and answering without "
+                f"the baseline is no better than chance: its {name} is {found.baseline:.1%}, and answering without "
                 f"looking gets {guessing:.1%}. {advice}"
             )
-    elif metric in metrics.REGRESSION:
-        explained = metrics.r2(outputs, outputs, labels).baseline
+    elif family(name) == REGRESSION:
+        explained = r2.compare(outputs, outputs, labels).baseline
         if not explained > 0:
             return f"the baseline is no better than answering the mean (R2 = {explained:.3f}). {advice}"
     elif not found.baseline > 0:
-        return f"the baseline's {metric} is {found.baseline:.3g}; nothing of it can be kept. {advice}"
+        return f"the baseline's {name} is {found.baseline:.3g}; nothing of it can be kept. {advice}"
     return None
 
 
-def _guess(metric: str, outputs: Any, labels: Any) -> float | None:
+def _guess(name: str, outputs: Any, labels: Any) -> float | None:
     """What an answer that ignores the input scores; None where every label is the same.
 
     For accuracy that is the most common label's share. F1 also rewards guessing the rare classes at their own rate, so
@@ -145,15 +149,15 @@ def _guess(metric: str, outputs: Any, labels: Any) -> float | None:
     shares = np.sort(np.unique(labels, return_counts=True)[1])[::-1] / len(labels)
     if len(shares) == 1:
         return None
-    if metric == "macro_f1":
+    if name == "macro_f1":
         generator = np.random.default_rng(0)
-        predicted, truth = metrics.classes(outputs), labels.reshape(-1)
+        predicted, truth = classes_of(outputs), labels.reshape(-1)
         known = sorted(set(truth.tolist()))
-        return max(metrics.f1_of(predicted, generator.permutation(truth), known) for _ in range(20))
-    return float(shares[: 5 if metric == "top5_accuracy" else 1].sum())
+        return max(macro_f1.f1_of(predicted, generator.permutation(truth), known) for _ in range(20))
+    return float(shares[: 5 if name == "top5_accuracy" else 1].sum())
 
 
-def _beats(found: metrics.Comparison, guessing: float) -> bool:
+def _beats(found: Pair, guessing: float) -> bool:
     """Whether the baseline's score is above guessing by more than chance explains."""
     from scipy.special import bdtrc
 

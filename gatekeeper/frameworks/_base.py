@@ -13,6 +13,7 @@ and, where it has something to say:
 
     NEEDS        model format -> Needs, for formats that take more than EXTRA and REQUIRES
     RUNTIME      the module that is imported before memory is counted; default: the first package of those needed
+    OPENS        formats whose own runtime it is: it opens such a model where nobody says what does
     HINTS        values of a target's `hint` it knows: its devices then also come with that suffix, as `cpu:throughput`
     CONVERTS     formats it cannot open as they are: `optimize` is then asked for the technique ORIGINAL once, an unoptimized
                  copy in its own form. That copy is the baseline, and what other techniques get as job.original
@@ -162,6 +163,11 @@ def runtime(name: str, model_format: str = "") -> str:
 def converts(name: str, model_format: str) -> bool:
     """Whether the original must first be written in the framework's own form."""
     return model_format in getattr(framework(name), "CONVERTS", ())
+
+
+def opener(model_format: str | None) -> str | None:
+    """What opens a model of a format where nobody says; None where no framework calls the format its own."""
+    return next((name for name in REGISTRY.names if model_format in getattr(framework(name), "OPENS", ())), None)
 
 
 def untimed(name: str, device: str) -> str | None:

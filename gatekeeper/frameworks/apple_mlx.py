@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EXTRA = "mlx"
 REQUIRES = ("mlx", "mlx-lm", "numpy")
+OPENS = ("huggingface",)
 RUNTIME = "mlx_lm.generate"  # it imports transformers, and that torch where it is: 200 MB that are not the model's
 
 _GROUP = 64

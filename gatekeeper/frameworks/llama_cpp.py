@@ -21,6 +21,7 @@ REQUIRES = ("llama-cpp-python", "gguf", "numpy")
 NEEDS = {"huggingface": Needs("llama-cpp,huggingface", (*REQUIRES, "safetensors", "tokenizers", "torch", "transformers"))}
 RUNTIME = "llama_cpp"
 CONVERTS = ("huggingface",)
+OPENS = ("gguf",)
 
 
 @dataclass(frozen=True)

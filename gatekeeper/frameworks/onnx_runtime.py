@@ -19,6 +19,7 @@ EXTRA = "onnx-runtime"
 REQUIRES = ("onnxruntime", "onnx", "onnx-ir", "numpy")
 NEEDS = {"huggingface": Needs("onnx-runtime-llm", _genai.PACKAGES)}
 CONVERTS = ("huggingface",)
+OPENS = ("onnx",)
 
 TECHNIQUES = {
     "graph_optimized": "constant folding and operator fusion done ahead of time; same numbers, shorter load",

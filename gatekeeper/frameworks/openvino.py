@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EXTRA = "openvino"
 REQUIRES = ("openvino", "nncf", "numpy")
 CONVERTS = TEXT_FORMATS
+OPENS = ("openvino_ir",)
 HINTS = ("throughput",)
 
 _TEXT = (*REQUIRES, "torch", "transformers", "safetensors", "tokenizers")

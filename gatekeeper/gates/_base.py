@@ -1,4 +1,5 @@
-"""What every gate shares. A gate is a module of this folder; its file name is its YAML key. It has:
+"""What every gate shares. A gate is a module of this folder; its file name is its YAML key. (Kinds of check bring their own, of
+the same shape: see gatekeeper/checks/kinds/_base.py.) It has:
 
 DESCRIPTION  one line for the schema and the reference
 UNIT         unit of the observed value and the limit
@@ -25,11 +26,13 @@ to_ratio(limit) / from_ratio(ratio) -> between the limit's unit and that of the 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Literal, Protocol, cast, runtime_checkable
 
 import msgspec
 from msgspec import Meta
 
+from gatekeeper.errors import UsageError, nearest
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
@@ -37,6 +40,8 @@ from gatekeeper.records.measured import RoundData
 from gatekeeper.registry import Registry
 
 REGISTRY = Registry("gates")
+KINDS = Registry("checks.kinds")
+"""Kinds of check bring the gate of their own name (`checks_gate`); they are asked only where no file of this folder has it."""
 
 Ratio = tuple[list[float], list[float]]
 """Numerators and denominators, one each a round."""
@@ -80,9 +85,19 @@ class RatioGate(Gate, Protocol):
     def from_ratio(ratio: float) -> float: ...
 
 
+@cache
+def names() -> tuple[str, ...]:
+    """Every gate: the files of this folder, and the gates that kinds of check bring."""
+    return tuple(sorted({*REGISTRY.names, *(name for name in KINDS.names if KINDS.get(name).GATE is not None)}))
+
+
 def gate(name: str) -> Gate:
-    """The gate module of that name."""
-    return cast(Gate, REGISTRY.get(name))
+    """The gate of that name; an unknown one is a `UsageError` that lists what exists."""
+    if name in REGISTRY.names:
+        return cast(Gate, REGISTRY.get(name))
+    if name not in names():
+        raise UsageError(f"'{name}' is not one of gates: {', '.join(names())}{nearest(name, names()) or '.'}")
+    return cast(Gate, KINDS.get(name).GATE)
 
 
 def tested_by(name: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, cast
 
 from msgspec import Meta
 
-from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.gates._base import Gate, GateConfig, unmeasured
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
@@ -19,6 +19,29 @@ class ChecksConfig(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=
     """How many checks may fail."""
 
     max_failed: Annotated[int, Meta(ge=0, description="Checks that may fail; one that could not run is never tolerated.")] = 0
+
+
+def checks_gate(kind: str, description: str) -> Gate:
+    """The gate of a kind of check, under the kind's own name."""
+    return cast(Gate, _ChecksGate(kind, description))
+
+
+class _ChecksGate:
+    """What a module of this folder has, for any kind of check."""
+
+    UNIT = "failed checks"
+    BOUND: Literal["at_most"] = "at_most"
+    BASIS: Literal["checks"] = "checks"
+    Config = ChecksConfig
+    DEFAULT = ChecksConfig()
+    limit_key = "max_failed"
+
+    def __init__(self, kind: str, description: str):
+        self.TESTED_BY, self.DESCRIPTION = kind, description
+
+    def judge(self, config: ChecksConfig, evidence: Evidence) -> Decision:
+        """PASS if no more checks failed than allowed."""
+        return judge_checks(self.TESTED_BY, config, evidence)
 
 
 def judge_checks(kind: str, config: ChecksConfig, evidence: Evidence) -> Decision:

@@ -15,14 +15,10 @@ BASIS: Literal["checks"] = "checks"
 TESTED_BY = "load_tests"
 limit_key = "max_failed"
 
-
-class Config(ChecksConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limit of `overload`."""
-
-
+Config = ChecksConfig
 DEFAULT = Config()
 
 
-def judge(config: Config, evidence: Evidence) -> Decision:
+def judge(config: ChecksConfig, evidence: Evidence) -> Decision:
     """PASS if no more checks failed than allowed."""
     return judge_checks("load_tests", config, evidence)

@@ -20,6 +20,7 @@ import msgspec
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._spec import ModelSpec
+from gatekeeper.load.profile import MOST_REQUESTS
 from gatekeeper.process.messages import Answer, Held, Request
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 OK, SHED, FAILED, UNSENT = 0, 1, 2, 3
 SWITCH_S = 1e-4
 """How long a thread may keep the interpreter: the generator's own must not wait for the answers' threads."""
-
-MOST_REQUESTS = 2_000_000
-"""Nothing asks for more; a rate nobody can reach ends here."""
 
 LATE = 2.0
 """Times the length of its schedule after which the server scenario ends, for a rate at which requests cannot even be sent."""

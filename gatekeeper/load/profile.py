@@ -1,11 +1,19 @@
-"""TEMP"""
+"""The load that a pipeline file asks for: `testing.load` and `testing.soak`."""
+
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
 from gatekeeper.config.section import Duration, Section
+
+if TYPE_CHECKING:
+    from gatekeeper.config.loaded import Loaded
+
+MOST_REQUESTS = 2_000_000
+"""More of one run cannot be kept; nothing asks for more, and a rate that nobody can reach ends here."""
 
 
 class LoadProfile(Section, frozen=True, kw_only=True):
@@ -46,8 +54,6 @@ class LoadProfile(Section, frozen=True, kw_only=True):
     ] = "http"
 
 
-
-
 class SoakProfile(Section, frozen=True, kw_only=True):
     """A long run, for leaks and slow decay, at the target's rate or half of what the variant bears if that is less."""
 
@@ -59,3 +65,19 @@ class SoakProfile(Section, frozen=True, kw_only=True):
     ] = "60s"
 
 
+def profile(loaded: Loaded) -> LoadProfile:
+    """What is put on a variant; a policy that sends more a second, or allows less time for an answer, holds."""
+    own: LoadProfile = loaded.section("testing").load
+    both = loaded.stated_in_both()
+    rates = [rate for each in both if (rate := each.section("testing").load.target_qps) is not None]
+    bounds = [_p99_ms(each) for each in both if each is loaded or each.tests("load_tests")]
+    bound = None if bounds[-1] is None else min(ms for ms in bounds if ms is not None)
+    return msgspec.structs.replace(own, target_qps=max(rates, default=None), p99_ms=bound)
+
+
+def _p99_ms(loaded: Loaded) -> float | None:
+    """The latency limit, under either of its two names; of targets that have one of their own, the common one."""
+    gates: Any = loaded.pipeline.gates
+    own: float | None = getattr(gates.p99_latency, "max_ms", None)
+    stated: float | None = loaded.section("testing").load.p99_ms
+    return stated if own is None else own

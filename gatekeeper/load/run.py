@@ -11,14 +11,12 @@ from dataclasses import dataclass, field, replace
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.load.peak import peak
-from gatekeeper.load.profile import LoadProfile as Load
-from gatekeeper.load.profile import SoakProfile as Soak
+from gatekeeper.load.profile import LoadProfile, SoakProfile
 from gatekeeper.load.sender import Line, Sender
 from gatekeeper.load.soak import beside, soak
 from gatekeeper.load.stress import median_ms, stress
 from gatekeeper.making.subject import Subject
-from gatekeeper.records.evidence import LoadEvidence, Requests
-from gatekeeper.records.evidence import Soak as Soaked
+from gatekeeper.records.evidence import LoadEvidence, Requests, Soak
 from gatekeeper.records.tested import Check, LoadRun, Tested
 from gatekeeper.serve.behind import ready_s, served
 from gatekeeper.stats.looks import ALPHA
@@ -52,7 +50,7 @@ class LoadFound:
 
 
 def load_tests(
-    subject: Subject, profile: Load, soak: Soak | None, level: str, seed: int, baseline: LoadFound | None
+    subject: Subject, profile: LoadProfile, soak: SoakProfile | None, level: str, seed: int, baseline: LoadFound | None
 ) -> LoadFound:
     """Put a model under load; `baseline` is what the original did, None for the original itself."""
     with ExitStack() as stack:
@@ -62,8 +60,8 @@ def load_tests(
 @dataclass
 class _Loader:
     subject: Subject
-    profile: Load
-    soak: Soak | None
+    profile: LoadProfile
+    soak: SoakProfile | None
     level: str
     seed: int
     baseline: LoadFound | None
@@ -147,7 +145,7 @@ class _Loader:
         upper = quantile(server, ALPHA).upper / 1e6 if server is not None else float("inf")
         return upper if upper < float("inf") else None
 
-    def at_rate(self, target: float, capacity: float) -> tuple[Requests, Soaked | None]:
+    def at_rate(self, target: float, capacity: float) -> tuple[Requests, Soak | None]:
         """The server scenario: as long as asked, longer where that is too few requests to judge, shorter where it is absurd.
 
         Where it is as long a run as one for growth, and at a rate that the model bears, it is that run as well.
@@ -171,7 +169,7 @@ class _Loader:
         self.line("stress", over, None)
         return curve, highest, checks
 
-    def endure(self, rate: float) -> Soaked:
+    def endure(self, rate: float) -> Soak:
         """A long run, always behind a server: the memory of its process is then the model's and not the generator's."""
         duration = parse_duration(self.soak.duration) if self.soak else SERVER_S[self.level]
         sender = self.sender if self.sender.server else self.served()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gatekeeper.config.schema import SCHEMAS, render
-from gatekeeper.reference import action, frameworks, pipeline_file
+from gatekeeper.reference import action, frameworks, pipeline_file, testing
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -14,6 +14,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "action.md": action.page,
     "frameworks.md": frameworks.page,
     "pipeline-reference.md": pipeline_file.page,
+    "testing.md": testing.page,
 }
 """The generated pages of docs/."""
 

@@ -18,7 +18,7 @@ from typing import Protocol, cast
 import msgspec
 
 from gatekeeper.errors import UsageError
-from gatekeeper.gates._base import REGISTRY as GATES
+from gatekeeper.gates._base import names as gate_names
 from gatekeeper.gates._base import tested_by
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
@@ -108,7 +108,7 @@ def interval(gate: GateResult) -> str:
 @lru_cache(maxsize=256)
 def of_testing(name: str) -> bool:
     """Whether a gate is one of the many that the testing stage measures, which a table shows in one column."""
-    return name in GATES.builtin and bool(tested_by(name))
+    return name in gate_names() and bool(tested_by(name))
 
 
 def limit(gate: GateResult) -> str:

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from gatekeeper.gates._base import REGISTRY as GATES
+from gatekeeper.gates._base import gate
+from gatekeeper.gates._base import names as gate_names
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report
 from gatekeeper.reports._base import plain, waived, waiver
@@ -79,7 +80,7 @@ def _result(report: Report, finding: Finding, rules: Mapping[str, int], seen: Co
 
 
 def _rule(name: str) -> dict[str, Any]:
-    said = _OWN_RULES.get(name) or (GATES.get(name).DESCRIPTION if name in GATES.builtin else f"The gate {name}.")
+    said = _OWN_RULES.get(name) or (gate(name).DESCRIPTION if name in gate_names() else f"The gate {name}.")
     help_ = f"{said} The limit is in the pipeline file; the report says what was measured and with which bounds."
     return {
         "id": name,

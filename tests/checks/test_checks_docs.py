@@ -1,69 +1,74 @@
-"""docs/testing.md says what there is."""
+"""docs/testing.md says what there is; that its tables are up to date is for tests/test_docs.py."""
 
 from __future__ import annotations
 
 import re
-from typing import get_type_hints
 
 import pytest
-from kit.support import REPOSITORY
 
+from gatekeeper.checks.integration.base import READY
+from gatekeeper.checks.integration.base import all_cases as integration_cases
+from gatekeeper.checks.kinds._base import in_order, kind
+from gatekeeper.checks.levels import Leveled
 from gatekeeper.checks.plugin import OPTIONS
-from gatekeeper.checks.security.run import FUZZED
-from gatekeeper.checks.security.target import attacks
-from gatekeeper.checks.unit.base import all_cases, cases
-from gatekeeper.config.types import Testing
+from gatekeeper.checks.security.attacks import texts
+from gatekeeper.checks.security.base import GOOD, Attack, all_attacks
+from gatekeeper.checks.security.victim import Victim
+from gatekeeper.checks.unit.base import OPENS, all_cases
+from gatekeeper.reference.testing import PAGE, TABLES, page
 
-TESTING = get_type_hints(Testing, include_extras=True)
-PAGE = (REPOSITORY / "docs" / "testing.md").read_text(encoding="utf-8")
-ROWS = [line for line in PAGE.splitlines() if line.startswith("| `")]
-LEVELS = {name: row.split("|")[2].strip() for row in ROWS for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-
-
-@pytest.mark.parametrize("name", all_cases())
-def test_every_contract_test_is_explained(name: str) -> None:
-    assert LEVELS[name] == all_cases()[name].level
+TEXT = PAGE.read_text(encoding="utf-8")
+TESTS: dict[str, list[Leveled]] = {
+    "unit_tests": [OPENS, *all_cases().values()],
+    "integration_tests": [READY, *integration_cases()],
+    "security_tests": [GOOD, *all_attacks()],
+}
 
 
-@pytest.mark.parametrize("attack", attacks("comprehensive", text=True), ids=lambda attack: attack.name)
-def test_every_attack_is_explained(attack: object) -> None:
-    assert LEVELS[attack.name] == attack.level  # type: ignore[attr-defined]
+def table(name: str) -> str:
+    (found,) = re.findall(rf"<!-- {name}: made by make schemas -->\n(.*?)<!-- end -->", TEXT, re.DOTALL)
+    return str(found)
 
 
-def test_the_rest_is_explained() -> None:
-    assert {LEVELS[name] for name in FUZZED.values()} == {"comprehensive"}
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_stands_once_on_the_page(name: str) -> None:
+    assert table(name).strip()
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_every_test_is_explained_at_its_level(name: str) -> None:
+    rows = {cells[1].strip(" `"): cells for row in table(name).splitlines() if len(cells := row.split("|")) == 6}
+    for test in TESTS[name]:
+        assert test.name in rows
+        assert [cell.strip() for cell in rows[test.name][2:4]] == [test.level, test.models]
+        assert len(rows[test.name][4].split()) > 3
+
+
+def test_a_new_test_is_on_the_page_without_another_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gibberish(victim: Victim) -> int:
+        """Texts | without end."""
+        return 1
+
+    assert "gibberish" not in page()
+    monkeypatch.setattr(texts, "ATTACKS", (*texts.ATTACKS, Attack("gibberish", "basic", gibberish, models="text")))
+    assert "| `gibberish` | basic | text | Texts \\| without end |\n" in page()
+
+
+def test_every_kind_of_check_is_listed() -> None:
+    for name in in_order():
+        assert f"| `{name}` | `off`, {', '.join(f'`{level}`' for level in kind(name).LEVELS)} |" in table("kinds")
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_the_reference_points_at_the_page_and_lists_no_test(name: str) -> None:
+    """A list there could not have what a plugin adds."""
+    said = kind(name).DESCRIPTION
+    assert said.endswith("docs/testing.md.")
+    assert not {test.name for test in TESTS[name] if "_" in test.name} & set(re.findall(r"\w+", said))
+    assert {f"`{level}`: " for level in kind(name).LEVELS} <= set(re.findall(r"`\w+`: ", said))
+
+
+def test_the_options_of_the_pytest_plugin_are_explained() -> None:
     assert {"artifact", "baseline", "framework", "inputs", "threads", "device"} <= {
-        n for n in OPTIONS if f"--gatekeeper-{n}" in PAGE
+        n for n in OPTIONS if f"--gatekeeper-{n}" in TEXT
     }
-
-
-def levels_of(kind: str) -> dict[str, set[str]]:
-    """The words that the pipeline reference has for each level of a kind of tests."""
-    said = TESTING[kind].__metadata__[0].description
-    parts = re.split(r"`(\w+)`: ", said.partition(" Both: ")[0])
-    return {level: set(re.findall(r"[a-z]+(?:_[a-z]+)*", words)) for level, words in zip(parts[1::2], parts[2::2], strict=True)}
-
-
-@pytest.mark.parametrize("text", [False, True])
-def test_the_reference_names_every_contract_test_at_its_level(text: bool) -> None:
-    said = levels_of("unit_tests")
-    basic = {case.name for case in cases("basic", text)}
-    assert basic <= said["basic"]
-    assert {case.name for case in cases("comprehensive", text)} - basic <= said["comprehensive"]
-    assert not said["comprehensive"] & {case.name for case in all_cases().values() if case.level == "basic"}
-    assert not said["basic"] & {case.name for case in all_cases().values() if case.level == "comprehensive"}
-
-
-def test_the_reference_names_every_attack_that_only_the_deeper_level_has() -> None:
-    basic = {attack.name for attack in attacks("basic", text=True)}
-    more = {attack.name for attack in attacks("comprehensive", text=True)} - basic
-    assert more | {*FUZZED.values()} <= levels_of("security_tests")["comprehensive"]
-
-
-def test_the_reference_names_every_integration_test() -> None:
-    """Those of the table in docs/testing.md, which test_checks_integration.py runs."""
-    said, own = levels_of("integration_tests"), {"smoke", "full_pipeline"}
-    named = {name: level for name, level in LEVELS.items() if level in own}
-    assert len(named) > 8
-    for name, level in named.items():
-        assert name in said[level], name

@@ -12,7 +12,9 @@ import pytest
 from kit.subjects import Shelf, by_verdict, left, node, odd_shelf, reason, write_onnx
 
 from gatekeeper.checks.client.traffic import Sent
-from gatekeeper.checks.integration import _none, integration_checks
+from gatekeeper.checks.integration.aftermath import MARGIN_NS, Aftermath
+from gatekeeper.checks.integration.run import integration_checks
+from gatekeeper.checks.outcome import Broken
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.records.base import Verdict
@@ -98,9 +100,21 @@ def test_a_server_that_takes_too_long_is_ended(odd: Shelf) -> None:
 
 def test_a_request_that_went_wrong_is_named() -> None:
     sent = [Sent(0, 1, "right"), Sent(1, 2, "lost", "ConnectionResetError")]
-    _none(sent[:1], "lost")
-    with pytest.raises(Exception, match="1 of 2 requests went wrong; the first was lost: ConnectionResetError"):
-        _none(sent, "wrong", "lost")
+    Aftermath(sent[:1], 5).none("lost")
+    with pytest.raises(Broken, match="1 of 2 requests went wrong; the first was lost: ConnectionResetError"):
+        Aftermath(sent, 5).none("wrong", "lost")
+
+
+def test_traffic_in_which_nothing_was_answered_has_tested_nothing() -> None:
+    acted = 10 * MARGIN_NS
+    before, during, after = (Sent(begin, end, "right") for begin, end in ((0, 9), (9, acted + 1), (acted + 2, acted + 3)))
+    Aftermath([before, during, after], acted).answered()
+    Aftermath([before, during], acted).answered(after=False)
+    for sent, said in (([during, after], "before"), ([before, during], "afterwards"), ([Sent(0, 9, "refused"), after], "before")):
+        with pytest.raises(Broken, match=f"no request was answered {said}"):
+            Aftermath(sent, acted).answered()
+    assert Aftermath([before, during, after], acted).in_flight() == 1
+    assert Aftermath([before, Sent(acted - 1, acted, "lost"), after], acted).accepted().sent == [before]
 
 
 def test_what_a_child_server_tells_and_leaves(shelf: Shelf) -> None:

@@ -14,18 +14,20 @@ import numpy as np
 import pytest
 from kit.subjects import Shelf, by_verdict, odd_shelf, reason
 
-from gatekeeper.checks.behind import Broken
-from gatekeeper.checks.security import run, target
+from gatekeeper.checks.outcome import Broken
+from gatekeeper.checks.security import run, victim
+from gatekeeper.checks.security.attacks import unforeseen
+from gatekeeper.checks.security.base import REGISTRY, attacks
 from gatekeeper.checks.security.fuzz import Fuzz, fuzz
 from gatekeeper.checks.security.openapi import MOST_TOKENS, described
 from gatekeeper.checks.security.run import good_request, security_checks
-from gatekeeper.checks.security.target import REGISTRY, Target, Watched, attacks
+from gatekeeper.checks.security.victim import Victim, Watched
 from gatekeeper.records.base import Verdict
 from gatekeeper.serve.behind import served
 from gatekeeper.serve.child import Server
 from gatekeeper.serve.openapi import description
 
-ALL = [attack for attack in attacks("comprehensive", text=True) if not attack.text_only]
+ALL = [attack for attack in attacks("comprehensive", text=True) if attack.models != "text"]
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +36,14 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 
 
 def test_the_server_stands_every_attack(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "FUZZ_S", {"openapi": 4.0, "tensors": 2.0})
+    monkeypatch.setattr(unforeseen, "SECONDS", {"openapi": 4.0, "tensors": 2.0})
     found = security_checks(shelf.subject(shelf.original), "comprehensive")
-    assert by_verdict(found)[Verdict.PASS] == {"good_request", "fuzzed_openapi", "fuzzed_tensors", *(a.name for a in ALL)}, [
+    assert by_verdict(found)[Verdict.PASS] == {"good_request", *(a.name for a in ALL)}, [
         check for check in found if check.verdict is not Verdict.PASS
     ]
     assert all(check.kind == "security_tests" for check in found)
     assert "are allowed" in reason(found, "deep_json")
+    assert f"requests of seed {unforeseen.SEED}; " in reason(found, "fuzzed_tensors")
 
 
 def test_a_server_that_does_not_answer_is_not_attacked(tmp_path: Path) -> None:
@@ -74,9 +77,10 @@ class Naive(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def naive(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
-    """A target that is one process, with one request at a time."""
-    monkeypatch.setattr(target, "ATTACK_S", 0.5)
+def naive(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Victim]:
+    """A victim that is one process, with one request at a time."""
+    monkeypatch.setattr(victim, "ATTACK_S", 0.5)
+    monkeypatch.setattr(unforeseen, "SECONDS", {"openapi": 1.0, "tensors": 1.0})
     for name in REGISTRY.names:
         for value in ("ATTACK_S", "BODY_S", "WAIT_S"):
             monkeypatch.setattr(REGISTRY.get(name), value, 0.5, raising=False)
@@ -92,7 +96,7 @@ def naive(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
         served=about, address=f"127.0.0.1:{listening.server_port}", url=f"http://127.0.0.1:{listening.server_port}",
         session_pids=lambda: [1], memory=lambda: 1000, alive=True, tail=lambda: "", handler=handler,
     )  # fmt: skip
-    found = Target(fake, about.inputs(), good, 1 << 20)
+    found = Victim(fake, about.inputs(), good, 1 << 20, shelf.space)
     yield found
     listening.shutdown()
     listening.server_close()
@@ -104,19 +108,19 @@ HARMLESS = {"cut_short", "slow_people", "deaf_people"}
 
 
 @pytest.mark.parametrize("attack", [a for a in ALL if a.name not in HARMLESS], ids=lambda a: a.name)
-def test_every_attack_notices_a_server_that_errs(naive: Target, attack: Any) -> None:
+def test_every_attack_notices_a_server_that_errs(naive: Victim, attack: Any) -> None:
     with pytest.raises(Broken):
         attack.run(naive)
 
 
 @pytest.mark.parametrize("name", ["wrong_types", "binary_lengths", "not_json", "deep_json", "hostile_shapes", "no_texts"])
-def test_an_attack_notices_a_server_that_takes_anything(naive: Target, name: str) -> None:
+def test_an_attack_notices_a_server_that_takes_anything(naive: Victim, name: str) -> None:
     naive.server.handler.status = 200  # type: ignore[attr-defined]
     with pytest.raises(Broken, match="answered with 200, not refused"):
         next(a for a in ALL if a.name == name).run(naive)
 
 
-def test_afterwards_everything_must_be_as_before(naive: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_afterwards_everything_must_be_as_before(naive: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
     naive.fine()
     monkeypatch.setattr(naive, "pids", [2])
     with pytest.raises(Broken, match="the model's process died"):
@@ -129,14 +133,14 @@ def test_afterwards_everything_must_be_as_before(naive: Target, monkeypatch: pyt
         naive.fine()
 
 
-def test_slow_people_must_not_keep_others_waiting(naive: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_people_must_not_keep_others_waiting(naive: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(naive, "ask", lambda: (_ for _ in ()).throw(Broken("no answer")))
     for name in ("slow_people", "deaf_people"):
         with pytest.raises(Broken, match="no answer"):
             next(a for a in ALL if a.name == name).run(naive)
 
 
-def test_memory_is_watched(naive: Target, monkeypatch: pytest.MonkeyPatch, shelf: Shelf) -> None:
+def test_memory_is_watched(naive: Victim, monkeypatch: pytest.MonkeyPatch, shelf: Shelf) -> None:
     siege = run._Siege(shelf.subject(shelf.original), shelf.folder)
     monkeypatch.setattr(naive.server, "close", lambda: None, raising=False)
     with Watched(naive) as watched:
@@ -146,7 +150,7 @@ def test_memory_is_watched(naive: Target, monkeypatch: pytest.MonkeyPatch, shelf
 
 
 @pytest.mark.parametrize("engine", ["openapi", "tensors"])
-def test_the_fuzzers_notice_a_server_that_errs(naive: Target, engine: Any) -> None:
+def test_the_fuzzers_notice_a_server_that_errs(naive: Victim, engine: Any) -> None:
     about = Fuzz(
         url=naive.server.url, engine=engine, good=naive.good, description=description(naive.server.served), seconds=1.5, seed=1
     )  # fmt: skip
@@ -155,7 +159,7 @@ def test_the_fuzzers_notice_a_server_that_errs(naive: Target, engine: Any) -> No
     assert any("500" in failure for failure in found.failures)
 
 
-def test_what_is_fuzzed_is_what_the_server_says_of_itself(shelf: Shelf, naive: Target) -> None:
+def test_what_is_fuzzed_is_what_the_server_says_of_itself(shelf: Shelf, naive: Victim) -> None:
     about = served(shelf.subject(shelf.original))
     with Server(about, shelf.folder) as server:
         server.wait_ready(60)

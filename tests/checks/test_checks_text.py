@@ -11,8 +11,10 @@ from kit.subjects import Shelf, by_verdict, reason
 from kit.support import install_framework
 from kit.tiny_llm import write_llama, write_tokenizer
 
-from gatekeeper.checks.integration import integration_checks
+from gatekeeper.checks.integration.run import integration_checks
 from gatekeeper.checks.security import run
+from gatekeeper.checks.security.attacks import unforeseen
+from gatekeeper.checks.security.base import attacks
 from gatekeeper.checks.security.run import security_checks
 from gatekeeper.checks.unit.base import all_cases
 from gatekeeper.checks.unit.run import unit_checks
@@ -59,11 +61,9 @@ def test_it_is_served(models: tuple[Subject, Subject]) -> None:
 
 def test_hostile_texts(models: tuple[Subject, Subject], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(run, "attacks", lambda level, text: [a for a in ATTACKS if text])
-    monkeypatch.setattr(run, "FUZZ_S", {"openapi": 3.0, "tensors": 1.0})
+    monkeypatch.setattr(unforeseen, "SECONDS", {"openapi": 3.0, "tensors": 1.0})
     found = security_checks(models[1], "comprehensive")
-    assert by_verdict(found)[Verdict.PASS] == {"good_request", "no_texts", "long_texts", "fuzzed_openapi", "fuzzed_tensors"}, (
-        found
-    )
+    assert by_verdict(found)[Verdict.PASS] == {"good_request", *HOSTILE}, found
 
 
 @pytest.fixture(scope="module")
@@ -112,4 +112,5 @@ def test_each_text_test_notices(odd: Callable[[str], Subject], ill: str) -> None
     assert by_verdict(found)[Verdict.ERROR] == set()
 
 
-ATTACKS = [attack for attack in run.attacks("comprehensive", text=True) if attack.name in ("no_texts", "long_texts")]
+HOSTILE = ("no_texts", "long_texts", "fuzzed_openapi", "fuzzed_tensors")
+ATTACKS = [attack for attack in attacks("comprehensive", text=True) if attack.name in HOSTILE]

@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 from kit.support import MISSION
 
+from gatekeeper.checks.kinds._base import in_order
+from gatekeeper.checks.kinds.load_tests import SCENARIO_OF, unmeasured
 from gatekeeper.config.limits import limits
-from gatekeeper.config.load import LEVELS, load
+from gatekeeper.config.load import load
 from gatekeeper.config.loaded import Loaded
-from gatekeeper.config.meaning import MOST_REQUESTS, SCENARIO_OF
 from gatekeeper.config.policy import loosened, policy_file
-from gatekeeper.config.types import Load
 from gatekeeper.errors import ConfigError
-from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.gates._base import gate
+from gatekeeper.gates._base import names as gate_names
 from gatekeeper.gates._base import tested_by as measured_by
+from gatekeeper.load.profile import LoadProfile, profile
 
 STAGES = "stages: [model_validation, optimization, testing]\n"
 
@@ -80,10 +81,10 @@ def test_the_mission_s_testing_asks_for_every_gate_that_has_a_default(tmp_path: 
     file = tmp_path / "p.yaml"
     file.write_text(MISSION)
     loaded = load(file)
-    assert gates_of(loaded) == {name for name in GATES.names if measured_by(name) and gate(name).DEFAULT is not None}
+    assert gates_of(loaded) == {name for name in gate_names() if measured_by(name) and gate(name).DEFAULT is not None}
     deepest = {"unit_tests": "comprehensive", "integration_tests": "full_pipeline", "load_tests": "production_scale"}
-    assert {kind: loaded.level(kind) for kind in LEVELS} == deepest | {"security_tests": "comprehensive"}
-    assert loaded.load == Load()
+    assert {kind: loaded.level(kind) for kind in in_order()} == deepest | {"security_tests": "comprehensive"}
+    assert profile(loaded) == LoadProfile()
 
 
 def test_without_the_stage_nothing_of_it_applies(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_the_latency_limit_means_the_same_under_both_its_names(tmp_path: Path, b
     (limit,) = (limit for limit in limits(loaded, loaded.targets[0]) if limit.name == "p99_latency")
     assert limit.config is not None
     assert limit.config.max_ms == 20  # type: ignore[attr-defined]
-    assert loaded.load.p99_ms == 20, "the latency that the search for the highest rate is held against"
+    assert profile(loaded).p99_ms == 20, "the latency that the search for the highest rate is held against"
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------------
@@ -217,7 +218,7 @@ def test_what_nothing_would_measure_is_one_problem_at_its_place(tmp_path: Path, 
     assert found[0].endswith(".")
 
 
-@pytest.mark.parametrize("name", [name for name in GATES.names if measured_by(name)])
+@pytest.mark.parametrize("name", [name for name in gate_names() if measured_by(name)])
 def test_no_gate_of_the_stage_is_named_without_the_stage(tmp_path: Path, name: str) -> None:
     limit = "{min_per_s: 1}" if name == "throughput" else "{}"
     (found,) = problems(tmp_path, f"gates: {{{name}: {limit}}}")
@@ -247,14 +248,10 @@ def test_what_makes_sense_is_accepted(tmp_path: Path, body: str) -> None:
     read(tmp_path, body)
 
 
-def test_every_gate_that_is_judged_on_requests_says_in_which_scenario() -> None:
-    assert {name for name in GATES.names if measured_by(name) == "load_tests"} == set(SCENARIO_OF)
-
-
-def test_the_most_requests_are_those_of_the_load_generator() -> None:
-    from gatekeeper.load import generate
-
-    assert MOST_REQUESTS == generate.MOST_REQUESTS
+def test_every_gate_on_load_is_judged_on_a_scenario_or_says_what_measures_it(tmp_path: Path) -> None:
+    smoke = read(tmp_path, "testing: {load_tests: smoke}")
+    on_load = {name for name in gate_names() if measured_by(name) == "load_tests"}
+    assert {name for name in on_load if unmeasured(smoke, name)} == on_load - set(SCENARIO_OF) == {"endurance", "overload"}
 
 
 # --- held to a policy ----------------------------------------------------------------------------------------------------
@@ -284,7 +281,7 @@ def test_a_policy_s_load_holds(tmp_path: Path, policy: str, here: str, holds: fl
     (limit,) = (limit for limit in limits(loaded, loaded.targets[0]) if limit.name == "p99_latency")
     assert limit.config is not None
     assert limit.config.max_ms == holds  # type: ignore[attr-defined]
-    assert loaded.load.p99_ms == holds
+    assert profile(loaded).p99_ms == holds
     said = loosened(loaded)
     assert len(said) == (says is not None)
     assert says is None or said[0].startswith(says)
@@ -292,7 +289,7 @@ def test_a_policy_s_load_holds(tmp_path: Path, policy: str, here: str, holds: fl
 
 def test_a_policy_that_puts_nothing_under_load_leaves_the_file_its_own_limit(tmp_path: Path) -> None:
     loaded = held(tmp_path, UNIT, "testing: {unit_tests: basic, load_tests: smoke, load: {p99_ms: 7}}")
-    assert loaded.load.p99_ms == 7
+    assert profile(loaded).p99_ms == 7
     assert loosened(loaded) == []
 
 

@@ -9,7 +9,9 @@ import pytest
 from sklearn import metrics as reference
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate import metrics
+from gatekeeper.evaluate.metrics._agreement import agreement
+from gatekeeper.evaluate.metrics._base import REGISTRY, classes, default_metric, families, metric, of_family
+from gatekeeper.evaluate.metrics._whole import GROUPS, user_metric
 
 N, CLASSES = 400, 8
 RNG = np.random.default_rng(0)
@@ -31,6 +33,9 @@ def f1(logits: Any) -> float:
     return reference.f1_score(LABELS, logits.argmax(axis=1), average="macro")
 
 
+METRICS = [name for name in REGISTRY.names if hasattr(metric(name), "compare")]
+"""Those of tensors; text is scored token by token."""
+
 EXPECTED = {
     "accuracy": lambda out: reference.accuracy_score(LABELS, out.argmax(axis=1)),
     "top5_accuracy": lambda out: reference.top_k_accuracy_score(LABELS, out, k=5),
@@ -44,26 +49,26 @@ EXPECTED = {
 
 def data(name: str) -> tuple[Any, Any, Any]:
     """Baseline outputs, variant outputs, labels."""
-    if name in metrics.CLASSIFICATION:
+    if name in of_family("classification"):
         return LOGITS, WORSE_LOGITS, LABELS
     return VALUES, WORSE_VALUES, TARGETS
 
 
 def test_every_metric_is_held_against_a_reference():
-    assert set(EXPECTED) == set(metrics.METRICS)
+    assert set(EXPECTED) == set(METRICS)
 
 
-@pytest.mark.parametrize("name", metrics.METRICS)
+@pytest.mark.parametrize("name", METRICS)
 def test_values_are_the_references(name: str):
     baseline, variant, labels = data(name)
-    found = metrics.METRICS[name](baseline, variant, labels)
+    found = metric(name).compare(baseline, variant, labels)
     assert found.baseline == pytest.approx(EXPECTED[name](baseline))
     assert found.variant == pytest.approx(EXPECTED[name](variant))
 
 
-@pytest.mark.parametrize("name", metrics.METRICS)
+@pytest.mark.parametrize("name", METRICS)
 def test_scores_stand_for_the_values_in_the_right_direction(name: str):
-    found = metrics.METRICS[name](*data(name))
+    found = metric(name).compare(*data(name))
     better_first = found.baseline / found.variant if name in LOWER_IS_BETTER else found.variant / found.baseline
     scores = found.scores
     # The jackknife's mean differs from the value by its correction of bias.
@@ -72,17 +77,17 @@ def test_scores_stand_for_the_values_in_the_right_direction(name: str):
     assert better_first < 1  # every variant here is worse
 
 
-@pytest.mark.parametrize("name", metrics.METRICS)
+@pytest.mark.parametrize("name", METRICS)
 def test_scores_stand_for_every_example(name: str):
-    scores = metrics.METRICS[name](*data(name)).scores
+    scores = metric(name).compare(*data(name)).scores
     assert scores.examples == N
     assert scores.p.shape == scores.q.shape
-    assert len(scores.p) == (metrics.GROUPS if name == "macro_f1" else N)
+    assert len(scores.p) == (GROUPS if name == "macro_f1" else N)
 
 
-@pytest.mark.parametrize("name", metrics.METRICS)
+@pytest.mark.parametrize("name", METRICS)
 def test_scores_lie_where_their_kind_says(name: str):
-    scores = metrics.METRICS[name](*data(name)).scores
+    scores = metric(name).compare(*data(name)).scores
     both = np.concatenate([scores.p, scores.q])
     if scores.kind == "binary":
         assert set(np.unique(both)) <= {0.0, 1.0}
@@ -90,30 +95,30 @@ def test_scores_lie_where_their_kind_says(name: str):
         assert scores.low <= both.min() and both.max() <= scores.high
 
 
-@pytest.mark.parametrize("name", metrics.METRICS)
+@pytest.mark.parametrize("name", METRICS)
 def test_a_model_keeps_all_of_itself(name: str):
     baseline, _, labels = data(name)
-    found = metrics.METRICS[name](baseline, baseline, labels)
+    found = metric(name).compare(baseline, baseline, labels)
     assert found.baseline == found.variant
     assert (found.scores.p == found.scores.q).all()
 
 
-@pytest.mark.parametrize("name", metrics.METRICS)
+@pytest.mark.parametrize("name", METRICS)
 def test_labels_of_shape_n_by_1_are_the_same_labels(name: str):
-    if name in metrics.CLASSIFICATION:
+    if name in of_family("classification"):
         baseline, variant, labels = data(name)
         column = labels[:, None]
     else:
         baseline, variant, labels = VALUES[:, :1], WORSE_VALUES[:, :1], TARGETS[:, 0]
         column = TARGETS[:, :1]
-    plain, shaped = metrics.METRICS[name](baseline, variant, labels), metrics.METRICS[name](baseline, variant, column)
+    plain, shaped = metric(name).compare(baseline, variant, labels), metric(name).compare(baseline, variant, column)
     assert (plain.baseline, plain.variant) == (shaped.baseline, shaped.variant)
 
 
 def test_the_jackknife_knows_the_error_of_a_mean():
     """Of a plain mean the pseudo-values have the standard error of the mean itself."""
     values = RNG.normal(3, 1, 2000)
-    found = metrics.user_metric(lambda outputs, labels: outputs.mean())(values, values, np.zeros(2000))
+    found = user_metric(lambda outputs, labels: outputs.mean())(values, values, np.zeros(2000))
     pseudo = found.scores.q
     assert pseudo.mean() == pytest.approx(values.mean())
     assert pseudo.std(ddof=1) / np.sqrt(len(pseudo)) == pytest.approx(values.std() / np.sqrt(2000), rel=0.3)
@@ -148,7 +153,7 @@ def test_the_jackknife_knows_the_error_of_a_mean():
     ],
 )
 def test_classes(outputs: Any, expected: list[int]):
-    assert metrics.classes(np.asarray(outputs)).tolist() == expected
+    assert classes(np.asarray(outputs)).tolist() == expected
 
 
 def test_one_score_has_the_same_threshold_in_both_models():
@@ -156,43 +161,43 @@ def test_one_score_has_the_same_threshold_in_both_models():
     baseline = np.linspace(0, 1, 1000, dtype=np.float32)[:, None]
     variant = baseline - np.float32(1e-4)
     labels = (baseline[:, 0] > 0.5).astype(int)
-    assert metrics.accuracy(baseline, variant, labels).variant > 0.99
-    assert metrics.agreement(baseline, variant, "tabular_classification").variant > 0.99
+    assert metric("accuracy").compare(baseline, variant, labels).variant > 0.99
+    assert agreement(baseline, variant, "tabular_classification").variant > 0.99
 
 
 # --- what does not fit --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("labels", [LABELS + 0.5, np.eye(CLASSES)[LABELS]], ids=["fractions", "one-hot"])
-@pytest.mark.parametrize("name", metrics.CLASSIFICATION)
+@pytest.mark.parametrize("name", of_family("classification"))
 def test_class_labels_must_be_one_whole_number(name: str, labels: Any):
     with pytest.raises(NotMeasured, match="one whole number per example"):
-        metrics.METRICS[name](LOGITS, LOGITS, labels)
+        metric(name).compare(LOGITS, LOGITS, labels)
 
 
 def test_top5_needs_six_classes():
     with pytest.raises(NotMeasured, match="at least 6 classes"):
-        metrics.top5_accuracy(LOGITS[:, :5], LOGITS[:, :5], LABELS % 5)
+        metric("top5_accuracy").compare(LOGITS[:, :5], LOGITS[:, :5], LABELS % 5)
 
 
-@pytest.mark.parametrize("name", metrics.REGRESSION)
+@pytest.mark.parametrize("name", of_family("regression"))
 def test_outputs_must_match_the_labels(name: str):
     with pytest.raises(NotMeasured, match="3 values an example and the labels have 1"):
-        metrics.METRICS[name](VALUES, VALUES, TARGETS[:, 0])
+        metric(name).compare(VALUES, VALUES, TARGETS[:, 0])
 
 
 def test_vectors_must_match_their_references():
     with pytest.raises(NotMeasured, match="outputs have 2 values and references 3"):
-        metrics.cosine_similarity(VECTORS[:, :2], VECTORS[:, :2], TARGETS)
+        metric("cosine_similarity").compare(VECTORS[:, :2], VECTORS[:, :2], TARGETS)
 
 
 def test_r2_of_equal_labels_says_nothing():
     with pytest.raises(NotMeasured, match="all labels are the same value"):
-        metrics.r2(VALUES, VALUES, np.ones((N, 3)))
+        metric("r2").compare(VALUES, VALUES, np.ones((N, 3)))
 
 
 def test_a_zero_vector_is_like_nothing():
-    found = metrics.cosine_similarity(VECTORS, np.zeros_like(VECTORS), TARGETS)
+    found = metric("cosine_similarity").compare(VECTORS, np.zeros_like(VECTORS), TARGETS)
     assert found.variant == 0.0
 
 
@@ -200,16 +205,16 @@ def test_a_zero_vector_is_like_nothing():
 
 
 def test_a_users_metric_by_example():
-    compare = metrics.user_metric(lambda outputs, labels: outputs.argmax(axis=1) == labels)
+    compare = user_metric(lambda outputs, labels: outputs.argmax(axis=1) == labels)
     found = compare(LOGITS, WORSE_LOGITS, LABELS)
-    known = metrics.accuracy(LOGITS, WORSE_LOGITS, LABELS)
+    known = metric("accuracy").compare(LOGITS, WORSE_LOGITS, LABELS)
     assert (found.baseline, found.variant) == (known.baseline, known.variant)
     assert found.scores.kind == "real"
     assert (found.scores.p == known.scores.p).all()
 
 
 def test_a_users_metric_of_the_whole_set():
-    found = metrics.user_metric(lambda outputs, labels: reference.matthews_corrcoef(labels, outputs.argmax(axis=1)))(
+    found = user_metric(lambda outputs, labels: reference.matthews_corrcoef(labels, outputs.argmax(axis=1)))(
         LOGITS, WORSE_LOGITS, LABELS
     )
     assert found.baseline == pytest.approx(reference.matthews_corrcoef(LABELS, LOGITS.argmax(axis=1)))
@@ -219,7 +224,7 @@ def test_a_users_metric_of_the_whole_set():
 @pytest.mark.parametrize("shape", [(N, 2), (N - 1,), (1,)])
 def test_a_users_metric_of_another_shape_is_refused(shape: tuple[int, ...]):
     with pytest.raises(NotMeasured, match="one value or one per example"):
-        metrics.user_metric(lambda outputs, labels: np.ones(shape))(LOGITS, LOGITS, LABELS)
+        user_metric(lambda outputs, labels: np.ones(shape))(LOGITS, LOGITS, LABELS)
 
 
 # --- agreement ----------------------------------------------------------------------------------------------------------
@@ -227,7 +232,7 @@ def test_a_users_metric_of_another_shape_is_refused(shape: tuple[int, ...]):
 
 @pytest.mark.parametrize("task", [None, "image_classification", "tabular_classification"])
 def test_agreement_on_classes_is_the_share_of_equal_ones(task: str | None):
-    found = metrics.agreement(LOGITS, WORSE_LOGITS, task)
+    found = agreement(LOGITS, WORSE_LOGITS, task)
     assert found.baseline == 1.0
     assert found.variant == np.mean(LOGITS.argmax(axis=1) == WORSE_LOGITS.argmax(axis=1))
     assert found.scores.kind == "binary"
@@ -237,26 +242,32 @@ def test_agreement_on_classes_is_the_share_of_equal_ones(task: str | None):
 @pytest.mark.parametrize(("share", "agrees"), [(0.04, 1.0), (0.06, 0.0)])
 def test_agreement_on_values_is_within_a_twentieth_of_their_spread(task: str, share: float, agrees: float):
     moved = VALUES + share * VALUES.std(axis=0)
-    assert metrics.agreement(VALUES, moved, task).variant == agrees
+    assert agreement(VALUES, moved, task).variant == agrees
 
 
 def test_agreement_on_values_needs_all_of_them():
     moved = VALUES.copy()
     moved[: N // 4, 1] += 10
-    assert metrics.agreement(VALUES, moved, "regression").variant == 0.75
+    assert agreement(VALUES, moved, "regression").variant == 0.75
 
 
 @pytest.mark.parametrize(
-    ("task", "metric"),
+    ("task", "expected"),
     [("regression", "r2"), ("embedding", "cosine_similarity"), ("image_classification", "accuracy"), (None, "accuracy")],
 )
-def test_default_metric_of_a_task(task: str | None, metric: str):
-    assert metrics.default_metric(task) == metric
+def test_default_metric_of_a_task(task: str | None, expected: str):
+    assert default_metric(task) == expected
+
+
+@pytest.mark.parametrize("family", families())
+def test_every_kind_of_task_has_one_default(family: str):
+    assert [metric(name).DEFAULT for name in of_family(family)].count(True) == 1
+    assert metric(of_family(family)[0]).DEFAULT
 
 
 def test_agreement_of_embeddings_is_their_cosine():
     vectors = np.random.default_rng(3).standard_normal((200, 512)).astype(np.float32)
-    found = metrics.agreement(vectors, vectors + np.float32(0.01), "embedding")
+    found = agreement(vectors, vectors + np.float32(0.01), "embedding")
     assert found.baseline == 1.0
     assert 0.999 < found.variant < 1.0
-    assert metrics.agreement(vectors, -vectors, "embedding").variant == pytest.approx(-1.0)
+    assert agreement(vectors, -vectors, "embedding").variant == pytest.approx(-1.0)

@@ -14,10 +14,10 @@ import pytest
 from kit.sample_load import ARTIFACT
 from kit.subjects import Shelf, left, odd_shelf
 
-from gatekeeper.config.types import Load, Soak
 from gatekeeper.errors import NotMeasured
 from gatekeeper.gates import p99_latency
 from gatekeeper.gates._base import gate as gate_named
+from gatekeeper.load.profile import LoadProfile, SoakProfile
 from gatekeeper.load.run import LoadFound, load_tests
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
@@ -26,7 +26,7 @@ from gatekeeper.stats.looks import ALPHA
 
 alone = pytest.mark.serial  # what waits for a core has other latencies
 RATE = 200.0
-PROFILE = Load(target_qps=RATE, p99_ms=100.0, duration="6s", scenarios=("server",))
+PROFILE = LoadProfile(target_qps=RATE, p99_ms=100.0, duration="6s", scenarios=("server",))
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def baseline(odd: Shelf) -> LoadFound:
     return under_load(odd, "well", None)
 
 
-def under_load(odd: Shelf, ill: str, baseline: LoadFound | None, profile: Load = PROFILE, soak: str = "") -> LoadFound:
-    found = load_tests(odd.odd(ill), profile, Soak(duration=soak) if soak else None, "smoke", 7, baseline)
+def under_load(odd: Shelf, ill: str, baseline: LoadFound | None, profile: LoadProfile = PROFILE, soak: str = "") -> LoadFound:
+    found = load_tests(odd.odd(ill), profile, SoakProfile(duration=soak) if soak else None, "smoke", 7, baseline)
     assert left() == [], "a process outlived its load test"
     return found
 
@@ -81,7 +81,7 @@ def test_a_model_that_leaks_fails_endurance(odd: Shelf, baseline: LoadFound) -> 
 
 
 def test_rate_and_limit_are_the_baselines_where_none_are_declared(odd: Shelf) -> None:
-    profile = Load(duration="3s")
+    profile = LoadProfile(duration="3s")
     first = under_load(odd, "well", None, profile)
     assert [line.scenario for line in first.tested.load] == ["single_stream", "offline", "server"]
     assert first.bound_ms and first.target_qps > 0
@@ -92,14 +92,14 @@ def test_rate_and_limit_are_the_baselines_where_none_are_declared(odd: Shelf) ->
 
 def test_an_absurd_rate_says_what_the_model_bears(odd: Shelf, baseline: LoadFound) -> None:
     """Nobody can send as much, and nobody waits for it."""
-    found = under_load(odd, "well", baseline, Load(target_qps=1e6, p99_ms=200.0, duration="2s", scenarios=("server",)))
+    found = under_load(odd, "well", baseline, LoadProfile(target_qps=1e6, p99_ms=200.0, duration="2s", scenarios=("server",)))
     [note] = found.tested.notes
     assert note.startswith("1e+06 requests/s are declared; it answers at most ")
     assert judged(found, "p99_latency").verdict is Verdict.FAIL
 
 
 def test_in_the_generators_own_process(odd: Shelf) -> None:
-    profile = Load(target_qps=RATE, p99_ms=200.0, duration="6s", over="in_process")
+    profile = LoadProfile(target_qps=RATE, p99_ms=200.0, duration="6s", over="in_process")
     first = under_load(odd, "well", None, profile)
     assert {line.over for line in first.tested.load} == {"in_process"}
     assert judged(under_load(odd, "errs", first, profile), "error_rate").verdict is Verdict.FAIL

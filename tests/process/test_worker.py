@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from kit.support import REPOSITORY
 from onnx import helper, numpy_helper
 
 from gatekeeper.errors import NotMeasured, UsageError
@@ -262,6 +264,17 @@ def test_what_the_parent_asks_is_what_the_worker_reads() -> None:
 def test_importing_the_worker_imports_no_framework_and_no_numpy() -> None:
     code = "import sys, gatekeeper.process.worker\nprint(sorted({'numpy', 'onnx', 'onnxruntime', 'scipy'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_modules_with_jobs_import_no_framework_and_no_numpy() -> None:
+    """The parent imports them to ask."""
+    found = (path for path in REPOSITORY.glob("gatekeeper/**/*.py") if re.search(r"\((Request|Reach), frozen", path.read_text()))
+    modules = [".".join(path.relative_to(REPOSITORY).with_suffix("").parts) for path in found]
+    assert {"gatekeeper.measure.session", "gatekeeper.load.generate", "gatekeeper.checks.client.traffic"} <= {*modules}
+    heavy = {"numpy", "onnx", "onnxruntime", "scipy", "torch", "tritonclient", "schemathesis", "mlperf_loadgen", "pytest"}
+    code = f"import sys, {', '.join(modules)}\nprint(sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
     assert done.stdout.strip() == "[]"
 
 

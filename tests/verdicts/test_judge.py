@@ -11,7 +11,7 @@ from kit.support import round_data
 from gatekeeper.config.limits import Limit
 from gatekeeper.errors import ExitCode
 from gatekeeper.gates import package_size
-from gatekeeper.gates._base import REGISTRY, gate
+from gatekeeper.gates._base import gate, names
 from gatekeeper.measure.race import performance
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
@@ -173,7 +173,7 @@ def test_a_gate_on_a_variant_that_could_not_run_is_an_error_with_its_reason():
     assert (found.verdict, found.reason, found.blocking) == (ERROR, "the worker crashed", True)
 
 
-@pytest.mark.parametrize("name", [n for n in REGISTRY.names if gate(n).DEFAULT is not None])
+@pytest.mark.parametrize("name", [n for n in names() if gate(n).DEFAULT is not None])
 def test_every_default_gate_without_measurements_is_a_blocking_error(name: str):
     config = gate(name).DEFAULT
     found = judge_gate(Limit(name=name, gate=gate(name), config=config, where="default"), EVIDENCE)

@@ -1,8 +1,24 @@
-"""TEMP"""
-DESCRIPTION="x"
-TITLE="integration_tests"
-ORDER=20
-SERVER=True
-LEVELS=tuple(["smoke", "full_pipeline"])
-GATE=None
-KEYS={}
+"""The variant behind a real server, asked by a public client."""
+
+from __future__ import annotations
+
+from gatekeeper.checks.integration.base import LEVELS as LEVELS
+from gatekeeper.checks.kinds._base import Bench, Outcome
+from gatekeeper.gates._checks import checks_gate
+
+DESCRIPTION = (
+    "The variant behind a server, asked by a public client. `smoke`: it comes up, describes the model, answers some examples as "
+    "the session does bit for bit, refuses what is no request, and stops. `full_pipeline`: it answers the whole evaluation set, "
+    "and under traffic its processes are killed and it is told to stop. Every test is in docs/testing.md."
+)
+TITLE = "behind a server"
+ORDER = 20
+SERVER = True
+GATE = checks_gate("integration_tests", "Every test of the variant behind its server passes.")
+
+
+def run(bench: Bench) -> Outcome:
+    """It answers over HTTP exactly as its session does, whatever happens to its processes."""
+    from gatekeeper.checks.integration.run import integration_checks
+
+    return Outcome(checks=integration_checks(bench.subject, bench.level, bench.dataset))

@@ -1,15 +1,131 @@
-"""TEMP"""
-DESCRIPTION="x"
-TITLE="load_tests"
-ORDER=30
-SERVER=True
-LEVELS=tuple(["smoke", "production_scale"])
-GATE=None
-KEYS={}
-from typing import Annotated
+"""Requests at a production rate, to the original and then alike to the variant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
-from gatekeeper.load.profile import LoadProfile, SoakProfile
+from gatekeeper.checks.kinds._base import Bench, Outcome
+from gatekeeper.load.profile import MOST_REQUESTS, LoadProfile, SoakProfile, profile
+from gatekeeper.units import format_duration, parse_duration
 
-KEYS={"load":(Annotated[LoadProfile,Meta(description="x")],LoadProfile()),"soak":(Annotated[SoakProfile|None,Meta(description="y")],None)}
+if TYPE_CHECKING:
+    from gatekeeper.config.limits import Loosened
+    from gatekeeper.config.loaded import Loaded
+    from gatekeeper.config.meaning import Check
+    from gatekeeper.load.run import LoadFound
+
+KIND = "load_tests"
+DESCRIPTION = (
+    "Requests at a production rate, sent by MLPerf LoadGen to the baseline and then alike to the variant. `smoke`: the "
+    "scenarios of `load`, briefly; judged by `p99_latency`, `error_rate`, and `throughput` where it has a limit. "
+    "`production_scale`: the same for longer, and latency against load up to the highest rate within the latency limit, more "
+    "requests than the server can take (`overload`), a long run (`endurance`). With `soak` there is a long run at both."
+)
+TITLE = "under load"
+LEVELS = ("smoke", "production_scale")
+ORDER = 30
+SERVER = True
+GATE = None  # each scenario is judged by gates of its own
+KEYS: dict[str, tuple[Any, Any]] = {
+    "load": (Annotated[LoadProfile, Meta(description="The load of `load_tests`.")], LoadProfile()),
+    "soak": (
+        Annotated[
+            SoakProfile | None,
+            Meta(description="The long run of `load_tests`; `soak: {}` is one of the default length."),
+        ],
+        None,
+    ),
+}
+
+SCENARIO_OF = {"p99_latency": "server", "error_rate": "server", "throughput": "offline"}
+"""The scenario of load that a gate is judged on."""
+
+LEAST_LOAD_S, LEAST_SOAK_S, MOST_S = 1.0, 8.0, 86_400.0
+
+
+def standard(bench: Bench) -> LoadFound:
+    """The original under the same load: its rate and its latency are those of variants where the file declares none."""
+    return _under_load(bench, None)
+
+
+def run(bench: Bench) -> Outcome:
+    """The variant beside the original."""
+    found = _under_load(bench, bench.standard)
+    return Outcome(checks=found.tested.checks, load=found.evidence, tested=found.tested)
+
+
+def _under_load(bench: Bench, original: LoadFound | None) -> LoadFound:
+    from gatekeeper.load.run import load_tests
+
+    loaded = bench.loaded
+    seed = loaded.pipeline.measure.seed
+    return load_tests(bench.subject, profile(loaded), loaded.section("testing").soak, bench.level, seed, original)
+
+
+def problems(check: Check) -> None:
+    """Runs that show something, and end; and the scenarios that gates are judged on."""
+    testing = check.loaded.section("testing")
+    _lengths(check, testing)
+    _scenarios(check, testing)
+
+
+def _lengths(check: Check, testing: Any) -> None:
+    rate = testing.load.target_qps or 0.0
+    for key, stated, least, why in (
+        ("load", testing.load.duration, LEAST_LOAD_S, "shorter runs show nothing"),
+        ("soak", testing.soak.duration if testing.soak else None, LEAST_SOAK_S, "growth is told from 30 readings of memory"),
+    ):
+        if stated is None:
+            continue
+        path, seconds = ("testing", key, "duration"), parse_duration(stated)
+        if seconds < least:
+            check.add(path, f"testing.{key}.duration is '{stated}'; it must be at least {format_duration(least)}: {why}.")
+        elif seconds > MOST_S:
+            check.add(path, f"testing.{key}.duration is '{stated}'; it must be at most {MOST_S / 3600:g}h.")
+        elif rate * seconds > MOST_REQUESTS:
+            asked = f"'{stated}' at {rate:g} requests/s are {rate * seconds:,.0f} requests, {MOST_REQUESTS:,} can be kept"
+            check.add(path, f"{asked}. Shorten it to {int(MOST_REQUESTS / rate)}s, or lower testing.load.target_qps.")
+
+
+def _scenarios(check: Check, testing: Any) -> None:
+    from gatekeeper.config.limits import limits
+
+    loaded, scenarios = check.loaded, testing.load.scenarios
+    for i, scenario in enumerate(scenarios):
+        if scenario in scenarios[:i]:
+            check.add(("testing", "load", "scenarios", i), f"'{scenario}' is listed twice. Remove one.")
+    if not loaded.tests(KIND):
+        return
+    judged = [limit.name for target in loaded.targets for limit in limits(loaded, target) if limit.config]
+    for needed in dict.fromkeys(SCENARIO_OF.values()):
+        names = [name for name in dict.fromkeys(judged) if SCENARIO_OF.get(name) == needed]
+        if names and needed not in scenarios:
+            said = f"'{needed}' is not listed, and {' and '.join(names)} would never be measured"
+            check.add(("testing", "load", "scenarios"), f"{said}. Add '{needed}', or write `disabled` at the gate.")
+
+
+def unmeasured(loaded: Loaded, gate: str) -> str:
+    """A long run, and more requests than a server can take, are parts that not every level has."""
+    testing, whole = loaded.section("testing"), loaded.level(KIND) == LEVELS[-1]
+    needed = f"is measured by testing.{KIND}"
+    if gate == "endurance" and not (whole or testing.soak is not None):
+        return f"{needed} at {LEVELS[-1]}, or where `testing.soak` says how long. Write `testing: {{soak: {{}}}}`"
+    if gate == "overload" and not whole:
+        return f"{needed} at {LEVELS[-1]}. Set that level"
+    if gate == "overload" and testing.load.over != "http":
+        return "is a property of a server, but testing.load.over is in_process. Set it to http"
+    return ""
+
+
+def loosened(loaded: Loaded) -> list[Loosened]:
+    """A rate below the policy's is not applied."""
+    from gatekeeper.config.limits import Loosened
+
+    if loaded.policy is None or loaded.policy.limits is None:
+        return []
+    before, here = (each.section("testing").load.target_qps for each in (loaded.policy.limits, loaded))
+    if here == profile(loaded).target_qps:
+        return []
+    return [Loosened("testing.load.target_qps", before, here, loaded.where("testing", "load", "target_qps"))]

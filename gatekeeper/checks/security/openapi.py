@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gatekeeper.checks.behind import Broken, call_json
+from gatekeeper.checks.asking import call_json
+from gatekeeper.checks.outcome import Broken
 
 MOST_TOKENS = 4
 """A text that is asked for must be short: what is tested is what is asked, not how fast the model writes."""

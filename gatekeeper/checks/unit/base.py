@@ -12,27 +12,19 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from gatekeeper.checks.levels import First, Models, of_level
+from gatekeeper.checks.outcome import Broken
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
     from gatekeeper.checks.unit.lab import Lab, Log
 
 REGISTRY = Registry("checks.unit.cases")
+LEVELS = ("basic", "comprehensive")
+OPENS = First("opens", "basic", "the model can be opened and answers")
 
 Setting = Literal["", "again", "threads"]
 """In which process a test observes: the one it shares with others, a fresh one, a fresh one with other threads."""
-
-
-class Broken(Exception):
-    """The variant does not keep the contract; says how."""
-
-
-class Skipped(Exception):
-    """The test does not apply to the model; says why."""
-
-
-class NoStandard(Exception):
-    """The original did not do what the variant is to be compared with; says what."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +56,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Case:
-    """One contract test."""
+    """One contract test. `meaning` is what it asks, for docs/testing.md."""
 
     name: str
     level: Literal["basic", "comprehensive"]
-    models: Literal["tensors", "text", "all"]
+    models: Models
     observe: Callable[[Lab, Log], None]
     judge: Callable[[Seen, Seen], str]
+    meaning: str
     settings: tuple[Setting, ...] = ("",)
 
 
@@ -87,6 +80,4 @@ def case(name: str) -> Case:
 
 def cases(level: str, text: bool) -> list[Case]:
     """The tests of a level for a kind of model."""
-    levels = ("basic",) if level == "basic" else ("basic", "comprehensive")
-    models = ("all", "text" if text else "tensors")
-    return [found for found in all_cases().values() if found.level in levels and found.models in models]
+    return of_level(all_cases().values(), LEVELS, level, text)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gatekeeper.checks.unit.base import Answered, Broken, NoStandard, Seen
+from gatekeeper.checks.outcome import Broken, NoStandard
+from gatekeeper.checks.unit.base import Answered, Seen
 
 FLOOR = 1e-4
 """Sums in another order differ by about 1e-6 in single precision, more where they cancel."""

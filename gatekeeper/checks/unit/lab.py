@@ -114,7 +114,8 @@ class Lab:
 
     def observe(self, request: Observe) -> Observed:
         """Run what one test asks of the model, and write the answers to `request.destination`."""
-        from gatekeeper.checks.unit.base import Skipped, case
+        from gatekeeper.checks.outcome import Skipped
+        from gatekeeper.checks.unit.base import case
 
         log = Log(self)
         try:

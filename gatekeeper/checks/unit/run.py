@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, cast
+from typing import cast
 
 import msgspec
 
-from gatekeeper.checks.unit.base import Answered, Broken, Case, NoStandard, Seen, Setting, Skipped, cases
+from gatekeeper.checks.outcome import Broken, NoStandard, Skipped, Untested, checked, not_run
+from gatekeeper.checks.unit.base import OPENS, Answered, Case, Seen, Setting, cases
 from gatekeeper.checks.unit.lab import Observe, Observed, Ready, Setup
 from gatekeeper.checks.unit.own_run import own_checks
 from gatekeeper.errors import NotMeasured
@@ -23,78 +24,55 @@ from gatekeeper.process.messages import Failed
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.tested import Check
 
-KIND: Literal["unit_tests"] = "unit_tests"
+KIND = "unit_tests"
 LEAST_S, LOADS, RUNS = 30.0, 20, 500
 """A test may take this long, and this many loads and runs of the model besides: one that takes longer hangs."""
-MOST_SAID = 300
-ITS_FAULT = ("crash", "timeout", "memory", "garbage", "data", "model")
-"""Kinds of failure that are the model's own, and not of the machine."""
 
 
 def unit_checks(
     subject: Subject, baseline: Subject, level: str, own_tests: Sequence[Path], folder: Path | None = None
 ) -> list[Check]:
     """The contract tests of a level, and the user's pytest files; `folder` is where those import from."""
-    found: list[Check] = []
-    with _Bench(subject, "the variant", keeps=False) as variant, _Bench(baseline, "the original", keeps=True) as original:
-        opened = _opens(variant, original)
-        found.append(opened)
-        for case in cases(level, subject.spec.text is not None):
-            if opened.verdict is Verdict.PASS:
-                found.append(_check(case, variant, original))
-            else:
-                reason = f"not tested: {opened.reason}"
-                found.append(Check(kind=KIND, name=case.name, verdict=Verdict.ERROR, reason=reason))
+    chosen = cases(level, subject.spec.text is not None)
+    with _Model(subject, "the variant", keeps=False) as variant, _Model(baseline, "the original", keeps=True) as original:
+        found = [checked(KIND, OPENS.name, lambda: _opens(variant, original))]
+        if found[0].verdict is Verdict.PASS:
+            found += [checked(KIND, case.name, partial(_compared, case, variant, original)) for case in chosen]
+        else:
+            found += not_run(KIND, [case.name for case in chosen], found[0].reason)
     return found + own_checks(subject, baseline, own_tests, folder)
 
 
-def _opens(variant: _Bench, original: _Bench) -> Check:
-    """The first test of all: the model can be opened and answers."""
-    started, verdict = time.monotonic(), Verdict.PASS
+def _opens(variant: _Model, original: _Model) -> str:
     try:
         original.limit_s()
-        try:
-            variant.limit_s()
-            reason = "it opens and answers"
-        except NotMeasured as failure:
-            verdict, reason = _of_failure(failure)
     except NotMeasured as failure:
-        verdict, reason = Verdict.ERROR, f"the original cannot be tested: {failure}"
-    return Check(kind=KIND, name="opens", verdict=verdict, reason=reason, seconds=time.monotonic() - started)
+        raise Untested(f"the original cannot be tested: {failure}") from failure
+    variant.limit_s()
+    return "it opens and answers"
 
 
-def _check(case: Case, variant: _Bench, original: _Bench) -> Check:
-    started, verdict = time.monotonic(), Verdict.PASS
+def _compared(case: Case, variant: _Model, original: _Model) -> str:
+    """What a test says of the variant, beside what the original did in it."""
     standard = original.try_observe(case)
+    if isinstance(standard, Skipped):
+        raise standard
     try:
-        if isinstance(standard, Skipped):
-            raise standard
         found = variant.observe(case)
-        if isinstance(standard, NotMeasured):
-            raise NoStandard(str(standard))
-        reason = case.judge(found, standard)
-    except Broken as broken:
-        verdict, reason = Verdict.FAIL, str(broken)
-        variant.close()  # what one test broke must not fail the next
-    except Skipped as skipped:
-        verdict, reason = Verdict.SKIP, str(skipped)
-    except NoStandard as missing:
-        verdict, reason = Verdict.ERROR, f"the original gives nothing to compare with: {missing}"
     except NotMeasured as failure:
-        verdict, reason = _of_failure(failure)
         if isinstance(standard, NotMeasured) and standard.kind == failure.kind:
-            reason = f"{reason.rstrip('.')}. The original does the same."
-    except Exception as error:  # answers that no test foresaw, of shapes that do not fit together
-        verdict, reason = Verdict.ERROR, f"what it answered cannot be judged: {type(error).__name__}: {str(error)[:MOST_SAID]}"
-    return Check(kind=KIND, name=case.name, verdict=verdict, reason=reason, seconds=time.monotonic() - started)
+            raise NotMeasured(failure.kind, f"{str(failure).rstrip('.')}. The original does the same.") from failure
+        raise
+    if isinstance(standard, NotMeasured):
+        raise NoStandard(str(standard))
+    try:
+        return case.judge(found, standard)
+    except Broken:
+        variant.close()  # what one test broke must not fail the next
+        raise
 
 
-def _of_failure(failure: NotMeasured) -> tuple[Verdict, str]:
-    """A model that crashes, hangs or eats the memory fails the test; a full disk is nobody's failure."""
-    return (Verdict.FAIL if failure.kind in ITS_FAULT else Verdict.ERROR), str(failure)
-
-
-class _Bench(AbstractContextManager["_Bench"]):
+class _Model(AbstractContextManager["_Model"]):
     """One model in a worker; in a fresh one where the last did not survive.
 
     The original's observations are kept in the scratch folder, for the variants that come after.

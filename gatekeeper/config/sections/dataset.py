@@ -11,9 +11,13 @@ from gatekeeper.config.section import Count, Function, Section
 from gatekeeper.config.sections.model import TEXT_TASK, task_of
 from gatekeeper.errors import nearest
 from gatekeeper.models.files import there
+from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
     from gatekeeper.config.meaning import Check
+
+
+METRICS = Registry("evaluate.metrics")
 
 
 class Image(Section, frozen=True, kw_only=True):
@@ -52,8 +56,7 @@ class Dataset(Section, frozen=True, kw_only=True):
     metric: Annotated[
         str | None,
         Meta(
-            description="accuracy, top5_accuracy, macro_f1, mae, rmse, r2, cosine_similarity, perplexity, exact_match, or "
-            "`package.module:function` of (outputs, labels), higher is better.",
+            description=f"{', '.join(METRICS.names)}, or `package.module:function` of (outputs, labels), higher is better.",
         ),
     ] = None
     labels: Annotated[str | None, Meta(description="Key (.npz) or column (.csv) of the labels; default: y or labels.")] = None
@@ -65,15 +68,6 @@ class Dataset(Section, frozen=True, kw_only=True):
     window: Annotated[
         int, Meta(ge=16, le=8192, description="text_generation: tokens in one window, each read from an empty context.")
     ] = 128
-
-
-METRICS = ("accuracy", "top5_accuracy", "macro_f1", "mae", "rmse", "r2", "cosine_similarity", "perplexity", "exact_match")
-_METRICS_OF = {
-    "regression": ("mae", "rmse", "r2"),
-    "embedding": ("cosine_similarity",),
-    "classification": ("accuracy", "top5_accuracy", "macro_f1"),
-    "text_generation": ("perplexity", "exact_match"),
-}
 
 
 def problems(check: Check) -> None:
@@ -98,14 +92,14 @@ def problems(check: Check) -> None:
 
 def _metric(check: Check, metric: str) -> None:
     task = task_of(check)
-    if task == TEXT_TASK and metric not in _METRICS_OF[TEXT_TASK]:
-        check.add(("dataset", "metric"), f"'{metric}' does not fit {task}. Use {', '.join(_METRICS_OF[TEXT_TASK])}.")
-        return
-    if metric not in METRICS:
+    if metric not in METRICS.names and task != TEXT_TASK:
         if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", metric):
-            allowed = f"Allowed: {', '.join(METRICS)}, or package.module:function."
-            check.add(("dataset", "metric"), f"dataset.metric is '{metric}'{nearest(metric, METRICS) or '.'} {allowed}")
+            allowed = f"Allowed: {', '.join(METRICS.names)}, or package.module:function."
+            check.add(("dataset", "metric"), f"dataset.metric is '{metric}'{nearest(metric, METRICS.names) or '.'} {allowed}")
         return
-    for kind, metrics in _METRICS_OF.items():
-        if task and task.endswith(kind) and metric not in metrics:
-            check.add(("dataset", "metric"), f"'{metric}' does not fit the task {task}. Use {', '.join(metrics)}.")
+    if task and not (metric in METRICS.names and task.endswith(METRICS.get(metric).FAMILY)):
+        fitting = sorted(
+            (m for m in METRICS.names if task.endswith(METRICS.get(m).FAMILY)), key=lambda m: not METRICS.get(m).DEFAULT
+        )
+        which = task if task == TEXT_TASK else f"the task {task}"
+        check.add(("dataset", "metric"), f"'{metric}' does not fit {which}. Use {', '.join(fitting)}.")

@@ -8,17 +8,17 @@ from msgspec import Meta
 
 from gatekeeper.config.section import make_section
 from gatekeeper.config.source import Path_
-from gatekeeper.gates._base import REGISTRY as GATES
 from gatekeeper.gates._base import gate, tested_by
+from gatekeeper.gates._base import names as gate_names
 
 if TYPE_CHECKING:
     from gatekeeper.config.meaning import Check
 
 
 def _gate_fields() -> list[tuple[str, Any, Any]]:
-    """One field per file of gatekeeper/gates."""
+    """One field per gate."""
     fields: list[tuple[str, Any, Any]] = []
-    for name in GATES.names:
+    for name in gate_names():
         module = gate(name)
         kind = Annotated[module.Config | Literal["disabled"] | None, Meta(description=module.DESCRIPTION)]  # type: ignore[name-defined]
         fields.append((name, kind, None))
@@ -60,7 +60,7 @@ def problems(check: Check) -> None:
     places: list[Path_] = [("gates",), *(("targets", i, "gates") for i in range(len(check.pipeline.targets)))]
     for place in places:
         for name, said in (check.loaded.stated(*place) or {}).items():
-            if said != DISABLED and name in GATES.names and check.loaded.unmeasured(name):
+            if said != DISABLED and name in gate_names() and check.loaded.unmeasured(name):
                 check.add((*place, name), f"{name} {_why_not(check, name)}, or remove this.", key=True)
 
 
@@ -81,7 +81,7 @@ def same_limits(check: Check) -> None:
 
 def same_as() -> dict[str, tuple[str, ...]]:
     """Gates whose limit also has another name in the file, where the source workflow has it."""
-    return {name: path for name in GATES.names if (path := getattr(gate(name), "SAME_AS", None))}
+    return {name: path for name in gate_names() if (path := getattr(gate(name), "SAME_AS", None))}
 
 
 def _why_not(check: Check, name: str) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.metrics._base import of_family
 from gatekeeper.evaluate.score import CHANCE_ALPHA, Score, Scored
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.evaluate.text.prepare import read_prompts
@@ -30,8 +31,9 @@ def score_text(request: Score) -> Scored:
         "perplexity": float(np.exp(other.mean())),
         "baseline_perplexity": float(np.exp(losses.mean())),
     }
-    if request.metric not in (None, "perplexity", EXACT_MATCH):
-        raise NotMeasured("data", f"'{request.metric}' cannot judge text. Use perplexity or {EXACT_MATCH}.")
+    known = of_family("text_generation")
+    if request.metric not in (None, *known):
+        raise NotMeasured("data", f"'{request.metric}' cannot judge text. Use {' or '.join(known)}.")
     asked = bool(read_prompts(Path(request.dataset)))
     name = request.metric or (EXACT_MATCH if asked else "perplexity")
     if name == EXACT_MATCH:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import socket
 import time
 
-from gatekeeper.checks.behind import Broken
-from gatekeeper.checks.security.target import ATTACK_S, BODY_S, INFER, Attack, Target, statuses
+from gatekeeper.checks.outcome import Broken
+from gatekeeper.checks.security.base import Attack
+from gatekeeper.checks.security.victim import ATTACK_S, BODY_S, INFER, Victim, statuses
 from gatekeeper.serve.behind import NAME
 
 CHUNK = b"x" * 65536
 PEOPLE, DEAF = 64, 4
 
 
-def _head(target: Target, *lines: str) -> bytes:
-    first = [f"POST {INFER} HTTP/1.1", f"Host: {target.server.address}", "Content-Type: application/json"]
+def _head(victim: Victim, *lines: str) -> bytes:
+    first = [f"POST {INFER} HTTP/1.1", f"Host: {victim.server.address}", "Content-Type: application/json"]
     return "\r\n".join([*first, *lines, "", ""]).encode()
 
 
@@ -24,12 +25,12 @@ def _ended(label: str, found: list[int], *allowed: int) -> None:
         raise Broken(f"{label}: answered with {found[0]}, not {' or '.join(map(str, allowed))}")
 
 
-def declared_gigantic(target: Target) -> int:
+def declared_gigantic(victim: Victim) -> int:
     """A body of terabytes is refused by what it says of itself, before it comes."""
-    sizes = (target.max_body + 1, 1 << 40, (1 << 63) - 1)
+    sizes = (victim.max_body + 1, 1 << 40, (1 << 63) - 1)
     for size in sizes:
         started = time.monotonic()
-        found = target.raw(_head(target, f"Content-Length: {size}") + b"{", ATTACK_S)
+        found = victim.raw(_head(victim, f"Content-Length: {size}") + b"{", ATTACK_S)
         if not found:
             raise Broken(f"a body of {size} bytes: the connection was closed without an answer")
         _ended(f"a body of {size} bytes", found, 413, 400)
@@ -38,19 +39,19 @@ def declared_gigantic(target: Target) -> int:
     return len(sizes)
 
 
-def streamed_gigantic(target: Target) -> int:
+def streamed_gigantic(victim: Victim) -> int:
     """A body without a stated length, that goes on and on."""
     sent, found = 0, b""
-    with socket.create_connection(target.at, timeout=ATTACK_S) as connection:
+    with socket.create_connection(victim.at, timeout=ATTACK_S) as connection:
         try:
-            connection.sendall(_head(target, "Transfer-Encoding: chunked"))
-            while sent < 4 * target.max_body + (16 << 20):
+            connection.sendall(_head(victim, "Transfer-Encoding: chunked"))
+            while sent < 4 * victim.max_body + (16 << 20):
                 connection.sendall(b"%x\r\n%b\r\n" % (len(CHUNK), CHUNK))
                 sent += len(CHUNK)
         except (ConnectionError, TimeoutError):
             pass  # it has stopped reading
         else:
-            raise Broken(f"it took {sent} bytes of a body, and allows {target.max_body}")
+            raise Broken(f"it took {sent} bytes of a body, and allows {victim.max_body}")
         try:
             found = connection.recv(65536)
         except OSError:
@@ -59,17 +60,17 @@ def streamed_gigantic(target: Target) -> int:
     return 1
 
 
-def slow_body(target: Target) -> int:
+def slow_body(victim: Victim) -> int:
     """A body that is announced and does not come, or drop by drop."""
     started = time.monotonic()
-    found = target.raw(_head(target, "Content-Length: 1000") + b'{"inputs":', BODY_S + ATTACK_S)
+    found = victim.raw(_head(victim, "Content-Length: 1000") + b'{"inputs":', BODY_S + ATTACK_S)
     if time.monotonic() - started >= BODY_S + ATTACK_S:
         raise Broken(f"a body that does not come is waited for longer than {BODY_S + ATTACK_S:g} s")
     _ended("a body that does not come", found, 408, 400)
     drops, deadline = b"", time.monotonic() + BODY_S + ATTACK_S
-    with socket.create_connection(target.at, timeout=0.1) as connection:
+    with socket.create_connection(victim.at, timeout=0.1) as connection:
         try:
-            connection.sendall(_head(target, "Content-Length: 100000"))
+            connection.sendall(_head(victim, "Content-Length: 100000"))
             while time.monotonic() < deadline:
                 connection.sendall(b" ")
                 try:
@@ -85,25 +86,25 @@ def slow_body(target: Target) -> int:
     return 2
 
 
-def cut_short(target: Target) -> int:
+def cut_short(victim: Victim) -> int:
     """Senders that hang up in the middle of a request."""
-    whole = target.document()
-    head = _head(target, f"Content-Length: {len(whole)}")
+    whole = victim.document()
+    head = _head(victim, f"Content-Length: {len(whole)}")
     for i in range(PEOPLE):
         data = head + whole
-        with socket.create_connection(target.at, timeout=ATTACK_S) as connection:
+        with socket.create_connection(victim.at, timeout=ATTACK_S) as connection:
             connection.sendall(data[: len(data) * (i + 1) // PEOPLE])
-    found = target.raw(head + whole[:-5], ATTACK_S, end=True)
+    found = victim.raw(head + whole[:-5], ATTACK_S, end=True)
     _ended("a body that ends early", found, 400, 408, 499)
     return PEOPLE + 1
 
 
-def slow_people(target: Target) -> int:
+def slow_people(victim: Victim) -> int:
     """Many connections that send a letter of their headers now and then: others are answered meanwhile."""
     held: list[socket.socket] = []
     try:
         for _ in range(PEOPLE):
-            held.append(socket.create_connection(target.at, timeout=ATTACK_S))
+            held.append(socket.create_connection(victim.at, timeout=ATTACK_S))
             held[-1].sendall(b"POST " + INFER.encode() + b" HTTP/1.1\r\nHost: x\r\nX-")
         for _ in range(5):
             for connection in held:
@@ -112,7 +113,7 @@ def slow_people(target: Target) -> int:
                 except ConnectionError:
                     pass  # shown the door, which is as good
             started = time.monotonic()
-            target.ask()
+            victim.ask()
             if time.monotonic() - started > ATTACK_S / 2:
                 raise Broken(f"a good request takes longer than {ATTACK_S / 2:g} s beside {PEOPLE} slow ones")
     finally:
@@ -121,20 +122,20 @@ def slow_people(target: Target) -> int:
     return PEOPLE
 
 
-def deaf_people(target: Target) -> int:
+def deaf_people(victim: Victim) -> int:
     """Askers that never read their answers."""
     held: list[socket.socket] = []
     ask = f"GET /v2/models/{NAME} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
     try:
         for _ in range(DEAF):
-            connection = socket.create_connection(target.at, timeout=1.0)
+            connection = socket.create_connection(victim.at, timeout=1.0)
             held.append(connection)
             try:
                 for _ in range(50):
                     connection.sendall(ask * 200)
             except (TimeoutError, ConnectionError):
                 pass  # it reads no more, since nobody reads it
-        target.ask()
+        victim.ask()
     finally:
         for connection in held:
             connection.close()

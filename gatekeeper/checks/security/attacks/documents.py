@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import json
 
-from gatekeeper.checks.security.target import Attack, Target
+from gatekeeper.checks.security.base import Attack
+from gatekeeper.checks.security.victim import Victim
 
 DEPTH = 100_000
 
 
-def not_json(target: Target) -> int:
+def not_json(victim: Victim) -> int:
     """Bytes that are no request."""
     bodies = [
         b"", b" ", b"{", b"}", b"[]", b"5", b"null", b'"x"', b"\0", b"\xff\xfe\xfd", b"\xef\xbb\xbf{}", b"\x80" * 1000, b"{}{}",
-        b"{'inputs': []}", b"inputs=1&data=2", b"<inputs/>", target.document() + b"x", target.document()[:-1],
+        b"{'inputs': []}", b"inputs=1&data=2", b"<inputs/>", victim.document() + b"x", victim.document()[:-1],
         b"\x1f\x8b\x08\0" * 9,
     ]  # fmt: skip
     for body in bodies:
-        target.refused(f"the body {body[:20]!r}", body)
-    latin = target.document().replace(b'"name": "', b'"name": "\xe9', 1)
-    target.refused("a body that is not UTF-8", latin)
-    target.refused("a body that says it is gzip", b"\x1f\x8b\x08\0garbage", {"Content-Encoding": "gzip"})
+        victim.refused(f"the body {body[:20]!r}", body)
+    latin = victim.document().replace(b'"name": "', b'"name": "\xe9', 1)
+    victim.refused("a body that is not UTF-8", latin)
+    victim.refused("a body that says it is gzip", b"\x1f\x8b\x08\0garbage", {"Content-Encoding": "gzip"})
     return len(bodies) + 2
 
 
-def deep_json(target: Target) -> int:
+def deep_json(victim: Victim) -> int:
     """A hundred thousand brackets, in every place."""
     opened, closed = b"[" * DEPTH, b"]" * DEPTH
     nested = {
@@ -32,32 +33,32 @@ def deep_json(target: Target) -> int:
         "brackets": opened + closed,
         "braces": b'{"a":' * DEPTH + b"1" + b"}" * DEPTH,
         "brackets for inputs": b'{"inputs":' + opened + closed + b"}",
-        "brackets for data": target.tensor(data="@").replace(b'"@"', opened + closed),
-        "brackets for a shape": target.tensor(shape="@").replace(b'"@"', opened + closed),
+        "brackets for data": victim.tensor(data="@").replace(b'"@"', opened + closed),
+        "brackets for a shape": victim.tensor(shape="@").replace(b'"@"', opened + closed),
     }
     for label, body in nested.items():
-        target.refused(label, body)
-    target.handled("brackets in what is not read", target.document(more="@").replace(b'"@"', opened + closed))
+        victim.refused(label, body)
+    victim.handled("brackets in what is not read", victim.document(more="@").replace(b'"@"', opened + closed))
     return len(nested) + 1
 
 
-def odd_numbers(target: Target) -> int:
+def odd_numbers(victim: Victim) -> int:
     """NaN and infinity, which JSON does not know, and numbers that take long to read."""
-    size = len(target.good["inputs"][0]["data"])
+    size = len(victim.good["inputs"][0]["data"])
     digits = b"9" * 200_000
     for number in (b"NaN", b"Infinity", b"-Infinity", b"nan", b"0x10", b"+1", b"1.", b".5", b"01", b"1e", b"--1"):
-        target.refused(f"the number {number.decode()}", target.tensor(data=["@"] * size).replace(b'"@"', number))
+        victim.refused(f"the number {number.decode()}", victim.tensor(data=["@"] * size).replace(b'"@"', number))
     for number in (b"1e400", b"-1e400", b"1e-400", b"1e999999999"):
-        target.handled(f"the number {number.decode()}", target.tensor(data=["@"] * size).replace(b'"@"', number))
-    target.handled("a number of 200,000 digits", target.tensor(data=["@"] + [0] * (size - 1)).replace(b'"@"', digits))
-    target.refused("a dimension of 200,000 digits", target.tensor(shape=["@"]).replace(b'"@"', digits))
-    target.handled("200,000 decimals", target.tensor(data=["@"] + [0] * (size - 1)).replace(b'"@"', b"0." + digits))
+        victim.handled(f"the number {number.decode()}", victim.tensor(data=["@"] * size).replace(b'"@"', number))
+    victim.handled("a number of 200,000 digits", victim.tensor(data=["@"] + [0] * (size - 1)).replace(b'"@"', digits))
+    victim.refused("a dimension of 200,000 digits", victim.tensor(shape=["@"]).replace(b'"@"', digits))
+    victim.handled("200,000 decimals", victim.tensor(data=["@"] + [0] * (size - 1)).replace(b'"@"', b"0." + digits))
     return 18
 
 
-def repeated_keys(target: Target) -> int:
+def repeated_keys(victim: Victim) -> int:
     """Keys that come twice: whichever counts, the answer is one of the two."""
-    good = target.document().strip()[1:-1]
+    good = victim.document().strip()[1:-1]
     bodies = {
         "inputs, then none": b"{" + good + b', "inputs": []}',
         "none, then inputs": b'{"inputs": [], ' + good + b"}",
@@ -65,17 +66,17 @@ def repeated_keys(target: Target) -> int:
         "100,000 keys": b"{" + b"".join(b'"k%d": 0, ' % i for i in range(100_000)) + good + b"}",
     }
     for label, body in bodies.items():
-        target.handled(label, body)
+        victim.handled(label, body)
     return len(bodies)
 
 
-def odd_texts(target: Target) -> int:
+def odd_texts(victim: Victim) -> int:
     """Texts that want out of where they are put."""
     texts = ["\0", "\ud800", "\r\n\r\nHTTP/1.1 200 OK", "%s%n", "{}", "<script>", "../" * 1000, "\x1b[31m", "\u202e", "$(id)"]
     for text in texts:
-        target.refused(f"a name {text[:10]!r}", target.tensor(name=text))
-        target.handled(f"an id {text[:10]!r}", target.document(id=text))
-    target.refused("an id that is a list", json.dumps(target.good | {"id": [1]}).encode())
+        victim.refused(f"a name {text[:10]!r}", victim.tensor(name=text))
+        victim.handled(f"an id {text[:10]!r}", victim.document(id=text))
+    victim.refused("an id that is a list", json.dumps(victim.good | {"id": [1]}).encode())
     return 2 * len(texts) + 1
 
 

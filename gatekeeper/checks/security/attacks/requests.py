@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from gatekeeper.checks.behind import Broken
-from gatekeeper.checks.security.target import INFER, Attack, Target
+from gatekeeper.checks.outcome import Broken
+from gatekeeper.checks.security.base import Attack
+from gatekeeper.checks.security.victim import INFER, Victim
 from gatekeeper.serve.behind import NAME
 
 WAIT_S = 1.0
 """After a malformed request the server answers and closes, or closes: silence longer than this is taken for the end."""
 
 
-def _ask(target: Target, label: str, data: bytes) -> list[int]:
-    found = target.raw(data, WAIT_S)
+def _ask(victim: Victim, label: str, data: bytes) -> list[int]:
+    found = victim.raw(data, WAIT_S)
     if any(status >= 500 for status in found):
         raise Broken(f"{label}: answered with {max(found)}")
     return found
 
 
-def odd_paths(target: Target) -> int:
+def odd_paths(victim: Victim) -> int:
     """Names of models that are paths, encoded or not, or endless."""
     names = [
         "..", "../..", "../../../../etc/passwd", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%5c..%5cwindows", "%00", f"{NAME}%00", "%",
@@ -29,27 +30,27 @@ def odd_paths(target: Target) -> int:
     for name in names:
         for method, path in (("GET", f"/v2/models/{name}"), ("POST", f"/v2/models/{name}/infer")):
             data = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}".encode("latin-1")
-            found = _ask(target, f"{method} {path[:60]}", data)
+            found = _ask(victim, f"{method} {path[:60]}", data)
             if not found or not 300 <= found[0] < 500:
                 raise Broken(f"{method} {path[:60]}: answered with {found[0] if found else 'nothing'}, not refused")
     return 2 * len(names)
 
 
-def wrong_methods(target: Target) -> int:
+def wrong_methods(victim: Victim) -> int:
     """Methods that a path does not have."""
     methods = ("GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND")
     for method in methods:
         data = f"{method} {INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
-        found = _ask(target, f"{method} {INFER}", data)
+        found = _ask(victim, f"{method} {INFER}", data)
         if found and not 400 <= found[0] < 500:
             raise Broken(f"{method} {INFER}: answered with {found[0]}, not refused")
     data = f"POST /v2/models/{NAME} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
-    if _ask(target, "POST of metadata", data) != [405]:
+    if _ask(victim, "POST of metadata", data) != [405]:
         raise Broken("POST of metadata is not answered with 405")
     return len(methods) + 1
 
 
-def smuggled(target: Target) -> int:
+def smuggled(victim: Victim) -> int:
     """Two answers to the question where a request ends: behind a proxy that reads it otherwise, another follows unseen."""
     inner = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
     start = f"POST {INFER} HTTP/1.1\r\nHost: x\r\n".encode()
@@ -67,17 +68,17 @@ def smuggled(target: Target) -> int:
         "a header with a space": b"Content-Length : 2\r\n\r\n{}" + inner,
     }
     for label, rest in hostile.items():
-        found = _ask(target, label, start + rest)
+        found = _ask(victim, label, start + rest)
         if any(status < 400 for status in found):
             raise Broken(f"{label}: what was hidden behind it was answered with {min(found)}")
     both = b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" % (5 + len(inner)) + inner
-    if len(_ask(target, "both a length and chunks", start + both)) > 1:
+    if len(_ask(victim, "both a length and chunks", start + both)) > 1:
         raise Broken("both a length and chunks: what was hidden behind it was answered as a request of its own")
     return len(hostile) + 1
 
 
-def no_http(target: Target) -> int:
-    """Bytes that are something else."""
+def no_http(victim: Victim) -> int:
+    """Bytes that are no HTTP."""
     hostile = {
         "nothing": b"", "zeros": b"\0" * 4096, "a TLS hello": bytes.fromhex("160301020001000100fcfd0303"),
         "line ends": b"\r\n" * 100, "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -90,7 +91,7 @@ def no_http(target: Target) -> int:
         "an upgrade": b"GET /v2 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n",
     }  # fmt: skip
     with ThreadPoolExecutor(len(hostile)) as pool:  # most are met with silence
-        list(pool.map(lambda label: _ask(target, label, hostile[label]), hostile))
+        list(pool.map(lambda label: _ask(victim, label, hostile[label]), hostile))
     return len(hostile)
 
 

@@ -6,41 +6,42 @@ import json
 import struct
 from typing import Any
 
-from gatekeeper.checks.security.target import SIZE, Attack, Target
+from gatekeeper.checks.security.base import Attack
+from gatekeeper.checks.security.victim import SIZE, Victim
 
 DATATYPES = ("BOOL", "INT8", "INT32", "INT64", "UINT8", "UINT64", "FP16", "FP32", "FP64", "BYTES")
 UNKNOWN: tuple[Any, ...] = ("FP31", "fp32", "", "FP32\0", "A" * 100_000, 5, [], {}, True)
 BIG = 1 << 62
 
 
-def wrong_types(target: Target) -> int:
+def wrong_types(victim: Victim) -> int:
     """Every other element type, and some that are none."""
     count = 0
-    for i, tensor in enumerate(target.inputs):
+    for i, tensor in enumerate(victim.inputs):
         others = [datatype for datatype in DATATYPES if datatype != tensor.datatype]
         for datatype in (*others, *UNKNOWN):
-            target.refused(f"{tensor.name} as {str(datatype)[:20]!r}", target.tensor(i, datatype=datatype))
+            victim.refused(f"{tensor.name} as {str(datatype)[:20]!r}", victim.tensor(i, datatype=datatype))
             count += 1
     return count
 
 
-def wrong_elements(target: Target) -> int:
+def wrong_elements(victim: Victim) -> int:
     """Data that holds something else than numbers."""
-    given = target.good["inputs"][0]
+    given = victim.good["inputs"][0]
     size = len(given["data"])
     elements: list[Any] = [None, {}, {"a": 1}, [[]], [1, [2]], "x"]
-    elements += ["1"] if target.inputs[0].datatype != "BYTES" else [1]
+    elements += ["1"] if victim.inputs[0].datatype != "BYTES" else [1]
     for element in elements:
-        target.refused(f"an element {element!r}", target.tensor(data=[element] * size))
+        victim.refused(f"an element {element!r}", victim.tensor(data=[element] * size))
     others: list[Any] = [[], given["data"] + [0], [given["data"], given["data"][:-1]], [given["data"], 0], 5, "data", {}]
     for data in others:
-        target.refused(f"data {str(data)[:30]}", target.tensor(data=data))
+        victim.refused(f"data {str(data)[:30]}", victim.tensor(data=data))
     return len(elements) + len(others)
 
 
-def hostile_shapes(target: Target) -> int:
+def hostile_shapes(victim: Victim) -> int:
     """Dimensions that are negative, too many, too large together, or no numbers."""
-    shape = target.good["inputs"][0]["shape"]
+    shape = victim.good["inputs"][0]["shape"]
     shapes: list[Any] = [
         [-1], [-1, *shape[1:]], [0, *shape[1:], 5], [BIG, *shape[1:]], [1 << 32, 1 << 32], [1 << 63], [10**30], [-(1 << 63)],
         [1 << 31] * 8, [1.5, *shape[1:]], ["1", *shape[1:]], [None], [shape], [], [*shape, 1], [1] * 33, [1] * 100_000,
@@ -51,107 +52,107 @@ def hostile_shapes(target: Target) -> int:
     for hostile in shapes:
         if hostile == shape:
             continue
-        target.refused(f"the shape {str(hostile)[:40]}", target.tensor(shape=hostile))
+        victim.refused(f"the shape {str(hostile)[:40]}", victim.tensor(shape=hostile))
         count += 1
     return count
 
 
-def _binary(target: Target, size: Any, blob: bytes, head: Any = None, **changes: Any) -> tuple[bytes, dict[str, str]]:
+def _binary(victim: Victim, size: Any, blob: bytes, head: Any = None, **changes: Any) -> tuple[bytes, dict[str, str]]:
     """The good request with its first tensor in binary, of a length that it states as `size`."""
-    given = [dict(tensor) for tensor in target.good["inputs"]]
+    given = [dict(tensor) for tensor in victim.good["inputs"]]
     del given[0]["data"]
     given[0] |= {"parameters": {"binary_data_size": size}} | changes
-    text = json.dumps(target.good | {"inputs": given}).encode()
+    text = json.dumps(victim.good | {"inputs": given}).encode()
     stated = len(text) if head is None else head
     return text + blob, {"Content-Type": "application/octet-stream", SIZE: str(stated)}
 
 
-def _blob(target: Target) -> bytes:
+def _blob(victim: Victim) -> bytes:
     """The good request's first tensor in binary."""
     import numpy as np
 
     from gatekeeper.serve.tensors import NUMPY
 
-    given = target.good["inputs"][0]
+    given = victim.good["inputs"][0]
     if given["datatype"] == "BYTES":
         texts = [text.encode() for text in given["data"]]
         return b"".join(struct.pack("<I", len(text)) + text for text in texts)
     return bytes(np.asarray(given["data"]).astype(NUMPY[given["datatype"]]).tobytes())
 
 
-def binary_lengths(target: Target) -> int:
+def binary_lengths(victim: Victim) -> int:
     """Lengths of tensors that lie, in every direction."""
-    blob = _blob(target)
+    blob = _blob(victim)
     size = len(blob)
     count = 0
     lies: list[Any] = [0, 1, size - 1, size + 1, 2 * size, -1, -size, 1 << 31, 1 << 63, 10**30, 1.5, str(size), True, [], {}]
     for stated in lies:
-        body, headers = _binary(target, stated, blob)
-        target.refused(f"binary_data_size {stated!r} of {size}", body, headers)
+        body, headers = _binary(victim, stated, blob)
+        victim.refused(f"binary_data_size {stated!r} of {size}", body, headers)
         count += 1
     for label, sent in (("cut", blob[:-1]), ("with a byte more", blob + b"\0"), ("empty", b"")):
-        body, headers = _binary(target, size, sent)
-        target.refused(f"a tensor {label}", body, headers)
-        body, headers = _binary(target, len(sent), sent)
-        target.refused(f"a tensor {label}, and stated so", body, headers)
-    body, headers = _binary(target, size, blob, data=target.good["inputs"][0]["data"])
-    target.refused("a tensor both in binary and as JSON", body, headers)
+        body, headers = _binary(victim, size, sent)
+        victim.refused(f"a tensor {label}", body, headers)
+        body, headers = _binary(victim, len(sent), sent)
+        victim.refused(f"a tensor {label}, and stated so", body, headers)
+    body, headers = _binary(victim, size, blob, data=victim.good["inputs"][0]["data"])
+    victim.refused("a tensor both in binary and as JSON", body, headers)
     return count + 7
 
 
-def header_lengths(target: Target) -> int:
+def header_lengths(victim: Victim) -> int:
     """Inference-Header-Content-Length that is wrong or no number."""
-    blob = _blob(target)
-    text = len(_binary(target, len(blob), blob)[0]) - len(blob)
+    blob = _blob(victim)
+    text = len(_binary(victim, len(blob), blob)[0]) - len(blob)
     both = text + len(blob)
     hostile: list[Any] = [text - 1, text + 1, both, both + 1, 0, -1, 1 << 31, 1 << 64, "9" * 4000, "abc", "", "1e3"]
     hostile += [f"0x{text:x}", f"{text}, {text}", f"{text}.0", f"\xb2{text}"]
     for head in hostile:
-        body, headers = _binary(target, len(blob), blob, head)
-        target.refused(f"{SIZE} {headers[SIZE][:20]!r}", body, headers)
+        body, headers = _binary(victim, len(blob), blob, head)
+        victim.refused(f"{SIZE} {headers[SIZE][:20]!r}", body, headers)
     return len(hostile)
 
 
-def texts_as_tensors(target: Target) -> int:
+def texts_as_tensors(victim: Victim) -> int:
     """BYTES whose elements state lengths that are not theirs."""
     blobs = [
         b"\xff\xff\xff\xff", b"\xff\xff\xff\x7fabc", b"\x05\0\0\0abc", b"\0\0\0", b"\x03\0\0\0\xff\xfe\xfd", b"\0\0\0\0" * 10_000,
     ]  # fmt: skip
     for blob in blobs:
-        body, headers = _binary(target, len(blob), blob, datatype="BYTES")
-        target.refused(f"BYTES of {blob[:8]!r}", body, headers)
+        body, headers = _binary(victim, len(blob), blob, datatype="BYTES")
+        victim.refused(f"BYTES of {blob[:8]!r}", body, headers)
     return len(blobs)
 
 
-def many_tensors(target: Target) -> int:
+def many_tensors(victim: Victim) -> int:
     """Inputs and outputs that are missing, unknown, repeated, or thousands."""
-    one = target.good["inputs"][0]
+    one = victim.good["inputs"][0]
     hostile: dict[str, bytes] = {
-        "no inputs": target.document(inputs=[]),
-        "an input twice": target.document(inputs=[*target.good["inputs"], one]),
-        "20,000 times an input": target.document(inputs=[one | {"data": [], "shape": [0]}] * 20_000),
-        "20,000 unknown inputs": target.document(inputs=[one | {"name": f"x{i}", "data": []} for i in range(20_000)]),
-        "an unknown input": target.document(inputs=[*target.good["inputs"], one | {"name": "../../etc/passwd"}]),
-        "an unknown output": target.document(outputs=[{"name": "../../etc/passwd"}]),
-        "inputs by name": target.document(inputs={one["name"]: one}),
-        "inputs of null": target.document(inputs=None),
-        "an input that is a number": target.document(inputs=[5]),
-        "outputs that are a text": target.document(outputs="y"),
-        "a name that is a number": target.tensor(name=5),
-        "a name of a million letters": target.tensor(name="x" * 1_000_000),
-        "an input without a shape": target.tensor(shape=None),
-        "an input without a type": target.tensor(datatype=None),
-        "an input without data": target.tensor(data=None),
+        "no inputs": victim.document(inputs=[]),
+        "an input twice": victim.document(inputs=[*victim.good["inputs"], one]),
+        "20,000 times an input": victim.document(inputs=[one | {"data": [], "shape": [0]}] * 20_000),
+        "20,000 unknown inputs": victim.document(inputs=[one | {"name": f"x{i}", "data": []} for i in range(20_000)]),
+        "an unknown input": victim.document(inputs=[*victim.good["inputs"], one | {"name": "../../etc/passwd"}]),
+        "an unknown output": victim.document(outputs=[{"name": "../../etc/passwd"}]),
+        "inputs by name": victim.document(inputs={one["name"]: one}),
+        "inputs of null": victim.document(inputs=None),
+        "an input that is a number": victim.document(inputs=[5]),
+        "outputs that are a text": victim.document(outputs="y"),
+        "a name that is a number": victim.tensor(name=5),
+        "a name of a million letters": victim.tensor(name="x" * 1_000_000),
+        "an input without a shape": victim.tensor(shape=None),
+        "an input without a type": victim.tensor(datatype=None),
+        "an input without data": victim.tensor(data=None),
     }
     for label, body in hostile.items():
-        target.refused(label, body)
+        victim.refused(label, body)
     return len(hostile)
 
 
-def outputs_repeated(target: Target) -> int:
+def outputs_repeated(victim: Victim) -> int:
     """A small request for the same output many thousand times: the answer must not grow without bound."""
-    name = target.expected[0]["name"]
-    target.refused("50,000 times an output", target.document(outputs=[{"name": name}] * 50_000))
+    name = victim.expected[0]["name"]
+    victim.refused("50,000 times an output", victim.document(outputs=[{"name": name}] * 50_000))
     return 1
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gatekeeper.checks.security.target import Attack, Target
+from gatekeeper.checks.security.base import Attack
+from gatekeeper.checks.security.victim import Victim
 from gatekeeper.serve.behind import NAME
 
 WAYS = ("generate", "generate_stream")
@@ -24,21 +25,21 @@ def _bodies() -> dict[str, Any]:
     return bodies | {f"the text {text!r}": {"text_input": text} for text in texts} | {"no text": {}, "a list": [], "a number": 5}
 
 
-def no_texts(target: Target) -> int:
-    """Refused whole and as a stream; of a model that writes no text, whatever is asked."""
+def no_texts(victim: Victim) -> int:
+    """Requests for text that are none, whole and as a stream; of a model that writes no text, whatever is asked."""
     count = 0
     for way in WAYS:
         path = f"/v2/models/{NAME}/{way}"
         for label, body in _bodies().items():
-            target.refused(f"{way}: {label}", json.dumps(body).encode(), path=path)
+            victim.refused(f"{way}: {label}", json.dumps(body).encode(), path=path)
             count += 1
         for body in (b"", b"{", b"\xff", b"[" * 100_000, b'{"text_input": "\xff"}', b'{"text_input": "\\ud800"}'):
-            target.refused(f"{way}: the body {body[:20]!r}", body, path=path)
+            victim.refused(f"{way}: the body {body[:20]!r}", body, path=path)
             count += 1
     return count
 
 
-def long_texts(target: Target) -> int:
+def long_texts(victim: Victim) -> int:
     """Prompts and stop words without end, and texts of odd characters."""
     texts = {
         "a million letters": ("x" * 1_000_000, {}),
@@ -50,11 +51,11 @@ def long_texts(target: Target) -> int:
     for label, (text, parameters) in texts.items():
         for way in WAYS:
             body = json.dumps({"text_input": text, "parameters": parameters}).encode()
-            target.handled(f"{way}: {label}", body, path=f"/v2/models/{NAME}/{way}")
+            victim.handled(f"{way}: {label}", body, path=f"/v2/models/{NAME}/{way}")
     return len(texts) * len(WAYS)
 
 
 ATTACKS = (
     Attack("no_texts", "basic", no_texts),
-    Attack("long_texts", "comprehensive", long_texts, text_only=True),
+    Attack("long_texts", "comprehensive", long_texts, models="text"),
 )

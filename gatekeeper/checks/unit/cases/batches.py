@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from gatekeeper.checks.unit.base import Answered, Broken, Case, Seen, Skipped
+from gatekeeper.checks.outcome import Broken, Skipped
+from gatekeeper.checks.unit.base import Answered, Case, Seen
 from gatekeeper.checks.unit.compare import AFTERWARDS, BEFORE, close, still_answers
 
 if TYPE_CHECKING:
@@ -133,8 +134,12 @@ def _judge_largest(variant: Seen, original: Seen) -> str:
 
 
 CASES = (
-    Case("batch_invariance", "basic", "tensors", _observe(BASIC), _judge(BASIC)),
-    Case("more_batches", "comprehensive", "tensors", _observe(MORE), _judge(MORE)),
-    Case("empty_batch", "comprehensive", "tensors", _empty, _judge_empty),
-    Case("largest_batch", "comprehensive", "tensors", _largest, _judge_largest),
-)
+    Case("batch_invariance", "basic", "tensors", _observe(BASIC), _judge(BASIC),
+         "batches of 1, 2, 3 and 8; an example's answer in a batch is close to its answer alone"),
+    Case("more_batches", "comprehensive", "tensors", _observe(MORE), _judge(MORE),
+         "as batch_invariance, with batches of 1, 2, 5, 16 and 33"),
+    Case("empty_batch", "comprehensive", "tensors", _empty, _judge_empty,
+         "no example at all: answered with nothing or refused, as by the original"),
+    Case("largest_batch", "comprehensive", "tensors", _largest, _judge_largest,
+         "as many examples at once as 32 MiB, 5 seconds and 256 allow"),
+)  # fmt: skip

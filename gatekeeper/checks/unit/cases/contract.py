@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gatekeeper.checks.unit.base import Broken, Case, NoStandard, Seen, Skipped
+from gatekeeper.checks.outcome import Broken, NoStandard, Skipped
+from gatekeeper.checks.unit.base import Case, Seen
 
 if TYPE_CHECKING:
     from gatekeeper.checks.unit.lab import Lab, Log
@@ -93,6 +94,8 @@ def _shape(array: Any) -> str:
 
 
 CASES = (
-    Case("signature", "basic", "all", _ask, _signature),
-    Case("dynamic_axes", "basic", "tensors", _vary, _axes),
-)
+    Case("signature", "basic", "all", _ask, _signature,
+         "inputs and outputs have the original's names, types and shapes, told from real answers"),
+    Case("dynamic_axes", "basic", "tensors", _vary, _axes,
+         "sizes that may change in the original may change: one example more, a longer sequence"),
+)  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gatekeeper.checks.unit.base import Case, Seen, Skipped
+from gatekeeper.checks.outcome import Skipped
+from gatekeeper.checks.unit.base import Case, Seen
 from gatekeeper.checks.unit.compare import close, same
 
 if TYPE_CHECKING:
@@ -71,8 +72,11 @@ def _judge_crowd(variant: Seen, original: Seen) -> str:
 
 
 CASES = (
-    Case("deterministic_runs", "basic", "all", _twice, _judge_runs),
-    Case("deterministic_processes", "comprehensive", "all", _twice, _judge_processes, ("", "again")),
-    Case("deterministic_threads", "comprehensive", "all", _twice, _judge_threads, ("", "threads")),
-    Case("concurrent_callers", "basic", "tensors", _crowd, _judge_crowd),
-)
+    Case("deterministic_runs", "basic", "all", _twice, _judge_runs, "the same input again in one session: equal"),
+    Case("deterministic_processes", "comprehensive", "all", _twice, _judge_processes,
+         "the same input in another process: equal", settings=("", "again")),
+    Case("deterministic_threads", "comprehensive", "all", _twice, _judge_threads,
+         "the same input with another number of threads: close", settings=("", "threads")),
+    Case("concurrent_callers", "basic", "tensors", _crowd, _judge_crowd,
+         "four threads in one session get the answers that one alone gets: equal"),
+)  # fmt: skip

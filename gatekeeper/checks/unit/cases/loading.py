@@ -9,7 +9,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from gatekeeper.checks.unit.base import Broken, Case, NoStandard, Seen
+from gatekeeper.checks.outcome import Broken, NoStandard
+from gatekeeper.checks.unit.base import Case, Seen
 from gatekeeper.checks.unit.compare import same
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _mb(size: float) -> str:
 
 
 CASES = (
-    Case("load_twice", "basic", "all", _beside, _judge_beside),
-    Case("memory_given_back", "comprehensive", "all", _come_and_go, _judge_memory),
-)
+    Case("load_twice", "basic", "all", _beside, _judge_beside, "a second session beside the first, and after it is gone: equal"),
+    Case("memory_given_back", "comprehensive", "all", _come_and_go, _judge_memory,
+         "opening and closing sessions leaves at most half a session, twice what the original leaves, or 8 MiB"),
+)  # fmt: skip

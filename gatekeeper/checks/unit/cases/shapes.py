@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gatekeeper.checks.unit.base import Broken, Case, Seen
+from gatekeeper.checks.outcome import Broken
+from gatekeeper.checks.unit.base import Case, Seen
 from gatekeeper.checks.unit.compare import AFTERWARDS, BEFORE, still_answers
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def _judge(variant: Seen, original: Seen) -> str:
 
 
 CASES = (
-    Case("odd_shapes", "basic", "tensors", _observe(_shapes), _judge),
-    Case("odd_types", "comprehensive", "tensors", _observe(_types), _judge),
-)
+    Case("odd_shapes", "basic", "tensors", _observe(_shapes), _judge,
+         "wrong ranks and dimensions are refused as by the original, and it answers as before"),
+    Case("odd_types", "comprehensive", "tensors", _observe(_types), _judge,
+         "wrong element types and missing inputs are refused as by the original"),
+)  # fmt: skip

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatekeeper.checks.unit.base import Broken, Case, NoStandard, Seen, Skipped
+from gatekeeper.checks.outcome import Broken, NoStandard, Skipped
+from gatekeeper.checks.unit.base import Case, Seen
 from gatekeeper.checks.unit.compare import AFTERWARDS, BEFORE, TIMES, close, distance, same, still_answers
 
 if TYPE_CHECKING:
@@ -236,11 +237,16 @@ def _judge_unicode(variant: Seen, original: Seen) -> str:
 
 
 CASES = (
-    Case("vocabulary", "basic", "text", _vocabulary, _judge_vocabulary),
-    Case("prompt_lengths", "basic", "text", _prefixes, _judge_prefixes),
-    Case("greedy", "basic", "text", _greedy, _judge_greedy),
-    Case("given_up", "comprehensive", "text", _given_up, _judge_given_up),
-    Case("empty_prompt", "basic", "text", _empty, _judge_empty),
-    Case("context_limit", "comprehensive", "text", _limit, _judge_limit),
-    Case("unicode", "basic", "text", _unicode, _judge_unicode),
-)
+    Case("vocabulary", "basic", "text", _vocabulary, _judge_vocabulary,
+         "logits for every token, finite; the tokens that end a text are among them; it writes none that is not"),
+    Case("prompt_lengths", "basic", "text", _prefixes, _judge_prefixes,
+         "prompts of several lengths; what comes later changes nothing before it: close"),
+    Case("greedy", "basic", "text", _greedy, _judge_greedy, "every token it writes is the likeliest by its own logits"),
+    Case("given_up", "comprehensive", "text", _given_up, _judge_given_up,
+         "a reader that goes away in the middle changes nothing for the next: equal"),
+    Case("empty_prompt", "basic", "text", _empty, _judge_empty, "an empty prompt is answered or refused as by the original"),
+    Case("context_limit", "comprehensive", "text", _limit, _judge_limit,
+         "the longest prompt is answered, longer ones are refused or answered cleanly, and it writes as before"),
+    Case("unicode", "basic", "text", _unicode, _judge_unicode,
+         "six scripts and emoji come back from their tokens, and are the original's tokens"),
+)  # fmt: skip

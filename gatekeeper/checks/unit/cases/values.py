@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gatekeeper.checks.unit.base import Case, Seen, Skipped
+from gatekeeper.checks.outcome import Skipped
+from gatekeeper.checks.unit.base import Case, Seen
 from gatekeeper.checks.unit.compare import AFTERWARDS, BEFORE, no_worse, still_answers
 
 if TYPE_CHECKING:
@@ -80,8 +81,10 @@ def _judge(variant: Seen, original: Seen) -> str:
 
 
 CASES = (
-    Case("zeros", "basic", "tensors", _observe(ZEROS), _judge),
-    Case("extremes", "comprehensive", "tensors", _observe(EXTREMES), _judge),
-    Case("denormals", "comprehensive", "tensors", _observe(DENORMALS), _judge),
-    Case("nan_and_inf", "basic", "tensors", _observe(NOT_NUMBERS), _judge),
-)
+    Case("zeros", "basic", "tensors", _observe(ZEROS), _judge,
+         "an input of zeros is answered with finite numbers where the original does"),
+    Case("extremes", "comprehensive", "tensors", _observe(EXTREMES), _judge,
+         "as zeros, with the largest and smallest numbers of the type"),
+    Case("denormals", "comprehensive", "tensors", _observe(DENORMALS), _judge, "as zeros, with the smallest number above zero"),
+    Case("nan_and_inf", "basic", "tensors", _observe(NOT_NUMBERS), _judge, "as zeros, with NaN and infinities"),
+)  # fmt: skip

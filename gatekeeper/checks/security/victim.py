@@ -1,8 +1,4 @@
-"""The server under attack: how it is spoken to, what it may answer, and how it must be afterwards.
-
-An attack is a group of requests of one kind. Each must be answered within ATTACK_S and not with 5xx; most must be refused.
-After the group the same processes must run, hold no more memory than allowed, and answer a good request as they did before.
-"""
+"""The server under attack: how it is spoken to, what it may answer, and how it must be afterwards."""
 
 from __future__ import annotations
 
@@ -11,19 +7,17 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
-from gatekeeper.checks.behind import Broken
-from gatekeeper.registry import Registry
+from gatekeeper.checks.outcome import Broken
+from gatekeeper.making.workspace import Workspace
 from gatekeeper.serve.behind import NAME
 from gatekeeper.serve.child import Server
 from gatekeeper.serve.config import Tensor
 
-REGISTRY = Registry("checks.security.attacks")
 ATTACK_S = 10.0
 """Longest time for one hostile request; the server is given less for a body."""
 BODY_S = 2.0
@@ -34,28 +28,11 @@ JSON = {"Content-Type": "application/json"}
 SIZE = "Inference-Header-Content-Length"
 
 
-@dataclass(frozen=True)
-class Attack:
-    """A group of hostile requests. `run` returns how many there were, and raises `Broken` for an answer that is none."""
-
-    name: str
-    level: Literal["basic", "comprehensive"]
-    run: Callable[[Target], int]
-    text_only: bool = False
-
-
-def attacks(level: str, text: bool) -> list[Attack]:
-    """Those of a level."""
-    levels = ("basic",) if level == "basic" else ("basic", "comprehensive")
-    found = [attack for name in REGISTRY.names for attack in REGISTRY.get(name).ATTACKS]
-    return [attack for attack in found if attack.level in levels and (text or not attack.text_only)]
-
-
-class Target:
+class Victim:
     """One server, and a request that it answers."""
 
-    def __init__(self, server: Server, inputs: list[Tensor], good: dict[str, Any], max_body: int):
-        self.server, self.inputs, self.good, self.max_body = server, inputs, good, max_body
+    def __init__(self, server: Server, inputs: list[Tensor], good: dict[str, Any], max_body: int, space: Workspace):
+        self.server, self.inputs, self.good, self.max_body, self.space = server, inputs, good, max_body, space
         self.text = server.served.spec.text is not None
         host, _, port = server.address.rpartition(":")
         self.at = (host, int(port))
@@ -153,8 +130,8 @@ class Target:
 class Watched(AbstractContextManager["Watched"]):
     """Looks at the memory of a server while it is attacked."""
 
-    def __init__(self, target: Target):
-        self.target, self.most = target, 0
+    def __init__(self, victim: Victim):
+        self.victim, self.most = victim, 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -168,11 +145,11 @@ class Watched(AbstractContextManager["Watched"]):
 
     def grew(self) -> int:
         """Bytes more than before the first attack, at most."""
-        return max(0, max(self.most, self.target.server.memory()) - self.target.held)
+        return max(0, max(self.most, self.victim.server.memory()) - self.victim.held)
 
     def _look(self) -> None:
         while not self._stop.wait(SAMPLE_S):
-            self.most = max(self.most, self.target.server.memory())
+            self.most = max(self.most, self.victim.server.memory())
 
 
 def statuses(data: bytes) -> list[int]:

@@ -1,0 +1,113 @@
+"""Metrics, as scores that pair by example, so that a loss can be told from chance.
+
+A metric is a module of this folder; its file name is what `dataset.metric` says. It has:
+
+FAMILY     the kind of task it judges: a task whose name ends with it (classification, regression, embedding, text_generation)
+DEFAULT    whether it is the one of its family where the file names none
+compare(baseline, variant, labels) -> Pair, of outputs and labels of shape [examples, ...]; values are scikit-learn's where it
+           has the metric. Metrics of text have none: gatekeeper/evaluate/text/score.py reads tokens, not outputs
+
+The module itself imports nothing heavy: `validate` asks it what it is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.records.scores import PairedScores
+from gatekeeper.registry import Registry
+
+REGISTRY = Registry("evaluate.metrics")
+CLASSIFICATION, REGRESSION = "classification", "regression"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Values of one metric for both models, and the scores behind them."""
+
+    baseline: float
+    variant: float
+    scores: PairedScores
+
+
+Compare = Callable[[Any, Any, Any], Pair]  # (baseline outputs, variant outputs, labels)
+
+
+class Metric(Protocol):
+    """The shape of a metric module."""
+
+    FAMILY: str
+    DEFAULT: bool
+    compare: Compare
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name."""
+    return cast(Metric, REGISTRY.get(name))
+
+
+def family(name: str) -> str:
+    """What kind of task a metric judges; empty for one of the user's own."""
+    return metric(name).FAMILY if name in REGISTRY.names else ""
+
+
+def of_family(wanted: str) -> list[str]:
+    """The metrics of a kind of task, its default first."""
+    own = [name for name in REGISTRY.names if wanted == metric(name).FAMILY]
+    return sorted(own, key=lambda name: not metric(name).DEFAULT)
+
+
+def families() -> list[str]:
+    """Every kind of task there are metrics for."""
+    return list(dict.fromkeys(metric(name).FAMILY for name in REGISTRY.names))
+
+
+def default_metric(task: str | None) -> str:
+    """The metric of a task where none is named."""
+    own = next((kind for kind in families() if task and task.endswith(kind)), CLASSIFICATION)
+    return of_family(own)[0]
+
+
+def classes(outputs: Any, reference: Any = None) -> Any:
+    """Predicted class of each example: the largest score, a threshold for one score, or the label itself.
+
+    Whether single scores are probabilities or logits is told from `reference`, the baseline's outputs, so that both
+    models are read alike.
+    """
+    import numpy as np
+
+    if outputs.dtype.kind in "iub":
+        return outputs.reshape(len(outputs), -1)[:, 0].astype(np.int64)
+    scores = outputs.reshape(len(outputs), -1)
+    if scores.shape[1] > 1:
+        return scores.argmax(axis=1)
+    known = outputs if reference is None else reference
+    threshold = 0.5 if known.min() >= 0 and known.max() <= 1 else 0.0
+    return (scores[:, 0] > threshold).astype(np.int64)
+
+
+def class_labels(labels: Any) -> Any:
+    """Labels as whole numbers, [examples]; `NotMeasured` where they are none."""
+    import numpy as np
+
+    flat = labels.reshape(len(labels), -1)
+    if flat.shape[1] != 1 or (flat != np.round(flat)).any():
+        raise NotMeasured("data", f"class labels must be one whole number per example; these have shape {labels.shape}.")
+    return flat[:, 0].astype(np.int64)
+
+
+def errors(outputs: Any, labels: Any) -> Any:
+    """Outputs less labels, [examples, values]."""
+    found, truth = outputs.reshape(len(outputs), -1).astype(float), labels.reshape(len(labels), -1).astype(float)
+    if found.shape != truth.shape:
+        raise NotMeasured("data", f"the model gives {found.shape[1]} values an example and the labels have {truth.shape[1]}.")
+    return found - truth
+
+
+def binary(baseline: Any, variant: Any) -> Pair:
+    """Of right and wrong answers."""
+    b, v = baseline.astype(float), variant.astype(float)
+    return Pair(float(b.mean()), float(v.mean()), PairedScores("binary", p=v, q=b, examples=len(b)))
