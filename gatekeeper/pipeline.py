@@ -27,7 +27,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import REPORT_SCHEMA, LegReport, ModelInfo, PipelineInfo, Report, StageReport, TargetReport
 from gatekeeper.reports._base import REGISTRY, reporter
 from gatekeeper.stages._base import stage
-from gatekeeper.verdicts.merge import report_verdict, target_report
+from gatekeeper.verdicts.targets import report_verdict, target_report
 from gatekeeper.version import version
 
 POLICY = "policy"
@@ -92,6 +92,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
         targets=targets,
         stages=stages,
         notes=policy_notes(loaded),
+        remarks=[],
         reproduce=options.reproduce,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         version=version(),
@@ -149,7 +150,7 @@ def _run_stages(setup: Setup) -> tuple[list[StageReport], Known, dict[str, bytes
             reports.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where))
         elif blocked_by:
             reason = f"not run, because {blocked_by} did not pass"
-            reports.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where))
+            reports.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where, blocked_by=blocked_by))
         else:
             added = stage(name).run(setup, known)
             known = known.with_(added)

@@ -1,4 +1,4 @@
-"""Sizes and durations as people write them: `50MB`, `<50MB`, `1.5GiB`, `10m`, `90s`."""
+"""Numbers with units as people write and read them: `50MB`, `<50MB`, `1.5GiB`, `10m`, `90s`, `2.00x`, `≥ 95.0%`."""
 
 from __future__ import annotations
 
@@ -43,3 +43,19 @@ def format_bytes(count: float) -> str:
         if abs(count) >= size:
             return f"{count / size:.3g} {unit}"
     return f"{count:.0f} B"
+
+
+def format_value(number: float, unit: str) -> str:
+    """For people: a number in the unit of a gate."""
+    if unit == "x":
+        return f"{number:.2f}x"
+    if unit == "fraction":
+        return f"{number:.1%}"
+    if unit == "bytes":
+        return format_bytes(number)
+    return f"{number:.4g} {unit}".strip()
+
+
+def format_limit(bound: str, number: float | None, unit: str) -> str:
+    """For people: a limit as it is held; empty where there is none."""
+    return "" if number is None else f"{'≤' if bound == 'at_most' else '≥'} {format_value(number, unit)}"

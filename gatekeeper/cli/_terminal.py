@@ -85,7 +85,7 @@ def _live() -> Iterator[Progress]:
 
 
 def _safe(text: str) -> str:
-    from gatekeeper.reports._base import plain
+    from gatekeeper.reports._plain import plain
 
     return plain(text)
 

@@ -66,7 +66,7 @@ def _print(found: Assessment, techniques: dict[str, dict[str, str | None]], targ
 
     from gatekeeper.models.files import is_folder
     from gatekeeper.models.info import TensorInfo
-    from gatekeeper.reports._base import plain
+    from gatekeeper.reports._plain import plain
     from gatekeeper.units import format_bytes
 
     def tensors(items: list[TensorInfo]) -> str:
@@ -101,7 +101,7 @@ def _print(found: Assessment, techniques: dict[str, dict[str, str | None]], targ
 
 def _text_rows(text: TextInfo | None) -> dict[str, str]:
     """What is told of a model that writes text; a number nobody states is left out."""
-    from gatekeeper.reports._base import plain
+    from gatekeeper.reports._plain import plain
 
     if text is None:
         return {}

@@ -76,7 +76,8 @@ def _show(found: Calibration) -> None:
 
     from gatekeeper.records.base import Verdict
     from gatekeeper.records.gates import GateResult
-    from gatekeeper.reports._base import limit, plain, value
+    from gatekeeper.reports._numbers import limit, value
+    from gatekeeper.reports._plain import plain
     from gatekeeper.stats.looks import LOOKS
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)

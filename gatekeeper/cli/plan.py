@@ -59,7 +59,7 @@ def command(
         from rich.markup import escape
         from rich.table import Column, Table
 
-        from gatekeeper.reports._base import plain
+        from gatekeeper.reports._plain import plain
 
         def shown(text: str) -> str:
             return escape(plain(text))

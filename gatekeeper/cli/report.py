@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,32 +40,24 @@ def command(
     is an error, a leg that comes twice is refused. The exit code is the merged verdict's.
     """
     import gc
-    from datetime import UTC, datetime
 
     from gatekeeper.cli._terminal import show
-    from gatekeeper.config.waivers import read_waivers
-    from gatekeeper.planning.plan import read_plan
     from gatekeeper.records.answers import FILE_NAME as ANSWERS
     from gatekeeper.records.answers import read_answers
-    from gatekeeper.reports._base import read_report, reporter
+    from gatekeeper.reports._base import reporter
+    from gatekeeper.reports._read import read_report
     from gatekeeper.reports._write import write_reports
-    from gatekeeper.verdicts.compare import compared
     from gatekeeper.verdicts.judge import exit_code
     from gatekeeper.verdicts.merge import merge
-    from gatekeeper.verdicts.waivers import waive
 
     gc.disable()  # a thousand reports are a million objects, none of them garbage until the process ends
     files = [file for path in results for file in _files(path)]
-    reports, planned = [read_report(file) for file in files], read_plan(plan) if plan else None
-    base = read_report(baseline_report) if baseline_report else None
-    waived = read_waivers(waivers) if waivers else None
-    report = merge(reports, planned, lambda index: read_answers(files[index].with_name(ANSWERS)))
+    reports = [read_report(file) for file in files]
+    against = _Against(plan, waivers, baseline_report)
+    report = merge(reports, against.plan, lambda index: read_answers(files[index].with_name(ANSWERS)))
     if policy is not None:
         _demand(report, policy)
-    if waived:
-        report = waive(report, waived.entries, datetime.now(UTC).date())
-    if base is not None:
-        report = compared(report, base)
+    report = against.held(report)
     if output is not None:
         write_reports(report, output)
     if form == "terminal":
@@ -72,8 +65,41 @@ def command(
     else:
         module = reporter(form)
         written = output / module.FILE_NAME if output is not None and module.FILE_NAME else None
-        click.echo(written.read_text(encoding="utf-8") if written else module.render(report), nl=False)
+        click.echo(written.read_bytes() if written else module.render(report), nl=False)
     return int(exit_code(report))
+
+
+class _Against:
+    """What the results are held against: each read, before anything is merged, only where it is named."""
+
+    def __init__(self, plan: Path | None, waivers: Path | None, baseline_report: Path | None):
+        self.plan, self.waivers, self.base = None, None, None
+        if plan:
+            from gatekeeper.planning.plan import read_plan
+
+            self.plan = read_plan(plan)
+        if baseline_report:
+            from gatekeeper.reports._read import read_report
+
+            self.base = read_report(baseline_report)
+        if waivers:
+            from gatekeeper.config.waivers import read_waivers
+
+            self.waivers = read_waivers(waivers).entries
+
+    def held(self, report: Report) -> Report:
+        """The report with waivers applied, beside that of the base branch."""
+        if self.waivers is not None:
+            from datetime import UTC, datetime
+
+            from gatekeeper.verdicts.waivers import waive
+
+            report = waive(report, self.waivers, datetime.now(UTC).date())
+        if self.base is not None:
+            from gatekeeper.verdicts.compare import compared
+
+            report = compared(report, self.base)
+        return report
 
 
 def _demand(report: Report, policy: Path) -> None:
@@ -94,7 +120,7 @@ def _files(path: Path) -> list[Path]:
 
     if not path.is_dir():
         return [path]
-    found = sorted(path.rglob("report.json"))
+    found = sorted(Path(folder, "report.json") for folder, _, names in os.walk(path) if "report.json" in names)
     if not found:
         raise UsageError(f"{path}: no report.json in it. Name a folder that `gatekeeper run --output` wrote.")
     return found

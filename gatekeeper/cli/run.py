@@ -96,7 +96,7 @@ def execute(file: Path, model: Path | None, options: Options, quiet: bool, held:
     from gatekeeper.errors import ExitCode
     from gatekeeper.pipeline import deferred, run
     from gatekeeper.planning.plan import make_plan, model_of
-    from gatekeeper.reports._base import read_report
+    from gatekeeper.reports._read import read_report
     from gatekeeper.reports._write import write_reports
     from gatekeeper.verdicts.compare import compared
     from gatekeeper.verdicts.judge import exit_code

@@ -18,6 +18,7 @@ from gatekeeper.config.source import Source, read_source
 from gatekeeper.errors import ConfigError, Problem, nearest
 from gatekeeper.gates._base import gate
 from gatekeeper.gates._base import names as gate_names
+from gatekeeper.ids import of_target, target_of, within_target
 from gatekeeper.records.gates import Waiver
 
 FILE_NAME = "gatekeeper-waivers.yml"
@@ -77,7 +78,7 @@ class GateWaiver:
 
     def covers(self, target: str, variant: str) -> bool:
         """Whether it speaks of a variant, by its whole id."""
-        return self.target == target and self.variant in (None, variant, variant.removeprefix(f"{target}/"))
+        return self.target == target and self.variant in (None, variant, within_target(variant, target))
 
     def __str__(self) -> str:
         what = f"{self.gate} of {self.target}" if self.variant is None else f"{self.gate} of {self.id}"
@@ -86,9 +87,7 @@ class GateWaiver:
     @property
     def id(self) -> str:
         """The whole id of its variant, or the name of its target."""
-        if self.variant is None or self.variant.startswith(f"{self.target}/"):
-            return self.variant or self.target
-        return f"{self.target}/{self.variant}"
+        return self.target if self.variant is None else of_target(self.variant, self.target)
 
 
 @dataclass(frozen=True)
@@ -167,8 +166,8 @@ def check_waivers(waivers: Waivers, loaded: Loaded, variants: list[str] | None) 
             )
             continue
         if entry.variant is not None and variants is not None and entry.id not in variants:
-            own = [name.partition("/")[2] for name in variants if name.startswith(f"{entry.target}/")]
-            hint = nearest(entry.variant.removeprefix(f"{entry.target}/"), own) or "."
+            own = [within_target(name, entry.target) for name in variants if target_of(name) == entry.target]
+            hint = nearest(within_target(entry.variant, entry.target), own) or "."
             problems.append(
                 Problem(*values["variant"], f"{entry.target} has no variant '{entry.variant}'{hint} It has {', '.join(own)}.")
             )

@@ -9,8 +9,9 @@ from typing import Any
 
 from gatekeeper.evaluate.metrics._base import CLASSIFICATION, classes, family
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
+from gatekeeper.ids import baseline_id, leg_of
 from gatekeeper.models.files import digest
-from gatekeeper.records.answers import BASELINE, MOST_OUTPUTS, MOST_VALUES, Answers, Contents, Kind, leg_of
+from gatekeeper.records.answers import MOST_OUTPUTS, MOST_VALUES, Answers, Contents, Kind
 
 
 def collect(files: Mapping[str, Path], dataset: Path, task: str | None, metric: str | None) -> Answers | None:
@@ -27,7 +28,7 @@ def collect(files: Mapping[str, Path], dataset: Path, task: str | None, metric: 
     for name, file in files.items():
         try:
             outputs = _outputs(file)
-            reference = _outputs(files.get(f"{leg_of(name)}/{BASELINE}", file))
+            reference = _outputs(files.get(baseline_id(leg_of(name)), file))
             kind = kind or _kind(file, outputs, task, metric)
             answers, count = _thinned(outputs, reference, kind)
             if found and (count, answers.shape) != (total, next(iter(found.values())).shape):

@@ -18,6 +18,11 @@ A gate whose limit has another name in the pipeline file says so:
 
 SAME_AS      the path of that name, below `edge_ai_pipeline`
 
+and, where it has something to say:
+
+JUDGES       the scenarios of load that it decides, the first of them that ran
+CHECKS       the kind of checks that it counts, where it is not called as they are
+
 A gate that bounds ratios over rounds may also tell `gatekeeper calibrate` which, so that it says what a runner can decide:
 
 ratios(baseline, variant) -> pairs (numerators, denominators), one value a round
@@ -26,7 +31,8 @@ to_ratio(limit) / from_ratio(ratio) -> between the limit's unit and that of the 
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Collection
+from functools import cache, lru_cache
 from typing import Annotated, Literal, Protocol, cast, runtime_checkable
 
 import msgspec
@@ -104,6 +110,23 @@ def tested_by(name: str) -> str:
     """The key of `testing` that measures a gate; empty for those of the optimization stage."""
     found: str = getattr(gate(name), "TESTED_BY", "")
     return found
+
+
+@lru_cache(maxsize=256)
+def of_testing(name: str) -> bool:
+    """Whether a gate, which may be a stranger's, is one of the many that the testing stage measures."""
+    return name in names() and bool(tested_by(name))
+
+
+def decides(name: str, ran: Collection[str]) -> str:
+    """The scenario of load, of those that ran, that a gate decides; empty where it decides none."""
+    stated: tuple[str, ...] = getattr(gate(name), "JUDGES", ()) if of_testing(name) else ()
+    return next((scenario for scenario in stated if scenario in ran), "")
+
+
+def counts_checks(name: str, kind: str) -> bool:
+    """Whether a gate counts the checks of a kind."""
+    return kind == (getattr(gate(name), "CHECKS", name) if of_testing(name) else name)
 
 
 def unmeasured(reason: str) -> Decision:

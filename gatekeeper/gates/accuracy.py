@@ -59,6 +59,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     return Decision(
         verdict=verdict,
         reason=f"{reason} ({values})",
+        brief=reason,
         observed=kept.observed,
         lower=kept.lower,
         upper=kept.upper,

@@ -21,6 +21,7 @@ UNIT = "fraction"
 BOUND: Literal["at_most"] = "at_most"
 BASIS: Literal["load"] = "load"
 TESTED_BY = "load_tests"
+JUDGES = ("soak", "server")  # without a soak of its own, the server scenario was long enough to be it
 limit_key = "max_drift"
 
 

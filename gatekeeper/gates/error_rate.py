@@ -18,6 +18,7 @@ UNIT = "fraction"
 BOUND: Literal["at_most"] = "at_most"
 BASIS: Literal["load"] = "load"
 TESTED_BY = "load_tests"
+JUDGES = ("server",)
 limit_key = "max"
 
 

@@ -13,6 +13,8 @@ UNIT = "failed checks"
 BOUND: Literal["at_most"] = "at_most"
 BASIS: Literal["checks"] = "checks"
 TESTED_BY = "load_tests"
+JUDGES = ("stress",)
+CHECKS = "load_tests"
 limit_key = "max_failed"
 
 Config = ChecksConfig
@@ -21,4 +23,4 @@ DEFAULT = Config()
 
 def judge(config: ChecksConfig, evidence: Evidence) -> Decision:
     """PASS if no more checks failed than allowed."""
-    return judge_checks("load_tests", config, evidence)
+    return judge_checks(CHECKS, config, evidence)

@@ -20,6 +20,7 @@ UNIT = "ms"
 BOUND: Literal["at_most"] = "at_most"
 BASIS: Literal["load"] = "load"
 TESTED_BY = "load_tests"
+JUDGES = ("server",)
 limit_key = "max_ms"
 SAME_AS = ("testing", "load", "p99_ms")
 
@@ -63,11 +64,10 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     decided = verdict(tail)
     reason = f"{shown}: {tail.share:.2%} of {said(server, load.target_qps)} over {limit:.3g} ms{whose}"
     details: dict[str, Any] = {"share": tail.share, "tau": tail.tau, "requests": tail.requests, "needed": tail.needed}
-    if config.max_ms is None:
-        details["measured_limit"] = True
     return Decision(
         verdict=decided, reason=reason + (more(tail) if decided is Verdict.INCONCLUSIVE else ""),
-        observed=finite(observed), lower=finite(lower), upper=finite(upper) if bounded else None, limit=limit, details=details,
+        observed=finite(observed), lower=finite(lower), upper=finite(upper) if bounded else None, limit=limit,
+        measured_limit=config.max_ms is None, details=details,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from gatekeeper.gates._rounds import clock_error, clock_too_coarse, unusable, wo
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
-from gatekeeper.records.measured import RoundData
+from gatekeeper.records.measured import Control, RoundData
 from gatekeeper.stats.looks import LOOKS
 from gatekeeper.stats.rounds import ratio_interval
 
@@ -58,7 +58,6 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     verdict, reason = _decide(config.min, ratio, control)
     details: dict[str, Any] = {
         "rounds": len(evidence.variant),
-        "control": [control.lower, control.upper],
         "views": {name: [v.observed, v.lower, v.upper] for name, v in zip(VIEWS, views, strict=True)},
     }
     if verdict is Verdict.PASS:
@@ -67,8 +66,9 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         reason, needs = _undecided(config.min, ratio, views, pairs, evidence)
         details |= needs
     return Decision(
-        verdict=verdict, reason=reason, observed=ratio.observed, lower=ratio.lower, upper=ratio.upper, details=details
-    )
+        verdict=verdict, reason=reason, observed=ratio.observed, lower=ratio.lower, upper=ratio.upper, details=details,
+        control=Control(observed=control.observed, lower=control.lower, upper=control.upper),
+    )  # fmt: skip
 
 
 def _decide(limit: float, ratio: Interval, control: Interval) -> tuple[Verdict, str]:

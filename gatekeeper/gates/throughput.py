@@ -17,6 +17,7 @@ UNIT = "per s"
 BOUND: Literal["at_least"] = "at_least"
 BASIS: Literal["load"] = "load"
 TESTED_BY = "load_tests"
+JUDGES = ("offline",)
 DEFAULT = None
 limit_key = "min_per_s"
 

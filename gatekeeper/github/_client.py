@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from gatekeeper.errors import GatekeeperError, UsageError
 from gatekeeper.github.context import Event, needed
-from gatekeeper.reports._base import plain
+from gatekeeper.reports._plain import plain
 
 if TYPE_CHECKING:
     import github

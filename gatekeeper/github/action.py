@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from gatekeeper.cli._main import execute
 from gatekeeper.errors import ExitCode, GatekeeperError, NotMeasured, UsageError, nearest
 from gatekeeper.github.outputs import write_outputs
-from gatekeeper.reports._base import plain
+from gatekeeper.reports._plain import plain
 
 if TYPE_CHECKING:
     from gatekeeper.planning.plan import Plan
@@ -206,10 +206,10 @@ def _render_fetched(environ: Mapping[str, str]) -> int:
     from gatekeeper.cli._terminal import show
     from gatekeeper.github.artifact import fetch_report
     from gatekeeper.github.context import read_event
-    from gatekeeper.reports._base import read_report
+    from gatekeeper.reports._read import read_report
     from gatekeeper.reports._write import write_reports
+    from gatekeeper.verdicts.again import judged_again
     from gatekeeper.verdicts.judge import exit_code as judged
-    from gatekeeper.verdicts.merge import judged_again
 
     number = environ["RUN_ID"]
     if not (number.isascii() and number.isdigit() and len(number) < 20):
@@ -233,7 +233,7 @@ def _kept(environ: Mapping[str, str], data: bytes, name: str) -> str:
 
 
 def _read(environ: Mapping[str, str]) -> Report:
-    from gatekeeper.reports._base import read_report
+    from gatekeeper.reports._read import read_report
 
     return read_report(_output(environ) / "report.json")
 

@@ -3,9 +3,10 @@
 import re
 
 from gatekeeper.records.report import Report
-from gatekeeper.reports._base import plain
 from gatekeeper.reports._findings import findings
 from gatekeeper.reports._place import place
+from gatekeeper.reports._plain import plain
+from gatekeeper.reports._sentences import loosened
 
 MOST_PER_KIND = 10
 """GitHub shows so many errors, warnings and notices of a step, and drops the others without a word."""
@@ -22,7 +23,7 @@ def annotations(report: Report) -> list[str]:
     warn, a limit that was loosened. A notice is what a reader should know of the machines and the answers.
     """
     found: dict[str, list[tuple[str, str, str]]] = {kind: [] for kind in KINDS}  # title, message, where
-    found["warning"] += [("a limit is looser", plain(said), "") for said in _loosened(report)]
+    found["warning"] += [("a limit is looser", plain(said), "") for said in loosened(report)]
     for finding in findings(report):
         found[finding.level].append((finding.title, finding.message, finding.where))
     for target in report.targets:
@@ -53,11 +54,6 @@ def command(name: str, message: str, **properties: str) -> str:
 def _on_its_line(report: Report, kind: str, title: str, message: str, where: str) -> str:
     file, line = place(where, report.pipeline.path)
     return command(kind, message, file=file, line=str(line or ""), title=title)
-
-
-def _loosened(report: Report) -> list[str]:
-    by_policy = [f"not applied: {said}" for said in report.pipeline.loosened]
-    return by_policy + (report.base.loosened if report.base else [])
 
 
 def _data(text: str) -> str:

@@ -18,7 +18,8 @@ from gatekeeper.errors import GatekeeperError, NotMeasured, UsageError
 from gatekeeper.github._client import ANSWER_S, TookTooLong, connect, explain, persistently, within, without
 from gatekeeper.github.context import Event
 from gatekeeper.records.base import Record
-from gatekeeper.reports._base import MAX_REPORT_BYTES, plain
+from gatekeeper.reports._plain import plain
+from gatekeeper.reports._read import MAX_REPORT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

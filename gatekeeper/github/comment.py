@@ -15,7 +15,7 @@ from gatekeeper.errors import UsageError
 from gatekeeper.github._client import connect, explain, persistently, within, without
 from gatekeeper.github.context import Event, MeasuredRun
 from gatekeeper.records.base import Record, Verdict
-from gatekeeper.reports._base import plain
+from gatekeeper.reports._plain import plain
 
 if TYPE_CHECKING:
     from github import Github

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.text.conversion import check_conversion
+from gatekeeper.ids import baseline_id
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.setup import Data
 from gatekeeper.making.optimize import Made, make_variant
-from gatekeeper.measure.rounds import BASELINE
 from gatekeeper.planning.plan import PlannedVariant
 from gatekeeper.records.evidence import Comparison
 
@@ -49,13 +49,13 @@ def _compared(made_only: Candidate, leg: Leg, made: Made, dataset: Path | None) 
     if dataset is None:
         error = "no evaluation set. Name one with `dataset.path`, or set `gates.accuracy: disabled`."
         return replace(made_only, comparison=Comparison(error=error))
-    names = {f"{leg.id}/{BASELINE}": leg.baseline_predictions(dataset)}
+    names = {baseline_id(leg.id): leg.baseline_predictions(dataset)}
     try:
         variant = leg.predictions(made.folder, made.sha256, dataset)
     except NotMeasured as error:
         leg.progress.note(f"{made_only.planned.id}: {error}")
         return replace(made_only, made=None, predictions=names, error=str(error))
-    baseline, names[made_only.planned.id] = names[f"{leg.id}/{BASELINE}"], variant
+    baseline, names[made_only.planned.id] = names[baseline_id(leg.id)], variant
     try:
         comparison = leg.evaluation.compare(dataset, baseline, variant)
     except NotMeasured as failure:

@@ -11,6 +11,7 @@ import msgspec
 from gatekeeper.config.limits import Limit
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality
+from gatekeeper.ids import file_name
 from gatekeeper.legs.candidates import Candidate
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.measuring import Raced
@@ -23,7 +24,8 @@ from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact
 from gatekeeper.records.report import VariantReport
 from gatekeeper.units import parse_duration
-from gatekeeper.verdicts.judge import judge_gate, unmeasured_gate, variant_reason, variant_verdict
+from gatekeeper.verdicts.gates import judge_gate, unmeasured_gate
+from gatekeeper.verdicts.judge import variant_reason, variant_verdict
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Judge:
         on_rounds = [limit for limit in self.limits if limit.gate.BASIS == "rounds"]
         gates = [gate for gate in self.gates(candidate, raced, on_rounds) if gate.blocking]
         return any(g.verdict is Verdict.FAIL for g in gates) or all(
-            g.verdict is not Verdict.INCONCLUSIVE or g.details.get("settled") for g in gates
+            g.verdict is not Verdict.INCONCLUSIVE or g.settled for g in gates
         )
 
     def gates(self, candidate: Candidate, raced: Race, limits: list[Limit]) -> list[GateResult]:
@@ -89,7 +91,7 @@ class Judge:
 
 def artifact(variant: str, made: Made) -> Artifact:
     """Where the report says an artifact lies, relative to the report."""
-    name, main = variant.replace("/", "__"), made.files[0].name
+    name, main = file_name(variant), made.files[0].name
     path = Path("artifacts") / (f"{name}{Path(main).suffix}" if len(made.files) == 1 else name)
     return Artifact(path=path.as_posix(), sha256=made.sha256, bytes=made.bytes)
 

@@ -14,10 +14,11 @@ from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.frameworks._base import needs, runtime, untimed
 from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.hardware.machine import environment
+from gatekeeper.ids import BASELINE
 from gatekeeper.making.optimize import Source, source_of
 from gatekeeper.making.subject import Subject
 from gatekeeper.making.workspace import Workspace
-from gatekeeper.measure.rounds import BASELINE, Arm
+from gatekeeper.measure.rounds import Arm
 from gatekeeper.planning.place import Place, place
 from gatekeeper.planning.plan import PlannedLeg
 from gatekeeper.progress import Progress

@@ -11,6 +11,7 @@ from typing import Any
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality
 from gatekeeper.gates._base import tested_by
+from gatekeeper.ids import BASELINE
 from gatekeeper.legs.candidates import Candidate, candidate, checked_conversion
 from gatekeeper.legs.judging import Judge, artifact, keep
 from gatekeeper.legs.leg import Leg
@@ -19,7 +20,6 @@ from gatekeeper.legs.setup import Data, Setup
 from gatekeeper.making.optimize import Made
 from gatekeeper.measure.conditions import conditions, warnings
 from gatekeeper.measure.race import Race, control_interval, performance, samples
-from gatekeeper.measure.rounds import BASELINE
 from gatekeeper.process import memory
 from gatekeeper.records.measured import Energy
 from gatekeeper.records.report import LegReport, VariantReport

@@ -13,6 +13,7 @@ import msgspec
 from gatekeeper.checks.kinds._base import OFF, Bench, Outcome, in_order, kind
 from gatekeeper.errors import NotMeasured
 from gatekeeper.gates._base import tested_by
+from gatekeeper.ids import baseline_id
 from gatekeeper.legs.leg import Leg
 from gatekeeper.making.optimize import Made
 from gatekeeper.making.subject import Subject
@@ -22,7 +23,8 @@ from gatekeeper.records.gates import Decision, GateResult
 from gatekeeper.records.report import VariantReport
 from gatekeeper.records.tested import Tested
 from gatekeeper.stats.looks import look_alpha
-from gatekeeper.verdicts.judge import best_first, judge_gate, variant_reason, variant_verdict
+from gatekeeper.verdicts.gates import judge_gate
+from gatekeeper.verdicts.judge import best_first, variant_reason, variant_verdict
 
 
 @dataclass
@@ -121,7 +123,7 @@ class TestedLeg:
         return Bench(subject, self._baseline(), level, self.leg.loaded, self.dataset, self._standards.get(each))
 
     def _baseline(self) -> Subject:
-        return self.leg.subject(f"{self.leg.id}/baseline", self.leg.baseline, self.inputs)
+        return self.leg.subject(baseline_id(self.leg.id), self.leg.baseline, self.inputs)
 
     def _subject(self, name: str) -> Subject:
         return self.leg.subject(name, self.made[name].folder, self.inputs)

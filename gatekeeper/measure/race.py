@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.ids import BASELINE
 from gatekeeper.measure.conditions import Snapshot, snapshot
-from gatekeeper.measure.rounds import BASELINE, CONTROL, Arm, Round, Settings, measure_round
+from gatekeeper.measure.rounds import CONTROL, Arm, Round, Settings, measure_round
 from gatekeeper.process.memory import available
 from gatekeeper.progress import Progress
 from gatekeeper.records.measured import Control, Performance, RoundData

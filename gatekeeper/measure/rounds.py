@@ -26,7 +26,8 @@ from gatekeeper.process.memory import Footprint
 from gatekeeper.process.messages import Done
 from gatekeeper.records.measured import RoundData
 
-BASELINE, CONTROL = "baseline", "control"
+CONTROL = "control"
+"""The second copy of the baseline, which must measure as the first."""
 CLOCK_TOLERANCE = 0.05
 CLOCK_DELAY_NS = 250_000_000  # an answer may be under way for this long on a busy machine
 LEAST_INFERENCES = 20  # a round, so that its p95 means something

@@ -20,6 +20,7 @@ from gatekeeper.errors import NotMeasured, UsageError, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework, is_config, needs, variant_name
 from gatekeeper.hardware.selection import hardware
+from gatekeeper.ids import artifact_name, leg_id, variant_id
 from gatekeeper.models.files import assess, digest
 from gatekeeper.models.info import Assessment
 from gatekeeper.records.base import Record
@@ -106,15 +107,15 @@ def choose_legs(plan: Plan, target: str | None, framework: str | None) -> list[P
 
 
 def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> PlannedLeg:
-    leg_id = f"{target.name}/{name}"
+    leg = leg_id(target.name, name)
     if name not in FRAMEWORKS.names:
         error = f"this version of gatekeeper cannot run {name}; it runs {', '.join(FRAMEWORKS.names)}"
-        return _planned(leg_id, target, name, "", [], error=error)
+        return _planned(leg, target, name, "", [], error=error)
     module = framework(name)
     device = device_of(target, name)
     extra = ",".join([needs(name, model.format).extra, *_extras(loaded)])
     if impossible := module.supports(model.format, device):
-        return _planned(leg_id, target, name, extra, [], skip=impossible)
+        return _planned(leg, target, name, extra, [], skip=impossible)
     asked = loaded.section("optimization").techniques.get(name)
     calibrated = bool(loaded.pipeline.dataset and loaded.pipeline.dataset.calibration)
     variants = []
@@ -124,14 +125,14 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> Planne
         short = variant_name(name, technique)
         variants.append(
             PlannedVariant(
-                id=f"{leg_id}/{short}",
+                id=variant_id(leg, short),
                 technique=short,
                 config=technique if own_config else None,
                 skip=None if asked else refused,
                 error=refused if asked else None,
             )
         )
-    return _planned(leg_id, target, name, extra, variants)
+    return _planned(leg, target, name, extra, variants)
 
 
 def _extras(loaded: Loaded) -> list[str]:
@@ -147,7 +148,7 @@ def device_of(target: Target, name: str) -> str:
 
 
 def _planned(
-    leg_id: str,
+    leg: str,
     target: Target,
     name: str,
     extra: str,
@@ -156,7 +157,7 @@ def _planned(
     skip: str | None = None,
 ) -> PlannedLeg:
     return PlannedLeg(
-        id=leg_id,
+        id=leg,
         target=target.name,
         hardware=target.hardware,
         framework=name,
@@ -181,7 +182,7 @@ def github_matrix(plan: Plan) -> str:
             "extra": leg.extra,
             "runs_on": leg.runs_on,
             "leg": leg.id,
-            "slug": leg.id.replace("/", "."),  # for names of artifacts, which take no slash
+            "slug": artifact_name(leg.id),
         }
         for leg in plan.legs
         if not leg.skip

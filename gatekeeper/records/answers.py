@@ -20,7 +20,6 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.records.base import Record
 
 FILE_NAME = "answers.npz"
-BASELINE = "baseline"
 MAX_BYTES = 64 << 20
 MOST_VALUES = 1 << 18
 """Numbers kept of one model. Which ones follows from the evaluation set alone: every leg keeps the same examples."""
@@ -56,11 +55,6 @@ class Answers:
     def comparable(self) -> tuple[object, ...]:
         """Equal where answers may meet: the same examples of the same set, read in the same way."""
         return self.contents.dataset, self.contents.kind, self.contents.total, self.values.shape[1:]
-
-
-def leg_of(name: str) -> str:
-    """The leg a model's name belongs to: target/framework."""
-    return "/".join(name.split("/")[:2])
 
 
 def packed(answers: Answers) -> bytes:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from gatekeeper.records.base import Record, Verdict
+from gatekeeper.records.measured import Control
 
 
 class Decision(Record, frozen=True, kw_only=True):
@@ -14,12 +15,15 @@ class Decision(Record, frozen=True, kw_only=True):
 
     verdict: Verdict
     reason: str
+    brief: str = ""  # the reason in few words, where it has many
     observed: float | None = None
     lower: float | None = None
     upper: float | None = None
     limit: float | None = None  # where the limit itself was measured, e.g. the baseline's p99
+    measured_limit: bool = False
     name: str | None = None  # when the gate judged something weaker than its name says, e.g. agreement
     settled: bool = False  # more rounds would not change an inconclusive verdict
+    control: Control | None = None
     details: dict[str, Any] = {}
 
 
@@ -61,3 +65,13 @@ class GateResult(Record, frozen=True, kw_only=True):
     details: Annotated[dict[str, Any], Meta(description="What more the gate knows; free form.")] = {}
     waiver: Annotated[Waiver | None, Meta(description="What keeps a failure from blocking.")] = None
     before: Annotated[Before | None, Meta(description="What the base branch's report says of it.")] = None
+    brief: Annotated[str, Meta(description="The reason in few words; empty where it has few.")] = ""
+    settled: Annotated[bool, Meta(description="Whether more rounds would not change an inconclusive verdict.")] = False
+    measured_limit: Annotated[
+        bool,
+        Meta(description="Whether the limit was measured too, as the baseline's p99 is: it then differs in every run."),
+    ] = False
+    control: Annotated[
+        Control | None, Meta(description="Two copies of the baseline, where a bound is only as good as they are alike.")
+    ] = None
+    expired: Annotated[Waiver | None, Meta(description="A waiver that kept a failure from blocking until it expired.")] = None

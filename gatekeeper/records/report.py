@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from gatekeeper.ids import leg_of
 from gatekeeper.records.base import Record, Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality
@@ -97,6 +98,11 @@ class TargetReport(Record, frozen=True, kw_only=True):
     agreement: Agreement | None = None
     notes: list[str] = []
 
+    def leg_of(self, variant: VariantReport) -> LegReport | None:
+        """The leg that a variant was made and measured in."""
+        name = leg_of(variant.id)
+        return next((leg for leg in self.legs if leg.id == name), None)
+
 
 class StageReport(Record, frozen=True, kw_only=True):
     """One stage of the pipeline file."""
@@ -106,6 +112,10 @@ class StageReport(Record, frozen=True, kw_only=True):
     reason: str = ""
     where: str = ""
     blocks: Annotated[bool, Meta(description="Whether the stages after it were not run because of its verdict.")] = True
+    blocked_by: Annotated[str, Meta(description="The stage whose verdict kept it from running; empty if it ran.")] = ""
+    deferred: Annotated[
+        list[str], Meta(description="Targets of which not every leg is here: comparing them is left to the merged report.")
+    ] = []
 
 
 class ModelInfo(Record, frozen=True, kw_only=True):
@@ -146,6 +156,15 @@ class Base(Record, frozen=True, kw_only=True):
     changed: Annotated[bool, Meta(description="Whether anything differs by more than noise.")] = True
 
 
+class Note(Record, frozen=True, kw_only=True):
+    """One of a report's notes that speaks of what may change without measuring: the next of its kind take its place."""
+
+    kind: Annotated[
+        Literal["waiver", "base", "plan"], Meta(description="Waivers, the base branch's report, or what the plan leaves out.")
+    ]
+    text: Annotated[str, Meta(description="As it stands in `notes`.")]
+
+
 class Report(Record, frozen=True, kw_only=True):
     """Everything a run found; renderers are pure functions of it."""
 
@@ -156,6 +175,9 @@ class Report(Record, frozen=True, kw_only=True):
     targets: list[TargetReport]
     stages: list[StageReport] = []
     notes: list[str] = []
+    remarks: Annotated[
+        list[Note] | None, Meta(description="What some of `notes` speak of; None: written before they were told apart.")
+    ] = None
     reproduce: Annotated[str, Meta(description="The command that measures this again.")] = ""
     created: Annotated[str, Meta(description="UTC time, ISO 8601.")] = ""
     version: Annotated[str, Meta(description="Version of gatekeeper that measured.")] = ""

@@ -9,7 +9,10 @@ from typing import Literal
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import Report, StageReport, TargetReport, VariantReport
-from gatekeeper.reports._base import WORDS, blocks, interval, limit, plain, waived, waiver
+from gatekeeper.reports._numbers import interval, limit
+from gatekeeper.reports._plain import plain
+from gatekeeper.reports._sentences import waiver
+from gatekeeper.reports._verdict import WORDS, blocks, waived
 
 LEVELS = ("error", "warning")
 
@@ -30,7 +33,8 @@ class Finding:
 def findings(report: Report) -> list[Finding]:
     """What blocks first; a report that does not pass has at least one."""
     found = [f for target in report.targets for f in _target(report, target)]
-    found += [_stage(report, s) for s in report.stages if s.verdict not in (Verdict.PASS, Verdict.SKIP) and not _follows(s)]
+    # A stage that another kept from running follows from that one, which is listed itself.
+    found += [_stage(report, s) for s in report.stages if s.verdict not in (Verdict.PASS, Verdict.SKIP) and not s.blocked_by]
     if not found and report.verdict is not Verdict.PASS:
         said = f"{WORDS[report.verdict]}: nothing was measured"
         found = [Finding("report", "error", "report", "gatekeeper", said)]
@@ -82,11 +86,6 @@ def _stage(report: Report, stage: StageReport) -> Finding:
 
 def _sentence(verdict: Verdict, reason: str) -> str:
     return f"{WORDS[verdict]}: {plain(reason)}" if reason.strip() else WORDS[verdict]
-
-
-def _follows(stage: StageReport) -> bool:
-    """Whether another stage, which is listed itself, is the reason that this one was not run."""
-    return stage.reason.startswith("not run, because")
 
 
 def _level(report: Report, verdict: Verdict) -> Literal["error", "warning"]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gatekeeper.ids import is_baseline
 from gatekeeper.records.measured import Conditions, Energy, Performance, Quality
 from gatekeeper.records.report import Agreement, LegReport, Report, TargetReport, VariantReport
-from gatekeeper.reports._base import MARKS, PARETO, PARETO_LEGEND, divergence, effort, worth_a_look
 from gatekeeper.reports._markdown_text import code, folded, row, table, text
+from gatekeeper.reports._numbers import divergence
+from gatekeeper.reports._pareto import PARETO, PARETO_LEGEND, worth_a_look
+from gatekeeper.reports._sentences import effort
+from gatekeeper.reports._verdict import MARKS
 from gatekeeper.units import format_bytes
 
 WIDEST_MATRIX = 12
@@ -49,7 +53,7 @@ def agreement(target: TargetReport) -> str:
         return ""
     columns = list(range(len(found.names)))
     if len(columns) > WIDEST_MATRIX:
-        columns = [i for i in columns if found.names[i].endswith("/baseline")][:WIDEST_MATRIX]
+        columns = [i for i in columns if is_baseline(found.names[i])][:WIDEST_MATRIX]
     shares = found.kind != "relative distance"
     what = f"share of {found.examples} {'tokens' if found.kind == 'same top token' else 'examples'} with the {found.kind}"
     distance = f"relative distance of the outputs on {found.examples} examples"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from gatekeeper.ids import technique_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import Report, TargetReport, VariantReport
-from gatekeeper.reports._base import MARKS, WORDS, blocks, waived, waiver
 from gatekeeper.reports._markdown_table import WARNING, mark
 from gatekeeper.reports._markdown_text import code, text
+from gatekeeper.reports._sentences import loosened, waiver
+from gatekeeper.reports._shared import Shared, shared, unjudged
+from gatekeeper.reports._verdict import MARKS, WORDS, blocks, waived
 
 MOST_NAMED = 10
 """Variants and limits that a line lists by name; the others are counted."""
@@ -26,27 +29,32 @@ def failures(report: Report) -> list[str]:
                 found.append((9, f"- {MARKS[Verdict.SKIP]} {code(leg.id)} is not judged on time: {text(leg.untimed)}"))
             if leg.skip:
                 found.append((9, f"- {MARKS[Verdict.SKIP]} {code(leg.id)} was left out: {text(leg.skip)}"))
-        for variant in target.variants:
-            found += _variant(report, target, variant)
-    stages = [s for s in report.stages if s.verdict in _URGENT and not s.reason.startswith("not run, because")]
+        found += [_unjudged(target, variant) for variant in target.variants if unjudged(variant)]
+        found += [_reason(report, target, reason) for reason in shared(target)]
+    stages = [s for s in report.stages if s.verdict in _URGENT and not s.blocked_by]
     found += [(_URGENT.index(s.verdict), f"- {MARKS[s.verdict]} stage {code(s.stage)}: {text(s.reason)}") for s in stages]
     return list(dict.fromkeys(line for _, line in sorted(found, key=lambda item: item[0])))
 
 
-def _variant(report: Report, target: TargetReport, variant: VariantReport) -> list[tuple[int, str]]:
+def _unjudged(target: TargetReport, variant: VariantReport) -> tuple[int, str]:
     if variant.verdict is Verdict.SKIP:
         how = "cannot be the one that passes" if variant.artifact else "was left out"
-        return [(9, f"- {MARKS[Verdict.SKIP]} {code(variant.id)} {how}: {text(variant.reason)}")]
-    if variant.verdict is Verdict.ERROR and variant.artifact is None:
-        rank = 4 if target.verdict is Verdict.PASS else 1
-        return [(rank, f"- {MARKS[Verdict.ERROR]} {code(variant.id)}: {text(variant.reason)}")]
-    found = []
-    for gate in variant.gates:
-        if gate.verdict not in (Verdict.PASS, Verdict.SKIP):
-            where = f" ({code(gate.where)})" if gate.where else ""
-            said = f"- {mark(gate)} {code(variant.id)} **{text(gate.gate)}**: {text(gate.reason)}{where}"
-            found.append((_rank(report, target, gate), said + (f"; {text(waiver(gate), 800)}" if waived(gate) else "")))
-    return found
+        return 9, f"- {MARKS[Verdict.SKIP]} {code(variant.id)} {how}: {text(variant.reason)}"
+    rank = 4 if target.verdict is Verdict.PASS else 1
+    return rank, f"- {MARKS[Verdict.ERROR]} {code(variant.id)}: {text(variant.reason)}"
+
+
+def _reason(report: Report, target: TargetReport, reason: Shared) -> tuple[int, str]:
+    """Why gates did not pass: once, for all that say the same."""
+    gate = reason.first
+    who = code(reason.variants[0].id)
+    if len(reason.variants) > 1:
+        shown = ", ".join(code(technique_of(v.id)) for v in reason.variants[:MOST_NAMED])
+        more = len(reason.variants) - MOST_NAMED
+        who = f"{code(reason.leg)} ({shown}{f' and {more} more' if more > 0 else ''})"
+    where = f" ({', '.join(map(code, reason.places))})" if reason.places else ""
+    said = f"- {mark(gate)} {who} **{', '.join(map(text, reason.names))}**: {text(gate.reason)}{where}"
+    return _rank(report, target, gate), said + (f"; {text(waiver(gate), 800)}" if waived(gate) else "")
 
 
 def _rank(report: Report, target: TargetReport, gate: GateResult) -> int:
@@ -58,14 +66,10 @@ def _rank(report: Report, target: TargetReport, gate: GateResult) -> int:
 
 def against_base(report: Report) -> list[str]:
     """What a reviewer must know of the limits, and of the base branch's report."""
-    lines = []
-    policy = report.pipeline
-    by = f" Limits come from {code(policy.policy)}." if policy.policy else ""
-    lines += _some([f"> {WARNING} the pipeline file loosens a limit, not applied: {text(said)}.{by}" for said in policy.loosened])
+    lines = _some([f"> {WARNING} {text(said)}" for said in loosened(report)])
     base = report.base
     if base is None:
         return lines
-    lines += _some([f"> {WARNING} this change loosens a limit: {text(said)}" for said in base.loosened])
     at = f" at {code(base.commit[:12])}" if base.commit else ""
     model = "the same model file" if base.same_model else "another model file"
     changed = "" if base.changed else "; nothing changed by more than noise"

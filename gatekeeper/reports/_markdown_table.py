@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gatekeeper.gates._base import of_testing
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import Report, TargetReport, VariantReport
-from gatekeeper.reports._base import MARKS, common_limit, interval, limit, of_testing, value, waived
 from gatekeeper.reports._markdown_text import code, row, table, text
+from gatekeeper.reports._numbers import common_limits, interval, limit, value
+from gatekeeper.reports._verdict import MARKS, waived
 
 WAIVED, WARNING = "⏳", "⚠️"
 
@@ -27,7 +29,7 @@ def overview(report: Report, rows: list[tuple[TargetReport, VariantReport]], let
     gates = [g.gate for _, v in rows for g in v.gates]
     names = [name for name in dict.fromkeys(gates) if not of_testing(name)]
     tests = any(map(of_testing, gates))
-    common = {name: common_limit(name, [v for _, v in rows]) for name in names}
+    common = common_limits(names, [v for _, v in rows])
     head = ["", "target", "variant", *(text(f"{name} {common[name] or ''}").strip() for name in names), *["tests"] * tests]
     lines = []
     for target, variant in rows:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import LegReport, TargetReport, VariantReport
 from gatekeeper.records.tested import Check, LoadRun
-from gatekeeper.reports._base import MARKS
 from gatekeeper.reports._markdown_table import mark
 from gatekeeper.reports._markdown_text import code, folded, row, table, text
-from gatekeeper.reports._testing import HEAD, cells, counted, judged, leg_of, peak
+from gatekeeper.reports._testing import HEAD, cells, counted, judged, peak
+from gatekeeper.reports._verdict import MARKS
 
 MOST_CHECKS = 300
 """Checks of a variant that are listed by name; those that failed come first."""
@@ -51,7 +51,7 @@ def _notes(name: str, leg: LegReport) -> str:
 def _variant(variant: VariantReport, target: TargetReport, brief: bool) -> list[str]:
     tested = variant.tested
     assert tested
-    leg = leg_of(variant, target.legs)
+    leg = target.leg_of(variant)
     facts = [*counted(tested), *filter(None, [peak(tested, leg.tested if leg else None)]), *tested.notes]
     checks = sorted(tested.checks, key=_urgency)
     if brief:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from gatekeeper.reports._base import plain
+from gatekeeper.reports._plain import plain
 
 JOINER = "\u2060"
 """Takes no room and is no letter: what it stands in is no mention, reference or address any more."""

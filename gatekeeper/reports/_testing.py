@@ -4,35 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gatekeeper.gates._base import decides
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.records.tested import LoadRun, Tested
-from gatekeeper.reports._base import WORDS, plain
-
-KINDS = ("unit_tests", "integration_tests", "load_tests", "security_tests")
+from gatekeeper.reports._plain import plain
+from gatekeeper.reports._verdict import WORDS
 
 HEAD = ("scenario", "load", "answered", "p50", "p95", "p99", "errors", "shed")
 
 _UNTIMED = {"single_stream": "one at a time", "stress": "more than it bears", "probe": "as fast as it goes"}
 """The load of a scenario that has no rate."""
 
-JUDGED = {
-    "server": ("p99_latency", "error_rate"),
-    "offline": ("throughput",),
-    "stress": ("overload",),
-    "soak": ("endurance",),
-}
-"""The gates that a scenario decides. Where there is no soak of its own, the server scenario was long enough to be it."""
-
 
 def judged(variant: VariantReport, run: LoadRun) -> list[GateResult]:
     """The gates that a scenario of a variant decided."""
     assert variant.tested
-    names = list(JUDGED.get(run.scenario, ()))
-    if run.scenario == "server" and not any(other.scenario == "soak" for other in variant.tested.load):
-        names += JUDGED["soak"]
-    return [gate for gate in variant.gates if gate.gate in names and gate.verdict is not Verdict.SKIP]
+    ran = [other.scenario for other in variant.tested.load]
+    return [g for g in variant.gates if g.verdict is not Verdict.SKIP and decides(g.gate, ran) == run.scenario]
 
 
 def cells(run: LoadRun) -> list[str]:
@@ -61,13 +51,12 @@ def peak(variant: Tested, baseline: Tested | None) -> str:
 
 def counted(tested: Tested) -> Iterator[str]:
     """How many checks of each kind passed."""
-    for kind in KINDS:
+    for kind in dict.fromkeys(check.kind for check in tested.checks):
         own = [c for c in tested.checks if c.kind == kind]
         ran = [c for c in own if c.verdict is not Verdict.SKIP]
-        if own:
-            idle = len(own) - len(ran)
-            left = f", {idle} do{'es' * (idle == 1)} not apply" if idle else ""
-            yield f"{kind}: {sum(c.verdict is Verdict.PASS for c in ran)} of {len(ran)} checks pass{left}"
+        idle = len(own) - len(ran)
+        left = f", {idle} do{'es' * (idle == 1)} not apply" if idle else ""
+        yield f"{kind}: {sum(c.verdict is Verdict.PASS for c in ran)} of {len(ran)} checks pass{left}"
 
 
 def lines(variant: VariantReport, leg: LegReport | None) -> Iterator[str]:
@@ -86,11 +75,6 @@ def lines(variant: VariantReport, leg: LegReport | None) -> Iterator[str]:
     if found := peak(variant.tested, leg.tested if leg else None):
         yield found
     yield from (plain(note) for note in variant.tested.notes)
-
-
-def leg_of(variant: VariantReport, legs: list[LegReport]) -> LegReport | None:
-    """The leg that a variant was tested in."""
-    return next((leg for leg in legs if variant.id.startswith(leg.id + "/")), None)
 
 
 def _ms(ns: float | None) -> str:

@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report, TargetReport, VariantReport
-from gatekeeper.reports._base import MARKS, WORDS, counts, headline, plain, waived
 from gatekeeper.reports._markdown_chart import Point, chart, letters, points
 from gatekeeper.reports._markdown_details import agreement, measurements, stages
 from gatekeeper.reports._markdown_failures import against_base, failures, warnings
 from gatekeeper.reports._markdown_table import legend, overview
 from gatekeeper.reports._markdown_testing import testing
 from gatekeeper.reports._markdown_text import code, fence, size, some, text
+from gatekeeper.reports._plain import plain
+from gatekeeper.reports._verdict import MARKS, WORDS, counts, headline, waived
 
 FILE_NAME = "report.md"
 

@@ -18,9 +18,11 @@ from gatekeeper.gates._base import gate
 from gatekeeper.gates._base import names as gate_names
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report
-from gatekeeper.reports._base import plain, waived, waiver
 from gatekeeper.reports._findings import Finding, findings
 from gatekeeper.reports._place import place
+from gatekeeper.reports._plain import plain
+from gatekeeper.reports._sentences import waiver
+from gatekeeper.reports._verdict import waived
 
 FILE_NAME = "report.sarif"
 

@@ -113,7 +113,7 @@ def _answers(setup: Setup, done: dict[str, Optimized], data: Data) -> Answers | 
 
 def _targets(setup: Setup, done: dict[str, Optimized], answers: Answers | None, compare: bool) -> list[TargetReport]:
     from gatekeeper.verdicts.across import agreement_of
-    from gatekeeper.verdicts.merge import target_report
+    from gatekeeper.verdicts.targets import target_report
 
     targets = []
     for name, legs in setup.by_target().items():

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from gatekeeper.checks.kinds._base import OFF, in_order, kind
 from gatekeeper.config.section import make_section, one_of
+from gatekeeper.ids import belongs
 from gatekeeper.records.base import Verdict
 from gatekeeper.stages._base import report
 
@@ -80,7 +81,7 @@ def run(setup: Setup, known: Known) -> Added:
 
     from gatekeeper.legs.setup import Added, Artifacts, Data
     from gatekeeper.legs.testing import TestedLeg
-    from gatekeeper.verdicts.merge import target_report
+    from gatekeeper.verdicts.targets import target_report
 
     made, dataset = known.get(Artifacts).made, known.get(Data).evaluation
     tested, errors, targets = 0, [], []
@@ -88,7 +89,7 @@ def run(setup: Setup, known: Known) -> Added:
     for target in known.targets:
         legs, variants = list(target.legs), {v.id: v for v in target.variants}
         for leg in by_target.get(target.name, []):
-            own = [v for v in variants.values() if v.id.startswith(leg.id + "/") and v.id in made]
+            own = [v for v in variants.values() if belongs(v.id, leg.id) and v.id in made]
             if leg.planned.skip or not own:
                 continue
             done = TestedLeg(leg, own, made, dataset, setup.attempt)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.records.answers import BASELINE, Answers, leg_of
+from gatekeeper.ids import baseline_id, belongs, leg_of, target_of
+from gatekeeper.records.answers import Answers
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Agreement, LegReport, PipelineInfo, Report, StageReport, TargetReport, VariantReport
 from gatekeeper.verdicts.agreement import agree
 
 STAGE = "optimization"
 LEAST = 2
-LEFT = "; left to the merged report: the comparison across the legs of "
 
 
 def summary(variants: int, legs: int) -> str:
@@ -35,19 +35,21 @@ def checked(stage: StageReport, targets: Sequence[TargetReport], pipeline: Pipel
         (pipeline.performance_comparison, _unmeasured),
     ]
     asked = [(where, check) for where, check in checks if where]
-    here = [target for target in targets if _whole(target, pipeline.legs)]
-    found = [(where, problem) for where, check in asked for target in here if (problem := check(target))]
-    if found:
-        reason = "; ".join(problem for _, problem in found)
-        return msgspec.structs.replace(stage, verdict=Verdict.ERROR, reason=reason, where=found[0][0])
-    left = [target.name for target in targets if asked and target not in here]
-    return msgspec.structs.replace(stage, reason=stage.reason.partition(LEFT)[0] + (LEFT + ", ".join(left) if left else ""))
+    present = {leg.id for target in targets for leg in target.legs if target_of(leg.id) == target.name}
+    parted = {target_of(leg) for leg in pipeline.legs if leg not in present}
+    whole = [target for target in targets if target.name not in parted]
+    problems = [(where, problem) for where, check in asked for target in whole if (problem := check(target))]
+    if problems:
+        reason = "; ".join(problem for _, problem in problems)
+        return msgspec.structs.replace(stage, verdict=Verdict.ERROR, reason=reason, where=problems[0][0], deferred=[])
+    left = [target.name for target in targets if target.name in parted] if asked else []
+    reason = stage.reason.removesuffix(deferral(stage.deferred)) + deferral(left)
+    return msgspec.structs.replace(stage, reason=reason, deferred=left)
 
 
-def _whole(target: TargetReport, legs: Collection[str]) -> bool:
-    """Whether every leg of the target is in this report."""
-    own = {leg.id for leg in target.legs}
-    return all(leg in own for leg in legs if leg.partition("/")[0] == target.name)
+def deferral(targets: Sequence[str]) -> str:
+    """What is added to the stage's reason where targets are left to the merged report."""
+    return f"; left to the merged report: the comparison across the legs of {', '.join(targets)}" if targets else ""
 
 
 def _uncompared(target: TargetReport) -> str:
@@ -87,7 +89,7 @@ def agreement_of(
     """Cross-validation of one target; `missing` says of a leg why its answers are not there."""
     names: list[str] = []
     for leg in legs:
-        names += [f"{leg.id}/{BASELINE}", *(v.id for v in variants if v.id.startswith(f"{leg.id}/"))]
+        names += [baseline_id(leg.id), *(v.id for v in variants if belongs(v.id, leg.id))]
     gates = ("accuracy", "agreement")
     accurate = {v.id for v in variants if any(g.gate in gates and g.verdict is Verdict.PASS for g in v.gates)}
     return agree(names, found, accurate, missing)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from gatekeeper.records.answers import BASELINE, Answers
+from gatekeeper.ids import is_baseline
+from gatekeeper.records.answers import Answers
 from gatekeeper.records.report import Agreement
 
 MOST_MODELS = 64
@@ -63,7 +64,7 @@ def _compared(names: list[str], own: Mapping[str, Answers], accurate: Collection
 
     values = np.stack([own[name].of(name) for name in names])
     kind = own[names[0]].contents.kind
-    reference = next((i for i, name in enumerate(names) if _is_baseline(name)), 0)
+    reference = next((i for i, name in enumerate(names) if is_baseline(name)), 0)
     if kind == "relative distance":
         matrix, alone = _distances(values.astype(float), reference)
     else:
@@ -84,10 +85,6 @@ def _compared(names: list[str], own: Mapping[str, Answers], accurate: Collection
         findings=findings,
         notes=notes,
     )
-
-
-def _is_baseline(name: str) -> bool:
-    return name.count("/") == 2 and name.endswith(f"/{BASELINE}")
 
 
 def _shares(values: Any) -> Any:
@@ -135,7 +132,7 @@ def _distances(values: Any, reference: int) -> tuple[Any, Any]:
 
 def _baselines(names: list[str], matrix: Any, distance: bool, what: str) -> list[str]:
     """Frameworks that run the unoptimized model to other answers than the first does."""
-    first, *others = [i for i, name in enumerate(names) if _is_baseline(name)] or [0]
+    first, *others = [i for i, name in enumerate(names) if is_baseline(name)] or [0]
     found = []
     for i in others:
         number = float(matrix[first][i])

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gatekeeper.records.answers import leg_of
+from gatekeeper.gates._base import of_testing
+from gatekeeper.ids import leg_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import Before, GateResult
 from gatekeeper.records.report import Base, Report, TargetReport, VariantReport
-from gatekeeper.reports._base import limit, of_testing
-from gatekeeper.verdicts.merge import BASE
+from gatekeeper.units import format_limit
+from gatekeeper.verdicts.notes import renoted
+
+LONGEST_UNIT = 20
+"""Characters of a unit that are shown: a report may be a stranger's."""
 
 
 def compared(report: Report, base: Report) -> Report:
@@ -24,16 +28,13 @@ def compared(report: Report, base: Report) -> Report:
     ]
     gone = [name for name in old if name not in here and _should_be_here(leg_of(name), report)]
     new = [variant.id for target in targets for variant in target.variants if variant.id not in old]
-    not_tested = any(s.stage == "testing" and s.reason.startswith("not run, because") for s in report.stages)
+    not_tested = any(s.stage == "testing" and s.blocked_by for s in report.stages)
     loosened = [said for target in targets for said in _loosened(target, old, not_tested)]
     differs = report.verdict is not base.verdict or bool(gone or new or loosened) or any(_differs(t, base, old) for t in targets)
-    notes = [note for note in report.notes if not note.startswith(BASE)]
-    if not here & set(old):
-        notes.append(f"{BASE}nothing could be compared, it has none of these variants. Was it made from this pipeline file?")
+    stranger = "base report: nothing could be compared, it has none of these variants. Was it made from this pipeline file?"
     return msgspec.structs.replace(
-        report,
+        renoted(report, "base", [] if here & set(old) else [stranger]),
         targets=targets,
-        notes=notes,
         base=Base(
             verdict=base.verdict,
             commit=base.commit,
@@ -87,21 +88,21 @@ def _loosened(target: TargetReport, old: dict[str, VariantReport], not_tested: b
 def _looser(before: GateResult, now: GateResult | None) -> str:
     if before.limit is None or not _blocks(before):
         return ""
-    was = f"{limit(before)} in the base report"
+    was = f"{_limit(before)} in the base report"
     if now is None:
         return f"{was}, not here"
     if now.limit is None:
         return f"{was}, disabled here" if now.verdict is Verdict.SKIP and not now.blocking else ""
-    if _measured(before) and _measured(now):
-        return "" if _blocks(now) else f"{was}, {limit(now)} here and without blocking"
+    if before.measured_limit and now.measured_limit:
+        return "" if _blocks(now) else f"{was}, {_limit(now)} here and without blocking"
     if now.limit < before.limit if before.bound == "at_least" else now.limit > before.limit:
-        return f"{was}, {limit(now)} here"
-    return "" if _blocks(now) else f"{was}, {limit(now)} here and without blocking"
+        return f"{was}, {_limit(now)} here"
+    return "" if _blocks(now) else f"{was}, {_limit(now)} here and without blocking"
 
 
-def _measured(gate: GateResult) -> bool:
-    """Whether the limit was measured with the gate, as the baseline's p99 is: it then differs in every run."""
-    return gate.details.get("measured_limit") is True
+def _limit(gate: GateResult) -> str:
+    """In words that a reporter cleans before it shows them."""
+    return format_limit(gate.bound, gate.limit, gate.unit[:LONGEST_UNIT])
 
 
 def _blocks(gate: GateResult) -> bool:
@@ -124,7 +125,7 @@ def _variant_differs(variant: VariantReport, before: VariantReport) -> bool:
 
 
 def _gate_differs(gate: GateResult, before: GateResult) -> bool:
-    limits_differ = gate.limit != before.limit and not (_measured(gate) and _measured(before))
+    limits_differ = gate.limit != before.limit and not (gate.measured_limit and before.measured_limit)
     if limits_differ or gate.blocking != before.blocking or (gate.waiver is None) != (before.waiver is None):
         return True
     if _blocks(gate) and gate.verdict is not before.verdict:

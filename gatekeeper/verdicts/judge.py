@@ -1,4 +1,4 @@
-"""From evidence to verdicts: gates of a variant, variants of a target, targets of a report.
+"""From gates to verdicts: of a variant, of the variants of a target, of the targets of a report.
 
 What is certain wins. A variant must pass every gate, so one certain failure decides it; a target with
 `require: best` needs one passing variant, so one certain pass decides it.
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gatekeeper.config.limits import Limit, as_number
 from gatekeeper.errors import ExitCode
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.evidence import Evidence
-from gatekeeper.records.gates import Decision, GateResult
+from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import LegReport, Report, VariantReport
 
 _AND = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
@@ -32,40 +30,6 @@ def any_of(verdicts: Iterable[Verdict]) -> Verdict:
     """One part must pass."""
     found = list(verdicts)
     return next((v for v in _OR if v in found), Verdict.ERROR)
-
-
-def judge_gate(limit: Limit, evidence: Evidence, known: Decision | None = None) -> GateResult:
-    """One gate on one variant; `known` is what is concluded where its evidence could not be had."""
-    return _disabled(limit) or _result(limit, known or limit.gate.judge(limit.config, evidence))  # type: ignore[arg-type]
-
-
-def unmeasured_gate(limit: Limit, reason: str) -> GateResult:
-    """A gate on a variant that could not be made or run."""
-    return _disabled(limit) or _result(limit, Decision(verdict=Verdict.ERROR, reason=reason))
-
-
-def _disabled(limit: Limit) -> GateResult | None:
-    if limit.config is not None:
-        return None
-    return _result(limit, Decision(verdict=Verdict.SKIP, reason="disabled in the pipeline file"))
-
-
-def _result(limit: Limit, decision: Decision) -> GateResult:
-    value = getattr(limit.config, limit.gate.limit_key) if limit.config else None
-    return GateResult(
-        gate=decision.name or limit.name,
-        verdict=decision.verdict,
-        observed=decision.observed,
-        lower=decision.lower,
-        upper=decision.upper,
-        limit=decision.limit if value is None else as_number(value),
-        bound=limit.gate.BOUND,
-        unit=limit.gate.UNIT,
-        reason=decision.reason,
-        where=limit.where,
-        blocking=limit.config is not None and limit.config.on_fail == "fail",
-        details=decision.details | ({"settled": True} if decision.settled else {}),
-    )
 
 
 def variant_verdict(gates: Iterable[GateResult]) -> Verdict:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from gatekeeper.ids import leg_of
 from gatekeeper.records.measured import Performance, Quality
 from gatekeeper.records.report import LegReport, VariantReport
 
@@ -37,16 +38,12 @@ def marked(variants: Sequence[VariantReport], legs: Sequence[LegReport], one_mac
     """
     by_leg = {leg.id: leg for leg in legs}
     points: Mapping[str, Point] = {
-        v.id: point for v in variants if (point := _point(v, by_leg.get(_leg(v)), one_machine)) is not None
+        v.id: point for v in variants if (point := _point(v, by_leg.get(leg_of(v.id)), one_machine)) is not None
     }
     if any(math.isnan(point[-1]) for point in points.values()):
         points = {name: point[:-1] for name, point in points.items()}
     best = dict(zip(points, frontier(list(points.values())), strict=True))
     return [msgspec.structs.replace(v, pareto=best.get(v.id)) for v in variants]
-
-
-def _leg(variant: VariantReport) -> str:
-    return "/".join(variant.id.split("/")[:2])
 
 
 def _point(variant: VariantReport, leg: LegReport | None, absolute: bool) -> Point | None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from gatekeeper.config.waivers import GateWaiver
 from gatekeeper.errors import nearest
 from gatekeeper.gates.speedup import control_bias
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import Report, TargetReport, VariantReport
-from gatekeeper.verdicts.merge import EXPIRED, WAIVERS, judged_again, unwaived
+from gatekeeper.verdicts.again import expiry, judged_again, unwaived
+from gatekeeper.verdicts.notes import renoted
+
+if TYPE_CHECKING:
+    from gatekeeper.config.waivers import GateWaiver
 
 SOON = datetime.timedelta(days=14)
 _WAIVABLE = (Verdict.FAIL, Verdict.INCONCLUSIVE)
@@ -31,9 +35,7 @@ def waive(report: Report, waivers: Sequence[GateWaiver], today: datetime.date) -
         return [_gate(unwaived(gate), [w for w in own if w.gate == gate.gate], today) for gate in variant.gates]
 
     found = judged_again(report, gates)
-    notes = [note for note in report.notes if not note.startswith(WAIVERS)]
-    notes += [f"{WAIVERS}{waiver} {said}" for waiver in waivers if (said := _remark(waiver, found, today))]
-    return msgspec.structs.replace(found, notes=list(dict.fromkeys(notes)))
+    return renoted(found, "waiver", [f"waiver {waiver} {said}" for waiver in waivers if (said := _remark(waiver, found, today))])
 
 
 def _gate(gate: GateResult, waivers: Sequence[GateWaiver], today: datetime.date) -> GateResult:
@@ -45,7 +47,7 @@ def _gate(gate: GateResult, waivers: Sequence[GateWaiver], today: datetime.date)
     expired = next((each.waiver for each in waivers if today > each.until), None)
     if expired is None:
         return gate
-    return msgspec.structs.replace(gate, reason=f"{gate.reason}{EXPIRED}{expired.owner} expired on {expired.expires}")
+    return msgspec.structs.replace(gate, reason=gate.reason + expiry(expired), expired=expired)
 
 
 def _clears(gate: GateResult, ceiling: float) -> bool:
@@ -59,15 +61,12 @@ def _bound(gate: GateResult) -> float | None:
     """The bound on the side of the limit, less what a runner that is too noisy may have added to it."""
     if gate.bound == "at_most":
         return gate.upper
-    match gate.details.get("control"):
-        case [int() | float() as low, int() | float() as high] if gate.lower is not None:
-            if not 0 < low <= high:
-                return None
-            try:
-                return gate.lower / control_bias(Interval(observed=1.0, lower=float(low), upper=float(high)))
-            except OverflowError:  # a stranger's number
-                return None
-    return gate.lower
+    if gate.control is None or gate.lower is None:
+        return gate.lower
+    low, high = gate.control.lower, gate.control.upper
+    if low is None or high is None or not 0 < low <= high:
+        return None
+    return gate.lower / control_bias(Interval(observed=1.0, lower=low, upper=high))
 
 
 def _remark(waiver: GateWaiver, report: Report, today: datetime.date) -> str:

@@ -16,7 +16,7 @@ import gc, resource, sys
 from pathlib import Path
 from gatekeeper.github.annotations import annotations
 from gatekeeper.verdicts.merge import merge
-from gatekeeper.reports._base import read_report
+from gatekeeper.reports._read import read_report
 from gatekeeper.reports._write import write_reports
 from gatekeeper.reports.markdown import COMMENT_BYTES, fit
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from kit.tables import render, write_table
 
-from gatekeeper.measure.rounds import BASELINE, CONTROL
+from gatekeeper.ids import BASELINE
+from gatekeeper.measure.rounds import CONTROL
 from gatekeeper.records.base import Interval
 from gatekeeper.stats.looks import LOOKS, look_alpha
 from gatekeeper.stats.rounds import ratio_interval

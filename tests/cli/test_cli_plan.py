@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.planning.plan import read_plan
-from gatekeeper.reports._base import plain
+from gatekeeper.reports._plain import plain
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import LegReport, ModelInfo, PipelineInfo, Report, VariantReport
 from gatekeeper.reports._base import REGISTRY, reporter
-from gatekeeper.verdicts.merge import target_report
+from gatekeeper.verdicts.targets import target_report
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 PASS, FAIL, OPEN, ERROR = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR

@@ -111,7 +111,7 @@ def test_without_a_limit_it_is_what_the_baselines_p99_may_be():
     assert found.verdict is Verdict.PASS
     assert found.limit == quantile(baseline, ALPHA).upper / 1e6
     assert "over 4.4 ms, what the baseline's p99 may be at that rate" in found.reason
-    assert found.details["measured_limit"] is True
+    assert found.measured_limit
     assert judge(5 * latencies(), None, baseline=baseline).verdict is Verdict.FAIL
 
 

@@ -109,11 +109,10 @@ def test_bias_is_the_largest_difference_the_control_allows(lower: float, upper: 
     assert speedup.control_bias(Interval(observed=(lower + upper) / 2, lower=lower, upper=upper)) == pytest.approx(bias)
 
 
-def test_details_hold_the_control():
+def test_the_control_stands_beside_the_bounds():
     found = judge(3.0)
     assert found.details["rounds"] == 8
-    lower, upper = found.details["control"]
-    assert lower <= 1.01 and upper >= 0.99
+    assert found.control.lower <= 1.01 and found.control.upper >= 0.99
 
 
 def test_medians_that_other_load_has_driven_apart_are_not_believed():

@@ -81,8 +81,8 @@ def test_a_loosened_limit_is_a_warning() -> None:
     pipeline = PipelineInfo(path="p.yaml", sha256="c", policy="main@1", loosened=["speedup 1x"])
     found = read(report(passing, pipeline=pipeline, base=Base(verdict=PASS, loosened=["memory 0.4"])))
     assert [(k, p["title"], m) for k, p, m in found] == [
-        ("warning", "a limit is looser", "not applied: speedup 1x"),
-        ("warning", "a limit is looser", "memory 0.4"),
+        ("warning", "a limit is looser", "the pipeline file loosens a limit, not applied: speedup 1x"),
+        ("warning", "a limit is looser", "this change loosens a limit: memory 0.4"),
     ]
 
 

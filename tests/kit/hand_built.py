@@ -12,7 +12,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import LegReport, ModelInfo, PipelineInfo, Report, VariantReport
 from gatekeeper.verdicts.judge import variant_verdict
-from gatekeeper.verdicts.merge import report_verdict, target_report
+from gatekeeper.verdicts.targets import report_verdict, target_report
 
 UNITS = {"speedup": "x", "package_size": "bytes", "stability": "fraction", "memory": "fraction", "accuracy": "fraction"}
 
@@ -61,6 +61,7 @@ def report(*variants: VariantReport, manifest: Sequence[str] | None = None, **mo
         ),
         targets=targets,
         notes=list(more.get("notes", [])),
+        remarks=[],
         commit=more.get("commit", ""),
         created=more.get("created", ""),
     )

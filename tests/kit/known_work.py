@@ -21,8 +21,9 @@ from kit.support import install_framework, spec
 from onnx import helper, numpy_helper
 
 from gatekeeper.gates import speedup
+from gatekeeper.ids import BASELINE
 from gatekeeper.measure.race import Limits, Race, race
-from gatekeeper.measure.rounds import BASELINE, Arm, Settings
+from gatekeeper.measure.rounds import Arm, Settings
 from gatekeeper.progress import Silent
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence

@@ -80,7 +80,7 @@ def report(targets: Sequence[TargetReport], stages: Sequence[StageReport] = (), 
     values: dict[str, Any] = {
         "verdict": worst, "model": ModelInfo(path="model.onnx", sha256="ab" * 32, bytes=5_000_000),
         "pipeline": PipelineInfo(path="edge_ai_pipeline.yaml", sha256="cd" * 32),
-        "reproduce": "gatekeeper run edge_ai_pipeline.yaml", "version": "0.1.0",
+        "reproduce": "gatekeeper run edge_ai_pipeline.yaml", "version": "0.1.0", "remarks": [],
     }  # fmt: skip
     return Report(schema=REPORT_SCHEMA, targets=list(targets), stages=list(stages), **(values | more))
 

@@ -12,9 +12,10 @@ from kit.support import install_framework, round_data, spec
 from onnx import helper, numpy_helper
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.ids import BASELINE
 from gatekeeper.measure import race as race_module
 from gatekeeper.measure.race import Limits, Race, control_interval, performance, race, samples
-from gatekeeper.measure.rounds import BASELINE, CONTROL, Arm, Round, Settings
+from gatekeeper.measure.rounds import CONTROL, Arm, Round, Settings
 from gatekeeper.progress import Silent
 from gatekeeper.records.measured import RoundData
 

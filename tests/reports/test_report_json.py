@@ -15,7 +15,7 @@ from test_reports import HOSTILE, TEXTS, hostile, quick, report_of
 
 from gatekeeper.records.measured import Control, Quality
 from gatekeeper.records.report import Report
-from gatekeeper.reports._base import read_report
+from gatekeeper.reports._read import read_report
 from gatekeeper.reports.json import render
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "schemas" / "report.schema.json").read_text("utf-8"))

@@ -15,7 +15,7 @@ from test_reports import HOSTILE, TEXTS, agreement, failing_headline_report, hea
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.measured import Conditions, Energy
 from gatekeeper.records.report import Report
-from gatekeeper.reports._base import MARKS, WORDS
+from gatekeeper.reports._verdict import MARKS, WORDS
 from gatekeeper.reports.markdown import render
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

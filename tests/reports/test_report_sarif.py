@@ -116,7 +116,7 @@ def test_a_leg_without_a_result_is_an_error_and_the_run_did_not_succeed() -> Non
 def test_a_stage_that_fails_is_a_result_and_what_follows_from_it_is_not() -> None:
     stages = [
         StageReport(stage="model_validation", verdict=FAIL, reason="a pickle", where="p.yaml:4"),
-        StageReport(stage="testing", verdict=ERROR, reason="not run, because model_validation did not pass"),
+        StageReport(stage="testing", verdict=ERROR, reason="not run", blocked_by="model_validation"),
         StageReport(stage="monitoring", verdict=SKIP, reason="off"),
     ]
     (result,) = run_of(report([target("cpu", [variant("cpu/f/t", three("cpu"))])], stages))["results"]

@@ -19,7 +19,7 @@ from test_reports import (
 from test_reports import report_of as any_report
 
 from gatekeeper.records.base import Verdict
-from gatekeeper.reports._base import WORDS
+from gatekeeper.reports._verdict import WORDS
 from gatekeeper.reports.terminal import render
 
 
@@ -88,4 +88,4 @@ def test_a_waived_gate_is_told_from_a_warning() -> None:
 
 
 def test_a_loosened_limit_is_said() -> None:
-    assert "a limit is looser: accuracy was 0.97, is 0.95" in render(two_targets())
+    assert "this change loosens a limit: accuracy was 0.97, is 0.95" in render(two_targets())

@@ -12,6 +12,7 @@ import pytest
 from kit.sample_reports import (
     ERROR,
     FAIL,
+    LOAD_GATES,
     OPEN,
     PASS,
     RUN,
@@ -29,13 +30,16 @@ from kit.sample_reports import (
 from test_report_junit import outcome, parse, read
 from test_reports import check_characters, check_commands, hostile
 
+from gatekeeper.gates._base import decides, of_testing
 from gatekeeper.gates._base import names as gate_names
 from gatekeeper.gates._base import tested_by as measured_by
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.tested import LoadRun, Tested
 from gatekeeper.reports import markdown, terminal
-from gatekeeper.reports._base import REGISTRY, headline, interval, of_testing, reporter
-from gatekeeper.reports._testing import JUDGED, KINDS, cells, counted, peak
+from gatekeeper.reports._base import REGISTRY, reporter
+from gatekeeper.reports._numbers import interval
+from gatekeeper.reports._testing import cells, counted, judged, peak
+from gatekeeper.reports._verdict import headline
 from gatekeeper.reports.markdown import COMMENT_BYTES, SUMMARY_BYTES, fit
 
 
@@ -110,9 +114,20 @@ def test_requests_in_process_are_told_from_those_over_http() -> None:
 
 
 def test_every_gate_on_load_belongs_to_a_scenario() -> None:
-    judged = {name for names in JUDGED.values() for name in names}
-    assert judged == {name for name in gate_names() if measured_by(name) == "load_tests"}
-    assert {*JUDGED} <= {*get_args(get_type_hints(LoadRun)["scenario"])}
+    scenarios = get_args(get_type_hints(LoadRun)["scenario"])
+    judging = {name for name in gate_names() if decides(name, scenarios)}
+    assert judging == {name for name in gate_names() if measured_by(name) == "load_tests"} == {*LOAD_GATES}
+    assert not decides("a_stranger's", scenarios)
+
+
+SERVER = ["p99_latency", "error_rate"]
+
+
+@pytest.mark.parametrize(("soak", "server"), [(True, SERVER), (False, [*SERVER, "endurance"])])
+def test_without_a_soak_of_its_own_the_server_scenario_was_long_enough(soak: bool, server: list[str]) -> None:
+    runs = [run("server"), *([run("soak")] if soak else [])]
+    variant = report_with_tests(gates_with_tests(), load=runs).targets[0].variants[0]
+    assert [[g.gate for g in judged(variant, each)] for each in runs] == [server, ["endurance"]][: len(runs)]
 
 
 # --- the highest rate, and counts of checks ------------------------------------------------------------------------------
@@ -139,10 +154,9 @@ def test_checks_are_counted_by_kind() -> None:
     assert list(counted(Tested(checks=checks()))) == [
         "unit_tests: 1 of 2 checks pass, 1 does not apply",
         "integration_tests: 1 of 2 checks pass",
-        "load_tests: 1 of 1 checks pass",
         "security_tests: 1 of 1 checks pass",
+        "load_tests: 1 of 1 checks pass",
     ]
-    assert {*KINDS} == {*get_args(get_type_hints(Check)["kind"])}
 
 
 # --- the overview stays narrow -------------------------------------------------------------------------------------------
@@ -171,7 +185,7 @@ def test_a_variant_that_passes_its_tests_says_how_many() -> None:
 
 
 def test_gates_that_were_left_out_are_no_passes() -> None:
-    names = ("unit_tests", "integration_tests", "security_tests", *(n for names in JUDGED.values() for n in names))
+    names = ("unit_tests", "integration_tests", "security_tests", *LOAD_GATES)
     report = report_with_tests(gates_with_tests(**dict.fromkeys(names, SKIP)))
     assert "| ➖ |" in markdown.render(report)
     assert "of 8" not in terminal.render(report)

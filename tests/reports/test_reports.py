@@ -20,13 +20,17 @@ from gatekeeper.records.report import (
     Agreement,
     LegReport,
     ModelInfo,
+    Note,
     PipelineInfo,
     Report,
     StageReport,
     TargetReport,
     VariantReport,
 )
-from gatekeeper.reports._base import REGISTRY, headline, plain, read_report, reporter
+from gatekeeper.reports._base import REGISTRY, reporter
+from gatekeeper.reports._plain import plain
+from gatekeeper.reports._read import read_report
+from gatekeeper.reports._verdict import headline
 from gatekeeper.reports._write import write_reports
 
 FORMATS = REGISTRY.names
@@ -144,8 +148,12 @@ def report_of(text: str) -> Report:
         model=ModelInfo(path=text, sha256=text, bytes=5678, format=text, architecture=text, parameters=9),
         pipeline=PipelineInfo(path=text, sha256=text, legs=[measured.id, broken.id]),
         targets=[target],
-        stages=[StageReport(stage=f"stage{i}{text}", verdict=v, reason=text, where=text) for i, v in enumerate(Verdict)],
+        stages=[
+            StageReport(stage=f"stage{i}{text}", verdict=v, reason=text, where=text, deferred=[text])
+            for i, v in enumerate(Verdict)
+        ],
         notes=[text],
+        remarks=[Note(kind="waiver", text=text)],
         reproduce=text,
         created="2026-01-01T00:00:00Z",
         version=text,

@@ -18,7 +18,8 @@ from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact
 from gatekeeper.records.report import LegReport, ModelInfo, PipelineInfo, Report, StageReport, VariantReport
 from gatekeeper.verdicts.across import agreement_of, checked
-from gatekeeper.verdicts.merge import merge, report_verdict, target_report
+from gatekeeper.verdicts.merge import merge
+from gatekeeper.verdicts.targets import report_verdict, target_report
 
 LEGS = ["x86/onnx_runtime", "x86/openvino", "arm/onnx_runtime"]
 CROSS, PERFORMANCE = "p.yaml:7", "p.yaml:8"

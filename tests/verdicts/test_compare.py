@@ -133,8 +133,7 @@ def test_a_limit_that_is_measured_in_each_run_is_not_loosened_by_that(
     """Such as the baseline's p99, where the file declares no limit."""
     reports = []
     for limit, measured in (before, now):
-        details = {"measured_limit": True} if measured else {}
-        p99 = gate("p99_latency", PASS, 2.0, 3.0, limit=limit, unit="ms", bound="at_most", details=details)
+        p99 = gate("p99_latency", PASS, 2.0, 3.0, limit=limit, unit="ms", bound="at_most", measured_limit=measured)
         reports.append(report(variant(ID, *fast().gates, p99)))
     found = against(reports[1], reports[0])
     assert found.loosened == ([f"x86: p99_latency {says}"] if says else [])
@@ -145,7 +144,7 @@ def test_gates_of_a_stage_that_the_run_did_not_come_to_are_not_loosened() -> Non
     tests = gate("unit_tests", PASS, 0.0, 0.0, limit=0.0, unit="failed checks", bound="at_most")
     before, here = report(variant(ID, *fast().gates, tests)), report(fast(verdict=FAIL))
     assert against(here, before).loosened == ["x86: unit_tests ≤ 0 failed checks in the base report, not here"]
-    ended = [StageReport(stage="testing", verdict=ERROR, reason="not run, because optimization did not pass")]
+    ended = [StageReport(stage="testing", verdict=ERROR, reason="not run", blocked_by="optimization")]
     assert against(msgspec.structs.replace(here, stages=ended), before).loosened == []
 
 

@@ -18,14 +18,13 @@ from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact
 from gatekeeper.records.report import LegReport, ModelInfo, PipelineInfo, Report, VariantReport
+from gatekeeper.verdicts.gates import judge_gate, unmeasured_gate
 from gatekeeper.verdicts.judge import (
     all_of,
     any_of,
     exit_code,
-    judge_gate,
     select,
     target_verdict,
-    unmeasured_gate,
     variant_verdict,
 )
 

@@ -17,7 +17,8 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Environment
 from gatekeeper.records.report import LegReport, ModelInfo, PipelineInfo, Report, StageReport, VariantReport
-from gatekeeper.verdicts.merge import merge, report_verdict, target_report
+from gatekeeper.verdicts.merge import merge
+from gatekeeper.verdicts.targets import report_verdict, target_report
 
 PASS, FAIL, OPEN, ERROR, SKIP = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.SKIP
 LEGS = ["x86/onnx_runtime", "x86/openvino", "arm/onnx_runtime"]
@@ -57,6 +58,7 @@ def leg_report(
         targets=[target],
         stages=list(stages),
         notes=[f"note of {leg}", "a note of all"],
+        remarks=[],
     )
 
 

@@ -12,6 +12,7 @@ from kit.hand_built import gate, report, variant
 from gatekeeper.config.waivers import GateWaiver
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult, Waiver
+from gatekeeper.records.measured import Control
 from gatekeeper.records.report import Report
 from gatekeeper.verdicts.judge import exit_code
 from gatekeeper.verdicts.merge import merge
@@ -101,15 +102,16 @@ def test_what_was_not_measured_is_never_waived(unmeasured: GateResult) -> None:
 
 def test_a_runner_that_is_too_noisy_must_clear_the_ceiling_all_the_same() -> None:
     """Two copies of the baseline differ by up to a third here, so that a bound of 2.2 may be one of 1.65."""
-    noisy = slow(OPEN, 2.2, 2.6, details={"control": [1.1, 4 / 3]})
+    noisy = slow(OPEN, 2.2, 2.6, control=Control(observed=1.2, lower=1.1, upper=4 / 3))
     before = report(variant(ID, GOOD, noisy))
     assert waived(before, [waiver(ceiling=1.7)]).verdict is OPEN
     assert waived(before, [waiver(ceiling=1.6)]).verdict is PASS
 
 
-@pytest.mark.parametrize("control", [[0, 0.5], [-1, 0.5], [0.9, 0.5], [float("nan"), 0.5]])
-def test_a_control_that_makes_no_sense_bounds_nothing(control: list[float]) -> None:
-    assert waived(report(variant(ID, GOOD, slow(details={"control": control}))), [waiver()]).verdict is FAIL
+@pytest.mark.parametrize("bounds", [(0, 0.5), (-1, 0.5), (0.9, 0.5), (float("nan"), 0.5), (1.1, None), (None, 0.9)])
+def test_a_control_that_is_open_or_makes_no_sense_bounds_nothing(bounds: tuple[float | None, float | None]) -> None:
+    control = Control(observed=None, lower=bounds[0], upper=bounds[1])
+    assert waived(report(variant(ID, GOOD, slow(control=control))), [waiver()]).verdict is FAIL
 
 
 def test_a_variant_of_which_every_gate_is_waived_is_not_the_one_that_passes() -> None:

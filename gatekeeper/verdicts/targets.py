@@ -1,0 +1,97 @@
+"""From legs and their variants to a target, and from targets to a verdict. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.measured import Environment
+from gatekeeper.records.report import Agreement, LegReport, StageReport, TargetReport, VariantReport
+from gatekeeper.verdicts.across import timed_variants
+from gatekeeper.verdicts.judge import all_of, select, target_verdict
+from gatekeeper.verdicts.pareto import marked
+
+
+def target_report(
+    name: str,
+    hardware: str,
+    require: Literal["best", "all"],
+    legs: list[LegReport],
+    variants: list[VariantReport],
+    agreement: Agreement | None = None,
+) -> TargetReport:
+    """A target from its legs, wherever each of them ran."""
+    verdict = target_verdict(require, variants, legs)
+    alike, timed = one_machine(legs), timed_variants(legs, variants)
+    return TargetReport(
+        name=name,
+        hardware=hardware,
+        verdict=verdict,
+        reason=_reason(require, verdict, variants, legs),
+        selected=select(timed, alike) or select(variants),
+        environment=next((leg.environment for leg in legs if leg.environment), None),
+        notes=[*_machines(legs), *(agreement.findings + agreement.notes if agreement else [])],
+        variants=marked(variants, legs, alike),
+        require=require,
+        legs=legs,
+        agreement=agreement,
+    )
+
+
+def one_machine(legs: Sequence[LegReport]) -> bool:
+    """Whether every leg that was timed ran on one kind of machine, so that their numbers compare."""
+    measured = [leg for leg in legs if leg.baseline and not leg.untimed]
+    return len({_machine(leg.environment) if leg.environment else leg.id for leg in measured}) == 1
+
+
+def _machines(legs: list[LegReport]) -> list[str]:
+    """Numbers of differing machines never meet in one statistic; say so where a target has several."""
+    names = list(dict.fromkeys(_machine(leg.environment) for leg in legs if leg.environment))
+    if len(names) < 2:
+        return []
+    return [
+        f"its legs ran on differing machines: {'; '.join(names)}. Each variant is compared with the baseline of its own leg only"
+    ]
+
+
+def _machine(e: Environment) -> str:
+    more = [e.governor and f"governor {e.governor}", *e.accelerators, e.os]
+    return f"{e.cpu} ({', '.join([f'{e.cores} cores', ' '.join(e.isa), *filter(None, more)])})"
+
+
+def _reason(require: str, verdict: Verdict, variants: list[VariantReport], legs: list[LegReport]) -> str:
+    if verdict is Verdict.PASS:
+        return ""
+    errors = [f"{leg.id}: {leg.error}" for leg in legs if leg.error]
+    if errors and verdict is Verdict.ERROR:
+        return "; ".join(errors)
+    counted = [v for v in variants if v.verdict is not Verdict.SKIP]
+    if not counted:
+        if made := [v for v in variants if v.artifact]:
+            return f"no variant can be the one that passes: {'; '.join(dict.fromkeys(v.reason for v in made))}"
+        return "no technique applies to this model: nothing was optimized"
+    if require == "all":
+        missed = [f"{v.framework}/{v.technique} {_blocked_by(v)}" for v in counted if v.verdict is not Verdict.PASS]
+        return f"every variant must pass, and {len(missed)} of {len(counted)} do not: {'; '.join(missed[:3])}"
+    blocked = "; ".join(f"{v.framework}/{v.technique} {_blocked_by(v)}" for v in counted[:3])
+    more = f"; and {len(counted) - 3} more" if len(counted) > 3 else ""
+    return f"no variant passes every gate: {blocked}{more}"
+
+
+def _blocked_by(variant: VariantReport) -> str:
+    """Which gates keep a variant from passing, in words."""
+    names = [g.gate for g in variant.gates if g.blocking and g.verdict is variant.verdict]
+    if variant.gates and variant.verdict is Verdict.ERROR and not any(g.blocking for g in variant.gates):
+        return "has no gate left that it must pass"
+    verb = {Verdict.FAIL: "fails", Verdict.INCONCLUSIVE: "is undecided on"}.get(variant.verdict)
+    return f"{verb} {' and '.join(names)}" if verb else "was not measured"
+
+
+def report_verdict(targets: Sequence[TargetReport], stages: Sequence[StageReport]) -> Verdict:
+    """Every target and every stage must pass; a report without a judged target is not a pass."""
+    return (
+        all_of([*(t.verdict for t in targets), *(s.verdict for s in stages)])
+        if targets
+        else all_of([Verdict.ERROR, *(s.verdict for s in stages)])
+    )
