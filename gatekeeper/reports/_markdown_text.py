@@ -13,6 +13,9 @@ JOINER = "\u2060"
 
 _LIVE = re.compile(r"(?i)@|\$|#(?=\w)|gh-(?=\d)|:(?=//)|(?:www|mailto|xmpp)(?=[.:])")
 _BLOCK = re.compile(r"^(?=[-+=](?:[-+=\s]|$)|\d+[.)](?:\s|$))")
+_MARKUP = re.compile(r"[\\`*_\[\]#|~]")
+_ANYTHING = re.compile(f"[&<>]|{_MARKUP.pattern}|{_BLOCK.pattern}|(?:{_LIVE.pattern.removeprefix('(?i)')})", re.IGNORECASE)
+"""Whether anything in a text is Markdown at all."""
 
 
 def row(cells: Sequence[str]) -> str:
@@ -35,9 +38,12 @@ def code(text: str, limit: int = 120) -> str:
 @lru_cache(maxsize=4096)
 def text(text: str, limit: int = 600) -> str:
     """Prose in which no markup, link, image, mention, formula or HTML of the text itself is live."""
-    shown = plain(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    shown = plain(text, limit)
+    if not _ANYTHING.search(shown):  # as in most numbers, and plain words
+        return shown
+    shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     shown = _LIVE.sub(f"\\g<0>{JOINER}", _BLOCK.sub(JOINER, shown)).replace("$", f"{JOINER}$")
-    return re.sub(r"([\\`*_\[\]#|~])", r"\\\1", shown)
+    return _MARKUP.sub(r"\\\g<0>", shown)
 
 
 def fence(content: str, language: str = "") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import VariantReport
@@ -22,12 +23,20 @@ def interval(gate: GateResult) -> str:
     """The observed value with its bounds, e.g. `3.21x (3.05–3.38)`; exact values stand alone."""
     if gate.observed is None:
         return WORDS[gate.verdict]
-    unit = plain(gate.unit, LONGEST_UNIT)
-    shown = format_value(gate.observed, unit)
-    if gate.lower is None or gate.upper is None or gate.lower == gate.upper:
+    return _interval(gate.observed, gate.lower, gate.upper, plain(gate.unit, LONGEST_UNIT))
+
+
+@lru_cache(maxsize=1 << 15)  # several formats say each of thousands
+def _interval(observed: float, lower: float | None, upper: float | None, unit: str) -> str:
+    shown = format_value(observed, unit)
+    if lower is None or upper is None or lower == upper:
         return shown
-    lower, upper = (format_value(bound, unit).rstrip("x%").removesuffix(f" {unit}") for bound in (gate.lower, gate.upper))
-    return f"{shown} ({lower}–{upper})"
+    return f"{shown} ({_bare(lower, unit)}–{_bare(upper, unit)})"
+
+
+def _bare(number: float, unit: str) -> str:
+    """A number whose unit stands before it already."""
+    return format_value(number, unit).rstrip("x%").removesuffix(f" {unit}")
 
 
 def limit(gate: GateResult) -> str:

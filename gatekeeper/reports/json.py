@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gatekeeper.records.report import Report
+from gatekeeper.records.report import Report, TargetReport
 
 FILE_NAME = "report.json"
 
@@ -21,11 +21,15 @@ def chunks(report: Report) -> Iterator[bytes]:
     head, empty, tail = _formatted(msgspec.structs.replace(report, targets=[])).partition(b'\n  "targets": []')
     yield head + empty.removesuffix(b"]")
     for index, target in enumerate(report.targets):
-        yield (b",\n" if index else b"\n") + b"    " + _formatted(target).replace(b"\n", b"\n    ")
+        yield (b",\n" if index else b"\n") + b"    " + _formatted([[target]])[len(_INSIDE) : -len(_AFTER)]
     yield (b"\n  ]" if report.targets else b"]") + tail + b"\n"
 
 
-def _formatted(record: msgspec.Struct) -> bytes:
+_INSIDE, _AFTER = b"[\n  [\n    ", b"\n  ]\n]"
+"""What stands around the target in a list of a list: it is then indented as it is in a report."""
+
+
+def _formatted(record: msgspec.Struct | list[list[TargetReport]]) -> bytes:
     try:
         data = msgspec.json.encode(record)
     except UnicodeEncodeError:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+
+import msgspec
 
 from gatekeeper.gates._base import counts_checks
+from gatekeeper.ids import leg_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Environment
@@ -22,8 +25,7 @@ FILE_NAME = "junit.xml"
 _TOTALS = ("failures", "errors", "skipped", "tests")
 
 
-@dataclass(frozen=True)
-class _Case:
+class _Case(msgspec.Struct, frozen=True):
     """One case; `kind` is the element that tells its outcome, empty for a pass."""
 
     name: str
@@ -37,8 +39,7 @@ class _Case:
 
 def render(report: Report) -> str:
     """`<failure>` failed, `<error>` not measured or inconclusive, `<skipped>` skipped, waived or only a warning."""
-    shared = _common(report)
-    suites = [_variant(target, variant, shared) for target in report.targets for variant in target.variants]
+    suites = [suite for target in report.targets for suite in _target(report, target)]
     suites += [_suite(leg.id, [_leg(leg)]) for target in report.targets for leg in target.legs if leg.error]
     if report.stages or not suites:
         cases = [_stage(stage) for stage in report.stages]
@@ -73,24 +74,28 @@ def _xml(case: _Case) -> str:
     return element("testcase", {"name": case.name, "classname": case.of} | _time(case.seconds), outcome + said)
 
 
-def _variant(target: TargetReport, variant: VariantReport, common: dict[str, str]) -> _Suite:
-    leg = target.leg_of(variant)
+def _target(report: Report, target: TargetReport) -> Iterator[_Suite]:
+    """A suite for each variant. A leg measures its variants in turns, so each has an equal share of the time."""
+    legs = {leg.id: leg for leg in target.legs}
+    measured = Counter(leg_of(v.id) for v in target.variants if v.performance)
+    properties = {leg.id: _properties(report, leg.environment, leg) for leg in target.legs}
+    for variant in target.variants:
+        leg = legs.get(leg_of(variant.id))
+        share = leg.measuring_s / measured[leg.id] if leg and variant.performance else 0.0
+        about = properties[leg.id] if leg else _properties(report, target.environment, None)
+        yield _suite(variant.id, _cases(variant), about, share + _tested(variant))
+
+
+def _cases(variant: VariantReport) -> list[_Case]:
     cases = [_gate(variant.id, gate) for gate in variant.gates]
     cases += [_check(variant, check) for check in (variant.tested.checks if variant.tested else [])]
-    if not cases:
-        cases = [_case("variant", variant.id, variant.verdict, variant.reason or variant.verdict)]
-    properties = common | _environment(leg.environment if leg else target.environment) | _of_leg(leg)
-    said = "".join([element("property", {"name": name, "value": text}) for name, text in properties.items()])
-    return _suite(variant.id, cases, f"<properties>{said}</properties>", _seconds(target, variant, leg))
+    return cases or [_case("variant", variant.id, variant.verdict, variant.reason or variant.verdict)]
 
 
-def _seconds(target: TargetReport, variant: VariantReport, leg: LegReport | None) -> float:
-    """What measuring and testing a variant took. A leg measures its variants in turns, so each has an equal share of that."""
+def _tested(variant: VariantReport) -> float:
+    """The seconds that its tests took."""
     tested = variant.tested
-    took = max(tested.seconds, sum(check.seconds for check in tested.checks)) if tested else 0.0
-    if leg and variant.performance:
-        took += leg.measuring_s / sum(v.performance is not None and target.leg_of(v) is leg for v in target.variants)
-    return took
+    return max(tested.seconds, sum(check.seconds for check in tested.checks)) if tested else 0.0
 
 
 def _gate(variant: str, gate: GateResult) -> _Case:
@@ -129,21 +134,14 @@ def _case(
     return _Case(name, of, kind, str(verdict), text, said, seconds)
 
 
-def _common(report: Report) -> dict[str, str]:
-    return {"model.sha256": report.model.sha256, "pipeline.sha256": report.pipeline.sha256, "gatekeeper": report.version}
-
-
-def _environment(environment: Environment | None) -> dict[str, str]:
-    if environment is None:
-        return {}
-    e = environment
-    packages = {f"package.{name}": version for name, version in e.packages.items()}
-    return {"cpu": e.cpu, "isa": " ".join(e.isa), "threads": str(e.threads), "os": e.os} | packages
-
-
-def _of_leg(leg: LegReport | None) -> dict[str, str]:
+def _properties(report: Report, environment: Environment | None, leg: LegReport | None) -> str:
     """What a reader should know of where it ran, such as a CPU that stood in for a GPU."""
-    if leg is None:
-        return {}
-    device = {"device": plain(leg.device)} if leg.device else {}
-    return device | {f"note.{i}": plain(note) for i, note in enumerate(leg.notes, 1)}
+    known = {"model.sha256": report.model.sha256, "pipeline.sha256": report.pipeline.sha256, "gatekeeper": report.version}
+    if e := environment:
+        known |= {"cpu": e.cpu, "isa": " ".join(e.isa), "threads": str(e.threads), "os": e.os}
+        known |= {f"package.{name}": version for name, version in e.packages.items()}
+    if leg and leg.device:
+        known["device"] = plain(leg.device)
+    known |= {f"note.{i}": plain(note) for i, note in enumerate(leg.notes, 1)} if leg else {}
+    said = [element("property", {"name": name, "value": text}) for name, text in known.items()]
+    return element("properties", {}, "".join(said))

@@ -38,6 +38,7 @@ def make(leg: str, verdict: Verdict, manifest: Sequence[str] = LEGS, **more: Any
             on_inconclusive=more.get("on_inconclusive", "fail"),
         ),
         targets=[target],
+        remarks=[],
     )  # fmt: skip
 
 

@@ -8,9 +8,9 @@ import junitparser
 import msgspec
 import pytest
 from hypothesis import given
-from kit.sample_reports import two_targets
+from kit.sample_reports import report_with_tests, two_targets
 from lxml import etree
-from test_reports import TEXTS, empty, gate, headline_report, hostile, quick, report_of, variant
+from test_reports import TEXTS, empty, gate, headline_report, hostile, performance, quick, report_of, variant
 
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report
@@ -134,3 +134,25 @@ def test_a_waived_gate_is_skipped_and_says_until_when() -> None:
     assert case.result[0].message.startswith(
         "waived until 2026-12-31 by edge team down to 1.50x: until the driver is repaired (#7)"
     )
+
+
+def times(report: Report) -> dict[str, str | None]:
+    return {suite.get("name", ""): suite.get("time") for suite in parse(report).iter("testsuite")}
+
+
+def test_times_are_those_that_are_known() -> None:
+    """A leg measured its two variants in 60 s, in turns; one of them was tested for 120 s."""
+    found = report_with_tests()
+    (whole,) = found.targets
+    legs = [msgspec.structs.replace(leg, measuring_s=60.0) for leg in whole.legs]
+    measured = [msgspec.structs.replace(v, performance=performance()) for v in whole.variants]
+    found = msgspec.structs.replace(found, targets=[msgspec.structs.replace(whole, legs=legs, variants=measured)])
+    assert times(found) == {"cpu/onnx_runtime/int8": "150.000", "cpu/onnx_runtime/fp16": "30.000"}
+    assert parse(found).get("time") == "180.000"
+    assert {case.get("name"): case.get("time") for case in parse(found).iter("testcase") if case.get("time")} == {
+        "opens": "0.100", "zeros": "0.200", "answers": "2.500", "drained": "1.000", "deep_json": "0.300",
+    }  # fmt: skip
+
+
+def test_what_is_not_known_to_have_taken_time_has_none() -> None:
+    assert [element.tag for element in parse(two_targets()).iter() if "time" in element.attrib] == []

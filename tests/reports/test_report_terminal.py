@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from hypothesis import given
-from kit.sample_reports import two_targets
+from kit.sample_reports import ERROR, FAIL, OPEN, gate, report, target, two_targets, variant, waived
 from test_reports import (
     TEXTS,
     check_characters,
@@ -19,6 +19,7 @@ from test_reports import (
 from test_reports import report_of as any_report
 
 from gatekeeper.records.base import Verdict
+from gatekeeper.records.report import VariantReport
 from gatekeeper.reports._verdict import WORDS
 from gatekeeper.reports.terminal import render
 
@@ -89,3 +90,31 @@ def test_a_waived_gate_is_told_from_a_warning() -> None:
 
 def test_a_loosened_limit_is_said() -> None:
     assert "this change loosens a limit: accuracy was 0.97, is 0.95" in render(two_targets())
+
+
+NOISY = "this runner is too noisy: two copies of the baseline differ by 0.80x to 0.90x"
+
+
+def said(*variants: VariantReport) -> str:
+    """What a terminal shows of one target, without its line ends."""
+    return " ".join(render(report([target("cpu", variants)])).split())
+
+
+def test_gates_that_say_the_same_are_one_line() -> None:
+    lost = [gate(name, ERROR, None, reason="the worker crashed") for name in ("accuracy", "memory", "speedup", "stability")]
+    shown = said(variant("cpu/f/int8", lost))
+    assert "cpu/f/int8: accuracy, memory, speedup, stability: the worker crashed [edge_ai_pipeline.yaml:14]" in shown
+    assert shown.count("the worker crashed") == 1
+
+
+def test_what_a_runner_does_to_every_variant_of_a_leg_is_said_once() -> None:
+    names = ("cpu/f/int8", "cpu/f/fp16", "cpu/g/int8")
+    shown = said(*(variant(name, [gate("speedup", OPEN, 2.2, reason=NOISY), gate("memory", FAIL, 0.1)]) for name in names))
+    assert f"cpu/f (int8, fp16): speedup: {NOISY} [" in shown
+    assert f"cpu/g/int8: speedup: {NOISY} [" in shown, "another leg is another runner"
+    assert shown.count(NOISY) == 2
+
+
+def test_a_waived_gate_is_not_said_together_with_one_that_blocks() -> None:
+    tolerated, blocking = waived(reason=NOISY), gate("speedup", FAIL, 1.7, reason=NOISY)
+    assert said(variant("cpu/f/int8", [tolerated]), variant("cpu/f/fp16", [blocking])).count(NOISY) == 2
