@@ -45,7 +45,7 @@ def test_no_secrets():
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    return Shelf(tmp_path_factory.mktemp("shelf"), timeout_s=8.0)
+    return Shelf(tmp_path_factory.mktemp("shelf"))
 
 
 def run(shelf: Shelf, folder: Path, **files: str) -> list[Check]:
@@ -108,8 +108,13 @@ def test_two(): pass
     assert len(found) == 4
 
 
-def test_a_test_that_hangs_fails(shelf: Shelf, tmp_path: Path) -> None:
-    found = run(shelf, tmp_path, test_mine="import time\ndef test_a(): time.sleep(999)\ndef test_b(): pass\n")
+def test_a_test_that_hangs_fails(tmp_path: Path) -> None:
+    (tmp_path / "shelf").mkdir()
+    found = run(
+        Shelf(tmp_path / "shelf", timeout_s=20.0),
+        tmp_path,
+        test_mine="import time\ndef test_a(): time.sleep(999)\ndef test_b(): pass\n",
+    )
     assert by_verdict(found)[Verdict.FAIL] == {"test_mine.py::test_a"}
     assert "it does not end" in reason(found, "test_mine.py::test_a")
     assert by_verdict(found)[Verdict.PASS] == {"test_mine.py::test_b"}

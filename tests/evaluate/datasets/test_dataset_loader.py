@@ -6,32 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.datasets import prepared, tensor
 
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepare import Prepare, prepare
 
 NUMBER = itertools.count()  # a module is imported once a process, so every test writes its own
 
 
-def tensor(name: str = "x", dtype: str = "float32", shape: Any = ("N", 4)) -> dict[str, Any]:
-    return {"name": name, "dtype": dtype, "shape": list(shape)}
-
-
 def load(folder: Path, loader: str, *inputs: dict[str, Any], labelled: bool = True, limit: int | None = None) -> PreparedDataset:
-    out = folder / "out"
-    out.mkdir(exist_ok=True)
-    request = Prepare(
-        dataset={"loader": loader, "limit": limit},
-        path=None,
-        folder=str(folder),
-        labelled=labelled,
-        inputs=list(inputs or [tensor()]),
-        task=None,
-        destination=str(out),
-    )
-    prepare(request)
-    return PreparedDataset(out)
+    return prepared(folder, None, inputs, labelled, loader=loader, limit=limit)
 
 
 def module(folder: Path, body: str) -> str:
@@ -62,13 +46,13 @@ def test_arrays_or_lists_of_inputs_and_labels(tmp_path: Path, expression: str):
 
 def test_a_dict_names_several_inputs(tmp_path: Path):
     loader = returning(tmp_path, "{'b': np.ones((5, 4)), 'a': np.zeros((5, 2))}, np.arange(5)")
-    found = load(tmp_path, loader, tensor("a", shape=("N", 2)), tensor("b"))
+    found = load(tmp_path, loader, tensor(name="a", shape=("N", 2)), tensor(name="b"))
     assert list(found.inputs) == ["a", "b"]
     assert found.inputs["b"].sum() == 20
 
 
 def test_a_dict_without_an_input_is_refused(tmp_path: Path):
-    message = refusal(tmp_path, returning(tmp_path, "{'a': np.ones((5, 4))}, None"), tensor("a"), tensor("b"))
+    message = refusal(tmp_path, returning(tmp_path, "{'a': np.ones((5, 4))}, None"), tensor(name="a"), tensor(name="b"))
     assert "no array for the model's input 'b'" in message
 
 

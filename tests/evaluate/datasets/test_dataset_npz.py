@@ -5,39 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.datasets import ask, refusal, tensor
 
-from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.prepare import Prepare, prepare
-
-
-def tensor(dtype: str = "float32", shape: Any = ("N", 4), name: str = "x") -> dict[str, Any]:
-    return {"name": name, "dtype": dtype, "shape": list(shape)}
-
-
-def ask(path: Path, *inputs: dict[str, Any], **dataset: Any) -> PreparedDataset:
-    out = path.parent / "out"
-    out.mkdir(exist_ok=True)
-    request = Prepare(
-        dataset=dataset,
-        path=str(path),
-        folder=str(path.parent),
-        labelled=True,
-        inputs=list(inputs or [tensor()]),
-        task=None,
-        destination=str(out),
-    )
-    prepare(request)
-    return PreparedDataset(out)
-
-
-def refusal(path: Path, *inputs: dict[str, Any], **dataset: Any) -> str:
-    """The message of a dataset that must be refused as the data's fault."""
-    with pytest.raises(NotMeasured) as raised:
-        ask(path, *inputs, **dataset)
-    assert raised.value.kind == "data"
-    return str(raised.value)
-
 
 X = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
 Y = np.arange(50) % 3
