@@ -47,12 +47,14 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e ".[demo]"
+	$(BIN)/python -m compileall -q gatekeeper
 	touch $@
 
 # PyTorch first and by itself: what needs it later takes the build that is there, and not gigabytes for GPUs.
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q "$(TORCH)"
 	$(BIN)/python -m pip install -q -e ".[dev]"
+	$(BIN)/python -m compileall -q gatekeeper
 	touch $(VENV)/.demo $@
 
 tests/actions/node_modules/.package-lock.json: tests/actions/package-lock.json

@@ -53,7 +53,7 @@ def example(once: Once, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
     def make(name: str, folder: Path) -> None:
         left_out = shutil.ignore_patterns("*.onnx", "*.npz", "gatekeeper-report", "model", "eval.txt")
         shutil.copytree(REPOSITORY / "examples" / name, folder, ignore=left_out, dirs_exist_ok=True)
-        fewer = os.environ | {"GATEKEEPER_EXAMPLE_STEPS": "120"}
+        fewer = os.environ | {"GATEKEEPER_EXAMPLE_STEPS": "100"}
         subprocess.run([sys.executable, str(folder / "make_model.py")], check=True, capture_output=True, env=fewer)
 
     def build(name: str) -> Path:

@@ -1,94 +1,154 @@
-"""The walk-through of CONTRIBUTING.md, done: its code is installed as a package's and works as it says."""
+"""What CONTRIBUTING.md shows, done: each of its files is all that its kind of thing takes.
+
+They are installed as a package of somebody else's, and put one by one into a copy of gatekeeper; both then run a pipeline that
+uses all of them through the command line, to their lines in the reports.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from kit.support import REPOSITORY, install_plugin, write_project
 
 GUIDE = (REPOSITORY / ".github/CONTRIBUTING.md").read_text()
+FILES = {match[1]: match[2] for match in re.finditer(r"`gatekeeper/([\w/]+)\.py`:\n\n```python\n(.*?)```", GUIDE, re.DOTALL)}
+"""Place below gatekeeper/, without its ending -> code."""
+
+KINDS = {
+    "gates",
+    "reports",
+    "frameworks",
+    "hardware/targets",
+    "checks/unit/cases",
+    "checks/security/attacks",
+    "checks/integration/cases",
+    "checks/kinds",
+    "stages",
+}
+PIPELINE = """\
+edge_ai_pipeline:
+  stages: [model_validation, optimization, weighing, testing]
+  model: {path: model.onnx, task: tabular_classification}
+  dataset: {path: eval.npz}
+  targets: [{name: hall, hardware: kiosk, threads: 1}]
+  optimization: {frameworks: [onnx_reference]}
+  weighing: {most: 2MB}
+  testing: {unit_tests: basic, file_tests: basic, integration_tests: smoke, security_tests: basic}
+  gates: {load_time: {max_ms: 60000}, memory: disabled, stability: disabled, speedup: {min: 0.001}, accuracy: {retention: 0.5}}
+  measure: {max_rounds: 8, blocks: 2, block_ms: 5}
+"""
+VARIANT = "hall/onnx_reference/rounded"
+CHECKS = {"doubled": "unit_tests", "no_program": "file_tests", "patience": "integration_tests", "cookies": "security_tests"}
 
 
-def block(file: str) -> str:
-    """The code that the guide puts into a file."""
-    found = re.search(rf"`{re.escape(file)}`:\n\n```python\n(.*?)```", GUIDE, re.DOTALL)
-    assert found, f"CONTRIBUTING.md shows no {file}"
-    return found[1]
+def test_every_kind_of_thing_is_shown_and_short() -> None:
+    assert {place.rpartition("/")[0] for place in FILES} == KINDS
+    for place, code in FILES.items():
+        assert len(code.splitlines()) < 25, place
+
+
+def installed(folder: Path) -> dict[str, str]:
+    """As a package from elsewhere, through its entry points."""
+    groups = [f"[gatekeeper.{kind.replace('/', '.')}]\n{name} = shown_{name}\n" for kind, _, name in map(_parted, FILES)]
+    modules = {f"shown_{_parted(place)[2]}": code for place, code in FILES.items()}
+    return install_plugin(folder / "site", modules, "\n".join(groups))
+
+
+def added(folder: Path) -> dict[str, str]:
+    """As files of a copy of gatekeeper, with nothing else of it changed."""
+    copy = folder / "copy"
+    shutil.copytree(REPOSITORY / "gatekeeper", copy / "gatekeeper", ignore=shutil.ignore_patterns("__pycache__"))
+    for place, code in FILES.items():
+        file = copy / "gatekeeper" / f"{place}.py"
+        assert not file.exists(), place
+        file.write_text(code)
+    return {"PYTHONPATH": str(copy)}
+
+
+def _parted(place: str) -> tuple[str, str, str]:
+    return place.rpartition("/")
+
+
+@pytest.fixture(scope="module", params=[installed, added], ids=["from another package", "inside"])
+def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """The folder of the reports, and the environment that has the files."""
+    folder = tmp_path_factory.mktemp("shown")
+    write_project(folder)
+    (folder / "p.yaml").write_text(PIPELINE)
+    environment = request.param(folder)
+    run = subprocess.run(
+        [sys.executable, "-P", "-m", "gatekeeper", "run", "p.yaml", "--quiet"],
+        cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode in (0, 1, 3), run.stdout + run.stderr
+    return folder / "gatekeeper-report", environment
 
 
 @pytest.fixture
-def plugin(tmp_path: Path) -> dict[str, str]:
-    modules = {
-        "my_gate": block("gatekeeper/gates/load_time.py"),
-        "my_report": block("gatekeeper/reports/csv.py"),
-        "my_framework": block("gatekeeper/frameworks/onnx_reference.py"),
-    }
-    points = (
-        "[gatekeeper.gates]\nload_time = my_gate\n\n[gatekeeper.reports]\ncsv = my_report\n\n"
-        "[gatekeeper.frameworks]\nonnx_reference = my_framework\n"
-    )
-    return install_plugin(tmp_path / "site", modules, points)
+def report(ran: tuple[Path, dict[str, str]]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ran[0] / "report.json").read_text())
+    return found
 
 
-def test_the_guides_gate_and_report_work_from_a_package(plugin: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
-    file = write_project(tmp_path, "graph_optimized", "onnx_runtime")
-    text = file.read_text().replace("gates: {", "gates: {load_time: {max_ms: 0.000001}, ")
-    file.write_text(text.replace("max_rounds: 3", "max_rounds: 8"))
-    run = gatekeeper("run", file, env=plugin)
-    assert run.returncode == 1, run.stdout + run.stderr
-    report = json.loads((tmp_path / "gatekeeper-report/report.json").read_text())
-    gates = {g["gate"]: g for g in report["targets"][0]["variants"][0]["gates"]}
-    assert gates["load_time"]["verdict"] == "fail"
-    assert gates["load_time"]["observed"] > 0
-    assert "load_time,fail" in (tmp_path / "gatekeeper-report/report.csv").read_text()
-    printed = gatekeeper("report", tmp_path / "gatekeeper-report", "--format", "csv", env=plugin)
-    assert printed.stdout.startswith("variant,gate,verdict")
+def test_all_of_them_are_in_the_report(report: dict[str, Any]) -> None:
+    [target] = report["targets"]
+    [variant] = target["variants"]
+    assert (target["name"], target["hardware"], target["legs"][0]["error"]) == ("hall", "kiosk", "")
+    assert (variant["id"], variant["verdict"]) == (VARIANT, "pass"), variant["reason"]
+    gates = {gate["gate"]: gate["verdict"] for gate in variant["gates"]}
+    assert {"load_time": "pass", "file_tests": "pass", "speedup": "pass"}.items() <= gates.items()
+    checks = {check["name"]: (check["kind"], check["verdict"]) for check in variant["tested"]["checks"]}
+    assert {name: (kind, "pass") for name, kind in CHECKS.items()}.items() <= checks.items()
+    stages = {stage["stage"]: stage for stage in report["stages"]}
+    assert stages["weighing"]["verdict"] == "pass"
+    assert stages["weighing"]["where"].endswith(":7")
+    assert list(stages) == ["model_validation", "optimization", "weighing", "testing"]
 
 
-def test_the_guides_framework_is_measured_beside_the_others(plugin: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
-    """Installed as a package of somebody else's, through its entry point."""
-    file = write_project(tmp_path, "graph_optimized", "onnx_runtime")
-    text = file.read_text().replace("frameworks: [onnx_runtime]", "frameworks: [onnx_runtime, onnx_reference]")
-    file.write_text(text)
-    planned = gatekeeper("plan", file, env=plugin)
-    assert "here/onnx_reference" in planned.stdout, planned.stderr
-    run = gatekeeper("run", file, env=plugin)
-    report = json.loads((tmp_path / "gatekeeper-report/report.json").read_text())
-    [_, leg] = report["targets"][0]["legs"]
-    assert leg["framework"] == "onnx_reference" and not leg["error"], run.stdout
-    assert leg["rounds"] == 3
-    [variant] = [v for v in report["targets"][0]["variants"] if v["framework"] == "onnx_reference"]
-    gates = {g["gate"]: g for g in variant["gates"]}
-    assert gates["accuracy"]["verdict"] == "pass", variant
-    assert variant["performance"]["p50_ns"] > 0
+def test_all_of_them_are_cases_of_junit(ran: tuple[Path, dict[str, str]]) -> None:
+    cases = {(case.get("classname"), case.get("name")) for case in ElementTree.parse(ran[0] / "junit.xml").iter("testcase")}
+    assert {(VARIANT, "load_time"), (VARIANT, "file_tests"), ("pipeline", "weighing")} <= cases
+    assert {(f"{VARIANT}/{kind}", name) for name, kind in CHECKS.items()} <= cases
 
 
-def test_the_guides_files_need_no_other_change(tmp_path: Path) -> None:
-    """In a copy of the package, each is one new file."""
-    copy = tmp_path / "gatekeeper"
-    shutil.copytree(REPOSITORY / "gatekeeper", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("gatekeeper/gates/load_time.py", "gatekeeper/reports/csv.py", "gatekeeper/frameworks/onnx_reference.py"):
-        (tmp_path / file).write_text(block(file))
-    (tmp_path / "p.yaml").write_text(
-        "edge_ai_pipeline: {gates: {load_time: {max_ms: 50}}, optimization: {frameworks: [onnx_reference], "
-        "techniques: {onnx_reference: [rounded]}}}\n"
-    )
-    code = "from gatekeeper.cli._main import main; main()"
-    run = subprocess.run(
-        [sys.executable, "-c", code, "validate", "p.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    bad = (tmp_path / "p.yaml").read_text().replace("50", "-1")
+def test_all_of_them_are_in_what_people_read(ran: tuple[Path, dict[str, str]]) -> None:
+    text = (ran[0] / "report.md").read_text()
+    for name in ("hall", "onnx_reference", "load_time", "weighing", "file_tests", *CHECKS):
+        assert name.replace("_", r"\_") in text or name in text, name
+    assert f"{VARIANT},load_time,pass" in (ran[0] / "report.csv").read_text()
+
+
+def test_their_sections_and_limits_are_checked(ran: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    bad = PIPELINE.replace("2MB", "much").replace("60000", "-1").replace("file_tests: basic", "file_tests: deep")
+    for name in ("model.onnx", "eval.npz"):
+        shutil.copy(ran[0].parent / name, tmp_path / name)
     (tmp_path / "p.yaml").write_text(bad)
-    run = subprocess.run(
-        [sys.executable, "-c", code, "validate", "p.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "gatekeeper", "validate", "p.yaml"],
+        cwd=tmp_path, env=os.environ | ran[1], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert [line.split(":")[1] for line in lines] == ["7", "8", "9"], done.stderr
+    assert "weighing.most is 'much'" in lines[0]
+    assert lines[1].endswith("testing.file_tests is 'deep'. Allowed: basic, off.")
+    assert "load_time.max_ms is -1" in lines[2]
+
+
+def test_without_them_the_file_is_refused(ran: tuple[Path, dict[str, str]]) -> None:
+    """They are what makes it valid: nothing of them is known to gatekeeper itself."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gatekeeper", "validate", "p.yaml"], cwd=ran[0].parent, capture_output=True, text=True, check=False
     )
-    assert run.returncode == 2
-    assert "load_time.max_ms" in run.stderr
+    assert done.returncode == 2
+    for name in ("weighing", "kiosk", "onnx_reference", "load_time", "file_tests"):
+        assert name in done.stderr, name

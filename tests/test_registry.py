@@ -13,6 +13,10 @@ from gatekeeper.errors import ExitCode, UsageError
 from gatekeeper.registry import Registry
 
 FOLDERS = [
+    "checks.integration.cases",
+    "checks.kinds",
+    "checks.security.attacks",
+    "checks.unit.cases",
     "cli",
     "frameworks",
     "gates",
@@ -61,6 +65,23 @@ def absent(machine): return "this machine is no toaster"
 """
 
 
+KIND = """
+from typing import Annotated
+from msgspec import Meta
+from gatekeeper.checks.kinds._base import Outcome
+from gatekeeper.gates._checks import checks_gate
+
+DESCRIPTION, TITLE, LEVELS, ORDER, SERVER = "Licences of what is shipped.", "licences", ("shallow", "deep"), 15, False
+GATE = checks_gate("license_tests", "No licence forbids it.")
+KEYS = {"allowed": (Annotated[list[str], Meta(description="Licences that are fine.")], [])}
+
+def run(bench): return Outcome()
+def problems(check):
+    if "none" in check.loaded.section("testing").allowed:
+        check.add(("testing", "allowed"), "there is no licence of the name none.")
+"""
+
+
 @pytest.fixture
 def plugins(tmp_path: Path) -> Path:
     """A folder as pip would leave it, with one member for each of several registries."""
@@ -72,9 +93,11 @@ def plugins(tmp_path: Path) -> Path:
         "[gatekeeper.gates]\nstartup = x_gate\n"
         "[gatekeeper.frameworks]\ntheirs = x_framework\nonnx_runtime = x_framework\n"
         "[gatekeeper.hardware.targets]\ntoaster = x_hardware\n"
+        "[gatekeeper.checks.kinds]\nlicense_tests = x_kind\n"
         "[gatekeeper.reports]\nnot_a_module = x_gate:judge\n"
     )
     (folder / "x_gate.py").write_text(GATE)
+    (folder / "x_kind.py").write_text(KIND)
     (folder / "x_framework.py").write_text(FRAMEWORK)
     (folder / "x_hardware.py").write_text(HARDWARE)
     return folder
@@ -165,6 +188,29 @@ def test_a_plugin_gate_is_a_key_of_the_pipeline_file(plugins: Path, tmp_path: Pa
     assert bad.returncode == 2
     assert "did you mean 'most'?" in bad.stderr
     assert "did you mean 'startup'?" in bad.stderr
+
+
+def test_a_plugin_kind_of_check_brings_its_level_its_keys_and_its_gate(
+    plugins: Path, tmp_path: Path, gatekeeper: Callable
+) -> None:
+    listed = "edge_ai_pipeline:\n  stages: [optimization, testing]\n  testing: {license_tests: LEVEL, allowed: [LICENCE]}\n"
+    gates = "  gates: {license_tests: {max_failed: 1}}\n"
+    env = {"PYTHONPATH": str(plugins)}
+    for name, text in {
+        "good": listed.replace("LEVEL", "deep").replace("LICENCE", "MIT") + gates,
+        "shallow": listed.replace("LEVEL", "basic").replace("LICENCE", "MIT"),
+        "none": listed.replace("LEVEL", "deep").replace("LICENCE", "none"),
+        "off": listed.replace("LEVEL", "off").replace("LICENCE", "MIT").replace("off,", "off, unit_tests: basic,") + gates,
+    }.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    assert gatekeeper("validate", "good.yaml").returncode == 2, "without the plugin the keys are unknown"
+    good = gatekeeper("validate", "good.yaml", env=env)
+    assert good.returncode == 0, good.stderr
+    said = {name: gatekeeper("validate", f"{name}.yaml", env=env).stderr for name in ("shallow", "none", "off")}
+    assert "license_tests is 'basic'. Allowed: deep, off, shallow." in said["shallow"]
+    assert "there is no licence of the name none." in said["none"]
+    assert "license_tests is measured by testing.license_tests, but testing.license_tests is off. Set a level" in said["off"]
+    assert "testing.license_tests is off, so this does nothing. Set a level, or remove it." in said["off"]
 
 
 def test_a_plugin_framework_and_hardware_are_planned(plugins: Path, tmp_path: Path, gatekeeper: Callable) -> None:

@@ -18,12 +18,17 @@ COMMANDS = Registry("cli")
 ORDER = ("demo", "init", "validate", "assess", "plan", "calibrate", "run", "report", "serve")
 
 
+def ordered() -> list[str]:
+    """Commands in the order in which they are used first."""
+    known = [name for name in ORDER if name in COMMANDS.builtin]
+    return known + [name for name in COMMANDS.builtin if name not in known]
+
+
 class Commands(click.Group):
     """Lists the folder; imports a command on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        known = [name for name in ORDER if name in COMMANDS.builtin]
-        return known + [name for name in COMMANDS.builtin if name not in known]
+        return ordered()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS.builtin:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from gatekeeper.frameworks._spec import TextSpec
     from gatekeeper.models.info import Assessment
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -74,7 +73,7 @@ def command(
     about = _about(artifact, original)
     chosen = _framework(artifact, about, framework)
     try:
-        from gatekeeper.frameworks._spec import ModelSpec
+        from gatekeeper.frameworks._spec import ModelSpec, text_spec
         from gatekeeper.serve.config import Served
         from gatekeeper.serve.server import serve
     except ModuleNotFoundError as error:
@@ -87,7 +86,7 @@ def command(
                 artifact=str(artifact.resolve()),
                 threads=threads or os.cpu_count() or 1,
                 device=device,
-                text=_text(about, original or artifact, chosen),
+                text=text_spec(about, original or artifact, chosen),
             ),
             model=about,
             task=task,
@@ -135,18 +134,3 @@ def _framework(artifact: Path, about: Assessment, stated: str | None) -> str:
         raise UsageError(f"--framework '{stated}' is not known{hint} It is one of {', '.join(REGISTRY.names)}.")
     named = [part for part in artifact.name.split("__")[1:2] if part in REGISTRY.names]
     return stated or (named[0] if named else opener(about.format) or "onnx_runtime")
-
-
-def _text(about: Assessment, model: Path, framework: str) -> TextSpec | None:
-    """What the sessions must know of a text model."""
-    from gatekeeper.frameworks._spec import TextSpec
-
-    if about.text is None:
-        return None
-    return TextSpec(
-        model=str(model.resolve()),
-        framework=framework,
-        vocabulary=about.text.vocabulary,
-        end=about.text.end,
-        context=about.text.context,
-    )

@@ -21,7 +21,7 @@ from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.score import Score, Scored
 from gatekeeper.evaluate.text.prompts import timed_prompts
 from gatekeeper.frameworks._base import framework
-from gatekeeper.frameworks._spec import ModelSpec, TextSpec
+from gatekeeper.frameworks._spec import ModelSpec, TextSpec, text_spec
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.making.optimize import package_versions
 from gatekeeper.making.workspace import Workspace
@@ -97,18 +97,8 @@ class Evaluation:
 
     def text(self) -> TextSpec | None:
         """What workers must know of a text model; None for others."""
-        about = self.model.text
-        if about is None:
-            return None
         able = (name for name in self.frameworks if hasattr(framework(name), "open_tokenizer"))
-        tokenizing = next(able, next(iter(self.frameworks), ""))
-        return TextSpec(
-            model=str(Path(self.model.path).resolve()),
-            framework=tokenizing,
-            vocabulary=about.vocabulary,
-            end=about.end,
-            context=about.context,
-        )
+        return text_spec(self.model, Path(self.model.path), next(able, next(iter(self.frameworks), "")))
 
     def batch_size(self) -> int:
         """Examples per inference: the model's own batch where it is fixed."""

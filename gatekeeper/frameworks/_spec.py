@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gatekeeper.frameworks._base import Session, framework
+
+if TYPE_CHECKING:
+    from gatekeeper.models.info import Assessment
 
 
 class TextSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +31,19 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     threads: int
     device: str
     text: TextSpec | None = None  # of a model that writes text
+
+
+def text_spec(about: Assessment, model: Path, tokenizing: str) -> TextSpec | None:
+    """What must be known of a model that writes text, None of others; `tokenizing` is the framework that reads its tokenizer."""
+    if about.text is None:
+        return None
+    return TextSpec(
+        model=str(model.resolve()),
+        framework=tokenizing,
+        vocabulary=about.text.vocabulary,
+        end=about.text.end,
+        context=about.text.context,
+    )
 
 
 def open_session(spec: ModelSpec) -> Session:

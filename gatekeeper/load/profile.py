@@ -12,6 +12,9 @@ from gatekeeper.config.section import Duration, Section
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
 
+Scenario = Literal["single_stream", "server", "offline"]
+SCENARIOS: tuple[Scenario, ...] = ("single_stream", "server", "offline")
+
 MOST_REQUESTS = 2_000_000
 """More of one run cannot be kept; nothing asks for more, and a rate that nobody can reach ends here."""
 
@@ -38,13 +41,13 @@ class LoadProfile(Section, frozen=True, kw_only=True):
         ),
     ] = None
     scenarios: Annotated[
-        tuple[Literal["single_stream", "server", "offline"], ...],
+        tuple[Scenario, ...],
         Meta(
             min_length=1,
             description="MLPerf scenarios to run: one request at a time, requests at random times at the target's rate, all at "
             "once. `p99_latency` and `error_rate` are judged on `server`, `throughput` on `offline`.",
         ),
-    ] = ("single_stream", "server", "offline")
+    ] = SCENARIOS
     over: Annotated[
         Literal["http", "in_process"],
         Meta(

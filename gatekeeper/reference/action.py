@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from gatekeeper.reference.tables import REPOSITORY
 
 _HEAD = """\
 # The action and its workflow

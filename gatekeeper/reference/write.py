@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from gatekeeper.config.schema import SCHEMAS, render
-from gatekeeper.reference import action, frameworks, pipeline_file, testing
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from gatekeeper.reference import action, frameworks, pipeline_file, readme, testing
+from gatekeeper.reference.tables import REPOSITORY
 
 PAGES: dict[str, Callable[[], str]] = {
-    "action.md": action.page,
-    "frameworks.md": frameworks.page,
-    "pipeline-reference.md": pipeline_file.page,
-    "testing.md": testing.page,
+    "README.md": readme.page,
+    "docs/action.md": action.page,
+    "docs/frameworks.md": frameworks.page,
+    "docs/pipeline-reference.md": pipeline_file.page,
+    "docs/testing.md": testing.page,
 }
-"""The generated pages of docs/."""
+"""The pages that are generated, or hold tables that are."""
 
 
 def main() -> None:
@@ -24,7 +23,7 @@ def main() -> None:
     for name, schema in SCHEMAS.items():
         (REPOSITORY / "schemas" / name).write_text(render(schema()), encoding="utf-8")
     for name, page in PAGES.items():
-        (REPOSITORY / "docs" / name).write_text(page(), encoding="utf-8")
+        (REPOSITORY / name).write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""`gatekeeper --help` and `validate` / `python -c "import click, yaml"`: at most 4. A plan of 500 legs: under 1 s."""
+"""`gatekeeper validate` / `python -c "import click, yaml"`: at most 3, `--help` at most 1.2. A plan of 500 legs: under 1 s."""
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -10,11 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROUNDS = 15
+MOST = {"--help": 1.2, "validate": 3.0}
+
+# As on a user's machine, where what was compiled once is kept, of this package as of the two it is held against.
+KEPT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def seconds(command: list[str]) -> float:
     start = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, env=KEPT)
     return time.perf_counter() - start
 
 
@@ -26,18 +31,19 @@ def test_bench_startup(example: Callable[[str], Path]) -> None:
         "--help": [binary, "--help"],
         "validate": [binary, "validate", str(file)],
     }
+    for command in commands.values():
+        seconds(command)
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(ROUNDS):
         for name, command in commands.items():
             times[name].append(seconds(command))
     base = statistics.median(times["import click, yaml"])
     print()
-    for name in ("--help", "validate"):
+    for name, most in MOST.items():
         ratio = statistics.median(times[name]) / base
-        print(
-            f"gatekeeper {name}: {statistics.median(times[name]) * 1e3:.0f} ms = {ratio:.2f} x `import click, yaml`, wanted <= 4"
-        )
-        assert ratio <= 4
+        shown = f"{statistics.median(times[name]) * 1e3:.0f} ms = {ratio:.2f} x `import click, yaml`, wanted <= {most}"
+        print(f"gatekeeper {name}: {shown}")
+        assert ratio <= most
 
 
 def test_bench_plan(example: Callable[[str], Path], tmp_path: Path) -> None:

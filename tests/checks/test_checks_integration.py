@@ -11,8 +11,8 @@ import psutil
 import pytest
 from kit.subjects import Shelf, by_verdict, left, node, odd_shelf, reason, write_onnx
 
-from gatekeeper.checks.client.traffic import Sent
 from gatekeeper.checks.integration.aftermath import MARGIN_NS, Aftermath
+from gatekeeper.checks.integration.client.traffic import Sent
 from gatekeeper.checks.integration.run import integration_checks
 from gatekeeper.checks.outcome import Broken
 from gatekeeper.data.prepared import write_prepared

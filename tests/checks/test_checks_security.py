@@ -35,6 +35,12 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     return Shelf(tmp_path_factory.mktemp("shelf"))
 
 
+def test_the_server_stands_the_basic_attacks(shelf: Shelf) -> None:
+    found = by_verdict(security_checks(shelf.subject(shelf.original), "basic"))
+    assert found[Verdict.PASS] == {"good_request", *(attack.name for attack in attacks("basic", text=False))}, found
+
+
+@pytest.mark.thorough
 def test_the_server_stands_every_attack(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unforeseen, "SECONDS", {"openapi": 4.0, "tensors": 2.0})
     found = security_checks(shelf.subject(shelf.original), "comprehensive")

@@ -59,6 +59,7 @@ def test_it_is_served(models: tuple[Subject, Subject]) -> None:
     assert by_verdict(found)[Verdict.PASS] == {"ready", "metadata", "answers", "bad_request", "texts", "stops"}, found
 
 
+@pytest.mark.thorough
 def test_hostile_texts(models: tuple[Subject, Subject], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(run, "attacks", lambda level, text: [a for a in ATTACKS if text])
     monkeypatch.setattr(unforeseen, "SECONDS", {"openapi": 3.0, "tensors": 1.0})

@@ -125,7 +125,7 @@ def test_every_metric_is_in_the_description() -> None:
     from gatekeeper.config.sections.dataset import METRICS
 
     description = DEFINITIONS["Dataset"]["properties"]["metric"]["description"]
-    assert all(metric in description for metric in METRICS)
+    assert all(metric in description for metric in METRICS.names)
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,7 @@ def test_the_whole_testing_stage(example: Callable[[str], Path], gatekeeper: Any
     assert all(line["p50_ns"] > 0 and line["errors"] == 0 for line in variant["tested"]["load"])
 
 
+@pytest.mark.thorough
 def test_the_missions_file_runs_on_a_language_model(gatekeeper: Any, tmp_path: Path) -> None:
     """It names no model and no data: three legs run, and what cannot be judged without data is said."""
     # Not as long inside as the vocabulary is large, which confuses onnxruntime-genai's model builder.

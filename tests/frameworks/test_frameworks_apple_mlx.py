@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.families import representative
 from kit.support import write_model
 from kit.tiny_llm import VOCABULARY, write_llama
 from safetensors import safe_open
@@ -100,7 +101,7 @@ def size(folder: Path) -> int:
     return (folder / "model.safetensors").stat().st_size
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, *POSITIONS])
+@pytest.mark.parametrize("name", representative([*FAMILIES, *POSITIONS]))
 def test_it_answers_and_writes_as_transformers_does(tiny: Callable[..., Path], name: str) -> None:
     path = tiny(**({"family": name} | POSITIONS.get(name, {})))
     expected, written = by_transformers(path, 12)
@@ -138,7 +139,7 @@ def test_weights_are_computed_with_as_they_are_stored(tiny: Callable[..., Path],
     assert np.abs(log_probabilities(path) - by_transformers(path, 0)[0]).max() < {"float32": 1e-3}.get(dtype, 0.1)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", representative(FAMILIES))
 @pytest.mark.parametrize("technique", ["int8", "int4", "mixed_4_6"])
 def test_quantized_weights_are_smaller_and_stay_close(
     tiny: Callable[..., Path], tmp_path: Path, family: str, technique: str

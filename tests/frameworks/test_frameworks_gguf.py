@@ -13,6 +13,7 @@ import gguf
 import llama_cpp
 import numpy as np
 import pytest
+from kit.families import representative
 from kit.tiny_llm import TEXT, write_llama
 from safetensors.numpy import load_file, save_file
 from scipy.special import log_softmax
@@ -117,7 +118,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.usefixtures("exact")
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", representative(VARIANTS))
 def test_llama_cpp_computes_what_transformers_does(tmp_path: Path, name: str) -> None:
     folder = write_llama(tmp_path / "model", **VARIANTS[name])
     assert difference(folder, convert(folder)) < 1e-5
@@ -137,7 +138,7 @@ def test_a_long_text_takes_the_long_factors_and_a_short_one_after_it_the_short_o
 
 
 @pytest.mark.usefixtures("exact")
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", representative(FAMILIES))
 def test_configurations_older_than_transformers_5(tmp_path: Path, family: str) -> None:
     folder = write_llama(tmp_path / "model", family)
     scaling = None if family == "phi3" else {"type": "linear", "factor": 2.0}

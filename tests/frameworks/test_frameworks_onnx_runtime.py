@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from kit.families import representative
 from kit.tensor_models import EXAMPLES, MODELS, Model, distance, gemm, mlp, save
 
 from gatekeeper.errors import NotMeasured
@@ -79,7 +80,7 @@ REFUSED_ON_PURPOSE = {("shape_arithmetic", "int8_static"), ("vector_weight", "in
 
 
 @pytest.mark.parametrize("technique", CLOSE)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", representative(MODELS))
 def test_what_is_refused_would_change_nothing_and_the_rest_works(tmp_path: Path, name: str, technique: str) -> None:
     model = MODELS[name]()
     path, calibration = save(model, tmp_path)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from kit.families import representative
 from kit.tiny_llm import write_llama
 
 from gatekeeper.errors import NotMeasured
@@ -104,7 +105,7 @@ def divergence(found: Any, expected: Any) -> float:
     return float((np.exp(expected) * (expected - found)).sum(-1).mean())
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", representative(CASES))
 def test_the_original_answers_and_writes_as_transformers_do(tiny: Tiny, case: str) -> None:
     source, original = tiny(**CASES[case]), tiny(technique=ORIGINAL, **CASES[case])
     assert all(refuses(technique, assess(source), calibrated=False) is None for technique in TEXT)

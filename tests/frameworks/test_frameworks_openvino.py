@@ -16,6 +16,7 @@ import onnx
 import openvino
 import pytest
 from jsonschema import Draft202012Validator
+from kit.families import representative
 from kit.support import REPOSITORY, write_project
 from kit.tensor_models import MODELS, Model, branches, cnn, distance, mlp, save, weight
 from onnx import TensorProto, helper, numpy_helper
@@ -90,7 +91,7 @@ UNSETTLED = "of the answers change"
 
 
 @pytest.mark.parametrize("technique", TECHNIQUES)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", representative(MODELS))
 def test_what_is_refused_would_change_nothing_and_the_rest_works(tmp_path: Path, name: str, technique: str) -> None:
     model = MODELS[name]()
     path, calibration = save(model, tmp_path)

@@ -14,6 +14,7 @@ import numpy as np
 import openvino
 import pytest
 import torch
+from kit.families import representative
 from kit.tiny_llm import VOCABULARY, write_llama
 from safetensors.torch import load_file, save_file
 from scipy.special import log_softmax
@@ -127,7 +128,7 @@ def test_the_original_answers_as_transformers_does(llama: Made) -> None:
     check(llama[1], llama[0])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", representative(MODELS))
 def test_every_family_and_setting_answers_as_transformers_does(tmp_path: Path, name: str) -> None:
     source = write(tmp_path / "source", **MODELS[name])
     assert refuses(ORIGINAL, assess(source), calibrated=False) is None
@@ -149,7 +150,7 @@ def test_every_family_is_tried_here() -> None:
     assert dict(zip(("huggingface", "gguf"), map(sorted, tried), strict=True)) == {k: sorted(v) for k, v in FAMILIES.items()}
 
 
-@pytest.mark.parametrize("name", GGUF)
+@pytest.mark.parametrize("name", representative(GGUF))
 def test_a_gguf_answers_as_the_folder_it_was_made_from(tmp_path: Path, name: str) -> None:
     folder, file = write(tmp_path / "source", **GGUF[name]), tmp_path / "model.gguf"
     write_gguf(folder, file)

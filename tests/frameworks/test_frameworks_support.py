@@ -11,7 +11,7 @@ from kit.support import write_model
 from kit.tiny_llm import VOCABULARY, write_llama
 
 from gatekeeper.config.sections.measure import Measure
-from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, converts, framework
+from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, converts, framework, opener
 from gatekeeper.making.cache import Cache
 from gatekeeper.making.optimize import source_of
 from gatekeeper.making.workspace import workspace
@@ -89,3 +89,14 @@ def test_what_is_said_not_to_run_has_a_reason(model_format: str, device: str) ->
     for name, answers in support(model_format).items():
         reason = answers[device]
         assert reason is None or len(reason) > 15, (name, reason)
+
+
+def test_a_format_is_the_own_one_of_one_framework_which_opens_it() -> None:
+    """What `gatekeeper serve` and the pytest plugin take where nobody names a framework."""
+    owned = [model_format for name in REGISTRY.builtin for model_format in getattr(framework(name), "OPENS", ())]
+    assert sorted(owned) == sorted(FORMATS.builtin)
+    expected = {"onnx": "onnx_runtime", "openvino_ir": "openvino", "gguf": "llama_cpp", "huggingface": "apple_mlx"}
+    assert {model_format: opener(model_format) for model_format in FORMATS.builtin} == expected
+    assert opener(None) is None
+    for model_format in FORMATS.builtin:
+        assert any(reason is None for reason in support(model_format)[opener(model_format)].values())

@@ -14,7 +14,7 @@ import pytest
 from kit.support import install_framework, spec
 from onnx import TensorProto, helper, numpy_helper
 
-from gatekeeper.frameworks._spec import TextSpec
+from gatekeeper.frameworks._spec import TextSpec, text_spec
 from gatekeeper.making.cache import Cache
 from gatekeeper.making.subject import Subject
 from gatekeeper.making.workspace import Workspace
@@ -85,8 +85,7 @@ class Shelf:
         """A text model made from a Hugging Face folder."""
         about = assess(folder)
         assert about.text is not None
-        text = TextSpec(model=str(folder), framework=framework, vocabulary=about.text.vocabulary, end=about.text.end,
-                    context=about.text.context)  # fmt: skip
+        text = text_spec(about, folder, framework)
         inputs = self.folder / "prompts.npz"
         tokens = np.random.default_rng(1).integers(1, about.text.vocabulary, (2, 12))
         np.savez(inputs, tokens=tokens, new_tokens=np.full(2, 8))

@@ -271,7 +271,9 @@ def test_modules_with_jobs_import_no_framework_and_no_numpy() -> None:
     """The parent imports them to ask."""
     found = (path for path in REPOSITORY.glob("gatekeeper/**/*.py") if re.search(r"\((Request|Reach), frozen", path.read_text()))
     modules = [".".join(path.relative_to(REPOSITORY).with_suffix("").parts) for path in found]
-    assert {"gatekeeper.measure.session", "gatekeeper.load.generate", "gatekeeper.checks.client.traffic"} <= {*modules}
+    assert {"gatekeeper.measure.session", "gatekeeper.load.generate", "gatekeeper.checks.integration.client.traffic"} <= {
+        *modules
+    }
     heavy = {"numpy", "onnx", "onnxruntime", "scipy", "torch", "tritonclient", "schemathesis", "mlperf_loadgen", "pytest"}
     code = f"import sys, {', '.join(modules)}\nprint(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gatekeeper.checks.client.traffic import Sent
+from gatekeeper.checks.integration.client.traffic import Sent
 from gatekeeper.checks.outcome import Broken
 
 MARGIN_NS = 100_000_000

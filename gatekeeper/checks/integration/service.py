@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gatekeeper.checks.client.converse import Converse
-from gatekeeper.checks.client.exchange import Exchange, Exchanged
-from gatekeeper.checks.client.traffic import Traffic, Trafficked
 from gatekeeper.checks.integration.aftermath import Aftermath
 from gatekeeper.checks.integration.base import LEVELS
+from gatekeeper.checks.integration.client.converse import Converse
+from gatekeeper.checks.integration.client.exchange import Exchange, Exchanged
+from gatekeeper.checks.integration.client.traffic import Traffic, Trafficked
 from gatekeeper.checks.outcome import Broken
 from gatekeeper.errors import NotMeasured
 from gatekeeper.making.subject import Subject

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta
 
 from gatekeeper.checks.kinds._base import Bench, Outcome
-from gatekeeper.load.profile import MOST_REQUESTS, LoadProfile, SoakProfile, profile
+from gatekeeper.load.profile import MOST_REQUESTS, SCENARIOS, LoadProfile, SoakProfile, profile
 from gatekeeper.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ KEYS: dict[str, tuple[Any, Any]] = {
         None,
     ),
 }
-
-SCENARIO_OF = {"p99_latency": "server", "error_rate": "server", "throughput": "offline"}
-"""The scenario of load that a gate is judged on."""
 
 LEAST_LOAD_S, LEAST_SOAK_S, MOST_S = 1.0, 8.0, 86_400.0
 
@@ -98,9 +95,9 @@ def _scenarios(check: Check, testing: Any) -> None:
             check.add(("testing", "load", "scenarios", i), f"'{scenario}' is listed twice. Remove one.")
     if not loaded.tests(KIND):
         return
-    judged = [limit.name for target in loaded.targets for limit in limits(loaded, target) if limit.config]
-    for needed in dict.fromkeys(SCENARIO_OF.values()):
-        names = [name for name in dict.fromkeys(judged) if SCENARIO_OF.get(name) == needed]
+    judged = {limit.name: limit.gate for target in loaded.targets for limit in limits(loaded, target) if limit.config}
+    for needed in SCENARIOS:
+        names = [name for name, gate in judged.items() if getattr(gate, "JUDGES", ("",))[0] == needed]
         if names and needed not in scenarios:
             said = f"'{needed}' is not listed, and {' and '.join(names)} would never be measured"
             check.add(("testing", "load", "scenarios"), f"{said}. Add '{needed}', or write `disabled` at the gate.")

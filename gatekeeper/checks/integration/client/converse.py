@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gatekeeper.checks.client.exchange import Exchanged
-from gatekeeper.checks.client.reach import MAX_SAID, TIMEOUT_S, Reach
+from gatekeeper.checks.integration.client.exchange import Exchanged
+from gatekeeper.checks.integration.client.reach import MAX_SAID, TIMEOUT_S, Reach
 from gatekeeper.frameworks._spec import open_session
 from gatekeeper.process.messages import Held
 

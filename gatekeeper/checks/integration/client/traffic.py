@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from gatekeeper.checks.client.reach import MAX_SAID, TIMEOUT_S, Reach, plain, unlike
+from gatekeeper.checks.integration.client.reach import MAX_SAID, TIMEOUT_S, Reach, plain, unlike
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._spec import open_session
 from gatekeeper.process.messages import Answer, Held

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatekeeper.checks.client.reach import MAX_SAID, TIMEOUT_S, Reach, plain, unlike
+from gatekeeper.checks.integration.client.reach import MAX_SAID, TIMEOUT_S, Reach, plain, unlike
 from gatekeeper.frameworks._spec import open_session
 from gatekeeper.process.messages import Answer, Held
 
