@@ -1,4 +1,4 @@
-"""Files as they are at another commit, read with the user's own git. Nothing is checked out and nothing is fetched."""
+"""What the user's own git says, and files as they are at another commit. Nothing is checked out and nothing is fetched."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from gatekeeper.errors import UsageError
 
-TIMEOUT_S = 60.0
+TIMEOUT_S, LOOK_S = 60.0, 10.0
+"""Longest wait for a file, and for what is only good to know."""
 
 
 def commit_of(folder: Path, ref: str) -> str:
@@ -39,19 +40,28 @@ def read_at(folder: Path, commit: str, name: str) -> bytes | None:
     return content
 
 
-def _git(folder: Path, *words: str) -> tuple[int, bytes, str]:
+def git_says(folder: Path, *words: str) -> str:
+    """What git says of a folder, or nothing: where it is not a repository, or git is not there or does not answer."""
+    try:
+        code, found, _ = _git(folder, *words, timeout_s=LOOK_S)
+    except UsageError:
+        return ""
+    return found.decode(errors="replace").strip() if code == 0 else ""
+
+
+def _git(folder: Path, *words: str, timeout_s: float = TIMEOUT_S) -> tuple[int, bytes, str]:
     """Exit status, standard output, and the first line of standard error."""
     quiet = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *words],
-            capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S, env=os.environ | quiet,
+            capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=timeout_s, env=os.environ | quiet,
         )  # fmt: skip
     except FileNotFoundError:
         raise UsageError("git is not installed, and a policy ref is read with it. Install git, or use --policy FILE.") from None
     except subprocess.TimeoutExpired:
         raise UsageError(
-            f"git {words[0]} did not answer within {TIMEOUT_S:.0f} s. Fetch the ref first, or use --policy FILE."
+            f"git {words[0]} did not answer within {timeout_s:.0f} s. Fetch the ref first, or use --policy FILE."
         ) from None
     except OSError as error:
         raise UsageError(f"git cannot be run: {error.strerror}. Repair it, or use --policy FILE.") from None

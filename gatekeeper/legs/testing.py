@@ -13,7 +13,7 @@ import msgspec
 from gatekeeper.checks.kinds._base import OFF, Bench, Outcome, in_order, kind
 from gatekeeper.errors import NotMeasured
 from gatekeeper.gates._base import tested_by
-from gatekeeper.ids import baseline_id
+from gatekeeper.ids import baseline_id, file_name
 from gatekeeper.legs.leg import Leg
 from gatekeeper.making.optimize import Made
 from gatekeeper.making.subject import Subject
@@ -54,7 +54,7 @@ class TestedLeg:
     def run(self) -> None:
         """What takes no server, of all; then what takes one, of those that may ship."""
         leg = self.leg
-        self.inputs = leg.feeds(f"tested-{leg.id.replace('/', '__')}", self.dataset)
+        self.inputs = leg.feeds(f"tested-{file_name(leg.id)}", self.dataset)
         alone = [name for name in self.kinds if not kind(name).SERVER]
         for name in self.variants:
             for each in alone:

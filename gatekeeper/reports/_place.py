@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 _PLACE = re.compile(r"(?P<file>.*?)(?::(?P<line>[0-9]{1,7}))?(?::[0-9]{1,7})?", re.ASCII | re.DOTALL)
@@ -11,6 +12,7 @@ _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 DEFAULT_FILE = "edge_ai_pipeline.yaml"
 
 
+@lru_cache(maxsize=4096)  # thousands of gates stand on a few lines
 def place(where: str, pipeline: str) -> tuple[str, int | None]:
     """File, relative to the repository, and line; what has no place of its own is in the pipeline file.
 

@@ -22,7 +22,8 @@ from gatekeeper.reports._xml import element, escaped
 
 FILE_NAME = "junit.xml"
 
-_TOTALS = ("failures", "errors", "skipped", "tests")
+_COUNTED = {"failures": "failure", "errors": "error", "skipped": "skipped", "tests": ""}
+"""What a suite counts, and the outcome that is counted; empty: every case."""
 
 
 class _Case(msgspec.Struct, frozen=True):
@@ -37,6 +38,14 @@ class _Case(msgspec.Struct, frozen=True):
     seconds: float = 0.0
 
 
+class _Suite(msgspec.Struct, frozen=True):
+    """A suite: how many of its cases came to what, and the seconds that they took."""
+
+    counted: dict[str, int]
+    seconds: float
+    xml: str
+
+
 def render(report: Report) -> str:
     """`<failure>` failed, `<error>` not measured or inconclusive, `<skipped>` skipped, waived or only a warning."""
     suites = [suite for target in report.targets for suite in _target(report, target)]
@@ -44,34 +53,33 @@ def render(report: Report) -> str:
     if report.stages or not suites:
         cases = [_stage(stage) for stage in report.stages]
         suites.append(_suite("pipeline", cases or [_case("report", "pipeline", report.verdict, "nothing was measured")]))
-    total: Counter[str] = Counter()
-    for counted, _, _ in suites:
-        total += counted
-    seconds = sum(took for _, took, _ in suites)
-    attributes = {key: str(total[key]) for key in _TOTALS if key != "skipped"} | _time(seconds)
-    return element("testsuites", attributes, "".join([text for _, _, text in suites])) + "\n"
-
-
-_Suite = tuple[Counter[str], float, str]
-"""How many cases came to what, the seconds that they took, and the XML."""
+    totals = {key: str(sum(suite.counted[key] for suite in suites)) for key in _COUNTED if key != "skipped"}
+    seconds = sum(suite.seconds for suite in suites)
+    return element("testsuites", totals | _time(seconds), "".join([suite.xml for suite in suites])) + "\n"
 
 
 def _suite(name: str, cases: list[_Case], properties: str = "", seconds: float = 0.0) -> _Suite:
-    kinds = Counter(case.kind for case in cases)
-    counted = Counter(failures=kinds["failure"], errors=kinds["error"], skipped=kinds["skipped"], tests=len(cases))
-    attributes = {key: str(counted[key]) for key in _TOTALS} | {"name": name, "package": "gatekeeper"} | _time(seconds)
-    return counted, seconds, element("testsuite", attributes, properties + "".join([_xml(case) for case in cases]))
+    kinds = [case.kind for case in cases]
+    counted = {key: kinds.count(kind) if kind else len(cases) for key, kind in _COUNTED.items()}
+    attributes = {key: str(number) for key, number in counted.items()} | {"name": name, "package": "gatekeeper"} | _time(seconds)
+    xml = element("testsuite", attributes, properties + "".join([_xml(case) for case in cases]))
+    return _Suite(counted, seconds, xml)
 
 
 def _time(seconds: float) -> dict[str, str]:
+    return {"time": f"{seconds:.3f}"} if _known(seconds) else {}
+
+
+def _known(seconds: float) -> bool:
     """Where it is not known how long something took, nothing is said of it."""
-    return {"time": f"{seconds:.3f}"} if 0 < seconds < 1e9 else {}
+    return 0 < seconds < 1e9
 
 
 def _xml(case: _Case) -> str:
     outcome = element(case.kind, {"type": case.type, "message": case.message}) if case.kind else ""
     said = f"<system-out>{escaped(case.said)}</system-out>" if case.said else ""
-    return element("testcase", {"name": case.name, "classname": case.of} | _time(case.seconds), outcome + said)
+    time = f' time="{case.seconds:.3f}"' if _known(case.seconds) else ""
+    return f'<testcase name="{escaped(case.name)}" classname="{escaped(case.of)}"{time}>{outcome}{said}</testcase>'
 
 
 def _target(report: Report, target: TargetReport) -> Iterator[_Suite]:

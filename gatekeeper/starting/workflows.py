@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from gatekeeper.config.git import git_says
 from gatekeeper.errors import UsageError
 from gatekeeper.version import DISTRIBUTION
 
@@ -177,31 +177,31 @@ def find_action() -> str | None:
         return _at(str(origin["url"]), str(origin["vcs_info"]["commit_id"]))
     folder = Path(unquote(urlsplit(str(origin.get("url", ""))).path))
     if "dir_info" in origin and (folder / "action.yml").is_file():
-        return _at(_git(folder, "remote", "get-url", "origin"), _git(folder, "rev-parse", "HEAD"))
+        return _at(git_says(folder, "remote", "get-url", "origin"), git_says(folder, "rev-parse", "HEAD"))
     return None
 
 
 def default_branch(folder: Path) -> str:
     """The branch that pull requests are made against, as far as the clone knows."""
-    remote = _git(folder, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/")
-    local = [name for name in ("main", "master") if _git(folder, "rev-parse", "--verify", "--quiet", f"refs/heads/{name}")]
-    return remote or next(iter(local), "") or _git(folder, "symbolic-ref", "--short", "HEAD") or "main"
+    remote = git_says(folder, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/")
+    local = [name for name in ("main", "master") if git_says(folder, "rev-parse", "--verify", "--quiet", f"refs/heads/{name}")]
+    return remote or next(iter(local), "") or git_says(folder, "symbolic-ref", "--short", "HEAD") or "main"
 
 
 def top(folder: Path) -> Path:
     """The repository's own folder, where GitHub looks for workflows; outside of one, the folder itself."""
-    found = _git(folder, "rev-parse", "--show-toplevel")
+    found = git_says(folder, "rev-parse", "--show-toplevel")
     return Path(found) if found else folder
 
 
 def in_lfs(path: Path) -> bool:
     """Whether git keeps this file in LFS."""
-    return _git(path.parent, "check-attr", "filter", "--", path.name).endswith(": lfs")
+    return git_says(path.parent, "check-attr", "filter", "--", path.name).endswith(": lfs")
 
 
 def ignored(path: Path) -> bool:
     """Whether git leaves this file out, so that a workflow would not find it."""
-    return bool(_git(path.parent, "check-ignore", "--", path.name))
+    return bool(git_says(path.parent, "check-ignore", "--", path.name))
 
 
 def _at(url: str, commit: str) -> str | None:
@@ -228,14 +228,3 @@ def _lines(wanted: bool, text: str) -> str:
 
 def _expression(text: str) -> str:
     return "${{ " + text + " }}"
-
-
-def _git(folder: Path, *words: str) -> str:
-    """What git says, or nothing."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=False, timeout=10, errors="replace"
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
