@@ -76,8 +76,8 @@ def read_answers(path: Path) -> Answers:
             raise ValueError(f"it has more than {MAX_BYTES} bytes")
         with zipfile.ZipFile(path) as archive:
             contents, values = _members(archive)
-        found = msgspec.json.decode(contents.tobytes(), type=Contents)
-        _check(found, values)
+        header = msgspec.json.decode(contents.tobytes(), type=Contents)
+        _check(header, values)
     except (
         OSError,
         ValueError,  # includes what numpy and msgspec say
@@ -88,7 +88,7 @@ def read_answers(path: Path) -> Answers:
         zlib.error,
     ) as error:
         raise NotMeasured("garbage", f"its {FILE_NAME} cannot be read ({error})") from None
-    return Answers(found, values)
+    return Answers(header, values)
 
 
 def _members(archive: zipfile.ZipFile) -> tuple[Any, Any]:
