@@ -169,7 +169,7 @@ def _tensors(config: Config, stored: dict[str, _Stored], dtype: str) -> list[_Te
 
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[config.family.architecture.upper()], config.layers)
     tied = _tied(config, stored)
-    found = []
+    tensors = []
     for name, source in stored.items():
         if name.endswith(_SKIPPED) or (name == "lm_head.weight" and tied):
             continue
@@ -184,9 +184,9 @@ def _tensors(config: Config, stored: dict[str, _Stored], dtype: str) -> list[_Te
             )
         vector = len(source.shape) < 2  # llama.cpp computes norms and biases in 32 bits
         target = "F32" if vector else source.dtype if dtype == "stored" else dtype.upper()
-        found.append(_Tensor(renamed, source, source.shape, target, _rotated(config, name, source.shape)))
-    _check_complete(config, {t.name: t.shape for t in found}, tied)
-    return found
+        tensors.append(_Tensor(renamed, source, source.shape, target, _rotated(config, name, source.shape)))
+    _check_complete(config, {t.name: t.shape for t in tensors}, tied)
+    return tensors
 
 
 def _tied(config: Config, stored: dict[str, _Stored]) -> bool:
@@ -215,19 +215,19 @@ def _rotated(config: Config, name: str, shape: tuple[int, ...]) -> int:
     return heads
 
 
-def _check_complete(config: Config, found: dict[str, tuple[int, ...]], tied: bool) -> None:
+def _check_complete(config: Config, shapes: dict[str, tuple[int, ...]], tied: bool) -> None:
     wanted = {"token_embd.weight", "output_norm.weight"} | (set() if tied else {"output.weight"})
     layers: dict[str, set[str]] = {str(i): set() for i in range(config.layers)}
-    for name in found:
+    for name in shapes:
         if match := re.match(r"blk\.(\d+)\.(.*)", name):
             layers[match[1]].add(match[2])
     everywhere = set().union(*layers.values())
     wanted |= {f"blk.{layer}.{name}" for layer in layers for name in everywhere}
-    if missing := sorted(wanted - found.keys()):
+    if missing := sorted(wanted - shapes.keys()):
         raise NotMeasured(
             "model", f"the .safetensors files lack {', '.join(missing[:3])} (in GGUF's names). Save the model again."
         )
-    rows, vocabulary = found["token_embd.weight"][0], config.integer("vocab_size")
+    rows, vocabulary = shapes["token_embd.weight"][0], config.integer("vocab_size")
     if rows != vocabulary:
         raise NotMeasured("model", f"the model embeds {rows} tokens, and config.json says vocab_size {vocabulary}. Correct it.")
 
@@ -237,12 +237,12 @@ def _stored(folder: Path) -> dict[str, _Stored]:
     index = folder / "model.safetensors.index.json"
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())) if index.exists() else []
-        found: dict[str, _Stored] = {}
+        tensors: dict[str, _Stored] = {}
         for name in names or ["model.safetensors"]:
-            found |= _header(folder / Path(name).name)
+            tensors |= _header(folder / Path(name).name)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotMeasured("model", f"the .safetensors files cannot be read: {error}. Save the model again.") from error
-    return found
+    return tensors
 
 
 def _header(file: Path) -> dict[str, _Stored]:

@@ -70,18 +70,18 @@ class Config:
 
     def integer(self, key: str, default: int | None = None) -> int:
         """A positive whole number of config.json."""
-        found = self.values.get(key)
-        found = default if found is None else found
-        if isinstance(found, bool) or not isinstance(found, int) or found <= 0:
-            raise NotMeasured("model", f"config.json has no positive whole number `{key}` (it has {found!r}). Correct it.")
-        return found
+        given = self.values.get(key)
+        given = default if given is None else given
+        if isinstance(given, bool) or not isinstance(given, int) or given <= 0:
+            raise NotMeasured("model", f"config.json has no positive whole number `{key}` (it has {given!r}). Correct it.")
+        return given
 
     def number(self, key: str) -> float:
         """A positive number of config.json."""
-        found = self.values.get(key)
-        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < math.inf:
-            raise NotMeasured("model", f"config.json has no positive number `{key}` (it has {found!r}). Correct it.")
-        return float(found)
+        given = self.values.get(key)
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < math.inf:
+            raise NotMeasured("model", f"config.json has no positive number `{key}` (it has {given!r}). Correct it.")
+        return float(given)
 
     @property
     def context(self) -> int:
