@@ -31,11 +31,11 @@ def missing_packages(name: str, model_format: str) -> str | None:
     """What a framework lacks, or has in a version it does not work with, and the command that installs it; else None."""
     wanted = needs(name, model_format)
     versions = {package: installed(package) for package in wanted.packages}
-    problems = [f"{package} is not installed" for package, found in versions.items() if found is None]
+    problems = [f"{package} is not installed" for package, present in versions.items() if present is None]
     allowed = required(wanted.extra)
-    for package, found in versions.items():
-        if found and package in allowed and not allowed[package].contains(found, prereleases=True):
-            problems.append(f"{package} {found} is installed, and {allowed[package]} is needed")
+    for package, present in versions.items():
+        if present and package in allowed and not allowed[package].contains(present, prereleases=True):
+            problems.append(f"{package} {present} is installed, and {allowed[package]} is needed")
     return f"{', '.join(problems)}. {install_hint(wanted.extra)}" if problems else None
 
 
