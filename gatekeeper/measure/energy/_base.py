@@ -150,10 +150,10 @@ def meter(device: str, cache: Cache | None = None) -> Meter | Absent:
         except Exception as error:  # a plugin's
             reasons.append(f"{name}: {reason(error)}")
     for name, source in sorted(sources, key=lambda s: (s[1].KIND != "measured", s[0])):
-        found = _find(source, device, cache)
-        if isinstance(found, Meter):
-            return found
-        reasons.append(f"{name}: {found.reason}")
+        answer = _find(source, device, cache)
+        if isinstance(answer, Meter):
+            return answer
+        reasons.append(f"{name}: {answer.reason}")
     return Absent("not measurable here: " + "; ".join(reasons or [f"nothing counts the energy of '{device}'"]))
 
 
@@ -176,9 +176,9 @@ def reason(error: Exception) -> str:
 def _find(source: Source, device: str, cache: Cache | None = None) -> Meter | Absent:
     """What a source says; a meter that cannot be read is none."""
     try:
-        found = source.find(device, cache)
+        answer = source.find(device, cache)
     except Exception as error:
         return Absent(reason(error))
-    if isinstance(found, Meter) and math.isnan(found.read().joules):
-        return Absent("; ".join(found.problems))
-    return found
+    if isinstance(answer, Meter) and math.isnan(answer.read().joules):
+        return Absent("; ".join(answer.problems))
+    return answer
