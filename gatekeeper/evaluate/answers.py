@@ -11,7 +11,7 @@ from gatekeeper.evaluate.metrics._base import CLASSIFICATION, classes, family
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.ids import baseline_id, leg_of
 from gatekeeper.models.files import digest
-from gatekeeper.records.answers import MOST_OUTPUTS, MOST_VALUES, Answers, Contents, Kind
+from gatekeeper.records.answers import MOST_OUTPUTS, MOST_VALUES, Answers, AnswersHeader, Kind
 
 
 def collect(files: Mapping[str, Path], dataset: Path, task: str | None, metric: str | None) -> Answers | None:
@@ -42,7 +42,7 @@ def collect(files: Mapping[str, Path], dataset: Path, task: str | None, metric: 
     values = np.stack(list(by_name.values()))
     if kind != "relative distance":
         values = values.astype(np.result_type(np.min_scalar_type(values.min()), np.min_scalar_type(values.max())))
-    contents = Contents(
+    header = AnswersHeader(
         schema="gatekeeper/answers/v1",
         dataset=_digest(dataset),
         kind=kind,
@@ -50,7 +50,7 @@ def collect(files: Mapping[str, Path], dataset: Path, task: str | None, metric: 
         names=list(by_name),
         left_out=dict(list(left_out.items())[:64]),
     )
-    return Answers(contents, values)
+    return Answers(header, values)
 
 
 def _digest(dataset: Path) -> str:

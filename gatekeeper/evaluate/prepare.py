@@ -42,7 +42,7 @@ class Prepared(Answer, frozen=True, kw_only=True):
     labelled: bool
 
 
-class Reader(Protocol):
+class DatasetReader(Protocol):
     """The shape of a module in gatekeeper/evaluate/datasets."""
 
     @staticmethod
@@ -71,7 +71,7 @@ def prepare(request: Prepare) -> Prepared:
     if path is not None and not path.exists():
         raise data_error(f"{path}: no such dataset. Correct the path.")
     for name in DATASETS.names:
-        reader = cast(Reader, DATASETS.get(name))
+        reader = cast(DatasetReader, DATASETS.get(name))
         if reader.reads(path, dataset):
             arrays, labels = reader.read(path or Path(request.folder), dataset, inputs, request.labelled)
             break

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks._gguf_config import CONVERTER, Config, Rope
+from gatekeeper.frameworks._gguf_config import CONVERTER, GgufConfig, Rope
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ def write_gguf(folder: Path, destination: Path, dtype: Literal["stored", "f32", 
 
     from gatekeeper.frameworks._gguf_tokenizer import add_tokenizer
 
-    config = Config.read(folder)
+    config = GgufConfig.read(folder)
     rope = Rope.of(config)
     stored = _stored(folder)
     writer = gguf.GGUFWriter(destination, config.family.architecture)
@@ -55,7 +55,7 @@ def write_gguf(folder: Path, destination: Path, dtype: Literal["stored", "f32", 
         raise
 
 
-def _describe(writer: Any, config: Config, rope: Rope, tensors: list[_Tensor]) -> None:
+def _describe(writer: Any, config: GgufConfig, rope: Rope, tensors: list[_Tensor]) -> None:
     import gguf
 
     writer.add_type(gguf.GGUFType.MODEL)
@@ -163,7 +163,7 @@ def _extra(rope: Rope) -> Iterator[_Tensor]:
         yield _Tensor(name, values, (len(values),), "F32")
 
 
-def _tensors(config: Config, stored: dict[str, _Stored], dtype: str) -> list[_Tensor]:
+def _tensors(config: GgufConfig, stored: dict[str, _Stored], dtype: str) -> list[_Tensor]:
     """Every tensor of the model under GGUF's name; an error where one is not known, or is missing."""
     import gguf
 
@@ -189,7 +189,7 @@ def _tensors(config: Config, stored: dict[str, _Stored], dtype: str) -> list[_Te
     return tensors
 
 
-def _tied(config: Config, stored: dict[str, _Stored]) -> bool:
+def _tied(config: GgufConfig, stored: dict[str, _Stored]) -> bool:
     """Whether the last layer is the embeddings. transformers lets a last layer that differs from them stand, so do we."""
     import numpy as np
 
@@ -202,7 +202,7 @@ def _tied(config: Config, stored: dict[str, _Stored]) -> bool:
     return same and head.dtype in _STORED and np.array_equal(head.bits(), embeddings.bits())
 
 
-def _rotated(config: Config, name: str, shape: tuple[int, ...]) -> int:
+def _rotated(config: GgufConfig, name: str, shape: tuple[int, ...]) -> int:
     """How many heads the rows of a tensor belong to whose order llama.cpp wants changed; 0 for all other tensors."""
     projection = re.search(r"\.self_attn\.([qk])_proj\.(?:weight|bias)$", name)
     if not config.family.interleaved or not projection:
@@ -215,7 +215,7 @@ def _rotated(config: Config, name: str, shape: tuple[int, ...]) -> int:
     return heads
 
 
-def _check_complete(config: Config, shapes: dict[str, tuple[int, ...]], tied: bool) -> None:
+def _check_complete(config: GgufConfig, shapes: dict[str, tuple[int, ...]], tied: bool) -> None:
     wanted = {"token_embd.weight", "output_norm.weight"} | (set() if tied else {"output.weight"})
     layers: dict[str, set[str]] = {str(i): set() for i in range(config.layers)}
     for name in shapes:

@@ -28,7 +28,7 @@ _SENTENCEPIECE = 1  # enum llama_vocab_type
 _GPU_BUILDS = {"cuda": "-DGGML_CUDA=on", "metal": "-DGGML_METAL=on"}
 
 
-class Log:
+class LlamaLog:
     """What llama.cpp says comes here instead of to the terminal; the last errors are kept for messages."""
 
     def __init__(self) -> None:
@@ -55,11 +55,11 @@ class Log:
 
 
 @cache
-def listen() -> Log:
+def listen() -> LlamaLog:
     """The process's one log, in place of llama.cpp's own."""
     import llama_cpp
 
-    log = Log()
+    log = LlamaLog()
     log.callback = llama_cpp.llama_log_callback(log.hear)  # type: ignore[attr-defined]  # must outlive every call
     llama_cpp.llama_log_set(log.callback, ctypes.c_void_p(0))  # type: ignore[attr-defined]
     llama_cpp.llama_backend_init()
@@ -273,7 +273,7 @@ def _check_device(device: str) -> str:
     return device
 
 
-def _check_offloaded(log: Log, device: str) -> str:
+def _check_offloaded(log: LlamaLog, device: str) -> str:
     """The GPU llama.cpp says it uses, with every layer of the model on it."""
     text = "\n".join(log.lines)
     used, layers = re.search(r"using device (.+?) - ", text), re.search(r"offloaded (\d+)/(\d+) layers", text)

@@ -19,7 +19,7 @@ from pathlib import Path
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.measure.energy._base import Absent, Meter, per_inference
-from gatekeeper.measure.session import Loaded, LoadModel, Open
+from gatekeeper.measure.session import LoadModel, ModelLoaded, Open
 from gatekeeper.measure.timing import Block, Saturate, Saturated, Timed
 from gatekeeper.process.isolate import Worker
 from gatekeeper.process.memory import Footprint
@@ -143,7 +143,7 @@ def _load(r: _Running, settings: Settings) -> None:
         nonlocal peak
         peak = max(peak, (footprint.full() if full else footprint.quick()) or 0)
 
-    loaded = r.worker.ask(LoadModel(), Loaded, settings.timeout_s, sample)
+    loaded = r.worker.ask(LoadModel(), ModelLoaded, settings.timeout_s, sample)
     r.load_ns, r.overhead_ns, r.ran_on = loaded.load_ns, loaded.overhead_ns, loaded.ran_on
     r.clocks = time.perf_counter_ns(), loaded.clock_ns
     sample(True)

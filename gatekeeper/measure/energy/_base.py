@@ -128,7 +128,7 @@ class Absent:
         return math.nan
 
 
-class Source(Protocol):
+class EnergySource(Protocol):
     """The shape of a source module."""
 
     KIND: Literal["measured", "estimate"]
@@ -141,10 +141,10 @@ class Source(Protocol):
 def meter(device: str, cache: Cache | None = None) -> Meter | Absent:
     """The best there is for a device: a counter, else an estimate, else the reasons of all that were looked for."""
     reasons: list[str] = []
-    sources: list[tuple[str, Source]] = []
+    sources: list[tuple[str, EnergySource]] = []
     for name in REGISTRY.names:
         try:
-            source = cast(Source, REGISTRY.get(name))
+            source = cast(EnergySource, REGISTRY.get(name))
             if device in source.DEVICES:
                 sources.append((name, source))
         except Exception as error:  # a plugin's
@@ -173,7 +173,7 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _find(source: Source, device: str, cache: Cache | None = None) -> Meter | Absent:
+def _find(source: EnergySource, device: str, cache: Cache | None = None) -> Meter | Absent:
     """What a source says; a meter that cannot be read is none."""
     try:
         answer = source.find(device, cache)

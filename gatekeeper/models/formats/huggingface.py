@@ -14,7 +14,7 @@ import msgspec
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.formats._base import FLOATS, Malformed, logits_out, mostly_quantized, opened, tokens_in
 from gatekeeper.models.info import Assessment, TextInfo
-from gatekeeper.models.safetensors import Tensor, read_header
+from gatekeeper.models.safetensors import StoredTensor, read_header
 
 SUFFIXES: tuple[str, ...] = ()
 MARKER = "config.json"
@@ -210,9 +210,9 @@ def _no_weights(path: Path) -> str:
     return f"no {WEIGHTS} in it. Save the model with save_pretrained(folder), or fetch its weights."
 
 
-def _tensors(path: Path, shards: dict[str, set[str]]) -> dict[str, Tensor]:
+def _tensors(path: Path, shards: dict[str, set[str]]) -> dict[str, StoredTensor]:
     """Every tensor of every file, by name."""
-    tensors: dict[str, Tensor] = {}
+    tensors: dict[str, StoredTensor] = {}
     for name, expected in shards.items():
         with opened(path / name, "safetensors file", "Save") as (file, size):
             held = read_header(file, size)
@@ -277,7 +277,7 @@ def _weighted(matrices: Collection[str]) -> dict[str, int]:
     return {operator: count for operator, count in counts.items() if count}
 
 
-def _is_matrix(name: str, tensor: Tensor) -> bool:
+def _is_matrix(name: str, tensor: StoredTensor) -> bool:
     """Whether this is a weight that quantizers cut up: a projection, an embedding or the last layer."""
     return name.endswith(".weight") and len(tensor.shape) == 2 and tensor.element_type in FLOATS
 
