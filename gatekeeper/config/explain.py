@@ -18,11 +18,11 @@ def structure_problems(source: Source, schema: dict[str, Any]) -> list[Problem]:
     validator = validators.extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
     errors = list(validator(schema).iter_errors(source.data))
     mistyped = {tuple(e.absolute_path) for e in errors if e.validator == "type"}
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for error in errors:
         if error.validator == "type" or tuple(error.absolute_path) not in mistyped:
-            found += _explain(error, source)
-    return found
+            problems += _explain(error, source)
+    return problems
 
 
 def _explain(error: Any, source: Source) -> list[Problem]:

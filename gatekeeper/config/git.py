@@ -23,18 +23,18 @@ def commit_of(folder: Path, ref: str) -> str:
             raise UsageError(f"{folder}: not in a git repository, so there is no '{ref}' to read. Run it in a clone.")
         raise UsageError(f"{folder}: git cannot read this repository: {said}")
     for name in (ref, f"refs/remotes/origin/{ref}"):
-        code, found, _ = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        code, printed, _ = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         if code == 0:
-            return found.decode().strip()
+            return printed.decode().strip()
     raise UsageError(f"'{ref}' is not in this clone. Run `git fetch --depth=1 origin {ref}` first.")
 
 
 def read_at(folder: Path, commit: str, name: str) -> bytes | None:
     """The file `name` of `folder` as it is at a commit; None if it is not there."""
-    code, found, _ = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:./{name}")
+    code, blob, _ = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:./{name}")
     if code:
         return None
-    code, content, said = _git(folder, "cat-file", "blob", found.decode().strip())
+    code, content, said = _git(folder, "cat-file", "blob", blob.decode().strip())
     if code:
         raise UsageError(f"{name} cannot be read at {commit[:12]}: {said} Fetch that commit whole, or name another ref.")
     return content

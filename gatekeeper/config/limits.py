@@ -56,18 +56,18 @@ def limits_and_loosened(loaded: Loaded, target: Target) -> tuple[list[Limit], li
     if loaded.policy is None or loaded.policy.limits is None:
         return list(own.values()), []
     policy = {limit.name: limit for limit in _stated(loaded.policy.limits, target)}
-    found, loosened = [], []
+    applied, loosened = [], []
     for name in gate_names():
         if name not in policy:
-            found += [own[name]] if name in own else []
+            applied += [own[name]] if name in own else []
             continue
         where = own[name].where if name in own else loaded.where("gates", name)
         specific = any(path[0] == "targets" for each in (loaded, loaded.policy.limits) for path, _ in _layers(each, target, name))
         limit, differences = _strictest(own.get(name), policy[name], where)
-        found.append(limit)
+        applied.append(limit)
         prefix = f"targets.{target.name}.gates.{name}" if specific else f"gates.{name}"
         loosened += [Loosened(prefix + key, before, here, where) for key, before, here in differences]
-    return found, loosened
+    return applied, loosened
 
 
 def _strictest(own: Limit | None, policy: Limit, where: str) -> tuple[Limit, list[tuple[str, Any, Any]]]:
@@ -115,15 +115,15 @@ def as_number(value: Any) -> float:
 
 def _stated(loaded: Loaded, target: Target) -> list[Limit]:
     """Every gate that a file applies to a target."""
-    found = []
+    stated = []
     for name in gate_names():
         module = gate(name)
         values, path = merged(loaded, target, name)
         if values is None and (module.DEFAULT is None or loaded.unmeasured(name)):
             continue
         config = None if values == DISABLED else msgspec.convert(values or {}, module.Config)
-        found.append(Limit(name=name, gate=module, config=config, where=loaded.where(*path)))
-    return found
+        stated.append(Limit(name=name, gate=module, config=config, where=loaded.where(*path)))
+    return stated
 
 
 def merged(loaded: Loaded, target: Target, name: str) -> tuple[Any, Path_]:
@@ -143,17 +143,17 @@ def merged(loaded: Loaded, target: Target, name: str) -> tuple[Any, Path_]:
 
 def _layers(loaded: Loaded, target: Target, name: str) -> list[tuple[Path_, Any]]:
     """(path, what is said there), from the weakest to the strongest."""
-    found: list[tuple[Path_, Any]] = []
+    layers: list[tuple[Path_, Any]] = []
     if other := same_as().get(name):
         value = loaded.stated(*other)
         if value is not None:
-            found.append((other, {gate(name).limit_key: value}))
+            layers.append((other, {gate(name).limit_key: value}))
     common = loaded.stated("gates", name)
     if common is not None:
-        found.append((("gates", name), common))
+        layers.append((("gates", name), common))
     index = loaded.position.get(target.name)
     if index is not None:
         own = loaded.stated("targets", index, "gates", name)
         if own is not None:
-            found.append((("targets", index, "gates", name), own))
-    return found
+            layers.append((("targets", index, "gates", name), own))
+    return layers

@@ -27,8 +27,8 @@ def load(path: Path, model: Path | None = None) -> Loaded:
 
 def pipeline_of(source: Source) -> Common:
     """The pipeline that a file states; a `ConfigError` where it is not of the right structure."""
-    found: Common = converted(source, Document).edge_ai_pipeline
-    return found
+    pipeline: Common = converted(source, Document).edge_ai_pipeline
+    return pipeline
 
 
 def converted(source: Source, kind: Any) -> Any:

@@ -98,10 +98,10 @@ class Loaded:
 
     def stated(self, *path: str | int) -> Any:
         """What the file itself says at a path under `edge_ai_pipeline`; None where it says nothing."""
-        found: Any = self.source.data[ROOT]
+        part: Any = self.source.data[ROOT]
         for key in path:
-            found = found[key] if isinstance(key, int) else (found or {}).get(key)
-        return found
+            part = part[key] if isinstance(key, int) else (part or {}).get(key)
+        return part
 
     def where(self, *path: str | int) -> str:
         """`file:line` of a key under `edge_ai_pipeline`."""

@@ -32,12 +32,12 @@ def stages() -> list[tuple[str, ModuleType]]:
 
 def kinds() -> list[tuple[str, ModuleType]]:
     """The kinds of check there are, in the order in which they run."""
-    found = {name: KINDS.get(name) for name in KINDS.names}
-    return sorted(found.items(), key=lambda item: (item[1].ORDER, item[0]))
+    modules = {name: KINDS.get(name) for name in KINDS.names}
+    return sorted(modules.items(), key=lambda item: (item[1].ORDER, item[0]))
 
 
 def asked(hook: str) -> Iterator[Any]:
     """That attribute of every stage and kind that has it."""
     for _, module in (*stages(), *kinds()):
-        if (found := getattr(module, hook, None)) is not None:
-            yield found
+        if (attribute := getattr(module, hook, None)) is not None:
+            yield attribute

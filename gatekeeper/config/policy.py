@@ -74,19 +74,19 @@ def loosened(loaded: Loaded) -> list[str]:
     """What the file would loosen against its policy, in words; none of it is applied."""
     if loaded.policy is None or loaded.policy.limits is None:
         return []
-    found: list[Loosened] = [each for target in loaded.targets for each in limits_and_loosened(loaded, target)[1]]
+    differences: list[Loosened] = [each for target in loaded.targets for each in limits_and_loosened(loaded, target)[1]]
     policy = loaded.policy.limits
     for key in ("require", "on_inconclusive"):
         before, here = getattr(policy.pipeline.gates, key), getattr(loaded.pipeline.gates, key)
         if here != getattr(loaded, key):
-            found.append(Loosened(f"gates.{key}", before, here, loaded.where("gates", key)))
+            differences.append(Loosened(f"gates.{key}", before, here, loaded.where("gates", key)))
     for key, _ in kinds():
         before, here = (getattr(each.section(TESTING), key) for each in (policy, loaded))
         if here != loaded.level(key):
-            found.append(Loosened(f"{TESTING}.{key}", before, here, loaded.where(TESTING, key)))
+            differences.append(Loosened(f"{TESTING}.{key}", before, here, loaded.where(TESTING, key)))
     for own in asked("loosened"):
-        found += own(loaded)
-    return list(dict.fromkeys(str(each) for each in found))
+        differences += own(loaded)
+    return list(dict.fromkeys(str(each) for each in differences))
 
 
 def missing(loaded: Loaded) -> list[tuple[str, str]]:
@@ -94,8 +94,8 @@ def missing(loaded: Loaded) -> list[tuple[str, str]]:
     if loaded.policy is None or loaded.policy.limits is None:
         return []
     names, policy = {target.name for target in loaded.targets}, loaded.policy.limits.pipeline
-    found = [(f"target {target.name}", "targets") for target in policy.targets if target.name not in names]
-    return found + [(f"stage {name}", "stages") for name in policy.stages if name not in loaded.pipeline.stages]
+    targets = [(f"target {target.name}", "targets") for target in policy.targets if target.name not in names]
+    return targets + [(f"stage {name}", "stages") for name in policy.stages if name not in loaded.pipeline.stages]
 
 
 def policy_notes(loaded: Loaded) -> list[str]:
@@ -106,13 +106,13 @@ def policy_notes(loaded: Loaded) -> list[str]:
         return [f"{loaded.path.name} is new: it is not at {loaded.policy.name}, so its own limits apply"]
     before, here = _flat(loaded.policy.limits), _flat(loaded)
     ours, theirs = ({target.name for target in each.pipeline.targets} for each in (loaded, loaded.policy.limits))
-    found = [f"target {name} is not in the policy, whose common limits it is held to" for name in sorted(ours - theirs)]
+    notes = [f"target {name} is not in the policy, whose common limits it is held to" for name in sorted(ours - theirs)]
     for name in dict.fromkeys([*before, *here]):
         (before_path, old), (path, new) = before.get(name, ((), None)), here.get(name, ((), None))
         one_sided = name.startswith("targets.") and name.split(".", 2)[1] in ours ^ theirs
         if old != new and not one_sided:
-            found.append(str(Loosened(name, old, new, loaded.where(*(path or before_path[:1])))))
-    return found
+            notes.append(str(Loosened(name, old, new, loaded.where(*(path or before_path[:1])))))
+    return notes
 
 
 _COMMON = ("stages", "model", "dataset", "measure")
@@ -124,15 +124,15 @@ def _flat(loaded: Loaded) -> dict[str, tuple[Path_, Any]]:
     """Every value that is no limit and bears on the verdict, by its dotted name, with its path in the file."""
     whole = msgspec.to_builtins(loaded.pipeline)
     relevant = [*_COMMON, *(name for name, _ in stages() if name in whole)]
-    found = {name: each for section in relevant for name, each in _leaves(section, (section,), whole[section])}
-    found = {name: each for name, each in found.items() if name not in _SAID_OTHERWISE}
+    values = {name: each for section in relevant for name, each in _leaves(section, (section,), whole[section])}
+    values = {name: each for name, each in values.items() if name not in _SAID_OTHERWISE}
     for index, target in enumerate(whole["targets"]):
         for key in target.keys() - {"name", "gates", "frameworks"}:
-            found |= _leaves(f"targets.{target['name']}.{key}", ("targets", index, key), target[key])
+            values |= _leaves(f"targets.{target['name']}.{key}", ("targets", index, key), target[key])
         # Where every variant must pass, one that is tried no longer cannot fail.
         path = ("targets", index, "frameworks") if target["frameworks"] else ("optimization", "frameworks")
-        found[f"targets.{target['name']}.frameworks"] = (path, list(loaded.frameworks(loaded.targets[index])))
-    return dict(sorted(found.items()))
+        values[f"targets.{target['name']}.frameworks"] = (path, list(loaded.frameworks(loaded.targets[index])))
+    return dict(sorted(values.items()))
 
 
 def _leaves(name: str, path: Path_, value: Any) -> Iterator[tuple[str, tuple[Path_, Any]]]:

@@ -41,11 +41,11 @@ SCHEMAS = {
 
 def schema_of(kind: type, title: str, description: str) -> dict[str, Any]:
     """The schema of a type."""
-    found = msgspec.json.schema(kind)
-    for section in found["$defs"].values():
+    schema = msgspec.json.schema(kind)
+    for section in schema["$defs"].values():
         if "description" in section:
             section["description"] = inspect.cleandoc(section["description"])
-    return {"$schema": DIALECT, "title": title, "description": description} | found
+    return {"$schema": DIALECT, "title": title, "description": description} | schema
 
 
 def render(schema: dict[str, Any]) -> str:

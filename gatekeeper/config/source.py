@@ -86,7 +86,7 @@ class _Walk:
         return self.scalar(node)
 
     def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        entries: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.problem(key_node, "a key must be a plain word. Remove the brackets.")
@@ -95,13 +95,13 @@ class _Walk:
                 self.problem(key_node, f"the tag '{key_node.tag}' is not allowed here. Write a plain key.")
                 continue
             key = key_node.value
-            if key in found:
+            if key in entries:
                 first = self.keys[(*path, key)][0]
                 self.problem(key_node, f"the key '{key}' is already given on line {first}. Keep one of them.")
                 continue
             self.keys[(*path, key)] = _mark(key_node)
-            found[key] = self.value(value_node, (*path, key))
-        return found
+            entries[key] = self.value(value_node, (*path, key))
+        return entries
 
     def scalar(self, node: yaml.Node) -> Any:
         text, tag = node.value, node.tag.removeprefix(_PREFIX)

@@ -201,6 +201,6 @@ def waivers_for(loaded: Loaded, variants: Callable[[], list[str]] | None = None)
     path = loaded.folder / FILE_NAME
     if not path.exists():
         return None
-    found = read_waivers(path)
-    check_waivers(found, loaded, variants() if variants else None)
-    return found
+    waivers = read_waivers(path)
+    check_waivers(waivers, loaded, variants() if variants else None)
+    return waivers

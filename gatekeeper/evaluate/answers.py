@@ -11,7 +11,7 @@ from gatekeeper.evaluate.metrics._base import CLASSIFICATION, classes, family
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.ids import baseline_id, leg_of
 from gatekeeper.models.files import digest
-from gatekeeper.records.answers import MOST_OUTPUTS, MOST_VALUES, Answers, Contents, Kind
+from gatekeeper.records.answers import MOST_OUTPUTS, MOST_VALUES, Answers, AnswersHeader, Kind
 
 
 def collect(files: Mapping[str, Path], dataset: Path, task: str | None, metric: str | None) -> Answers | None:
@@ -21,7 +21,7 @@ def collect(files: Mapping[str, Path], dataset: Path, task: str | None, metric: 
     """
     import numpy as np
 
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     left_out: dict[str, str] = {}
     kind: Kind | None = None
     total = 0
@@ -31,26 +31,26 @@ def collect(files: Mapping[str, Path], dataset: Path, task: str | None, metric: 
             reference = _outputs(files.get(baseline_id(leg_of(name)), file))
             kind = kind or _kind(file, outputs, task, metric)
             answers, count = _thinned(outputs, reference, kind)
-            if found and (count, answers.shape) != (total, next(iter(found.values())).shape):
-                raise ValueError(f"its output has another shape than {next(iter(found))}'s")
+            if by_name and (count, answers.shape) != (total, next(iter(by_name.values())).shape):
+                raise ValueError(f"its output has another shape than {next(iter(by_name))}'s")
         except (OSError, ValueError) as error:
             left_out[name] = str(error)
             continue
-        found[name], total = answers, count
-    if not found or kind is None:
+        by_name[name], total = answers, count
+    if not by_name or kind is None:
         return None
-    values = np.stack(list(found.values()))
+    values = np.stack(list(by_name.values()))
     if kind != "relative distance":
         values = values.astype(np.result_type(np.min_scalar_type(values.min()), np.min_scalar_type(values.max())))
-    contents = Contents(
+    header = AnswersHeader(
         schema="gatekeeper/answers/v1",
         dataset=_digest(dataset),
         kind=kind,
         total=total,
-        names=list(found),
+        names=list(by_name),
         left_out=dict(list(left_out.items())[:64]),
     )
-    return Answers(contents, values)
+    return Answers(header, values)
 
 
 def _digest(dataset: Path) -> str:

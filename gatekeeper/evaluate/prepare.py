@@ -42,7 +42,7 @@ class Prepared(Answer, frozen=True, kw_only=True):
     labelled: bool
 
 
-class Reader(Protocol):
+class DatasetReader(Protocol):
     """The shape of a module in gatekeeper/evaluate/datasets."""
 
     @staticmethod
@@ -71,17 +71,17 @@ def prepare(request: Prepare) -> Prepared:
     if path is not None and not path.exists():
         raise data_error(f"{path}: no such dataset. Correct the path.")
     for name in DATASETS.names:
-        reader = cast(Reader, DATASETS.get(name))
+        reader = cast(DatasetReader, DATASETS.get(name))
         if reader.reads(path, dataset):
-            found, labels = reader.read(path or Path(request.folder), dataset, inputs, request.labelled)
+            arrays, labels = reader.read(path or Path(request.folder), dataset, inputs, request.labelled)
             break
     else:
         raise data_error(f"{path}: unknown dataset format. Use .npz, .csv, a folder of images, or `loader`.")
     source = str(path or dataset.loader)
-    found = {name: _array(array, name, source) for name, array in found.items()}
+    arrays = {name: _array(array, name, source) for name, array in arrays.items()}
     labels = None if labels is None else _array(labels, "labels", source)
-    found, labels = _limited(found, labels, dataset.limit)
-    checked = {tensor.name: _fit(found, tensor, source) for tensor in inputs}
+    arrays, labels = _limited(arrays, labels, dataset.limit)
+    checked = {tensor.name: _fit(arrays, tensor, source) for tensor in inputs}
     contents = write_prepared(Path(request.destination), checked, _labels(labels, checked, source) if request.labelled else None)
     return Prepared(examples=contents.examples, labelled=contents.labelled)
 
@@ -99,25 +99,25 @@ def _array(values: Any, name: str, source: str) -> Any:
     return array
 
 
-def _limited(found: dict[str, Any], labels: Any, limit: int | None) -> tuple[dict[str, Any], Any]:
+def _limited(arrays: dict[str, Any], labels: Any, limit: int | None) -> tuple[dict[str, Any], Any]:
     if limit is None:
-        return found, labels
-    return {name: array[:limit] for name, array in found.items()}, None if labels is None else labels[:limit]
+        return arrays, labels
+    return {name: array[:limit] for name, array in arrays.items()}, None if labels is None else labels[:limit]
 
 
-def _fit(found: dict[str, Any], tensor: TensorInfo, source: str) -> Any:
+def _fit(arrays: dict[str, Any], tensor: TensorInfo, source: str) -> Any:
     """One input array, converted to the model's type where that loses nothing that matters."""
     import numpy as np
 
-    if tensor.name not in found:
+    if tensor.name not in arrays:
         raise data_error(
-            f"{source}: no array for the model's input '{tensor.name}' (found {', '.join(found) or 'none'}). "
+            f"{source}: no array for the model's input '{tensor.name}' (found {', '.join(arrays) or 'none'}). "
             "Name it like the input, or map it with `dataset.inputs`."
         )
-    array = found[tensor.name]
+    array = arrays[tensor.name]
     if not len(array):
         raise data_error(f"{source}: '{tensor.name}' has no examples. An evaluation set needs at least 59, better 500.")
-    counts = {name: len(a) for name, a in found.items()}
+    counts = {name: len(a) for name, a in arrays.items()}
     if len(set(counts.values())) > 1:
         raise data_error(f"{source}: the inputs have different numbers of examples: {counts}. Make them equal.")
     expected = np.dtype(tensor.dtype) if tensor.dtype in np.sctypeDict else None

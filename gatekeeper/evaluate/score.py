@@ -107,34 +107,34 @@ def _constant(outputs: Any, classes: bool) -> str | None:
     if (outputs == outputs[0]).all() and len(outputs) > 1:
         return "the baseline gives the same output for every example. Check the inputs and the model."
     if classes:
-        found = classes_of(outputs)
-        if len(found) > 1 and len(np.unique(found)) == 1:
-            return f"the baseline predicts class {found[0]} for every example. Check the inputs and their preprocessing."
+        predicted = classes_of(outputs)
+        if len(predicted) > 1 and len(np.unique(predicted)) == 1:
+            return f"the baseline predicts class {predicted[0]} for every example. Check the inputs and their preprocessing."
     return None
 
 
-def _chance(name: str, outputs: Any, labels: Any, found: Pair) -> str | None:
+def _chance(name: str, outputs: Any, labels: Any, pair: Pair) -> str | None:
     """Why the baseline is no better than a guess that ignores its input; None if it is better."""
     import math
 
-    if not math.isfinite(found.baseline):
-        return f"the baseline's {name} is {found.baseline}. Check the metric and the model."
+    if not math.isfinite(pair.baseline):
+        return f"the baseline's {name} is {pair.baseline}. Check the metric and the model."
     advice = "Check the preprocessing and the labels, or use a better model."
     if family(name) == CLASSIFICATION:
         guessing = _guess(name, outputs, labels)
         if guessing is None:
             return "every label is the same class; accuracy says nothing about such a set. Use a varied evaluation set."
-        if not _beats(found, guessing):
+        if not _beats(pair, guessing):
             return (
-                f"the baseline is no better than chance: its {name} is {found.baseline:.1%}, and answering without "
+                f"the baseline is no better than chance: its {name} is {pair.baseline:.1%}, and answering without "
                 f"looking gets {guessing:.1%}. {advice}"
             )
     elif family(name) == REGRESSION:
         explained = r2.compare(outputs, outputs, labels).baseline
         if not explained > 0:
             return f"the baseline is no better than answering the mean (R2 = {explained:.3f}). {advice}"
-    elif not found.baseline > 0:
-        return f"the baseline's {name} is {found.baseline:.3g}; nothing of it can be kept. {advice}"
+    elif not pair.baseline > 0:
+        return f"the baseline's {name} is {pair.baseline:.3g}; nothing of it can be kept. {advice}"
     return None
 
 
@@ -157,14 +157,14 @@ def _guess(name: str, outputs: Any, labels: Any) -> float | None:
     return float(shares[: 5 if name == "top5_accuracy" else 1].sum())
 
 
-def _beats(found: Pair, guessing: float) -> bool:
+def _beats(pair: Pair, guessing: float) -> bool:
     """Whether the baseline's score is above guessing by more than chance explains."""
     from scipy.special import bdtrc
 
     from gatekeeper.stats.rounds import mean_interval
 
-    q = found.scores.q
-    if found.scores.kind != "binary":
+    q = pair.scores.q
+    if pair.scores.kind != "binary":
         return mean_interval(q.tolist(), CHANCE_ALPHA).lower > guessing
     correct = round(float(q.sum()))
     return guessing < 1 and correct > 0 and bool(bdtrc(correct - 1, len(q), guessing) <= CHANCE_ALPHA)

@@ -156,8 +156,8 @@ def needs(name: str, model_format: str) -> Needs:
 
 def runtime(name: str, model_format: str = "") -> str:
     """The module whose memory is not the model's: it is imported before memory is counted."""
-    found: str = getattr(framework(name), "RUNTIME", "") or next(iter(needs(name, model_format).packages), "")
-    return found.replace("-", "_")
+    module: str = getattr(framework(name), "RUNTIME", "") or next(iter(needs(name, model_format).packages), "")
+    return module.replace("-", "_")
 
 
 def converts(name: str, model_format: str) -> bool:
@@ -172,8 +172,8 @@ def opener(model_format: str | None) -> str | None:
 
 def untimed(name: str, device: str) -> str | None:
     """Why times measured on this device say nothing; None where they do."""
-    found: str | None = getattr(framework(name), "untimed", lambda _: None)(device)
-    return found
+    why: str | None = getattr(framework(name), "untimed", lambda _: None)(device)
+    return why
 
 
 def is_config(name: str, technique: str) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks._gguf_config import CONVERTER, Config, Rope
+from gatekeeper.frameworks._gguf_config import CONVERTER, GgufConfig, Rope
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ def write_gguf(folder: Path, destination: Path, dtype: Literal["stored", "f32", 
 
     from gatekeeper.frameworks._gguf_tokenizer import add_tokenizer
 
-    config = Config.read(folder)
+    config = GgufConfig.read(folder)
     rope = Rope.of(config)
     stored = _stored(folder)
     writer = gguf.GGUFWriter(destination, config.family.architecture)
@@ -55,7 +55,7 @@ def write_gguf(folder: Path, destination: Path, dtype: Literal["stored", "f32", 
         raise
 
 
-def _describe(writer: Any, config: Config, rope: Rope, tensors: list[_Tensor]) -> None:
+def _describe(writer: Any, config: GgufConfig, rope: Rope, tensors: list[_Tensor]) -> None:
     import gguf
 
     writer.add_type(gguf.GGUFType.MODEL)
@@ -163,13 +163,13 @@ def _extra(rope: Rope) -> Iterator[_Tensor]:
         yield _Tensor(name, values, (len(values),), "F32")
 
 
-def _tensors(config: Config, stored: dict[str, _Stored], dtype: str) -> list[_Tensor]:
+def _tensors(config: GgufConfig, stored: dict[str, _Stored], dtype: str) -> list[_Tensor]:
     """Every tensor of the model under GGUF's name; an error where one is not known, or is missing."""
     import gguf
 
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[config.family.architecture.upper()], config.layers)
     tied = _tied(config, stored)
-    found = []
+    tensors = []
     for name, source in stored.items():
         if name.endswith(_SKIPPED) or (name == "lm_head.weight" and tied):
             continue
@@ -184,12 +184,12 @@ def _tensors(config: Config, stored: dict[str, _Stored], dtype: str) -> list[_Te
             )
         vector = len(source.shape) < 2  # llama.cpp computes norms and biases in 32 bits
         target = "F32" if vector else source.dtype if dtype == "stored" else dtype.upper()
-        found.append(_Tensor(renamed, source, source.shape, target, _rotated(config, name, source.shape)))
-    _check_complete(config, {t.name: t.shape for t in found}, tied)
-    return found
+        tensors.append(_Tensor(renamed, source, source.shape, target, _rotated(config, name, source.shape)))
+    _check_complete(config, {t.name: t.shape for t in tensors}, tied)
+    return tensors
 
 
-def _tied(config: Config, stored: dict[str, _Stored]) -> bool:
+def _tied(config: GgufConfig, stored: dict[str, _Stored]) -> bool:
     """Whether the last layer is the embeddings. transformers lets a last layer that differs from them stand, so do we."""
     import numpy as np
 
@@ -202,7 +202,7 @@ def _tied(config: Config, stored: dict[str, _Stored]) -> bool:
     return same and head.dtype in _STORED and np.array_equal(head.bits(), embeddings.bits())
 
 
-def _rotated(config: Config, name: str, shape: tuple[int, ...]) -> int:
+def _rotated(config: GgufConfig, name: str, shape: tuple[int, ...]) -> int:
     """How many heads the rows of a tensor belong to whose order llama.cpp wants changed; 0 for all other tensors."""
     projection = re.search(r"\.self_attn\.([qk])_proj\.(?:weight|bias)$", name)
     if not config.family.interleaved or not projection:
@@ -215,19 +215,19 @@ def _rotated(config: Config, name: str, shape: tuple[int, ...]) -> int:
     return heads
 
 
-def _check_complete(config: Config, found: dict[str, tuple[int, ...]], tied: bool) -> None:
+def _check_complete(config: GgufConfig, shapes: dict[str, tuple[int, ...]], tied: bool) -> None:
     wanted = {"token_embd.weight", "output_norm.weight"} | (set() if tied else {"output.weight"})
     layers: dict[str, set[str]] = {str(i): set() for i in range(config.layers)}
-    for name in found:
+    for name in shapes:
         if match := re.match(r"blk\.(\d+)\.(.*)", name):
             layers[match[1]].add(match[2])
     everywhere = set().union(*layers.values())
     wanted |= {f"blk.{layer}.{name}" for layer in layers for name in everywhere}
-    if missing := sorted(wanted - found.keys()):
+    if missing := sorted(wanted - shapes.keys()):
         raise NotMeasured(
             "model", f"the .safetensors files lack {', '.join(missing[:3])} (in GGUF's names). Save the model again."
         )
-    rows, vocabulary = found["token_embd.weight"][0], config.integer("vocab_size")
+    rows, vocabulary = shapes["token_embd.weight"][0], config.integer("vocab_size")
     if rows != vocabulary:
         raise NotMeasured("model", f"the model embeds {rows} tokens, and config.json says vocab_size {vocabulary}. Correct it.")
 
@@ -237,12 +237,12 @@ def _stored(folder: Path) -> dict[str, _Stored]:
     index = folder / "model.safetensors.index.json"
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())) if index.exists() else []
-        found: dict[str, _Stored] = {}
+        tensors: dict[str, _Stored] = {}
         for name in names or ["model.safetensors"]:
-            found |= _header(folder / Path(name).name)
+            tensors |= _header(folder / Path(name).name)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotMeasured("model", f"the .safetensors files cannot be read: {error}. Save the model again.") from error
-    return found
+    return tensors
 
 
 def _header(file: Path) -> dict[str, _Stored]:

@@ -39,7 +39,7 @@ _THETA = 10_000.0  # of all these families, where config.json is silent
 _WINDOW = {"mistral": 4096, "qwen2": 4096, "qwen3": 4096}
 
 
-class Config:
+class GgufConfig:
     """config.json, and what this module must know of it."""
 
     def __init__(self, values: dict[str, Any]):
@@ -58,7 +58,7 @@ class Config:
         self._refuse()
 
     @classmethod
-    def read(cls, folder: Path) -> Config:
+    def read(cls, folder: Path) -> GgufConfig:
         """Of a folder."""
         try:
             values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -70,18 +70,18 @@ class Config:
 
     def integer(self, key: str, default: int | None = None) -> int:
         """A positive whole number of config.json."""
-        found = self.values.get(key)
-        found = default if found is None else found
-        if isinstance(found, bool) or not isinstance(found, int) or found <= 0:
-            raise NotMeasured("model", f"config.json has no positive whole number `{key}` (it has {found!r}). Correct it.")
-        return found
+        given = self.values.get(key)
+        given = default if given is None else given
+        if isinstance(given, bool) or not isinstance(given, int) or given <= 0:
+            raise NotMeasured("model", f"config.json has no positive whole number `{key}` (it has {given!r}). Correct it.")
+        return given
 
     def number(self, key: str) -> float:
         """A positive number of config.json."""
-        found = self.values.get(key)
-        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < math.inf:
-            raise NotMeasured("model", f"config.json has no positive number `{key}` (it has {found!r}). Correct it.")
-        return float(found)
+        given = self.values.get(key)
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < math.inf:
+            raise NotMeasured("model", f"config.json has no positive number `{key}` (it has {given!r}). Correct it.")
+        return float(given)
 
     @property
     def context(self) -> int:
@@ -118,7 +118,7 @@ class Rope:
     factors: tuple[tuple[str, tuple[float, ...]], ...] = ()  # tensor -> what divides each frequency
 
     @classmethod
-    def of(cls, config: Config) -> Rope:
+    def of(cls, config: GgufConfig) -> Rope:
         """What config.json says: in `rope_parameters` since transformers 5, in `rope_theta` and `rope_scaling` before."""
         given = config.values.get("rope_parameters") or config.values.get("rope_scaling") or {}
         if not isinstance(given, dict):
@@ -144,7 +144,7 @@ class Rope:
             ) from error
 
     @classmethod
-    def _scaled(cls, kind: str, given: dict[str, Any], config: Config) -> Rope:
+    def _scaled(cls, kind: str, given: dict[str, Any], config: GgufConfig) -> Rope:
         values = config.values
         part = float(_first(given.get("partial_rotary_factor"), values.get("partial_rotary_factor"), 1.0))
         if part != 1.0 and config.name != "phi3":
@@ -169,11 +169,11 @@ _ROPE_KEYS = {
 }  # fmt: skip
 
 
-def _linear(plain: Rope, given: dict[str, Any], original: int, config: Config) -> Rope:
+def _linear(plain: Rope, given: dict[str, Any], original: int, config: GgufConfig) -> Rope:
     return Rope("linear", plain.theta, plain.dimensions, factor=float(given["factor"]))
 
 
-def _yarn(plain: Rope, given: dict[str, Any], original: int, config: Config) -> Rope:
+def _yarn(plain: Rope, given: dict[str, Any], original: int, config: GgufConfig) -> Rope:
     """llama.cpp reads no other settings than these for these families, whatever its file format has keys for."""
     factor = float(given["factor"])
     usual = 0.1 * math.log(factor) + 1 if factor > 1 else 1.0
@@ -188,7 +188,7 @@ def _yarn(plain: Rope, given: dict[str, Any], original: int, config: Config) -> 
     return Rope("yarn", plain.theta, plain.dimensions, factor, original)
 
 
-def _llama3(plain: Rope, given: dict[str, Any], original: int, config: Config) -> Rope:
+def _llama3(plain: Rope, given: dict[str, Any], original: int, config: GgufConfig) -> Rope:
     """As transformers: long waves are stretched by `factor`, short ones kept, those between blended."""
     factor, low, high = (float(given[key]) for key in ("factor", "low_freq_factor", "high_freq_factor"))
     divisors = []
@@ -199,7 +199,7 @@ def _llama3(plain: Rope, given: dict[str, Any], original: int, config: Config) -
     return Rope("llama3", plain.theta, plain.dimensions, factors=(("rope_freqs.weight", tuple(divisors)),))
 
 
-def _longrope(plain: Rope, given: dict[str, Any], original: int, config: Config) -> Rope:
+def _longrope(plain: Rope, given: dict[str, Any], original: int, config: GgufConfig) -> Rope:
     """Two sets of divisors; llama.cpp, as transformers, takes the long ones where the context exceeds `original`."""
     factor = float(_first(given.get("factor"), config.integer("max_position_embeddings") / original))
     usual = math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 else 1.0

@@ -28,7 +28,7 @@ _SENTENCEPIECE = 1  # enum llama_vocab_type
 _GPU_BUILDS = {"cuda": "-DGGML_CUDA=on", "metal": "-DGGML_METAL=on"}
 
 
-class Log:
+class LlamaLog:
     """What llama.cpp says comes here instead of to the terminal; the last errors are kept for messages."""
 
     def __init__(self) -> None:
@@ -55,11 +55,11 @@ class Log:
 
 
 @cache
-def listen() -> Log:
+def listen() -> LlamaLog:
     """The process's one log, in place of llama.cpp's own."""
     import llama_cpp
 
-    log = Log()
+    log = LlamaLog()
     log.callback = llama_cpp.llama_log_callback(log.hear)  # type: ignore[attr-defined]  # must outlive every call
     llama_cpp.llama_log_set(log.callback, ctypes.c_void_p(0))  # type: ignore[attr-defined]
     llama_cpp.llama_backend_init()
@@ -137,13 +137,13 @@ class LlamaSession:
 
         tokens = feed["tokens"][0]
         self._begin(len(tokens))
-        found = np.empty((1, len(tokens), self._vocabulary), np.float32)
+        logits = np.empty((1, len(tokens), self._vocabulary), np.float32)
         for start in range(0, len(tokens), _BATCH):
             part = tokens[start : start + _BATCH]
             self._decode(_tokens(part), len(part), every=True)
             rows = (self._row * len(part)).from_address(self._logits())
-            found[0, start : start + len(part)] = np.frombuffer(rows, np.float32).reshape(len(part), -1)
-        return [found]
+            logits[0, start : start + len(part)] = np.frombuffer(rows, np.float32).reshape(len(part), -1)
+        return [logits]
 
     def generate(self, feed: dict[str, Any]) -> Iterator[int]:
         """Yield feed["new_tokens"] greedy token ids after feed["tokens"], int64 [n], each as soon as it is known."""
@@ -207,10 +207,10 @@ class LlamaSession:
 
     def _logits(self) -> int:
         """Where the logits of the last call lie."""
-        found = self._library.llama_get_logits(self._handles.context)
-        if not found:
+        pointer = self._library.llama_get_logits(self._handles.context)
+        if not pointer:
             raise NotMeasured("crash", "llama.cpp has no logits for what it computed. Report this.")
-        return ctypes.addressof(found.contents)
+        return ctypes.addressof(pointer.contents)
 
     def _likeliest(self) -> int:
         import numpy as np
@@ -237,11 +237,11 @@ class LlamaTokenizer:
         """Token ids; special tokens only where the text names them."""
         data = text.encode()
         room = len(data) + 2
-        found = (ctypes.c_int32 * room)()
-        count = self._library.llama_tokenize(self._vocabulary, data, len(data), found, room, False, True)
+        ids = (ctypes.c_int32 * room)()
+        count = self._library.llama_tokenize(self._vocabulary, data, len(data), ids, room, False, True)
         if count < 0:
             raise NotMeasured("data", f"llama.cpp needs {-count} tokens for {len(data)} bytes of text. Shorten the text.")
-        return list(found[:count])
+        return list(ids[:count])
 
     def decode(self, ids: list[int]) -> str:
         """The text of token ids."""
@@ -251,10 +251,10 @@ class LlamaTokenizer:
     def _piece(self, token: int, strip: bool) -> bytes:
         room = 64
         while True:
-            found = ctypes.create_string_buffer(room)
-            count = self._library.llama_token_to_piece(self._vocabulary, token, found, room, int(strip), True)
+            buffer = ctypes.create_string_buffer(room)
+            count = self._library.llama_token_to_piece(self._vocabulary, token, buffer, room, int(strip), True)
             if count >= 0:
-                return found.raw[:count]
+                return buffer.raw[:count]
             room = -count
 
 
@@ -273,7 +273,7 @@ def _check_device(device: str) -> str:
     return device
 
 
-def _check_offloaded(log: Log, device: str) -> str:
+def _check_offloaded(log: LlamaLog, device: str) -> str:
     """The GPU llama.cpp says it uses, with every layer of the model on it."""
     text = "\n".join(log.lines)
     used, layers = re.search(r"using device (.+?) - ", text), re.search(r"offloaded (\d+)/(\d+) layers", text)
@@ -291,6 +291,6 @@ def _metadata(model: Any, key: str) -> str:
     """A value of a .gguf file's metadata as text, empty if it is not there."""
     import llama_cpp
 
-    found = ctypes.create_string_buffer(256)
-    count = llama_cpp.llama_model_meta_val_str(model, key.encode(), found, len(found))
-    return found.value.decode("utf-8", "replace") if count >= 0 else ""
+    buffer = ctypes.create_string_buffer(256)
+    count = llama_cpp.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
+    return buffer.value.decode("utf-8", "replace") if count >= 0 else ""

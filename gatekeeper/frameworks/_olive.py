@@ -82,13 +82,13 @@ def run(workflow: dict[str, Any], device: str, folder: Path, calibration: Batche
 def read(path: Path, trusted: bool, calibrated: bool) -> dict[str, Any]:
     """`passes` and `data_configs` of the workflow in a user's file; `NotMeasured` where it cannot or must not be run."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        workflow = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise NotMeasured("data", f"{path.name}: no JSON: {said(error)}. Correct the file.") from None
-    if not isinstance(found, dict):
-        raise NotMeasured("data", f"{path.name}: holds no workflow of Olive, but a {type(found).__name__}. Correct the file.")
-    engine = found.get("engine")
-    asked = found | engine if isinstance(engine, dict) else found
+    if not isinstance(workflow, dict):
+        raise NotMeasured("data", f"{path.name}: holds no workflow of Olive, but a {type(workflow).__name__}. Correct the file.")
+    engine = workflow.get("engine")
+    asked = workflow | engine if isinstance(engine, dict) else workflow
     passes, data = asked.get("passes"), asked.get("data_configs") or []
     if not isinstance(passes, dict) or not passes:
         raise NotMeasured("data", f"{path.name}: has no `passes`, so that Olive would do nothing. Name one.")
@@ -246,9 +246,9 @@ def _explain(error: BaseException | None, reason: str = "") -> NoReturn:
     details = getattr(error, "errors", None)  # as pydantic's have, whose text is several lines for each
     if callable(details):
         wrong: dict[str, str] = {}  # of each setting the first: there is one for every type that it might have
-        for found in details():
-            place = str(found["loc"][0]) if found["loc"] else "workflow"
-            wrong.setdefault(place, str(found["msg"]).removeprefix("Value error, ").rstrip("."))
+        for detail in details():
+            place = str(detail["loc"][0]) if detail["loc"] else "workflow"
+            wrong.setdefault(place, str(detail["msg"]).removeprefix("Value error, ").rstrip("."))
         text = "; ".join(f"{place}: {message}" for place, message in wrong.items())
         raise NotMeasured("data", f"Olive does not take this workflow: {text}. Correct it.") from error
     text = (said(error) if error else reason.rstrip(".")) or "it does not say why"

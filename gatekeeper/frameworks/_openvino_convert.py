@@ -53,14 +53,14 @@ def _trace(model: Any) -> Any:
 
         def forward(self, input_ids: Any, attention_mask: Any, position_ids: Any, past: Any) -> Any:
             cache = _Cache(past)
-            found = self.model(
+            output = self.model(
                 input_ids=input_ids,
                 attention_mask=_masks(self.model, attention_mask, input_ids.shape[1]),
                 position_ids=position_ids,
                 past_key_values=cache,
                 use_cache=True,
             )
-            return (found.logits, *cache.tensors)
+            return (output.logits, *cache.tensors)
 
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # what tracing cannot follow is not reached: the mask is always given

@@ -72,8 +72,8 @@ def _left_out(reader: Any, rotation: dict[str, Any]) -> dict[str, Any]:
     family = reader.fields["general.architecture"].contents()
 
     def field(name: str, default: Any = None) -> Any:
-        found = reader.fields.get(f"{family}.{name}")
-        return found.contents() if found else default
+        entry = reader.fields.get(f"{family}.{name}")
+        return entry.contents() if entry else default
 
     width = field("attention.key_length") or field("embedding_length") // field("attention.head_count")
     rope = {

@@ -77,8 +77,8 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
         return "the weights are float16 already" if halved else None
     rows = model.text.row_lengths
     if rows and not any(length % _GROUP == 0 for length in rows):
-        found = ", ".join(map(str, rows))
-        return f"it cuts rows into groups of {_GROUP}, and no row length of the model ({found}) is a multiple; try fp16"
+        lengths = ", ".join(map(str, rows))
+        return f"it cuts rows into groups of {_GROUP}, and no row length of the model ({lengths}) is a multiple; try fp16"
     return None
 
 
@@ -231,17 +231,17 @@ def _rotary(config: dict[str, Any]) -> dict[str, Any]:
 
     Most models of mlx-lm know those only, and take a default for what they do not find: another base, no scaling.
     """
-    found = config.get("rope_parameters")
-    if not isinstance(found, dict):
+    rope = config.get("rope_parameters")
+    if not isinstance(rope, dict):
         return {}
     local = {}
-    if isinstance(sliding := found.get("sliding_attention"), dict):  # per kind of layer, as Gemma 3 has them
+    if isinstance(sliding := rope.get("sliding_attention"), dict):  # per kind of layer, as Gemma 3 has them
         local = {"rope_local_base_freq": sliding.get("rope_theta")}
-        found = found.get("full_attention", {})
+        rope = rope.get("full_attention", {})
     names = ("rope_theta", "partial_rotary_factor", "original_max_position_embeddings")
-    kind = found.get("rope_type", "default")
-    old = {name: found.get(name) for name in names} | local
-    old["rope_scaling"] = found | {"type": kind} if kind != "default" else None
+    kind = rope.get("rope_type", "default")
+    old = {name: rope.get(name) for name in names} | local
+    old["rope_scaling"] = rope | {"type": kind} if kind != "default" else None
     return {name: value for name, value in old.items() if value is not None and config.get(name) is None}
 
 

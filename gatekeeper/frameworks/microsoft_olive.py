@@ -146,8 +146,8 @@ def _name_outputs(target: Path, source: Path) -> None:
     """Give outputs their names back: the quantizers of weights add a suffix to the last of them."""
     from gatekeeper.models.formats.onnx import inspect
 
-    names, found = ([tensor.name for tensor in inspect(path).outputs] for path in (source, target))
-    if names == found or len(names) != len(found):
+    names, current = ([tensor.name for tensor in inspect(path).outputs] for path in (source, target))
+    if names == current or len(names) != len(current):
         return
     import onnx_ir
 

@@ -197,7 +197,7 @@ def _int8_static(job: OptimizeJob, target: Path) -> None:
 
     examples = iter(Batches(job))
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
+    class Examples(CalibrationDataReader):  # type: ignore[misc]
         def get_next(self) -> dict[str, Any] | None:
             return next(examples, None)
 
@@ -205,7 +205,7 @@ def _int8_static(job: OptimizeJob, target: Path) -> None:
         quantize_static(
             _renewed(_shape_inferred(job, Path(folder))),
             target,
-            Reader(),
+            Examples(),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,

@@ -76,11 +76,11 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
         return None if model.weights.keys() & {"float32", "float64"} else "the model has no 32-bit weights"
     possible = _MATRICES if technique == "int4_weight_only" else _MATRICES | _KERNELS | {"Gather"}
     nested = model.nested_operators if technique.endswith("weight_only") else {}
-    found = sum(n - nested.get(name, 0) for name, n in model.weighted_operators.items() if name in possible)
-    if not found:
+    count = sum(n - nested.get(name, 0) for name, n in model.weighted_operators.items() if name in possible)
+    if not count:
         inside = " outside If and Loop" if nested else ""
         return f"it quantizes {', '.join(sorted(possible))} with constant weights, and the model has none{inside}"
-    if technique == "int4_weight_only" and found == 1:
+    if technique == "int4_weight_only" and count == 1:
         return "it keeps the last layer at 8 bits, and the model has no other constant matrix"
     if technique in ("int8_static", "int8_accuracy_control") and not calibrated:
         return "it needs `dataset.calibration`: examples that are not in the evaluation set"
@@ -199,14 +199,14 @@ class _Agreement:
     def __call__(self, model: Any, indices: Any) -> tuple[float, None]:
         import numpy as np
 
-        found = []
+        scores = []
         for i in indices:
             answer, expected = model(self.batches.feed(i))[self.output], self.expected[i]
             if expected.ndim >= 2 and expected.shape[-1] > 1:
-                found.append(float((answer.argmax(-1) == expected.argmax(-1)).mean()))
+                scores.append(float((answer.argmax(-1) == expected.argmax(-1)).mean()))
             else:
-                found.append(1 - float(np.linalg.norm(answer - expected)) / max(float(np.linalg.norm(expected)), 1e-12))
-        return sum(found) / len(found), None
+                scores.append(1 - float(np.linalg.norm(answer - expected)) / max(float(np.linalg.norm(expected)), 1e-12))
+        return sum(scores) / len(scores), None
 
 
 def _check_changed(technique: str, target: Path) -> None:

@@ -108,8 +108,8 @@ def gate(name: str) -> Gate:
 
 def tested_by(name: str) -> str:
     """The key of `testing` that measures a gate; empty for those of the optimization stage."""
-    found: str = getattr(gate(name), "TESTED_BY", "")
-    return found
+    key: str = getattr(gate(name), "TESTED_BY", "")
+    return key
 
 
 @lru_cache(maxsize=256)

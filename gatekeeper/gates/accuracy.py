@@ -39,21 +39,26 @@ DEFAULT = Config()
 
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the lower bound of the retention clears the limit; the evaluation set is looked at once."""
-    found = evidence.comparison
-    if found.error or found.scores is None:
-        return unmeasured(found.error or "no accuracy was measured")
-    name = "agreement" if found.agreement else None
-    kept = retention_interval(found.scores, ALPHA)
-    n = found.scores.examples
-    details: dict[str, Any] = {"metric": found.metric, "baseline": found.baseline, "variant": found.variant, "examples": n}
-    details |= found.details
+    comparison = evidence.comparison
+    if comparison.error or comparison.scores is None:
+        return unmeasured(comparison.error or "no accuracy was measured")
+    name = "agreement" if comparison.agreement else None
+    kept = retention_interval(comparison.scores, ALPHA)
+    n = comparison.scores.examples
+    details: dict[str, Any] = {
+        "metric": comparison.metric,
+        "baseline": comparison.baseline,
+        "variant": comparison.variant,
+        "examples": n,
+    }
+    details |= comparison.details
     if not math.isfinite(kept.observed):
-        return unmeasured(f"{found.metric} of the baseline is {found.baseline}, of which nothing can be kept")
-    verdict, reason = _decide(config.retention, kept, n, "agrees with the original on" if found.agreement else "keeps")
-    values = f"{found.metric} {_number(found.baseline)} -> {_number(found.variant)}"
-    if "kl_mean" in found.details:  # perplexity alone can even improve while answers change
-        values += f", KL {found.details['kl_mean']:.2g}, same top token {found.details['same_top']:.1%}"
-    text = found.scores.kind == "log"  # windows of many tokens each: few of them say much
+        return unmeasured(f"{comparison.metric} of the baseline is {comparison.baseline}, of which nothing can be kept")
+    verdict, reason = _decide(config.retention, kept, n, "agrees with the original on" if comparison.agreement else "keeps")
+    values = f"{comparison.metric} {_number(comparison.baseline)} -> {_number(comparison.variant)}"
+    if "kl_mean" in comparison.details:  # perplexity alone can even improve while answers change
+        values += f", KL {comparison.details['kl_mean']:.2g}, same top token {comparison.details['same_top']:.1%}"
+    text = comparison.scores.kind == "log"  # windows of many tokens each: few of them say much
     if verdict is not Verdict.FAIL and n < COMFORTABLE_EXAMPLES and (verdict is Verdict.INCONCLUSIVE or not text):
         reason += f"; {n} examples leave {kept.observed - kept.lower:.1%} of doubt, {4 * n} would about halve it"
     return Decision(

@@ -67,9 +67,9 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     half = soak.requests.ok[soak.requests.ok.size // 2 :]
     errors = judge_tail(~half, evidence.alpha, config.max_errors)
     growths = [("memory", memory, config.max_drift), ("latency beside a fresh server", latency, config.max_slowdown)]
-    verdicts = [*(_verdict(found, limit) for _, found, limit in growths), _errors(errors, config.max_errors)]
+    verdicts = [*(_verdict(growth, limit) for _, growth, limit in growths), _errors(errors, config.max_errors)]
     worst = next((v for v in (Verdict.FAIL, Verdict.INCONCLUSIVE) if v in verdicts), Verdict.PASS)
-    shown = [f"{name} {_percent(found)} of at most {limit:.0%}" for name, found, limit in growths]
+    shown = [f"{name} {_percent(growth)} of at most {limit:.0%}" for name, growth, limit in growths]
     if errors.share:
         shown.append(f"{errors.share:.2%} of the second half failed, of at most {config.max_errors:.0%}")
     reason = f"over {format_duration(float(soak.requests.start_ns[-1]) / 1e9)}: {', '.join(shown)}"
@@ -85,10 +85,10 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     )  # fmt: skip
 
 
-def _verdict(found: Interval, limit: float) -> Verdict:
-    if found.upper <= limit:
+def _verdict(interval: Interval, limit: float) -> Verdict:
+    if interval.upper <= limit:
         return Verdict.PASS
-    return Verdict.FAIL if found.lower > limit else Verdict.INCONCLUSIVE
+    return Verdict.FAIL if interval.lower > limit else Verdict.INCONCLUSIVE
 
 
 def _errors(second_half: Tail, limit: float) -> Verdict:
@@ -99,7 +99,7 @@ def _errors(second_half: Tail, limit: float) -> Verdict:
     return Verdict.PASS if second_half.share <= limit else Verdict.INCONCLUSIVE
 
 
-def _percent(found: Interval) -> str:
-    if not math.isfinite(found.observed):
+def _percent(interval: Interval) -> str:
+    if not math.isfinite(interval.observed):
         return "not known"
-    return f"{found.observed:+.1%} ({found.lower:+.1%} to {found.upper:+.1%})"
+    return f"{interval.observed:+.1%} ({interval.lower:+.1%} to {interval.upper:+.1%})"

@@ -37,11 +37,11 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         return nothing
     assert evidence.load.server is not None
     tail = judge_tail(~evidence.load.server.ok, evidence.alpha, allowed=config.max)
-    found, decided = share_interval(tail, evidence.alpha), verdict(tail)
+    share, decided = share_interval(tail, evidence.alpha), verdict(tail)
     if tail.share == 1:
         decided = Verdict.FAIL  # one long burst is one observation, and says nothing; a server that answers nothing says it all
     reason = f"{tail.share:.2%} of {said(evidence.load.server, evidence.load.target_qps)} not answered, allowed {config.max:.2%}"
     return Decision(
         verdict=decided, reason=reason + (more(tail) if decided is Verdict.INCONCLUSIVE else ""),
-        observed=found.observed, lower=found.lower, upper=found.upper, details={"tau": tail.tau, "needed": tail.needed},
+        observed=share.observed, lower=share.lower, upper=share.upper, details={"tau": tail.tau, "needed": tail.needed},
     )  # fmt: skip

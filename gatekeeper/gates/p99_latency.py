@@ -58,8 +58,8 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         )
     server = load.server
     tail = judge_tail(~server.ok | (server.latency_ns > limit * 1e6), evidence.alpha)
-    found, bounded = bounded_quantile(server, evidence.alpha)
-    observed, lower, upper = (value / 1e6 for value in (found.observed, found.lower, found.upper))
+    interval, bounded = bounded_quantile(server, evidence.alpha)
+    observed, lower, upper = (value / 1e6 for value in (interval.observed, interval.lower, interval.upper))
     shown = f"p99 {observed:.3g} ms" if finite(observed) else "no p99, more than 1 % have no answer"
     decided = verdict(tail)
     reason = f"{shown}: {tail.share:.2%} of {said(server, load.target_qps)} over {limit:.3g} ms{whose}"

@@ -49,7 +49,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     errors = clock_error(evidence.baseline), clock_error(evidence.variant)
     views = [ratio_interval(*pair, evidence.alpha, errors) for pair in pairs]
     controls = [ratio_interval(*pair, evidence.alpha) for pair in ratios(evidence.baseline, evidence.control)]
-    if not all(math.isfinite(found.observed) for found in (*views, *controls)):
+    if not all(math.isfinite(interval.observed) for interval in (*views, *controls)):
         return unmeasured("the latencies are not numbers")
     control = max(controls, key=control_bias)
     ratio = Interval(

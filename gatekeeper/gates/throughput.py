@@ -43,19 +43,19 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         return unmeasured("the offline scenario did not run; it must be among `testing.load.scenarios`")
     if not offline.ok.any():
         return unmeasured(f"none of the {offline.ok.size} requests of the offline scenario was answered")
-    found = rate(offline, evidence.alpha)
-    bounded = math.isfinite(found.upper)
-    shown = f"{found.observed:.4g}/s" + (f" ({found.lower:.4g} to {found.upper:.4g})" if bounded else "")
+    per_s = rate(offline, evidence.alpha)
+    bounded = math.isfinite(per_s.upper)
+    shown = f"{per_s.observed:.4g}/s" + (f" ({per_s.lower:.4g} to {per_s.upper:.4g})" if bounded else "")
     verdict, remedy = Verdict.INCONCLUSIVE, "; raise `testing.load.duration`"
     if not bounded:
         remedy = f"; {int(offline.ok.sum())} answers say too little{remedy}"
-    elif found.lower >= config.min_per_s:
+    elif per_s.lower >= config.min_per_s:
         verdict, remedy = Verdict.PASS, ""
-    elif found.upper < config.min_per_s:
+    elif per_s.upper < config.min_per_s:
         verdict, remedy = Verdict.FAIL, ""
     return Decision(
-        verdict=verdict, reason=f"{shown}, wanted {config.min_per_s:.4g}/s{remedy}", observed=found.observed,
-        lower=found.lower if bounded else None, upper=found.upper if bounded else None,
+        verdict=verdict, reason=f"{shown}, wanted {config.min_per_s:.4g}/s{remedy}", observed=per_s.observed,
+        lower=per_s.lower if bounded else None, upper=per_s.upper if bounded else None,
     )  # fmt: skip
 
 

@@ -150,15 +150,15 @@ def _governor() -> str:
 
 def _accelerators() -> tuple[str, ...]:
     """GPUs and NPUs by name and driver."""
-    found = []
+    names = []
     if _nvidia():
         rows = _run("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader").splitlines()
-        found += [f"NVIDIA {row.removeprefix('NVIDIA ')}".replace(", ", " · ") for row in rows if row.strip()]
+        names += [f"NVIDIA {row.removeprefix('NVIDIA ')}".replace(", ", " · ") for row in rows if row.strip()]
     for device in (*Path("/sys/class/drm").glob("renderD*"), *Path("/sys/class/accel").glob("accel*")):
         driver = device / "device/driver"
         if driver.exists() and (name := driver.resolve().name) != "nvidia":
-            found.append(name)
-    return tuple(found)
+            names.append(name)
+    return tuple(names)
 
 
 def _nvidia() -> bool:
@@ -171,13 +171,13 @@ def _gpu_vendors() -> tuple[str, ...]:
 
 def _texts(files: Iterable[Path]) -> tuple[str, ...]:
     """What the readable ones of some small files say, each once."""
-    found = set()
+    texts = set()
     for file in files:
         try:
-            found.add(file.read_text().strip())
+            texts.add(file.read_text().strip())
         except OSError:
             continue
-    return tuple(sorted(found))
+    return tuple(sorted(texts))
 
 
 def _run(*command: str) -> str:

@@ -15,7 +15,7 @@ from gatekeeper.frameworks._base import needs, runtime, untimed
 from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.hardware.machine import environment
 from gatekeeper.ids import BASELINE
-from gatekeeper.making.optimize import Source, source_of
+from gatekeeper.making.optimize import ModelSource, source_of
 from gatekeeper.making.subject import Subject
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.measure.rounds import Arm
@@ -67,7 +67,7 @@ class Leg:
         return (untimed(self.framework, self.place.device) or "") if self.runs else ""
 
     @cached_property
-    def source(self) -> Source:
+    def source(self) -> ModelSource:
         """The model for its framework, converted where it must be; `NotMeasured` where that, or the leg, cannot be."""
         if self.place.error:
             raise NotMeasured("unsupported", self.place.error)

@@ -49,9 +49,9 @@ class Cache:
         """
         name = hashlib.sha256(msgspec.json.encode(key, order="deterministic")).hexdigest()
         final = self.folder / kind / name
-        found = self._read(final)
-        if found is not None:
-            return final, found, True
+        kept = self._read(final)
+        if kept is not None:
+            return final, kept, True
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=".making-"))

@@ -31,11 +31,11 @@ def missing_packages(name: str, model_format: str) -> str | None:
     """What a framework lacks, or has in a version it does not work with, and the command that installs it; else None."""
     wanted = needs(name, model_format)
     versions = {package: installed(package) for package in wanted.packages}
-    problems = [f"{package} is not installed" for package, found in versions.items() if found is None]
+    problems = [f"{package} is not installed" for package, present in versions.items() if present is None]
     allowed = required(wanted.extra)
-    for package, found in versions.items():
-        if found and package in allowed and not allowed[package].contains(found, prereleases=True):
-            problems.append(f"{package} {found} is installed, and {allowed[package]} is needed")
+    for package, present in versions.items():
+        if present and package in allowed and not allowed[package].contains(present, prereleases=True):
+            problems.append(f"{package} {present} is installed, and {allowed[package]} is needed")
     return f"{', '.join(problems)}. {install_hint(wanted.extra)}" if problems else None
 
 
@@ -45,7 +45,7 @@ def package_versions(name: str, model_format: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """The user's model as one leg optimizes it. `original` is the model in the framework's own form, if it needs one."""
 
     space: Workspace
@@ -61,14 +61,14 @@ class Source:
         return (self.original.folder, self.original.sha256) if self.original else (self.model.resolve(), self.sha256)
 
 
-def source_of(space: Workspace, name: str, device: str, model: Path, model_format: str, sha256: str) -> Source:
+def source_of(space: Workspace, name: str, device: str, model: Path, model_format: str, sha256: str) -> ModelSource:
     """The model for a framework, converted once where it cannot be opened as it is."""
-    source = Source(space, name, device, model, model_format, sha256)
+    source = ModelSource(space, name, device, model, model_format, sha256)
     return replace(source, original=make_variant(source, ORIGINAL)) if converts(name, model_format) else source
 
 
 def make_variant(
-    source: Source, technique: str, calibration: Path | None = None, config: Path | None = None, trusted: bool = False
+    source: ModelSource, technique: str, calibration: Path | None = None, config: Path | None = None, trusted: bool = False
 ) -> Made:
     """The artifact of one technique, from the cache or made in a worker."""
     space, name, vnni = source.space, source.framework, this_machine().vnni

@@ -74,24 +74,26 @@ def conditions(snapshots: list[Snapshot]) -> Conditions | None:
     )
 
 
-def warnings(found: Conditions) -> list[str]:
+def warnings(measured: Conditions) -> list[str]:
     """What a reader should know before believing a close call."""
     said = []
-    if found.other_cpu is not None and found.other_cpu >= BUSY_SHARE:
-        said.append(f"other processes took {found.other_cpu:.0%} of the CPU while measuring: stop them, or use a quieter runner")
-    if found.steal is not None and found.steal >= STEAL_SHARE:
-        said.append(f"the hypervisor gave {found.steal:.0%} of the CPU to other machines: use a dedicated runner")
-    if found.throttle_events:
-        said.append(f"the CPU was throttled {found.throttle_events} times: cool it, or lower `threads`")
-    if found.frequency_mhz and found.frequency_mhz[0] < (1 - FREQUENCY_DROP) * found.frequency_mhz[1]:
-        low, high = found.frequency_mhz
+    if measured.other_cpu is not None and measured.other_cpu >= BUSY_SHARE:
+        said.append(
+            f"other processes took {measured.other_cpu:.0%} of the CPU while measuring: stop them, or use a quieter runner"
+        )
+    if measured.steal is not None and measured.steal >= STEAL_SHARE:
+        said.append(f"the hypervisor gave {measured.steal:.0%} of the CPU to other machines: use a dedicated runner")
+    if measured.throttle_events:
+        said.append(f"the CPU was throttled {measured.throttle_events} times: cool it, or lower `threads`")
+    if measured.frequency_mhz and measured.frequency_mhz[0] < (1 - FREQUENCY_DROP) * measured.frequency_mhz[1]:
+        low, high = measured.frequency_mhz
         said.append(f"the clock moved between {low:.0f} and {high:.0f} MHz: set the governor to performance, or cool the machine")
     return said
 
 
 def _throttle_events() -> int | None:
-    found = [_number(path) for path in _CPUS.glob("cpu[0-9]*/thermal_throttle/core_throttle_count")]
-    if counts := [count for count in found if count is not None]:
+    readings = [_number(path) for path in _CPUS.glob("cpu[0-9]*/thermal_throttle/core_throttle_count")]
+    if counts := [count for count in readings if count is not None]:
         return sum(counts)
     bits = _number(_RASPBERRY_PI, base=16)
     return None if bits is None else int(bool(bits & _THROTTLED_NOW))

@@ -89,15 +89,15 @@ def _race_group(
     undecided = list(variants)
     for number in range(1, max(limits.looks) + 1):
         started = time.monotonic()
-        found = measure_round(len(whole.rounds), [baseline, control, *undecided], settings, order)
+        this_round = measure_round(len(whole.rounds), [baseline, control, *undecided], settings, order)
         whole.snapshots.append(snapshot())
         for name in (BASELINE, CONTROL):
-            if name in found.failures:
-                failure = found.failures[name]
+            if name in this_round.failures:
+                failure = this_round.failures[name]
                 raise NotMeasured(failure.kind, f"the baseline cannot be measured: {failure}")
-        whole.rounds.append(found)
-        whole.failures |= found.failures
-        undecided = [v for v in undecided if v.id not in found.failures]
+        whole.rounds.append(this_round)
+        whole.failures |= this_round.failures
+        undecided = [v for v in undecided if v.id not in this_round.failures]
         if number in limits.looks:
             undecided = [v for v in undecided if not decided(v.id, whole)]
         progress.round(number, max(limits.looks), [v.id for v in undecided])
@@ -165,8 +165,8 @@ def control_interval(rounds: Sequence[Round], alpha: float) -> Control | None:
     both = [r.data for r in rounds if {BASELINE, CONTROL} <= r.data.keys()]
     if len(both) < 2:
         return None
-    found = ratio_interval([d[BASELINE].median_ns for d in both], [d[CONTROL].median_ns for d in both], alpha)
-    return Control(observed=found.observed, lower=found.lower, upper=found.upper)
+    ratio = ratio_interval([d[BASELINE].median_ns for d in both], [d[CONTROL].median_ns for d in both], alpha)
+    return Control(observed=ratio.observed, lower=ratio.lower, upper=ratio.upper)
 
 
 def samples(rounds: Sequence[Round]) -> Mapping[str, list[list[int]]]:

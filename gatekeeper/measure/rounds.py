@@ -19,7 +19,7 @@ from pathlib import Path
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.measure.energy._base import Absent, Meter, per_inference
-from gatekeeper.measure.session import Loaded, LoadModel, Open
+from gatekeeper.measure.session import LoadModel, ModelLoaded, Open
 from gatekeeper.measure.timing import Block, Saturate, Saturated, Timed
 from gatekeeper.process.isolate import Worker
 from gatekeeper.process.memory import Footprint
@@ -87,34 +87,34 @@ class _Running:
 
 def measure_round(index: int, arms: Sequence[Arm], settings: Settings, order: random.Random) -> Round:
     """Measure every arm once in fresh processes; a failing arm does not stop the others."""
-    found = Round(index)
+    this_round = Round(index)
     with ExitStack() as stack:
         running = [
             _Running(arm, stack.enter_context(Worker(settings.scratch, settings.memory_limit, arm.spec.threads)))
             for arm in order.sample(arms, len(arms))
         ]
-        running = _each(running, found, lambda r: _open(r, settings), at_once=True)  # nothing is timed yet
-        running = _each(running, found, lambda r: _load(r, settings))
+        running = _each(running, this_round, lambda r: _open(r, settings), at_once=True)  # nothing is timed yet
+        running = _each(running, this_round, lambda r: _load(r, settings))
         least = -(-LEAST_INFERENCES // settings.blocks)
         for _ in range(settings.blocks):
             order.shuffle(running)
-            running = _each(running, found, lambda r: _block(r, settings, least))
+            running = _each(running, this_round, lambda r: _block(r, settings, least))
         order.shuffle(running)
-        running = _each(running, found, lambda r: _saturate(r, settings))
+        running = _each(running, this_round, lambda r: _saturate(r, settings))
         for r in running:
-            found.data[r.arm.id] = _summarise(index, r, r.arm.spec.threads)
-            found.samples[r.arm.id] = r.latencies
-    return found
+            this_round.data[r.arm.id] = _summarise(index, r, r.arm.spec.threads)
+            this_round.samples[r.arm.id] = r.latencies
+    return this_round
 
 
-def _each(running: list[_Running], found: Round, step: Callable[[_Running], None], at_once: bool = False) -> list[_Running]:
+def _each(running: list[_Running], this_round: Round, step: Callable[[_Running], None], at_once: bool = False) -> list[_Running]:
     """Do a step on every arm, in turn or all at once; arms that fail leave the round with their reason."""
 
     def attempt(r: _Running) -> bool:
         try:
             step(r)
         except NotMeasured as error:
-            found.failures[r.arm.id] = error
+            this_round.failures[r.arm.id] = error
             r.worker.close()
             return False
         return True
@@ -143,7 +143,7 @@ def _load(r: _Running, settings: Settings) -> None:
         nonlocal peak
         peak = max(peak, (footprint.full() if full else footprint.quick()) or 0)
 
-    loaded = r.worker.ask(LoadModel(), Loaded, settings.timeout_s, sample)
+    loaded = r.worker.ask(LoadModel(), ModelLoaded, settings.timeout_s, sample)
     r.load_ns, r.overhead_ns, r.ran_on = loaded.load_ns, loaded.overhead_ns, loaded.ran_on
     r.clocks = time.perf_counter_ns(), loaded.clock_ns
     sample(True)
@@ -188,11 +188,11 @@ def _saturate(r: _Running, settings: Settings) -> None:
     """Throughput with more callers than threads, so that the machine is never idle between two requests."""
     r.worker.resume()
     request = Saturate(duration_ns=int(settings.block_ms * 1e6), callers=r.arm.spec.threads + 1)
-    found = r.worker.ask(request, Saturated, settings.timeout_s, quiet=True)
-    _check_clock(r, found.clock_ns)
+    answer = r.worker.ask(request, Saturated, settings.timeout_s, quiet=True)
+    _check_clock(r, answer.clock_ns)
     r.worker.suspend()
-    if found.inferences:
-        r.saturated_per_s = found.inferences * 1e9 / found.wall_ns
+    if answer.inferences:
+        r.saturated_per_s = answer.inferences * 1e9 / answer.wall_ns
 
 
 def _summarise(index: int, r: _Running, threads: int) -> RoundData:

@@ -40,7 +40,7 @@ class Open(Request, frozen=True, kw_only=True):
 class LoadModel(Request, frozen=True, kw_only=True):
     """Load the model and run it a few times."""
 
-    def answer(self, held: Held) -> Loaded:
+    def answer(self, held: Held) -> ModelLoaded:
         """Load it, warm it up, and keep the garbage collector out of what is timed."""
         opened = held.get(Opened, "load before open")
         start = time.perf_counter_ns()
@@ -53,10 +53,10 @@ class LoadModel(Request, frozen=True, kw_only=True):
         gc.freeze()
         gc.disable()
         ran_on = str(getattr(session, "ran_on", ""))[:MAX_SAID]
-        return Loaded(load_ns=load_ns, overhead_ns=overhead_ns(), clock_ns=time.perf_counter_ns(), ran_on=ran_on)
+        return ModelLoaded(load_ns=load_ns, overhead_ns=overhead_ns(), clock_ns=time.perf_counter_ns(), ran_on=ran_on)
 
 
-class Loaded(Answer, frozen=True, kw_only=True):
+class ModelLoaded(Answer, frozen=True, kw_only=True):
     """The model is ready. `overhead_ns` is what the timing of one inference adds to it; `clock_ns` the worker's time."""
 
     load_ns: int

@@ -83,7 +83,7 @@ class Reader:
         """The message of type `kind` from the file's position up to offset `end`."""
         if depth > MAX_DEPTH:
             raise Malformed(f"messages are nested more than {MAX_DEPTH} deep")
-        shape, found = self.shapes[kind], Message()
+        shape, message = self.shapes[kind], Message()
         while (position := self.file.tell()) < end:
             self.fields += 1
             if self.fields > MAX_FIELDS:
@@ -113,10 +113,10 @@ class Reader:
                     value = self._bytes(length, end)
             else:
                 raise Malformed(f"wire type {wire} at byte {position}")
-            found.setdefault(number, []).append(value)
+            message.setdefault(number, []).append(value)
         if self.file.tell() != end:
             raise Malformed("a field reaches past its message")
-        return found
+        return message
 
     def _varint(self) -> int:
         result = shift = 0

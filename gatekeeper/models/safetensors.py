@@ -27,7 +27,7 @@ MAX_HEADER = 16 << 20  # bytes; enough for 100,000 tensors
 MAX_RANK = 64
 
 
-class Tensor(msgspec.Struct, frozen=True):
+class StoredTensor(msgspec.Struct, frozen=True):
     """One tensor; its data lies from the first to before the second offset, counted from the end of the header."""
 
     dtype: str
@@ -40,7 +40,7 @@ class Tensor(msgspec.Struct, frozen=True):
         return DTYPES[self.dtype][0]
 
 
-def read_header(file: BinaryIO, size: int) -> dict[str, Tensor]:
+def read_header(file: BinaryIO, size: int) -> dict[str, StoredTensor]:
     """Name -> tensor of an open file of `size` bytes; `Malformed` if its header is not true of it."""
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > MAX_HEADER:
@@ -50,14 +50,14 @@ def read_header(file: BinaryIO, size: int) -> dict[str, Tensor]:
     try:
         entries = msgspec.json.decode(file.read(length).decode("utf-8"), type=dict[str, msgspec.Raw])
         msgspec.json.decode(entries.pop("__metadata__", b"{}"), type=dict[str, str] | None)
-        tensors = {name: msgspec.json.decode(entry, type=Tensor) for name, entry in entries.items()}
+        tensors = {name: msgspec.json.decode(entry, type=StoredTensor) for name, entry in entries.items()}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"its header is no list of tensors: {error}") from None
     _check_places(tensors, size - 8 - length)
     return tensors
 
 
-def _check_places(tensors: dict[str, Tensor], size: int) -> None:
+def _check_places(tensors: dict[str, StoredTensor], size: int) -> None:
     """Every tensor has the bytes its shape takes, and together they fill the `size` bytes of data."""
     end = 0
     for name, tensor in sorted(tensors.items(), key=lambda item: item[1].data_offsets):

@@ -9,10 +9,10 @@ from gatekeeper.hardware.selection import TARGETS, hardware
 
 def devices() -> dict[str, list[str]]:
     """Device -> the kinds of hardware that have it, as a pipeline file names them."""
-    found: dict[str, list[str]] = {}
+    kinds: dict[str, list[str]] = {}
     for name in TARGETS.names:
-        found.setdefault(hardware(name).DEVICE, []).append(name)
-    return found
+        kinds.setdefault(hardware(name).DEVICE, []).append(name)
+    return kinds
 
 
 def support(model_format: str) -> dict[str, dict[str, str | None]]:

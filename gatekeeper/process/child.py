@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import IO, cast
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.process.lines import Lines
+from gatekeeper.process.lines import LineReader
 
 # What a child inherits. Everything else stays out: a model's code must not see the job's tokens.
 PASSED = {
@@ -90,7 +90,7 @@ class Child(AbstractContextManager["Child"]):
         finally:
             os.close(log)
         self._stdin, stdout = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
-        self.lines = Lines(stdout, longest_line)
+        self.lines = LineReader(stdout, longest_line)
         self.suspended = self._closed = False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

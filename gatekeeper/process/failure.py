@@ -20,11 +20,11 @@ EXTRAS = {
 def failure(error: BaseException) -> Failed:
     """What went wrong, classified, short and encodable, whatever the exception says of itself."""
     try:
-        found = _classified(error)
+        failed = _classified(error)
     except Exception:  # an exception whose own text raises
-        found = Failed(kind="crash", message=type(error).__name__)
-    text = found.message[:MAX_MESSAGE].encode("utf-8", "backslashreplace").decode()
-    return Failed(kind=found.kind, message=text)
+        failed = Failed(kind="crash", message=type(error).__name__)
+    text = failed.message[:MAX_MESSAGE].encode("utf-8", "backslashreplace").decode()
+    return Failed(kind=failed.kind, message=text)
 
 
 def _classified(error: BaseException) -> Failed:

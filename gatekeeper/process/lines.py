@@ -11,7 +11,7 @@ from typing import IO
 READ_INTERVAL_S = 0.2
 
 
-class Lines:
+class LineReader:
     """Whole lines as they come; one without its end was cut short, or is longer than `longest`: no more then comes."""
 
     def __init__(self, stream: IO[bytes], longest: int):

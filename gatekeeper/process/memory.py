@@ -134,14 +134,14 @@ def _proportional(pid: int) -> int | None:
 def _descendants(pid: int) -> tuple[int, ...]:
     if METRIC != "pss":
         return ()
-    found: list[int] = []
+    pids: list[int] = []
     try:
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
-                found += [int(child), *_descendants(int(child))]
+                pids += [int(child), *_descendants(int(child))]
     except OSError:
-        return tuple(found)
-    return tuple(found)
+        return tuple(pids)
+    return tuple(pids)
 
 
 def _unique(pid: int) -> int | None:

@@ -33,10 +33,10 @@ class Held:
 
     def get(self, kind: type[T], missing: str) -> T:
         """The thing of that kind; where none was kept the request came out of turn, and `missing` says how."""
-        found = self._things.get(kind)
-        if not isinstance(found, kind):
+        thing = self._things.get(kind)
+        if not isinstance(thing, kind):
             raise NotMeasured("garbage", missing)
-        return found
+        return thing
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,7 +93,7 @@ def unpack(line: bytes) -> Request:
 def read_answer(line: bytes, expected: type[A]) -> A | Failed:
     """The answer of that type, or the failure; a `ValueError` where the line is neither."""
     try:
-        found: A | Failed = msgspec.json.decode(line, type=Failed | expected)
+        answer: A | Failed = msgspec.json.decode(line, type=Failed | expected)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(str(error)) from error
-    return found
+    return answer

@@ -30,7 +30,7 @@ MOST_NAMES = 4096
 Kind = Literal["same class", "same top token", "relative distance"]
 
 
-class Contents(Record, frozen=True, kw_only=True):
+class AnswersHeader(Record, frozen=True, kw_only=True):
     """What the arrays of the file mean. `total` counts the examples (or tokens) of the whole set, evenly thinned out."""
 
     schema: Literal["gatekeeper/answers/v1"]
@@ -45,16 +45,16 @@ class Contents(Record, frozen=True, kw_only=True):
 class Answers:
     """Answers to one set: integers [models, examples], or float32 [models, examples, values] for `relative distance`."""
 
-    contents: Contents
+    header: AnswersHeader
     values: Any
 
     def of(self, name: str) -> Any:
         """One model's answers."""
-        return self.values[self.contents.names.index(name)]
+        return self.values[self.header.names.index(name)]
 
     def comparable(self) -> tuple[object, ...]:
         """Equal where answers may meet: the same examples of the same set, read in the same way."""
-        return self.contents.dataset, self.contents.kind, self.contents.total, self.values.shape[1:]
+        return self.header.dataset, self.header.kind, self.header.total, self.values.shape[1:]
 
 
 def packed(answers: Answers) -> bytes:
@@ -62,7 +62,7 @@ def packed(answers: Answers) -> bytes:
     import numpy as np
 
     buffer = io.BytesIO()
-    contents = np.frombuffer(msgspec.json.encode(answers.contents), dtype=np.uint8)
+    contents = np.frombuffer(msgspec.json.encode(answers.header), dtype=np.uint8)
     np.savez_compressed(buffer, contents=contents, answers=answers.values)
     return buffer.getvalue()
 
@@ -76,8 +76,8 @@ def read_answers(path: Path) -> Answers:
             raise ValueError(f"it has more than {MAX_BYTES} bytes")
         with zipfile.ZipFile(path) as archive:
             contents, values = _members(archive)
-        found = msgspec.json.decode(contents.tobytes(), type=Contents)
-        _check(found, values)
+        header = msgspec.json.decode(contents.tobytes(), type=AnswersHeader)
+        _check(header, values)
     except (
         OSError,
         ValueError,  # includes what numpy and msgspec say
@@ -88,7 +88,7 @@ def read_answers(path: Path) -> Answers:
         zlib.error,
     ) as error:
         raise NotMeasured("garbage", f"its {FILE_NAME} cannot be read ({error})") from None
-    return Answers(found, values)
+    return Answers(header, values)
 
 
 def _members(archive: zipfile.ZipFile) -> tuple[Any, Any]:
@@ -123,16 +123,16 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
     return np.frombuffer(data, dtype=dtype, offset=stream.tell()).reshape(shape)
 
 
-def _check(contents: Contents, values: Any) -> None:
+def _check(header: AnswersHeader, values: Any) -> None:
     """Whether the array is what its description says."""
     import numpy as np
 
-    numbers = contents.kind == "relative distance"
+    numbers = header.kind == "relative distance"
     if values.ndim != (3 if numbers else 2) or (values.dtype != np.float32 if numbers else values.dtype.kind not in "iu"):
-        raise ValueError(f"its answers are {values.dtype} of {values.ndim} axes, which '{contents.kind}' is not")
-    if len(values) != len(contents.names) or len(set(contents.names)) != len(contents.names):
+        raise ValueError(f"its answers are {values.dtype} of {values.ndim} axes, which '{header.kind}' is not")
+    if len(values) != len(header.names) or len(set(header.names)) != len(header.names):
         raise ValueError("its names do not fit its answers")
-    if values.shape[1] > min(contents.total, MOST_OUTPUTS if numbers else MOST_VALUES):
+    if values.shape[1] > min(header.total, MOST_OUTPUTS if numbers else MOST_VALUES):
         raise ValueError("it holds more answers than it should")
     if numbers and not np.isfinite(values).all():
         raise ValueError("its answers hold NaN or infinite values")

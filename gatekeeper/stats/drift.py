@@ -64,11 +64,11 @@ def drift(
         return []
     permutations = min(MOST_PERMUTATIONS, math.ceil(4 * len(names) / spend))
     rng = np.random.default_rng(seed)
-    found = [distance_test(reference[name], current[name], permutations, rng) for name in names]
-    rejected = holm([p for _, p in found], spend)
+    tests = [distance_test(reference[name], current[name], permutations, rng) for name in names]
+    rejected = holm([p for _, p in tests], spend)
     return [
         FeatureDrift(name, distance, p, r and distance >= floor)
-        for name, (distance, p), r in zip(names, found, rejected, strict=True)
+        for name, (distance, p), r in zip(names, tests, rejected, strict=True)
     ]
 
 
@@ -107,8 +107,8 @@ def _distances(labels: NDArray[np.bool_], last: NDArray[np.bool_], n: int) -> ND
     from_first = np.cumsum(labels, axis=1, dtype=np.int64)[:, last]
     position = np.flatnonzero(last) + 1
     # first/n - second/m over the common denominator: (m * first - n * (position - first)) = size * first - n * position
-    found: NDArray[np.int64] = np.abs(size * from_first - n * position).max(axis=1)
-    return found
+    distances: NDArray[np.int64] = np.abs(size * from_first - n * position).max(axis=1)
+    return distances
 
 
 def holm(p_values: Sequence[float], alpha: float) -> list[bool]:

@@ -30,9 +30,9 @@ def bounded_quantile(requests: Requests, alpha: float, share: float = SHARE) -> 
     middle = min(n - 1, int((1 - share) * n))
     low = math.floor((float(binom.ppf(alpha, effective, 1 - share)) - 1) / effective * n)
     high = math.ceil(float(binom.ppf(1 - alpha, effective, 1 - share)) / effective * n)
-    found = Interval(
+    interval = Interval(
         observed=float(values[middle]),
         lower=float(values[min(low, middle)]) if low >= 0 else 0.0,
         upper=float(values[min(max(high, middle), n - 1)]),
     )
-    return found, high < n
+    return interval, high < n

@@ -51,8 +51,8 @@ def _log_retention(p: Scores, q: Scores, alpha: float) -> Interval:
 
     if p.size < 2 or not (np.isfinite(p).all() and np.isfinite(q).all()):
         return Interval(observed=math.nan, lower=-math.inf, upper=math.inf)
-    found = skewed_mean_interval(p - q, alpha)
-    observed, lower, upper = (math.exp(min(value, 700.0)) for value in (found.observed, found.lower, found.upper))
+    difference = skewed_mean_interval(p - q, alpha)
+    observed, lower, upper = (math.exp(min(value, 700.0)) for value in (difference.observed, difference.lower, difference.upper))
     return Interval(observed=observed, lower=lower, upper=upper)
 
 

@@ -43,15 +43,15 @@ def ratio_interval(
     logs = log_ratios(numerators, denominators)
     if logs is None:
         return Interval(observed=math.nan, lower=0.0, upper=math.inf)
-    found = mean_interval(logs.tolist(), alpha)
+    interval = mean_interval(logs.tolist(), alpha)
     if any(errors):
         top, bottom = errors
         least = log_ratios([n - top for n in numerators], [d + bottom for d in denominators])
         most = log_ratios([n + top for n in numerators], [d - bottom for d in denominators])
         lower = -math.inf if least is None else mean_interval(least.tolist(), alpha).lower
         upper = math.inf if most is None else mean_interval(most.tolist(), alpha).upper
-        found = Interval(observed=found.observed, lower=lower, upper=upper)
-    return Interval(observed=_exp(found.observed), lower=_exp(found.lower), upper=_exp(found.upper))
+        interval = Interval(observed=interval.observed, lower=lower, upper=upper)
+    return Interval(observed=_exp(interval.observed), lower=_exp(interval.lower), upper=_exp(interval.upper))
 
 
 def log_ratios(numerators: Sequence[float], denominators: Sequence[float]) -> NDArray[np.float64] | None:

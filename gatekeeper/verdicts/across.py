@@ -122,6 +122,6 @@ class Merged:
     def _read(self, index: int) -> Answers:
         """The answers of a report, if they are of its own legs: nobody answers for another."""
         found = self.answers(index)
-        if any(self.came_with.get(leg_of(name)) != index for name in found.contents.names):
+        if any(self.came_with.get(leg_of(name)) != index for name in found.header.names):
             raise NotMeasured("garbage", "the answers beside its report are of other legs")
         return found

@@ -33,8 +33,8 @@ def agree(
     `accurate` names the variants whose accuracy gate passed, `missing` legs whose answers did not come, with the
     reason. With fewer than two models there is a matrix of nothing, and the notes say why.
     """
-    own: dict[str, Answers] = {name: answers for answers in found for name in answers.contents.names}
-    left_out = {name: why for answers in own.values() for name, why in answers.contents.left_out.items() if name in names}
+    own: dict[str, Answers] = {name: answers for answers in found for name in answers.header.names}
+    left_out = {name: why for answers in own.values() for name, why in answers.header.left_out.items() if name in names}
     notes = [f"{name}: {why}" for name, why in {**(missing or {}), **left_out}.items()]
     there = [name for name in names if name in own]
     together = _largest({name: own[name].comparable() for name in there})
@@ -63,7 +63,7 @@ def _compared(names: list[str], own: Mapping[str, Answers], accurate: Collection
     import numpy as np
 
     values = np.stack([own[name].of(name) for name in names])
-    kind = own[names[0]].contents.kind
+    kind = own[names[0]].header.kind
     reference = next((i for i, name in enumerate(names) if is_baseline(name)), 0)
     if kind == "relative distance":
         matrix, alone = _distances(values.astype(float), reference)

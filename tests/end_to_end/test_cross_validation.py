@@ -79,7 +79,7 @@ def test_a_leg_leaves_the_rest_to_the_merge(runs: Path) -> None:
     leg = report_of(runs / "legs/ort")
     assert leg["targets"][0]["agreement"]["names"] == ["here/onnx_runtime/baseline", "here/onnx_runtime/fp16"]
     assert "left to the merged report" in leg["stages"][1]["reason"]
-    assert read_answers(runs / "legs/ov/answers.npz").contents.names == ["here/openvino/baseline", "here/openvino/fp16"]
+    assert read_answers(runs / "legs/ov/answers.npz").header.names == ["here/openvino/baseline", "here/openvino/fp16"]
 
 
 def test_the_reports_show_it(runs: Path) -> None:

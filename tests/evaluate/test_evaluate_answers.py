@@ -46,7 +46,7 @@ def test_classes_travel_as_small_integers(task: str | None, metric: str | None, 
     outputs = {"baseline": scores(0), "a": scores(1)}
     found = collect(save(tmp_path, **outputs), dataset, task, metric)
     assert found is not None
-    assert (found.contents.kind, found.contents.names) == ("same class", [f"{LEG}/baseline", f"{LEG}/a"])
+    assert (found.header.kind, found.header.names) == ("same class", [f"{LEG}/baseline", f"{LEG}/a"])
     assert found.values.dtype == np.uint16
     assert np.array_equal(found.values, [o.argmax(axis=1) for o in outputs.values()])
 
@@ -56,7 +56,7 @@ def test_other_outputs_travel_as_numbers(task: str | None, metric: str | None, t
     outputs = scores(0).reshape(50, 3, 100).astype(float)
     found = collect(save(tmp_path, baseline=outputs), dataset, task, metric)
     assert found is not None
-    assert (found.contents.kind, found.values.dtype, found.values.shape) == ("relative distance", np.float32, (1, 50, 300))
+    assert (found.header.kind, found.values.dtype, found.values.shape) == ("relative distance", np.float32, (1, 50, 300))
     assert np.array_equal(found.values[0], outputs.reshape(50, 300).astype(np.float32))
 
 
@@ -67,7 +67,7 @@ def test_likeliest_tokens_are_a_text_models_answers(tmp_path: Path, dataset: Pat
         np.save(file.with_name("top_tokens.npy"), tokens[i])
     found = collect(files, dataset, "text_generation", None)
     assert found is not None
-    assert (found.contents.kind, found.contents.total) == ("same top token", 28)
+    assert (found.header.kind, found.header.total) == ("same top token", 28)
     assert np.array_equal(found.values, tokens.reshape(2, 28))
 
 
@@ -90,7 +90,7 @@ def test_large_sets_are_thinned_out_evenly_and_alike_in_every_leg(
     kept = 40 if task.endswith("classification") else 20
     assert one.values.shape[:2] == (2, kept)
     assert one.comparable() == two.comparable()
-    assert one.contents.total == 100
+    assert one.header.total == 100
     if task == "regression":
         assert one.values[0, :, 0].tolist() == [5.0 * i for i in range(20)]
 
@@ -132,8 +132,8 @@ def test_the_file_stays_small(tmp_path: Path, dataset: Path) -> None:
 def test_what_cannot_be_compared_is_left_out_and_named(outputs: Any, says: str, tmp_path: Path, dataset: Path) -> None:
     found = collect(save(tmp_path, baseline=scores(0), a=outputs, b=scores(2)), dataset, "regression", None)
     assert found is not None
-    assert found.contents.names == [f"{LEG}/baseline", f"{LEG}/b"]
-    [(name, reason)] = found.contents.left_out.items()
+    assert found.header.names == [f"{LEG}/baseline", f"{LEG}/b"]
+    [(name, reason)] = found.header.left_out.items()
     assert name == f"{LEG}/a"
     assert re.search(says, reason)
 
@@ -143,7 +143,7 @@ def test_a_prediction_that_is_gone_is_left_out(tmp_path: Path, dataset: Path) ->
     files[f"{LEG}/a"].unlink()
     found = collect(files, dataset, None, None)
     assert found is not None
-    assert "No such file" in found.contents.left_out[f"{LEG}/a"]
+    assert "No such file" in found.header.left_out[f"{LEG}/a"]
 
 
 def test_nothing_is_nothing(dataset: Path) -> None:
@@ -156,7 +156,7 @@ def test_other_examples_have_another_digest_and_other_labels_have_not(tmp_path: 
     def found() -> str:
         answers = collect(files, dataset, None, None)
         assert answers is not None
-        return answers.contents.dataset
+        return answers.header.dataset
 
     before = found()
     np.save(dataset / "labels.npy", np.arange(3))

@@ -18,7 +18,7 @@ from kit.support import eventually, install_framework, spec
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.making.job import Optimize
-from gatekeeper.measure.session import Loaded, LoadModel, Open
+from gatekeeper.measure.session import LoadModel, ModelLoaded, Open
 from gatekeeper.measure.timing import Block, Saturated, Timed
 from gatekeeper.process.isolate import Worker, run_job
 from gatekeeper.process.messages import Answer, Done
@@ -198,7 +198,7 @@ def test_the_memory_limit_holds_in_a_timed_block_as_well(tmp_path: Path) -> None
     np.savez(inputs, x=np.zeros((2, 1), np.float32))
     with Worker(tmp_path, 300_000_000) as found:
         found.ask(Open(spec=spec("any", "moody"), inputs=str(inputs)), Done, TIMEOUT_S)
-        found.ask(LoadModel(), Loaded, TIMEOUT_S)
+        found.ask(LoadModel(), ModelLoaded, TIMEOUT_S)
         with pytest.raises(NotMeasured) as caught:
             found.ask(Block(duration_ns=1, least=20), Timed, TIMEOUT_S, quiet=True)
     assert caught.value.kind == "memory"
@@ -253,7 +253,7 @@ def test_an_unknown_framework_is_not_measured(worker: Worker, destination: Path)
         b'{"answer":"unknown"}\n',
         b'{"answer":"done","more":1}\n',
         b'{"answer":"done"} trailing\n',
-        b'{"answer":"loaded","load_ns":1}\n',
+        b'{"answer":"modelloaded","load_ns":1}\n',
         b'{"answer":"failed"}\n',
         b'{"answer":"failed","kind":"\xff","message":""}\n',
         b'{"x":' + b"[" * 200_000 + b"]" * 200_000 + b',"answer":"done"}\n',
@@ -316,7 +316,7 @@ def test_a_throughput_that_makes_no_sense(worker: Worker, destination: Path, bod
 @pytest.mark.parametrize("load_ns", ["-1", "900000000000000", "9" * 400])
 def test_a_load_time_that_makes_no_sense(worker: Worker, destination: Path, load_ns: str) -> None:
     with pytest.raises(NotMeasured) as caught:
-        answer_raw(worker, destination, f'{{"answer":"loaded","load_ns":{load_ns}}}\n'.encode(), Loaded)
+        answer_raw(worker, destination, f'{{"answer":"modelloaded","load_ns":{load_ns}}}\n'.encode(), ModelLoaded)
     assert caught.value.kind == "garbage"
     assert_gone(worker.pid)
 

@@ -74,7 +74,7 @@ def test_open_load_and_time(model: Path, inputs: Path) -> None:
     (opened, loaded, *timed), done = talk(opening(model, inputs), LOAD, block(1_000_000, 7), block(1_000_000, 7))
     assert done.returncode == 0
     assert opened == {"answer": "done"}
-    assert loaded["answer"] == "loaded"
+    assert loaded["answer"] == "modelloaded"
     assert loaded["load_ns"] > 0
     for answer in timed:
         assert len(answer["latencies_ns"]) >= 7
@@ -94,7 +94,7 @@ def test_the_folder_an_optimizer_wrote_is_an_artifact(model: Path, inputs: Path,
         destination=str(tmp_path), device="cpu", vnni=False, calibration=None,
     )  # fmt: skip
     answers, _ = talk(optimize, opening(tmp_path, inputs), LOAD)
-    assert [answer["answer"] for answer in answers] == ["done", "done", "loaded"]
+    assert [answer["answer"] for answer in answers] == ["done", "done", "modelloaded"]
 
 
 def test_nothing_asked_is_a_clean_end() -> None:
@@ -123,7 +123,7 @@ def test_requests_out_of_turn_are_refused(request_line: dict[str, Any]) -> None:
         b'{"job":"gatekeeper.measure.session:LoadModel"}',
         b'{"job":"gatekeeper.measure.session:LoadModel","request":{},"more":1}',
         b'{"job":"gatekeeper.measure.session:LoadModel","request":{"more":1}}',
-        b'{"job":"gatekeeper.measure.session:Loaded","request":{"load_ns":1,"clock_ns":1}}',
+        b'{"job":"gatekeeper.measure.session:ModelLoaded","request":{"load_ns":1,"clock_ns":1}}',
         b'{"job":"gatekeeper.measure.session:runtime","request":{}}',
         b'{"job":"gatekeeper.process.messages:Request","request":{}}',
         b'{"job":"gatekeeper.measure.timing:Block","request":{}}',

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.records.answers import MAX_BYTES, MOST_OUTPUTS, MOST_VALUES, Answers, Contents, packed, read_answers
+from gatekeeper.records.answers import MAX_BYTES, MOST_OUTPUTS, MOST_VALUES, Answers, AnswersHeader, packed, read_answers
 
 NAMES = ["x86/ort/baseline", "x86/ort/a"]
 CONTENTS = {
@@ -39,10 +39,10 @@ def refused(path: Path, says: str) -> None:
 
 
 def test_what_is_packed_is_read(tmp_path: Path) -> None:
-    sent = Answers(msgspec.convert(CONTENTS, Contents), VALUES)
+    sent = Answers(msgspec.convert(CONTENTS, AnswersHeader), VALUES)
     (tmp_path / "answers.npz").write_bytes(packed(sent))
     found = read_answers(tmp_path / "answers.npz")
-    assert found.contents == sent.contents
+    assert found.header == sent.header
     assert np.array_equal(found.values, VALUES)
     assert np.array_equal(found.of("x86/ort/a"), VALUES[1])
     assert read_answers(written(tmp_path)).comparable() == found.comparable()
@@ -54,7 +54,7 @@ def test_distances_travel_as_float32(tmp_path: Path) -> None:
 
 
 def test_packing_the_same_gives_the_same_bytes() -> None:
-    sent = Answers(msgspec.convert(CONTENTS, Contents), VALUES)
+    sent = Answers(msgspec.convert(CONTENTS, AnswersHeader), VALUES)
     assert packed(sent) == packed(sent)
 
 

@@ -12,7 +12,7 @@ from kit.support import round_data
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.measure.race import performance
-from gatekeeper.records.answers import Answers, Contents
+from gatekeeper.records.answers import Answers, AnswersHeader
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact
@@ -44,10 +44,10 @@ def answers(legs: Sequence[str], liar: str = "", dataset: str = "d") -> Answers:
     values = np.tile(TRUTH, (len(names), 1)).astype(np.uint8)
     if liar in names:
         values[names.index(liar), :30] += 1
-    contents = Contents(
+    header = AnswersHeader(
         schema="gatekeeper/answers/v1", dataset=dataset, kind="same class", total=400, names=names, left_out={}
     )  # fmt: skip
-    return Answers(contents, values)
+    return Answers(header, values)
 
 
 def ran(*legs: str, liar: str = "", measured: bool = True, answered: bool = True, manifest: Sequence[str] = LEGS) -> Report:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gatekeeper.records.answers import Answers, Contents, Kind
+from gatekeeper.records.answers import Answers, AnswersHeader, Kind
 from gatekeeper.records.report import Agreement
 from gatekeeper.verdicts.agreement import MOST_MODELS, agree
 
@@ -22,11 +22,11 @@ def answers(
     names: Sequence[str], values: Any, kind: Kind = "same class", dataset: str = "d", left_out: dict[str, str] | None = None
 ) -> Answers:
     values = np.asarray(values, dtype=np.float32 if kind == "relative distance" else np.int32)
-    contents = Contents(
+    header = AnswersHeader(
         schema="gatekeeper/answers/v1", dataset=dataset, kind=kind, total=values.shape[1], names=list(names),
         left_out=left_out or {},
     )  # fmt: skip
-    return Answers(contents, values)
+    return Answers(header, values)
 
 
 def classes(count: int, examples: int = 500) -> Any:

@@ -54,10 +54,10 @@ def problems(check: Check) -> None:
             check.add(("model", "path"), f"no such model: {path}.{hint} Correct the path or export the model.")
         elif model_format(path) is None:
             check.add(("model", "path"), unknown_format(path))
-    found = model_format(path)
-    if found is not None and model.task is not None and (model.task == TEXT_TASK) != (found in TEXT_FORMATS):
+    kind = model_format(path)
+    if kind is not None and model.task is not None and (model.task == TEXT_TASK) != (kind in TEXT_FORMATS):
         takes = "a Hugging Face folder or .gguf" if model.task == TEXT_TASK else "a tensor model, such as .onnx"
-        check.add(("model", "task"), f"{model.task} takes {takes}; {path} is {found}. Correct the task or the model.")
+        check.add(("model", "task"), f"{model.task} takes {takes}; {path} is {kind}. Correct the task or the model.")
 
 
 def task_of(check: Check) -> str | None:

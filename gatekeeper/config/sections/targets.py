@@ -54,12 +54,12 @@ def problems(check: Check) -> None:
 
 def _supported(check: Check, index: int, target: Target) -> None:
     path = check.loaded.model_path()
-    found = model_format(path) if path else None
+    kind = model_format(path) if path else None
     frameworks = check.loaded.frameworks(target)
-    if found is None or any(name not in FRAMEWORKS.names for name in frameworks):
+    if kind is None or any(name not in FRAMEWORKS.names for name in frameworks):
         return
     device = hardware(target.hardware).DEVICE
-    reasons = {name: framework(name).supports(found, device) for name in frameworks}
+    reasons = {name: framework(name).supports(kind, device) for name in frameworks}
     if all(reasons.values()):
         said = f"no listed framework supports {target.hardware}: {'; '.join(str(r) for r in reasons.values())}."
         check.add(("targets", index, "hardware"), said)

@@ -52,7 +52,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _from_table(folder: Path, table: Path) -> list[tuple[Path, int | None]]:
-    found: list[tuple[Path, int | None]] = []
+    images: list[tuple[Path, int | None]] = []
     with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.DictReader(file)
         if not {"file", "label"} <= set(rows.fieldnames or ()):
@@ -63,8 +63,8 @@ def _from_table(folder: Path, table: Path) -> list[tuple[Path, int | None]]:
                 raise NotMeasured("data", f"{table}:{rows.line_num}: no image '{row['file']}' in {folder}. Correct the name.")
             if not re.fullmatch(r"\s*-?[0-9]{1,18}\s*", row["label"] or ""):
                 raise NotMeasured("data", f"{table}:{rows.line_num}: the label '{row['label']}' is not a class index.")
-            found.append((image, int(row["label"])))
-    return found
+            images.append((image, int(row["label"])))
+    return images
 
 
 def _pixels(file: Path, settings: Image, dtype: str) -> Any:

@@ -24,10 +24,10 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
     loaded = call(dataset.loader or "", user_function(dataset.loader or "", path))
     if not isinstance(loaded, tuple) or len(loaded) != 2:
         raise NotMeasured("data", f"the loader '{dataset.loader}' must return (inputs, labels), not {type(loaded).__name__}.")
-    found, labels = loaded
-    if not isinstance(found, dict):
-        found = {inputs[0].name: found}
-    return found, labels if labelled else None
+    features, labels = loaded
+    if not isinstance(features, dict):
+        features = {inputs[0].name: features}
+    return features, labels if labelled else None
 
 
 def call(name: str, function: Any, *arguments: Any) -> Any:
@@ -52,9 +52,9 @@ def user_function(name: str, folder: Path) -> Any:
         imported = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise NotMeasured("data", f"'{name}': no module '{error.name}' in {folder} or installed. Correct the name.") from None
-    found = getattr(imported, function, None)
-    if found is None:
+    attribute = getattr(imported, function, None)
+    if attribute is None:
         raise NotMeasured("data", f"'{name}': the module has no '{function}'. Correct the name.")
-    if not callable(found):
+    if not callable(attribute):
         raise NotMeasured("data", f"'{name}' is not a function.")
-    return found
+    return attribute

@@ -101,10 +101,10 @@ def class_labels(labels: Any) -> Any:
 
 def errors(outputs: Any, labels: Any) -> Any:
     """Outputs less labels, [examples, values]."""
-    found, truth = outputs.reshape(len(outputs), -1).astype(float), labels.reshape(len(labels), -1).astype(float)
-    if found.shape != truth.shape:
-        raise NotMeasured("data", f"the model gives {found.shape[1]} values an example and the labels have {truth.shape[1]}.")
-    return found - truth
+    predicted, truth = outputs.reshape(len(outputs), -1).astype(float), labels.reshape(len(labels), -1).astype(float)
+    if predicted.shape != truth.shape:
+        raise NotMeasured("data", f"the model gives {predicted.shape[1]} values an example and the labels have {truth.shape[1]}.")
+    return predicted - truth
 
 
 def binary(baseline: Any, variant: Any) -> Pair:

@@ -33,10 +33,10 @@ def check_conversion(evaluation: Evaluation, name: str, original: tuple[Path, st
     artifact, identity = original
     truth = evaluation.predictions(evaluation.spec(REFERENCE, Path(model.path), threads, "cpu"), evaluation.identity, few)
     answers = evaluation.predictions(evaluation.spec(name, artifact, threads, "cpu"), identity, few)
-    found = evaluation.compare(few, truth, answers, "perplexity").details
+    details = evaluation.compare(few, truth, answers, "perplexity").details
     limit = TOLERANCE.get(model.text.dtype, TOLERANCE["float32"])
-    said = f"KL {found['kl_mean']:.1e} from transformers, same top token at {found['same_top']:.1%} of positions"
-    if found["kl_mean"] > limit:
+    said = f"KL {details['kl_mean']:.1e} from transformers, same top token at {details['same_top']:.1%} of positions"
+    if details["kl_mean"] > limit:
         raise NotMeasured(
             "model",
             f"the conversion for {name} changes the model's answers ({said}; allowed {limit:g}). It is no baseline. Report the "

@@ -92,10 +92,10 @@ def _answer(session: TextSession, tokenizer: Tokenizer, prompt: Prompt, end: lis
     import numpy as np
 
     limit = prompt.answer_tokens + SPARE_TOKENS
-    found: list[int] = []
+    tokens: list[int] = []
     for token in session.generate({"tokens": np.asarray(prompt.tokens, dtype=np.int64), "new_tokens": limit}):
         if token in end:
             break
-        found.append(int(token))
-    lines = tokenizer.decode(found).strip().splitlines()
+        tokens.append(int(token))
+    lines = tokenizer.decode(tokens).strip().splitlines()
     return "\n".join(lines[: len(prompt.answer.splitlines())]).strip()

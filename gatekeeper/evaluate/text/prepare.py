@@ -83,10 +83,10 @@ def _read(path: Path) -> tuple[str, list[tuple[str, str]]]:
 
 def _line(path: Path, number: int, line: str) -> dict[str, str]:
     try:
-        found: Any = json.loads(line)
+        record: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise NotMeasured("data", f"{path}:{number}: not JSON ({error}). Write one object on each line.") from None
-    texts = {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
+    texts = {k: v for k, v in record.items() if isinstance(v, str)} if isinstance(record, dict) else {}
     if texts.keys() >= {"prompt", "answer"} and texts["prompt"] and texts["answer"].strip():
         return {"prompt": texts["prompt"], "answer": texts["answer"]}
     if "prompt" in texts and "answer" in texts:
@@ -94,7 +94,7 @@ def _line(path: Path, number: int, line: str) -> dict[str, str]:
         raise NotMeasured("data", f"{path}:{number}: the {blank} is blank. Write one, or remove the line.")
     if texts.get("text"):
         return {"text": texts["text"]}
-    has = ", ".join(map(str, found)) if isinstance(found, dict) else type(found).__name__
+    has = ", ".join(map(str, record)) if isinstance(record, dict) else type(record).__name__
     raise NotMeasured(
         "data", f"{path}:{number}: needs the text `text`, or `prompt` and `answer` (it has {has or 'nothing'}). Add them."
     )

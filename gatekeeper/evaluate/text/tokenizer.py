@@ -36,8 +36,8 @@ def open_tokenizer(model: Path, name: str) -> Tokenizer:
     module = framework(name)
     if not hasattr(module, "open_tokenizer"):
         return HuggingFaceTokenizer(_of_gguf(model))
-    found: Tokenizer = module.open_tokenizer(model)
-    return found
+    tokenizer: Tokenizer = module.open_tokenizer(model)
+    return tokenizer
 
 
 def _of_folder(folder: Path) -> Any:
@@ -76,11 +76,11 @@ def check_round_trip(tokenizer: Tokenizer, text: str, ids: list[int], vocabulary
             "model",
             f"the tokenizer gives the id {max(ids)}, and the model knows {vocabulary} tokens. They do not belong together.",
         )
-    wanted, found = _essence(text), _essence(tokenizer.decode(ids))
-    if wanted == found:
+    wanted, decoded = _essence(text), _essence(tokenizer.decode(ids))
+    if wanted == decoded:
         return
-    at = next((i for i, (a, b) in enumerate(zip(wanted, found, strict=False)) if a != b), min(len(wanted), len(found)))
-    before, after = wanted[max(0, at - 10) : at + SHOWN], found[max(0, at - 10) : at + SHOWN]
+    at = next((i for i, (a, b) in enumerate(zip(wanted, decoded, strict=False)) if a != b), min(len(wanted), len(decoded)))
+    before, after = wanted[max(0, at - 10) : at + SHOWN], decoded[max(0, at - 10) : at + SHOWN]
     raise NotMeasured(
         "model",
         f"the tokenizer does not round-trip: {before!r} of {source} comes back as {after!r}. Use the tokenizer the model was "

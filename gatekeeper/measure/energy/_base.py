@@ -128,7 +128,7 @@ class Absent:
         return math.nan
 
 
-class Source(Protocol):
+class EnergySource(Protocol):
     """The shape of a source module."""
 
     KIND: Literal["measured", "estimate"]
@@ -141,19 +141,19 @@ class Source(Protocol):
 def meter(device: str, cache: Cache | None = None) -> Meter | Absent:
     """The best there is for a device: a counter, else an estimate, else the reasons of all that were looked for."""
     reasons: list[str] = []
-    sources: list[tuple[str, Source]] = []
+    sources: list[tuple[str, EnergySource]] = []
     for name in REGISTRY.names:
         try:
-            source = cast(Source, REGISTRY.get(name))
+            source = cast(EnergySource, REGISTRY.get(name))
             if device in source.DEVICES:
                 sources.append((name, source))
         except Exception as error:  # a plugin's
             reasons.append(f"{name}: {reason(error)}")
     for name, source in sorted(sources, key=lambda s: (s[1].KIND != "measured", s[0])):
-        found = _find(source, device, cache)
-        if isinstance(found, Meter):
-            return found
-        reasons.append(f"{name}: {found.reason}")
+        answer = _find(source, device, cache)
+        if isinstance(answer, Meter):
+            return answer
+        reasons.append(f"{name}: {answer.reason}")
     return Absent("not measurable here: " + "; ".join(reasons or [f"nothing counts the energy of '{device}'"]))
 
 
@@ -173,12 +173,12 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _find(source: Source, device: str, cache: Cache | None = None) -> Meter | Absent:
+def _find(source: EnergySource, device: str, cache: Cache | None = None) -> Meter | Absent:
     """What a source says; a meter that cannot be read is none."""
     try:
-        found = source.find(device, cache)
+        answer = source.find(device, cache)
     except Exception as error:
         return Absent(reason(error))
-    if isinstance(found, Meter) and math.isnan(found.read().joules):
-        return Absent("; ".join(found.problems))
-    return found
+    if isinstance(answer, Meter) and math.isnan(answer.read().joules):
+        return Absent("; ".join(answer.problems))
+    return answer

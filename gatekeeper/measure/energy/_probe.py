@@ -32,9 +32,9 @@ def ask(code: str) -> dict[str, Any]:
         last = next((line.strip() for line in reversed(said) if line.strip()), f"exit code {done.returncode}")
         raise Unreadable(f"it fails here ({last[:200]})")
     try:
-        found = json.loads(answer[-1])
+        parsed = json.loads(answer[-1])
     except (ValueError, IndexError):
-        found = None
-    if not isinstance(found, dict):
+        parsed = None
+    if not isinstance(parsed, dict):
         raise Unreadable("its answer makes no sense")
-    return found
+    return parsed

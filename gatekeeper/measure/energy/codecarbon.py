@@ -32,11 +32,11 @@ PROBE = """
 import json
 from codecarbon.core.cpu import DEFAULT_POWER_PER_CORE, TDP
 from codecarbon.core.util import count_cpus, count_physical_cpus
-found = TDP()
-known = found.tdp is not None and found.tdp != count_cpus() * DEFAULT_POWER_PER_CORE
+power = TDP()
+known = power.tdp is not None and power.tdp != count_cpus() * DEFAULT_POWER_PER_CORE
 print(json.dumps({
-    "model": str(found.model),
-    "watts": float(found.tdp) if known else None,
+    "model": str(power.model),
+    "watts": float(power.tdp) if known else None,
     "default_watts": float(DEFAULT_POWER_PER_CORE),
     "sockets": int(count_physical_cpus()),
 }))

@@ -77,10 +77,10 @@ def _chosen(cards: list[_Card], visible: str | None, order: str | None) -> list[
         return cards
     chosen: list[_Card] = []
     for w in wanted:
-        found = [c for c in cards if c.index == w or (w.startswith("GPU-") and c.uuid.startswith(w))]
-        if not found:
+        named = [c for c in cards if c.index == w or (w.startswith("GPU-") and c.uuid.startswith(w))]
+        if not named:
             break  # as CUDA does: what follows an unknown one is not seen
-        chosen += [card for card in found if card not in chosen]
+        chosen += [card for card in named if card not in chosen]
     return chosen
 
 

@@ -14,7 +14,7 @@ import msgspec
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.formats._base import FLOATS, Malformed, logits_out, mostly_quantized, opened, tokens_in
 from gatekeeper.models.info import Assessment, TextInfo
-from gatekeeper.models.safetensors import Tensor, read_header
+from gatekeeper.models.safetensors import StoredTensor, read_header
 
 SUFFIXES: tuple[str, ...] = ()
 MARKER = "config.json"
@@ -97,7 +97,7 @@ class _Config:
 
     def number(self, *names: str) -> int:
         """The first of these that is there, 0 if none is; of a list, one number a layer, the largest."""
-        return next((max(found) for name in names if (found := self.numbers(name))), 0)
+        return next((max(numbers) for name in names if (numbers := self.numbers(name))), 0)
 
     def numbers(self, name: str) -> list[int]:
         """A number or a list of them; empty if it is not there."""
@@ -182,15 +182,15 @@ def _index(content: bytes) -> dict[str, str]:
     if len(content) > MAX_INDEX:
         raise Malformed(f"more than {MAX_INDEX >> 20} MB of JSON")
     try:
-        found = msgspec.json.decode(content, type=_Index).weight_map
+        files = msgspec.json.decode(content, type=_Index).weight_map
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"it does not say which file holds which tensor: {error}") from None
-    for name in set(found.values()):
+    for name in set(files.values()):
         if Path(name).name != name or "\0" in name or not name.endswith(".safetensors"):
             raise Malformed(f"it names {name[:80]!r}, which is no safetensors file beside it")
-    if not found:
+    if not files:
         raise Malformed("it names no file")
-    return found
+    return files
 
 
 def _no_weights(path: Path) -> str:
@@ -210,20 +210,20 @@ def _no_weights(path: Path) -> str:
     return f"no {WEIGHTS} in it. Save the model with save_pretrained(folder), or fetch its weights."
 
 
-def _tensors(path: Path, shards: dict[str, set[str]]) -> dict[str, Tensor]:
+def _tensors(path: Path, shards: dict[str, set[str]]) -> dict[str, StoredTensor]:
     """Every tensor of every file, by name."""
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, StoredTensor] = {}
     for name, expected in shards.items():
         with opened(path / name, "safetensors file", "Save") as (file, size):
-            tensors = read_header(file, size)
-            if not tensors:
+            held = read_header(file, size)
+            if not held:
                 raise Malformed("it holds no tensors")
-            if missing := sorted(expected - tensors.keys()):
+            if missing := sorted(expected - held.keys()):
                 raise Malformed(f"{INDEX} says that it holds {missing[0][:80]!r}, and it does not")
-            if twice := sorted(found.keys() & tensors.keys()):
+            if twice := sorted(tensors.keys() & held.keys()):
                 raise Malformed(f"it holds {twice[0][:80]!r}, and so does another file")
-            found |= tensors
-    return found
+            tensors |= held
+    return tensors
 
 
 def _beside(path: Path) -> list[str]:
@@ -264,20 +264,20 @@ def _end(path: Path, config: _Config) -> list[int]:
     """Ids of the tokens that end a text: what the generation settings say, else the model's."""
     if (path / GENERATION).is_file():
         with opened(path / GENERATION, "list of generation settings", "Save") as (file, size):
-            found = _Config(_json(file.read(min(size, MAX_CONFIG) + 1))).numbers("eos_token_id")
-        if found:
-            return sorted(set(found))
+            ends = _Config(_json(file.read(min(size, MAX_CONFIG) + 1))).numbers("eos_token_id")
+        if ends:
+            return sorted(set(ends))
     return sorted(set(config.numbers("eos_token_id")))
 
 
 def _weighted(matrices: Collection[str]) -> dict[str, int]:
     """Operator -> how many of the matrices are its weight."""
     looked_up = sum(map(_is_embedding, matrices))
-    found = {"MatMul": len(matrices) - looked_up, "Gather": looked_up}
-    return {operator: count for operator, count in found.items() if count}
+    counts = {"MatMul": len(matrices) - looked_up, "Gather": looked_up}
+    return {operator: count for operator, count in counts.items() if count}
 
 
-def _is_matrix(name: str, tensor: Tensor) -> bool:
+def _is_matrix(name: str, tensor: StoredTensor) -> bool:
     """Whether this is a weight that quantizers cut up: a projection, an embedding or the last layer."""
     return name.endswith(".weight") and len(tensor.shape) == 2 and tensor.element_type in FLOATS
 

@@ -55,10 +55,10 @@ def inspect(path: Path) -> Assessment:
     with opened(path, "ONNX model", "Export") as (file, size):
         model = Reader(file, SHAPES).read("model", size)
         graphs = model.message(7)
-        found = _assess(path, size, model, graphs[-1]) if graphs and graphs[-1].message(12) else None
-    if found is None:
+        assessment = _assess(path, size, model, graphs[-1]) if graphs and graphs[-1].message(12) else None
+    if assessment is None:
         raise NotMeasured("model", f"{path}: not an ONNX model: it has no graph with outputs. Export it again.")
-    return found
+    return assessment
 
 
 def _assess(path: Path, size: int, model: Message, graph: Message) -> Assessment:
@@ -122,8 +122,8 @@ def _weighted(graph: Message, outer: frozenset[str] = frozenset()) -> tuple[Coun
             own[operator] += 1
         for attribute in node.message(5):
             for subgraph in attribute.message(6) + attribute.message(11):
-                for found in _weighted(subgraph, frozenset(matrices)):
-                    nested.update(found)
+                for counts in _weighted(subgraph, frozenset(matrices)):
+                    nested.update(counts)
     return own, nested
 
 

@@ -236,7 +236,7 @@ def _check_weights(path: Path, file: Path, constants: list[_Layer]) -> int | Non
 def _weighted(graph: _Graph) -> Counter[str]:
     """Operators whose weight is a constant floating-point matrix or kernel; what is folded counts as constant."""
     matrices = {k for k, a in graph.layers.items() if a.kind == "Const" and a.type in FLOATS and len(a.shape) >= 2}
-    found: dict[str, str] = {}
+    kinds: dict[str, str] = {}
     for source, target, port in _edges(graph):
         kind = graph.layers[target].kind
         if source not in matrices:
@@ -244,8 +244,8 @@ def _weighted(graph: _Graph) -> Counter[str]:
         if kind in FOLDED and port == "0":
             matrices.add(target)
         elif kind in WEIGHTED and (kind != "Gather" or port == "0"):
-            found[target] = kind
-    return Counter(found.values())
+            kinds[target] = kind
+    return Counter(kinds.values())
 
 
 def _quantized(graph: _Graph) -> bool:
@@ -304,8 +304,8 @@ def _output(key: str, layer: _Layer, graph: _Graph) -> TensorInfo:
 
 def _name(lists: Iterable[str], otherwise: str) -> str:
     """A tensor's name; of several the first in the alphabet, as the session chooses. A comma in a name is `\\,`."""
-    found = [n.replace("\\,", ",") for names in lists for n in re.split(r"(?<!\\),", names) if n]
-    return min(found, default=otherwise)
+    names = [n.replace("\\,", ",") for listed in lists for n in re.split(r"(?<!\\),", listed) if n]
+    return min(names, default=otherwise)
 
 
 def _dtype(element_type: str) -> str:

@@ -86,6 +86,6 @@ def test_a_package_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_with_other_fields_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codecarbon.importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(codecarbon, "PROBE", "print('{}')")
-    found = _base._find(cast(_base.Source, codecarbon), "cpu")
+    found = _base._find(cast(_base.EnergySource, codecarbon), "cpu")
     assert isinstance(found, Absent)
     assert found.reason.startswith("TypeError: ")
