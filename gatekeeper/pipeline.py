@@ -164,11 +164,8 @@ def _run_stages(setup: Setup) -> tuple[list[StageReport], Known, dict[str, bytes
 def _unmeasured(setup: Setup, stages: list[StageReport]) -> list[TargetReport]:
     """Targets of a run that never came to measure them."""
     reason = next((s.reason for s in stages if s.verdict is not Verdict.PASS), "the stage optimization is not listed")
-    found = []
-    for name, legs in setup.by_target().items():
-        own = [_unmeasured_leg(leg, reason) for leg in legs]
-        found.append(target_report(name, setup.loaded.target(name).hardware, "best", own, []))
-    return found
+    own = {name: [_unmeasured_leg(leg, reason) for leg in legs] for name, legs in setup.by_target().items()}
+    return [target_report(name, setup.loaded.target(name).hardware, "best", legs, []) for name, legs in own.items()]
 
 
 def _unmeasured_leg(leg: Leg, reason: str) -> LegReport:

@@ -76,9 +76,9 @@ GATE = checks_gate("license_tests", "No licence forbids it.")
 KEYS = {"allowed": (Annotated[list[str], Meta(description="Licences that are fine.")], [])}
 
 def run(bench): return Outcome()
-def problems(check):
-    if "none" in check.loaded.section("testing").allowed:
-        check.add(("testing", "allowed"), "there is no licence of the name none.")
+def problems(review):
+    if "none" in review.loaded.section("testing").allowed:
+        review.add(("testing", "allowed"), "there is no licence of the name none.")
 """
 
 

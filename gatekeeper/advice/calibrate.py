@@ -125,7 +125,7 @@ def _race(leg: Leg, dataset: Path | None, rounds: int) -> Race:
             [leg.arm(COPY, leg.baseline)],
             settings(leg, inputs, Absent("not asked for")),
             Limits((rounds,), parse_duration(measure.budget), measure.seed),
-            lambda name, found: True,
+            lambda name, so_far: True,
             progress,
         )
     if failure := raced.failures.get(COPY):
@@ -177,8 +177,8 @@ def _out_of_reach(gate: RatioGate, own: float, bound: float) -> str:
     return f"here the original itself has {gate.from_ratio(math.exp(own)):.0%}: use a quieter runner, or `on_fail: warn`"
 
 
-def _measure(found: list[Resolution], round_s: float, threads: int) -> dict[str, int | str]:
+def _measure(resolutions: list[Resolution], round_s: float, threads: int) -> dict[str, int | str]:
     """Rounds for the limit that needs most, of those that can be decided, and time for them in the largest leg."""
-    needed = [r.rounds for r in found if r.blocking and r.rounds is not None]
+    needed = [r.rounds for r in resolutions if r.blocking and r.rounds is not None]
     rounds = max([LOOKS[0], *needed])
     return {"max_rounds": rounds, "budget": format_duration(SPARE * rounds * round_s), "threads": threads}

@@ -78,26 +78,26 @@ def variant_id(pytestconfig: pytest.Config) -> str:
 
 
 def _option(config: pytest.Config, name: str) -> str | None:
-    found: str | None = config.getoption(PREFIX + name)
-    return found
+    value: str | None = config.getoption(PREFIX + name)
+    return value
 
 
 def _needed(config: pytest.Config, name: str) -> str:
     """The option's value; a test that needs one that was not given is skipped."""
-    found = _option(config, name)
-    if found is None:
+    value = _option(config, name)
+    if value is None:
         pytest.skip(f"this test is about a model: run it with `gatekeeper run`, or give {PREFIX}{name}")
-    return found
+    return value
 
 
 def _framework(config: pytest.Config, artifact: str) -> str:
     from gatekeeper.frameworks._base import opener
     from gatekeeper.models.files import model_format
 
-    found = _option(config, "framework") or opener(model_format(Path(artifact)))
-    if found is None:
+    framework = _option(config, "framework") or opener(model_format(Path(artifact)))
+    if framework is None:
         raise pytest.UsageError(f"{artifact} does not say what opens it. Give {PREFIX}framework.")
-    return found
+    return framework
 
 
 def _open(config: pytest.Config, artifact: str, name: str) -> Session:

@@ -31,10 +31,10 @@ def watching(quiet: bool) -> Iterator[Progress]:
         with _live() as progress:
             yield progress
     else:
-        yield Lines()
+        yield LoggedLines()
 
 
-class Lines:
+class LoggedLines:
     """One line per event, for logs."""
 
     def step(self, text: str) -> None:

@@ -30,36 +30,36 @@ def command(model: Path, target: str, form: str) -> None:
 
     hardware(target)
     try:
-        found = assess(model)
+        assessment = assess(model)
     except NotMeasured as error:
         raise UsageError(str(error)) from None
-    techniques = _techniques(found)
-    name, why = recommend(target, found.parameters, _takes_text(found))
+    techniques = _techniques(assessment)
+    name, why = recommend(target, assessment.parameters, _takes_text(assessment))
     if form == "json":
-        data = msgspec.to_builtins(found) | {"techniques": techniques, "recommended": {"framework": name, "because": why}}
+        data = msgspec.to_builtins(assessment) | {"techniques": techniques, "recommended": {"framework": name, "because": why}}
         click.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
         return
-    _print(found, techniques, target, name, why)
+    _print(assessment, techniques, target, name, why)
 
 
-def _takes_text(found: Assessment) -> bool:
+def _takes_text(model: Assessment) -> bool:
     """Whether it writes text, or is a transformer over token ids."""
-    takes_ids = any(t.dtype == "int64" for t in found.inputs) and found.architecture in ("transformer", "mixture_of_experts")
-    return found.text is not None or takes_ids
+    takes_ids = any(t.dtype == "int64" for t in model.inputs) and model.architecture in ("transformer", "mixture_of_experts")
+    return model.text is not None or takes_ids
 
 
-def _techniques(found: Assessment) -> dict[str, dict[str, str | None]]:
+def _techniques(model: Assessment) -> dict[str, dict[str, str | None]]:
     """framework -> technique -> None if it applies, else why not (a calibration set is assumed)."""
     from gatekeeper.frameworks._base import REGISTRY, framework
 
     return {
-        name: {t: framework(name).refuses(t, found, calibrated=True) for t in framework(name).TECHNIQUES}
+        name: {t: framework(name).refuses(t, model, calibrated=True) for t in framework(name).TECHNIQUES}
         for name in REGISTRY.names
-        if framework(name).supports(found.format, "cpu") is None
+        if framework(name).supports(model.format, "cpu") is None
     }
 
 
-def _print(found: Assessment, techniques: dict[str, dict[str, str | None]], target: str, name: str, why: str) -> None:
+def _print(model: Assessment, techniques: dict[str, dict[str, str | None]], target: str, name: str, why: str) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -78,15 +78,15 @@ def _print(found: Assessment, techniques: dict[str, dict[str, str | None]], targ
 
     table = Table(show_header=False, box=None, pad_edge=False)
     rows = {
-        "folder" if is_folder(Path(found.path)) else "file": f"{plain(found.path)} ({format_bytes(found.bytes)}, {found.format})",
-        "architecture": f"{found.architecture}{', quantized' if found.quantized else ''}",
-        "parameters": f"{found.parameters:,} ({', '.join(f'{k} {v:,}' for k, v in found.weights.items())})",
-        **_text_rows(found.text),
-        "opset": ", ".join(f"{plain(k)} {v}" for k, v in found.opset.items()),
-        "producer": plain(found.producer),
-        "operators": ", ".join(f"{plain(k)} x{v}" if v > 1 else plain(k) for k, v in found.operators.items()),
-        "inputs": tensors(found.inputs),
-        "outputs": tensors(found.outputs),
+        "folder" if is_folder(Path(model.path)) else "file": f"{plain(model.path)} ({format_bytes(model.bytes)}, {model.format})",
+        "architecture": f"{model.architecture}{', quantized' if model.quantized else ''}",
+        "parameters": f"{model.parameters:,} ({', '.join(f'{k} {v:,}' for k, v in model.weights.items())})",
+        **_text_rows(model.text),
+        "opset": ", ".join(f"{plain(k)} {v}" for k, v in model.opset.items()),
+        "producer": plain(model.producer),
+        "operators": ", ".join(f"{plain(k)} x{v}" if v > 1 else plain(k) for k, v in model.operators.items()),
+        "inputs": tensors(model.inputs),
+        "outputs": tensors(model.outputs),
     }
     for framework, possible in techniques.items():
         rows[framework] = "\n".join(

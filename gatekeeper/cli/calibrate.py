@@ -57,17 +57,19 @@ def command(
     from gatekeeper.making.cache import Cache, default_folder
 
     with watching(quiet) as progress:
-        found = calibrate(load(file, model), Cache(cache_dir or default_folder()), target, framework, rounds, effect, progress)
+        calibration = calibrate(
+            load(file, model), Cache(cache_dir or default_folder()), target, framework, rounds, effect, progress
+        )
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        click.echo(msgspec.json.format(msgspec.json.encode(calibration), indent=2).decode())
     else:
         if form == "table":
-            _show(found)
-        click.echo(_yaml(found))
-    return ExitCode.PASS if found.resolved() else ExitCode.INCONCLUSIVE
+            _show(calibration)
+        click.echo(_yaml(calibration))
+    return ExitCode.PASS if calibration.resolved() else ExitCode.INCONCLUSIVE
 
 
-def _show(found: Calibration) -> None:
+def _show(calibration: Calibration) -> None:
     import sys
 
     from rich.console import Console
@@ -81,37 +83,37 @@ def _show(found: Calibration) -> None:
     from gatekeeper.stats.looks import LOOKS
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-    machine = f"{found.environment.cpu}, {found.environment.threads} threads"
-    console.print(Text(plain(f"{found.leg} on {machine}: {found.rounds} rounds of {found.round_s:.1f} s")))
+    machine = f"{calibration.environment.cpu}, {calibration.environment.threads} threads"
+    console.print(Text(plain(f"{calibration.leg} on {machine}: {calibration.rounds} rounds of {calibration.round_s:.1f} s")))
     table = Table("gate", "limit", "noise a round", "", "rounds", highlight=False)
     table.columns[3].header = f"passes 4 times in 5 from\n{LOOKS[0]} rounds | {LOOKS[-1]} rounds"
-    table.columns[4].header = f"rounds to decide a\ntruth {found.effect:.0%} beyond"
-    for r in found.resolutions:
+    table.columns[4].header = f"rounds to decide a\ntruth {calibration.effect:.0%} beyond"
+    for r in calibration.resolutions:
         shown = GateResult(gate=r.gate, verdict=Verdict.PASS, limit=r.limit, bound=r.bound, unit=r.unit)
         nearest = " | ".join("never" if number < 0 else value(shown, number) for number in r.told_apart.values())
         last = r.remark or ("more than 200: use a quieter runner" if r.rounds is None else str(r.rounds))
         table.add_row(r.gate, limit(shown), f"{r.noise:.1%}", nearest, last + ("" if r.blocking else " (warning only)"))
     console.print(table)
-    if found.control and found.control.lower and found.control.upper and not found.control.lower <= 1 <= found.control.upper:
-        low, high = found.control.lower, found.control.upper
-        console.print(
-            f"This runner tells two copies of one model apart: {low:.3f}x to {high:.3f}x. Close calls will be inconclusive."
-        )
-    for note in found.notes:
+    control = calibration.control
+    if control and control.lower and control.upper and not control.lower <= 1 <= control.upper:
+        apart = f"{control.lower:.3f}x to {control.upper:.3f}x"
+        console.print(f"This runner tells two copies of one model apart: {apart}. Close calls will be inconclusive.")
+    for note in calibration.notes:
         console.print(Text(f"Note: {plain(note)}"))
     console.print("\nFor the pipeline file, inside edge_ai_pipeline:")
 
 
-def _yaml(found: Calibration) -> str:
+def _yaml(calibration: Calibration) -> str:
     """The block as it stands inside `edge_ai_pipeline:`."""
     import textwrap
 
     import yaml
 
-    lines = [f"# {found.leg}: decides a truth {found.effect:.0%} beyond a limit, by {found.rounds} rounds measured here"]
-    if undecided := found.unresolved():
+    said = f"decides a truth {calibration.effect:.0%} beyond a limit, by {calibration.rounds} rounds measured here"
+    lines = [f"# {calibration.leg}: {said}"]
+    if undecided := calibration.unresolved():
         lines.append(f"# but not that of {', '.join(undecided)}: this runner is too noisy for it")
-    text = yaml.safe_dump({"measure": found.measure}, sort_keys=False)
+    text = yaml.safe_dump({"measure": calibration.measure}, sort_keys=False)
     return textwrap.indent("\n".join([*lines, text]), "  ").rstrip()
 
 

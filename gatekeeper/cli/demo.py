@@ -27,7 +27,7 @@ def command(folder: Path, cache_dir: Path | None) -> int:
     import subprocess
     import sys
 
-    from gatekeeper.cli.run import Held, execute
+    from gatekeeper.cli.run import HeldTo, execute
     from gatekeeper.errors import NotMeasured
     from gatekeeper.files import make_folder
     from gatekeeper.hardware.machine import installed
@@ -51,7 +51,7 @@ def command(folder: Path, cache_dir: Path | None) -> int:
     again = f"gatekeeper run {pipeline} --framework {FRAMEWORK}"
     click.echo(f"{again} --output {folder / 'report'}", err=True)
     options = Options(output=folder / "report", cache=cache_dir or default_folder(), framework=FRAMEWORK, reproduce=again)
-    return execute(pipeline, None, options, False, Held())
+    return execute(pipeline, None, options, False, HeldTo())
 
 
 def _source() -> Path:

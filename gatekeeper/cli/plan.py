@@ -87,10 +87,10 @@ def _print_support(model_format: str) -> None:
 
     from gatekeeper.planning.support import support
 
-    found = support(model_format)
-    columns = list(next(iter(found.values())))
+    by_framework = support(model_format)
+    columns = list(next(iter(by_framework.values())))
     table = Table("framework", *columns, "why not", highlight=False)
-    for name, answers in found.items():
+    for name, answers in by_framework.items():
         reasons = [reason for reason in answers.values() if reason]
         why = reasons[0] if reasons else ""
         table.add_row(name, *("yes" if answers[device] is None else "-" for device in columns), escape(why))

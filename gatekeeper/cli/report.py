@@ -120,7 +120,7 @@ def _files(path: Path) -> list[Path]:
 
     if not path.is_dir():
         return [path]
-    found = sorted(Path(folder, "report.json") for folder, _, names in os.walk(path) if "report.json" in names)
-    if not found:
+    reports = sorted(Path(folder, "report.json") for folder, _, names in os.walk(path) if "report.json" in names)
+    if not reports:
         raise UsageError(f"{path}: no report.json in it. Name a folder that `gatekeeper run --output` wrote.")
-    return found
+    return reports

@@ -71,11 +71,11 @@ def command(
         commit=commit_from(os.environ),
         reproduce=_reproduce(file, model, target, framework),
     )
-    return execute(file, model, options, quiet, Held(policy_ref, policy, baseline_report, defer_verdict))
+    return execute(file, model, options, quiet, HeldTo(policy_ref, policy, baseline_report, defer_verdict))
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldTo:
     """What a run's report is held against, and whether its own verdict counts."""
 
     policy_ref: str | None = None
@@ -84,7 +84,7 @@ class Held:
     deferred: bool = False
 
 
-def execute(file: Path, model: Path | None, options: Options, quiet: bool, held: Held) -> int:
+def execute(file: Path, model: Path | None, options: Options, quiet: bool, held: HeldTo) -> int:
     """Run a pipeline file, write its reports and show the result."""
     from dataclasses import replace
     from datetime import UTC, datetime

@@ -14,7 +14,7 @@ from gatekeeper.config.source import Path_
 from gatekeeper.errors import Problem
 
 
-class Check:
+class Review:
     """A file that is looked through, and the problems it has."""
 
     def __init__(self, loaded: Loaded):
@@ -31,21 +31,21 @@ class Check:
 
 def meaning_problems(loaded: Loaded) -> list[Problem]:
     """Every disagreement, with its place."""
-    check = Check(loaded)
-    _order(check)
+    review = Review(loaded)
+    _order(review)
     for section in (model, dataset, gates, targets):
-        section.problems(check)
+        section.problems(review)
     for _, stage in stages():
         if own := getattr(stage, "problems", None):
-            own(check)
-    return check.problems
+            own(review)
+    return review.problems
 
 
 def limit_problems(loaded: Loaded) -> list[Problem]:
     """The disagreements among the limits alone."""
-    check = Check(loaded)
-    gates.same_limits(check)
-    return check.problems
+    review = Review(loaded)
+    gates.same_limits(review)
+    return review.problems
 
 
 def same_file(one: Path, other: Path) -> bool:
@@ -56,10 +56,10 @@ def same_file(one: Path, other: Path) -> bool:
         return one == other
 
 
-def _order(check: Check) -> None:
-    order, listed = stage_names(), check.pipeline.stages
+def _order(review: Review) -> None:
+    order, listed = stage_names(), review.pipeline.stages
     for i, stage in enumerate(listed):
         if stage in listed[:i]:
-            check.add(("stages", i), f"the stage '{stage}' is listed twice. Remove one.")
+            review.add(("stages", i), f"the stage '{stage}' is listed twice. Remove one.")
         elif i and order.index(stage) < order.index(listed[i - 1]):
-            check.add(("stages", i), f"'{stage}' must come before '{listed[i - 1]}'. The order is {', '.join(order)}.")
+            review.add(("stages", i), f"'{stage}' must come before '{listed[i - 1]}'. The order is {', '.join(order)}.")

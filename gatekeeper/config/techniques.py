@@ -12,23 +12,23 @@ from gatekeeper.frameworks._base import framework, is_config, variant_name
 from gatekeeper.models.files import there
 
 if TYPE_CHECKING:
-    from gatekeeper.config.meaning import Check
+    from gatekeeper.config.meaning import Review
 
 
-def technique_problems(check: Check, asked: Mapping[str, Sequence[str]]) -> None:
+def technique_problems(review: Review, asked: Mapping[str, Sequence[str]]) -> None:
     """Hold `optimization.techniques` against the frameworks that are tried."""
-    loaded = check.loaded
+    loaded = review.loaded
     used = {name for target in loaded.targets for name in loaded.frameworks(target)}
     for name, techniques in asked.items():
         path: Path_ = ("optimization", "techniques", name)
         if name not in used:
             said = f"'{name}' is not among the frameworks. Add it to optimization.frameworks or remove this."
-            check.add(path, said, key=True)
+            review.add(path, said, key=True)
         if name in FRAMEWORKS.names:  # else it is known by name only; `plan` says that this version cannot run it
-            _of_framework(check, path, name, techniques)
+            _of_framework(review, path, name, techniques)
 
 
-def _of_framework(check: Check, path: Path_, name: str, techniques: Sequence[str]) -> None:
+def _of_framework(review: Review, path: Path_, name: str, techniques: Sequence[str]) -> None:
     known = framework(name).TECHNIQUES
     short = [variant_name(name, technique).casefold() for technique in techniques]
     for i, technique in enumerate(techniques):
@@ -36,12 +36,12 @@ def _of_framework(check: Check, path: Path_, name: str, techniques: Sequence[str
             if short[i] in {t.casefold() for t in known} or short[i] in short[:i]:
                 called = variant_name(name, technique)
                 said = f"'{technique}' would be called {called} in the report, as another technique is. Rename the file."
-                check.add((*path, i), said)
-            file = check.loaded.folder / technique
+                review.add((*path, i), said)
+            file = review.loaded.folder / technique
             if not there(file):
-                check.add((*path, i), f"no such file: {file}. Correct the path.")
+                review.add((*path, i), f"no such file: {file}. Correct the path.")
         elif technique not in known:
             hint = nearest(technique, known) or "."
-            check.add((*path, i), f"{name} has no technique '{technique}'{hint} It has {', '.join(known)}.")
+            review.add((*path, i), f"{name} has no technique '{technique}'{hint} It has {', '.join(known)}.")
         elif technique in techniques[:i]:
-            check.add((*path, i), f"'{technique}' is listed twice. Remove one.")
+            review.add((*path, i), f"'{technique}' is listed twice. Remove one.")

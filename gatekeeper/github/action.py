@@ -69,9 +69,9 @@ def work(environ: Mapping[str, str]) -> int:
         return 0 if command in ("run", "report") else error.exit_code
     # An earlier report may lie in the folder, of a job before on a machine of one's own: it is not this one's.
     now = _identity(environ)
-    found = _read(environ) if now is not None and now != before else None
-    outputs = {"exit-code": str(int(code)), "message": plain(message), "verdict": found.verdict.value if found else "error"}
-    write_outputs(outputs | (_counts(found) | _paths(environ) if found else {}), environ)
+    report = _read(environ) if now is not None and now != before else None
+    outputs = {"exit-code": str(int(code)), "message": plain(message), "verdict": report.verdict.value if report else "error"}
+    write_outputs(outputs | (_counts(report) | _paths(environ) if report else {}), environ)
     return 0
 
 
@@ -89,8 +89,8 @@ def publish(environ: Mapping[str, str]) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     try:
-        found = _read(environ) if environ.get("REPORT") else None
-        number = show(environ, found, message, mode, quiet=fail_on == "error") or number
+        report = _read(environ) if environ.get("REPORT") else None
+        number = show(environ, report, message, mode, quiet=fail_on == "error") or number
     except GatekeeperError as error:
         print(error, file=sys.stderr)
         number = number or int(error.exit_code)
@@ -191,14 +191,14 @@ def _baseline(environ: Mapping[str, str]) -> list[str]:
     if not event.base_ref:
         return []
     try:
-        found = fetch_report(event, environ.get("TOKEN", ""), environ.get("ARTIFACT", ""), branch=event.base_ref)
+        fetched = fetch_report(event, environ.get("TOKEN", ""), environ.get("ARTIFACT", ""), branch=event.base_ref)
     except GatekeeperError as error:
         _notice(f"not compared with {event.base_ref}: {error}")
         return []
-    if found.data is None:
-        _notice(f"not compared with {event.base_ref}: {found.reason}")
+    if fetched.data is None:
+        _notice(f"not compared with {event.base_ref}: {fetched.reason}")
         return []
-    return ["--baseline-report", _kept(environ, found.data, "base")]
+    return ["--baseline-report", _kept(environ, fetched.data, "base")]
 
 
 def _render_fetched(environ: Mapping[str, str]) -> int:
@@ -214,10 +214,10 @@ def _render_fetched(environ: Mapping[str, str]) -> int:
     number = environ["RUN_ID"]
     if not (number.isascii() and number.isdigit() and len(number) < 20):
         raise UsageError(f"run-id is '{number}', not a number. Pass github.event.workflow_run.id.")
-    found = fetch_report(read_event(environ), environ.get("TOKEN", ""), environ.get("ARTIFACT", ""), run_id=int(number))
-    if found.data is None:
-        raise NotMeasured("data", f"run {number} left no report: {found.reason}")
-    report = judged_again(read_report(Path(_kept(environ, found.data, "run"))), lambda target, variant: variant.gates)
+    fetched = fetch_report(read_event(environ), environ.get("TOKEN", ""), environ.get("ARTIFACT", ""), run_id=int(number))
+    if fetched.data is None:
+        raise NotMeasured("data", f"run {number} left no report: {fetched.reason}")
+    report = judged_again(read_report(Path(_kept(environ, fetched.data, "run"))), lambda target, variant: variant.gates)
     write_reports(report, _output(environ))
     with _no_commands():
         show(report)
@@ -241,10 +241,10 @@ def _read(environ: Mapping[str, str]) -> Report:
 def _identity(environ: Mapping[str, str]) -> tuple[int, int] | None:
     """What tells one report.json from the next: each is written as a new file."""
     try:
-        found = (_output(environ) / "report.json").stat()
+        status = (_output(environ) / "report.json").stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return status.st_ino, status.st_mtime_ns
 
 
 def _counts(report: Report) -> dict[str, str]:

@@ -22,18 +22,18 @@ def annotations(report: Report) -> list[str]:
     An error blocks; a warning does not: a gate that only warns or is waived, one that is undecided where the policy is to
     warn, a limit that was loosened. A notice is what a reader should know of the machines and the answers.
     """
-    found: dict[str, list[tuple[str, str, str]]] = {kind: [] for kind in KINDS}  # title, message, where
-    found["warning"] += [("a limit is looser", plain(said), "") for said in loosened(report)]
+    by_kind: dict[str, list[tuple[str, str, str]]] = {kind: [] for kind in KINDS}  # title, message, where
+    by_kind["warning"] += [("a limit is looser", plain(said), "") for said in loosened(report)]
     for finding in findings(report):
-        found[finding.level].append((finding.title, finding.message, finding.where))
+        by_kind[finding.level].append((finding.title, finding.message, finding.where))
     for target in report.targets:
-        found["notice"] += [(plain(leg.id, 120), plain(note), "") for leg in target.legs for note in leg.notes]
+        by_kind["notice"] += [(plain(leg.id, 120), plain(note), "") for leg in target.legs for note in leg.notes]
         noted = target.agreement.findings if target.agreement else []
-        found["notice"] += [(plain(target.name, 120), plain(note), "") for note in noted]
-    found["notice"] += [("gatekeeper", plain(note), "") for note in report.notes]
+        by_kind["notice"] += [(plain(target.name, 120), plain(note), "") for note in noted]
+    by_kind["notice"] += [("gatekeeper", plain(note), "") for note in report.notes]
     lines = []
     for kind in KINDS:
-        said = list(dict.fromkeys(found[kind]))
+        said = list(dict.fromkeys(by_kind[kind]))
         kept = said if len(said) <= MOST_PER_KIND else said[: MOST_PER_KIND - 1]
         if len(kept) < len(said):
             kept.append(("gatekeeper", f"{len(said) - len(kept)} more of this kind are in the report", ""))

@@ -83,12 +83,12 @@ def _fetch(
     client = connect(event, token, deadline - time.monotonic())
     repo = client.get_repo(event.repository)
     if run_id is not None:
-        found = persistently(deadline, lambda: _of_run(repo, name, run_id))
+        chosen = persistently(deadline, lambda: _of_run(repo, name, run_id))
     else:
-        found = persistently(deadline, lambda: _of_branch(repo, name, str(branch)))
-    if isinstance(found, str):
-        return Fetched(reason=found)
-    artifact, run = found
+        chosen = persistently(deadline, lambda: _of_branch(repo, name, str(branch)))
+    if isinstance(chosen, str):
+        return Fetched(reason=chosen)
+    artifact, run = chosen
     # Other files of the report may lie beside it, so the archive may be as large as the largest report, and no larger.
     limit = max_bytes + (1 << 20)
     if artifact.size_in_bytes > limit:
@@ -104,10 +104,10 @@ def _newest(artifacts: Iterable[Artifact], name: str) -> list[Artifact]:
 
 def _of_run(repo: Repository, name: str, run_id: int) -> tuple[Artifact, WorkflowRun] | str:
     run = repo.get_workflow_run(run_id)
-    found = _newest(run.get_artifacts(), name)
-    if not found:
+    artifacts = _newest(run.get_artifacts(), name)
+    if not artifacts:
         return f"run {run_id} has no artifact '{plain(name, 100)}'"
-    usable = [a for a in found if not a.expired]
+    usable = [a for a in artifacts if not a.expired]
     return (usable[0], run) if usable else f"the artifact '{plain(name, 100)}' of run {run_id} has expired"
 
 
@@ -172,10 +172,10 @@ def _download(client: Github, artifact: Artifact, name: str, limit: int, deadlin
 
 def _json(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        decoded = json.loads(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return decoded if isinstance(decoded, dict) else {}
 
 
 def _nobody(request: PreparedRequest) -> PreparedRequest:
@@ -194,8 +194,8 @@ def read_member(archive: bytes, name: str, max_bytes: int = MAX_REPORT_BYTES) ->
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             reports = [m for m in opened.infolist() if m.filename.split("/")[-1] == FILE and m.filename.count("/") < 2]
             if len(reports) != 1:
-                found = f"{len(reports)} times" if reports else "nowhere"
-                raise UsageError(f"{shown} must hold {FILE} once, and holds it {found}. Upload the folder of one report.")
+                times = f"{len(reports)} times" if reports else "nowhere"
+                raise UsageError(f"{shown} must hold {FILE} once, and holds it {times}. Upload the folder of one report.")
             member = reports[0]
             if member.flag_bits & 0x1:
                 raise UsageError(f"{shown} is encrypted. Upload it without a password.")

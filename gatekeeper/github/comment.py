@@ -38,7 +38,7 @@ class Published(Record, frozen=True, kw_only=True):
     action: Action = ""
 
 
-class Found(Record, frozen=True, kw_only=True):
+class PullRequest(Record, frozen=True, kw_only=True):
     """The pull request of a run, or why there is none to comment on."""
 
     number: int | None = None
@@ -89,38 +89,38 @@ def publish(
         )
 
 
-def find_pull_request(event: Event, token: str, *, seconds: float = TOTAL_S) -> Found:
+def find_pull_request(event: Event, token: str, *, seconds: float = TOTAL_S) -> PullRequest:
     """The open pull request whose head a `workflow_run` event's run measured. Never raises.
 
     The payload does not name it where it comes from a fork, and what the run itself left behind is a stranger's word:
     only GitHub knows whose head this is.
     """
     if event.measured is None:
-        return Found(number=event.number, reason="" if event.number else "the event belongs to no pull request")
+        return PullRequest(number=event.number, reason="" if event.number else "the event belongs to no pull request")
     try:
         run = event.measured
         return within(seconds, lambda end: persistently(end, lambda: _find(connect(event, token, end - _now()), event, run)))
     except Exception as error:
-        return Found(reason=without(token, explain(error, event, "pull-requests: read")))
+        return PullRequest(reason=without(token, explain(error, event, "pull-requests: read")))
 
 
-def _find(client: Github, event: Event, run: MeasuredRun) -> Found:
+def _find(client: Github, event: Event, run: MeasuredRun) -> PullRequest:
     if not run.event.startswith("pull_request"):
-        return Found(reason=f"the run was started by '{plain(run.event, 40)}', not by a pull request")
+        return PullRequest(reason=f"the run was started by '{plain(run.event, 40)}', not by a pull request")
     if not run.head_owner or not run.head_branch:
-        return Found(reason="the repository that the pull request came from is gone")
+        return PullRequest(reason="the repository that the pull request came from is gone")
     head = f"{run.head_owner}:{run.head_branch}"
     pulls = client.get_repo(event.repository).get_pulls(state="open", head=head)
     heads = {pull.number: pull.head.sha for pull in pulls if pull.head.label == head}
     numbers = sorted(number for number, sha in heads.items() if sha == run.head_sha)
     if len(numbers) == 1:
-        return Found(number=numbers[0])
+        return PullRequest(number=numbers[0])
     if numbers:
         names = ", ".join(f"#{number}" for number in numbers)
-        return Found(reason=f"{names} have the same head, and the run does not say which of them it measured")
+        return PullRequest(reason=f"{names} have the same head, and the run does not say which of them it measured")
     if heads:
-        return Found(reason=f"{plain(head, 200)} was pushed to since the run; the run of the new commit comments")
-    return Found(reason=f"no open pull request has the head {plain(head, 200)}")
+        return PullRequest(reason=f"{plain(head, 200)} was pushed to since the run; the run of the new commit comments")
+    return PullRequest(reason=f"no open pull request has the head {plain(head, 200)}")
 
 
 def _publish(event: Event, token: str, text: str, create: bool, deadline: float) -> Published:
@@ -128,10 +128,10 @@ def _publish(event: Event, token: str, text: str, create: bool, deadline: float)
     number = event.number
     if event.measured is not None:
         run = event.measured
-        found = persistently(deadline, lambda: _find(client, event, run))
-        if found.number is None:
-            return Published(action="skipped", warning=without(token, f"There is no comment: {found.reason}."))
-        number = found.number
+        pull = persistently(deadline, lambda: _find(client, event, run))
+        if pull.number is None:
+            return Published(action="skipped", warning=without(token, f"There is no comment: {pull.reason}."))
+        number = pull.number
     assert number is not None
     # A repeated POST could leave two comments; a repetition that looks again first cannot.
     return persistently(deadline, lambda: _stick(client, event.repository, number, text, create, deadline))

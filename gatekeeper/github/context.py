@@ -142,19 +142,19 @@ def read_event(environ: Mapping[str, str]) -> Event:
     Only a pull request's, a merge group's and a `workflow_run`'s payload is read; `UsageError` where such a one is
     missing or damaged, because then it is unknown whom the verdict is for.
     """
-    found: dict[str, Any] = {field: environ.get(variable, "").strip() for field, variable in _VARIABLES.items()}
+    fields: dict[str, Any] = {field: environ.get(variable, "").strip() for field, variable in _VARIABLES.items()}
     for field in ("run_id", "run_attempt"):
-        found[field] = int(found[field]) if found[field].isascii() and found[field].isdigit() else None
-    found["api_url"], found["server_url"] = found["api_url"].rstrip("/"), found["server_url"].rstrip("/")
-    found["head_sha"] = found["sha"]
-    name, path = found["name"], environ.get("GITHUB_EVENT_PATH", "")
+        fields[field] = int(fields[field]) if fields[field].isascii() and fields[field].isdigit() else None
+    fields["api_url"], fields["server_url"] = fields["api_url"].rstrip("/"), fields["server_url"].rstrip("/")
+    fields["head_sha"] = fields["sha"]
+    name, path = fields["name"], environ.get("GITHUB_EVENT_PATH", "")
     if name.startswith("pull_request"):
-        found |= _pull_request(_payload(name, path, _PullRequestPayload))
+        fields |= _pull_request(_payload(name, path, _PullRequestPayload))
     elif name == "merge_group":
-        found |= _group(_payload(name, path, _GroupPayload))
+        fields |= _group(_payload(name, path, _GroupPayload))
     elif name == "workflow_run":
-        found |= _run(_payload(name, path, _RunPayload))
-    return Event(**found)
+        fields |= _run(_payload(name, path, _RunPayload))
+    return Event(**fields)
 
 
 def _pull_request(payload: _PullRequestPayload) -> dict[str, Any]:

@@ -43,10 +43,10 @@ class Setup:
 
     def by_target(self) -> dict[str, list[Leg]]:
         """Legs of each target, in the order of the plan."""
-        found: dict[str, list[Leg]] = {}
+        grouped: dict[str, list[Leg]] = {}
         for leg in self.legs:
-            found.setdefault(leg.planned.target, []).append(leg)
-        return found
+            grouped.setdefault(leg.planned.target, []).append(leg)
+        return grouped
 
 
 @contextmanager
@@ -85,8 +85,8 @@ class Known:
 
     def get(self, kind: type[F]) -> F:
         """The fact of that type, an empty one where no stage has added it."""
-        found = self.facts.get(kind)
-        return found if isinstance(found, kind) else kind()
+        fact = self.facts.get(kind)
+        return fact if isinstance(fact, kind) else kind()
 
     def with_(self, added: Added) -> Known:
         """The same and what a stage adds."""

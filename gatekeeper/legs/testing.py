@@ -110,8 +110,8 @@ class TestedLeg:
         """One kind of check on one variant; what keeps all of it from running is the error of its gates."""
         started, state = time.monotonic(), self.states[name]
         try:
-            if isinstance(found := self._standards.get(each), NotMeasured):
-                raise found
+            if isinstance(standard := self._standards.get(each), NotMeasured):
+                raise standard
             self.leg.progress.step(f"{name}: {kind(each).TITLE}")
             state.outcomes[each] = kind(each).run(self._bench(self._subject(name), each))
         except NotMeasured as error:

@@ -98,7 +98,7 @@ class Times(msgspec.Struct):
     complete_ns: int
 
 
-class Event(msgspec.Struct):
+class TraceEvent(msgspec.Struct):
     """A line of LoadGen's trace that begins a `Sample`; `ts` is its intended start in microseconds."""
 
     ts: float
@@ -186,30 +186,30 @@ def _run(request: LoadTest, transport: Transport, outcomes: list[int]) -> None:
 
 def _settings(loadgen: Any, request: LoadTest) -> Any:
     """LoadGen's own words for a scenario; seeds are ours, so that every model gets the same schedule."""
-    found = loadgen.TestSettings()
-    found.mode = loadgen.TestMode.PerformanceOnly
+    settings = loadgen.TestSettings()
+    settings.mode = loadgen.TestMode.PerformanceOnly
     milliseconds = int(1000 * request.duration_s)
-    found.min_duration_ms = milliseconds
-    found.min_query_count = max(1, request.least_requests)
-    found.max_query_count = request.most_requests or MOST_REQUESTS
-    found.qsl_rng_seed = found.sample_index_rng_seed = found.schedule_rng_seed = request.seed + 1
+    settings.min_duration_ms = milliseconds
+    settings.min_query_count = max(1, request.least_requests)
+    settings.max_query_count = request.most_requests or MOST_REQUESTS
+    settings.qsl_rng_seed = settings.sample_index_rng_seed = settings.schedule_rng_seed = request.seed + 1
     if request.scenario == "server":
-        most = min(found.max_query_count, max(found.min_query_count, int(request.target_qps * request.duration_s)))
+        most = min(settings.max_query_count, max(settings.min_query_count, int(request.target_qps * request.duration_s)))
         scheduled = 1000 * most / request.target_qps
-        found.scenario = loadgen.TestScenario.Server
-        found.server_target_qps = request.target_qps
-        found.server_target_latency_ns = int(1e6 * request.request_timeout_ms)
-        found.max_query_count = most
-        found.min_duration_ms = min(milliseconds, int(scheduled))  # it makes a schedule of that length, whatever it then sends
-        found.max_duration_ms = int(LATE * max(milliseconds, scheduled))
+        settings.scenario = loadgen.TestScenario.Server
+        settings.server_target_qps = request.target_qps
+        settings.server_target_latency_ns = int(1e6 * request.request_timeout_ms)
+        settings.max_query_count = most
+        settings.min_duration_ms = min(milliseconds, int(scheduled))  # it makes a schedule of that length, whatever it then sends
+        settings.max_duration_ms = int(LATE * max(milliseconds, scheduled))
     elif request.scenario == "offline":
-        found.scenario = loadgen.TestScenario.Offline
-        found.offline_expected_qps = min(request.target_qps, found.max_query_count / (OFFLINE_MORE * request.duration_s))
+        settings.scenario = loadgen.TestScenario.Offline
+        settings.offline_expected_qps = min(request.target_qps, settings.max_query_count / (OFFLINE_MORE * request.duration_s))
     else:
-        found.scenario = loadgen.TestScenario.SingleStream
-        found.max_duration_ms = 2 * milliseconds
-        found.single_stream_expected_latency_ns = int(1e9 * max(FASTEST_S, request.duration_s / MOST_ALONE))
-    return found
+        settings.scenario = loadgen.TestScenario.SingleStream
+        settings.max_duration_ms = 2 * milliseconds
+        settings.single_stream_expected_latency_ns = int(1e9 * max(FASTEST_S, request.duration_s / MOST_ALONE))
+    return settings
 
 
 def _kept(request: LoadTest, outcomes: list[int]) -> LoadTested:
@@ -247,12 +247,12 @@ def _traced(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Of each request its number, intended start in microseconds, lag and latency in nanoseconds: an array [4, requests]."""
     import numpy as np
 
-    found = array.array("d")
-    decoder = msgspec.json.Decoder(Event)
+    numbers = array.array("d")
+    decoder = msgspec.json.Decoder(TraceEvent)
     with path.open("rb") as lines:
         for line in lines:
             if b'"Sample"' in line and b'"b"' in line:
                 event = decoder.decode(line.strip().rstrip(b","))
                 times = event.args
-                found.extend((times.sample_seq, event.ts, times.issue_start_ns, times.complete_ns))
-    return np.frombuffer(found, np.float64).reshape(-1, 4).T
+                numbers.extend((times.sample_seq, event.ts, times.issue_start_ns, times.complete_ns))
+    return np.frombuffer(numbers, np.float64).reshape(-1, 4).T

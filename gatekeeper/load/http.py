@@ -79,8 +79,8 @@ class Http:
     async def _open(self, count: int) -> None:
         """Connections to begin with; where there is no server, requests will find that out."""
         opening = (asyncio.wait_for(self.open(), self.timeout_s) for _ in range(count))
-        found = await asyncio.gather(*opening, return_exceptions=True)
-        self.idle = [each[1] for each in found if not isinstance(each, BaseException)]
+        opened = await asyncio.gather(*opening, return_exceptions=True)
+        self.idle = [each[1] for each in opened if not isinstance(each, BaseException)]
 
     async def _close(self) -> None:
         for connection in list(self.all):
@@ -153,11 +153,11 @@ def _requests(request: LoadTest) -> list[bytes]:
     """Each example's request, head and body."""
     verb = "generate" if request.spec.text else "infer"
     first = f"POST /v2/models/{quote(request.name, safe='')}/{verb} HTTP/1.1\r\nhost: {urlsplit(request.url).netloc}\r\n"
-    found = []
+    messages = []
     for body, headers in _bodies(request):
         lines = "".join(f"{name}: {value}\r\n" for name, value in (headers | {"content-length": str(len(body))}).items())
-        found.append(f"{first}{lines}\r\n".encode() + body)
-    return found
+        messages.append(f"{first}{lines}\r\n".encode() + body)
+    return messages
 
 
 def _bodies(request: LoadTest) -> list[tuple[bytes, dict[str, str]]]:
@@ -170,7 +170,7 @@ def _bodies(request: LoadTest) -> list[tuple[bytes, dict[str, str]]]:
     import tritonclient.http as triton
     from tritonclient.utils import np_to_triton_dtype
 
-    found = []
+    bodies = []
     for feed in read_feeds(request.inputs):
         tensors = []
         for name, array in feed.items():
@@ -179,5 +179,5 @@ def _bodies(request: LoadTest) -> list[tuple[bytes, dict[str, str]]]:
             tensors.append(tensor)
         body, size = triton.InferenceServerClient.generate_request_body(tensors)
         headers = {"content-type": "application/octet-stream", "inference-header-content-length": str(size)}
-        found.append((bytes(body), headers))
-    return found
+        bodies.append((bytes(body), headers))
+    return bodies

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from gatekeeper.errors import NotMeasured
 from gatekeeper.load.peak import peak
 from gatekeeper.load.profile import LoadProfile, SoakProfile
-from gatekeeper.load.sender import Line, Sender
+from gatekeeper.load.sender import ScenarioName, Sender
 from gatekeeper.load.soak import beside, soak
 from gatekeeper.load.stress import median_ms, stress
 from gatekeeper.making.subject import Subject
@@ -40,7 +40,7 @@ ABSURD = 20.0  # times what the model bears: a declared rate above is not even t
 
 
 @dataclass(frozen=True)
-class LoadFound:
+class UnderLoad:
     """What a model did under load: evidence for gates, and lines for the report."""
 
     evidence: LoadEvidence
@@ -50,8 +50,8 @@ class LoadFound:
 
 
 def load_tests(
-    subject: Subject, profile: LoadProfile, soak: SoakProfile | None, level: str, seed: int, baseline: LoadFound | None
-) -> LoadFound:
+    subject: Subject, profile: LoadProfile, soak: SoakProfile | None, level: str, seed: int, baseline: UnderLoad | None
+) -> UnderLoad:
     """Put a model under load; `baseline` is what the original did, None for the original itself."""
     with ExitStack() as stack:
         return _Loader(subject, profile, soak, level, seed, baseline, stack).run()
@@ -64,7 +64,7 @@ class _Loader:
     soak: SoakProfile | None
     level: str
     seed: int
-    baseline: LoadFound | None
+    baseline: UnderLoad | None
     stack: ExitStack
     lines: list[LoadRun] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -86,7 +86,7 @@ class _Loader:
         """Of the server scenario's length."""
         return max(min(LEAST_S, self.server_s), share * self.server_s)
 
-    def run(self) -> LoadFound:
+    def run(self) -> UnderLoad:
         """Every scenario that is asked for, in one go with one server."""
         scenarios, baseline = self.profile.scenarios, self.baseline
         offline, capacity = self.capacity()
@@ -101,10 +101,10 @@ class _Loader:
             self.line("server", server, target, bound)
         curve, highest, checks = self.beyond(capacity, bound)
         if baseline and (self.soak or self.whole):
-            found = beside(long, self.sender, self.served()) if long else self.endure(min(target, SHARE * capacity))
-            evidence = replace(evidence, soak=found)
+            endured = beside(long, self.sender, self.served()) if long else self.endure(min(target, SHARE * capacity))
+            evidence = replace(evidence, soak=endured)
         tested = Tested(checks=checks, load=self.lines, curve=curve, peak_qps=highest, bound_ms=bound, notes=self.notes)
-        return LoadFound(evidence, tested, target, bound)
+        return UnderLoad(evidence, tested, target, bound)
 
     def capacity(self) -> tuple[Requests, float]:
         """The offline scenario, after one request at a time; and requests a second that are answered when all are there."""
@@ -154,8 +154,8 @@ class _Loader:
         most = int(max(LEAST_REQUESTS, ABSURD * capacity * self.server_s)) if target > ABSURD * capacity else 0
         if not self.sender.server or self.soak or target > BEARABLE * capacity:
             return self.sender.send("server", target, self.server_s, least, most), None
-        found = soak(self.sender, target, self.server_s, least, most)
-        return found.requests, found
+        long = soak(self.sender, target, self.server_s, least, most)
+        return long.requests, long
 
     def beyond(self, capacity: float, bound: float | None) -> tuple[list[LoadRun], float | None, list[Check]]:
         """At production scale: latency against load, the highest rate within the limit, and more than the server can take."""
@@ -173,9 +173,9 @@ class _Loader:
         """A long run, always behind a server: the memory of its process is then the model's and not the generator's."""
         duration = parse_duration(self.soak.duration) if self.soak else SERVER_S[self.level]
         sender = self.sender if self.sender.server else self.served()
-        found = soak(sender, rate, duration)
-        self.lines.append(sender.line("soak", found.requests, rate))
-        return beside(found, sender, self.served())
+        long = soak(sender, rate, duration)
+        self.lines.append(sender.line("soak", long.requests, rate))
+        return beside(long, sender, self.served())
 
-    def line(self, scenario: Line, found: Requests, rate: float | None, bound: float | None = None) -> None:
-        self.lines.append(self.sender.line(scenario, found, rate, bound))
+    def line(self, scenario: ScenarioName, requests: Requests, rate: float | None, bound: float | None = None) -> None:
+        self.lines.append(self.sender.line(scenario, requests, rate, bound))

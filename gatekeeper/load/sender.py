@@ -19,7 +19,7 @@ from gatekeeper.records.tested import LoadRun
 if TYPE_CHECKING:
     from gatekeeper.serve.child import Server
 
-Line = Literal["single_stream", "server", "offline", "stress", "soak"]
+ScenarioName = Literal["single_stream", "server", "offline", "stress", "soak"]
 
 TIMEOUT_MS = 10_000.0
 AT_ONCE = 32
@@ -64,8 +64,8 @@ class Sender:
         )  # fmt: skip
         limit = max(2 * seconds, min(subject.space.timeout_s, LONGER * seconds)) + SPARE_S
         answer = run_job(subject.space.scratch, request, LoadTested, limit, subject.space.memory_limit)
-        with np.load(work / "requests.npz") as found:
-            arrays = {name: found[name] for name in ("start_ns", "latency_ns", "lag_ns", "ok", "shed")}
+        with np.load(work / "requests.npz") as written:
+            arrays = {name: written[name] for name in ("start_ns", "latency_ns", "lag_ns", "ok", "shed")}
         return Requests(**arrays, unsent=answer.unsent)
 
     @cached_property
@@ -84,19 +84,19 @@ class Sender:
         tokenizer = open_tokenizer(Path(text.model), text.framework)
         return [tokenizer.decode([int(i) for i in feed["tokens"].reshape(-1)]) for feed in read_feeds(self.subject.inputs)]
 
-    def line(self, scenario: Line, found: Requests, rate: float | None, bound: float | None = None) -> LoadRun:
+    def line(self, scenario: ScenarioName, requests: Requests, rate: float | None, bound: float | None = None) -> LoadRun:
         """What the report says of a scenario; `bound` is the latency limit in milliseconds that it was held against."""
         import numpy as np
 
-        ok, answered = found.ok, found.latency_ns[found.ok]
-        end = float((found.start_ns + found.latency_ns).max()) / 1e9
+        ok, answered = requests.ok, requests.latency_ns[requests.ok]
+        end = float((requests.start_ns + requests.latency_ns).max()) / 1e9
         percentiles = [float(p) for p in np.percentile(answered, [50, 95, 99], method="higher")] if answered.size else [None] * 3
-        late = int((~ok | (found.latency_ns > bound * 1e6)).sum()) if bound else 0
+        late = int((~ok | (requests.latency_ns > bound * 1e6)).sum()) if bound else 0
         return LoadRun(
             scenario=scenario, over=self.over, target_qps=rate, completed_qps=answered.size / max(end, 1e-9),
-            requests=int(ok.size), errors=int(ok.size - ok.sum() - found.shed.sum()), shed=int(found.shed.sum()),
+            requests=int(ok.size), errors=int(ok.size - ok.sum() - requests.shed.sum()), shed=int(requests.shed.sum()),
             duration_s=end, p50_ns=percentiles[0], p95_ns=percentiles[1], p99_ns=percentiles[2],
             max_ns=float(answered.max()) if answered.size else None,
-            lag_p99_ns=float(np.percentile(found.lag_ns, 99)) if rate else None,
+            lag_p99_ns=float(np.percentile(requests.lag_ns, 99)) if rate else None,
             meets=late <= 0.01 * ok.size if bound else None,
         )  # fmt: skip

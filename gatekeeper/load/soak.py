@@ -22,11 +22,11 @@ def soak(sender: Sender, rate: float, seconds: float, least: int = 1, most: int 
     """The server scenario, while the memory of the server is read."""
     assert sender.server is not None
     with Watch(sender.server.memory) as watch:
-        found = sender.send("server", rate, seconds, least, most)
-    return Soak(found, watch.at_s, watch.values)
+        requests = sender.send("server", rate, seconds, least, most)
+    return Soak(requests, watch.at_s, watch.values)
 
 
-def beside(found: Soak, aged: Sender, fresh: Sender) -> Soak:
+def beside(long: Soak, aged: Sender, fresh: Sender) -> Soak:
     """With the median latencies of both servers, one request at a time, in turns and the first of each pair changing."""
     fresh.send("single_stream", 1.0, BLOCK_S)  # the first answers of a server are its slowest
     aged_ms: list[float] = []
@@ -35,4 +35,4 @@ def beside(found: Soak, aged: Sender, fresh: Sender) -> Soak:
         turns = [(aged_ms, aged), (fresh_ms, fresh)]
         for medians, sender in reversed(turns) if pair % 2 else turns:
             medians.append(median_ms(sender.send("single_stream", 1.0, BLOCK_S)))
-    return replace(found, aged_ms=aged_ms, fresh_ms=fresh_ms)
+    return replace(long, aged_ms=aged_ms, fresh_ms=fresh_ms)

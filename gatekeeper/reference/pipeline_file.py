@@ -87,10 +87,10 @@ def _children(value: dict[str, Any], suffix: str = "") -> list[tuple[str, str]]:
     """(definition, path suffix) of the sections a value may hold."""
     if "$ref" in value:
         return [(value["$ref"].rpartition("/")[2], suffix)]
-    found = [child for branch in (*value.get("anyOf", []), *value.get("allOf", [])) for child in _children(branch, suffix)]
+    children = [child for branch in (*value.get("anyOf", []), *value.get("allOf", [])) for child in _children(branch, suffix)]
     if isinstance(value.get("items"), dict):
-        found += _children(value["items"], suffix + "[]")
-    return found
+        children += _children(value["items"], suffix + "[]")
+    return children
 
 
 def _value(value: dict[str, Any]) -> str:

@@ -32,26 +32,26 @@ class Finding:
 
 def findings(report: Report) -> list[Finding]:
     """What blocks first; a report that does not pass has at least one."""
-    found = [f for target in report.targets for f in _target(report, target)]
+    listed = [f for target in report.targets for f in _target(report, target)]
     # A stage that another kept from running follows from that one, which is listed itself.
-    found += [_stage(report, s) for s in report.stages if s.verdict not in (Verdict.PASS, Verdict.SKIP) and not s.blocked_by]
-    if not found and report.verdict is not Verdict.PASS:
+    listed += [_stage(report, s) for s in report.stages if s.verdict not in (Verdict.PASS, Verdict.SKIP) and not s.blocked_by]
+    if not listed and report.verdict is not Verdict.PASS:
         said = f"{WORDS[report.verdict]}: nothing was measured"
-        found = [Finding("report", "error", "report", "gatekeeper", said)]
-    return sorted(found, key=lambda f: LEVELS.index(f.level))
+        listed = [Finding("report", "error", "report", "gatekeeper", said)]
+    return sorted(listed, key=lambda f: LEVELS.index(f.level))
 
 
 def _target(report: Report, target: TargetReport) -> list[Finding]:
-    found = []
+    own = []
     for leg in target.legs:
         if leg.error:
-            found.append(Finding("leg", "error", leg.id, f"{plain(leg.id, 200)} was not measured", plain(leg.error)))
+            own.append(Finding("leg", "error", leg.id, f"{plain(leg.id, 200)} was not measured", plain(leg.error)))
     for variant in target.variants:
-        found += _variant(report, target, variant)
-    if not found and target.verdict is not Verdict.PASS:
+        own += _variant(report, target, variant)
+    if not own and target.verdict is not Verdict.PASS:
         title, said = f"target {plain(target.name, 200)}", _sentence(target.verdict, target.reason)
-        found.append(Finding("target", _level(report, target.verdict), target.name, title, said))
-    return found
+        own.append(Finding("target", _level(report, target.verdict), target.name, title, said))
+    return own
 
 
 def _variant(report: Report, target: TargetReport, variant: VariantReport) -> Iterator[Finding]:

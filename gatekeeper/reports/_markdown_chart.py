@@ -34,8 +34,8 @@ class Point:
 def points(report: Report) -> list[Point]:
     """What can be drawn, the frontier before the others; empty with fewer than two."""
     variants = sorted((v for t in report.targets for v in t.variants), key=lambda v: not v.pareto)
-    found = [point for v in variants if (point := _point(v))]
-    return found[:MOST_POINTS] if len(found) > 1 else []
+    drawable = [point for v in variants if (point := _point(v))]
+    return drawable[:MOST_POINTS] if len(drawable) > 1 else []
 
 
 def letters(drawn: Sequence[Point]) -> dict[str, str]:
@@ -90,8 +90,8 @@ def _limit(report: Report, drawn: Sequence[Point], name: str, bound: str) -> flo
     """The limit of a gate where all the points share it."""
     ids = {p.id for p in drawn}
     gates = [g for t in report.targets for v in t.variants if v.id in ids for g in v.gates if g.gate == name]
-    found = {g.limit for g in gates if g.bound == bound}
-    (limit,) = found if len(found) == 1 and len(gates) == len(ids) else (None,)
+    limits = {g.limit for g in gates if g.bound == bound}
+    (limit,) = limits if len(limits) == 1 and len(gates) == len(ids) else (None,)
     return limit if limit is not None and math.isfinite(limit) and 0 < limit < 1e6 else None
 
 

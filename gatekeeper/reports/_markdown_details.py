@@ -48,22 +48,22 @@ def measurements(report: Report, target: TargetReport) -> str:
 
 def agreement(target: TargetReport) -> str:
     """Every model against every other; of many, against the baselines only."""
-    found = target.agreement
-    if found is None or len(found.names) < 2 or not _square(found):
+    agreed = target.agreement
+    if agreed is None or len(agreed.names) < 2 or not _square(agreed):
         return ""
-    columns = list(range(len(found.names)))
+    columns = list(range(len(agreed.names)))
     if len(columns) > WIDEST_MATRIX:
-        columns = [i for i in columns if is_baseline(found.names[i])][:WIDEST_MATRIX]
-    shares = found.kind != "relative distance"
-    what = f"share of {found.examples} {'tokens' if found.kind == 'same top token' else 'examples'} with the {found.kind}"
-    distance = f"relative distance of the outputs on {found.examples} examples"
-    head = ["", *(str(i + 1) for i in columns), *(["alone"] if found.alone else [])]
+        columns = [i for i in columns if is_baseline(agreed.names[i])][:WIDEST_MATRIX]
+    shares = agreed.kind != "relative distance"
+    what = f"share of {agreed.examples} {'tokens' if agreed.kind == 'same top token' else 'examples'} with the {agreed.kind}"
+    distance = f"relative distance of the outputs on {agreed.examples} examples"
+    head = ["", *(str(i + 1) for i in columns), *(["alone"] if agreed.alone else [])]
     lines = []
-    for i, name in enumerate(found.names):
-        numbers = [found.matrix[i][j] for j in columns]
+    for i, name in enumerate(agreed.names):
+        numbers = [agreed.matrix[i][j] for j in columns]
         cells = [f"{number:.1%}" if shares else f"{number:.2g}" for number in numbers]
-        lines.append(row([f"{i + 1} {code(name)}", *cells, *([f"{found.alone[i]:.1%}"] if found.alone else [])]))
-    alone = ["\n**alone**: it differs, and all others agree"] if found.alone else []
+        lines.append(row([f"{i + 1} {code(name)}", *cells, *([f"{agreed.alone[i]:.1%}"] if agreed.alone else [])]))
+    alone = ["\n**alone**: it differs, and all others agree"] if agreed.alone else []
     return folded(f"Agreement on {text(target.name)}: {what if shares else distance}", [*table(head, lines), *alone])
 
 

@@ -20,20 +20,20 @@ _URGENT = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
 
 def failures(report: Report) -> list[str]:
     """A line for each thing that did not pass, what keeps the report from passing first."""
-    found: list[tuple[int, str]] = []
+    ranked: list[tuple[int, str]] = []
     for target in report.targets:
         for leg in target.legs:
             if leg.error:
-                found.append((1, f"- {MARKS[Verdict.ERROR]} {code(leg.id)}: {text(leg.error)}"))
+                ranked.append((1, f"- {MARKS[Verdict.ERROR]} {code(leg.id)}: {text(leg.error)}"))
             if leg.untimed:
-                found.append((9, f"- {MARKS[Verdict.SKIP]} {code(leg.id)} is not judged on time: {text(leg.untimed)}"))
+                ranked.append((9, f"- {MARKS[Verdict.SKIP]} {code(leg.id)} is not judged on time: {text(leg.untimed)}"))
             if leg.skip:
-                found.append((9, f"- {MARKS[Verdict.SKIP]} {code(leg.id)} was left out: {text(leg.skip)}"))
-        found += [_unjudged(target, variant) for variant in target.variants if unjudged(variant)]
-        found += [_reason(report, target, reason) for reason in shared(target)]
+                ranked.append((9, f"- {MARKS[Verdict.SKIP]} {code(leg.id)} was left out: {text(leg.skip)}"))
+        ranked += [_unjudged(target, variant) for variant in target.variants if unjudged(variant)]
+        ranked += [_reason(report, target, reason) for reason in shared(target)]
     stages = [s for s in report.stages if s.verdict in _URGENT and not s.blocked_by]
-    found += [(_URGENT.index(s.verdict), f"- {MARKS[s.verdict]} stage {code(s.stage)}: {text(s.reason)}") for s in stages]
-    return list(dict.fromkeys(line for _, line in sorted(found, key=lambda item: item[0])))
+    ranked += [(_URGENT.index(s.verdict), f"- {MARKS[s.verdict]} stage {code(s.stage)}: {text(s.reason)}") for s in stages]
+    return list(dict.fromkeys(line for _, line in sorted(ranked, key=lambda item: item[0])))
 
 
 def _unjudged(target: TargetReport, variant: VariantReport) -> tuple[int, str]:

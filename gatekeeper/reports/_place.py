@@ -18,9 +18,9 @@ def place(where: str, pipeline: str) -> tuple[str, int | None]:
 
     A path that is absolute or climbs with `..` says nothing of the repository: only its last part is kept.
     """
-    found = _PLACE.fullmatch(where)
-    file = _relative(found["file"]) if found else ""
-    line = int(found["line"]) if found and file and found["line"] else None
+    match = _PLACE.fullmatch(where)
+    file = _relative(match["file"]) if match else ""
+    line = int(match["line"]) if match and file and match["line"] else None
     return file or _relative(pipeline) or DEFAULT_FILE, line or None
 
 

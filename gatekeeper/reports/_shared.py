@@ -46,15 +46,15 @@ def shared(target: TargetReport) -> list[Shared]:
 
     A variant that has no gates to show, because it was left out or never made, is not among them.
     """
-    found: dict[tuple[str, _Key], Shared] = {}
+    reasons: dict[tuple[str, _Key], Shared] = {}
     for variant in target.variants:
         if unjudged(variant):
             continue
         for key, gates in _by_reason(variant).items():
-            one = found.setdefault((leg_of(variant.id), key), Shared([], []))
+            one = reasons.setdefault((leg_of(variant.id), key), Shared([], []))
             one.variants.append(variant)
             one.gates.extend(gates)
-    return list(found.values())
+    return list(reasons.values())
 
 
 def unjudged(variant: VariantReport) -> bool:

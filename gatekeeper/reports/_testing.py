@@ -72,8 +72,8 @@ def lines(variant: VariantReport, leg: LegReport | None) -> Iterator[str]:
         gates = judged(variant, run)
         bad = [f"{plain(gate.gate)} {WORDS[gate.verdict]}" for gate in gates if gate.verdict is not Verdict.PASS]
         yield said + (f"; {', '.join(bad) or WORDS[Verdict.PASS]}" if gates else "")
-    if found := peak(variant.tested, leg.tested if leg else None):
-        yield found
+    if highest := peak(variant.tested, leg.tested if leg else None):
+        yield highest
     yield from (plain(note) for note in variant.tested.notes)
 
 

@@ -20,4 +20,4 @@ def element(name: str, attributes: Mapping[str, str], content: str = "") -> str:
 def escaped(text: str) -> str:
     """A text as content or attribute: only characters that XML allows, and none of them markup."""
     shown = text if text.isprintable() else _NOT_XML.sub("\ufffd", text)
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", shown)
+    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", shown)

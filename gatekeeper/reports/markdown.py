@@ -129,7 +129,7 @@ def _worst_first(report: Report) -> list[tuple[TargetReport, VariantReport]]:
     """The variants that did not pass; those first whose target did not either."""
     rows = [(t, v) for t in report.targets for v in t.variants if v.verdict is not Verdict.PASS]
     order = list(Verdict)
-    return sorted(rows, key=lambda found: (found[0].verdict is Verdict.PASS, order.index(found[1].verdict)))
+    return sorted(rows, key=lambda row: (row[0].verdict is Verdict.PASS, order.index(row[1].verdict)))
 
 
 def _title(report: Report) -> str:

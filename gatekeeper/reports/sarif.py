@@ -45,14 +45,14 @@ _OWN_RULES = {
 
 def render(report: Report) -> str:
     """One rule per gate, one result per gate that did not pass, and for each leg that could not be measured."""
-    found = findings(report)
-    kept = found[:MOST_RESULTS]
+    all_findings = findings(report)
+    kept = all_findings[:MOST_RESULTS]
     rules = {name: index for index, name in enumerate(sorted({_rule_id(f) for f in kept}))}
     seen: Counter[str] = Counter()
     run = {
         "tool": {"driver": {"name": "gatekeeper", "rules": [_rule(name) for name in rules]} | _version(report)},
         "automationDetails": {"id": "gatekeeper/"},
-        "invocations": [_invocation(report, len(found) - len(kept))],
+        "invocations": [_invocation(report, len(all_findings) - len(kept))],
         "columnKind": "unicodeCodePoints",
         "results": [_result(report, finding, rules, seen) for finding in kept],
     }
@@ -66,7 +66,7 @@ def _result(report: Report, finding: Finding, rules: Mapping[str, int], seen: Co
     seen[digest] += 1
     file, line = place(finding.where, report.pipeline.path)
     physical = {"artifactLocation": {"uri": quote(file, safe="/")}, "region": {"startLine": line or 1}}
-    found: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "ruleId": rule,
         "ruleIndex": rules[rule],
         "level": finding.level,
@@ -77,8 +77,8 @@ def _result(report: Report, finding: Finding, rules: Mapping[str, int], seen: Co
     }
     if finding.gate and waived(finding.gate):  # readers of SARIF do not count what is suppressed
         said = waiver(finding.gate)[:LONGEST_TEXT]
-        found["suppressions"] = [{"kind": "external", "status": "accepted", "justification": said}]
-    return found
+        entry["suppressions"] = [{"kind": "external", "status": "accepted", "justification": said}]
+    return entry
 
 
 def _rule(name: str) -> dict[str, Any]:

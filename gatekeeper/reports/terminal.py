@@ -54,9 +54,9 @@ def renderables(report: Report) -> list[RenderableType]:
 def _target(target: TargetReport) -> Iterator[Line]:
     for leg in target.legs:
         yield from _leg(leg)
-    found = target.agreement.findings if target.agreement else []
+    disagreements = target.agreement.findings if target.agreement else []
     for note in target.notes:
-        yield f"{plain(target.name)}: {plain(note)}", "yellow" if note in found else "dim"
+        yield f"{plain(target.name)}: {plain(note)}", "yellow" if note in disagreements else "dim"
     by_variant: dict[str, list[Shared]] = {}
     for reason in shared(target):
         by_variant.setdefault(reason.variants[0].id, []).append(reason)

@@ -25,7 +25,7 @@ from gatekeeper.version import version
 EXTENSIONS = ["binary_tensor_data"]
 
 
-class Parameters(msgspec.Struct, frozen=True):
+class TextParameters(msgspec.Struct, frozen=True):
     """Parameters of a text to generate. Only the likeliest text is served: a temperature must be 0."""
 
     max_tokens: int = 20
@@ -38,7 +38,7 @@ class TextRequest(msgspec.Struct, frozen=True):
     """`GenerateRequest` of the protocol."""
 
     text_input: str
-    parameters: Parameters = Parameters()
+    parameters: TextParameters = TextParameters()
 
 
 class App:

@@ -82,12 +82,12 @@ class Server(AbstractContextManager["Server"]):
         """Processes that hold a session."""
         import psutil
 
-        found = []
+        pids = []
         for process in self._family():
             with suppress(psutil.Error):
                 if SESSION in process.cmdline():
-                    found.append(process.pid)
-        return sorted(found)
+                    pids.append(process.pid)
+        return sorted(pids)
 
     def memory(self) -> int:
         """Bytes that the server and its sessions hold; 0 when it is gone."""

@@ -28,7 +28,7 @@ DATATYPES = {
 """Element types by their names in the Open Inference Protocol."""
 
 
-class Tensor(msgspec.Struct, frozen=True, kw_only=True):
+class TensorMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """An input or output as the protocol describes it; -1 is an axis of any length."""
 
     name: str
@@ -54,19 +54,19 @@ class Served(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     body_timeout_s: float = 10.0
     drain_s: float = 30.0
 
-    def inputs(self) -> list[Tensor]:
+    def inputs(self) -> list[TensorMetadata]:
         """What a request must hold; of a text model the ids of a prompt."""
         if self.spec.text is not None:
-            return [Tensor(name="tokens", datatype="INT64", shape=[1, -1])]
+            return [TensorMetadata(name="tokens", datatype="INT64", shape=[1, -1])]
         return [_tensor(t.name, t.dtype, t.shape) for t in self.model.inputs]
 
-    def outputs(self) -> list[Tensor]:
+    def outputs(self) -> list[TensorMetadata]:
         """What an answer holds."""
         if self.spec.text is not None:
-            return [Tensor(name="logits", datatype="FP32", shape=[1, -1, self.spec.text.vocabulary or -1])]
+            return [TensorMetadata(name="logits", datatype="FP32", shape=[1, -1, self.spec.text.vocabulary or -1])]
         return [_tensor(t.name, t.dtype, t.shape) for t in self.model.outputs]
 
 
-def _tensor(name: str, dtype: str, shape: list[int | str | None]) -> Tensor:
+def _tensor(name: str, dtype: str, shape: list[int | str | None]) -> TensorMetadata:
     sizes = [d if isinstance(d, int) and d > 0 else -1 for d in shape]
-    return Tensor(name=name, datatype=DATATYPES.get(dtype, dtype.upper()), shape=sizes)
+    return TensorMetadata(name=name, datatype=DATATYPES.get(dtype, dtype.upper()), shape=sizes)

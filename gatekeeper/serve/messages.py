@@ -48,12 +48,12 @@ class Reply(msgspec.Struct, frozen=True):
 
 def pack(feed: Feed) -> list[Array]:
     """Arrays as they travel."""
-    found = []
+    arrays = []
     for name, array in feed.items():
         text = array.dtype.kind in "OSU"
         data: bytes | list[str] = [str(each) for each in array.ravel()] if text else np.ascontiguousarray(array).tobytes()
-        found.append(Array(name, "object" if text else array.dtype.str, list(array.shape), data))
-    return found
+        arrays.append(Array(name, "object" if text else array.dtype.str, list(array.shape), data))
+    return arrays
 
 
 def unpack(arrays: list[Array]) -> Feed:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from gatekeeper.serve.config import DATATYPES, Served, Tensor
+from gatekeeper.serve.config import DATATYPES, Served, TensorMetadata
 from gatekeeper.version import version
 
 MODEL_VERSION = "1"
@@ -87,10 +87,10 @@ def _empty(said: str) -> dict[str, Any]:
 
 
 def _json(schema: str, binary: str | None = None) -> dict[str, Any]:
-    found = _is("application/json", _ref(schema))
+    response = _is("application/json", _ref(schema))
     if binary:
-        found["content"][binary] = {}
-    return found
+        response["content"][binary] = {}
+    return response
 
 
 def _is(media: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -113,8 +113,8 @@ def _errors(*codes: str) -> dict[str, Any]:
 
 
 def _busy() -> dict[str, Any]:
-    found: dict[str, Any] = _errors("503")["503"]
-    return found | {"headers": {"Retry-After": {"schema": _SIZE, "description": "seconds"}}}
+    unavailable: dict[str, Any] = _errors("503")["503"]
+    return unavailable | {"headers": {"Retry-After": {"schema": _SIZE, "description": "seconds"}}}
 
 
 def _ref(name: str) -> dict[str, Any]:
@@ -162,19 +162,19 @@ def _some(**properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
-def _named(tensors: list[Tensor]) -> dict[str, Any]:
+def _named(tensors: list[TensorMetadata]) -> dict[str, Any]:
     return {"enum": [tensor.name for tensor in tensors]} if tensors else _TEXT
 
 
-def _input(tensor: Tensor) -> dict[str, Any]:
+def _input(tensor: TensorMetadata) -> dict[str, Any]:
     """An input in JSON, or the description of one that follows in binary."""
     axes = [_SIZE if size < 0 else {"const": size} for size in tensor.shape]
     shape = {"type": "array", "prefixItems": axes, "items": _SIZE, "minItems": len(axes), "maxItems": len(axes)}
     if not axes:
         del shape["prefixItems"]
-    found = _object(name={"const": tensor.name}, datatype={"const": tensor.datatype}, shape=shape)
-    found["properties"] |= {"data": _list(_element(tensor.datatype)), "parameters": _some(binary_data_size=_SIZE)}
-    return found
+    schema = _object(name={"const": tensor.name}, datatype={"const": tensor.datatype}, shape=shape)
+    schema["properties"] |= {"data": _list(_element(tensor.datatype)), "parameters": _some(binary_data_size=_SIZE)}
+    return schema
 
 
 def _element(datatype: str) -> dict[str, Any]:

@@ -59,14 +59,14 @@ class Job:
         )
 
 
-class Session:
+class SessionProcess:
     """A session process."""
 
     def __init__(self, process: asyncio.subprocess.Process):
         self.process = process
 
     @classmethod
-    async def start(cls, served: Served) -> Session:
+    async def start(cls, served: Served) -> SessionProcess:
         """A process whose model is loaded; `NotMeasured` with its reason where it cannot be."""
         process = await asyncio.create_subprocess_exec(
             *command(SESSION), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
@@ -114,7 +114,7 @@ class Pool:
     def __init__(self, served: Served, metrics: Metrics):
         self.served, self.metrics = served, metrics
         self.waiting: asyncio.Queue[Job] = asyncio.Queue(served.queue)
-        self.sessions: dict[int, Session] = {}
+        self.sessions: dict[int, SessionProcess] = {}
         self.crashes = 0
         self.batching = served.max_batch > 1 and all(t.shape[:1] == [-1] for t in (*served.inputs(), *served.outputs()))
         self._tasks: list[asyncio.Task[None]] = []
@@ -129,7 +129,7 @@ class Pool:
     async def start(self) -> None:
         """Open every session; `NotMeasured` where one cannot be."""
         for index in range(self.served.workers):
-            self.sessions[index] = await Session.start(self.served)
+            self.sessions[index] = await SessionProcess.start(self.served)
         self._tasks = [asyncio.create_task(self._work(index)) for index in range(self.served.workers)]
 
     async def close(self) -> None:
@@ -160,13 +160,13 @@ class Pool:
         try:
             async with asyncio.timeout(self.served.request_timeout_s):
                 while True:
-                    found = await job.replies.get()
-                    if isinstance(found, Exception):
-                        raise found
-                    if found.error:
-                        raise BadRequest(found.error, found.status) if found.status < 500 else ModelFailed(found.error)
-                    yield found
-                    if found.done:
+                    reply = await job.replies.get()
+                    if isinstance(reply, Exception):
+                        raise reply
+                    if reply.error:
+                        raise BadRequest(reply.error, reply.status) if reply.status < 500 else ModelFailed(reply.error)
+                    yield reply
+                    if reply.done:
                         return
         except TimeoutError:
             raise Late(f"no answer within {self.served.request_timeout_s:g} s") from None
@@ -180,7 +180,7 @@ class Pool:
                 try:
                     if index not in self.sessions:
                         await asyncio.sleep(BACKOFF_S * self.crashes)
-                        self.sessions[index] = await Session.start(self.served)
+                        self.sessions[index] = await SessionProcess.start(self.served)
                     await self._run(self.sessions[index], jobs)
                     self.crashes = 0
                     jobs = []
@@ -227,7 +227,7 @@ class Pool:
             pass
         return job
 
-    async def _run(self, session: Session, jobs: list[Job]) -> None:
+    async def _run(self, session: SessionProcess, jobs: list[Job]) -> None:
         self.metrics.batches.observe(sum(job.rows for job in jobs))
         if len(jobs) == 1:
             return await self._each(session, jobs[0])
@@ -245,7 +245,7 @@ class Pool:
             job.replies.put_nowait(Reply(arrays=pack(own)))
         return None
 
-    async def _each(self, session: Session, job: Job) -> None:
+    async def _each(self, session: SessionProcess, job: Job) -> None:
         session.send(msgspec.msgpack.encode(job.ask))
         while True:
             reply = await self._reply(session)
@@ -254,7 +254,7 @@ class Pool:
                 return
             job.tried = True  # a text that has begun cannot begin again
 
-    async def _reply(self, session: Session) -> Reply:
+    async def _reply(self, session: SessionProcess) -> Reply:
         """A session that takes longer than any request may is no longer one."""
         async with asyncio.timeout(self.served.request_timeout_s):
             return await session.reply()

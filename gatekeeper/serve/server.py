@@ -39,15 +39,15 @@ def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # an answer's body must not wait for its head's receipt
-        found.bind((host, port))
-        found.listen(1024)
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # an answer's body must not wait for its head's receipt
+        listening.bind((host, port))
+        listening.listen(1024)
     except OSError as error:
         said = error.strerror or str(error)
         raise UsageError(f"{host}:{port}: cannot listen there: {said}. Choose another --port; 0 takes any free one.") from None
-    return found
+    return listening
 
 
 async def _serve(served: Served, listening: socket.socket, started: Callable[[str], None]) -> None:

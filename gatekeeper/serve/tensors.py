@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.serve.config import Tensor
+from gatekeeper.serve.config import TensorMetadata
 
 Feed = dict[str, NDArray[Any]]
 
@@ -37,7 +37,7 @@ class BadRequest(Exception):
         super().__init__(message)
 
 
-class Parameters(msgspec.Struct, frozen=True):
+class TensorParameters(msgspec.Struct, frozen=True):
     """Parameters of the binary tensor extension; others are ignored, as the protocol has it."""
 
     binary_data_size: int | None = None
@@ -45,42 +45,44 @@ class Parameters(msgspec.Struct, frozen=True):
     classification: int | None = None
 
 
-class Input(msgspec.Struct, frozen=True):
+class TensorInput(msgspec.Struct, frozen=True):
     """`request_input` of the protocol."""
 
     name: str
     shape: list[int]
     datatype: str
-    parameters: Parameters = Parameters()
+    parameters: TensorParameters = TensorParameters()
     data: list[Any] | None = None
 
 
-class Output(msgspec.Struct, frozen=True):
+class TensorOutput(msgspec.Struct, frozen=True):
     """`request_output` of the protocol."""
 
     name: str
-    parameters: Parameters = Parameters()
+    parameters: TensorParameters = TensorParameters()
 
 
-class Whole(msgspec.Struct, frozen=True):
+class RequestParameters(msgspec.Struct, frozen=True):
     """Parameters of the whole request."""
 
     binary_data_output: bool = False
 
 
-class Request(msgspec.Struct, frozen=True):
+class InferRequest(msgspec.Struct, frozen=True):
     """`inference_request` of the protocol."""
 
-    inputs: list[Input]
+    inputs: list[TensorInput]
     id: str | None = None
-    parameters: Whole = Whole()
-    outputs: list[Output] | None = None
+    parameters: RequestParameters = RequestParameters()
+    outputs: list[TensorOutput] | None = None
 
 
-_DECODER = msgspec.json.Decoder(Request)
+_DECODER = msgspec.json.Decoder(InferRequest)
 
 
-def read(body: bytes, header_size: str | None, model: Sequence[Tensor], outputs: Sequence[Tensor]) -> tuple[Request, Feed]:
+def read(
+    body: bytes, header_size: str | None, model: Sequence[TensorMetadata], outputs: Sequence[TensorMetadata]
+) -> tuple[InferRequest, Feed]:
     """A request's description and its tensors, checked against the model's inputs."""
     head, rest = _split(body, header_size)
     try:
@@ -127,7 +129,7 @@ def _split(body: bytes, header_size: str | None) -> tuple[bytes, memoryview]:
     return body[:size], memoryview(body)[size:]
 
 
-def _elements(given: Input, tensor: Tensor) -> int:
+def _elements(given: TensorInput, tensor: TensorMetadata) -> int:
     """How many elements a tensor claims; its type and its axes must be the model's."""
     if given.datatype != tensor.datatype:
         raise BadRequest(f"the input {given.name!r} is {given.datatype[:40]!r}; the model takes {tensor.datatype}.")
@@ -140,7 +142,7 @@ def _elements(given: Input, tensor: Tensor) -> int:
     return math.prod(shape)
 
 
-def _from_bytes(given: Input, count: int, data: memoryview) -> NDArray[Any]:
+def _from_bytes(given: TensorInput, count: int, data: memoryview) -> NDArray[Any]:
     if given.datatype == "BYTES":
         return _strings(given, count, bytes(data))
     dtype = _dtype(given)
@@ -154,29 +156,29 @@ def _from_bytes(given: Input, count: int, data: memoryview) -> NDArray[Any]:
     return np.frombuffer(data, dtype).reshape(given.shape)
 
 
-def _strings(given: Input, count: int, data: bytes) -> NDArray[Any]:
+def _strings(given: TensorInput, count: int, data: bytes) -> NDArray[Any]:
     """BYTES: each element is its length in four bytes, and as many bytes."""
-    found: list[bytes] = []
+    elements: list[bytes] = []
     at = 0
     while at < len(data):
         size = int.from_bytes(data[at : at + 4], "little")
         if at + 4 + size > len(data):
             raise BadRequest(f"the input {given.name!r}: an element claims {size} bytes, more than are left.")
-        found.append(data[at + 4 : at + 4 + size])
+        elements.append(data[at + 4 : at + 4 + size])
         at += 4 + size
-    return _as_strings(given, count, found)
+    return _as_strings(given, count, elements)
 
 
-def _as_strings(given: Input, count: int, found: list[bytes]) -> NDArray[Any]:
-    if len(found) != count:
-        raise BadRequest(f"the input {given.name!r} of shape {given.shape} takes {count} elements, not {len(found)}.")
+def _as_strings(given: TensorInput, count: int, elements: list[bytes]) -> NDArray[Any]:
+    if len(elements) != count:
+        raise BadRequest(f"the input {given.name!r} of shape {given.shape} takes {count} elements, not {len(elements)}.")
     try:
-        return np.array([each.decode() for each in found], dtype=object).reshape(given.shape)
+        return np.array([each.decode() for each in elements], dtype=object).reshape(given.shape)
     except UnicodeDecodeError as error:
         raise BadRequest(f"the input {given.name!r}: an element is not UTF-8 text ({error.reason}).") from None
 
 
-def _from_json(given: Input, count: int) -> NDArray[Any]:
+def _from_json(given: TensorInput, count: int) -> NDArray[Any]:
     if given.data is None:
         raise BadRequest(f"the input {given.name!r} has no `data`.")
     flat = _flat(given, given.data, count)
@@ -195,27 +197,27 @@ def _from_json(given: Input, count: int) -> NDArray[Any]:
         raise BadRequest(f"the input {given.name!r}: {error}.") from None
 
 
-def _flat(given: Input, data: list[Any], count: int) -> list[Any]:
+def _flat(given: TensorInput, data: list[Any], count: int) -> list[Any]:
     """The elements of flat or nested data, which must be `count`."""
-    found: list[Any] = data
+    elements: list[Any] = data
     for _ in range(MOST_AXES):
-        if not any(isinstance(each, list) for each in found):
+        if not any(isinstance(each, list) for each in elements):
             break
-        if not all(isinstance(each, list) for each in found):
+        if not all(isinstance(each, list) for each in elements):
             raise BadRequest(f"the input {given.name!r}: its data mixes lists and elements.")
-        found = [each for inner in found for each in inner]
-    if len(found) != count:
-        raise BadRequest(f"the input {given.name!r} of shape {given.shape} takes {count} elements, not {len(found)}.")
-    return found
+        elements = [each for inner in elements for each in inner]
+    if len(elements) != count:
+        raise BadRequest(f"the input {given.name!r} of shape {given.shape} takes {count} elements, not {len(elements)}.")
+    return elements
 
 
-def _dtype(given: Input) -> np.dtype[Any]:
+def _dtype(given: TensorInput) -> np.dtype[Any]:
     if given.datatype not in NUMPY:
         raise BadRequest(f"the input {given.name!r}: {given.datatype} is not served. Use {', '.join(NUMPY)} or BYTES.")
     return NUMPY[given.datatype]
 
 
-def _check_outputs(request: Request, known: set[str]) -> None:
+def _check_outputs(request: InferRequest, known: set[str]) -> None:
     once = set[str]()
     for asked in request.outputs or []:
         if asked.name in once:  # else a small request has an answer of any size
@@ -227,11 +229,11 @@ def _check_outputs(request: Request, known: set[str]) -> None:
             raise BadRequest("the classification extension is not served. Ask for the output itself.")
 
 
-def write(request: Request, name: str, version: str, answer: Mapping[str, NDArray[Any]]) -> tuple[list[bytes], int | None]:
+def write(request: InferRequest, name: str, version: str, answer: Mapping[str, NDArray[Any]]) -> tuple[list[bytes], int | None]:
     """(parts of the body, length of its JSON where tensors follow it in binary)."""
     binary = {o.name: o.parameters.binary_data for o in request.outputs or []}
     outputs, blobs = [], []
-    for output in request.outputs or [Output(each) for each in answer]:
+    for output in request.outputs or [TensorOutput(each) for each in answer]:
         array = answer[output.name]
         datatype = "BYTES" if array.dtype.kind in "OSU" else PROTOCOL.get(array.dtype.newbyteorder("<"), "")
         if not datatype:
@@ -255,8 +257,8 @@ def _finite(name: str, array: NDArray[Any]) -> list[Any]:
     """JSON knows neither NaN nor infinity."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise BadRequest(f"the output {name!r} holds NaN or infinity, which JSON cannot say. Ask for it with binary_data.", 422)
-    found: list[Any] = array.ravel().tolist()
-    return found
+    numbers: list[Any] = array.ravel().tolist()
+    return numbers
 
 
 def _to_bytes(array: NDArray[Any]) -> bytes:

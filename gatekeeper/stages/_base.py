@@ -7,7 +7,7 @@ run(setup, known) -> Added
 and, where it has something to say:
 
 SECTION                its own part of the pipeline file, under its name: a class of `Section`, all of whose fields have defaults
-problems(check)        adds what is wrong with that part (see gatekeeper/config/meaning.py)
+problems(review)       adds what is wrong with that part (see gatekeeper/config/meaning.py)
 extras(loaded)         extras of this distribution that a leg needs for it, beside its framework's
 FILES                  names of files it may put beside the report
 

@@ -11,7 +11,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.stages._base import report
 
 if TYPE_CHECKING:
-    from gatekeeper.config.meaning import Check
+    from gatekeeper.config.meaning import Review
     from gatekeeper.legs.optimizing import Optimized
     from gatekeeper.legs.setup import Added, Data, Known, Setup
     from gatekeeper.records.answers import Answers
@@ -63,11 +63,11 @@ class Optimization(Section, frozen=True, kw_only=True):
 SECTION = Optimization
 
 
-def problems(check: Check) -> None:
+def problems(review: Review) -> None:
     """Techniques that their frameworks do not have, and frameworks that no target tries."""
     from gatekeeper.config.techniques import technique_problems
 
-    technique_problems(check, check.loaded.section(NAME).techniques)
+    technique_problems(review, review.loaded.section(NAME).techniques)
 
 
 def run(setup: Setup, known: Known) -> Added:

@@ -18,7 +18,7 @@ from gatekeeper.stages._base import report
 
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
-    from gatekeeper.config.meaning import Check
+    from gatekeeper.config.meaning import Review
     from gatekeeper.legs.setup import Added, Known, Setup
 
 NAME = "testing"
@@ -54,25 +54,25 @@ def extras(loaded: Loaded) -> list[str]:
     return ["testing"] if any(loaded.tests(name) for name in in_order()) else []
 
 
-def problems(check: Check) -> None:
+def problems(review: Review) -> None:
     """What is asked of a test that does not run would never be measured."""
-    loaded = check.loaded
+    loaded = review.loaded
     section, listed = loaded.section(NAME), NAME in loaded.pipeline.stages
     asked = [name for name in in_order() if getattr(section, name) != OFF]
     if asked and not listed:
-        check.add((NAME, asked[0]), "the stage 'testing' is not among `stages`, so this does nothing. Add it there.")
+        review.add((NAME, asked[0]), "the stage 'testing' is not among `stages`, so this does nothing. Add it there.")
         return
     if listed and not asked:
         levels = ", ".join(in_order())
         remedy = f"Set a level, e.g. `testing: {{load_tests: smoke}}`, among {levels}; or take the stage out."
-        check.add(("stages", loaded.pipeline.stages.index(NAME)), f"the stage 'testing' has nothing to do. {remedy}")
+        review.add(("stages", loaded.pipeline.stages.index(NAME)), f"the stage 'testing' has nothing to do. {remedy}")
     for name in in_order():
         for key in getattr(kind(name), "KEYS", {}):
             if loaded.stated(NAME, key) not in (None, []) and getattr(section, name) == OFF:
-                check.add((NAME, key), f"testing.{name} is off, so this does nothing. Set a level, or remove it.", key=True)
+                review.add((NAME, key), f"testing.{name} is off, so this does nothing. Set a level, or remove it.", key=True)
     for name in in_order():
         if hook := getattr(kind(name), "problems", None):
-            hook(check)
+            hook(review)
 
 
 def run(setup: Setup, known: Known) -> Added:

@@ -20,13 +20,13 @@ SKIPPED = {".git", ".venv", "node_modules", "gatekeeper-report", "gatekeeper-dem
 
 def find_model(folder: Path) -> Path:
     """The one model in or below a folder; a `UsageError` when there is none or a choice."""
-    found = _models(folder, 3)
-    if not found:
+    models = _models(folder, 3)
+    if not models:
         raise UsageError(f"no model ({known_formats()}) found below {folder}. Name one with --model.")
-    if len(found) > 1:
-        names = ", ".join(str(f.relative_to(folder)) for f in found[:8])
+    if len(models) > 1:
+        names = ", ".join(str(f.relative_to(folder)) for f in models[:8])
         raise UsageError(f"several models found: {names}. Name one with --model.")
-    return found[0].relative_to(folder)
+    return models[0].relative_to(folder)
 
 
 def _models(folder: Path, depth: int) -> list[Path]:
@@ -37,12 +37,12 @@ def _models(folder: Path, depth: int) -> list[Path]:
         return []
     if _is_model(folder):
         return [folder]
-    found = [entry for entry in entries if entry.is_file() and _is_model(entry)]
+    models = [entry for entry in entries if entry.is_file() and _is_model(entry)]
     if depth:
         for entry in entries:
             if entry.is_dir() and entry.name not in SKIPPED and not entry.is_symlink():
-                found += _models(entry, depth - 1)
-    return found
+                models += _models(entry, depth - 1)
+    return models
 
 
 def _is_model(path: Path) -> bool:
@@ -68,13 +68,13 @@ def framework_for(model: Assessment) -> str:
 def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
     """A commented pipeline file for a model; `folder` is where it will lie, `schema` a file beside it."""
     try:
-        found = assess(model)
+        assessment = assess(model)
     except NotMeasured as error:
         raise UsageError(str(error)) from None
-    if found.format in TEXT_FORMATS and found.text is None:
+    if assessment.format in TEXT_FORMATS and assessment.text is None:
         raise UsageError(f"{model}: no model that writes text; others are read as .onnx or .xml. Export it to ONNX first.")
-    evaluation, calibration = _datasets(model, TEXTS if found.text else TABLES)
-    name = framework_for(found)
+    evaluation, calibration = _datasets(model, TEXTS if assessment.text else TABLES)
+    name = framework_for(assessment)
     lines = [
         *([f"# yaml-language-server: $schema={schema}"] if schema else []),
         "# What must hold before the optimized model ships. Check this file with: gatekeeper validate",
@@ -82,16 +82,16 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
         "  # Each stage must pass before the next one runs.",
         "  stages: [model_validation, optimization]",
         "",
-        f"  # {found.architecture}, {found.parameters:,} parameters, {format_bytes(found.bytes)}",
+        f"  # {assessment.architecture}, {assessment.parameters:,} parameters, {format_bytes(assessment.bytes)}",
         "  model:",
         f"    path: {_quoted(_relative(model, folder))}",
-        *_task(found),
+        *_task(assessment),
         "",
-        *(_TEXT if found.text else _EXAMPLES),
+        *(_TEXT if assessment.text else _EXAMPLES),
         "  dataset:",
-        f"    path: {_quoted(_relative(evaluation, folder)) if evaluation else _PLACEHOLDER[found.text is not None]}",
+        f"    path: {_quoted(_relative(evaluation, folder)) if evaluation else _PLACEHOLDER[assessment.text is not None]}",
         *([f"    calibration: {_quoted(_relative(calibration, folder))}"] if calibration else []),
-        *(_TEXT_METRIC if found.text else _METRIC if calibration else [_CALIBRATION, *_METRIC]),
+        *(_TEXT_METRIC if assessment.text else _METRIC if calibration else [_CALIBRATION, *_METRIC]),
         "",
         "  # Hardware the model must run on; each target is judged on its own.",
         "  targets:",
@@ -102,7 +102,7 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
         "",
         "  optimization:",
         f"    frameworks: [{name}]",
-        *_techniques(name, found, calibration is not None),
+        *_techniques(name, assessment, calibration is not None),
         "",
         "  gates:",
         "    accuracy: {retention: 0.95}    # keeps at least 95 % of the original's accuracy",

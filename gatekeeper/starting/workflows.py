@@ -190,8 +190,8 @@ def default_branch(folder: Path) -> str:
 
 def top(folder: Path) -> Path:
     """The repository's own folder, where GitHub looks for workflows; outside of one, the folder itself."""
-    found = git_says(folder, "rev-parse", "--show-toplevel")
-    return Path(found) if found else folder
+    root = git_says(folder, "rev-parse", "--show-toplevel")
+    return Path(root) if root else folder
 
 
 def in_lfs(path: Path) -> bool:
@@ -205,8 +205,8 @@ def ignored(path: Path) -> bool:
 
 
 def _at(url: str, commit: str) -> str | None:
-    found = re.fullmatch(r"(?:https://|git@|ssh://git@)github\.com[:/](?P<name>[\w.-]+/[\w.-]+?)(?:\.git)?/?", url)
-    return f"{found['name']}@{commit}" if found and _COMMIT.fullmatch(commit) else None
+    match = re.fullmatch(r"(?:https://|git@|ssh://git@)github\.com[:/](?P<name>[\w.-]+/[\w.-]+?)(?:\.git)?/?", url)
+    return f"{match['name']}@{commit}" if match and _COMMIT.fullmatch(commit) else None
 
 
 def _uses(action: str, workflow: str, indent: str = "    ") -> str:

@@ -53,11 +53,11 @@ def deferral(targets: Sequence[str]) -> str:
 
 
 def _uncompared(target: TargetReport) -> str:
-    found = target.agreement
-    count = len(found.names) if found else 0
+    agreement = target.agreement
+    count = len(agreement.names) if agreement else 0
     if count >= LEAST:
         return ""
-    why = f" ({'; '.join(found.notes)})" if found and found.notes else ""
+    why = f" ({'; '.join(agreement.notes)})" if agreement and agreement.notes else ""
     return (
         f"{target.name}: cross_validation needs the answers of {LEAST} models to the evaluation set and has {count}{why}. "
         "Add techniques or frameworks, or set it to disabled."
@@ -83,7 +83,7 @@ def timed_variants(legs: Sequence[LegReport], variants: Sequence[VariantReport])
 def agreement_of(
     legs: Sequence[LegReport],
     variants: Sequence[VariantReport],
-    found: Sequence[Answers],
+    answers: Sequence[Answers],
     missing: Mapping[str, str] | None = None,
 ) -> Agreement:
     """Cross-validation of one target; `missing` says of a leg why its answers are not there."""
@@ -92,7 +92,7 @@ def agreement_of(
         names += [baseline_id(leg.id), *(v.id for v in variants if belongs(v.id, leg.id))]
     gates = ("accuracy", "agreement")
     accurate = {v.id for v in variants if any(g.gate in gates and g.verdict is Verdict.PASS for g in v.gates)}
-    return agree(names, found, accurate, missing)
+    return agree(names, answers, accurate, missing)
 
 
 class Merged:
@@ -110,18 +110,18 @@ class Merged:
         if len(indices) == 1:
             return next((t.agreement for t in self.reports[indices[0]].targets if t.name == name), None)
         made = {leg_of(v.id) for v in variants if v.artifact}
-        found: list[Answers] = []
+        answers: list[Answers] = []
         missing: dict[str, str] = {}
         for index in indices:
             try:
-                found.append(self._read(index))
+                answers.append(self._read(index))
             except NotMeasured as error:
                 missing |= {leg.id: str(error) for leg in legs if self.came_with.get(leg.id) == index and leg.id in made}
-        return agreement_of(legs, variants, found, missing)
+        return agreement_of(legs, variants, answers, missing)
 
     def _read(self, index: int) -> Answers:
         """The answers of a report, if they are of its own legs: nobody answers for another."""
-        found = self.answers(index)
-        if any(self.came_with.get(leg_of(name)) != index for name in found.header.names):
+        answers = self.answers(index)
+        if any(self.came_with.get(leg_of(name)) != index for name in answers.header.names):
             raise NotMeasured("garbage", "the answers beside its report are of other legs")
-        return found
+        return answers

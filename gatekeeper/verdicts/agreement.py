@@ -6,7 +6,7 @@ model that differs where all the others agree is broken in a way that accuracy d
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gatekeeper.ids import is_baseline
@@ -26,15 +26,15 @@ TOLERANCE = 0.05
 
 
 def agree(
-    names: Sequence[str], found: Iterable[Answers], accurate: Collection[str] = (), missing: Mapping[str, str] | None = None
+    names: Sequence[str], answers: Iterable[Answers], accurate: Collection[str] = (), missing: Mapping[str, str] | None = None
 ) -> Agreement:
     """Compare every model of `names` that has answers with every other; the order of `names` is kept.
 
     `accurate` names the variants whose accuracy gate passed, `missing` legs whose answers did not come, with the
     reason. With fewer than two models there is a matrix of nothing, and the notes say why.
     """
-    own: dict[str, Answers] = {name: answers for answers in found for name in answers.header.names}
-    left_out = {name: why for answers in own.values() for name, why in answers.header.left_out.items() if name in names}
+    own: dict[str, Answers] = {name: each for each in answers for name in each.header.names}
+    left_out = {name: why for each in own.values() for name, why in each.header.left_out.items() if name in names}
     notes = [f"{name}: {why}" for name, why in {**(missing or {}), **left_out}.items()]
     there = [name for name in names if name in own]
     together = _largest({name: own[name].comparable() for name in there})
@@ -130,10 +130,9 @@ def _distances(values: Any, reference: int) -> tuple[Any, Any]:
     return matrix, np.count_nonzero((partners == 0) & (pairs == (count - 1) * (count - 2) // 2), axis=1)
 
 
-def _baselines(names: list[str], matrix: Any, distance: bool, what: str) -> list[str]:
+def _baselines(names: list[str], matrix: Any, distance: bool, what: str) -> Iterator[str]:
     """Frameworks that run the unoptimized model to other answers than the first does."""
     first, *others = [i for i, name in enumerate(names) if is_baseline(name)] or [0]
-    found = []
     for i in others:
         number = float(matrix[first][i])
         if distance and number > FAR_BASELINES:
@@ -142,22 +141,19 @@ def _baselines(names: list[str], matrix: Any, distance: bool, what: str) -> list
             said = f"agree on {_percent(number)} of the {what}, and nothing was optimized in them"
         else:
             continue
-        found.append(f"{names[first]} and {names[i]} {said}: the conversion or the runtime differs")
-    return found
+        yield f"{names[first]} and {names[i]} {said}: the conversion or the runtime differs"
 
 
-def _lonely(names: list[str], alone: list[int], examples: int, accurate: Collection[str], what: str) -> list[str]:
+def _lonely(names: list[str], alone: list[int], examples: int, accurate: Collection[str], what: str) -> Iterator[str]:
     """Models that stand alone too often to be chance, and much more often than any other."""
-    found = []
     for i, count in enumerate(alone):
         others = max(alone[:i] + alone[i + 1 :])
         if count > TIMES_OTHERS * others and _at_least(count, examples) > ALONE_SHARE:
             holds = ", although its accuracy holds" if names[i] in accurate else ""
-            found.append(
+            yield (
                 f"{names[i]} answers {_percent(count / examples)} of the {what} alone, where all {len(names) - 1} others agree: "
                 f"look at it{holds}"
             )
-    return found
 
 
 def _percent(share: float) -> str:

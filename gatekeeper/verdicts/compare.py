@@ -50,8 +50,8 @@ def compared(report: Report, base: Report) -> Report:
 
 def _should_be_here(leg: str, report: Report) -> bool:
     """Whether a leg's variants would be in the report if they still existed: not if it is another job's, or failed."""
-    found = next((each for target in report.targets for each in target.legs if each.id == leg), None)
-    return not found.error if found else leg not in report.pipeline.legs
+    present = next((each for target in report.targets for each in target.legs if each.id == leg), None)
+    return not present.error if present else leg not in report.pipeline.legs
 
 
 def _beside(variant: VariantReport, old: VariantReport | None) -> VariantReport:

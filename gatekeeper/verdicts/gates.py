@@ -50,9 +50,9 @@ def _result(limit: Limit, decision: Decision) -> GateResult:
 
 def _as_before(decision: Decision) -> dict[str, Any]:
     """Where readers of version 1 look for what has fields of its own by now."""
-    found: dict[str, Any] = {"settled": True} if decision.settled else {}
+    details: dict[str, Any] = {"settled": True} if decision.settled else {}
     if decision.measured_limit:
-        found["measured_limit"] = True
+        details["measured_limit"] = True
     if decision.control is not None:
-        found["control"] = [decision.control.lower, decision.control.upper]
-    return found
+        details["control"] = [decision.control.lower, decision.control.upper]
+    return details

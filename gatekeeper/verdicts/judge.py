@@ -19,17 +19,17 @@ _OR = (Verdict.PASS, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.FAIL)
 
 def all_of(verdicts: Iterable[Verdict]) -> Verdict:
     """Every part must pass. Nothing at all is not a pass; neither is a part that was skipped."""
-    found = list(verdicts)
+    parts = list(verdicts)
     for verdict in _AND:
-        if verdict in found:
+        if verdict in parts:
             return verdict
-    return Verdict.PASS if found and all(v is Verdict.PASS for v in found) else Verdict.ERROR
+    return Verdict.PASS if parts and all(v is Verdict.PASS for v in parts) else Verdict.ERROR
 
 
 def any_of(verdicts: Iterable[Verdict]) -> Verdict:
     """One part must pass."""
-    found = list(verdicts)
-    return next((v for v in _OR if v in found), Verdict.ERROR)
+    parts = list(verdicts)
+    return next((v for v in _OR if v in parts), Verdict.ERROR)
 
 
 def variant_verdict(gates: Iterable[GateResult]) -> Verdict:
@@ -64,9 +64,9 @@ def select(variants: Iterable[VariantReport], one_machine: bool = False) -> str 
 
 def best_first(variants: Iterable[VariantReport], one_machine: bool = True) -> list[VariantReport]:
     """Variants in the order in which one of them would be selected."""
-    found = list(variants)
-    measured = one_machine and all(v.performance for v in found)
-    return sorted(found, key=_by_latency if measured else _by_speedup)
+    candidates = list(variants)
+    measured = one_machine and all(v.performance for v in candidates)
+    return sorted(candidates, key=_by_latency if measured else _by_speedup)
 
 
 def _by_latency(variant: VariantReport) -> tuple[float, int, str]:
@@ -85,8 +85,8 @@ def _size(variant: VariantReport) -> int:
 def target_verdict(require: str, variants: Iterable[VariantReport], legs: Iterable[LegReport]) -> Verdict:
     """Verdict of a target; variants that do not apply do not count, a leg that could not run blocks."""
     verdicts = [v.verdict for v in variants if v.verdict is not Verdict.SKIP]
-    found = all_of(verdicts) if require == "all" else any_of(verdicts)
-    return all_of([found, Verdict.ERROR]) if any(leg.error for leg in legs) else found
+    judged = all_of(verdicts) if require == "all" else any_of(verdicts)
+    return all_of([judged, Verdict.ERROR]) if any(leg.error for leg in legs) else judged
 
 
 def exit_code(report: Report) -> ExitCode:

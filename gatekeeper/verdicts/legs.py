@@ -46,18 +46,18 @@ def collect(reports: Sequence[Report]) -> dict[str, Returned]:
 
 
 def _by_leg(target: TargetReport) -> dict[str, list[VariantReport]]:
-    found: dict[str, list[VariantReport]] = {}
+    grouped: dict[str, list[VariantReport]] = {}
     for variant in target.variants:
-        found.setdefault(leg_of(variant.id), []).append(variant)
-    return found
+        grouped.setdefault(leg_of(variant.id), []).append(variant)
+    return grouped
 
 
 def by_target(manifest: Sequence[str]) -> dict[str, list[str]]:
     """The legs of each target, both in the order of the manifest."""
-    found: dict[str, list[str]] = {}
+    grouped: dict[str, list[str]] = {}
     for leg in manifest:
-        found.setdefault(target_of(leg), []).append(leg)
-    return found
+        grouped.setdefault(target_of(leg), []).append(leg)
+    return grouped
 
 
 def lost(leg: str) -> LegReport:

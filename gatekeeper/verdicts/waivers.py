@@ -34,8 +34,9 @@ def waive(report: Report, waivers: Sequence[GateWaiver], today: datetime.date) -
         own = sorted((w for w in waivers if w.covers(target.name, variant.id)), key=lambda w: w.variant is None)
         return [_gate(unwaived(gate), [w for w in own if w.gate == gate.gate], today) for gate in variant.gates]
 
-    found = judged_again(report, gates)
-    return renoted(found, "waiver", [f"waiver {waiver} {said}" for waiver in waivers if (said := _remark(waiver, found, today))])
+    judged = judged_again(report, gates)
+    remarks = [f"waiver {waiver} {said}" for waiver in waivers if (said := _remark(waiver, judged, today))]
+    return renoted(judged, "waiver", remarks)
 
 
 def _gate(gate: GateResult, waivers: Sequence[GateWaiver], today: datetime.date) -> GateResult:
@@ -72,22 +73,22 @@ def _bound(gate: GateResult) -> float | None:
 def _remark(waiver: GateWaiver, report: Report, today: datetime.date) -> str:
     """What its owner should know: it does nothing, or not for long."""
     variants = [(t, v) for t in report.targets for v in t.variants if waiver.covers(t.name, v.id)]
-    found = [(v.id, g) for _, v in variants for g in v.gates if g.gate == waiver.gate]
+    covered = [(v.id, g) for _, v in variants for g in v.gates if g.gate == waiver.gate]
     expires = f"{waiver.waiver.expires}, {waiver.waiver.owner}"
-    if any(gate.waiver == waiver.waiver for _, gate in found):
+    if any(gate.waiver == waiver.waiver for _, gate in covered):
         left = (waiver.until - today).days
         return f"expires on {expires}: {left} days from now" if waiver.until - today <= SOON else ""
     if today > waiver.until:
         return f"expired on {expires}. Repair what it covers, or remove it."
-    if not found:
+    if not covered:
         return _nothing(waiver, report) if _whole(report) else ""
-    failing = [(name, gate) for name, gate in found if gate.blocking and gate.verdict in _WAIVABLE]
+    failing = [(name, gate) for name, gate in covered if gate.blocking and gate.verdict in _WAIVABLE]
     if failing:
         name, gate = failing[0]
         bound = _bound(gate)
         shown = "has no bound" if bound is None else f"is bounded by {bound:.4g}"
         return f"does not hold: {name} {shown}, and its ceiling is {waiver.waiver.ceiling:.4g}"
-    if any(gate.verdict is Verdict.ERROR for _, gate in found):
+    if any(gate.verdict is Verdict.ERROR for _, gate in covered):
         return "applies to nothing: what was not measured cannot be waived"
     return "applies to nothing: no gate that it names fails and blocks. Remove it."
 

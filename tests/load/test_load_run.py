@@ -18,7 +18,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.gates import p99_latency
 from gatekeeper.gates._base import gate as gate_named
 from gatekeeper.load.profile import LoadProfile, SoakProfile
-from gatekeeper.load.run import LoadFound, load_tests
+from gatekeeper.load.run import UnderLoad, load_tests
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
@@ -36,24 +36,24 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
 
 
 @pytest.fixture(scope="module")
-def baseline(odd: Shelf) -> LoadFound:
+def baseline(odd: Shelf) -> UnderLoad:
     return under_load(odd, "well", None)
 
 
-def under_load(odd: Shelf, ill: str, baseline: LoadFound | None, profile: LoadProfile = PROFILE, soak: str = "") -> LoadFound:
+def under_load(odd: Shelf, ill: str, baseline: UnderLoad | None, profile: LoadProfile = PROFILE, soak: str = "") -> UnderLoad:
     found = load_tests(odd.odd(ill), profile, SoakProfile(duration=soak) if soak else None, "smoke", 7, baseline)
     assert left() == [], "a process outlived its load test"
     return found
 
 
-def judged(found: LoadFound, gate: str, max_ms: float | None = 100.0) -> Decision:
+def judged(found: UnderLoad, gate: str, max_ms: float | None = 100.0) -> Decision:
     evidence = Evidence(artifact=ARTIFACT, alpha=ALPHA, checks=found.tested.checks, load=found.evidence)
     config = p99_latency.Config(max_ms=max_ms) if gate == "p99_latency" else gate_named(gate).DEFAULT
     return gate_named(gate).judge(config, evidence)
 
 
 @alone
-def test_the_unmodified_one_passes_also_after_a_long_run(odd: Shelf, baseline: LoadFound) -> None:
+def test_the_unmodified_one_passes_also_after_a_long_run(odd: Shelf, baseline: UnderLoad) -> None:
     found = under_load(odd, "well", baseline, soak="12s")
     for gate in ("p99_latency", "error_rate", "endurance"):
         assert judged(found, gate).verdict is Verdict.PASS, judged(found, gate)
@@ -66,7 +66,7 @@ def test_the_unmodified_one_passes_also_after_a_long_run(odd: Shelf, baseline: L
 
 @alone
 @pytest.mark.parametrize(("ill", "gate"), [("delays", "p99_latency"), ("errs", "error_rate")])
-def test_an_injected_fault_fails_its_gate_and_no_other(ill: str, gate: str, odd: Shelf, baseline: LoadFound) -> None:
+def test_an_injected_fault_fails_its_gate_and_no_other(ill: str, gate: str, odd: Shelf, baseline: UnderLoad) -> None:
     found = under_load(odd, ill, baseline)
     other = {"p99_latency": "error_rate", "error_rate": "throughput"}[gate]
     assert judged(found, gate).verdict is Verdict.FAIL, judged(found, gate)
@@ -74,7 +74,7 @@ def test_an_injected_fault_fails_its_gate_and_no_other(ill: str, gate: str, odd:
     assert not found.tested.load[0].meets
 
 
-def test_a_model_that_leaks_fails_endurance(odd: Shelf, baseline: LoadFound) -> None:
+def test_a_model_that_leaks_fails_endurance(odd: Shelf, baseline: UnderLoad) -> None:
     decision = judged(under_load(odd, "swells", baseline, soak="10s"), "endurance")
     assert decision.verdict is Verdict.FAIL, decision
     assert "memory +" in decision.reason and "of at most 5%" in decision.reason
@@ -90,7 +90,7 @@ def test_rate_and_limit_are_the_baselines_where_none_are_declared(odd: Shelf) ->
     assert judged(second, "p99_latency", None).verdict is Verdict.FAIL
 
 
-def test_an_absurd_rate_says_what_the_model_bears(odd: Shelf, baseline: LoadFound) -> None:
+def test_an_absurd_rate_says_what_the_model_bears(odd: Shelf, baseline: UnderLoad) -> None:
     """Nobody can send as much, and nobody waits for it."""
     found = under_load(odd, "well", baseline, LoadProfile(target_qps=1e6, p99_ms=200.0, duration="2s", scenarios=("server",)))
     [note] = found.tested.notes
@@ -105,13 +105,13 @@ def test_in_the_generators_own_process(odd: Shelf) -> None:
     assert judged(under_load(odd, "errs", first, profile), "error_rate").verdict is Verdict.FAIL
 
 
-def test_a_server_that_never_becomes_ready_is_an_error(odd: Shelf, baseline: LoadFound) -> None:
+def test_a_server_that_never_becomes_ready_is_an_error(odd: Shelf, baseline: UnderLoad) -> None:
     with pytest.raises(NotMeasured, match="no such kernel"):
         under_load(odd, "never", baseline)
     assert left() == []
 
 
-def test_no_place_to_write_is_an_error(odd: Shelf, baseline: LoadFound, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_place_to_write_is_an_error(odd: Shelf, baseline: UnderLoad, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(**_: Any) -> str:
         raise OSError(28, "No space left on device")
 
@@ -123,7 +123,7 @@ def test_no_place_to_write_is_an_error(odd: Shelf, baseline: LoadFound, monkeypa
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("which", ["gatekeeper.serve.child", "gatekeeper.serve.worker"])
-def test_killing_the_server_or_its_session_under_load_is_no_pass(which: str, odd: Shelf, baseline: LoadFound) -> None:
+def test_killing_the_server_or_its_session_under_load_is_no_pass(which: str, odd: Shelf, baseline: UnderLoad) -> None:
     done = threading.Event()
 
     def kill() -> None:

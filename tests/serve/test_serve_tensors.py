@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from gatekeeper.serve.config import Tensor
+from gatekeeper.serve.config import TensorMetadata
 from gatekeeper.serve.tensors import NUMPY, BadRequest, read, write
 
-X = [Tensor(name="x", datatype="FP32", shape=[-1, 4])]
-Y = [Tensor(name="y", datatype="FP32", shape=[-1, 4])]
+X = [TensorMetadata(name="x", datatype="FP32", shape=[-1, 4])]
+Y = [TensorMetadata(name="y", datatype="FP32", shape=[-1, 4])]
 
 
 def body(**changes: Any) -> bytes:
@@ -106,7 +106,7 @@ def test_a_header_length_that_lies_is_refused(head: str) -> None:
 
 
 def test_a_length_of_text_that_lies_is_refused() -> None:
-    words = [Tensor(name="x", datatype="BYTES", shape=[-1])]
+    words = [TensorMetadata(name="x", datatype="BYTES", shape=[-1])]
     head = json.dumps(
         {"inputs": [{"name": "x", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": 6}}]}
     ).encode()
@@ -121,7 +121,7 @@ def test_every_type_comes_back_as_it_went(data: st.DataObject, datatype: str, in
     finite: dict[str, Any] = {} if in_binary or "FP" not in datatype else {"allow_nan": False, "allow_infinity": False}
     elements = arrays.from_dtype(NUMPY[datatype], **finite)
     array = data.draw(arrays.arrays(NUMPY[datatype], arrays.array_shapes(min_dims=1, max_dims=4, max_side=5), elements=elements))
-    about = [Tensor(name="x", datatype=datatype, shape=[-1] * array.ndim)]
+    about = [TensorMetadata(name="x", datatype=datatype, shape=[-1] * array.ndim)]
     asked = {"name": "x", "parameters": {"binary_data": in_binary}}
     request, _ = read(_request(array, datatype, asked), None, about, about)
     parts, length = write(request, "m", "1", {"x": array})

@@ -50,6 +50,6 @@ def all_cases() -> list[Case]:
 
 def cases(level: str, text: bool) -> list[Case]:
     """Those of a level for a kind of model: first those on the shared server, then the others, each file by file."""
-    found = of_level(all_cases(), LEVELS, level, text)
-    replaced = {case.replaces for case in found}
-    return sorted((case for case in found if case.name not in replaced), key=lambda case: case.fresh)
+    chosen = of_level(all_cases(), LEVELS, level, text)
+    replaced = {case.replaces for case in chosen}
+    return sorted((case for case in chosen if case.name not in replaced), key=lambda case: case.fresh)

@@ -30,11 +30,11 @@ def _in_order(service: Service) -> list[Check]:
     """Where no server comes up, the others are not tried."""
     chosen = cases(service.level, service.subject.spec.text is not None)
     with Server(served(service.subject), service.scratch) as server:
-        found = [checked(KIND, READY.name, lambda: _ready(service, server))]
-        if found[0].verdict is not Verdict.PASS:
-            return found + not_run(KIND, [case.name for case in chosen], found[0].reason)
-        found += [checked(KIND, case.name, partial(_shared, case, service, server)) for case in chosen if not case.fresh]
-    return found + [checked(KIND, case.name, partial(_fresh, case, service)) for case in chosen if case.fresh]
+        checks = [checked(KIND, READY.name, lambda: _ready(service, server))]
+        if checks[0].verdict is not Verdict.PASS:
+            return checks + not_run(KIND, [case.name for case in chosen], checks[0].reason)
+        checks += [checked(KIND, case.name, partial(_shared, case, service, server)) for case in chosen if not case.fresh]
+    return checks + [checked(KIND, case.name, partial(_fresh, case, service)) for case in chosen if case.fresh]
 
 
 def _ready(service: Service, server: Server) -> str:

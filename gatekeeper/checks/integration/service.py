@@ -61,24 +61,23 @@ class Service:
         request = Exchange(
             **self._reach(server), dataset=str(dataset) if dataset else None, batch=fixed, most=most, json_s=json_s
         )
-        found = self.ask(request, Exchanged)
+        exchanged = self.ask(request, Exchanged)
         deaths = f"the model's process died while it answered (it was {before}, and is {server.session_pids()})"
         died = server.session_pids() != before
-        if found.wrong:
-            raise Broken(found.wrong + (f"; {deaths}" if died else ""))
+        if exchanged.wrong:
+            raise Broken(exchanged.wrong + (f"; {deaths}" if died else ""))
         if died:
             raise Broken(deaths)
-        left = f"; {found.unsaid} of NaN or infinity, which JSON cannot say" if found.unsaid else ""
-        return (
-            f"{found.binary} of {found.asked} requests as binary tensors and {found.json} as JSON, equal to the session's{left}"
-        )
+        left = f"; {exchanged.unsaid} of NaN or infinity, which JSON cannot say" if exchanged.unsaid else ""
+        answered = f"{exchanged.binary} of {exchanged.asked} requests as binary tensors and {exchanged.json} as JSON"
+        return f"{answered}, equal to the session's{left}"
 
     def converse(self, server: Server) -> int:
         """Ask for texts, whole and as streams; how many there were, all of them as the session writes them."""
-        found = self.ask(Converse(**self._reach(server)), Exchanged)
-        if found.wrong:
-            raise Broken(found.wrong)
-        return found.json
+        exchanged = self.ask(Converse(**self._reach(server)), Exchanged)
+        if exchanged.wrong:
+            raise Broken(exchanged.wrong)
+        return exchanged.json
 
     def traffic(self, server: Server, act: Callable[[], None]) -> Aftermath:
         """Requests one after another from several callers, with something done to the server among them."""

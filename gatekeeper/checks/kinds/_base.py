@@ -12,7 +12,7 @@ and, where it has something to say:
 
 KEYS                   further keys of `testing` that are its own: name -> (type, default)
 standard(bench)        what is found of the original once for all variants of a leg; comes back as `bench.standard`
-problems(check)        adds what is wrong with its part of the pipeline file (see gatekeeper/config/meaning.py)
+problems(review)       adds what is wrong with its part of the pipeline file (see gatekeeper/config/meaning.py)
 unmeasured(loaded, gate) -> why a gate of its own is not measured although the kind runs, and what would make it, as the end of
                        a sentence that begins with the gate's name; else ""
 loosened(loaded)       what of its keys is looser than the policy's, as `Loosened`

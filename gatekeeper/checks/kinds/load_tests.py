@@ -13,8 +13,8 @@ from gatekeeper.units import format_duration, parse_duration
 if TYPE_CHECKING:
     from gatekeeper.config.limits import Loosened
     from gatekeeper.config.loaded import Loaded
-    from gatekeeper.config.meaning import Check
-    from gatekeeper.load.run import LoadFound
+    from gatekeeper.config.meaning import Review
+    from gatekeeper.load.run import UnderLoad
 
 KIND = "load_tests"
 DESCRIPTION = (
@@ -42,18 +42,18 @@ KEYS: dict[str, tuple[Any, Any]] = {
 LEAST_LOAD_S, LEAST_SOAK_S, MOST_S = 1.0, 8.0, 86_400.0
 
 
-def standard(bench: Bench) -> LoadFound:
+def standard(bench: Bench) -> UnderLoad:
     """The original under the same load: its rate and its latency are those of variants where the file declares none."""
     return _under_load(bench, None)
 
 
 def run(bench: Bench) -> Outcome:
     """The variant beside the original."""
-    found = _under_load(bench, bench.standard)
-    return Outcome(checks=found.tested.checks, load=found.evidence, tested=found.tested)
+    under_load = _under_load(bench, bench.standard)
+    return Outcome(checks=under_load.tested.checks, load=under_load.evidence, tested=under_load.tested)
 
 
-def _under_load(bench: Bench, original: LoadFound | None) -> LoadFound:
+def _under_load(bench: Bench, original: UnderLoad | None) -> UnderLoad:
     from gatekeeper.load.run import load_tests
 
     loaded = bench.loaded
@@ -61,14 +61,14 @@ def _under_load(bench: Bench, original: LoadFound | None) -> LoadFound:
     return load_tests(bench.subject, profile(loaded), loaded.section("testing").soak, bench.level, seed, original)
 
 
-def problems(check: Check) -> None:
+def problems(review: Review) -> None:
     """Runs that show something, and end; and the scenarios that gates are judged on."""
-    testing = check.loaded.section("testing")
-    _lengths(check, testing)
-    _scenarios(check, testing)
+    testing = review.loaded.section("testing")
+    _lengths(review, testing)
+    _scenarios(review, testing)
 
 
-def _lengths(check: Check, testing: Any) -> None:
+def _lengths(review: Review, testing: Any) -> None:
     rate = testing.load.target_qps or 0.0
     for key, stated, least, why in (
         ("load", testing.load.duration, LEAST_LOAD_S, "shorter runs show nothing"),
@@ -78,21 +78,21 @@ def _lengths(check: Check, testing: Any) -> None:
             continue
         path, seconds = ("testing", key, "duration"), parse_duration(stated)
         if seconds < least:
-            check.add(path, f"testing.{key}.duration is '{stated}'; it must be at least {format_duration(least)}: {why}.")
+            review.add(path, f"testing.{key}.duration is '{stated}'; it must be at least {format_duration(least)}: {why}.")
         elif seconds > MOST_S:
-            check.add(path, f"testing.{key}.duration is '{stated}'; it must be at most {MOST_S / 3600:g}h.")
+            review.add(path, f"testing.{key}.duration is '{stated}'; it must be at most {MOST_S / 3600:g}h.")
         elif rate * seconds > MOST_REQUESTS:
             asked = f"'{stated}' at {rate:g} requests/s are {rate * seconds:,.0f} requests, {MOST_REQUESTS:,} can be kept"
-            check.add(path, f"{asked}. Shorten it to {int(MOST_REQUESTS / rate)}s, or lower testing.load.target_qps.")
+            review.add(path, f"{asked}. Shorten it to {int(MOST_REQUESTS / rate)}s, or lower testing.load.target_qps.")
 
 
-def _scenarios(check: Check, testing: Any) -> None:
+def _scenarios(review: Review, testing: Any) -> None:
     from gatekeeper.config.limits import limits
 
-    loaded, scenarios = check.loaded, testing.load.scenarios
+    loaded, scenarios = review.loaded, testing.load.scenarios
     for i, scenario in enumerate(scenarios):
         if scenario in scenarios[:i]:
-            check.add(("testing", "load", "scenarios", i), f"'{scenario}' is listed twice. Remove one.")
+            review.add(("testing", "load", "scenarios", i), f"'{scenario}' is listed twice. Remove one.")
     if not loaded.tests(KIND):
         return
     judged = {limit.name: limit.gate for target in loaded.targets for limit in limits(loaded, target) if limit.config}
@@ -100,7 +100,7 @@ def _scenarios(check: Check, testing: Any) -> None:
         names = [name for name, gate in judged.items() if getattr(gate, "JUDGES", ("",))[0] == needed]
         if names and needed not in scenarios:
             said = f"'{needed}' is not listed, and {' and '.join(names)} would never be measured"
-            check.add(("testing", "load", "scenarios"), f"{said}. Add '{needed}', or write `disabled` at the gate.")
+            review.add(("testing", "load", "scenarios"), f"{said}. Add '{needed}', or write `disabled` at the gate.")
 
 
 def unmeasured(loaded: Loaded, gate: str) -> str:

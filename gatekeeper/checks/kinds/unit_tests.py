@@ -13,7 +13,7 @@ from gatekeeper.gates._checks import checks_gate
 from gatekeeper.models.files import there
 
 if TYPE_CHECKING:
-    from gatekeeper.config.meaning import Check
+    from gatekeeper.config.meaning import Review
 
 DESCRIPTION = (
     "Contract tests of every variant against the original. `basic`: names, shapes and types, batches, the same answer again, "
@@ -48,16 +48,16 @@ def run(bench: Bench) -> Outcome:
     return Outcome(checks=unit_checks(bench.subject, bench.baseline, bench.level, own, folder))
 
 
-def problems(check: Check) -> None:
+def problems(review: Review) -> None:
     """The user's files are there, and are such as pytest takes."""
     from gatekeeper.config.meaning import same_file
 
-    folder, names = check.loaded.folder, check.loaded.section("testing").tests
+    folder, names = review.loaded.folder, review.loaded.section("testing").tests
     for i, name in enumerate(names):
         file = folder / name
         if not there(file):
-            check.add(("testing", "tests", i), f"no such file: {file}. Correct the path.")
+            review.add(("testing", "tests", i), f"no such file: {file}. Correct the path.")
         elif file.suffix != ".py" or not file.is_file():
-            check.add(("testing", "tests", i), f"{file} is no Python file. Name the pytest files one by one.")
+            review.add(("testing", "tests", i), f"{file} is no Python file. Name the pytest files one by one.")
         elif any(same_file(file, folder / other) for other in names[:i]):
-            check.add(("testing", "tests", i), f"'{name}' is listed twice. Remove one.")
+            review.add(("testing", "tests", i), f"'{name}' is listed twice. Remove one.")

@@ -51,7 +51,7 @@ class _Out(BaseException):
     """The time is over."""
 
 
-class _Found:
+class _Tally:
     """Failures, each kind once. The time counts from the first request: what it takes to begin is not the server's."""
 
     def __init__(self, seconds: float):
@@ -96,7 +96,7 @@ def _openapi(request: Fuzz) -> tuple[int, list[str]]:
     checks = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
     schema = schemathesis.openapi.from_dict(request.description)
     schema.config.update(base_url=request.url)
-    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+    operations = [loaded.ok() for loaded in schema.get_all_operations() if isinstance(loaded, Ok)]
     posts = [operation for operation in operations if operation.method.upper() == "POST"]
     total = 0
     failures: dict[str, str] = {}
@@ -107,35 +107,35 @@ def _openapi(request: Fuzz) -> tuple[int, list[str]]:
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             if mode is GenerationMode.NEGATIVE and operation not in posts:
                 continue
-            found = _Found(share / 2)
+            tally = _Tally(share / 2)
 
-            def ask(case: Any, found: _Found = found) -> None:
-                found.count()
+            def ask(case: Any, tally: _Tally = tally) -> None:
+                tally.count()
                 try:
                     response = case.call(timeout=TIMEOUT_S)
                 except Exception as error:  # whatever its client raises: there was no answer
-                    found.failed(f"{case.method} {type(error).__name__}", f"{case.method} {case.path}: no answer: {error}")
+                    tally.failed(f"{case.method} {type(error).__name__}", f"{case.method} {case.path}: no answer: {error}")
                     return
                 try:
                     case.validate_response(response, checks=checks)
                 except FailureGroup as group:
                     for failure in group.exceptions:
                         said = f"{case.method} {case.path}: {failure.title}: {response.status_code}: {failure.message}"
-                        found.failed(f"{case.path} {type(failure).__name__} {response.status_code}", said)
+                        tally.failed(f"{case.path} {type(failure).__name__} {response.status_code}", said)
 
             _drive(operation.as_strategy(generation_mode=mode), ask, request.seed)
-            total += found.cases
-            failures |= found.failures
+            total += tally.cases
+            failures |= tally.failures
     return total, list(failures.values())
 
 
 def _tensors(request: Fuzz) -> tuple[int, list[str]]:
     """A good request, changed in one to three places."""
     host, _, port = request.url.removeprefix("http://").rpartition(":")
-    found = _Found(request.seconds)
+    tally = _Tally(request.seconds)
 
     def ask(changed: tuple[bytes, dict[str, str]]) -> None:
-        found.count()
+        tally.count()
         body, headers = changed
         connection = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)
         try:
@@ -143,16 +143,16 @@ def _tensors(request: Fuzz) -> tuple[int, list[str]]:
             answer = connection.getresponse()
             data = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            found.failed(type(error).__name__, f"no answer, but {type(error).__name__}, to {body[:100]!r}")
+            tally.failed(type(error).__name__, f"no answer, but {type(error).__name__}, to {body[:100]!r}")
             return
         finally:
             connection.close()
         if answer.status >= 500:
             said = f"{answer.status}: {data[:100].decode('utf-8', 'replace')}"
-            found.failed(str(answer.status), f"{said}, to {body[:100]!r}")
+            tally.failed(str(answer.status), f"{said}, to {body[:100]!r}")
 
     _drive(_changed(request.good), ask, request.seed)
-    return found.cases, list(found.failures.values())
+    return tally.cases, list(tally.failures.values())
 
 
 def _drive(strategy: SearchStrategy[Any], ask: Callable[[Any], None], seed: int) -> None:
@@ -211,11 +211,11 @@ def _places(value: Any, path: tuple[str | int, ...]) -> list[tuple[str | int, ..
     """Where something can be put; of long lists, the ends."""
     if isinstance(value, dict):
         keys: list[str | int] = [*value, "parameters", "outputs", "id"]
-        inner = [found for key in value for found in _places(value[key], (*path, key))]
+        inner = [place for key in value for place in _places(value[key], (*path, key))]
         return [(*path, key) for key in dict.fromkeys(keys)] + inner
     if isinstance(value, list):
         ends = sorted({0, len(value) - 1}) if value else []
-        return [(*path, i) for i in ends] + [found for i in ends for found in _places(value[i], (*path, i))]
+        return [(*path, i) for i in ends] + [place for i in ends for place in _places(value[i], (*path, i))]
     return []
 
 

@@ -13,11 +13,11 @@ MOST_TOKENS = 4
 
 def described(address: str) -> dict[str, Any]:
     """An OpenAPI document; `Broken` where the server has none."""
-    found = call_json(address, "/v2/openapi.json")
+    document = call_json(address, "/v2/openapi.json")
     try:
-        found["components"]["schemas"]["TextParameters"]["properties"]["max_tokens"]["maximum"] = MOST_TOKENS
-        paths = found["paths"]
-        found["paths"] = {path: about for path, about in paths.items() if "/versions/" not in path}  # they are the same again
+        document["components"]["schemas"]["TextParameters"]["properties"]["max_tokens"]["maximum"] = MOST_TOKENS
+        paths = document["paths"]
+        document["paths"] = {path: about for path, about in paths.items() if "/versions/" not in path}  # they are the same again
     except (KeyError, TypeError, AttributeError):
         raise Broken("what the server says it takes and answers is no description of it") from None
-    return dict(found)
+    return dict(document)

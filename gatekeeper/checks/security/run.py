@@ -43,10 +43,10 @@ class _Siege:
         """Every attack; where no server answers even a good request, none of them."""
         chosen = attacks(level, self.subject.spec.text is not None)
         try:
-            found = [checked(KIND, GOOD.name, self.open)]
-            if found[0].verdict is not Verdict.PASS:
-                return found + not_run(KIND, [attack.name for attack in chosen], found[0].reason)
-            return found + [checked(KIND, attack.name, partial(self.attacked, attack)) for attack in chosen]
+            checks = [checked(KIND, GOOD.name, self.open)]
+            if checks[0].verdict is not Verdict.PASS:
+                return checks + not_run(KIND, [attack.name for attack in chosen], checks[0].reason)
+            return checks + [checked(KIND, attack.name, partial(self.attacked, attack)) for attack in chosen]
         finally:
             self.close()
 

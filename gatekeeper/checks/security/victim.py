@@ -16,7 +16,7 @@ from gatekeeper.checks.outcome import Broken
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.serve.behind import NAME
 from gatekeeper.serve.child import Server
-from gatekeeper.serve.config import Tensor
+from gatekeeper.serve.config import TensorMetadata
 
 ATTACK_S = 10.0
 """Longest time for one hostile request; the server is given less for a body."""
@@ -31,7 +31,7 @@ SIZE = "Inference-Header-Content-Length"
 class Victim:
     """One server, and a request that it answers."""
 
-    def __init__(self, server: Server, inputs: list[Tensor], good: dict[str, Any], max_body: int, space: Workspace):
+    def __init__(self, server: Server, inputs: list[TensorMetadata], good: dict[str, Any], max_body: int, space: Workspace):
         self.server, self.inputs, self.good, self.max_body, self.space = server, inputs, good, max_body, space
         self.text = server.served.spec.text is not None
         host, _, port = server.address.rpartition(":")
@@ -101,27 +101,27 @@ class Victim:
         """Bytes that may be no HTTP: the statuses of what comes back until the server closes the connection, or `wait_s`
         pass without a byte. With `end` the sending half is closed after them.
         """
-        found = b""
+        received = b""
         with socket.create_connection(self.at, timeout=wait_s) as connection:
             try:
                 connection.sendall(data)
                 if end:
                     connection.shutdown(socket.SHUT_WR)
                 while part := connection.recv(65536):
-                    found += part
+                    received += part
             except (TimeoutError, ConnectionError):
                 pass
-        return statuses(found)
+        return statuses(received)
 
     def fine(self) -> None:
         """It is as it was."""
         if not self.server.alive:
             raise Broken(f"the server has ended: {self.server.tail()}")
         started = time.monotonic()
-        found = self.ask()
+        answer = self.ask()
         if time.monotonic() - started > ATTACK_S:
             raise Broken("a good request takes too long afterwards")
-        if found != self.expected:
+        if answer != self.expected:
             raise Broken("a good request is answered otherwise afterwards")
         if (pids := self.server.session_pids()) != self.pids:
             raise Broken(f"the model's process died (it was {self.pids}, and is {pids})")

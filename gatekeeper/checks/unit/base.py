@@ -17,7 +17,7 @@ from gatekeeper.checks.outcome import Broken
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
-    from gatekeeper.checks.unit.lab import Lab, Log
+    from gatekeeper.checks.unit.lab import Lab, TrialLog
 
 REGISTRY = Registry("checks.unit.cases")
 LEVELS = ("basic", "comprehensive")
@@ -46,12 +46,12 @@ class Seen:
 
     def answer(self, label: str, failure: type[Exception] = Broken) -> Answered:
         """What it answered in a trial in which it must; `failure` is raised where it did not."""
-        found = self.trials.get(label)
-        if found is None:
+        answered = self.trials.get(label)
+        if answered is None:
             raise failure(f"{self.who} was not asked {label}")
-        if found.error:
-            raise failure(f"{self.who} does not answer {label}: {found.error}")
-        return found
+        if answered.error:
+            raise failure(f"{self.who} does not answer {label}: {answered.error}")
+        return answered
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Case:
     name: str
     level: Literal["basic", "comprehensive"]
     models: Models
-    observe: Callable[[Lab, Log], None]
+    observe: Callable[[Lab, TrialLog], None]
     judge: Callable[[Seen, Seen], str]
     meaning: str
     settings: tuple[Setting, ...] = ("",)
@@ -70,7 +70,7 @@ class Case:
 @cache
 def all_cases() -> dict[str, Case]:
     """Every test by name, in the order in which they run: file by file."""
-    return {found.name: found for name in REGISTRY.names for found in REGISTRY.get(name).CASES}
+    return {each.name: each for name in REGISTRY.names for each in REGISTRY.get(name).CASES}
 
 
 def case(name: str) -> Case:

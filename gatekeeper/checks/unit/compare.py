@@ -24,20 +24,20 @@ CAP = 0.25
 BEFORE, AFTERWARDS = "the first example", "the first example again, afterwards"
 
 
-def distance(found: Any, expected: Any) -> float:
+def distance(actual: Any, expected: Any) -> float:
     """How far two arrays are apart; infinite where their shapes or types differ, or one has numbers where the other has none."""
     import numpy as np
 
-    if found.shape != expected.shape or found.dtype != expected.dtype:
+    if actual.shape != expected.shape or actual.dtype != expected.dtype:
         return float("inf")
-    if found.size == 0 or found.tobytes() == expected.tobytes():
+    if actual.size == 0 or actual.tobytes() == expected.tobytes():
         return 0.0
-    if found.dtype.kind not in "fc":
-        return float(np.mean(found != expected))
+    if actual.dtype.kind not in "fc":
+        return float(np.mean(actual != expected))
     finite = np.isfinite(expected)
-    if not np.array_equal(finite, np.isfinite(found)):
+    if not np.array_equal(finite, np.isfinite(actual)):
         return float("inf")
-    a, b = (np.where(finite, x, 0).astype(np.float64).reshape(len(x) if x.ndim > 1 else 1, -1) for x in (found, expected))
+    a, b = (np.where(finite, x, 0).astype(np.float64).reshape(len(x) if x.ndim > 1 else 1, -1) for x in (actual, expected))
     size = float(np.sqrt(np.mean(b**2)))
     apart = float(np.sqrt(np.mean((a - b) ** 2, axis=1)).max())
     if apart == 0.0:
@@ -45,11 +45,11 @@ def distance(found: Any, expected: Any) -> float:
     return apart / size if size else float("inf")
 
 
-def apart(found: Answered, expected: Answered) -> float:
+def apart(answered: Answered, expected: Answered) -> float:
     """The largest distance of two answers' outputs; infinite where one has an output that the other has not."""
-    if found.outputs.keys() != expected.outputs.keys():
+    if answered.outputs.keys() != expected.outputs.keys():
         return float("inf")
-    return max((distance(found.outputs[name], expected.outputs[name]) for name in expected.outputs), default=0.0)
+    return max((distance(answered.outputs[name], expected.outputs[name]) for name in expected.outputs), default=0.0)
 
 
 def spread(seen: Seen, pairs: Iterable[tuple[str, str]], failure: type[Exception] = Broken) -> tuple[float, str]:
@@ -90,13 +90,13 @@ def _least(answer: Answered) -> float:
     """What the element types cannot tell: a few units in the last place, and one of the values compared where they count."""
     import numpy as np
 
-    found = 0.0
+    least = 0.0
     for array in answer.outputs.values():
         if array.dtype.kind == "f":
-            found = max(found, 4 * float(np.finfo(array.dtype).eps))
+            least = max(least, 4 * float(np.finfo(array.dtype).eps))
         elif array.size:
-            found = max(found, 1 / array.size)
-    return found
+            least = max(least, 1 / array.size)
+    return least
 
 
 def still_answers(variant: Seen, original: Seen) -> None:
@@ -122,12 +122,12 @@ def no_worse(variant: Seen, original: Seen, labels: Iterable[str], what: str) ->
         if ours.error:
             raise Broken(f"{label}: {what} is refused ({ours.error}), and the original answers")
         for name, expected in theirs.outputs.items():
-            found = ours.outputs.get(name)
-            if expected.dtype.kind != "f" or found is None or found.dtype.kind != "f":
+            actual = ours.outputs.get(name)
+            if expected.dtype.kind != "f" or actual is None or actual.dtype.kind != "f":
                 continue
             if np.isfinite(expected).all():
-                if not np.isfinite(found).all():
-                    raise Broken(f"{label}: {name} holds {_odd(found)}, and the original's answer is finite")
+                if not np.isfinite(actual).all():
+                    raise Broken(f"{label}: {name} holds {_odd(actual)}, and the original's answer is finite")
             elif label not in excused:
                 excused.append(label)
     return excused

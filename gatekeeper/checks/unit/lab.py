@@ -23,7 +23,7 @@ NEW_TOKENS = 8
 MAX_REASON = 300
 
 
-class Setup(Request, frozen=True, kw_only=True):
+class OpenLab(Request, frozen=True, kw_only=True):
     """Open a model for contract tests."""
 
     spec: ModelSpec
@@ -78,11 +78,11 @@ class Lab:
     original's inputs: name, dtype, shape.
     """
 
-    def __init__(self, setup: Setup):
-        self.spec, self.text, self.tensors = setup.spec, setup.spec.text, setup.tensors
+    def __init__(self, request: OpenLab):
+        self.spec, self.text, self.tensors = request.spec, request.spec.text, request.tensors
         if module := runtime(self.spec.framework):
             importlib.import_module(module)
-        self.feeds = read_prompts(setup.inputs, PROMPT_TOKENS) if self.text else read_feeds(setup.inputs)
+        self.feeds = read_prompts(request.inputs, PROMPT_TOKENS) if self.text else read_feeds(request.inputs)
         start = time.perf_counter_ns()
         self.session = self.open()
         loaded = time.perf_counter_ns()
@@ -117,7 +117,7 @@ class Lab:
         from gatekeeper.checks.outcome import Skipped
         from gatekeeper.checks.unit.base import case
 
-        log = Log(self)
+        log = TrialLog(self)
         try:
             case(request.check).observe(self, log)
         except Skipped as skipped:
@@ -125,7 +125,7 @@ class Lab:
         return log.written(request.destination)
 
 
-class Log:
+class TrialLog:
     """What a model did, trial by trial. An exception is an answer of its kind, and is kept as its text."""
 
     def __init__(self, lab: Lab):
@@ -155,12 +155,12 @@ class Log:
 
         chosen = cast(TextSession, session or self._lab.session)
         try:
-            found = list(islice(chosen.generate({"tokens": tokens, "new_tokens": np.int64(count)}), take))
+            new_tokens = list(islice(chosen.generate({"tokens": tokens, "new_tokens": np.int64(count)}), take))
         except Exception as error:
             self.refused(label, error)
             return None
-        self.keep(label, ("new tokens",), [np.asarray(found, dtype=np.int64)])
-        return found
+        self.keep(label, ("new tokens",), [np.asarray(new_tokens, dtype=np.int64)])
+        return new_tokens
 
     def keep(self, label: str, names: Sequence[str], answer: Sequence[Any]) -> None:
         """An answer: arrays under the session's names of them."""
@@ -180,7 +180,7 @@ class Log:
         text = f"{type(error).__name__}: {said}".encode("utf-8", "backslashreplace").decode()
         self._trials.append(Trial(label=label, error=text))
 
-    def add(self, other: Log) -> None:
+    def add(self, other: TrialLog) -> None:
         """What another log holds, after what is here."""
         for i, trial in enumerate(other._trials):
             for j in range(len(trial.outputs)):

@@ -35,7 +35,7 @@ class OwnTests(Request, frozen=True, kw_only=True):
         return run_own(self)
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OutcomeLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A test began, or how it ended. `error` is trouble outside the test itself: a fixture, a file that cannot be read."""
 
     test: str
@@ -71,11 +71,11 @@ class _Recorder:
     def __init__(self, lines: IO[bytes]):
         self.lines = lines
 
-    def write(self, line: Line) -> None:
+    def write(self, line: OutcomeLine) -> None:
         self.lines.write(msgspec.json.encode(line) + b"\n")
 
     def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:
-        self.write(Line(test=nodeid, outcome="began"))
+        self.write(OutcomeLine(test=nodeid, outcome="began"))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         outcome: Literal["passed", "failed", "skipped", "error"]
@@ -87,16 +87,16 @@ class _Recorder:
             outcome = "passed"
         else:
             return
-        self.write(Line(test=report.nodeid, outcome=outcome, reason=_reason(report), seconds=report.duration))
+        self.write(OutcomeLine(test=report.nodeid, outcome=outcome, reason=_reason(report), seconds=report.duration))
 
     def pytest_runtest_logfinish(self, nodeid: str, location: object) -> None:
-        self.write(Line(test=nodeid, outcome="left"))
+        self.write(OutcomeLine(test=nodeid, outcome="left"))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self.write(Line(test=report.nodeid, outcome="error", reason=_reason(report)))
+            self.write(OutcomeLine(test=report.nodeid, outcome="error", reason=_reason(report)))
         elif report.skipped:
-            self.write(Line(test=report.nodeid, outcome="skipped", reason=_reason(report)))
+            self.write(OutcomeLine(test=report.nodeid, outcome="skipped", reason=_reason(report)))
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
@@ -120,6 +120,6 @@ def _last_words(text: str) -> str:
 
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line.removeprefix("E").strip() for line in lines if line.startswith("E ")]
-    places = [found for line in lines if (found := re.match(r'(?:E\s+)?(?:File ")?([^"]+?\.py)(?:", line |:)(\d+)', line))]
+    places = [match for line in lines if (match := re.match(r'(?:E\s+)?(?:File ")?([^"]+?\.py)(?:", line |:)(\d+)', line))]
     where = f"{Path(places[-1][1]).name}:{places[-1][2]}: " if places else ""
     return where + (errors[-1] if errors else lines[-1] if lines else "it cannot be read")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from gatekeeper.checks.unit.own import Line, OwnTests
+from gatekeeper.checks.unit.own import OutcomeLine, OwnTests
 from gatekeeper.errors import NotMeasured
 from gatekeeper.making.subject import Subject
 from gatekeeper.process.isolate import run_job
@@ -24,17 +24,17 @@ _VERDICTS = {"passed": Verdict.PASS, "failed": Verdict.FAIL, "skipped": Verdict.
 
 def own_checks(subject: Subject, baseline: Subject, tests: Sequence[Path], folder: Path | None = None) -> list[Check]:
     """A check for each test; `folder` is what they import from, by default the one that holds all of the files."""
-    found = [
+    missing = [
         Check(kind="unit_tests", name=path.name, verdict=Verdict.ERROR, reason=f"{path}: there is no such file.")
         for path in tests
         if not path.is_file()
     ]
     files = [path.resolve() for path in tests if path.is_file()]
     if not files:
-        return found
+        return missing
     root = folder.resolve() if folder else Path(os.path.commonpath([path.parent for path in files]))
     with tempfile.TemporaryDirectory(dir=subject.space.scratch, prefix="own-") as place:
-        return found + _Run(subject, baseline, files, root, Path(place) / "outcomes.jsonl").checks()
+        return missing + _Run(subject, baseline, files, root, Path(place) / "outcomes.jsonl").checks()
 
 
 class _Run:
@@ -52,7 +52,7 @@ class _Run:
             "device": subject.spec.device,
             "id": subject.id,
         }
-        self.found: dict[str, Check] = {}
+        self.by_test: dict[str, Check] = {}
 
     def checks(self) -> list[Check]:
         """Run until every test has an outcome."""
@@ -72,16 +72,16 @@ class _Run:
             self._put("pytest", Verdict.ERROR, f"{MOST_DEATHS} tests took their process with them; the rest was not run.")
         for file in self.files:
             name = self._relative(str(file))
-            if not any(check.partition("::")[0] == name for check in self.found) and "pytest" not in self.found:
+            if not any(check.partition("::")[0] == name for check in self.by_test) and "pytest" not in self.by_test:
                 self._put(name, Verdict.ERROR, "it holds no test. Name functions test_..., or take the file out of `tests`.")
-        return list(self.found.values())
+        return list(self.by_test.values())
 
     def _ask(self) -> NotMeasured | None:
         space = self.subject.space
         request = OwnTests(
-            files=[str(file) for file in self.files if self._relative(str(file)) not in self.found],
+            files=[str(file) for file in self.files if self._relative(str(file)) not in self.by_test],
             folder=str(self.root),
-            done=[name for name in self.found if "::" in name],
+            done=[name for name in self.by_test if "::" in name],
             options=self.options,
             destination=str(self.outcomes),
         )
@@ -98,19 +98,19 @@ class _Run:
             lines = file.read(MOST_BYTES).splitlines()
         for raw in lines:
             try:
-                line = msgspec.json.decode(raw, type=Line)
+                line = msgspec.json.decode(raw, type=OutcomeLine)
             except msgspec.DecodeError:
                 continue  # cut short by what ended the process
             if line.outcome == "began":
                 pending = line.test
             elif line.outcome == "left":
                 pending = None
-            elif line.test not in self.found or self.found[line.test].verdict is Verdict.PASS:  # a later step may still fail
+            elif line.test not in self.by_test or self.by_test[line.test].verdict is Verdict.PASS:  # a later step may still fail
                 self._put(line.test, _VERDICTS[line.outcome], line.reason, line.seconds)
         return pending
 
     def _put(self, name: str, verdict: Verdict, reason: str, seconds: float = 0.0) -> None:
-        self.found[name] = Check(kind="unit_tests", name=name, verdict=verdict, reason=reason, seconds=seconds)
+        self.by_test[name] = Check(kind="unit_tests", name=name, verdict=verdict, reason=reason, seconds=seconds)
 
     def _relative(self, path: str) -> str:
         return os.path.relpath(path, self.root).replace(os.sep, "/")

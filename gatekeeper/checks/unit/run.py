@@ -14,7 +14,7 @@ import msgspec
 
 from gatekeeper.checks.outcome import Broken, NoStandard, Skipped, Untested, checked, not_run
 from gatekeeper.checks.unit.base import OPENS, Answered, Case, Seen, Setting, cases
-from gatekeeper.checks.unit.lab import Observe, Observed, Ready, Setup
+from gatekeeper.checks.unit.lab import Observe, Observed, OpenLab, Ready
 from gatekeeper.checks.unit.own_run import own_checks
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._spec import ModelSpec
@@ -35,12 +35,12 @@ def unit_checks(
     """The contract tests of a level, and the user's pytest files; `folder` is where those import from."""
     chosen = cases(level, subject.spec.text is not None)
     with _Model(subject, "the variant", keeps=False) as variant, _Model(baseline, "the original", keeps=True) as original:
-        found = [checked(KIND, OPENS.name, lambda: _opens(variant, original))]
-        if found[0].verdict is Verdict.PASS:
-            found += [checked(KIND, case.name, partial(_compared, case, variant, original)) for case in chosen]
+        checks = [checked(KIND, OPENS.name, lambda: _opens(variant, original))]
+        if checks[0].verdict is Verdict.PASS:
+            checks += [checked(KIND, case.name, partial(_compared, case, variant, original)) for case in chosen]
         else:
-            found += not_run(KIND, [case.name for case in chosen], found[0].reason)
-    return found + own_checks(subject, baseline, own_tests, folder)
+            checks += not_run(KIND, [case.name for case in chosen], checks[0].reason)
+    return checks + own_checks(subject, baseline, own_tests, folder)
 
 
 def _opens(variant: _Model, original: _Model) -> str:
@@ -58,7 +58,7 @@ def _compared(case: Case, variant: _Model, original: _Model) -> str:
     if isinstance(standard, Skipped):
         raise standard
     try:
-        found = variant.observe(case)
+        seen = variant.observe(case)
     except NotMeasured as failure:
         if isinstance(standard, NotMeasured) and standard.kind == failure.kind:
             raise NotMeasured(failure.kind, f"{str(failure).rstrip('.')}. The original does the same.") from failure
@@ -66,7 +66,7 @@ def _compared(case: Case, variant: _Model, original: _Model) -> str:
     if isinstance(standard, NotMeasured):
         raise NoStandard(str(standard))
     try:
-        return case.judge(found, standard)
+        return case.judge(seen, standard)
     except Broken:
         variant.close()  # what one test broke must not fail the next
         raise
@@ -131,7 +131,7 @@ class _Model(AbstractContextManager["_Model"]):
         try:
             if setting:
                 with Worker(space.scratch, space.memory_limit) as fresh:
-                    self._setup(fresh, _others(self.subject.spec) if setting == "threads" else self.subject.spec)
+                    self._open_lab(fresh, _others(self.subject.spec) if setting == "threads" else self.subject.spec)
                     return fresh.ask(request, Observed, self.limit_s())
             limit_s = self.limit_s()
             if self._worker is None:
@@ -147,14 +147,14 @@ class _Model(AbstractContextManager["_Model"]):
         self.close()
         self._worker = Worker(self.subject.space.scratch, self.subject.space.memory_limit)
         try:
-            return self._setup(self._worker, self.subject.spec)
+            return self._open_lab(self._worker, self.subject.spec)
         except NotMeasured:
             self.close()
             raise
 
-    def _setup(self, worker: Worker, spec: ModelSpec) -> Ready:
+    def _open_lab(self, worker: Worker, spec: ModelSpec) -> Ready:
         subject = self.subject
-        request = Setup(
+        request = OpenLab(
             spec=spec,
             inputs=str(subject.inputs.resolve()),
             tensors=[msgspec.to_builtins(tensor) for tensor in subject.model.inputs],
@@ -179,12 +179,12 @@ def _read(answer: Observed, file: Path, prefix: str) -> dict[str, Answered]:
 
     import numpy as np
 
-    found: dict[str, Answered] = {}
+    trials: dict[str, Answered] = {}
     try:
         with np.load(file, allow_pickle=False) as arrays:
             for i, trial in enumerate(answer.trials):
                 outputs = {name: arrays[f"{i}.{j}"] for j, (name, _) in enumerate(trial.outputs)}
-                found[prefix + trial.label] = Answered(trial.error, outputs, dict(trial.outputs))
+                trials[prefix + trial.label] = Answered(trial.error, outputs, dict(trial.outputs))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise NotMeasured("garbage", f"the answers of a test cannot be read back: {error}.") from None
-    return found
+    return trials

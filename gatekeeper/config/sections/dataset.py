@@ -14,7 +14,7 @@ from gatekeeper.models.files import there
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
-    from gatekeeper.config.meaning import Check
+    from gatekeeper.config.meaning import Review
 
 
 METRICS = Registry("evaluate.metrics")
@@ -70,36 +70,36 @@ class Dataset(Section, frozen=True, kw_only=True):
     ] = 128
 
 
-def problems(check: Check) -> None:
+def problems(review: Review) -> None:
     """Data that is not there, or that would flatter; a metric that there is not, or of another task."""
     from gatekeeper.config.meaning import same_file
 
-    dataset, folder = check.pipeline.dataset, check.loaded.folder
+    dataset, folder = review.pipeline.dataset, review.loaded.folder
     if dataset is None:
         return
     if (dataset.path is None) == (dataset.loader is None):
-        check.add(("dataset",), "dataset needs `path` or `loader`, one of them.", key=True)
+        review.add(("dataset",), "dataset needs `path` or `loader`, one of them.", key=True)
     for key in ("path", "calibration"):
         value = getattr(dataset, key)
         if value is not None and not there(folder / value):
-            check.add(("dataset", key), f"no such dataset: {folder / value}. Correct the path.")
+            review.add(("dataset", key), f"no such dataset: {folder / value}. Correct the path.")
     if dataset.path and dataset.calibration and same_file(folder / dataset.path, folder / dataset.calibration):
         said = "the calibration set must not be the evaluation set: accuracy would flatter. Split them."
-        check.add(("dataset", "calibration"), said)
+        review.add(("dataset", "calibration"), said)
     if dataset.metric is not None:
-        _metric(check, dataset.metric)
+        _metric(review, dataset.metric)
 
 
-def _metric(check: Check, metric: str) -> None:
-    task = task_of(check)
+def _metric(review: Review, metric: str) -> None:
+    task = task_of(review)
     if metric not in METRICS.names and task != TEXT_TASK:
         if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", metric):
             allowed = f"Allowed: {', '.join(METRICS.names)}, or package.module:function."
-            check.add(("dataset", "metric"), f"dataset.metric is '{metric}'{nearest(metric, METRICS.names) or '.'} {allowed}")
+            review.add(("dataset", "metric"), f"dataset.metric is '{metric}'{nearest(metric, METRICS.names) or '.'} {allowed}")
         return
     if task and not (metric in METRICS.names and task.endswith(METRICS.get(metric).FAMILY)):
         fitting = sorted(
             (m for m in METRICS.names if task.endswith(METRICS.get(m).FAMILY)), key=lambda m: not METRICS.get(m).DEFAULT
         )
         which = task if task == TEXT_TASK else f"the task {task}"
-        check.add(("dataset", "metric"), f"'{metric}' does not fit {which}. Use {', '.join(fitting)}.")
+        review.add(("dataset", "metric"), f"'{metric}' does not fit {which}. Use {', '.join(fitting)}.")

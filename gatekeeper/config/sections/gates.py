@@ -12,7 +12,7 @@ from gatekeeper.gates._base import gate, tested_by
 from gatekeeper.gates._base import names as gate_names
 
 if TYPE_CHECKING:
-    from gatekeeper.config.meaning import Check
+    from gatekeeper.config.meaning import Review
 
 
 def _gate_fields() -> list[tuple[str, Any, Any]]:
@@ -54,29 +54,29 @@ Gates = make_section(
 DISABLED = "disabled"
 
 
-def problems(check: Check) -> None:
+def problems(review: Review) -> None:
     """Limits that contradict one another, and gates that nothing would measure."""
-    same_limits(check)
-    places: list[Path_] = [("gates",), *(("targets", i, "gates") for i in range(len(check.pipeline.targets)))]
+    same_limits(review)
+    places: list[Path_] = [("gates",), *(("targets", i, "gates") for i in range(len(review.pipeline.targets)))]
     for place in places:
-        for name, said in (check.loaded.stated(*place) or {}).items():
-            if said != DISABLED and name in gate_names() and check.loaded.unmeasured(name):
-                check.add((*place, name), f"{name} {_why_not(check, name)}, or remove this.", key=True)
+        for name, said in (review.loaded.stated(*place) or {}).items():
+            if said != DISABLED and name in gate_names() and review.loaded.unmeasured(name):
+                review.add((*place, name), f"{name} {_why_not(review, name)}, or remove this.", key=True)
 
 
-def same_limits(check: Check) -> None:
+def same_limits(review: Review) -> None:
     """A limit that has two names in the file and is given under both."""
-    gates = check.loaded.stated("gates") or {}
+    gates = review.loaded.stated("gates") or {}
     for name, path in same_as().items():
-        value, said = check.loaded.stated(*path), gates.get(name)
+        value, said = review.loaded.stated(*path), gates.get(name)
         if value is None or said is None:
             continue
         key = gate(name).limit_key
         if said == DISABLED:
-            check.add(("gates", name), f"disabled here, but {'.'.join(path)} asks for {value}. Remove one.")
+            review.add(("gates", name), f"disabled here, but {'.'.join(path)} asks for {value}. Remove one.")
         elif said.get(key) not in (None, value):
             both = f"{said[key]} here, but {'.'.join(path)} says {value}"
-            check.add(("gates", name, key), f"{both}: they are the same limit. Keep one.")
+            review.add(("gates", name, key), f"{both}: they are the same limit. Keep one.")
 
 
 def same_as() -> dict[str, tuple[str, ...]]:
@@ -84,14 +84,14 @@ def same_as() -> dict[str, tuple[str, ...]]:
     return {name: path for name in gate_names() if (path := getattr(gate(name), "SAME_AS", None))}
 
 
-def _why_not(check: Check, name: str) -> str:
+def _why_not(review: Review, name: str) -> str:
     """Why the tests that measure a gate do not run, and what would make them."""
     from gatekeeper.config.loaded import OFF, TESTING, why_unmeasured
 
     kind = tested_by(name)
     needed = f"is measured by {TESTING}.{kind}"
-    if TESTING not in check.pipeline.stages:
+    if TESTING not in review.pipeline.stages:
         return f"{needed}, but the stage '{TESTING}' is not listed. Add it to `stages`, set a level"
-    if getattr(check.loaded.section(TESTING), kind) == OFF:
+    if getattr(review.loaded.section(TESTING), kind) == OFF:
         return f"{needed}, but {TESTING}.{kind} is off. Set a level"
-    return why_unmeasured(check.loaded, kind, name)
+    return why_unmeasured(review.loaded, kind, name)

@@ -11,7 +11,7 @@ from gatekeeper.frameworks._base import TEXT_FORMATS
 from gatekeeper.models.files import model_format, there, unknown_format
 
 if TYPE_CHECKING:
-    from gatekeeper.config.meaning import Check
+    from gatekeeper.config.meaning import Review
 
 
 Task = Literal[
@@ -43,26 +43,26 @@ class Model(Section, frozen=True, kw_only=True):
 TEXT_TASK = "text_generation"
 
 
-def problems(check: Check) -> None:
+def problems(review: Review) -> None:
     """A model that is not there, is none, or is of another kind than its task."""
-    model, path = check.pipeline.model, check.loaded.model_path()
+    model, path = review.pipeline.model, review.loaded.model_path()
     if model is None or path is None:
         return
-    if check.loaded.model_override is None:
+    if review.loaded.model_override is None:
         if not there(path):
             hint = " Run make_model.py beside it first." if there(path.parent / "make_model.py") else ""
-            check.add(("model", "path"), f"no such model: {path}.{hint} Correct the path or export the model.")
+            review.add(("model", "path"), f"no such model: {path}.{hint} Correct the path or export the model.")
         elif model_format(path) is None:
-            check.add(("model", "path"), unknown_format(path))
+            review.add(("model", "path"), unknown_format(path))
     kind = model_format(path)
     if kind is not None and model.task is not None and (model.task == TEXT_TASK) != (kind in TEXT_FORMATS):
         takes = "a Hugging Face folder or .gguf" if model.task == TEXT_TASK else "a tensor model, such as .onnx"
-        check.add(("model", "task"), f"{model.task} takes {takes}; {path} is {kind}. Correct the task or the model.")
+        review.add(("model", "task"), f"{model.task} takes {takes}; {path} is {kind}. Correct the task or the model.")
 
 
-def task_of(check: Check) -> str | None:
+def task_of(review: Review) -> str | None:
     """What the model does, said or known from its format."""
-    if check.pipeline.model and check.pipeline.model.task:
-        return check.pipeline.model.task
-    path = check.loaded.model_path()
+    if review.pipeline.model and review.pipeline.model.task:
+        return review.pipeline.model.task
+    path = review.loaded.model_path()
     return TEXT_TASK if path and model_format(path) in TEXT_FORMATS else None

@@ -14,7 +14,7 @@ from gatekeeper.hardware.selection import hardware
 from gatekeeper.models.files import model_format
 
 if TYPE_CHECKING:
-    from gatekeeper.config.meaning import Check
+    from gatekeeper.config.meaning import Review
 
 
 class Target(Section, frozen=True, kw_only=True):
@@ -42,24 +42,24 @@ class Target(Section, frozen=True, kw_only=True):
     ] = None
 
 
-def problems(check: Check) -> None:
+def problems(review: Review) -> None:
     """Names that are taken, and hardware that no framework takes the model to."""
     names: set[str] = set()
-    for i, target in enumerate(check.pipeline.targets):
+    for i, target in enumerate(review.pipeline.targets):
         if target.name in names:
-            check.add(("targets", i, "name"), f"the target name '{target.name}' is already taken. Names must differ.")
+            review.add(("targets", i, "name"), f"the target name '{target.name}' is already taken. Names must differ.")
         names.add(target.name)
-        _supported(check, i, target)
+        _supported(review, i, target)
 
 
-def _supported(check: Check, index: int, target: Target) -> None:
-    path = check.loaded.model_path()
+def _supported(review: Review, index: int, target: Target) -> None:
+    path = review.loaded.model_path()
     kind = model_format(path) if path else None
-    frameworks = check.loaded.frameworks(target)
+    frameworks = review.loaded.frameworks(target)
     if kind is None or any(name not in FRAMEWORKS.names for name in frameworks):
         return
     device = hardware(target.hardware).DEVICE
     reasons = {name: framework(name).supports(kind, device) for name in frameworks}
     if all(reasons.values()):
         said = f"no listed framework supports {target.hardware}: {'; '.join(str(r) for r in reasons.values())}."
-        check.add(("targets", index, "hardware"), said)
+        review.add(("targets", index, "hardware"), said)

@@ -18,15 +18,15 @@ def metadata(service: Service, server: Server) -> str:
     if said.get("name") != NAME:
         raise Broken(f"it calls itself {said.get('name')!r}")
     for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
-        found = {t["name"]: (t["datatype"], t["shape"]) for t in said.get(kind, [])}
+        described = {t["name"]: (t["datatype"], t["shape"]) for t in said.get(kind, [])}
         if service.subject.spec.text is not None:
-            if not found:
+            if not described:
                 raise Broken(f"it names no {kind}")
             continue
-        if set(found) != {t.name for t in tensors}:
-            raise Broken(f"its {kind} are {', '.join(found)}, and the model's {', '.join(t.name for t in tensors)}")
+        if set(described) != {t.name for t in tensors}:
+            raise Broken(f"its {kind} are {', '.join(described)}, and the model's {', '.join(t.name for t in tensors)}")
         for tensor in tensors:
-            datatype, shape = found[tensor.name]
+            datatype, shape = described[tensor.name]
             sizes = [d if isinstance(d, int) and d > 0 else -1 for d in tensor.shape]
             if (datatype, shape) != (DATATYPES.get(tensor.dtype, datatype), sizes):
                 raise Broken(f"it says that {tensor.name} is {datatype}{shape}, and it is {tensor.dtype}{sizes}")

@@ -64,7 +64,7 @@ def exchange(request: Exchange, session: Session) -> Exchanged:
                     continue
                 start = time.monotonic()
                 try:
-                    found = _infer(triton, client, request.name, feed, session.outputs, binary)
+                    answered = _infer(triton, client, request.name, feed, session.outputs, binary)
                 except (InferenceServerException, OSError, ValueError) as error:
                     if not binary and not all(_sayable(array) for array in expected):
                         unsaid += 1
@@ -73,7 +73,7 @@ def exchange(request: Exchange, session: Session) -> Exchanged:
                     return Exchanged(wrong=f"example {done[True]}, {_form(binary)}: no answer: {said}", asked=count)
                 finally:
                     json_s += 0.0 if binary else time.monotonic() - start
-                if wrong := unlike(found, expected, session.outputs):
+                if wrong := unlike(answered, expected, session.outputs):
                     return Exchanged(wrong=f"example {done[True]}, {_form(binary)}: {wrong}", asked=count)
                 done[binary] += 1
     return Exchanged(binary=done[True], json=done[False], unsaid=unsaid, asked=count)

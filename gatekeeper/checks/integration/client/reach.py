@@ -36,9 +36,9 @@ def plain(answer: list[Any]) -> list[Any]:
     return [np.asarray(each) for each in answer]
 
 
-def unlike(found: list[Any], expected: list[Any], names: tuple[str, ...]) -> str:
+def unlike(answered: list[Any], expected: list[Any], names: tuple[str, ...]) -> str:
     """What differs first; empty where every output has the same type, shape and bits."""
-    for name, ours, theirs in zip(names, found, expected, strict=True):
+    for name, ours, theirs in zip(names, answered, expected, strict=True):
         if ours is None:
             return f"the output {name} is missing"
         if theirs.dtype.kind in "OU":

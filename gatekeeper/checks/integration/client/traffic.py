@@ -150,7 +150,7 @@ def _read_binary(answer: http.client.HTTPResponse, data: bytes, names: tuple[str
 
     size = int(answer.headers[SIZE_HEADER])
     said, at = json.loads(data[:size]), size
-    found: dict[str, Any] = {}
+    outputs: dict[str, Any] = {}
     for output in said["outputs"]:
         length = output["parameters"]["binary_data_size"]
         blob, at = data[at : at + length], at + length
@@ -162,11 +162,11 @@ def _read_binary(answer: http.client.HTTPResponse, data: bytes, names: tuple[str
                 end = i + 4 + int.from_bytes(blob[i : i + 4], "little")
                 texts.append(blob[i + 4 : end])
                 i = end
-            found[output["name"]] = np.array(texts, dtype=object).reshape(output["shape"])
+            outputs[output["name"]] = np.array(texts, dtype=object).reshape(output["shape"])
         elif output["datatype"] == "BOOL":
-            found[output["name"]] = np.frombuffer(blob, np.uint8).astype(bool).reshape(output["shape"])
+            outputs[output["name"]] = np.frombuffer(blob, np.uint8).astype(bool).reshape(output["shape"])
         else:
-            found[output["name"]] = np.frombuffer(blob, NUMPY[output["datatype"]]).reshape(output["shape"])
+            outputs[output["name"]] = np.frombuffer(blob, NUMPY[output["datatype"]]).reshape(output["shape"])
     if at != len(data):
         raise NotMeasured("garbage", "bytes follow the last tensor of an answer")
-    return [found.get(name) for name in names]
+    return [outputs.get(name) for name in names]

@@ -19,10 +19,10 @@ def _head(victim: Victim, *lines: str) -> bytes:
     return "\r\n".join([*first, *lines, "", ""]).encode()
 
 
-def _ended(label: str, found: list[int], *allowed: int) -> None:
+def _ended(label: str, codes: list[int], *allowed: int) -> None:
     """A refusal, or a connection that was closed; not silence, and no error of the server's own."""
-    if found and found[0] not in allowed:
-        raise Broken(f"{label}: answered with {found[0]}, not {' or '.join(map(str, allowed))}")
+    if codes and codes[0] not in allowed:
+        raise Broken(f"{label}: answered with {codes[0]}, not {' or '.join(map(str, allowed))}")
 
 
 def declared_gigantic(victim: Victim) -> int:
@@ -30,10 +30,10 @@ def declared_gigantic(victim: Victim) -> int:
     sizes = (victim.max_body + 1, 1 << 40, (1 << 63) - 1)
     for size in sizes:
         started = time.monotonic()
-        found = victim.raw(_head(victim, f"Content-Length: {size}") + b"{", ATTACK_S)
-        if not found:
+        codes = victim.raw(_head(victim, f"Content-Length: {size}") + b"{", ATTACK_S)
+        if not codes:
             raise Broken(f"a body of {size} bytes: the connection was closed without an answer")
-        _ended(f"a body of {size} bytes", found, 413, 400)
+        _ended(f"a body of {size} bytes", codes, 413, 400)
         if time.monotonic() - started >= ATTACK_S:
             raise Broken(f"a body of {size} bytes: it waits for it {ATTACK_S:g} s and longer")
     return len(sizes)
@@ -41,7 +41,7 @@ def declared_gigantic(victim: Victim) -> int:
 
 def streamed_gigantic(victim: Victim) -> int:
     """A body without a stated length, that goes on and on."""
-    sent, found = 0, b""
+    sent, answer = 0, b""
     with socket.create_connection(victim.at, timeout=ATTACK_S) as connection:
         try:
             connection.sendall(_head(victim, "Transfer-Encoding: chunked"))
@@ -53,20 +53,20 @@ def streamed_gigantic(victim: Victim) -> int:
         else:
             raise Broken(f"it took {sent} bytes of a body, and allows {victim.max_body}")
         try:
-            found = connection.recv(65536)
+            answer = connection.recv(65536)
         except OSError:
             pass  # the answer was thrown away with the connection
-    _ended("a body that goes on and on", statuses(found), 413, 400)
+    _ended("a body that goes on and on", statuses(answer), 413, 400)
     return 1
 
 
 def slow_body(victim: Victim) -> int:
     """A body that is announced and does not come, or drop by drop."""
     started = time.monotonic()
-    found = victim.raw(_head(victim, "Content-Length: 1000") + b'{"inputs":', BODY_S + ATTACK_S)
+    codes = victim.raw(_head(victim, "Content-Length: 1000") + b'{"inputs":', BODY_S + ATTACK_S)
     if time.monotonic() - started >= BODY_S + ATTACK_S:
         raise Broken(f"a body that does not come is waited for longer than {BODY_S + ATTACK_S:g} s")
-    _ended("a body that does not come", found, 408, 400)
+    _ended("a body that does not come", codes, 408, 400)
     drops, deadline = b"", time.monotonic() + BODY_S + ATTACK_S
     with socket.create_connection(victim.at, timeout=0.1) as connection:
         try:
@@ -94,8 +94,8 @@ def cut_short(victim: Victim) -> int:
         data = head + whole
         with socket.create_connection(victim.at, timeout=ATTACK_S) as connection:
             connection.sendall(data[: len(data) * (i + 1) // PEOPLE])
-    found = victim.raw(head + whole[:-5], ATTACK_S, end=True)
-    _ended("a body that ends early", found, 400, 408, 499)
+    codes = victim.raw(head + whole[:-5], ATTACK_S, end=True)
+    _ended("a body that ends early", codes, 400, 408, 499)
     return PEOPLE + 1
 
 

@@ -14,10 +14,10 @@ WAIT_S = 1.0
 
 
 def _ask(victim: Victim, label: str, data: bytes) -> list[int]:
-    found = victim.raw(data, WAIT_S)
-    if any(status >= 500 for status in found):
-        raise Broken(f"{label}: answered with {max(found)}")
-    return found
+    codes = victim.raw(data, WAIT_S)
+    if any(status >= 500 for status in codes):
+        raise Broken(f"{label}: answered with {max(codes)}")
+    return codes
 
 
 def odd_paths(victim: Victim) -> int:
@@ -30,9 +30,9 @@ def odd_paths(victim: Victim) -> int:
     for name in names:
         for method, path in (("GET", f"/v2/models/{name}"), ("POST", f"/v2/models/{name}/infer")):
             data = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}".encode("latin-1")
-            found = _ask(victim, f"{method} {path[:60]}", data)
-            if not found or not 300 <= found[0] < 500:
-                raise Broken(f"{method} {path[:60]}: answered with {found[0] if found else 'nothing'}, not refused")
+            codes = _ask(victim, f"{method} {path[:60]}", data)
+            if not codes or not 300 <= codes[0] < 500:
+                raise Broken(f"{method} {path[:60]}: answered with {codes[0] if codes else 'nothing'}, not refused")
     return 2 * len(names)
 
 
@@ -41,9 +41,9 @@ def wrong_methods(victim: Victim) -> int:
     methods = ("GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND")
     for method in methods:
         data = f"{method} {INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
-        found = _ask(victim, f"{method} {INFER}", data)
-        if found and not 400 <= found[0] < 500:
-            raise Broken(f"{method} {INFER}: answered with {found[0]}, not refused")
+        codes = _ask(victim, f"{method} {INFER}", data)
+        if codes and not 400 <= codes[0] < 500:
+            raise Broken(f"{method} {INFER}: answered with {codes[0]}, not refused")
     data = f"POST /v2/models/{NAME} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
     if _ask(victim, "POST of metadata", data) != [405]:
         raise Broken("POST of metadata is not answered with 405")
@@ -68,9 +68,9 @@ def smuggled(victim: Victim) -> int:
         "a header with a space": b"Content-Length : 2\r\n\r\n{}" + inner,
     }
     for label, rest in hostile.items():
-        found = _ask(victim, label, start + rest)
-        if any(status < 400 for status in found):
-            raise Broken(f"{label}: what was hidden behind it was answered with {min(found)}")
+        codes = _ask(victim, label, start + rest)
+        if any(status < 400 for status in codes):
+            raise Broken(f"{label}: what was hidden behind it was answered with {min(codes)}")
     both = b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" % (5 + len(inner)) + inner
     if len(_ask(victim, "both a length and chunks", start + both)) > 1:
         raise Broken("both a length and chunks: what was hidden behind it was answered as a request of its own")

@@ -31,12 +31,12 @@ def _fuzzed(victim: Victim, engine: Engine, description: dict[str, Any]) -> int:
     seconds, space = SECONDS[engine], victim.space
     request = Fuzz(url=victim.server.url, engine=engine, good=victim.good, description=description, seconds=seconds, seed=SEED)
     limit_s = min(4 * seconds + 60, space.timeout_s)
-    found = run_job(space.scratch, request, Fuzzed, limit_s, space.memory_limit)
-    if found.failures:
-        raise Broken(f"{len(found.failures)} kinds of failure in {found.cases} requests: " + "; ".join(found.failures[:3]))
-    if not found.cases:
+    fuzzed = run_job(space.scratch, request, Fuzzed, limit_s, space.memory_limit)
+    if fuzzed.failures:
+        raise Broken(f"{len(fuzzed.failures)} kinds of failure in {fuzzed.cases} requests: " + "; ".join(fuzzed.failures[:3]))
+    if not fuzzed.cases:
         raise NotMeasured("unsupported", "the fuzzer made no request.")
-    return found.cases
+    return fuzzed.cases
 
 
 ATTACKS = (

@@ -10,7 +10,7 @@ from gatekeeper.checks.unit.base import Answered, Case, Seen
 from gatekeeper.checks.unit.compare import AFTERWARDS, BEFORE, close, still_answers
 
 if TYPE_CHECKING:
-    from gatekeeper.checks.unit.lab import Lab, Log
+    from gatekeeper.checks.unit.lab import Lab, TrialLog
 
 BASIC, MORE = (1, 2, 3, 8), (1, 2, 5, 16, 33)
 LARGEST, LARGEST_BYTES, LARGEST_S = 256, 32 << 20, 5.0
@@ -24,7 +24,7 @@ def _need_batches(lab: Lab) -> None:
 def _observe(sizes: tuple[int, ...]) -> Any:
     """Batches of these sizes, and each of their examples alone."""
 
-    def observe(lab: Lab, log: Log) -> None:
+    def observe(lab: Lab, log: TrialLog) -> None:
         _need_batches(lab)
         for i in range(max(sizes)):
             log.run(_alone(i), lab.rows(1, start=i))
@@ -82,7 +82,7 @@ def _rowed(array: Any, size: int) -> bool:
     return array is not None and bool(np.ndim(array) and len(array) == size)
 
 
-def _empty(lab: Lab, log: Log) -> None:
+def _empty(lab: Lab, log: TrialLog) -> None:
     _need_batches(lab)
     log.run(BEFORE, lab.feeds[0])
     log.run("an empty batch", lab.rows(0))
@@ -90,25 +90,25 @@ def _empty(lab: Lab, log: Log) -> None:
 
 
 def _judge_empty(variant: Seen, original: Seen) -> str:
-    expected, found = original.trials["an empty batch"], variant.trials["an empty batch"]
+    expected, answered = original.trials["an empty batch"], variant.trials["an empty batch"]
     still_answers(variant, original)
-    if found.error:
+    if answered.error:
         if not expected.error:
-            raise Broken(f"it refuses an empty batch, which the original answers: {found.error}")
+            raise Broken(f"it refuses an empty batch, which the original answers: {answered.error}")
         return "refused, as by the original"
-    if not expected.error and (wrong := _other_shapes(found, expected)):
+    if not expected.error and (wrong := _other_shapes(answered, expected)):
         raise Broken(f"an empty batch: the output {wrong} has another shape than the original's")
     return "refused by the original, and answered" if expected.error else "answered with nothing, as by the original"
 
 
-def _other_shapes(found: Answered, expected: Answered) -> str:
+def _other_shapes(answered: Answered, expected: Answered) -> str:
     return next(
-        (n for n, a in expected.outputs.items() if n not in found.outputs or found.outputs[n].shape != a.shape),
+        (n for n, a in expected.outputs.items() if n not in answered.outputs or answered.outputs[n].shape != a.shape),
         "",
     )
 
 
-def _largest(lab: Lab, log: Log) -> None:
+def _largest(lab: Lab, log: TrialLog) -> None:
     """As many examples as memory and time allow within reason."""
     _need_batches(lab)
     log.run(BEFORE, lab.feeds[0])
@@ -118,8 +118,8 @@ def _largest(lab: Lab, log: Log) -> None:
     bytes_each = max(1, sum(array.nbytes for array in lab.rows(1).values()))
     size = int(max(2, min(LARGEST, LARGEST_BYTES // bytes_each, LARGEST_S / max(one_s, 1e-6))))
     log.numbers["size"] = float(size)
-    found = log.run("the largest batch", lab.rows(size))
-    log.numbers["rows"] = float(found is None or sum(_rowed(array, size) for array in found))
+    outputs = log.run("the largest batch", lab.rows(size))
+    log.numbers["rows"] = float(outputs is None or sum(_rowed(array, size) for array in outputs))
     log.run(AFTERWARDS, lab.feeds[0])
 
 

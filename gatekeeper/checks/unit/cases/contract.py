@@ -8,13 +8,13 @@ from gatekeeper.checks.outcome import Broken, NoStandard, Skipped
 from gatekeeper.checks.unit.base import Case, Seen
 
 if TYPE_CHECKING:
-    from gatekeeper.checks.unit.lab import Lab, Log
+    from gatekeeper.checks.unit.lab import Lab, TrialLog
 
 LONGER = 3
 EXAMPLE = "the first example"
 
 
-def _ask(lab: Lab, log: Log) -> None:
+def _ask(lab: Lab, log: TrialLog) -> None:
     log.run(EXAMPLE, lab.feeds[0])
     log.numbers |= {f"input {name}": float(i) for i, name in enumerate(sorted(lab.session.inputs))}
     log.numbers |= {f"output {name}": float(i) for i, name in enumerate(lab.session.outputs)}
@@ -25,37 +25,37 @@ def _signature(variant: Seen, original: Seen) -> str:
         ours, theirs = (_named(seen, kind) for seen in (variant, original))
         if ours != theirs:
             raise Broken(f"its {kind}s are {', '.join(ours) or 'none'}, and the original's {', '.join(theirs) or 'none'}")
-    found, expected = variant.answer(EXAMPLE), original.answer(EXAMPLE, NoStandard)
+    answered, expected = variant.answer(EXAMPLE), original.answer(EXAMPLE, NoStandard)
     for name, array in expected.outputs.items():
-        if name not in found.outputs:
+        if name not in answered.outputs:
             raise Broken(f"it does not answer the output {name}")
-        if found.dtypes[name] != expected.dtypes[name]:
-            raise Broken(f"the output {name} is {found.dtypes[name]}, and the original's {expected.dtypes[name]}")
-        if found.outputs[name].shape != array.shape:
-            raise Broken(f"the output {name} has shape {_shape(found.outputs[name])}, and the original's {_shape(array)}")
-    if extra := found.outputs.keys() - expected.outputs.keys():
+        if answered.dtypes[name] != expected.dtypes[name]:
+            raise Broken(f"the output {name} is {answered.dtypes[name]}, and the original's {expected.dtypes[name]}")
+        if answered.outputs[name].shape != array.shape:
+            raise Broken(f"the output {name} has shape {_shape(answered.outputs[name])}, and the original's {_shape(array)}")
+    if extra := answered.outputs.keys() - expected.outputs.keys():
         raise Broken(f"it answers {', '.join(sorted(extra))} besides, which the original does not")
     return f"{len(_named(original, 'input'))} inputs and {len(expected.outputs)} outputs, as the original"
 
 
 def _named(seen: Seen, kind: str) -> list[str]:
     """Names, inputs by the alphabet and outputs in order."""
-    found = [(value, key.partition(" ")[2]) for key, value in seen.numbers.items() if key.startswith(f"{kind} ")]
-    return [name for _, name in sorted(found)]
+    numbered = [(value, key.partition(" ")[2]) for key, value in seen.numbers.items() if key.startswith(f"{kind} ")]
+    return [name for _, name in sorted(numbered)]
 
 
 def _free_axes(lab: Lab) -> dict[str, list[tuple[str, int]]]:
     """Axes after the first that the original leaves open, by name: those of one name change together."""
-    found: dict[str, list[tuple[str, int]]] = {}
+    axes: dict[str, list[tuple[str, int]]] = {}
     for tensor in lab.tensors:
         for axis, dimension in enumerate(tensor["shape"]):
             if axis and not (isinstance(dimension, int) and dimension > 0):
                 label = dimension if isinstance(dimension, str) else f"axis {axis} of {tensor['name']}"
-                found.setdefault(label, []).append((tensor["name"], axis))
-    return found
+                axes.setdefault(label, []).append((tensor["name"], axis))
+    return axes
 
 
-def _vary(lab: Lab, log: Log) -> None:
+def _vary(lab: Lab, log: TrialLog) -> None:
     import numpy as np
 
     axes = {f"{name} longer": places for name, places in _free_axes(lab).items()}
@@ -77,12 +77,12 @@ def _axes(variant: Seen, original: Seen) -> str:
         if expected.error:
             continue  # declared open, and closed all the same
         free.append(label)
-        found = variant.trials.get(label)
-        if found is None or found.error:
-            raise Broken(f"{label}: the original answers, and the variant does not: {found.error if found else 'not asked'}")
+        ours = variant.trials.get(label)
+        if ours is None or ours.error:
+            raise Broken(f"{label}: the original answers, and the variant does not: {ours.error if ours else 'not asked'}")
         for name, array in expected.outputs.items():
-            if name not in found.outputs or found.outputs[name].shape != array.shape:
-                shape = _shape(found.outputs[name]) if name in found.outputs else "none"
+            if name not in ours.outputs or ours.outputs[name].shape != array.shape:
+                shape = _shape(ours.outputs[name]) if name in ours.outputs else "none"
                 raise Broken(f"{label}: the output {name} has shape {shape}, and the original's {_shape(array)}")
     if not free:
         raise Skipped("the original takes no other sizes than its example has, whatever it declares")

@@ -9,7 +9,7 @@ from gatekeeper.checks.unit.base import Case, Seen
 from gatekeeper.checks.unit.compare import close, same
 
 if TYPE_CHECKING:
-    from gatekeeper.checks.unit.lab import Lab, Log
+    from gatekeeper.checks.unit.lab import Lab, TrialLog
 
 FEEDS = 4
 CALLERS, CALLS = 4, 8
@@ -20,7 +20,7 @@ def _labels(seen: Seen) -> list[str]:
     return [label for label in seen.trials if label.endswith(", first") and not label.startswith(("again/", "threads/"))]
 
 
-def _twice(lab: Lab, log: Log) -> None:
+def _twice(lab: Lab, log: TrialLog) -> None:
     for time in ("first", "again"):
         for i, feed in enumerate(lab.feeds[:FEEDS]):
             log.run(f"feed {i}, {time}", feed)
@@ -42,11 +42,11 @@ def _judge_threads(variant: Seen, original: Seen) -> str:
     return close(variant, original, [(f"threads/{label}", label) for label in labels], labels)
 
 
-def _crowd(lab: Lab, log: Log) -> None:
+def _crowd(lab: Lab, log: TrialLog) -> None:
     """Several threads take turns through the feeds, each from another one on."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from gatekeeper.checks.unit.lab import Log
+    from gatekeeper.checks.unit.lab import TrialLog
 
     if not lab.concurrent:
         raise Skipped("the framework's sessions take one caller at a time")
@@ -54,8 +54,8 @@ def _crowd(lab: Lab, log: Log) -> None:
     for i, feed in enumerate(feeds):
         log.run(f"feed {i}, alone", feed)
 
-    def call(caller: int) -> Log:
-        own = Log(lab)
+    def call(caller: int) -> TrialLog:
+        own = TrialLog(lab)
         for turn in range(CALLS):
             i = (caller + turn) % len(feeds)
             own.run(f"feed {i}, caller {caller}, turn {turn}", feeds[i])

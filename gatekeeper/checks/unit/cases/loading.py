@@ -14,14 +14,14 @@ from gatekeeper.checks.unit.base import Case, Seen
 from gatekeeper.checks.unit.compare import same
 
 if TYPE_CHECKING:
-    from gatekeeper.checks.unit.lab import Lab, Log
+    from gatekeeper.checks.unit.lab import Lab, TrialLog
 
 LOADS, SETTLING, LOADS_S = 8, 3, 20.0
 SPARE_BYTES = 8 << 20
 SHARE = 0.5
 
 
-def _beside(lab: Lab, log: Log) -> None:
+def _beside(lab: Lab, log: TrialLog) -> None:
     feed = lab.feeds[0]
     log.run("the first session", feed)
     second = lab.open()
@@ -36,7 +36,7 @@ def _judge_beside(variant: Seen, original: Seen) -> str:
     return same(variant, original, [(label, "the first session") for label in variant.trials if label != "the first session"])
 
 
-def _come_and_go(lab: Lab, log: Log) -> None:
+def _come_and_go(lab: Lab, log: TrialLog) -> None:
     """Memory after each of several sessions has been opened, used and let go, and while one is open."""
     from gatekeeper.process.memory import Footprint
 

@@ -11,7 +11,7 @@ from gatekeeper.checks.unit.compare import AFTERWARDS, BEFORE, still_answers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gatekeeper.checks.unit.lab import Lab, Log
+    from gatekeeper.checks.unit.lab import Lab, TrialLog
 
 
 def _shapes(lab: Lab) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -43,7 +43,7 @@ def _types(lab: Lab) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _observe(make: Any) -> Any:
-    def observe(lab: Lab, log: Log) -> None:
+    def observe(lab: Lab, log: TrialLog) -> None:
         log.run(BEFORE, lab.feeds[0])
         for label, feed in make(lab):
             log.run(label, feed)

@@ -11,7 +11,7 @@ from gatekeeper.checks.unit.base import Case, Seen
 from gatekeeper.checks.unit.compare import AFTERWARDS, BEFORE, TIMES, close, distance, same, still_answers
 
 if TYPE_CHECKING:
-    from gatekeeper.checks.unit.lab import Lab, Log
+    from gatekeeper.checks.unit.lab import Lab, TrialLog
     from gatekeeper.frameworks._base import Tokenizer
     from gatekeeper.frameworks._spec import TextSpec
 
@@ -37,7 +37,7 @@ def _prompt(lab: Lab) -> Any:
     return lab.feeds[0]["tokens"][0]
 
 
-def _vocabulary(lab: Lab, log: Log) -> None:
+def _vocabulary(lab: Lab, log: TrialLog) -> None:
     """Every id at the edges of the vocabulary, those that end a text among them."""
     import numpy as np
 
@@ -52,10 +52,10 @@ def _judge_vocabulary(variant: Seen, original: Seen) -> str:
     import numpy as np
 
     vocabulary = int(original.numbers["vocabulary"])
-    found = variant.answer("ids at the edges of the vocabulary")
+    answered = variant.answer("ids at the edges of the vocabulary")
     expected = original.answer("ids at the edges of the vocabulary", NoStandard)
     for name, array in expected.outputs.items():
-        logits = found.outputs.get(name)
+        logits = answered.outputs.get(name)
         if logits is None or logits.shape[-1] < vocabulary or logits.shape[:2] != array.shape[:2]:
             raise Broken(f"its logits have shape {None if logits is None else logits.shape} for {vocabulary} kinds of token")
         if not np.isfinite(logits[..., :vocabulary]).all():
@@ -70,7 +70,7 @@ def _judge_vocabulary(variant: Seen, original: Seen) -> str:
     return f"{vocabulary} kinds of token; {ends} that end a text are among them"
 
 
-def _prefixes(lab: Lab, log: Log) -> None:
+def _prefixes(lab: Lab, log: TrialLog) -> None:
     """A whole prompt, and the beginnings of it, as rows of one length each."""
     tokens = lab.feeds[0]["tokens"]
     whole = lab.session.run({"tokens": tokens})
@@ -85,7 +85,7 @@ def _judge_prefixes(variant: Seen, original: Seen) -> str:
     return "what comes later changes nothing before it: " + close(variant, original, pairs, alone)
 
 
-def _greedy(lab: Lab, log: Log) -> None:
+def _greedy(lab: Lab, log: TrialLog) -> None:
     """What is written, and how likely the same session finds each token of it."""
     import numpy as np
 
@@ -122,7 +122,7 @@ def _short(seen: Seen, failure: type[Exception]) -> tuple[float, list[int]]:
     return float(short.max() / rows.std()), written.tolist()
 
 
-def _given_up(lab: Lab, log: Log) -> None:
+def _given_up(lab: Lab, log: TrialLog) -> None:
     """A reader that goes away must not change what the next one gets."""
     log.generate("tokens", _prompt(lab))
     log.generate("given up", _prompt(lab), take=2)
@@ -134,7 +134,7 @@ def _judge_given_up(variant: Seen, original: Seen) -> str:
     return "the next reader's tokens are " + same(variant, original, [("tokens of the next reader", "tokens")])
 
 
-def _empty(lab: Lab, log: Log) -> None:
+def _empty(lab: Lab, log: TrialLog) -> None:
     import numpy as np
 
     log.run(BEFORE, lab.feeds[0])
@@ -153,7 +153,7 @@ def _judge_empty(variant: Seen, original: Seen) -> str:
     return f"answered as by the original: {' and '.join(answered)}" if answered else "the original answers none; nor need it"
 
 
-def _limit(lab: Lab, log: Log) -> None:
+def _limit(lab: Lab, log: TrialLog) -> None:
     """The longest prompt the model knows, and one that is too long for it."""
     import numpy as np
 
@@ -181,14 +181,14 @@ def _judge_limit(variant: Seen, original: Seen) -> str:
         variant.answer("at the limit")
     said = []
     for label in ("over the limit", "far over the limit"):
-        found = variant.trials[label]
-        if not found.error and not all(0 <= int(token) < vocabulary for token in found.outputs["new tokens"]):
-            raise Broken(f"{label}: it writes the tokens {found.outputs['new tokens'].tolist()}")
-        said.append(f"{label} {'refused' if found.error else 'answered'}")
+        answered = variant.trials[label]
+        if not answered.error and not all(0 <= int(token) < vocabulary for token in answered.outputs["new tokens"]):
+            raise Broken(f"{label}: it writes the tokens {answered.outputs['new tokens'].tolist()}")
+        said.append(f"{label} {'refused' if answered.error else 'answered'}")
     return f"a prompt of {context - 1} tokens is answered; {', '.join(said)}; then it writes as before"
 
 
-def _unicode(lab: Lab, log: Log) -> None:
+def _unicode(lab: Lab, log: TrialLog) -> None:
     """Text to tokens and back, with the tokenizer in the artifact where it brings one."""
     import numpy as np
 
@@ -222,13 +222,13 @@ def _own_tokenizer(lab: Lab) -> Tokenizer | None:
 def _judge_unicode(variant: Seen, original: Seen) -> str:
     lost = 0
     for i, sample in enumerate(TEXTS):
-        expected, found = original.trials[f"text {i}"], variant.trials[f"text {i}"]
+        expected, answered = original.trials[f"text {i}"], variant.trials[f"text {i}"]
         if expected.error:
             lost += 1
             continue
-        if found.error:
-            raise Broken(f"{sample.strip()!r}: {found.error}")
-        if distance(found.outputs["ids"], expected.outputs["ids"]) > 0:
+        if answered.error:
+            raise Broken(f"{sample.strip()!r}: {answered.error}")
+        if distance(answered.outputs["ids"], expected.outputs["ids"]) > 0:
             raise Broken(f"{sample.strip()!r} becomes other tokens than the original's")
     if lost == len(TEXTS):
         raise Skipped("the original's own tokenizer loses every text")

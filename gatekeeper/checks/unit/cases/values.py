@@ -11,7 +11,7 @@ from gatekeeper.checks.unit.compare import AFTERWARDS, BEFORE, no_worse, still_a
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gatekeeper.checks.unit.lab import Lab, Log
+    from gatekeeper.checks.unit.lab import Lab, TrialLog
 
 
 def _fill(value: Callable[[Any], Any], floats: bool) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
@@ -55,8 +55,8 @@ NOT_NUMBERS = {
 }
 
 
-def _observe(feeds: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]]) -> Callable[[Lab, Log], None]:
-    def observe(lab: Lab, log: Log) -> None:
+def _observe(feeds: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]]) -> Callable[[Lab, TrialLog], None]:
+    def observe(lab: Lab, log: TrialLog) -> None:
         made = {label: fill(lab.feeds[0]) for label, fill in feeds.items()}
         if not any(made.values()):
             raise Skipped("the model has no such input")
