@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from kit.support import REPOSITORY
 
 from gatekeeper.checks.integration.base import READY
 from gatekeeper.checks.integration.base import all_cases as integration_cases
@@ -15,9 +16,9 @@ from gatekeeper.checks.security.attacks import texts
 from gatekeeper.checks.security.base import GOOD, Attack, all_attacks
 from gatekeeper.checks.security.victim import Victim
 from gatekeeper.checks.unit.base import OPENS, all_cases
-from gatekeeper.reference.testing import PAGE, TABLES, page
+from gatekeeper.reference.testing import TABLES, page
 
-TEXT = PAGE.read_text(encoding="utf-8")
+TEXT = (REPOSITORY / "docs" / "testing.md").read_text(encoding="utf-8")
 TESTS: dict[str, list[Leveled]] = {
     "unit_tests": [OPENS, *all_cases().values()],
     "integration_tests": [READY, *integration_cases()],
