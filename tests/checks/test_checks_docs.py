@@ -15,9 +15,10 @@ from gatekeeper.checks.security.attacks import texts
 from gatekeeper.checks.security.base import GOOD, Attack, all_attacks
 from gatekeeper.checks.security.victim import Victim
 from gatekeeper.checks.unit.base import OPENS, all_cases
-from gatekeeper.reference.testing import PAGE, TABLES, page
+from gatekeeper.reference.tables import REPOSITORY
+from gatekeeper.reference.testing import TABLES, page
 
-TEXT = PAGE.read_text(encoding="utf-8")
+TEXT = (REPOSITORY / "docs" / "testing.md").read_text(encoding="utf-8")
 TESTS: dict[str, list[Leveled]] = {
     "unit_tests": [OPENS, *all_cases().values()],
     "integration_tests": [READY, *integration_cases()],
