@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+from xml.etree import ElementTree
 
-import msgspec
+from junit_xml import TestCase, TestSuite
 
 from gatekeeper.gates._base import counts_checks
 from gatekeeper.ids import leg_of
@@ -18,32 +22,11 @@ from gatekeeper.reports._numbers import interval
 from gatekeeper.reports._plain import plain
 from gatekeeper.reports._sentences import waiver
 from gatekeeper.reports._verdict import waived
-from gatekeeper.reports._xml import element, escaped
 
 FILE_NAME = "junit.xml"
 
-_COUNTED = {"failures": "failure", "errors": "error", "skipped": "skipped", "tests": ""}
-"""What a suite counts, and the outcome that is counted; empty: every case."""
-
-
-class _Case(msgspec.Struct, frozen=True):
-    """One case; `kind` is the element that tells its outcome, empty for a pass."""
-
-    name: str
-    of: str
-    kind: str = ""
-    type: str = ""
-    message: str = ""
-    said: str = ""
-    seconds: float = 0.0
-
-
-class _Suite(msgspec.Struct, frozen=True):
-    """A suite: how many of its cases came to what, and the seconds that they took."""
-
-    counted: dict[str, int]
-    seconds: float
-    xml: str
+_TOTALS = ("failures", "errors", "tests")
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(report: Report) -> str:
@@ -53,21 +36,28 @@ def render(report: Report) -> str:
     if report.stages or not suites:
         cases = [_stage(stage) for stage in report.stages]
         suites.append(_suite("pipeline", cases or [_case("report", "pipeline", report.verdict, "nothing was measured")]))
-    totals = {key: str(sum(suite.counted[key] for suite in suites)) for key in _COUNTED if key != "skipped"}
-    seconds = sum(suite.seconds for suite in suites)
-    return element("testsuites", totals | _time(seconds), "".join([suite.xml for suite in suites])) + "\n"
+    root = ElementTree.Element("testsuites")
+    root.extend(suites)
+    for key in _TOTALS:
+        root.set(key, str(sum(int(suite.get(key, 0)) for suite in suites)))
+    _took(root, sum(float(suite.get("time", 0)) for suite in suites))
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(name: str, cases: list[_Case], properties: str = "", seconds: float = 0.0) -> _Suite:
-    kinds = [case.kind for case in cases]
-    counted = {key: kinds.count(kind) if kind else len(cases) for key, kind in _COUNTED.items()}
-    attributes = {key: str(number) for key, number in counted.items()} | {"name": name, "package": "gatekeeper"} | _time(seconds)
-    xml = element("testsuite", attributes, properties + "".join([_xml(case) for case in cases]))
-    return _Suite(counted, seconds, xml)
+def _suite(name: str, cases: list[TestCase], properties: ElementTree.Element | None = None, seconds: float = 0.0) -> Any:
+    """The library's element, with the time that is known, and properties that the suites of a leg share."""
+    suite = TestSuite(_xml(name), cases, package="gatekeeper").build_xml_doc()
+    suite.attrib.pop("disabled", None)
+    _took(suite, seconds)
+    if properties is not None:
+        suite.insert(0, properties)
+    return suite
 
 
-def _time(seconds: float) -> dict[str, str]:
-    return {"time": f"{seconds:.3f}"} if _known(seconds) else {}
+def _took(element: Any, seconds: float) -> None:
+    element.attrib.pop("time", None)
+    if _known(seconds):
+        element.set("time", f"{seconds:.3f}")
 
 
 def _known(seconds: float) -> bool:
@@ -75,14 +65,7 @@ def _known(seconds: float) -> bool:
     return 0 < seconds < 1e9
 
 
-def _xml(case: _Case) -> str:
-    outcome = element(case.kind, {"type": case.type, "message": case.message}) if case.kind else ""
-    said = f"<system-out>{escaped(case.said)}</system-out>" if case.said else ""
-    time = f' time="{case.seconds:.3f}"' if _known(case.seconds) else ""
-    return f'<testcase name="{escaped(case.name)}" classname="{escaped(case.of)}"{time}>{outcome}{said}</testcase>'
-
-
-def _target(report: Report, target: TargetReport) -> Iterator[_Suite]:
+def _target(report: Report, target: TargetReport) -> Iterator[Any]:
     """A suite for each variant. A leg measures its variants in turns, so each has an equal share of the time."""
     legs = {leg.id: leg for leg in target.legs}
     measured = Counter(leg_of(v.id) for v in target.variants if v.performance)
@@ -94,7 +77,7 @@ def _target(report: Report, target: TargetReport) -> Iterator[_Suite]:
         yield _suite(variant.id, _cases(variant), about, share + _tested(variant))
 
 
-def _cases(variant: VariantReport) -> list[_Case]:
+def _cases(variant: VariantReport) -> list[TestCase]:
     cases = [_gate(variant.id, gate) for gate in variant.gates]
     cases += [_check(variant, check) for check in (variant.tested.checks if variant.tested else [])]
     return cases or [_case("variant", variant.id, variant.verdict, variant.reason or variant.verdict)]
@@ -106,14 +89,16 @@ def _tested(variant: VariantReport) -> float:
     return max(tested.seconds, sum(check.seconds for check in tested.checks)) if tested else 0.0
 
 
-def _gate(variant: str, gate: GateResult) -> _Case:
+def _gate(variant: str, gate: GateResult) -> TestCase:
     said = f"{interval(gate)} limit {gate.limit} {gate.where}"
     if waived(gate):
-        return _Case(gate.gate, variant, "skipped", "skipped", plain(f"{waiver(gate)}; {gate.reason}", 1000), said)
+        case = _made(gate.gate, variant, said)
+        case.add_skipped_info(_xml(plain(f"{waiver(gate)}; {gate.reason}", 1000)))
+        return case
     return _case(gate.gate, variant, gate.verdict, gate.reason, gate.blocking, said)
 
 
-def _check(variant: VariantReport, check: Check) -> _Case:
+def _check(variant: VariantReport, check: Check) -> TestCase:
     """A test of the testing stage; it blocks where the gate on its kind does, and does not let it pass all the same."""
     gate = next((g for g in variant.gates if counts_checks(g.gate, check.kind)), None)
     blocking = gate is None or (gate.blocking and gate.verdict is not Verdict.PASS)
@@ -121,28 +106,34 @@ def _check(variant: VariantReport, check: Check) -> _Case:
     return _case(check.name, f"{variant.id}/{check.kind}", check.verdict, check.reason, blocking, said, check.seconds)
 
 
-def _leg(leg: LegReport) -> _Case:
+def _leg(leg: LegReport) -> TestCase:
     return _case("leg", leg.id, Verdict.ERROR, leg.error)
 
 
-def _stage(stage: StageReport) -> _Case:
+def _stage(stage: StageReport) -> TestCase:
     return _case(stage.stage, "pipeline", stage.verdict, stage.reason, said=stage.reason)
 
 
 def _case(
     name: str, of: str, verdict: Verdict, reason: str, blocking: bool = True, said: str = "", seconds: float = 0.0
-) -> _Case:
-    text = plain(reason) or str(verdict)
+) -> TestCase:
+    case, text = _made(name, of, said, seconds), _xml(plain(reason)) or str(verdict)
     if verdict is Verdict.PASS:
-        return _Case(name, of, said=said, seconds=seconds)
+        return case
     if verdict is Verdict.SKIP or not blocking:
-        message = text if verdict is Verdict.SKIP else f"warning, {verdict}: {text}"
-        return _Case(name, of, "skipped", "skipped", message, said, seconds)
-    kind = "failure" if verdict is Verdict.FAIL else "error"
-    return _Case(name, of, kind, str(verdict), text, said, seconds)
+        case.add_skipped_info(text if verdict is Verdict.SKIP else f"warning, {verdict}: {text}")
+    elif verdict is Verdict.FAIL:
+        case.add_failure_info(text, failure_type="fail")
+    else:
+        case.add_error_info(text, error_type=str(verdict))
+    return case
 
 
-def _properties(report: Report, environment: Environment | None, leg: LegReport | None) -> str:
+def _made(name: str, of: str, said: str = "", seconds: float = 0.0) -> TestCase:
+    return TestCase(_xml(name), classname=_xml(of), stdout=_xml(said) or None, elapsed_sec=seconds if _known(seconds) else None)
+
+
+def _properties(report: Report, environment: Environment | None, leg: LegReport | None) -> ElementTree.Element:
     """What a reader should know of where it ran, such as a CPU that stood in for a GPU."""
     known = {"model.sha256": report.model.sha256, "pipeline.sha256": report.pipeline.sha256, "gatekeeper": report.version}
     if e := environment:
@@ -151,5 +142,13 @@ def _properties(report: Report, environment: Environment | None, leg: LegReport 
     if leg and leg.device:
         known["device"] = plain(leg.device)
     known |= {f"note.{i}": plain(note) for i, note in enumerate(leg.notes, 1)} if leg else {}
-    said = [element("property", {"name": name, "value": text}) for name, text in known.items()]
-    return element("properties", {}, "".join(said))
+    properties = ElementTree.Element("properties")
+    for name, text in known.items():
+        ElementTree.SubElement(properties, "property", {"name": _xml(name), "value": _xml(text)})
+    return properties
+
+
+@lru_cache(maxsize=4096)
+def _xml(text: str) -> str:
+    """Only characters that XML 1.0 allows; the library lets some others through."""
+    return text if text.isprintable() else _NOT_XML.sub("\ufffd", text)

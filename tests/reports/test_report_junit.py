@@ -149,8 +149,8 @@ def test_times_are_those_that_are_known() -> None:
     found = msgspec.structs.replace(found, targets=[msgspec.structs.replace(whole, legs=legs, variants=measured)])
     assert times(found) == {"cpu/onnx_runtime/int8": "150.000", "cpu/onnx_runtime/fp16": "30.000"}
     assert parse(found).get("time") == "180.000"
-    assert {case.get("name"): case.get("time") for case in parse(found).iter("testcase") if case.get("time")} == {
-        "opens": "0.100", "zeros": "0.200", "answers": "2.500", "drained": "1.000", "deep_json": "0.300",
+    assert {case.get("name"): float(case.get("time")) for case in parse(found).iter("testcase") if case.get("time")} == {
+        "opens": 0.1, "zeros": 0.2, "answers": 2.5, "drained": 1.0, "deep_json": 0.3,
     }  # fmt: skip
 
 
