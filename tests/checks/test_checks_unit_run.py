@@ -29,7 +29,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     """With the framework `odd` in the workers' path."""
-    with odd_shelf(tmp_path_factory.mktemp("odd"), timeout_s=8.0, memory_limit=1_200_000_000) as shelf:
+    with odd_shelf(tmp_path_factory.mktemp("odd"), timeout_s=20.0, memory_limit=1_200_000_000) as shelf:
         yield shelf
 
 
