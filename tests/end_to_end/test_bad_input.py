@@ -46,7 +46,7 @@ KINDS = {
 def hostile_report(plugins: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """One run in which every technique but `fine` misbehaves in its own way."""
     folder = tmp_path_factory.mktemp("hostile")
-    file = write_project(folder, ", ".join(["fine", *KINDS]))
+    file = write_project(folder, ", ".join(["fine", *KINDS]), timeout="8s")
     words = [sys.executable, "-m", "gatekeeper", "run", str(file)]
     run = subprocess.run(words, cwd=folder, env=os.environ | plugins, capture_output=True, text=True, check=False)
     assert "Traceback" not in run.stderr
@@ -196,7 +196,7 @@ def wait_for_worker(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def test_ctrl_c_ends_the_workers_and_writes_no_report(plugins: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
     file = write_project(tmp_path, "fine, hang_making")
-    file.write_text(file.read_text().replace("timeout: 8s", "timeout: 10m"))
+    file.write_text(file.read_text().replace("timeout: 60s", "timeout: 10m"))
     cache = tmp_path / "cache"
     process = start(file, plugins, "--cache-dir", str(cache))
     artifacts = cache / "artifacts"
@@ -215,7 +215,7 @@ def test_ctrl_c_ends_the_workers_and_writes_no_report(plugins: dict[str, str], g
 
 def test_two_runs_in_one_folder_do_not_mix(plugins: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
     file = write_project(tmp_path, "hang_making")
-    file.write_text(file.read_text().replace("timeout: 8s", "timeout: 10m"))
+    file.write_text(file.read_text().replace("timeout: 60s", "timeout: 10m"))
     process = start(file, plugins)
     wait_for_worker(process)
     second = gatekeeper("run", file, env=plugins)
@@ -229,7 +229,7 @@ def test_killing_the_parent_leaves_no_worker(plugins: dict[str, str], tmp_path: 
     if sys.platform != "linux":
         pytest.skip("the kernel's parent-death signal is Linux's")
     file = write_project(tmp_path, "hang_making")
-    file.write_text(file.read_text().replace("timeout: 8s", "timeout: 10m"))
+    file.write_text(file.read_text().replace("timeout: 60s", "timeout: 10m"))
     process = start(file, plugins)
     workers = wait_for_worker(process)
     process.kill()

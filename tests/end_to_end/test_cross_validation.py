@@ -30,7 +30,7 @@ def project(folder: Path, optimization: str, **arrays: Any) -> Path:
     text = file.read_text()
     before = "optimization: {frameworks: [onnx_runtime], techniques: {onnx_runtime: [fp16]}}"
     assert before in text
-    file.write_text(text.replace(before, f"optimization: {{{optimization}}}").replace("timeout: 8s", "timeout: 60s"))
+    file.write_text(text.replace(before, f"optimization: {{{optimization}}}"))
     return file
 
 

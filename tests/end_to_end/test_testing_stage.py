@@ -35,7 +35,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def project(folder: Path, techniques: str, duration: str = "6s") -> Path:
     file = write_project(folder, techniques, "behind", TESTING % duration)
-    file.write_text(file.read_text().replace("timeout: 8s", "timeout: 60s").replace("memory_limit: 900MB", "memory_limit: 4GB"))
+    file.write_text(file.read_text().replace("memory_limit: 900MB", "memory_limit: 4GB"))
     return file
 
 

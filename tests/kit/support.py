@@ -110,7 +110,9 @@ def write_model(path: Path, seed: int = 0, features: int = 16, classes: int = 4)
     return generator
 
 
-def write_project(folder: Path, techniques: str = "fine", framework: str = "hostile", extra: str = "", **arrays: Any) -> Path:
+def write_project(
+    folder: Path, techniques: str = "fine", framework: str = "hostile", extra: str = "", timeout: str = "60s", **arrays: Any
+) -> Path:
     """A model, an evaluation set it answers perfectly, and a pipeline file."""
     generator = write_model(folder / "model.onnx")
     x = generator.standard_normal((600, 16)).astype(np.float32)
@@ -124,7 +126,7 @@ edge_ai_pipeline:
   targets: [{{name: here, hardware: cpu, threads: 1}}]
   optimization: {{frameworks: [{framework}], techniques: {{{framework}: [{techniques}]}}}}
   gates: {{memory: disabled, stability: disabled, speedup: {{min: 0.1}}}}
-  measure: {{max_rounds: 3, blocks: 2, block_ms: 5, timeout: 8s, memory_limit: 900MB}}
+  measure: {{max_rounds: 3, blocks: 2, block_ms: 5, timeout: {timeout}, memory_limit: 900MB}}
 {extra}""")
     return file
 

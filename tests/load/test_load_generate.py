@@ -65,7 +65,7 @@ def loaded(place: Path, /, scenario: Any = "server", firsts: list[int] | None = 
         "request_timeout_ms": 5000.0, "outstanding": 4 if scenario == "offline" else 256,
     }  # fmt: skip
     where = {"spec": spec(place / "seen", "logs"), "name": "m"}
-    answer = run_job(place, LoadTest(**(settings | where | more)), LoadTested, 60, MEMORY)
+    answer = run_job(place, LoadTest(**(settings | where | more)), LoadTested, 300, MEMORY)
     with np.load(place / "requests.npz") as found:
         arrays = {name: found[name] for name in found.files}
     assert answer.requests == arrays["ok"].size and answer.answered == arrays["ok"].sum()
