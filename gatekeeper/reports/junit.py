@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 from junit_xml import TestCase, TestSuite
 
 from gatekeeper.gates._base import counts_checks
@@ -36,28 +37,37 @@ def render(report: Report) -> str:
     if report.stages or not suites:
         cases = [_stage(stage) for stage in report.stages]
         suites.append(_suite("pipeline", cases or [_case("report", "pipeline", report.verdict, "nothing was measured")]))
-    root = ElementTree.Element("testsuites")
-    root.extend(suites)
-    for key in _TOTALS:
-        root.set(key, str(sum(int(suite.get(key, 0)) for suite in suites)))
-    _took(root, sum(float(suite.get("time", 0)) for suite in suites))
-    return ElementTree.tostring(root, encoding="unicode") + "\n"
+    root = ElementTree.Element("testsuites", {key: str(sum(int(suite.xml.get(key)) for suite in suites)) for key in _TOTALS})
+    root.attrib |= _time(sum(suite.seconds for suite in suites))
+    root.extend([suite.xml for suite in suites])
+    # Properties are the same for every suite of a leg: written once for it, and put where each has its place for them.
+    parts = ElementTree.tostring(root, encoding="unicode").split(_PLACE)
+    after = [suite.properties + part for suite, part in zip(suites, parts[1:], strict=True)]
+    return "".join([parts[0], *after]) + "\n"
 
 
-def _suite(name: str, cases: list[TestCase], properties: ElementTree.Element | None = None, seconds: float = 0.0) -> Any:
-    """The library's element, with the time that is known, and properties that the suites of a leg share."""
+class _Suite(msgspec.Struct, frozen=True):
+    """The library's element with a place for properties, and these; the seconds that its cases took."""
+
+    xml: Any
+    properties: str
+    seconds: float
+
+
+_PLACE = "<properties />"
+
+
+def _suite(name: str, cases: list[TestCase], properties: str = "", seconds: float = 0.0) -> _Suite:
     suite = TestSuite(_xml(name), cases, package="gatekeeper").build_xml_doc()
-    suite.attrib.pop("disabled", None)
-    _took(suite, seconds)
-    if properties is not None:
-        suite.insert(0, properties)
-    return suite
+    for unknown in ("disabled", "time"):
+        suite.attrib.pop(unknown, None)
+    suite.attrib |= _time(seconds)
+    suite.insert(0, ElementTree.Element("properties"))
+    return _Suite(suite, properties, seconds)
 
 
-def _took(element: Any, seconds: float) -> None:
-    element.attrib.pop("time", None)
-    if _known(seconds):
-        element.set("time", f"{seconds:.3f}")
+def _time(seconds: float) -> dict[str, str]:
+    return {"time": f"{seconds:.3f}"} if _known(seconds) else {}
 
 
 def _known(seconds: float) -> bool:
@@ -65,7 +75,7 @@ def _known(seconds: float) -> bool:
     return 0 < seconds < 1e9
 
 
-def _target(report: Report, target: TargetReport) -> Iterator[Any]:
+def _target(report: Report, target: TargetReport) -> Iterator[_Suite]:
     """A suite for each variant. A leg measures its variants in turns, so each has an equal share of the time."""
     legs = {leg.id: leg for leg in target.legs}
     measured = Counter(leg_of(v.id) for v in target.variants if v.performance)
@@ -133,7 +143,7 @@ def _made(name: str, of: str, said: str = "", seconds: float = 0.0) -> TestCase:
     return TestCase(_xml(name), classname=_xml(of), stdout=_xml(said) or None, elapsed_sec=seconds if _known(seconds) else None)
 
 
-def _properties(report: Report, environment: Environment | None, leg: LegReport | None) -> ElementTree.Element:
+def _properties(report: Report, environment: Environment | None, leg: LegReport | None) -> str:
     """What a reader should know of where it ran, such as a CPU that stood in for a GPU."""
     known = {"model.sha256": report.model.sha256, "pipeline.sha256": report.pipeline.sha256, "gatekeeper": report.version}
     if e := environment:
@@ -145,7 +155,7 @@ def _properties(report: Report, environment: Environment | None, leg: LegReport 
     properties = ElementTree.Element("properties")
     for name, text in known.items():
         ElementTree.SubElement(properties, "property", {"name": _xml(name), "value": _xml(text)})
-    return properties
+    return ElementTree.tostring(properties, encoding="unicode")
 
 
 @lru_cache(maxsize=4096)

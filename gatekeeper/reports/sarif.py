@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -96,9 +97,12 @@ def _rule(name: str) -> dict[str, Any]:
 
 def _rule_id(finding: Finding) -> str:
     """A gate's name; of a stranger's, what can stand in an address."""
-    if finding.gate is None:
-        return finding.kind
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", finding.gate.gate)[:200].strip("-") or "gate"
+    return finding.kind if finding.gate is None else _in_address(finding.gate.gate)
+
+
+@lru_cache(maxsize=256)
+def _in_address(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)[:200].strip("-") or "gate"
 
 
 def _invocation(report: Report, left_out: int) -> dict[str, Any]:
