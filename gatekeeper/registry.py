@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache, cached_property
@@ -70,17 +71,17 @@ def _entry_points(path: tuple[str, ...]) -> list[EntryPoint]:
     `importlib.metadata` reads the metadata of every distribution there is, for each group anew, and takes longer than all the
     rest of a light command. So only those are shown to it whose entry points speak of gatekeeper at all.
     """
-    speaking = [folder for place in path for folder in _distributions(place) if _speaks(folder)]
+    folders: dict[str, str] = {}
+    for place in path:
+        for folder in _distributions(place):
+            folders.setdefault(_name(folder), folder)  # also one that says nothing hides what is behind it
+    speaking = [folder for folder in folders.values() if _speaks(folder)]
     if not speaking:
         return []
     from importlib.metadata import Distribution
     from pathlib import Path
 
-    found: dict[str, list[EntryPoint]] = {}
-    for folder in speaking:
-        distribution = Distribution.at(Path(folder))
-        found.setdefault(distribution.name, list(distribution.entry_points))
-    return [entry for entries in found.values() for entry in entries]
+    return [entry for folder in speaking for entry in Distribution.at(Path(folder)).entry_points]
 
 
 def _distributions(place: str) -> Iterator[str]:
@@ -90,6 +91,12 @@ def _distributions(place: str) -> Iterator[str]:
             yield from (entry.path for entry in entries if entry.name.endswith((".dist-info", ".egg-info")))
     except OSError:
         return
+
+
+def _name(folder: str) -> str:
+    """Whose metadata a folder holds, however an installer spelt it: `My_Plugin-1.0.dist-info` is of my-plugin."""
+    stem = os.path.basename(folder).rpartition(".")[0]  # noqa: PTH119
+    return re.sub(r"[-_.]+", "-", stem.partition("-")[0]).lower()
 
 
 def _speaks(folder: str) -> bool:

@@ -164,6 +164,24 @@ def test_a_plugin_does_not_replace_a_builtin_member(plugins: Path, monkeypatch: 
     assert registry.get("onnx_runtime").__name__ == "gatekeeper.frameworks.onnx_runtime"
 
 
+@pytest.mark.parametrize("entries", ["", "[gatekeeper.gates]\nstartup = json\n"])
+def test_a_distribution_hides_one_of_its_name_behind_it(
+    entries: str, plugins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place, spelling in (("front", "Some.Plugin"), ("back", "some_plugin")):
+        information = tmp_path / place / f"{spelling}-1.0.dist-info"
+        information.mkdir(parents=True)
+        said = entries if place == "front" else "[gatekeeper.gates]\nstartup = x_gate\nhidden = x_gate\n"
+        (information / "entry_points.txt").write_text(said)
+    (plugins / "x-1.0.dist-info" / "entry_points.txt").unlink()
+    for place in (plugins, tmp_path / "back", tmp_path / "front"):
+        monkeypatch.syspath_prepend(place)
+    registry = Registry("gates")
+    assert set(registry.names) - set(registry.builtin) == ({"startup"} if entries else set())
+    if entries:
+        assert registry.get("startup") is json
+
+
 def test_a_plugin_that_is_no_module_is_refused(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(plugins)
     with pytest.raises(UsageError, match=r"'not_a_module'.*must name a module"):
