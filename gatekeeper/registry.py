@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class Registry:
     """The members of the package `gatekeeper.<folder>`, listed without importing them."""
 
-    def __init__(self, folder: str):
-        self.folder = folder
+    def __init__(self, folder: str, needs: tuple[str, ...] = ()):
+        """`needs` names what a member must have, so that one from elsewhere without it is refused by name."""
+        self.folder, self.needs = folder, needs
         self.package = f"gatekeeper.{folder}"
 
     @cached_property
@@ -57,6 +58,8 @@ class Registry:
                 ) from None
             if not isinstance(plugin, ModuleType):
                 raise UsageError(f"the plugin '{name}' of {self.package} must name a module, not {plugin!r}.")
+            if lacking := [each for each in self.needs if not hasattr(plugin, each)]:
+                raise UsageError(f"the plugin '{name}' of {self.package} has no {' and no '.join(lacking)}. Repair or remove it.")
             return plugin
         raise UsageError(f"'{name}' is not one of {self.folder}: {', '.join(self.names)}{nearest(name, self.names) or '.'}")
 

@@ -34,7 +34,7 @@ from msgspec import Meta
 from gatekeeper.gates._base import GateConfig, unmeasured
 
 DESCRIPTION = "The variant starts in time."
-UNIT = "s"
+UNIT, BOUND = "s", "at_most"
 BASIS = "rounds"
 limit_key = "most"
 DEFAULT = None
@@ -180,6 +180,18 @@ def test_a_distribution_hides_one_of_its_name_behind_it(
     assert set(registry.names) - set(registry.builtin) == ({"startup"} if entries else set())
     if entries:
         assert registry.get("startup") is json
+
+
+@pytest.mark.parametrize(("folder", "lacks"), [("stages", "ORDER"), ("checks.kinds", "GATE"), ("gates", "Config")])
+def test_a_plugin_that_lacks_what_it_must_have_is_refused_by_name(
+    folder: str, lacks: str, plugins: Path, tmp_path: Path, gatekeeper: Callable
+) -> None:
+    (plugins / "x-1.0.dist-info" / "entry_points.txt").write_text(f"[gatekeeper.{folder}]\nhalf = x_half\n")
+    (plugins / "x_half.py").write_text("DESCRIPTION = 'half of one'\n")
+    (tmp_path / "p.yaml").write_text("edge_ai_pipeline: {}\n")
+    done = gatekeeper("validate", "p.yaml", env={"PYTHONPATH": str(plugins)})
+    assert done.returncode == 2
+    assert f"the plugin 'half' of gatekeeper.{folder} has no " in done.stderr and lacks in done.stderr
 
 
 def test_a_plugin_that_is_no_module_is_refused(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+from gatekeeper.gates._base import KINDS
 from gatekeeper.registry import Registry
 
-STAGES = Registry("stages")
-KINDS = Registry("checks.kinds")
+STAGES = Registry("stages", ("DESCRIPTION", "ORDER", "run"))
 
 ANNOUNCED = {"staging_deployment": 40, "production_deployment": 50, "monitoring": 60}
 """Stages that a pipeline file may list and this version cannot run, with their place; one that is built leaves this list."""

@@ -45,8 +45,8 @@ from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import RoundData
 from gatekeeper.registry import Registry
 
-REGISTRY = Registry("gates")
-KINDS = Registry("checks.kinds")
+REGISTRY = Registry("gates", ("DESCRIPTION", "UNIT", "BOUND", "BASIS", "DEFAULT", "Config", "limit_key", "judge"))
+KINDS = Registry("checks.kinds", ("DESCRIPTION", "TITLE", "LEVELS", "ORDER", "SERVER", "GATE", "run"))
 """Kinds of check bring the gate of their own name (`checks_gate`); they are asked only where no file of this folder has it."""
 
 Ratio = tuple[list[float], list[float]]
