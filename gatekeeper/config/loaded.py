@@ -7,11 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from gatekeeper.config.owners import KINDS
 from gatekeeper.config.sections.targets import Target
 from gatekeeper.config.source import Source
 from gatekeeper.config.types import Common
-from gatekeeper.gates._base import tested_by
+from gatekeeper.gates._base import KINDS, tested_by
 
 ROOT = "edge_ai_pipeline"
 OFF = "off"
