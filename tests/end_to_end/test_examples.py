@@ -17,7 +17,12 @@ from kit.command import call
 from kit.support import EXAMPLES, REPOSITORY
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+SECOND_FAMILY = "digits-vit"
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.thorough if name == SECOND_FAMILY else ()) for name in EXAMPLES]
+)
 def test_every_example_is_valid_and_plans(name: str, example: Callable[[str], Path], gatekeeper: Any) -> None:
     file = example(name) / "edge_ai_pipeline.yaml"
     assert gatekeeper("validate", file).returncode == 0
@@ -169,6 +174,7 @@ def quick(folder: Path, gatekeeper: Any, out: Path, measure: str, edits: dict[st
     return found["targets"][0]
 
 
+@pytest.mark.thorough
 def test_digits_vit_is_the_same_model_in_both_frameworks(example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path) -> None:
     target = quick(example("digits-vit"), gatekeeper, tmp_path / "one", "{max_rounds: 3}", {})
     assert [leg["framework"] for leg in target["legs"]] == ["onnx_runtime", "openvino"]
