@@ -16,7 +16,6 @@ from junitparser import JUnitXml
 from kit.command import call
 from kit.support import EXAMPLES, REPOSITORY
 
-
 SECOND_FAMILY = "digits-vit"
 
 
