@@ -26,16 +26,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from gatekeeper.config.owners import kinds
+from gatekeeper.gates._base import KINDS
 from gatekeeper.records.evidence import LoadEvidence
 from gatekeeper.records.tested import Check, Tested
-from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
     from gatekeeper.gates._base import Gate
     from gatekeeper.making.subject import Subject
 
-REGISTRY = Registry("checks.kinds")
 OFF = "off"
 
 
@@ -79,9 +79,9 @@ class Kind(Protocol):
 
 def kind(name: str) -> Kind:
     """The kind of that name."""
-    return cast(Kind, REGISTRY.get(name))
+    return cast(Kind, KINDS.get(name))
 
 
 def in_order() -> list[str]:
     """Every kind, in the order in which they run."""
-    return sorted(REGISTRY.names, key=lambda name: (kind(name).ORDER, name))
+    return [name for name, _ in kinds()]
