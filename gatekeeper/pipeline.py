@@ -63,7 +63,6 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
         setup = Setup(
             loaded=loaded,
             assessment=assessment,
-            model_sha256=identity,
             legs=legs,
             space=space,
             evaluation=evaluation,

@@ -32,7 +32,6 @@ class Setup:
 
     loaded: Loaded
     assessment: Assessment
-    model_sha256: str
     legs: Sequence[Leg]
     space: Workspace
     evaluation: Evaluation
