@@ -70,7 +70,7 @@ class Evaluation:
         }
 
         def make(folder: Path) -> dict[str, Any]:
-            self.space.ask(Prepare(**request, destination=str(folder)), Prepared)
+            self.space.ask_clerk(Prepare(**request, destination=str(folder)), Prepared)
             return {}
 
         if path is None:  # a loader may answer differently each time
@@ -155,7 +155,7 @@ class Evaluation:
             destination=str(destination),
             text=self.model.text is not None,
         )
-        answer = self.space.ask(request, Scored)
+        answer = self.space.ask_clerk(request, Scored)
         p, q = np.load(destination)
         shutil.rmtree(folder, ignore_errors=True)
         scores = PairedScores(

@@ -4,21 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import filelock
 
 from gatekeeper.config.sections.measure import Measure
+from gatekeeper.errors import NotMeasured
 from gatekeeper.making.cache import Cache
-from gatekeeper.process.isolate import run_job
+from gatekeeper.process.isolate import Worker, run_job
 from gatekeeper.process.memory import available
 from gatekeeper.process.messages import Answer, Request
 from gatekeeper.progress import Progress
 from gatekeeper.units import parse_duration, parse_size
 
 A = TypeVar("A", bound=Answer)
+
+
+class Clerk:
+    """A worker that stays for the next job, for what runs no model: starting one takes longer than most of that work."""
+
+    def __init__(self) -> None:
+        self._worker: Worker | None = None
+
+    def ask(self, scratch: Path, request: Request, answer: type[A], timeout_s: float, memory_limit: int) -> A:
+        """As `run_job`. What one that has worked before cannot do, a fresh one tries: staying decides nothing."""
+        if self._worker and self._worker.alive:
+            try:
+                return self._worker.ask(request, answer, timeout_s)
+            except NotMeasured:
+                if self._worker.alive:  # it answered that this cannot be done
+                    raise
+        self.leave()
+        self._worker = Worker(scratch, memory_limit)
+        return self._worker.ask(request, answer, timeout_s)
+
+    def leave(self) -> None:
+        """End it; the next job has a fresh one."""
+        if self._worker:
+            self._worker.close()
+        self._worker = None
 
 
 @dataclass(frozen=True)
@@ -29,6 +55,7 @@ class Workspace:
     scratch: Path
     timeout_s: float
     memory_limit: int
+    clerk: Clerk = field(default_factory=Clerk)
 
     @contextmanager
     def alone(self, progress: Progress) -> Iterator[None]:
@@ -39,6 +66,7 @@ class Workspace:
         except filelock.Timeout:
             progress.note("another gatekeeper is measuring on this machine; waiting for it to finish")
             lock.acquire()
+        self.clerk.leave()  # nothing of ours is beside what is measured
         try:
             yield
         finally:
@@ -48,6 +76,10 @@ class Workspace:
         """One job in a fresh worker."""
         return run_job(self.scratch, request, answer, self.timeout_s, self.memory_limit)
 
+    def ask_clerk(self, request: Request, answer: type[A]) -> A:
+        """One job that opens no model: in the worker of the one before."""
+        return self.clerk.ask(self.scratch, request, answer, self.timeout_s, self.memory_limit)
+
 
 @contextmanager
 def workspace(cache: Cache, measure: Measure) -> Iterator[Workspace]:
@@ -56,4 +88,8 @@ def workspace(cache: Cache, measure: Measure) -> Iterator[Workspace]:
 
     limit = parse_size(measure.memory_limit) if measure.memory_limit else int(available() * 0.8)
     with tempfile.TemporaryDirectory(prefix="gatekeeper-", ignore_cleanup_errors=True) as scratch:
-        yield Workspace(cache, Path(scratch), parse_duration(measure.timeout), limit)
+        space = Workspace(cache, Path(scratch), parse_duration(measure.timeout), limit)
+        try:
+            yield space
+        finally:
+            space.clerk.leave()

@@ -108,6 +108,7 @@ def test_two(): pass
     assert len(found) == 4
 
 
+@pytest.mark.thorough
 def test_a_test_that_hangs_fails(tmp_path: Path) -> None:
     (tmp_path / "shelf").mkdir()
     found = run(

@@ -38,13 +38,14 @@ def test_the_block_is_valid_where_it_is_pasted(project: Path, gatekeeper: Comman
     assert done.stderr == ""
     add(
         project,
-        "measure: {max_rounds: 3, blocks: 2,",
+        "measure: {max_rounds: 2, blocks: 2,",
         f"measure: {{max_rounds: {block['max_rounds']}, budget: {block['budget']},",
     )
     add(project, "block_ms: 5,", f"threads: {block['threads']}, block_ms: 5,")
     assert gatekeeper("validate", project).returncode == 0
 
 
+@pytest.mark.thorough
 def test_what_can_be_told_apart_grows_with_the_rounds(project: Path, gatekeeper: Command) -> None:
     done = gatekeeper("calibrate", project, "--rounds", 5, "--format", "json", "--effect", "0.5")
     found = json.loads(done.stdout)
@@ -55,6 +56,7 @@ def test_what_can_be_told_apart_grows_with_the_rounds(project: Path, gatekeeper:
     assert found["environment"]["cpu"]
 
 
+@pytest.mark.thorough
 def test_a_limit_that_the_runner_breaks_on_its_own_is_pointed_at(project: Path, gatekeeper: Command) -> None:
     add(project, "stability: disabled", "stability: {max_variation: 0.0001}")
     done = gatekeeper("calibrate", project, "--rounds", 3)

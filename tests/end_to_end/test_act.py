@@ -80,7 +80,7 @@ def test_a_passing_pull_request_has_one_comment_that_later_pushes_edit(world: Wo
     assert world.report()["verdict"] == "pass"
     assert world.report()["commit"] == world.git("rev-parse", "HEAD")
     assert sorted(p.name for p in (world.artifacts / "gatekeeper-report").iterdir()) >= ["junit.xml", "report.json"]
-    edit(world.repository / "pipeline.yaml", **{"speedup: {min: 0.1}": "speedup: {min: 0.2}"})
+    edit(world.repository / "pipeline.yaml", **{"speedup: {min: 0.01}": "speedup: {min: 0.2}"})
     world.commit()
     again = world.act("pull_request", world.pull_request(base))
     assert again.code == 0, again.text
@@ -89,6 +89,7 @@ def test_a_passing_pull_request_has_one_comment_that_later_pushes_edit(world: Wo
     assert [r.method for r in api.requests if r.method in ("POST", "PATCH") and "comments" in r.path] == ["POST", "PATCH"]
 
 
+@pytest.mark.thorough
 def test_a_leg_whose_artifact_is_gone_is_red(world: World, api: StandIn) -> None:
     base = small(world)
     run = world.act("pull_request", world.pull_request(base), STUB_LOSES="gatekeeper-leg-here.onnx_runtime")
@@ -113,7 +114,7 @@ def test_a_plan_that_fails_is_red_and_takes_the_old_verdict_away(world: World, a
 @pytest.mark.parametrize("limit", ["0.1", "500"])
 def test_a_fork_gets_its_verdict_without_a_write(world: World, api: StandIn, limit: str) -> None:
     api.state.accounts[READ_ONLY] = Account(writes=False)
-    base = small(world, **{"speedup: {min: 0.1}": f"speedup: {{min: {limit}}}"})
+    base = small(world, **{"speedup: {min: 0.01}": f"speedup: {{min: {limit}}}"})
     run = world.act("pull_request", world.pull_request(base, fork=True), token=READ_ONLY)
     assert results(run)["/verdict"] == ("success" if limit == "0.1" else "failure")
     assert api.bodies() == []
@@ -167,12 +168,12 @@ def test_a_second_workflow_comments_for_the_fork_and_believes_nothing(world: Wor
 @pytest.mark.thorough
 def test_a_pull_request_is_compared_with_its_base_and_held_to_its_limits(world: World, api: StandIn) -> None:
     """It cannot weaken its own gate: the base's limit applies, and the comment says that it was loosened."""
-    base = small(world, **{"speedup: {min: 0.1}": "speedup: {min: 500}"})
+    base = small(world, **{"speedup: {min: 0.01}": "speedup: {min: 500}"})
     pushed = {"ref": "refs/heads/main", "repository": world.pull_request(base)["repository"]}
     run = world.act("push", pushed)
     assert results(run)["/verdict"] == "failure"
     api.artifact(api.run(sha=base), archive(world.report()))
-    edit(world.repository / "pipeline.yaml", **{"speedup: {min: 500}": "speedup: {min: 0.1}"})
+    edit(world.repository / "pipeline.yaml", **{"speedup: {min: 500}": "speedup: {min: 0.01}"})
     world.commit()
     run = world.act("pull_request", world.pull_request(base))
     assert results(run)["/verdict"] == "failure"
@@ -191,7 +192,7 @@ waivers:
 
 @pytest.mark.thorough
 def test_a_failing_pull_request_is_red_unless_the_base_branch_waives_it(world: World, api: StandIn) -> None:
-    base = small(world, **{"speedup: {min: 0.1}": "speedup: {min: 500}"})
+    base = small(world, **{"speedup: {min: 0.01}": "speedup: {min: 500}"})
     (world.repository / "gatekeeper-waivers.yml").write_text(WAIVER)
     with_waiver = world.commit()
     run = world.act("pull_request", world.pull_request(base))

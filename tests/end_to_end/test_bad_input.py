@@ -238,6 +238,7 @@ def test_killing_the_parent_leaves_no_worker(plugins: dict[str, str], tmp_path: 
     assert not alive
 
 
+@pytest.mark.thorough
 def test_a_target_this_machine_is_not_is_not_measured(plugins: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
     file = write_project(tmp_path)
     text = file.read_text().replace("threads: 1}]", "threads: 1}, {name: phone, hardware: edge_tpu}]")
@@ -258,6 +259,7 @@ def test_a_listed_stage_that_cannot_run_is_an_error(plugins: dict[str, str], gat
     assert report_of(tmp_path)["verdict"] == "error"
 
 
+@pytest.mark.thorough
 def test_a_cache_folder_may_be_named_relatively(plugins: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
     run = gatekeeper("run", write_project(tmp_path), "--cache-dir", "cache", env=plugins)
     assert run.returncode in (0, 3), run.stdout + run.stderr

@@ -107,6 +107,7 @@ def test_answers_that_are_damaged_are_named_and_end_nothing(runs: Path, gatekeep
     assert "project/pipeline.yaml:" in stage["where"]
 
 
+@pytest.mark.thorough
 def test_a_second_run_takes_the_first_ones_answers_away(runs: Path, gatekeeper: Command, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/answers.npz").write_bytes(b"old")
@@ -138,6 +139,7 @@ def test_a_variant_that_differs_is_pointed_at_though_its_accuracy_holds(gatekeep
     assert report_of(tmp_path / "gatekeeper-report")["stages"][1]["verdict"] == "pass"
 
 
+@pytest.mark.thorough
 def test_without_an_evaluation_set_it_is_an_error_with_its_line(gatekeeper: Command, tmp_path: Path) -> None:
     file = project(tmp_path / "p", f"frameworks: [onnx_runtime], techniques: {{onnx_runtime: [fp16]}}, {SECTION}")
     text = file.read_text()
@@ -152,6 +154,7 @@ def test_without_an_evaluation_set_it_is_an_error_with_its_line(gatekeeper: Comm
     assert report["targets"][0]["variants"][0]["performance"], "everything else was measured"
 
 
+@pytest.mark.thorough
 def test_one_variant_is_no_comparison_of_performance(gatekeeper: Command, tmp_path: Path) -> None:
     section = "validation: {performance_comparison: required}"
     file = project(tmp_path / "p", f"frameworks: [onnx_runtime], techniques: {{onnx_runtime: [fp16]}}, {section}")

@@ -16,11 +16,11 @@ from junitparser import JUnitXml
 from kit.command import call
 from kit.support import EXAMPLES, REPOSITORY
 
-SECOND_FAMILY = "digits-vit"
+TRAIN_LONG = ("digits-vit", "tiny-llm")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.thorough if name == SECOND_FAMILY else ()) for name in EXAMPLES]
+    "name", [pytest.param(name, marks=pytest.mark.thorough if name in TRAIN_LONG else ()) for name in EXAMPLES]
 )
 def test_every_example_is_valid_and_plans(name: str, example: Callable[[str], Path], gatekeeper: Any) -> None:
     file = example(name) / "edge_ai_pipeline.yaml"
@@ -42,6 +42,8 @@ def test_digits_mlp_passes_every_stage_then_renders_and_merges(
     for before, after in {
         "[onnx_runtime, openvino, microsoft_olive]": "[onnx_runtime]",
         "{duration: 20s}": "{duration: 6s}",
+        "[int8_dynamic, int8_static]": "[int8_dynamic]",
+        "security_tests: comprehensive": "security_tests: basic",
     }.items():
         assert before in text
         text = text.replace(before, after)
@@ -100,6 +102,7 @@ def test_digits_mlp_passes_every_stage_then_renders_and_merges(
     assert again.stdout == (tmp_path / "report/report.md").read_text(), "rendering again changes nothing"
 
 
+@pytest.mark.thorough
 def test_digits_mlp_is_the_same_model_in_three_frameworks(
     example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path
 ) -> None:

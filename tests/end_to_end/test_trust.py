@@ -47,7 +47,7 @@ def test_a_clock_that_lies_is_an_error_of_that_variant_alone(clocks: dict[str, s
         assert "clock makes no sense" in variants[name]["reason"]
 
 
-@pytest.mark.parametrize("technique", ["stopped_clock", "backward_clock"])
+@pytest.mark.parametrize("technique", ["stopped_clock", pytest.param("backward_clock", marks=pytest.mark.thorough)])
 def test_a_clock_that_does_not_go_on_ends_in_a_timeout(
     technique: str, clocks: dict[str, str], gatekeeper: Any, tmp_path: Path
 ) -> None:
@@ -68,7 +68,7 @@ def test_readings_without_any_variance_are_an_error(clocks: dict[str, str], gate
 def test_a_budget_for_one_round_decides_nothing_and_says_what_would(
     clocks: dict[str, str], gatekeeper: Any, tmp_path: Path
 ) -> None:
-    file = change(write_project(tmp_path, "fine", "clocks"), "max_rounds: 3", "max_rounds: 24, budget: 10ms")
+    file = change(write_project(tmp_path, "fine", "clocks"), "max_rounds: 2", "max_rounds: 24, budget: 10ms")
     run = gatekeeper("run", file, env=clocks)
     assert run.returncode == 3
     found = gate_of(report_of(tmp_path)["targets"][0]["variants"][0], "speedup")
@@ -92,6 +92,7 @@ def test_three_examples_show_nothing(clocks: dict[str, str], gatekeeper: Any, tm
     assert "examples" in run.stdout
 
 
+@pytest.mark.thorough
 def test_later_attempts_ask_for_more(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
     """The same rounds bound less in a later attempt, however it is told of."""
     file = write_project(tmp_path, "fine", "clocks")

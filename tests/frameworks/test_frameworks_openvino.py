@@ -473,6 +473,7 @@ def test_the_module_is_the_registry_s() -> None:
     assert framework("openvino").TECHNIQUES is TECHNIQUES
 
 
+@pytest.mark.thorough
 def test_both_runtimes_gate_one_model_and_an_artifact_comes_back_as_the_model(
     example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +43,21 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def answer(name: str, model: Path, model_format: str, folder: Path) -> Any:
-    """What the framework's baseline of a model says to a few inputs."""
+Answer = Callable[[str, str], Any]
+
+
+@pytest.fixture(scope="module")
+def answer(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Answer:
+    """`answer(framework, format)`: what the framework's baseline of that model says to a few inputs; asked once."""
+
+    @functools.cache
+    def asked(name: str, model_format: str) -> Any:
+        return baseline(name, models[model_format], model_format, tmp_path_factory.mktemp(name))
+
+    return asked
+
+
+def baseline(name: str, model: Path, model_format: str, folder: Path) -> Any:
     found = assess(model)
     identity = digest_files([Path(f) for f in found.files])
     with workspace(Cache(folder), Measure()) as space:
@@ -58,25 +73,23 @@ def test_there_is_a_model_of_every_format(models: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("model_format", FORMATS.names)
 @pytest.mark.parametrize("name", REGISTRY.builtin)
-def test_what_is_said_to_run_on_a_cpu_does(name: str, model_format: str, models: dict[str, Path], tmp_path: Path) -> None:
+def test_what_is_said_to_run_on_a_cpu_does(name: str, model_format: str, answer: Answer) -> None:
     if framework(name).supports(model_format, "cpu") is None:
-        found = answer(name, models[model_format], model_format, tmp_path)
+        found = answer(name, model_format)
         assert np.isfinite(found).all()
         assert found.shape[:2] == ((1, 12) if model_format in TEXT_FORMATS else (2, 4))
         assert model_format not in TEXT_FORMATS or found.shape[2] >= VOCABULARY
     else:
         assert not converts(name, model_format)
         with pytest.raises(Exception):  # noqa: B017  # each in its own way; the plan never comes here
-            answer(name, models[model_format], model_format, tmp_path)
+            answer(name, model_format)
 
 
 @pytest.mark.parametrize("model_format", TEXT_FORMATS)
-def test_every_framework_that_reads_a_text_model_finds_the_same_in_it(
-    model_format: str, models: dict[str, Path], tmp_path: Path
-) -> None:
+def test_every_framework_that_reads_a_text_model_finds_the_same_in_it(model_format: str, answer: Answer) -> None:
     """The originals agree within float error, whoever runs them."""
     names = [name for name in REGISTRY.builtin if framework(name).supports(model_format, "cpu") is None]
-    found = [answer(name, models[model_format], model_format, tmp_path / name)[..., :VOCABULARY] for name in names]
+    found = [answer(name, model_format)[..., :VOCABULARY] for name in names]
     assert len(names) >= (5 if model_format == "huggingface" else 2)
     for name, logits in zip(names, found, strict=True):
         # llama.cpp keeps keys and values in half precision, as its users run it

@@ -180,7 +180,7 @@ def test_a_wrong_mode_is_wrong_usage(step: Step, tmp_path: Path, fail_on: str) -
     assert step("publish", OUTPUT="out", REPORT="out/report.json", EXIT_CODE="1", **wrong).code == 2
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 500])
+@pytest.mark.parametrize("status", [500, *(pytest.param(status, marks=pytest.mark.thorough) for status in (401, 403, 404))])
 def test_an_outage_changes_no_verdict(step: Step, api: StandIn, tmp_path: Path, status: int) -> None:
     api.fail("GET", ".*", status=status)
     for found, code in ((FAST, 0), (SLOW, 1)):

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 ALWAYS = {"llama", "mlp", "cnn", "embedding", "encoder"}
-"""The family every framework reads; a quantizer's ways with tensors: matrices, convolutions, look-ups, what is fused."""
+"""The family every framework reads, plain; a quantizer's ways with tensors: matrices, convolutions, look-ups, what is fused."""
 
 
 def representative(cases: Iterable[str]) -> list[Any]:
     """Values of a parameter, each "family" or "family, and what is special about it": most of them thorough."""
     thorough = pytest.mark.thorough
-    return [case if case.replace(",", " ").split()[0] in ALWAYS else pytest.param(case, marks=thorough) for case in cases]
+    return [case if case in ALWAYS else pytest.param(case, marks=thorough) for case in cases]

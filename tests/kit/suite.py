@@ -1,4 +1,4 @@
-"""`make test` and `make test-all`: first what bears neighbours, in two processes, then what does not, and what it all took."""
+"""`make test` and `make test-all`: what bears neighbours, then what does not, and what it all took."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 TESTS = Path(__file__).resolve().parents[1]
 SHARED = "GATEKEEPER_TESTS_SHARED"  # read in once.py
 SLOWEST = 10
-SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]  # a file's fixtures are made in one process
+# Three processes on two cores, as some tests wait; a file's fixtures are made in one of them.
+SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def parts() -> list[tuple[str, str, list[str]]]:
@@ -25,12 +26,14 @@ def parts() -> list[tuple[str, str, list[str]]]:
 def main(thorough: bool) -> int:
     """Run both parts even if the first fails; 0 if neither does."""
     codes, lines, times = [], [], list[tuple[float, str]]()
+    # Compiled once and not in each of the processes; numpy's threads help no test.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"OPENBLAS_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as shared:
         for name, marked, words in parts():
             report, started = Path(shared) / f"{name}.xml", time.monotonic()
             marks = marked if thorough else f"{marked} and not thorough"
             command = [sys.executable, "-m", "pytest", "-m", marks, *words, f"--junitxml={report}"]
-            codes.append(subprocess.run(command, env=os.environ | {SHARED: shared}, check=False).returncode)
+            codes.append(subprocess.run(command, env=env | {SHARED: shared}, check=False).returncode)
             found = read(report)
             said = f"{len(found):,} tests in {(time.monotonic() - started) / 60:.1f} minutes"
             lines.append(f"{name}: {said}{', not all of them well' if codes[-1] else ''}")

@@ -27,7 +27,7 @@ from gatekeeper.serve.child import Server
 from gatekeeper.serve.config import Served
 
 SLOW, RAISES, SLOW_S = 111, 888, 0.3
-OVER = pytest.mark.parametrize("over", ["in_process", "http"])
+OVER = pytest.mark.parametrize("over", [pytest.param("in_process", marks=pytest.mark.thorough), "http"])
 SCENARIOS = pytest.mark.parametrize("scenario", ["single_stream", "server", "offline"])
 MEMORY = 1 << 30
 

@@ -80,6 +80,7 @@ def test_a_model_that_leaks_fails_endurance(odd: Shelf, baseline: UnderLoad) -> 
     assert "memory +" in decision.reason and "of at most 5%" in decision.reason
 
 
+@pytest.mark.thorough
 def test_rate_and_limit_are_the_baselines_where_none_are_declared(odd: Shelf) -> None:
     profile = LoadProfile(duration="3s")
     first = under_load(odd, "well", None, profile)
@@ -98,6 +99,7 @@ def test_an_absurd_rate_says_what_the_model_bears(odd: Shelf, baseline: UnderLoa
     assert judged(found, "p99_latency").verdict is Verdict.FAIL
 
 
+@pytest.mark.thorough
 def test_in_the_generators_own_process(odd: Shelf) -> None:
     profile = LoadProfile(target_qps=RATE, p99_ms=200.0, duration="6s", over="in_process")
     first = under_load(odd, "well", None, profile)

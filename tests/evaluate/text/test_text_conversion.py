@@ -41,6 +41,7 @@ def converted(space: Workspace, folder: Path) -> tuple[Evaluation, tuple[Path, s
     return Evaluation(space, load(folder / "p.yaml"), found, identity, (NAME,)), source.baseline()
 
 
+@pytest.mark.thorough
 def test_a_faithful_conversion_says_how_faithful(space: Workspace, tmp_path: Path) -> None:
     found, original = converted(space, tmp_path)
     dataset = found.prepared()
