@@ -41,6 +41,8 @@ class Reporting(click.Command):
             default = next(each.default for each in self.params if each.name == "output")
             output = _stated(words, "--output") or (default if isinstance(default, Path) else None)
             if output:
+                if str(output) in words:
+                    words.remove(str(output))
                 withdraw(Path(output), [Path(word) for word in words])
             raise
 

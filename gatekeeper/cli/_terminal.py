@@ -18,8 +18,13 @@ def show(report: Report) -> None:
 
     from gatekeeper.reports.terminal import renderables
 
+    class Lines(Console):
+        def on_broken_pipe(self) -> None:
+            """Rich would end the process with 1, which means that a gate failed."""
+            raise BrokenPipeError
+
     # A log file has no width of its own; wide enough that a table keeps its rows.
-    console = Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 140)
+    console = Lines(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 140)
     for part in renderables(report):
         console.print(part)
 

@@ -37,7 +37,8 @@ def _classified(error: BaseException) -> Failed:
     if isinstance(error, ModuleNotFoundError):
         return Failed(kind="unsupported", message=f"the package '{error.name}' is not installed.{_hint(error.name)}")
     if isinstance(error, OSError) and error.errno in FULL_DISK:
-        return Failed(kind="disk", message=f"the disk is full: {error.filename or ''}. Free some space.")
+        where = f" of {error.filename}" if error.filename else ""
+        return Failed(kind="disk", message=f"the disk{where} is full: {error.strerror}. Free some space.")
     text = " ".join(str(error).split())
     return Failed(kind="crash", message=f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
