@@ -10,16 +10,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 FILES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate"}
 
 
 def main() -> None:
-    folder, least, mark = os.path.abspath(sys.argv[1]), int(sys.argv[2]), os.open(sys.argv[3], os.O_CREAT | os.O_WRONLY)
+    folder, least, mark = Path(sys.argv[1]).absolute(), int(sys.argv[2]), os.open(sys.argv[3], os.O_CREAT | os.O_WRONLY)
     count = 0
 
     def inside(value: object) -> bool:
-        return isinstance(value, str | bytes | os.PathLike) and os.path.abspath(os.fsdecode(value)).startswith(folder)
+        return isinstance(value, str | bytes | os.PathLike) and folder in (Path(os.fsdecode(value)).absolute() / "x").parents
 
     def hook(event: str, values: tuple[object, ...]) -> None:
         nonlocal count
