@@ -119,6 +119,27 @@ def test_a_run_that_would_pass_killed_at_any_step_leaves_no_half_verdict(tmp_pat
     assert report["verdict"] == "pass"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGKILL")
+def test_temporary_folders_of_a_killed_run_go_with_the_next(gatekeeper: Any, tmp_path: Path) -> None:
+    """Those where temporary files lie, and those of what was being made for the cache."""
+    project(tmp_path / "project")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    env, cache = {"TMPDIR": str(temporary)}, tmp_path / "cache"
+    told = ["run", "pipeline.yaml", "--cache-dir", str(cache)]
+    command = [sys.executable, str(STEPS), "nothing", "1", str(tmp_path / "mark"), *told]
+    killed = subprocess.run(command, cwd=tmp_path / "project", env=os.environ | env, capture_output=True, check=False)
+    assert killed.returncode == -9
+    assert (tmp_path / "mark").read_text().startswith("subprocess.Popen")
+    assert [f.name.partition("-")[0] for f in temporary.iterdir()] == ["gatekeeper"]
+    assert len(list((cache / "datasets").glob(".making-*"))) == 1
+    run = gatekeeper("run", tmp_path / "project/pipeline.yaml", "--cache-dir", cache, env=env)
+    assert run.returncode == 4
+    assert list(temporary.iterdir()) == []
+    assert not any(f.name.startswith(".making-") for f in cache.rglob("*"))
+    assert list((cache / "datasets").iterdir()) != []
+
+
 WRONG: dict[str, tuple[list[str], dict[str, str]]] = {
     "no such file": (["run", "missing.yaml"], {}),
     "no file at all": (["run"], {}),
