@@ -217,7 +217,8 @@ def quality(comparison: Comparison, variant: bool) -> Quality | None:
 def _content(path: Path) -> list[list[str]]:
     """Names and digests of a dataset's files."""
     files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
-    return [[str(f.relative_to(path)) if path.is_dir() else f.suffix, digest(f)] for f in files]
+    names = (str(f.relative_to(path)) if path.is_dir() else f.suffix for f in files)
+    return [[name.encode("utf-8", "backslashreplace").decode(), digest(f)] for name, f in zip(names, files, strict=True)]
 
 
 def _made_up(generator: Any, tensor: TensorInfo, batch: int) -> Any:
