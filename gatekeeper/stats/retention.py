@@ -146,6 +146,23 @@ def score_z(p: Scores, q: Scores, t: float) -> float:
     return math.sqrt(n) * difference / math.sqrt(variance)
 
 
+def p_below(both: int, only_q: int, only_p: int, examples: int, t: float) -> float:
+    """p-value of H0: P(p = 1) >= t * P(q = 1), from counts of paired binary scores.
+
+    The larger of two: where p alone is never right its losses are binomial(right answers of q, 1 - t), exactly and for every
+    number of examples; the score test knows what wrong answers that turned right add to the noise.
+    """
+    import numpy as np
+    from scipy.special import bdtrc, ndtr
+
+    right, lost = both + only_q, only_q - only_p
+    if lost <= 0 or right <= 0:
+        return 1.0
+    counts = (both, only_q, only_p, max(examples - both - only_q - only_p, 0))
+    p, q = np.repeat([1.0, 0.0, 1.0, 0.0], counts), np.repeat([1.0, 1.0, 0.0, 0.0], counts)
+    return max(float(bdtrc(lost - 1, right, 1 - t)), float(ndtr(score_z(p, q, t))) / PRUDENCE)
+
+
 def betting_rejects(x: Scores, mean: float, alpha: float) -> bool:
     """Whether H0: E[x] <= mean is rejected for independent x in [0, 1], without assuming a distribution.
 
