@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gatekeeper.evaluate.metrics._base import classes
+from gatekeeper.evaluate.metrics._positions import answered
 
 FEWEST = 16
 FEWER = 0.05
@@ -46,13 +46,13 @@ def not_finite(baseline: Any, variant: Any) -> str:
 def _few_classes(baseline: Any, variant: Any) -> str:
     import numpy as np
 
-    ours, theirs = classes(variant, baseline), classes(baseline)
+    ours, theirs = answered(variant, baseline), answered(baseline)
     given, counts = np.unique(theirs, return_counts=True)
     left = np.unique(ours)
     if len(given) < 2:
         return ""
     if len(left) == 1:
-        return f"it answers class {left[0]} for every example, where the original answers {len(given)} classes"
+        return f"it answers class {left[0]} whatever it sees, where the original answers {len(given)} classes"
     often = given[counts >= OFTEN]
     kept = np.isin(often, left).sum()
     if len(often) >= 2 and kept <= len(often) / 2:

@@ -25,6 +25,7 @@ from gatekeeper.evaluate.metrics._base import (
     metric,
 )
 from gatekeeper.evaluate.metrics._base import classes as classes_of
+from gatekeeper.evaluate.metrics._positions import answered, positional
 from gatekeeper.evaluate.metrics._whole import user_metric
 from gatekeeper.evaluate.others import kept_outputs
 from gatekeeper.process.messages import Answer, Held, Request
@@ -128,7 +129,9 @@ def _of_classes(name: str, task: str | None) -> bool:
 
 
 def _by_class(baseline: Any, variant: Any, labels: Any) -> list[KeptClass]:
-    """Right answers by class; without labels, the baseline's own answers are right."""
+    """Right answers by class; without labels, the baseline's own answers are right. None of what has many answers an example."""
+    if positional(baseline):
+        return []
     theirs, ours = classes_of(baseline), classes_of(variant, baseline)
     truth = theirs if labels is None else class_labels(labels)
     return kept_classes(truth, theirs == truth, ours == truth)
@@ -163,7 +166,7 @@ def _constant(outputs: Any, classes: bool) -> str | None:
     if (outputs == outputs[0]).all() and len(outputs) > 1:
         return "the baseline gives the same output for every example. Check the inputs and the model."
     if classes:
-        predicted = classes_of(outputs)
+        predicted = answered(outputs)
         if len(predicted) > 1 and len(np.unique(predicted)) == 1:
             return f"the baseline predicts class {predicted[0]} for every example. Check the inputs and their preprocessing."
     return None

@@ -52,7 +52,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     details = {"outputs": {each.name: each.observed for each in judged}, "not_judged": left}
     if not judged:
         reason = f"the metric reads the only output that can be compared{said}"
-        return Decision(verdict=Verdict.PASS, reason=reason, brief="one output is judged", details=details)
+        return Decision(verdict=Verdict.SKIP, applies=False, reason=reason, details=details)
     if broken := [each for each in judged if each.problem]:
         reason = "; ".join(f"{each.name}: {each.problem}" for each in broken)
         return Decision(verdict=Verdict.FAIL, reason=reason + said, details=details)

@@ -40,7 +40,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         return unmeasured(comparison.error)
     found = [each for each in comparison.classes if each.both + each.only_baseline > 0]
     if not found:
-        return Decision(verdict=Verdict.PASS, reason="the metric has no classes to look at one by one", brief="no classes")
+        return Decision(verdict=Verdict.SKIP, applies=False, reason="the metric has no classes to look at one by one")
     lost = [each for each, shown in zip(found, _shown(found, config.retention), strict=True) if shown]
     kept = {each.name: _kept(each) for each in found}
     worst = min(found, key=lambda each: (kept[each.name].observed, -each.examples))
@@ -64,7 +64,13 @@ def judge(config: Config, evidence: Evidence) -> Decision:
 def _decision(verdict: Verdict, reason: str, worst: Interval, details: dict[str, Any]) -> Decision:
     brief = "no class is lost" if verdict is Verdict.PASS else reason
     return Decision(
-        verdict=verdict, reason=reason, brief=brief, observed=worst.observed, lower=worst.lower, upper=worst.upper, details=details
+        verdict=verdict,
+        reason=reason,
+        brief=brief,
+        observed=worst.observed,
+        lower=worst.lower,
+        upper=worst.upper,
+        details=details,
     )
 
 
