@@ -171,7 +171,7 @@ def _bounded(name: str, what: str, groups: Components, scores: list[tuple[int, A
         what=what,
         component=groups.called(index),
         components=groups.count,
-        observed=float(least.observed),
+        observed=_closed(least.observed),
         lower=_closed(min(each.lower for _, each, _ in intervals)),
         upper=_closed(min(each.upper for _, _, each in intervals)),
         examples=examples,

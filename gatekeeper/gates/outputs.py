@@ -38,8 +38,8 @@ DEFAULT = Config()
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the worst component of the worst output clears the limit, FAIL if any is shown to miss it."""
     comparison = evidence.comparison
-    if comparison.error and not comparison.outputs:
-        return unmeasured(comparison.error)
+    if comparison.outputs is None:
+        return unmeasured(comparison.error or "no outputs were compared")
     known = {each.name for each in comparison.outputs} | comparison.unjudged.keys()
     if unknown := [name for name in config.ignore if name not in known]:
         has = f"it has {', '.join(sorted(known))}" if known else "it has none beside the one that the metric reads"
@@ -56,7 +56,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if broken := [each for each in judged if each.problem]:
         reason = "; ".join(f"{each.name}: {each.problem}" for each in broken)
         return Decision(verdict=Verdict.FAIL, reason=reason + said, details=details)
-    worst = min(judged, key=lambda each: each.observed)
+    worst = min(judged, key=lambda each: -math.inf if each.observed is None else each.observed)
     lower = min(-math.inf if each.lower is None else each.lower for each in judged)
     upper = min(math.inf if each.upper is None else each.upper for each in judged)
     verdict, reason = _decide(config.retention, worst, lower, upper)
@@ -68,12 +68,12 @@ def judge(config: Config, evidence: Evidence) -> Decision:
 
 def _decide(limit: float, worst: KeptOutput, lower: float, upper: float) -> tuple[Verdict, str]:
     name = f"{worst.name}{worst.component}"
-    kept = f"{name} keeps {worst.observed:.1%}" + (" of the answers" if worst.what == "answered alike" else " of its variance")
-    if not math.isfinite(worst.observed):
+    if worst.observed is None:
         return Verdict.ERROR, f"{name}: nothing can be said of how much is kept"
+    kept = f"{name} keeps {worst.observed:.1%}" + (" of the answers" if worst.what == "answered alike" else " of its variance")
     if upper < limit:
         return Verdict.FAIL, f"{kept}, needs {limit:.1%}"
-    if worst.examples < LEAST_EXAMPLES:
+    if worst.examples < LEAST_EXAMPLES:  # all have as many
         return Verdict.INCONCLUSIVE, f"{worst.examples} examples cannot show {limit:.1%}; at least {LEAST_EXAMPLES} are needed"
     if lower >= limit:
         return Verdict.PASS, f"{kept}, at least {lower:.1%}, and no output less"

@@ -36,8 +36,8 @@ DEFAULT = Config()
 def judge(config: Config, evidence: Evidence) -> Decision:
     """FAIL if a class is shown to be kept below the limit (Holm over classes); what is too rare to tell does not block."""
     comparison = evidence.comparison
-    if comparison.error:
-        return unmeasured(comparison.error)
+    if comparison.error or comparison.classes is None:
+        return unmeasured(comparison.error or "no classes were compared")
     found = [each for each in comparison.classes if each.both + each.only_baseline > 0]
     if not found:
         return Decision(verdict=Verdict.SKIP, applies=False, reason="the metric has no classes to look at one by one")

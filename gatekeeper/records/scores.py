@@ -32,7 +32,8 @@ class PairedScores:
 class KeptOutput(Record, frozen=True, kw_only=True):
     """What a variant keeps of an output that no metric reads: its worst component, with bounds over all of them.
 
-    `problem` says why nothing could be compared, which is the variant's fault. A bound that is open is None.
+    `problem` says why nothing could be compared, which is the variant's fault. A number that is not known, and a bound that is
+    open, is None.
     """
 
     name: str
@@ -40,7 +41,7 @@ class KeptOutput(Record, frozen=True, kw_only=True):
     what: str = ""
     component: str = ""
     components: int = 1
-    observed: float = 0.0
+    observed: float | None = None
     lower: float | None = None
     upper: float | None = None
     examples: int = 0
