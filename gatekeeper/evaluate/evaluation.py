@@ -13,7 +13,7 @@ import msgspec
 
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.data.feeds import write_feeds
-from gatekeeper.data.prepared import PreparedDataset
+from gatekeeper.data.prepared import FORM, PreparedDataset
 from gatekeeper.evaluate.answers import collect
 from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.predict import Predict, Predicted
@@ -78,7 +78,7 @@ class Evaluation:
             make(folder)
             return folder
         options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric")}
-        key = {"data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
+        key = {"form": FORM, "data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
         if self.model.text:
             key["tokenizer"] = self.identity
         return self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make)[0]
