@@ -116,6 +116,7 @@ class Evaluation:
         machine = this_machine()
         key = {
             "artifact": sha256,
+            "form": "every output",
             "dataset": [digest(f) for f in sorted([*dataset.glob("input*.npy"), *dataset.glob("prompts.json")])],
             "framework": spec.framework,
             "packages": package_versions(spec.framework, self.model.format),
@@ -156,17 +157,12 @@ class Evaluation:
             text=self.model.text is not None,
         )
         answer = self.space.ask_clerk(request, Scored)
-        p, q = np.load(destination)
+        scores = None
+        if answer.examples:
+            p, q = np.load(destination)
+            about = {name: getattr(answer, name) for name in ("kind", "examples", "power", "low", "high")}
+            scores = PairedScores(p=p, q=q, **about)
         shutil.rmtree(folder, ignore_errors=True)
-        scores = PairedScores(
-            kind=answer.kind,
-            p=p,
-            q=q,
-            examples=answer.examples,
-            power=answer.power,
-            low=answer.low,
-            high=answer.high,
-        )
         return Comparison(
             metric=answer.metric,
             baseline=answer.baseline,
@@ -175,6 +171,10 @@ class Evaluation:
             agreement=answer.agreement,
             error=answer.error,
             details=answer.details,
+            collapsed=answer.collapsed,
+            outputs=tuple(answer.outputs),
+            unjudged=answer.unjudged,
+            classes=tuple(answer.classes),
         )
 
     def answers(self, predictions: Mapping[str, Path], dataset: Path) -> Answers | None:

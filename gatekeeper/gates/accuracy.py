@@ -40,9 +40,11 @@ DEFAULT = Config()
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the lower bound of the retention clears the limit; the evaluation set is looked at once."""
     comparison = evidence.comparison
-    if comparison.error or comparison.scores is None:
-        return unmeasured(comparison.error or "no accuracy was measured")
     name = "agreement" if comparison.agreement else None
+    if comparison.error or (comparison.scores is None and not comparison.collapsed):
+        return unmeasured(comparison.error or "no accuracy was measured")
+    if comparison.scores is None:
+        return Decision(verdict=Verdict.FAIL, reason=comparison.collapsed, name=name)
     kept = retention_interval(comparison.scores, ALPHA)
     n = comparison.scores.examples
     details: dict[str, Any] = {
@@ -54,7 +56,11 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     details |= comparison.details
     if not math.isfinite(kept.observed):
         return unmeasured(f"{comparison.metric} of the baseline is {comparison.baseline}, of which nothing can be kept")
-    verdict, reason = _decide(config.retention, kept, n, "agrees with the original on" if comparison.agreement else "keeps")
+    verdict, reason = (
+        (Verdict.FAIL, comparison.collapsed)
+        if comparison.collapsed
+        else _decide(config.retention, kept, n, "agrees with the original on" if comparison.agreement else "keeps")
+    )
     values = f"{comparison.metric} {_number(comparison.baseline)} -> {_number(comparison.variant)}"
     if "kl_mean" in comparison.details:  # perplexity alone can even improve while answers change
         values += f", KL {comparison.details['kl_mean']:.2g}, same top token {comparison.details['same_top']:.1%}"

@@ -81,6 +81,12 @@ def classes(outputs: Any, reference: Any = None) -> Any:
 
     if outputs.dtype.kind in "iub":
         return whole_numbers(outputs.reshape(len(outputs), -1)[:, 0], "the classes that the model answers")
+    if outputs.ndim > 2 and sum(length > 1 for length in outputs.shape[1:]) > 1:
+        raise NotMeasured(
+            "data",
+            f"the output has shape {outputs.shape}: several answers an example, which one label an example cannot judge. Leave "
+            "the labels out to judge by agreement, or give a metric of your own (`dataset.metric: package.module:function`).",
+        )
     scores = outputs.reshape(len(outputs), -1)
     if scores.shape[1] > 1:
         return scores.argmax(axis=1)
