@@ -18,11 +18,23 @@ _WEIGHTS = {
 }
 
 
+# Folded into the scales around a kernel: floats between two 8-bit operators would cost more than they keep.
+_BETWEEN = {"int8_dynamic": frozenset[str](), "int8_static": frozenset({"Relu", "Clip"})}
+
+
 def weights_of(technique: str) -> frozenset[str]:
     """Operators whose weights a technique makes smaller; it has nothing to do for a model without any."""
     return _WEIGHTS[technique]
 
 
-def changed_by(technique: str, model: Assessment) -> list[str]:
-    """Every operator of this model that a technique changes, in the alphabet's order."""
-    return sorted(_WEIGHTS[technique])
+def listed(technique: str) -> list[str]:
+    """Every operator that a technique quantizes, in the alphabet's order; also those that preparing a model brings in."""
+    return sorted(_WEIGHTS[technique] | _BETWEEN[technique])
+
+
+def quantizes(technique: str, model: Assessment) -> list[str]:
+    """Those of them that this model has; none of a text model, where onnxruntime-genai's builder decides."""
+    if model.text or technique not in _WEIGHTS:
+        return []
+    has = {name.rpartition("::")[2] for name in model.operators}
+    return [name for name in listed(technique) if name in has]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks import _genai, _olive, _onnx_prepare, onnx_runtime
 from gatekeeper.frameworks._base import ORIGINAL, Needs, OptimizeJob
-from gatekeeper.frameworks._onnx_operators import changed_by
+from gatekeeper.frameworks._onnx_operators import listed
+from gatekeeper.frameworks._onnx_operators import quantizes as quantizes
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
@@ -122,13 +123,11 @@ def _made(job: OptimizeJob, source: Path, folder: Path) -> Path:
 
 def _workflow(job: OptimizeJob) -> dict[str, Any]:
     """The user's, or the passes of a technique."""
-    from gatekeeper.models.formats.onnx import inspect
-
     if job.config:
         return _olive.read(job.config, job.trusted, calibrated=bool(job.calibration and not job.original))
     settings = dict(_PASSES[job.technique])
     if job.technique in _onnx_prepare.OLDEST and not job.original:
-        settings |= {"quant_preprocess": False, "op_types_to_quantize": changed_by(job.technique, inspect(job.source))}
+        settings |= {"quant_preprocess": False, "op_types_to_quantize": listed(job.technique)}
     if job.technique == "int8_static":
         # Without VNNI, pairs of 8-bit products are added in 16 bits and saturate; 7-bit weights cannot.
         settings["reduce_range"] = not job.vnni

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks import _genai, _onnx_prepare
 from gatekeeper.frameworks._base import ORIGINAL, Needs, OptimizeJob
-from gatekeeper.frameworks._onnx_operators import changed_by, weights_of
+from gatekeeper.frameworks._onnx_operators import listed, weights_of
+from gatekeeper.frameworks._onnx_operators import quantizes as quantizes
 
 if TYPE_CHECKING:
     import onnx
@@ -161,7 +162,7 @@ def _int8_dynamic(job: OptimizeJob, target: Path) -> None:
         quantize_dynamic(
             _onnx_prepare.prepared(job, Path(folder)),
             target,
-            op_types_to_quantize=changed_by(job.technique, _assessed(job)),
+            op_types_to_quantize=listed(job.technique),
             weight_type=QuantType.QInt8,
             use_external_data_format=_onnx_prepare.is_large(job.source),
         )
@@ -206,7 +207,7 @@ def _int8_static(job: OptimizeJob, target: Path) -> None:
             _onnx_prepare.prepared(job, Path(folder)),
             target,
             Examples(),
-            op_types_to_quantize=changed_by(job.technique, _assessed(job)),
+            op_types_to_quantize=listed(job.technique),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,

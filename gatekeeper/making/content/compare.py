@@ -22,6 +22,8 @@ _READERS: dict[str, Reader] = {
     ".safetensors": tensors.of_safetensors,
 }
 
+_COUNTING = {"bool", "int32", "int64"}
+
 
 class Compared(Answer, frozen=True, kw_only=True):
     """Whether both models are the same."""
@@ -65,8 +67,8 @@ def same(before: Path, after: Path) -> bool:
 
 
 def _types(files: list[Path]) -> set[str]:
-    """Element types of the weights, where an inspector reads the file alone."""
-    return {name for file in files if model_format(file) for name in assess(file).weights}
+    """Element types of the weights, where an inspector reads the file alone; not those of axes, shapes and switches."""
+    return {name for file in files if model_format(file) for name in assess(file).weights} - _COUNTING
 
 
 def _together(files: list[Path], readers: dict[str, Reader]) -> list[str]:

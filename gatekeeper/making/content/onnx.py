@@ -1,7 +1,7 @@
 """What an ONNX model computes, as one digest.
 
 A value is known by how it comes about, not by its name: an input by its place, a constant by its data, a result by its operator,
-its settings and the values that go in. A function is what it stands for, a setting that is left out its default.
+its settings and the values that go in. A function is what it stands for, and a setting at its default is one left out.
 """
 
 from __future__ import annotations
@@ -58,19 +58,18 @@ class _Graph:
         return combined(*sorted(nodes), "constants", *sorted(constants), "outputs", *outputs)
 
     def _settings(self, node: onnx.NodeProto, known: dict[str, bytes], depth: int) -> list[Any]:
-        """Names and values of a node's attributes, in the alphabet's order, with the defaults of those that are left out."""
+        """Names and values of a node's attributes, in the alphabet's order, without those that say what goes without saying."""
         import onnx
 
-        domain = node.domain if node.domain != "ai.onnx" else ""
-        found: dict[str, Any] = {}
+        domain = "" if node.domain == "ai.onnx" else node.domain
         try:
             schema = onnx.defs.get_schema(node.op_type, self.versions.get(domain or "ai.onnx", 1), domain)
             defaults = {name: a.default_value for name, a in schema.attributes.items() if a.default_value.type}
         except onnx.defs.SchemaError:
             defaults = {}
-        for attribute in [*defaults.values(), *node.attribute]:
-            found[attribute.name] = self._value(attribute, known, depth)
-        return [part for name in sorted(found) for part in (name, found[name])]
+        found = {attribute.name: self._value(attribute, known, depth) for attribute in node.attribute}
+        usual = {name: self._value(value, known, depth) for name, value in defaults.items()}
+        return [part for name in sorted(found) if found[name] != usual.get(name) for part in (name, found[name])]
 
     def _value(self, attribute: onnx.AttributeProto, known: dict[str, bytes], depth: int) -> Any:
         import onnx

@@ -48,11 +48,9 @@ def _source(known: dict[tuple[int, int], bytes], port: Any) -> bytes:
 
 def _bodies(node: Any) -> list[Any]:
     """The graphs inside a loop or a branch."""
-    for name in ("get_functions", "get_function"):
-        if hasattr(node, name):
-            found = getattr(node, name)()
-            return list(found) if isinstance(found, (list, tuple)) else [found]
-    return []
+    if node.get_type_name() == "If":
+        return [node.get_then_body(), node.get_else_body()]
+    return [node.get_function()] if hasattr(node, "get_function") else []
 
 
 def _bytes(constant: Any) -> bytes:
