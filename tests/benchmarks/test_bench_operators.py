@@ -100,6 +100,7 @@ def quantized(subject: Subject, technique: str, operators: set[str] | None, fold
     return folder / "model.onnx"
 
 
+@pytest.mark.timeout(3600)
 def test_bench_operators(example: Callable[[str], Path], tmp_path: Path) -> None:
     rows = []
     for subject in subjects(example):

@@ -52,6 +52,7 @@ def test_verdict_of_a_ratio(ratio: float, verdict: Verdict):
 
 def test_a_pass_says_what_is_sure():
     found = judge(3.0)
+    assert found.reason.startswith("3.00x as fast")
     assert f"at least {found.lower:.2f}x" in found.reason
 
 
@@ -122,6 +123,25 @@ def test_medians_that_other_load_has_driven_apart_are_not_believed():
     assert "this runner is busy: medians 4.00x, means 4.00x, fastest tenths 1.82x" in found.reason
     assert found.details["views"]["fastest tenths"][0] == pytest.approx(4 / 2.2)
     assert found.lower < 4 / 2.2 < 2.0 < found.upper
+
+
+@pytest.mark.parametrize("ratio", [4.0, 2.0, 1.5, 0.5, 0.125])
+@pytest.mark.parametrize("busy", [1.0, 2.2, 1 / 2.2, 9.0, 1 / 9.0])
+def test_the_medians_are_shown_inside_bounds_that_cover_every_view(ratio: float, busy: float):
+    found = judge(ratio, busy=busy)
+    views = found.details["views"]
+    assert found.observed == pytest.approx(views["medians"][0]) == pytest.approx(ratio)
+    assert found.lower == min(lower for _, lower, _ in views.values()) <= found.observed
+    assert found.upper == max(upper for *_, upper in views.values()) >= found.observed
+    assert ("this runner is busy" in found.reason) == (busy != 1)
+
+
+def test_a_failure_names_the_medians_and_that_the_views_differ():
+    """A fastest tenth of the variant that is nine times as slow beside the baseline's says little of the model."""
+    found = judge(1 / 8, busy=9.44)
+    assert found.verdict is Verdict.FAIL
+    assert found.reason.startswith("8.00x slower than the baseline, needs 2x; this runner is busy: medians 0.12x")
+    assert "75" not in found.reason.partition(";")[0]
 
 
 def test_means_that_do_not_clear_the_limit_hold_it_back():
