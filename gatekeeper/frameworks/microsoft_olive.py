@@ -123,11 +123,13 @@ def _made(job: OptimizeJob, source: Path, folder: Path) -> Path:
 
 def _workflow(job: OptimizeJob) -> dict[str, Any]:
     """The user's, or the passes of a technique."""
+    from gatekeeper.models.formats.onnx import inspect
+
     if job.config:
         return _olive.read(job.config, job.trusted, calibrated=bool(job.calibration and not job.original))
     settings = dict(_PASSES[job.technique])
     if job.technique in _onnx_prepare.OLDEST and not job.original:
-        settings |= {"quant_preprocess": False, "op_types_to_quantize": listed(job.technique)}
+        settings |= {"quant_preprocess": False, "op_types_to_quantize": listed(job.technique, inspect(job.source))}
     if job.technique == "int8_static":
         # Without VNNI, pairs of 8-bit products are added in 16 bits and saturate; 7-bit weights cannot.
         settings["reduce_range"] = not job.vnni

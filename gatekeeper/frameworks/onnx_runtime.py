@@ -85,7 +85,7 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
         return "the model has no 32-bit weights"
     if technique == "fp16":
         return None
-    possible = weights_of(technique)
+    possible = weights_of(technique, model)
     if not any(count > model.nested_operators.get(name, 0) for name, count in weighted.items() if name in possible):
         inside = " outside If and Loop" if model.nested_operators else ""
         return f"it quantizes {', '.join(sorted(possible))} with constant weights, and the model has none{inside}"
@@ -162,7 +162,7 @@ def _int8_dynamic(job: OptimizeJob, target: Path) -> None:
         quantize_dynamic(
             _onnx_prepare.prepared(job, Path(folder)),
             target,
-            op_types_to_quantize=listed(job.technique),
+            op_types_to_quantize=listed(job.technique, _assessed(job)),
             weight_type=QuantType.QInt8,
             use_external_data_format=_onnx_prepare.is_large(job.source),
         )
@@ -207,7 +207,7 @@ def _int8_static(job: OptimizeJob, target: Path) -> None:
             _onnx_prepare.prepared(job, Path(folder)),
             target,
             Examples(),
-            op_types_to_quantize=listed(job.technique),
+            op_types_to_quantize=listed(job.technique, _assessed(job)),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,

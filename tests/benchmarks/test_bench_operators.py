@@ -86,7 +86,7 @@ def quantized(subject: Subject, technique: str, operators: set[str] | None, fold
     name = inspect(subject.path).inputs[0].name
     write_prepared(calibration, {name: subject.inputs[:CALIBRATED]}, None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(onnx_runtime, "listed", lambda _: sorted(operators) if operators else None)
+        patch.setattr(onnx_runtime, "listed", lambda *_: sorted(operators) if operators else None)
         onnx_runtime.optimize(
             OptimizeJob(
                 source=subject.path,
