@@ -153,7 +153,7 @@ WRONG: dict[str, tuple[list[str], dict[str, str]]] = {
     "a base that is none": (["run", "pipeline.yaml", "--baseline-report", "missing.json"], {}),
     "an attempt that is none": (["run", "pipeline.yaml"], {"GITHUB_RUN_ATTEMPT": "x"}),
     "a cache that cannot be": (["run", "pipeline.yaml", "--cache-dir", "pipeline.yaml/cache"], {}),
-    "temporary files that cannot be": (["run", "pipeline.yaml"], {"PYTHONPATH": "broken"}),
+    "a format from elsewhere that is broken": (["run", "pipeline.yaml"], {"PYTHONPATH": "broken"}),
 }
 """Ways to end with 2."""
 
