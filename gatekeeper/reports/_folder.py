@@ -7,11 +7,12 @@ whatever happens then, a verdict that stands in the folder is this run's. So thi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from gatekeeper.errors import UsageError
 
+LOCK = ".lock"
 REPORT = "report.json"
 FILES = (REPORT, "junit.xml", "report.md", "report.sarif")
 """What the formats that come with gatekeeper write; named here, since importing them takes longer than all the rest."""
@@ -25,7 +26,7 @@ def owned(folder: Path) -> Iterator[None]:
     from gatekeeper.files import make_folder
 
     make_folder(folder)
-    lock = filelock.FileLock(folder.resolve() / ".lock", is_singleton=True)
+    lock = filelock.FileLock(folder.resolve() / LOCK, is_singleton=True)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -38,13 +39,17 @@ def owned(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def owned_where_runs_are(folder: Path) -> AbstractContextManager[None]:
+    """Own the folder where a run ever was: elsewhere nobody else writes, and merged reports lie there with nothing beside."""
+    return owned(folder) if (folder / LOCK).exists() else nullcontext()
+
+
 @contextmanager
 def cleared(folder: Path, spared: Collection[Path] = ()) -> Iterator[None]:
-    """The folder without the reports of an earlier run, and owned where it is there already; one that is not is not made.
+    """The folder without the reports of an earlier run, and owned where one was; a folder that is not there is not made.
 
     A report.json that `spared` names, or that lies under what it names, is what is read now: it stays until it is replaced.
-    Reports go before the folder is owned: that takes longer, and on a full disk there may be no room for the lock. One that
-    is being written meanwhile has another name, and whoever owns the folder then is told of by `owned`.
+    Reports go before the folder is owned, as that takes longer. One that is being written meanwhile has another name.
     """
     if not folder.is_dir():
         yield
@@ -57,7 +62,7 @@ def cleared(folder: Path, spared: Collection[Path] = ()) -> Iterator[None]:
     formats = Registry("reports")
     others = [getattr(formats.get(name), "FILE_NAME", None) for name in formats.names if name not in formats.builtin]
     _remove([folder / name for name in others if name])
-    with owned(folder):
+    with owned_where_runs_are(folder):
         _remove(list(folder.glob(f"{WRITING}*")))
         yield
 
