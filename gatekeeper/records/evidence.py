@@ -19,7 +19,8 @@ class Comparison:
     """Paired scores of baseline and variant on the evaluation set, or why there are none.
 
     `error` is set when the accuracy cannot be judged (no dataset, a baseline at chance level ...). `agreement`
-    says that there were no labels: the scores then compare the variant with the baseline's own answers.
+    says that there were no labels: the scores then compare the variant with the baseline's own answers. `undefined` says why
+    the metric has no value for the variant, where it has one for the baseline.
     """
 
     metric: str = ""
@@ -29,6 +30,7 @@ class Comparison:
     agreement: bool = False
     error: str | None = None
     details: dict[str, float] = field(default_factory=dict)
+    undefined: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from gatekeeper.gates.accuracy import LEAST_EXAMPLES
+from gatekeeper.stats.binary import score_z
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.stats.retention import score_z
 from simulation.rows import Row
 
 RETENTION = 0.95
