@@ -13,7 +13,7 @@ import msgspec
 
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.data.feeds import write_feeds
-from gatekeeper.data.prepared import PreparedDataset
+from gatekeeper.data.prepared import FORM, PreparedDataset
 from gatekeeper.evaluate.answers import collect
 from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.predict import Predict, Predicted
@@ -78,7 +78,7 @@ class Evaluation:
             make(folder)
             return folder
         options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric", "range")}
-        key = {"data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
+        key = {"form": FORM, "data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
         if self.model.text:
             key["tokenizer"] = self.identity
         return self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make)[0]
@@ -116,6 +116,7 @@ class Evaluation:
         machine = this_machine()
         key = {
             "artifact": sha256,
+            "form": "every output",
             "dataset": [digest(f) for f in sorted([*dataset.glob("input*.npy"), *dataset.glob("prompts.json")])],
             "framework": spec.framework,
             "packages": package_versions(spec.framework, self.model.format),
@@ -157,7 +158,7 @@ class Evaluation:
             range=self._range(),
         )
         answer = self.space.ask_clerk(request, Scored)
-        scores = None if answer.undefined else _scores(answer, np.load(destination))
+        scores = _scores(answer, np.load(destination)) if answer.examples else None
         shutil.rmtree(folder, ignore_errors=True)
         return Comparison(
             metric=answer.metric,
@@ -167,7 +168,10 @@ class Evaluation:
             agreement=answer.agreement,
             error=answer.error,
             details=answer.details,
-            undefined=answer.undefined,
+            collapsed=answer.collapsed,
+            outputs=tuple(answer.outputs),
+            unjudged=answer.unjudged,
+            classes=tuple(answer.classes),
         )
 
     def _range(self) -> tuple[float, float] | None:

@@ -7,15 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from gatekeeper.data.distinct import distinct
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.metrics import macro_f1, r2
+from gatekeeper.evaluate.chance import chance, constant, no_better
+from gatekeeper.evaluate.collapse import collapsed, not_finite
+from gatekeeper.evaluate.groups import kept_classes
 from gatekeeper.evaluate.metrics._agreement import agreement
 from gatekeeper.evaluate.metrics._base import (
     CLASSIFICATION,
     REGISTRY,
-    REGRESSION,
     Compare,
     Pair,
     Undefined,
@@ -25,12 +28,12 @@ from gatekeeper.evaluate.metrics._base import (
     metric,
 )
 from gatekeeper.evaluate.metrics._base import classes as classes_of
-from gatekeeper.evaluate.metrics._whole import user_metric
+from gatekeeper.evaluate.metrics._positions import positional
+from gatekeeper.evaluate.metrics._whole import ranged, user_metric
 from gatekeeper.evaluate.once import once
+from gatekeeper.evaluate.others import kept_outputs
 from gatekeeper.process.messages import Answer, Held, Request
-from gatekeeper.records.scores import Kind, PairedScores
-
-CHANCE_ALPHA = 0.05
+from gatekeeper.records.scores import KeptClass, KeptOutput, Kind, PairedScores
 
 
 class Score(Request, frozen=True, kw_only=True):
@@ -62,14 +65,17 @@ class Scored(Answer, frozen=True, kw_only=True):
     agreement: bool
     kind: Kind
     examples: int
-    power: float
-    low: float
-    high: float
+    power: float = 1.0
+    low: float = 0.0
+    high: float = 1.0
     error: str | None
     details: dict[str, float] = {}
     copies: int = 0
     unseen: float | None = None
-    undefined: str | None = None
+    collapsed: str = ""
+    outputs: list[KeptOutput] = []
+    unjudged: dict[str, str] = {}
+    classes: list[KeptClass] = []
 
 
 def write_scores(scores: PairedScores, destination: str) -> None:
@@ -92,30 +98,31 @@ def score(request: Score) -> Scored:
 
     dataset = PreparedDataset(Path(request.dataset))
     baseline, variant = np.load(request.baseline), np.load(request.variant)
-    for name, outputs in (("baseline", baseline), ("variant", variant)):
-        if outputs.dtype.kind == "f" and not np.isfinite(outputs).all():
-            raise NotMeasured(
-                "model", f"the {name}'s output holds NaN or infinite values. The model is broken at this precision."
-            )
+    if baseline.dtype.kind == "f" and not np.isfinite(baseline).all():
+        raise NotMeasured("model", "the baseline's output holds NaN or infinite values. Look at the model and its inputs.")
+    itself = request.variant == request.baseline
+    units = distinct(dataset.inputs)
+    others, unjudged = ([], {}) if itself else kept_outputs(Path(request.baseline), Path(request.variant), units)
     if variant.shape != baseline.shape:
         raise NotMeasured("model", f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}.")
     labels, error = dataset.labels, None
-    units = distinct(dataset.inputs)
     name = "agreement" if labels is None else request.metric or default_metric(request.task)
+    classification = _of_classes(name, request.task)
+    nothing = Scored(metric=name, baseline=None, variant=None, agreement=labels is None, kind="real", examples=0, error=None)
+    broken = not_finite(baseline, variant)
+    if broken:
+        return msgspec.structs.replace(nothing, collapsed=broken, outputs=others, unjudged=unjudged)
     try:
-        if labels is None:
-            compared = agreement(baseline, variant, request.task)
-        else:
-            compared = _compared(name, request, units, baseline, variant, labels)
+        compared = _compared(name, request, units, baseline, variant, labels)
     except Undefined as undefined:
-        return _undefined(name, undefined, int(units.max()) + 1)
-    compared = replace(compared, scores=once(compared.scores, units))
-    if labels is None:
-        error = _constant(baseline, classes=request.task is None or request.task.endswith("classification"))
-    else:
-        error = _constant(baseline, classes=family(name) == CLASSIFICATION) or _chance(name, baseline, labels, compared)
+        why = str(undefined).rstrip(".")
+        return msgspec.structs.replace(nothing, baseline=undefined.baseline, collapsed=why, outputs=others, unjudged=unjudged)
+    error = constant(baseline, classes=classification)
+    if labels is not None:
+        error = error or chance(name, baseline, labels, compared)
     scores = compared.scores
     write_scores(scores, request.destination)
+    gone = "" if error or itself else collapsed(baseline, variant, request.task, classification)
     return Scored(
         metric=name,
         baseline=compared.baseline,
@@ -129,47 +136,48 @@ def score(request: Score) -> Scored:
         error=error,
         copies=scores.copies,
         unseen=scores.unseen,
+        collapsed=gone or ("" if error or itself or labels is None else no_better(name, baseline, variant, labels, compared)),
+        outputs=others,
+        unjudged=unjudged,
+        classes=_by_class(baseline, variant, labels, units) if classification and not error else [],
     )
 
 
-def _undefined(name: str, undefined: Undefined, examples: int) -> Scored:
-    return Scored(
-        metric=name,
-        baseline=undefined.baseline,
-        variant=None,
-        agreement=False,
-        kind="real",
-        examples=examples,
-        power=1.0,
-        low=0.0,
-        high=1.0,
-        error=None,
-        undefined=str(undefined),
-    )
+def _of_classes(name: str, task: str | None) -> bool:
+    """Whether what is compared are classes: by the metric, or where there is none, by the task."""
+    if name == "agreement":
+        return task is None or task.endswith("classification")
+    return family(name) == CLASSIFICATION
+
+
+def _by_class(baseline: Any, variant: Any, labels: Any, units: Any) -> list[KeptClass]:
+    """Right answers by class, of distinct examples; without labels, the baseline's own answers are right. None of what has many
+    answers an example.
+    """
+    import numpy as np
+
+    if positional(baseline):
+        return []
+    theirs, ours = classes_of(baseline), classes_of(variant, baseline)
+    truth = theirs if labels is None else class_labels(labels, baseline)
+    first = np.unique(units, return_index=True)[1]
+    return kept_classes(truth[first], theirs[first] == truth[first], ours[first] == truth[first])
 
 
 def _compared(name: str, request: Score, units: Any, baseline: Any, variant: Any, labels: Any) -> Pair:
-    """Values and scores by the metric; `Undefined` where it has a value for the baseline and none for the variant."""
+    """Values of the whole set, and scores of its distinct examples; `Undefined` where the baseline alone has a value."""
     import numpy as np
 
-    with np.errstate(over="ignore", invalid="ignore"):  # squares of what a broken model answers
-        compared = _metric(name, request, units)(baseline, variant, labels)
+    if labels is None:
+        compared = agreement(baseline, variant, request.task)
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):  # squares of what a broken model answers
+            compared = _metric(name, request, units)(baseline, variant, labels)
     if math.isfinite(compared.baseline) and not math.isfinite(compared.variant):
         raise Undefined(f"{name} is undefined on the variant: it is {compared.variant}", compared.baseline)
     if request.range is not None and name == "mae":
-        return replace(compared, scores=_ranged(compared.scores, request.range))
-    return compared
-
-
-def _ranged(scores: PairedScores, span: tuple[float, float]) -> PairedScores:
-    """Scores known to lie in a range, by the user's word."""
-    low, high = span
-    least, most = min(scores.p.min(), scores.q.min()), max(scores.p.max(), scores.q.max())
-    if least < low or most > high:
-        raise NotMeasured(
-            "data", f"errors go from {least:g} to {most:g}, and `dataset.range` is [{low:g}, {high:g}]. Correct the range."
-        )
-    return replace(scores, kind="bounded", low=low, high=high)
+        compared = replace(compared, scores=ranged(compared.scores, request.range, "errors go"))
+    return replace(compared, scores=once(compared.scores, units))
 
 
 def _metric(name: str, request: Score, units: Any) -> Compare:
@@ -179,72 +187,3 @@ def _metric(name: str, request: Score, units: Any) -> Compare:
 
     function = user_function(name, Path(request.folder))
     return user_metric(name, lambda outputs, labels: call(name, function, outputs, labels), units, request.range)
-
-
-def _constant(outputs: Any, classes: bool) -> str | None:
-    import numpy as np
-
-    if (outputs == outputs[0]).all() and len(outputs) > 1:
-        return "the baseline gives the same output for every example. Check the inputs and the model."
-    if classes:
-        predicted = classes_of(outputs)
-        if len(predicted) > 1 and len(np.unique(predicted)) == 1:
-            return f"the baseline predicts class {predicted[0]} for every example. Check the inputs and their preprocessing."
-    return None
-
-
-def _chance(name: str, outputs: Any, labels: Any, pair: Pair) -> str | None:
-    """Why the baseline is no better than a guess that ignores its input; None if it is better."""
-    if not math.isfinite(pair.baseline):
-        return f"the baseline's {name} is {pair.baseline}. Check the metric and the model."
-    advice = "Check the preprocessing and the labels, or use a better model."
-    if family(name) == CLASSIFICATION:
-        guessing = _guess(name, outputs, class_labels(labels, outputs))
-        if guessing is None:
-            return "every label is the same class; accuracy says nothing about such a set. Use a varied evaluation set."
-        if not _beats(pair, guessing):
-            return (
-                f"the baseline is no better than chance: its {name} is {pair.baseline:.1%}, and answering without "
-                f"looking gets {guessing:.1%}. {advice}"
-            )
-    elif family(name) == REGRESSION:
-        explained = r2.compare(outputs, outputs, labels).baseline
-        if not explained > 0:
-            return f"the baseline is no better than answering the mean (R2 = {explained:.3f}). {advice}"
-    elif not pair.baseline > 0:
-        return f"the baseline's {name} is {pair.baseline:.3g}; nothing of it can be kept. {advice}"
-    return None
-
-
-def _guess(name: str, outputs: Any, labels: Any) -> float | None:
-    """What an answer that ignores the input scores; None where every label is the same.
-
-    For accuracy that is the most common label's share. F1 also rewards guessing the rare classes at their own rate, so
-    there it is what the model's own answers score against labels in random order.
-    """
-    import numpy as np
-
-    shares = np.sort(np.unique(labels, return_counts=True)[1])[::-1] / len(labels)
-    if len(shares) == 1:
-        return None
-    if name == "macro_f1":
-        generator = np.random.default_rng(0)
-        predicted = classes_of(outputs)
-        return max(macro_f1.f1_of(predicted, generator.permutation(labels)) for _ in range(20))
-    return float(shares[: 5 if name == "top5_accuracy" else 1].sum())
-
-
-def _beats(pair: Pair, guessing: float) -> bool:
-    """Whether the baseline's score is above guessing by more than chance explains."""
-    from scipy.special import bdtrc
-
-    from gatekeeper.stats import f1
-    from gatekeeper.stats.rounds import mean_interval
-
-    q = pair.scores.q
-    if pair.scores.kind == "classes":
-        return f1.least(pair.scores, CHANCE_ALPHA) > guessing
-    if pair.scores.kind != "binary":
-        return mean_interval(q.tolist(), CHANCE_ALPHA).lower > guessing
-    correct = round(float(q.sum()))
-    return guessing < 1 and correct > 0 and bool(bdtrc(correct - 1, len(q), guessing) <= CHANCE_ALPHA)

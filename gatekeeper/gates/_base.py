@@ -20,6 +20,7 @@ SAME_AS      the path of that name, below `edge_ai_pipeline`
 
 and, where it has something to say:
 
+OF_TENSORS   whether it compares outputs other than text on the evaluation set, and applies only where there are such
 JUDGES       the scenarios of load that it decides, the first of them that ran
 CHECKS       the kind of checks that it counts, where it is not called as they are
 
@@ -110,6 +111,11 @@ def tested_by(name: str) -> str:
     """The key of `testing` that measures a gate; empty for those of the optimization stage."""
     key: str = getattr(gate(name), "TESTED_BY", "")
     return key
+
+
+def of_tensors(name: str) -> bool:
+    """Whether a gate compares outputs other than text on the evaluation set."""
+    return bool(getattr(gate(name), "OF_TENSORS", False))
 
 
 @lru_cache(maxsize=256)

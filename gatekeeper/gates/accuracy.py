@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from gatekeeper.gates._base import GateConfig, unmeasured
 from gatekeeper.records.base import Interval, Verdict
-from gatekeeper.records.evidence import Comparison, Evidence
+from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.scores import PairedScores
 from gatekeeper.stats.looks import ALPHA
@@ -41,11 +41,11 @@ DEFAULT = Config()
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the lower bound of the retention clears the limit; the evaluation set is looked at once."""
     comparison = evidence.comparison
-    if comparison.undefined and not comparison.error:
-        return _undefined(comparison)
-    if comparison.error or comparison.scores is None:
-        return unmeasured(comparison.error or "no accuracy was measured")
     name = "agreement" if comparison.agreement else None
+    if comparison.error or (comparison.scores is None and not comparison.collapsed):
+        return unmeasured(comparison.error or "no accuracy was measured")
+    if comparison.scores is None:
+        return Decision(verdict=Verdict.FAIL, reason=comparison.collapsed, name=name)
     scores = comparison.scores
     kept = retention_interval(scores, ALPHA)
     details: dict[str, Any] = {
@@ -59,7 +59,11 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     details |= comparison.details
     if not math.isfinite(kept.observed):
         return unmeasured(f"{comparison.metric} of the baseline is {comparison.baseline}, of which nothing can be kept")
-    verdict, reason = _decide(config.retention, kept, scores, "agrees with the original on" if comparison.agreement else "keeps")
+    verdict, reason = (
+        (Verdict.FAIL, comparison.collapsed)
+        if comparison.collapsed
+        else _decide(config.retention, kept, scores, "agrees with the original on" if comparison.agreement else "keeps")
+    )
     values = f"{comparison.metric} {_number(comparison.baseline)} -> {_number(comparison.variant)}"
     if "kl_mean" in comparison.details:  # perplexity alone can even improve while answers change
         values += f", KL {comparison.details['kl_mean']:.2g}, same top token {comparison.details['same_top']:.1%}"
@@ -73,13 +77,6 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         name=name,
         details=details,
     )
-
-
-def _undefined(comparison: Comparison) -> Decision:
-    """A metric that has no value for the variant, and one for the baseline: nothing is kept of it."""
-    details = {"metric": comparison.metric, "baseline": comparison.baseline}
-    reason = str(comparison.undefined).rstrip(".")
-    return Decision(verdict=Verdict.FAIL, reason=reason, brief=reason, observed=0.0, lower=0.0, upper=0.0, details=details)
 
 
 def _decide(limit: float, kept: Interval, scores: PairedScores, keeps: str) -> tuple[Verdict, str]:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["binary", "bounded", "real", "log", "classes"]
+from gatekeeper.records.base import Record
+
+Kind = Literal["binary", "bounded", "real", "errors", "log", "classes"]
 
 
 @dataclass(frozen=True)
 class PairedScores:
     """Scores of two models on the same examples (or groups of examples), each of shape [n].
 
-    `kind` selects the rule: `binary` scores are 0 or 1; `bounded` ones lie in [low, high]; `real` ones have no
-    bound. The retention is (mean(p) / mean(q)) ** power; power 0.5 turns squared errors into RMSE. `log` scores are
-    logarithms, p the baseline's and q the variant's: the retention is exp(mean(p - q)), of perplexities their ratio.
-    `classes` are no scores but answers, p the variant's and q the baseline's class and `truth` the right one: the retention is
-    that of macro F1; `unit` then numbers the distinct examples, where some are copies.
+    `kind` selects the rule: `binary` scores are 0 or 1; `bounded` ones lie in [low, high]; `real` ones have no bound that is
+    known (where all are 0 or 1 they count as `binary`), and `errors` have none. The retention is (mean(p) / mean(q)) ** power;
+    power 0.5 turns squared errors into RMSE. `log` scores are logarithms, p the baseline's and q the variant's: the retention is
+    exp(mean(p - q)), of perplexities their ratio. `classes` are no scores but answers, p the variant's and q the baseline's class
+    and `truth` the right one: the retention is that of macro F1; `unit` then numbers the distinct examples, where some are copies.
     `examples` is how many distinct examples the scores stand for, `copies` how many more were given that repeat them.
-    `unseen` is how much an example that was not seen may lose, in the unit of `real` or `log` scores; None: as is usual for them.
+    `unseen` is how much an example that was not seen may lose, in the unit of scores without bound; None: as is usual for them.
     """
 
     kind: Kind
@@ -32,3 +34,31 @@ class PairedScores:
     unit: Any = None
     copies: int = 0
     unseen: float | None = None
+
+
+class KeptOutput(Record, frozen=True, kw_only=True):
+    """What a variant keeps of an output that no metric reads: its worst component, with bounds over all of them.
+
+    `problem` says why nothing could be compared, which is the variant's fault. A number that is not known, and a bound that is
+    open, is None.
+    """
+
+    name: str
+    problem: str = ""
+    what: str = ""
+    component: str = ""
+    components: int = 1
+    observed: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    examples: int = 0
+
+
+class KeptClass(Record, frozen=True, kw_only=True):
+    """The examples of one class (or group), and how many of them both models, only one, or the baseline got right."""
+
+    name: str
+    examples: int
+    both: int
+    only_baseline: int
+    only_variant: int

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Scores = NDArray[np.float64]
 
 LARGEST_RATIO = 1e3
+NEARLY = 1e-9
 MOST_EXAMPLES = 10_000_000
 NOTHING_KNOWN = Interval(observed=math.nan, lower=-math.inf, upper=math.inf)
 
@@ -58,27 +59,25 @@ def retention_interval(scores: PairedScores, alpha: float) -> Interval:
 
 def examples_needed(scores: PairedScores, limit: float, alpha: float) -> int | None:
     """How many examples like these would show `limit`; None if it takes more than ten million, or the limit is not kept."""
-    import numpy as np
-
-    p, q = np.asarray(scores.p, dtype=float), np.asarray(scores.q, dtype=float)
-    scores = replace(scores, kind=_rule(scores, p, q), p=p, q=q)
     if not retention_interval(scores, alpha).observed > limit:
         return None
     low, high = 1.0, 1.0
-    while not _shown(scores, limit, alpha, high):
+    while not shows(scores, limit, alpha, high):
         low, high = high, 2 * high
         if high * scores.examples > MOST_EXAMPLES or (scores.kind == "bounded" and high * scores.examples > 1_000_000):
             return None
     while high - low > 0.02 * low:
         middle = (low + high) / 2
-        low, high = (low, middle) if _shown(scores, limit, alpha, middle) else (middle, high)
+        low, high = (low, middle) if shows(scores, limit, alpha, middle) else (middle, high)
     return math.ceil(high * scores.examples)
 
 
-def _shown(scores: PairedScores, limit: float, alpha: float, times: float) -> bool:
-    """Whether `times` as many examples of the same kinds in the same shares would show the limit."""
+def shows(scores: PairedScores, limit: float, alpha: float, times: float = 1.0) -> bool:
+    """Whether the lower bound clears the limit; or would, with `times` as many examples of the same kinds in the same shares."""
     import numpy as np
 
+    p, q = np.asarray(scores.p, dtype=float), np.asarray(scores.q, dtype=float)
+    scores = replace(scores, kind=_rule(scores, p, q), p=p, q=q)
     if scores.kind == "classes":
         return f1.retention(scores, alpha, times).lower >= limit
     if scores.kind == "log":
@@ -86,17 +85,18 @@ def _shown(scores: PairedScores, limit: float, alpha: float, times: float) -> bo
     t = limit ** (1 / scores.power)
     if scores.kind == "binary":
         return math.sqrt(times) * binary.score_z(scores.p, scores.q, t) >= binary.critical(alpha)
-    if scores.kind == "real":
+    if scores.kind in ("real", "errors"):
         return unbounded.ratio_above(scores, t, alpha, times)
     index = np.arange(round(times * len(scores.p))) % len(scores.p)
     return _tests(replace(scores, p=scores.p[index], q=scores.q[index]), alpha)[0](t)
 
 
 def _rule(scores: PairedScores, p: Scores, q: Scores) -> Kind:
-    """The kind of rule: scores that are 0 or 1 are right or wrong answers, whatever they are called."""
+    """The kind of rule: scores that are 0 or 1 are right or wrong answers, whatever they are called, unless one may cost more."""
     import numpy as np
 
-    if scores.kind in ("bounded", "real") and all((np.minimum(np.abs(a), np.abs(a - 1)) < 1e-9).all() for a in (p, q)):
+    counts = scores.kind == "bounded" or (scores.kind == "real" and (scores.unseen is None or scores.unseen <= 1 + NEARLY))
+    if counts and all((np.minimum(np.abs(a), np.abs(a - 1)) < NEARLY).all() for a in (p, q)):
         return "binary"
     return scores.kind
 

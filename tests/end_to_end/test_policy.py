@@ -50,9 +50,9 @@ def test_a_limit_loosened_in_a_pull_request_is_not_applied(gatekeeper: Command, 
     held = report_of(folder)
     assert (speed(held)["limit"], speed(held)["verdict"]) == (50.0, "fail")
     assert held["pipeline"]["policy"].startswith("main at ")
-    assert held["pipeline"]["loosened"] == ["gates.speedup.min: 50.0 in the policy, 0.1 here (pipeline.yaml:6)"]
+    assert held["pipeline"]["loosened"] == ["gates.speedup.min: 50.0 in the policy, 0.01 here (pipeline.yaml:6)"]
     assert (held["base"]["verdict"], held["base"]["commit"], held["base"]["changed"]) == ("pass", "a" * 40, True)
-    assert speed(held)["before"]["limit"] == 0.1
+    assert speed(held)["before"]["limit"] == 0.01
 
 
 def test_a_pull_request_cannot_waive_its_own_failure(gatekeeper: Command, pull_request: Path) -> None:

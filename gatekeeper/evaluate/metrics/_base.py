@@ -87,9 +87,16 @@ def classes(outputs: Any, reference: Any = None) -> Any:
     """
     import numpy as np
 
-    if outputs.dtype.kind in "iubUS":
-        labels = outputs.reshape(len(outputs), -1)[:, 0]
-        return labels if labels.dtype.kind in "US" else labels.astype(np.int64)
+    if outputs.dtype.kind in "US":
+        return outputs.reshape(len(outputs), -1)[:, 0]
+    if outputs.dtype.kind in "iub":
+        return whole_numbers(outputs.reshape(len(outputs), -1)[:, 0], "the classes that the model answers")
+    if outputs.ndim > 2 and sum(length > 1 for length in outputs.shape[1:]) > 1:
+        raise NotMeasured(
+            "data",
+            f"the output has shape {outputs.shape}: several answers an example, which one label an example cannot judge. Leave "
+            "the labels out to judge by agreement, or give a metric of your own (`dataset.metric: package.module:function`).",
+        )
     scores = outputs.reshape(len(outputs), -1)
     if scores.shape[1] > 1:
         return scores.argmax(axis=1)
@@ -98,7 +105,7 @@ def classes(outputs: Any, reference: Any = None) -> Any:
     return (scores[:, 0] > threshold).astype(np.int64)
 
 
-def class_labels(labels: Any, outputs: Any) -> Any:
+def class_labels(labels: Any, outputs: Any = None) -> Any:
     """Labels as the classes that outputs are read as, [examples]: whole numbers, or names where the outputs are names.
 
     One-hot rows are the column that is 1. Names are the columns of the outputs in their sorted order, as scikit-learn has it.
@@ -113,7 +120,19 @@ def class_labels(labels: Any, outputs: Any) -> Any:
         return flat.argmax(axis=1)
     if flat.shape[1] != 1 or (flat != np.round(flat)).any():
         raise NotMeasured("data", f"class labels must be one whole number per example; these have shape {labels.shape}.")
-    return flat[:, 0].astype(np.int64)
+    return whole_numbers(flat[:, 0], "class labels")
+
+
+def whole_numbers(values: Any, what: str) -> Any:
+    """Whole numbers as int64, each exactly; `NotMeasured` where one is too large for that, or for its own type to be exact."""
+    import numpy as np
+
+    most = 2**63 - 1 if values.dtype.kind != "f" else min(2 ** (np.finfo(values.dtype).nmant + 1), 2**63) - 1
+    if values.dtype.kind in "uf" and len(values) and not -most <= (worst := max(values.min(), values.max(), key=abs)) <= most:
+        raise NotMeasured(
+            "data", f"{what} go to {worst}, and as {values.dtype} only those up to {most} are exact. Number them anew."
+        )
+    return values.astype(np.int64)
 
 
 def _named(flat: Any, outputs: Any) -> Any:
@@ -122,7 +141,7 @@ def _named(flat: Any, outputs: Any) -> Any:
 
     if flat.shape[1] != 1:
         raise NotMeasured("data", f"class labels must be one name per example; these have {flat.shape[1]}.")
-    if outputs.dtype.kind in "US":
+    if outputs is None or outputs.dtype.kind in "US":
         return flat[:, 0]
     names, codes = np.unique(flat[:, 0], return_inverse=True)
     columns = outputs.reshape(len(outputs), -1).shape[1]

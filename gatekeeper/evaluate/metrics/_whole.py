@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gatekeeper.errors import NotMeasured
@@ -41,13 +42,18 @@ def user_metric(name: str, function: Function, units: Any = None, span: tuple[fl
 def _of_examples(name: str, p: Any, q: Any, span: tuple[float, float] | None) -> PairedScores:
     if span is None:
         return PairedScores("real", p=p, q=q, examples=len(q))
+    return ranged(PairedScores("real", p=p, q=q, examples=len(q)), span, f"values of '{name}' go")
+
+
+def ranged(scores: PairedScores, span: tuple[float, float], what: str) -> PairedScores:
+    """Scores known to lie in a range, by the user's word; `NotMeasured` where they do not."""
     low, high = span
-    least, most = min(p.min(), q.min()), max(p.max(), q.max())
+    least, most = min(scores.p.min(), scores.q.min()), max(scores.p.max(), scores.q.max())
     if least < low or most > high:
         raise NotMeasured(
-            "data", f"'{name}' gives values from {least:g} to {most:g}; `dataset.range` is [{low:g}, {high:g}]. Correct it."
+            "data", f"{what} from {least:g} to {most:g}, and `dataset.range` is [{low:g}, {high:g}]. Correct the range."
         )
-    return PairedScores("bounded", p=p, q=q, examples=len(q), low=low, high=high)
+    return replace(scores, kind="bounded", low=low, high=high)
 
 
 def _asked(function: Function, outputs: Any, labels: Any) -> Any:

@@ -21,7 +21,7 @@ def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
     spread = (truth - truth.mean(axis=0)) ** 2
     if not spread.any():
         raise NotMeasured("data", "all labels are the same value; R2 says nothing about them. Use a varied evaluation set.")
-    scores = PairedScores("real", p=_scores(v, spread), q=_scores(b, spread), examples=len(b))
+    scores = PairedScores("errors", p=_scores(v, spread), q=_scores(b, spread), examples=len(b))
     return Pair(float(_values(b, spread).mean()), float(_values(v, spread).mean()), scores)
 
 

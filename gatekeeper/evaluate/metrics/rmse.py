@@ -22,8 +22,8 @@ def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
     b, v = errors(baseline, labels) ** 2, errors(variant, labels) ** 2
     before, after = (float(np.sqrt(squares.mean(axis=0)).mean()) for squares in (b, v))
     if b.shape[1] == 1:
-        return Pair(before, after, PairedScores("real", p=b[:, 0], q=v[:, 0], examples=len(b), power=0.5))
-    return Pair(before, after, PairedScores("real", p=_scores(b), q=_scores(v), examples=len(b)))
+        return Pair(before, after, PairedScores("errors", p=b[:, 0], q=v[:, 0], examples=len(b), power=0.5))
+    return Pair(before, after, PairedScores("errors", p=_scores(b), q=_scores(v), examples=len(b)))
 
 
 def _scores(squares: Any) -> Any:

@@ -10,9 +10,10 @@ import msgspec
 from gatekeeper.data.distinct import distinct, numbered
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.chance import CHANCE_ALPHA
 from gatekeeper.evaluate.metrics._base import of_family
 from gatekeeper.evaluate.once import once
-from gatekeeper.evaluate.score import CHANCE_ALPHA, Score, Scored, write_scores
+from gatekeeper.evaluate.score import Score, Scored, write_scores
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.evaluate.text.prepare import read_prompts
 from gatekeeper.records.scores import Kind, PairedScores
