@@ -18,7 +18,7 @@ class PairedScores:
     known (where all are 0 or 1 they count as `binary`), and `errors` have none. The retention is (mean(p) / mean(q)) ** power;
     power 0.5 turns squared errors into RMSE. `log` scores are logarithms, p the baseline's and q the variant's: the retention is
     exp(mean(p - q)), of perplexities their ratio. `classes` are no scores but answers, p the variant's and q the baseline's class
-    and `truth` the right one: the retention is that of macro F1; `unit` then numbers the distinct examples, where some are copies.
+    and `truth` the right one: the retention is that of macro F1; `unit` then numbers the distinct examples.
     `examples` is how many distinct examples the scores stand for, `copies` how many more were given that repeat them.
     `unseen` is how much an example that was not seen may lose, in the unit of scores without bound; None: as is usual for them.
     """

@@ -105,6 +105,8 @@ def _lower(counted: Counted, alpha: float, times: float) -> float:
     """Lower bound of the ratio of side 1 to side 2, one answer that was not seen added."""
     import numpy as np
 
+    if counted.width < 2:  # of one class alone there is no wrong answer
+        return 0.0
     worst = _worst(counted)
     added = replace(counted, cells=np.vstack([counted.cells, worst]))
     generator = np.random.default_rng(1)

@@ -195,7 +195,8 @@ def test_labels_that_are_no_numbers_are_refused(tmp_path: Path, bad: float):
 
 def test_class_names_may_be_labels(tmp_path: Path):
     names = np.array(["cat", "dog"] * 5)
-    assert prepared(save(tmp_path, x=X, y=names)).labels.tolist() == names.tolist()
+    ask(save(tmp_path, x=X, y=names))
+    assert PreparedDataset(tmp_path / "out").labels.tolist() == names.tolist()
 
 
 def test_labels_that_are_neither_numbers_nor_names_are_refused(tmp_path: Path):
