@@ -39,18 +39,30 @@ class Counted:
     width: int
 
 
-def retention(scores: PairedScores, alpha: float, times: float = 1.0) -> Interval:
+def retention(scores: PairedScores, alpha: float) -> Interval:
     """Observed ratio of the variant's macro F1 to the baseline's, with one-sided bounds at level `alpha`."""
     counted = count(scores)
-    whole = counted.counts @ counted.shares
-    kept, base = (float(macro(whole[None], counted, side)[0]) for side in (1, 2))
+    kept, base = _whole(counted)
     if not base > 0:
         return Interval(observed=math.nan, lower=-math.inf, upper=math.inf)
-    lower = _lower(counted, alpha, times)
+    lower = _lower(counted, alpha, 1.0)
     swapped = replace(counted, cells=counted.cells[:, [0, 2, 1]])
-    other = _lower(swapped, alpha, times) if kept > 0 else 0.0
+    other = _lower(swapped, alpha, 1.0) if kept > 0 else 0.0
     upper = max(1 / other, kept / base) if other > 0 else math.inf
     return Interval(observed=kept / base, lower=min(lower, kept / base), upper=upper)
+
+
+def shows(scores: PairedScores, limit: float, alpha: float, times: float) -> bool:
+    """Whether the lower bound clears the limit, with `times` as many examples of the same kinds."""
+    counted = count(scores)
+    kept, base = _whole(counted)
+    return base > 0 and kept / base >= limit and _lower(counted, alpha, times) >= limit
+
+
+def _whole(counted: Counted) -> tuple[float, float]:
+    """Macro F1 of the variant and of the baseline."""
+    whole = (counted.counts @ counted.shares)[None]
+    return float(macro(whole, counted, 1)[0]), float(macro(whole, counted, 2)[0])
 
 
 def least(scores: PairedScores, alpha: float) -> float:

@@ -79,7 +79,7 @@ def shows(scores: PairedScores, limit: float, alpha: float, times: float = 1.0) 
     p, q = np.asarray(scores.p, dtype=float), np.asarray(scores.q, dtype=float)
     scores = replace(scores, kind=_rule(scores, p, q), p=p, q=q)
     if scores.kind == "classes":
-        return f1.retention(scores, alpha, times).lower >= limit
+        return f1.shows(scores, limit, alpha, times)
     if scores.kind == "log":
         return unbounded.log_above(scores, math.log(limit), alpha, times)
     t = limit ** (1 / scores.power)
