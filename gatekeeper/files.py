@@ -68,5 +68,15 @@ def make_folder(path: Path) -> None:
         raise _unwritable(path, error) from None
 
 
+def check_name(path: Path) -> None:
+    """`UsageError` where the whole name of a path is no text: neither frameworks nor messages between processes can hold it."""
+    whole = str(path.resolve())
+    try:
+        whole.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(whole).decode("utf-8", "backslashreplace")
+        raise UsageError(f"{shown}: the name is not UTF-8 text. Rename it, or work in another folder.") from None
+
+
 def _unwritable(path: Path, error: OSError) -> UsageError:
     return UsageError(f"{path}: cannot be written: {error.strerror}. Free some space or choose another folder with --output.")

@@ -71,8 +71,19 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run a command; every expected error is a message and an exit code."""
+    speak_utf8()
     prepare()
     sys.exit(execute(sys.argv[1:])[0])
+
+
+def speak_utf8() -> None:
+    """Where file names are not read as UTF-8, be the same process again with Python's UTF-8 mode.
+
+    Pipeline files, reports and messages to workers are UTF-8 everywhere, and the names in them must be those of the files. It
+    is set when Python starts, and the environment may forbid it (PYTHONUTF8=0 in the locale C).
+    """
+    if os.name == "posix" and sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode and sys.executable:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def prepare() -> None:

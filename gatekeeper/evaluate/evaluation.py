@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from gatekeeper.config.loaded import Loaded
-from gatekeeper.data.feeds import write_feeds
+from gatekeeper.data.feeds import made_up, write_feeds
 from gatekeeper.data.prepared import FORM, PreparedDataset
 from gatekeeper.evaluate.answers import collect
 from gatekeeper.evaluate.metrics._base import family
@@ -26,7 +26,7 @@ from gatekeeper.hardware.machine import this_machine
 from gatekeeper.making.optimize import package_versions
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.files import digest
-from gatekeeper.models.info import Assessment, TensorInfo
+from gatekeeper.models.info import Assessment
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.evidence import Comparison
 from gatekeeper.records.measured import Quality
@@ -194,7 +194,7 @@ class Evaluation:
             return
         if dataset is None:
             generator = np.random.default_rng(self.loaded.pipeline.measure.seed)
-            feeds = [{t.name: _made_up(generator, t, batch) for t in self.model.inputs} for _ in range(4)]
+            feeds = [{t.name: made_up(generator, t, batch) for t in self.model.inputs} for _ in range(4)]
         else:
             feeds, size = [], 0
             for feed in PreparedDataset(dataset).feeds(batch):
@@ -237,16 +237,5 @@ def quality(comparison: Comparison, variant: bool) -> Quality | None:
 def _content(path: Path) -> list[list[str]]:
     """Names and digests of a dataset's files."""
     files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
-    return [[str(f.relative_to(path)) if path.is_dir() else f.suffix, digest(f)] for f in files]
-
-
-def _made_up(generator: Any, tensor: TensorInfo, batch: int) -> Any:
-    """An input of the right shape when there is no dataset; good for timing only."""
-    import numpy as np
-
-    shape = [d if isinstance(d, int) and d > 0 else 1 for d in tensor.shape]
-    if shape:
-        shape[0] = batch
-    if tensor.dtype.startswith("float"):
-        return generator.standard_normal(shape).astype(tensor.dtype)
-    return np.zeros(shape, dtype="object" if tensor.dtype == "string" else tensor.dtype)
+    names = (str(f.relative_to(path)) if path.is_dir() else f.suffix for f in files)
+    return [[name.encode("utf-8", "backslashreplace").decode(), digest(f)] for name, f in zip(names, files, strict=True)]

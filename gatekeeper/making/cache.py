@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from gatekeeper.errors import NotMeasured, UsageError
+from gatekeeper.files import check_name
 from gatekeeper.models.files import digest
 from gatekeeper.process.scratch import scratch_folder
 from gatekeeper.records.base import Record
@@ -35,6 +36,7 @@ class Cache:
     """A folder of entries, shared by runs; two runs may make the same entry at once, and one of them wins."""
 
     def __init__(self, folder: Path):
+        check_name(folder)
         self.folder = folder.resolve()  # workers have a working folder of their own
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import filelock
 
 from gatekeeper.config.sections.measure import Measure
 from gatekeeper.errors import NotMeasured, UsageError
+from gatekeeper.files import check_name
 from gatekeeper.making.cache import Cache
 from gatekeeper.process.isolate import Worker, run_job
 from gatekeeper.process.memory import available
@@ -93,6 +94,7 @@ def workspace(cache: Cache, measure: Measure) -> Iterator[Workspace]:
             raise UsageError(
                 f"temporary files cannot be written: {error.strerror}. Free some space, or name a folder in TMPDIR."
             ) from None
+        check_name(scratch)
         space = Workspace(cache, scratch, parse_duration(measure.timeout), limit)
         stack.callback(space.clerk.leave)
         yield space
