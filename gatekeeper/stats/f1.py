@@ -142,15 +142,15 @@ def _draws(counted: Counted, times: float) -> Any:
 
 def _worst(counted: Counted) -> tuple[int, int, int]:
     """Truth, variant's and baseline's class of the answer that would cost most: of one class that is lost and another that is
-    wrongly given. A class costs by how well it is found and how few examples it has: F1 / (2 TP + FP + FN).
+    wrongly given. A class costs by how well it is found and how few examples it has, F1 / (2 TP + FP + FN); or by what it would
+    bring the baseline, where no example of it is there that could be found.
     """
     import numpy as np
 
     whole = (counted.counts @ counted.shares)[None]
     lost, given = _sensitivity(whole, counted, 1), _sensitivity(whole, counted, 2)
-    present = np.unique(counted.cells[:, 0])
     cost = lost[0] + given[1]
-    order = present[np.argsort(-cost[present], kind="stable")][:2]
+    order = np.argsort(-cost, kind="stable")[:2]
     others = np.argsort(-lost[0], kind="stable")[:3]
     pairs = [(c, o) for c in order for o in others if c != o]
     c, o = max(pairs, key=lambda pair: cost[pair[0]] + lost[0][pair[1]])

@@ -252,8 +252,8 @@ def rates(cell: Cell, kept: float, runs: int, seed: int) -> tuple[int, int | Non
     return passed, None if cell.score == "macro_f1" else by_t
 
 
-def score_rows(runs: int) -> Iterator[Row]:
-    for number, cell in enumerate(cells()):
+def score_rows(runs: int, chosen: Callable[[Cell], bool] = lambda cell: True) -> Iterator[Row]:
+    for number, cell in enumerate(filter(chosen, cells())):
         yield Row(cell.score, f"{cell.loss}; n = {cell.examples}", rates(cell, LIMIT, runs, number)[0], runs)
 
 
@@ -266,11 +266,12 @@ def scores_table(runs: int) -> tuple[str, list[Row]]:
     rows = []
     for number, cell in enumerate(cells()):
         passed, by_t = rates(cell, LIMIT, runs, number)
-        power, power_t = rates(cell, ORDINARY, max(runs // 20, 1), 1000 + number)
+        tried = max(runs // 8, 1)
+        power, power_t = rates(cell, ORDINARY, tried, 1000 + number)
         row = Row(cell.score, f"{cell.loss}; n = {cell.examples}", passed, runs)
         rows.append(row)
         shown = [row.rate, row.upper, None if by_t is None else by_t / runs]
-        owed = [power / max(runs // 20, 1), None if power_t is None else power_t / max(runs // 20, 1)]
+        owed = [power / tried, None if power_t is None else power_t / tried]
         numbers = [f"{x:.1%}" if x is not None else "" for x in (*shown, *owed)]
         lines.append(f"| {cell.score} | {cell.loss} | {cell.examples} | " + " | ".join(numbers) + " |")
     return "\n".join(lines) + "\n", rows
