@@ -1,4 +1,4 @@
-"""Every cell of every gate."""
+"""Every cell of every gate; those of scores that are not right or wrong have a table of their own (simulation/scores.py)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from simulation.accuracy import accuracy_rows
 from simulation.memory import memory_rows
 from simulation.perplexity import perplexity_rows
 from simulation.rows import Row
-from simulation.scores import score_rows
 from simulation.speedup import rerun_rows, speedup_rows
 from simulation.stability import consistency_rows
 from simulation.tail import tail_rows
 
-MAKERS = (speedup_rows, rerun_rows, memory_rows, accuracy_rows, score_rows, perplexity_rows, consistency_rows, tail_rows)
+MAKERS = (speedup_rows, rerun_rows, memory_rows, accuracy_rows, perplexity_rows, consistency_rows, tail_rows)
 
 
 def all_rows(runs: int) -> list[Row]:
