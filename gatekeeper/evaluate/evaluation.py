@@ -77,7 +77,7 @@ class Evaluation:
             folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
             make(folder)
             return folder
-        options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric")}
+        options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric", "range")}
         key = {"form": FORM, "data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
         if self.model.text:
             key["tokenizer"] = self.identity
@@ -155,13 +155,10 @@ class Evaluation:
             folder=str(self.loaded.folder.resolve()),
             destination=str(destination),
             text=self.model.text is not None,
+            range=self._range(),
         )
         answer = self.space.ask_clerk(request, Scored)
-        scores = None
-        if answer.examples:
-            p, q = np.load(destination)
-            about = {name: getattr(answer, name) for name in ("kind", "examples", "power", "low", "high")}
-            scores = PairedScores(p=p, q=q, **about)
+        scores = _scores(answer, np.load(destination)) if answer.examples else None
         shutil.rmtree(folder, ignore_errors=True)
         return Comparison(
             metric=answer.metric,
@@ -176,6 +173,11 @@ class Evaluation:
             unjudged=answer.unjudged,
             classes=tuple(answer.classes),
         )
+
+    def _range(self) -> tuple[float, float] | None:
+        """The declared range of one example's score."""
+        declared = self.loaded.pipeline.dataset.range if self.loaded.pipeline.dataset else None
+        return (declared[0], declared[1]) if declared else None
 
     def answers(self, predictions: Mapping[str, Path], dataset: Path) -> Answers | None:
         """What models answered, out of their predictions by name, small enough to travel beside a report."""
@@ -203,6 +205,24 @@ class Evaluation:
                 if len(feeds) >= TIMED_INPUTS or size >= TIMED_BYTES:
                     break
         write_feeds(destination, feeds)
+
+
+def _scores(answer: Scored, rows: Any) -> PairedScores:
+    """The scores that were written."""
+    truth, unit = rows[2:] if answer.kind == "classes" else (None, None)
+    return PairedScores(
+        kind=answer.kind,
+        p=rows[0],
+        q=rows[1],
+        examples=answer.examples,
+        power=answer.power,
+        low=answer.low,
+        high=answer.high,
+        truth=truth,
+        unit=unit,
+        copies=answer.copies,
+        unseen=answer.unseen,
+    )
 
 
 def quality(comparison: Comparison, variant: bool) -> Quality | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gatekeeper.data.outputs import outputs_beside
+from gatekeeper.evaluate.once import once
 from gatekeeper.records.scores import KeptOutput, PairedScores
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.retention import retention_interval
@@ -29,8 +30,8 @@ QUIET = 1e-6
 _CHUNK = 1 << 22  # numbers read at once
 
 
-def kept_outputs(baseline: Path, variant: Path) -> tuple[list[KeptOutput], dict[str, str]]:
-    """Every output beside two files of predictions, and why others are not compared."""
+def kept_outputs(baseline: Path, variant: Path, units: Any = None) -> tuple[list[KeptOutput], dict[str, str]]:
+    """Every output beside two files of predictions, and why others are not compared; `units` numbers the distinct examples."""
     import numpy as np
 
     ours, theirs = outputs_beside(variant), outputs_beside(baseline)
@@ -41,21 +42,22 @@ def kept_outputs(baseline: Path, variant: Path) -> tuple[list[KeptOutput], dict[
             why = ours.skipped.get(name, "the variant has no such output")
             found.append(KeptOutput(name=name, problem=why))
         else:
-            found.append(kept(name, before, np.load(variant.with_name(ours.others[name]), mmap_mode="r")))
+            found.append(kept(name, before, np.load(variant.with_name(ours.others[name]), mmap_mode="r"), units))
     return found, theirs.skipped
 
 
-def kept(name: str, baseline: Any, variant: Any) -> KeptOutput:
+def kept(name: str, baseline: Any, variant: Any, units: Any = None) -> KeptOutput:
     """One output, of shape [examples, ...] of both models."""
     if baseline.shape != variant.shape:
         return KeptOutput(name=name, problem=f"it has shape {variant.shape[1:]} an example, the original's {baseline.shape[1:]}")
     groups = Components(baseline.shape[1:])
     if baseline.dtype.kind != "f":
-        return _bounded(name, "answered alike", groups, _agreement(groups, baseline, variant))
+        return _bounded(name, "answered alike", groups, _agreement(groups, baseline, variant), units)
     errors, spread, lost = _squares(groups, baseline, variant)
     if lost:
         return KeptOutput(name=name, problem=f"it holds NaN or infinite values in {lost} places where the original's are finite")
-    return _bounded(name, "variance kept", groups, [(j, spread[:, j] - errors[:, j], spread[:, j]) for j in range(groups.count)])
+    scores = [(j, spread[:, j] - errors[:, j], spread[:, j]) for j in range(groups.count)]
+    return _bounded(name, "variance kept", groups, scores, units)
 
 
 class Components:
@@ -156,15 +158,15 @@ def _chunks(*arrays: Any) -> Iterator[tuple[Any, ...]]:
         yield tuple(part.astype(float) if part.dtype.kind == "f" else part for part in parts)
 
 
-def _bounded(name: str, what: str, groups: Components, scores: list[tuple[int, Any, Any]]) -> KeptOutput:
+def _bounded(name: str, what: str, groups: Components, scores: list[tuple[int, Any, Any]], units: Any) -> KeptOutput:
     """The worst component with bounds that hold for all of them.
 
     Every component must clear a limit, so the lower bound is the least of theirs, with no correction; that one of them misses
     it has as many chances as there are components (Bonferroni).
     """
     worst = sorted(scores, key=_looks)[:BOUNDED]
-    examples = len(worst[0][1])
-    intervals = [(j, *_intervals(p, q, len(scores))) for j, p, q in worst]
+    intervals = [(j, *_intervals(p, q, units, len(scores))) for j, p, q in worst]
+    examples = len(worst[0][1]) if units is None else int(units.max()) + 1
     index, least = min(((j, each) for j, each, _ in intervals), key=lambda pair: pair[1].observed)
     return KeptOutput(
         name=name,
@@ -190,11 +192,12 @@ def _looks(scored: tuple[int, Any, Any]) -> float:
     return ratio - 3 * float((p - ratio * q).std()) / (level * math.sqrt(len(p)))
 
 
-def _intervals(p: Any, q: Any, components: int) -> tuple[Any, Any]:
-    """Bounds at the level of one test, and at that of one among so many."""
-    import numpy as np
+def _intervals(p: Any, q: Any, units: Any, components: int) -> tuple[Any, Any]:
+    """Bounds at the level of one test, and at that of one among so many.
 
+    A variance has no range; of an example that was not seen it is feared that its answer is lost, as by answering the mean.
+    """
     shares = bool(((p >= 0) & (p <= 1)).all() and (q == 1).all())
-    binary = shares and bool(np.isin(p, (0.0, 1.0)).all())
-    scores = PairedScores("binary" if binary else "bounded" if shares else "real", p=p, q=q, examples=len(p))
+    scores = PairedScores("bounded" if shares else "real", p=p, q=q, examples=len(p), unseen=float(q.mean()))
+    scores = scores if units is None else once(scores, units)
     return retention_interval(scores, ALPHA), retention_interval(scores, ALPHA / components)

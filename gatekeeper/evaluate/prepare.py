@@ -169,6 +169,8 @@ def _labels(labels: Any, inputs: dict[str, Any], source: str) -> Any:
         raise data_error(f"{source}: {len(array)} labels for {examples} examples. Every example needs one.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise data_error(f"{source}: the labels hold NaN or infinite values. Remove or repair those examples.")
-    if array.dtype.kind not in "biuf":
-        raise data_error(f"{source}: the labels are {array.dtype}, not numbers. Save class indices instead of names.")
+    if array.dtype.kind == "O" and all(isinstance(label, str) for label in array.reshape(-1)):
+        array = array.astype(str)
+    if array.dtype.kind not in "biufU":
+        raise data_error(f"{source}: the labels are {array.dtype}, neither numbers nor names. Save class indices.")
     return array

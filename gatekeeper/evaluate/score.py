@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from gatekeeper.data.distinct import distinct
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.chance import chance, constant, no_better
 from gatekeeper.evaluate.collapse import collapsed, not_finite
 from gatekeeper.evaluate.groups import kept_classes
-from gatekeeper.evaluate.metrics import macro_f1, r2
 from gatekeeper.evaluate.metrics._agreement import agreement
 from gatekeeper.evaluate.metrics._base import (
     CLASSIFICATION,
     REGISTRY,
-    REGRESSION,
     Compare,
     Pair,
+    Undefined,
     class_labels,
     default_metric,
     family,
     metric,
 )
 from gatekeeper.evaluate.metrics._base import classes as classes_of
-from gatekeeper.evaluate.metrics._positions import answered, positional
-from gatekeeper.evaluate.metrics._whole import user_metric
+from gatekeeper.evaluate.metrics._positions import positional
+from gatekeeper.evaluate.metrics._whole import ranged, user_metric
+from gatekeeper.evaluate.once import once
 from gatekeeper.evaluate.others import kept_outputs
 from gatekeeper.process.messages import Answer, Held, Request
-from gatekeeper.records.scores import KeptClass, KeptOutput, Kind
-
-CHANCE_ALPHA = 0.05
+from gatekeeper.records.scores import KeptClass, KeptOutput, Kind, PairedScores
 
 
 class Score(Request, frozen=True, kw_only=True):
@@ -45,6 +47,7 @@ class Score(Request, frozen=True, kw_only=True):
     folder: str
     destination: str
     text: bool = False
+    range: tuple[float, float] | None = None  # of one example's score, where it is declared
 
     def answer(self, held: Held) -> Scored:
         """Write the scores."""
@@ -52,7 +55,9 @@ class Score(Request, frozen=True, kw_only=True):
 
 
 class Scored(Answer, frozen=True, kw_only=True):
-    """Paired scores were written; `error` says why the baseline cannot be judged against."""
+    """Paired scores were written; `error` says why the baseline cannot be judged against. Or none were: `undefined` says why
+    the metric has no value for the variant.
+    """
 
     metric: str
     baseline: float | None
@@ -65,14 +70,26 @@ class Scored(Answer, frozen=True, kw_only=True):
     high: float = 1.0
     error: str | None
     details: dict[str, float] = {}
+    copies: int = 0
+    unseen: float | None = None
     collapsed: str = ""
     outputs: list[KeptOutput] = []
     unjudged: dict[str, str] = {}
     classes: list[KeptClass] = []
 
 
+def write_scores(scores: PairedScores, destination: str) -> None:
+    """The arrays of scores: p and q, and of the kind `classes` the truth and the numbers of distinct examples."""
+    import numpy as np
+
+    rows = [scores.p, scores.q]
+    if scores.kind == "classes":
+        rows += [scores.truth, np.arange(len(scores.p)) if scores.unit is None else scores.unit]
+    np.save(destination, np.stack(rows))
+
+
 def score(request: Score) -> Scored:
-    """Write paired scores to `request.destination` (.npy of shape [2, n]: p, q)."""
+    """Write paired scores to `request.destination`."""
     if request.text:
         from gatekeeper.evaluate.text.score import score_text
 
@@ -84,24 +101,27 @@ def score(request: Score) -> Scored:
     if baseline.dtype.kind == "f" and not np.isfinite(baseline).all():
         raise NotMeasured("model", "the baseline's output holds NaN or infinite values. Look at the model and its inputs.")
     itself = request.variant == request.baseline
-    others, unjudged = ([], {}) if itself else kept_outputs(Path(request.baseline), Path(request.variant))
+    units = distinct(dataset.inputs)
+    others, unjudged = ([], {}) if itself else kept_outputs(Path(request.baseline), Path(request.variant), units)
     if variant.shape != baseline.shape:
         raise NotMeasured("model", f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}.")
     labels, error = dataset.labels, None
     name = "agreement" if labels is None else request.metric or default_metric(request.task)
     classification = _of_classes(name, request.task)
+    nothing = Scored(metric=name, baseline=None, variant=None, agreement=labels is None, kind="real", examples=0, error=None)
     broken = not_finite(baseline, variant)
     if broken:
-        answer = Scored(metric=name, baseline=None, variant=None, agreement=labels is None, kind="real", examples=0, error=None)
-        return msgspec.structs.replace(answer, collapsed=broken, outputs=others, unjudged=unjudged)
-    if labels is None:
-        compared = agreement(baseline, variant, request.task)
-        error = _constant(baseline, classes=classification)
-    else:
-        compared = _metric(name, request)(baseline, variant, labels)
-        error = _constant(baseline, classes=classification) or _chance(name, baseline, labels, compared)
+        return msgspec.structs.replace(nothing, collapsed=broken, outputs=others, unjudged=unjudged)
+    try:
+        compared = _compared(name, request, units, baseline, variant, labels)
+    except Undefined as undefined:
+        why = str(undefined).rstrip(".")
+        return msgspec.structs.replace(nothing, baseline=undefined.baseline, collapsed=why, outputs=others, unjudged=unjudged)
+    error = constant(baseline, classes=classification)
+    if labels is not None:
+        error = error or chance(name, baseline, labels, compared)
     scores = compared.scores
-    np.save(request.destination, np.stack([scores.p, scores.q]))
+    write_scores(scores, request.destination)
     gone = "" if error or itself else collapsed(baseline, variant, request.task, classification)
     return Scored(
         metric=name,
@@ -114,10 +134,12 @@ def score(request: Score) -> Scored:
         low=scores.low,
         high=scores.high,
         error=error,
-        collapsed=gone or ("" if error or itself or labels is None else _no_better(name, baseline, variant, labels, compared)),
+        copies=scores.copies,
+        unseen=scores.unseen,
+        collapsed=gone or ("" if error or itself or labels is None else no_better(name, baseline, variant, labels, compared)),
         outputs=others,
         unjudged=unjudged,
-        classes=_by_class(baseline, variant, labels) if classification and not error else [],
+        classes=_by_class(baseline, variant, labels, units) if classification and not error else [],
     )
 
 
@@ -128,102 +150,40 @@ def _of_classes(name: str, task: str | None) -> bool:
     return family(name) == CLASSIFICATION
 
 
-def _by_class(baseline: Any, variant: Any, labels: Any) -> list[KeptClass]:
-    """Right answers by class; without labels, the baseline's own answers are right. None of what has many answers an example."""
+def _by_class(baseline: Any, variant: Any, labels: Any, units: Any) -> list[KeptClass]:
+    """Right answers by class, of distinct examples; without labels, the baseline's own answers are right. None of what has many
+    answers an example.
+    """
+    import numpy as np
+
     if positional(baseline):
         return []
     theirs, ours = classes_of(baseline), classes_of(variant, baseline)
-    truth = theirs if labels is None else class_labels(labels)
-    return kept_classes(truth, theirs == truth, ours == truth)
+    truth = theirs if labels is None else class_labels(labels, baseline)
+    first = np.unique(units, return_index=True)[1]
+    return kept_classes(truth[first], theirs[first] == truth[first], ours[first] == truth[first])
 
 
-def _no_better(name: str, baseline: Any, variant: Any, labels: Any, pair: Pair) -> str:
-    """Whether the variant, unlike the baseline, is no better than a guess that ignores its input."""
-    if family(name) == CLASSIFICATION:
-        guessing = _guess(name, baseline, labels)
-        if guessing is not None and pair.variant <= guessing:
-            values = f"its {name} is {pair.variant:.1%}, and answering without looking gets {guessing:.1%}"
-            return f"it is no better than chance: {values}"
-    elif family(name) == REGRESSION:
-        explained = r2.compare(variant, variant, labels).baseline
-        if not explained > 0:
-            return f"it is no better than answering the mean (R2 = {explained:.3f})"
-    return ""
+def _compared(name: str, request: Score, units: Any, baseline: Any, variant: Any, labels: Any) -> Pair:
+    """Values of the whole set, and scores of its distinct examples; `Undefined` where the baseline alone has a value."""
+    import numpy as np
+
+    if labels is None:
+        compared = agreement(baseline, variant, request.task)
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):  # squares of what a broken model answers
+            compared = _metric(name, request, units)(baseline, variant, labels)
+    if math.isfinite(compared.baseline) and not math.isfinite(compared.variant):
+        raise Undefined(f"{name} is undefined on the variant: it is {compared.variant}", compared.baseline)
+    if request.range is not None and name == "mae":
+        compared = replace(compared, scores=ranged(compared.scores, request.range, "errors go"))
+    return replace(compared, scores=once(compared.scores, units))
 
 
-def _metric(name: str, request: Score) -> Compare:
+def _metric(name: str, request: Score, units: Any) -> Compare:
     if name in REGISTRY.names:
         return metric(name).compare
     from gatekeeper.evaluate.datasets.loader import call, user_function
 
     function = user_function(name, Path(request.folder))
-    return user_metric(lambda outputs, labels: call(name, function, outputs, labels))
-
-
-def _constant(outputs: Any, classes: bool) -> str | None:
-    import numpy as np
-
-    if (outputs == outputs[0]).all() and len(outputs) > 1:
-        return "the baseline gives the same output for every example. Check the inputs and the model."
-    if classes:
-        predicted = answered(outputs)
-        if len(predicted) > 1 and len(np.unique(predicted)) == 1:
-            return f"the baseline predicts class {predicted[0]} for every example. Check the inputs and their preprocessing."
-    return None
-
-
-def _chance(name: str, outputs: Any, labels: Any, pair: Pair) -> str | None:
-    """Why the baseline is no better than a guess that ignores its input; None if it is better."""
-    import math
-
-    if not math.isfinite(pair.baseline):
-        return f"the baseline's {name} is {pair.baseline}. Check the metric and the model."
-    advice = "Check the preprocessing and the labels, or use a better model."
-    if family(name) == CLASSIFICATION:
-        guessing = _guess(name, outputs, labels)
-        if guessing is None:
-            return "every label is the same class; accuracy says nothing about such a set. Use a varied evaluation set."
-        if not _beats(pair, guessing):
-            return (
-                f"the baseline is no better than chance: its {name} is {pair.baseline:.1%}, and answering without "
-                f"looking gets {guessing:.1%}. {advice}"
-            )
-    elif family(name) == REGRESSION:
-        explained = r2.compare(outputs, outputs, labels).baseline
-        if not explained > 0:
-            return f"the baseline is no better than answering the mean (R2 = {explained:.3f}). {advice}"
-    elif not pair.baseline > 0:
-        return f"the baseline's {name} is {pair.baseline:.3g}; nothing of it can be kept. {advice}"
-    return None
-
-
-def _guess(name: str, outputs: Any, labels: Any) -> float | None:
-    """What an answer that ignores the input scores; None where every label is the same.
-
-    For accuracy that is the most common label's share. F1 also rewards guessing the rare classes at their own rate, so
-    there it is what the model's own answers score against labels in random order.
-    """
-    import numpy as np
-
-    shares = np.sort(np.unique(labels, return_counts=True)[1])[::-1] / len(labels)
-    if len(shares) == 1:
-        return None
-    if name == "macro_f1":
-        generator = np.random.default_rng(0)
-        predicted, truth = classes_of(outputs), labels.reshape(-1)
-        known = sorted(set(truth.tolist()))
-        return max(macro_f1.f1_of(predicted, generator.permutation(truth), known) for _ in range(20))
-    return float(shares[: 5 if name == "top5_accuracy" else 1].sum())
-
-
-def _beats(pair: Pair, guessing: float) -> bool:
-    """Whether the baseline's score is above guessing by more than chance explains."""
-    from scipy.special import bdtrc
-
-    from gatekeeper.stats.rounds import mean_interval
-
-    q = pair.scores.q
-    if pair.scores.kind != "binary":
-        return mean_interval(q.tolist(), CHANCE_ALPHA).lower > guessing
-    correct = round(float(q.sum()))
-    return guessing < 1 and correct > 0 and bool(bdtrc(correct - 1, len(q), guessing) <= CHANCE_ALPHA)
+    return user_metric(name, lambda outputs, labels: call(name, function, outputs, labels), units, request.range)

@@ -11,8 +11,9 @@ from gatekeeper.gates._base import GateConfig, unmeasured
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
+from gatekeeper.records.scores import PairedScores
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.stats.retention import retention_interval
+from gatekeeper.stats.retention import examples_needed, retention_interval
 
 DESCRIPTION = "The variant keeps at least this fraction of the baseline's accuracy."
 UNIT = "fraction"
@@ -45,28 +46,27 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         return unmeasured(comparison.error or "no accuracy was measured")
     if comparison.scores is None:
         return Decision(verdict=Verdict.FAIL, reason=comparison.collapsed, name=name)
-    kept = retention_interval(comparison.scores, ALPHA)
-    n = comparison.scores.examples
+    scores = comparison.scores
+    kept = retention_interval(scores, ALPHA)
     details: dict[str, Any] = {
         "metric": comparison.metric,
         "baseline": comparison.baseline,
         "variant": comparison.variant,
-        "examples": n,
+        "examples": scores.examples,
     }
+    if scores.copies:
+        details["copies"] = scores.copies
     details |= comparison.details
     if not math.isfinite(kept.observed):
         return unmeasured(f"{comparison.metric} of the baseline is {comparison.baseline}, of which nothing can be kept")
     verdict, reason = (
         (Verdict.FAIL, comparison.collapsed)
         if comparison.collapsed
-        else _decide(config.retention, kept, n, "agrees with the original on" if comparison.agreement else "keeps")
+        else _decide(config.retention, kept, scores, "agrees with the original on" if comparison.agreement else "keeps")
     )
     values = f"{comparison.metric} {_number(comparison.baseline)} -> {_number(comparison.variant)}"
     if "kl_mean" in comparison.details:  # perplexity alone can even improve while answers change
         values += f", KL {comparison.details['kl_mean']:.2g}, same top token {comparison.details['same_top']:.1%}"
-    text = comparison.scores.kind == "log"  # windows of many tokens each: few of them say much
-    if verdict is not Verdict.FAIL and n < COMFORTABLE_EXAMPLES and (verdict is Verdict.INCONCLUSIVE or not text):
-        reason += f"; {n} examples leave {kept.observed - kept.lower:.1%} of doubt, {4 * n} would about halve it"
     return Decision(
         verdict=verdict,
         reason=f"{reason} ({values})",
@@ -79,14 +79,30 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     )
 
 
-def _decide(limit: float, kept: Interval, examples: int, keeps: str) -> tuple[Verdict, str]:
+def _decide(limit: float, kept: Interval, scores: PairedScores, keeps: str) -> tuple[Verdict, str]:
+    examples = scores.examples
     if kept.upper < limit:
         return Verdict.FAIL, f"{keeps} {kept.observed:.1%}, at most {kept.upper:.1%}, needs {limit:.1%}"
+    counted = f"{examples} {'distinct ' if scores.copies else ''}examples"
     if examples < LEAST_EXAMPLES:
-        return Verdict.INCONCLUSIVE, f"{examples} examples cannot show {limit:.1%}; at least {LEAST_EXAMPLES} are needed"
+        return Verdict.INCONCLUSIVE, f"{counted} cannot show {limit:.1%}; at least {LEAST_EXAMPLES} are needed"
     if kept.lower >= limit:
-        return Verdict.PASS, f"{keeps} {kept.observed:.1%}, at least {kept.lower:.1%}"
-    return Verdict.INCONCLUSIVE, f"{keeps} between {kept.lower:.1%} and {kept.upper:.1%}, which does not decide {limit:.1%}"
+        reason = f"{keeps} {kept.observed:.1%}, at least {kept.lower:.1%}"
+        return Verdict.PASS, reason + (f"; {_doubt(kept, counted, 4 * examples)}" if _few(scores) else "")
+    reason = f"{keeps} between {kept.lower:.1%} and {kept.upper:.1%}, which does not decide {limit:.1%}"
+    needed = examples_needed(scores, limit, ALPHA)
+    if needed is not None:
+        return Verdict.INCONCLUSIVE, f"{reason}; {counted} cannot show it, about {max(needed, LEAST_EXAMPLES)} like these would"
+    return Verdict.INCONCLUSIVE, reason + (f"; {_doubt(kept, counted, 4 * examples)}" if examples < COMFORTABLE_EXAMPLES else "")
+
+
+def _few(scores: PairedScores) -> bool:
+    """Whether more would tell much; windows of text are of many tokens each, and few of them say much."""
+    return scores.examples < COMFORTABLE_EXAMPLES and scores.kind != "log"
+
+
+def _doubt(kept: Interval, counted: str, more: int) -> str:
+    return f"{counted} leave {kept.observed - kept.lower:.1%} of doubt, {more} would about halve it"
 
 
 def _number(value: float | None) -> str:

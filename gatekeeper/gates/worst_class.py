@@ -11,9 +11,10 @@ from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.scores import KeptClass, PairedScores
+from gatekeeper.stats.binary import p_below
 from gatekeeper.stats.drift import holm
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.stats.retention import p_below, retention_interval
+from gatekeeper.stats.retention import retention_interval
 
 DESCRIPTION = "No class that the baseline finds is shown to keep less than this share of its right answers."
 UNIT = "fraction"

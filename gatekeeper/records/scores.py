@@ -7,17 +7,20 @@ from typing import Any, Literal
 
 from gatekeeper.records.base import Record
 
-Kind = Literal["binary", "bounded", "real", "log"]
+Kind = Literal["binary", "bounded", "real", "errors", "log", "classes"]
 
 
 @dataclass(frozen=True)
 class PairedScores:
     """Scores of two models on the same examples (or groups of examples), each of shape [n].
 
-    `kind` selects the rule: `binary` scores are 0 or 1; `bounded` ones lie in [low, high]; `real` ones have no
-    bound. The retention is (mean(p) / mean(q)) ** power; power 0.5 turns squared errors into RMSE. `log` scores are
-    logarithms, p the baseline's and q the variant's: the retention is exp(mean(p - q)), of perplexities their ratio.
-    `examples` is how many examples the scores stand for.
+    `kind` selects the rule: `binary` scores are 0 or 1; `bounded` ones lie in [low, high]; `real` ones have no bound that is
+    known (where all are 0 or 1 they count as `binary`), and `errors` have none. The retention is (mean(p) / mean(q)) ** power;
+    power 0.5 turns squared errors into RMSE. `log` scores are logarithms, p the baseline's and q the variant's: the retention is
+    exp(mean(p - q)), of perplexities their ratio. `classes` are no scores but answers, p the variant's and q the baseline's class
+    and `truth` the right one: the retention is that of macro F1; `unit` then numbers the distinct examples.
+    `examples` is how many distinct examples the scores stand for, `copies` how many more were given that repeat them.
+    `unseen` is how much an example that was not seen may lose, in the unit of scores without bound; None: as is usual for them.
     """
 
     kind: Kind
@@ -27,6 +30,10 @@ class PairedScores:
     power: float = 1.0
     low: float = 0.0
     high: float = 1.0
+    truth: Any = None
+    unit: Any = None
+    copies: int = 0
+    unseen: float | None = None
 
 
 class KeptOutput(Record, frozen=True, kw_only=True):

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gatekeeper.records.base import Interval
-from gatekeeper.records.scores import PairedScores
+from gatekeeper.records.scores import Kind, PairedScores
+from gatekeeper.stats import binary, f1, unbounded
+from gatekeeper.stats.betting import ratio_above, ratio_below
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,10 +24,11 @@ if TYPE_CHECKING:
     Scores = NDArray[np.float64]
 
 LARGEST_RATIO = 1e3
-UNLIKELY, NUISANCES = 1e-5, 33
-"""How unlikely a value of what is not known must be to be left out, and how many of them are tried."""
-PRUDENCE = 0.85
-"""Share of the level that bounds with an estimated skewness use: the estimate comes from the same few values."""
+NEARLY = 1e-9
+MOST_EXAMPLES = 10_000_000
+NOTHING_KNOWN = Interval(observed=math.nan, lower=-math.inf, upper=math.inf)
+
+Test = Callable[[float], bool]
 
 
 def retention_interval(scores: PairedScores, alpha: float) -> Interval:
@@ -34,11 +38,16 @@ def retention_interval(scores: PairedScores, alpha: float) -> Interval:
     p, q = np.asarray(scores.p, dtype=float), np.asarray(scores.q, dtype=float)
     if p.shape != q.shape or p.ndim != 1:
         raise ValueError(f"scores must be paired: shapes {p.shape} and {q.shape}")
+    if not p.size or not (np.isfinite(p).all() and np.isfinite(q).all()):
+        return NOTHING_KNOWN
+    scores = replace(scores, kind=_rule(scores, p, q), p=p, q=q)
+    if scores.kind == "classes":
+        return f1.retention(scores, alpha)
     if scores.kind == "log":
-        return _log_retention(p, q, alpha)
-    if not p.size or not (np.isfinite(p).all() and np.isfinite(q).all()) or q.mean() <= 0:
-        return Interval(observed=math.nan, lower=-math.inf, upper=math.inf)
-    reject_low, reject_high = _tests(scores, p, q, alpha)
+        return _log_retention(scores, alpha)
+    if q.mean() <= 0:
+        return NOTHING_KNOWN
+    reject_low, reject_high = _tests(scores, alpha)
     observed = float(p.mean() / q.mean())
     lower = _largest_rejected(reject_low, observed)
     upper = _smallest_rejected(reject_high, observed)
@@ -48,158 +57,90 @@ def retention_interval(scores: PairedScores, alpha: float) -> Interval:
     return Interval(observed=observed**power, lower=lower if lower < 0 else lower**power, upper=max(upper, 0.0) ** power)
 
 
-def _log_retention(p: Scores, q: Scores, alpha: float) -> Interval:
+def examples_needed(scores: PairedScores, limit: float, alpha: float) -> int | None:
+    """How many examples like these would show `limit`; None if it takes more than ten million, or the limit is not kept."""
+    if not retention_interval(scores, alpha).observed > limit:
+        return None
+    low, high = 1.0, 1.0
+    while not shows(scores, limit, alpha, high):
+        low, high = high, 2 * high
+        if high * scores.examples > MOST_EXAMPLES or (scores.kind == "bounded" and high * scores.examples > 1_000_000):
+            return None
+    while high - low > 0.02 * low:
+        middle = (low + high) / 2
+        low, high = (low, middle) if shows(scores, limit, alpha, middle) else (middle, high)
+    return math.ceil(high * scores.examples)
+
+
+def shows(scores: PairedScores, limit: float, alpha: float, times: float = 1.0) -> bool:
+    """Whether the lower bound clears the limit; or would, with `times` as many examples of the same kinds in the same shares."""
     import numpy as np
 
-    if p.size < 2 or not (np.isfinite(p).all() and np.isfinite(q).all()):
-        return Interval(observed=math.nan, lower=-math.inf, upper=math.inf)
-    difference = skewed_mean_interval(p - q, alpha)
-    observed, lower, upper = (math.exp(min(value, 700.0)) for value in (difference.observed, difference.lower, difference.upper))
-    return Interval(observed=observed, lower=lower, upper=upper)
-
-
-def skewed_mean_interval(values: Scores, alpha: float) -> Interval:
-    """Mean with one-sided bounds, each at level `alpha`, for values whose distribution leans to one side.
-
-    A few windows of a text may lose much more than the others; Student's t then passes too often. P. Hall, "On the
-    Removal of Skewness by Transformation", JRSS-B 54 (1992): the cubic transformation, inverted, with t's quantile.
-    """
-    import numpy as np
-    from scipy.special import stdtrit
-
-    n, mean, spread = values.size, float(values.mean()), float(values.std(ddof=1))
-    if spread == 0:
-        return Interval(observed=mean, lower=mean, upper=mean)
-    skew = float(np.sum((values - mean) ** 3)) / spread**3 * n / ((n - 1) * max(n - 2, 1))
-    critical = float(stdtrit(n - 1, 1 - PRUDENCE * alpha)) / math.sqrt(n)
-
-    def untransformed(t: float) -> float:
-        return 3 / skew * (float(np.cbrt(1 + skew * (t - skew / (6 * n)))) - 1) if abs(skew) > 1e-6 else t
-
-    return Interval(observed=mean, lower=mean - spread * untransformed(critical), upper=mean - spread * untransformed(-critical))
-
-
-Test = Callable[[float], bool]
-
-
-def _tests(scores: PairedScores, p: Scores, q: Scores, alpha: float) -> tuple[Test, Test]:
-    """Two tests of a t: is `retention <= t` rejected; is `retention >= t` rejected."""
-    import numpy as np
-
+    p, q = np.asarray(scores.p, dtype=float), np.asarray(scores.q, dtype=float)
+    scores = replace(scores, kind=_rule(scores, p, q), p=p, q=q)
+    if scores.kind == "classes":
+        return f1.shows(scores, limit, alpha, times)
+    if scores.kind == "log":
+        return unbounded.log_above(scores, math.log(limit), alpha, times)
+    t = limit ** (1 / scores.power)
     if scores.kind == "binary":
-        from scipy.special import ndtri
+        return math.sqrt(times) * binary.score_z(scores.p, scores.q, t) >= binary.critical(alpha)
+    if scores.kind in ("real", "errors"):
+        return unbounded.ratio_above(scores, t, alpha, times)
+    index = np.arange(round(times * len(scores.p))) % len(scores.p)
+    return _tests(replace(scores, p=scores.p[index], q=scores.q[index]), alpha)[0](t)
 
-        critical = float(ndtri(1 - alpha))
-        return (lambda t: score_z(p, q, t) >= critical), (lambda t: score_z(p, q, t) <= -critical)
-    if scores.kind == "bounded":
-        low, high = scores.low, scores.high
-        shuffled = np.random.default_rng(0).permutation(p.size)
-        p, q = p[shuffled], q[shuffled]
 
-        def above(t: float) -> bool:
-            return betting_rejects((p - t * q - (low - t * high)) / ((high - low) * (1 + t)), _zero(t, low, high), alpha)
+def _rule(scores: PairedScores, p: Scores, q: Scores) -> Kind:
+    """The kind of rule: scores that are 0 or 1 are right or wrong answers, whatever they are called, unless one may cost more."""
+    import numpy as np
 
-        def below(t: float) -> bool:
-            return betting_rejects(1 - (p - t * q - (low - t * high)) / ((high - low) * (1 + t)), 1 - _zero(t, low, high), alpha)
+    counts = scores.kind == "bounded" or (scores.kind == "real" and (scores.unseen is None or scores.unseen <= 1 + NEARLY))
+    if counts and all((np.minimum(np.abs(a), np.abs(a - 1)) < NEARLY).all() for a in (p, q)):
+        return "binary"
+    return scores.kind
 
-        return above, below
 
-    from gatekeeper.stats.rounds import mean_interval
-
-    return (
-        lambda t: mean_interval((p - t * q).tolist(), alpha).lower > 0,
-        lambda t: mean_interval((p - t * q).tolist(), alpha).upper < 0,
+def _log_retention(scores: PairedScores, alpha: float) -> Interval:
+    """Of logarithms, of which a difference is a ratio."""
+    mean = float((scores.p - scores.q).mean())
+    lower = _edge(lambda u: unbounded.log_above(scores, u, alpha), mean, mean - unbounded.FARTHEST_LOG)
+    upper = _edge(lambda u: unbounded.log_below(scores, u, alpha), mean, mean + unbounded.FARTHEST_LOG)
+    return Interval(
+        observed=_exp(mean),
+        lower=0.0 if lower is None else _exp(lower),
+        upper=math.inf if upper is None else _exp(upper),
     )
 
 
-def _zero(t: float, low: float, high: float) -> float:
-    """Where a contrast of 0 falls once p - t*q, in [low - t*high, high - t*low], is mapped onto [0, 1]."""
-    return (t * high - low) / ((high - low) * (1 + t))
+def _exp(value: float) -> float:
+    return math.exp(min(value, 700.0))
 
 
-def score_z(p: Scores, q: Scores, t: float) -> float:
-    """Score statistic of H0: P(p = 1) = t * P(q = 1) for paired binary scores.
-
-    Nam and Blackwelder, "Analysis of the ratio of marginal probabilities in a matched-pair setting",
-    Statistics in Medicine 21 (2002): the variance uses cell probabilities maximised under H0, which keeps the
-    test honest where Wald and bootstrap intervals are not (few or no disagreements).
-    """
+def _tests(scores: PairedScores, alpha: float) -> tuple[Test, Test]:
+    """Two tests of a t: is `retention <= t` rejected; is `retention >= t` rejected."""
     import numpy as np
 
-    n = p.size
-    right_p, right_q = p > 0.5, q > 0.5
-    both = int(np.sum(right_p & right_q))
-    only_q, only_p = int(right_q.sum()) - both, int(right_p.sum()) - both
-    answered = both + only_q + only_p
-    if answered == 0:
-        return 0.0
-    s, u = answered / n, (1 - t) * answered / n
-    # Likelihood equation in x = P(q only) under p01 = (x - u) / t: a quadratic whose larger root is feasible.
-    a = (1 + t) * answered
-    b = (both + only_q) * (1 + t) * u + (only_q + only_p) * s
-    root = b * b - 4 * a * only_q * u * s
-    q10 = (b + math.sqrt(max(root, 0.0))) / (2 * a)
-    q01 = max((q10 - u) / t, 0.0)
-    q11 = max(s - q10 - q01, 0.0)
-    variance = (1 - t) ** 2 * q11 + t**2 * q10 + q01
-    difference = (both + only_p) / n - t * (both + only_q) / n
-    if variance <= 0:
-        return 0.0 if difference == 0 else math.copysign(math.inf, difference)
-    return math.sqrt(n) * difference / math.sqrt(variance)
+    p, q = scores.p, scores.q
+    if scores.kind == "binary":
+        critical = binary.critical(alpha)
+        return (lambda t: binary.score_z(p, q, t) >= critical), (lambda t: binary.score_z(p, q, t) <= -critical)
+    if scores.kind == "bounded":
+        shuffled = np.random.default_rng(0).permutation(p.size)
+        p, q = p[shuffled], q[shuffled]
+        low, high = scores.low, scores.high
+        return (lambda t: ratio_above(p, q, t, low, high, alpha)), (lambda t: ratio_below(p, q, t, low, high, alpha))
+    return (lambda t: unbounded.ratio_above(scores, t, alpha)), (lambda t: unbounded.ratio_below(scores, t, alpha))
 
 
-def p_below(both: int, only_q: int, only_p: int, examples: int, t: float) -> float:
-    """p-value of H0: P(p = 1) >= t * P(q = 1), from counts of paired binary scores, for every number of examples.
-
-    Of what q gets right, p loses a binomial number, and of what q gets wrong p gets a binomial number right; under H0 the first
-    share is at most 1 - t and what the second makes up for. That is not known: the largest p-value over all it may well be,
-    R. L. Berger and D. D. Boos, "P values maximized over a confidence set for the nuisance parameter", JASA 89 (1994).
-    """
-    import numpy as np
-    from scipy.special import betaincinv
-
-    right = both + only_q
-    wrong = max(examples - right, 0)
-    if only_q <= only_p or right <= 0:
-        return 1.0
-    most = 1.0 if only_p >= wrong else float(betaincinv(only_p + 1, wrong - only_p, 1 - UNLIKELY))
-    gains = np.linspace(0.0, most, NUISANCES) if wrong else np.zeros(1)
-    worst = max(_p_of_losses(right, wrong, only_q - only_p, 1 - t, float(gain)) for gain in gains)
-    return min(1.0, worst + (UNLIKELY if wrong else 0.0))
-
-
-def _p_of_losses(right: int, wrong: int, net: int, share: float, gain: float) -> float:
-    """P(losses - gains >= net) where a share of `gain` of the wrong answers turns right and the losses make up for it."""
-    import numpy as np
-    from scipy.special import bdtrc, gammaln, xlog1py, xlogy
-
-    loss = min(1.0, share + gain * wrong / right)
-    gained = np.arange(wrong + 1)
-    log = gammaln(wrong + 1) - gammaln(gained + 1) - gammaln(wrong - gained + 1) + xlogy(gained, gain)
-    chances = np.exp(log + xlog1py(wrong - gained, -gain))
-    needed = net + gained - 1
-    return float(np.sum(chances * np.where(needed < right, bdtrc(np.minimum(needed, right), right, loss), 0.0)))
-
-
-def betting_rejects(x: Scores, mean: float, alpha: float) -> bool:
-    """Whether H0: E[x] <= mean is rejected for independent x in [0, 1], without assuming a distribution.
-
-    Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", JRSS-B (2024), the
-    predictable plug-in bet of section 4: a gambler whose wealth is a supermartingale under H0 reaches 1/alpha
-    with probability at most alpha (Ville's inequality).
-    """
-    import numpy as np
-
-    if mean <= 0:
-        return bool(x.mean() > mean) if mean < 0 else False
-    if mean >= 1:
-        return False
-    count = np.arange(1, x.size + 1)
-    means = (0.5 + np.cumsum(x)) / (count + 1)
-    variances = (0.25 + np.cumsum((x - means) ** 2)) / (count + 1)
-    previous = np.concatenate([[0.25], variances[:-1]])
-    bets = np.minimum(np.sqrt(2 * math.log(1 / alpha) / (x.size * previous)), 0.75 / mean)
-    return bool(np.cumsum(np.log1p(bets * (x - mean))).max() >= math.log(1 / alpha))
+def _edge(rejected: Test, inside: float, outside: float) -> float | None:
+    """Where rejection begins between a value that is not rejected and one far out; None where that is not rejected either."""
+    if not rejected(outside):
+        return None
+    for _ in range(60):
+        middle = (inside + outside) / 2
+        inside, outside = (inside, middle) if rejected(middle) else (middle, outside)
+    return outside
 
 
 def _largest_rejected(rejected: Test, start: float) -> float:

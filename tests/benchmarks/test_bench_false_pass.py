@@ -15,6 +15,7 @@ from simulation.clocks import clock_power_table, clock_table
 from simulation.peers import peers, peers_table
 from simulation.power import control_table, correlation_limit, power_table
 from simulation.rows import Row, clearly_above, summary, table
+from simulation.scores import scores_table
 
 FULL = 20_000
 RUNS = int(os.environ.get("GATEKEEPER_BENCH_RUNS", FULL))
@@ -58,6 +59,14 @@ is owed. The shared runner: processes differ by 5 % (standard deviation), the ma
 iterations. The quiet machine: processes differ by 1 %. Iterations have a Pareto tail. Textbook tests are one-sided, at 5 %.
 
 {peers}"""
+
+SCORES = """\
+# Scores that are not right or wrong
+
+`make bench` writes this file. {runs:,} simulated runs a cell of a variant that keeps exactly 95 %, where a pass is wrong, and an
+eighth as many of one that keeps 99 %, where a pass is owed. Student's t on the same contrasts stands beside both.
+
+{scores}"""
 
 CLOCK = """\
 # A clock that is coarse against the latency
@@ -110,6 +119,14 @@ def test_bench_false_pass() -> None:
     write_page("false_pass", text)
     assert [row for row in rows if not row.broken and missed(row)] == []
     write_short("false_pass", short)
+
+
+def test_bench_scores() -> None:
+    runs = RUNS // 5
+    text, rows = scores_table(runs)
+    write_page("scores", SCORES.format(runs=runs, scores=text))
+    assert [row for row in rows if missed(row)] == []
+    write_short("scores", text)
 
 
 def test_bench_peers_simulated() -> None:

@@ -193,8 +193,14 @@ def test_labels_that_are_no_numbers_are_refused(tmp_path: Path, bad: float):
     assert "labels hold NaN or infinite" in refusal(save(tmp_path, x=X, y=[*Y[:9], bad]))
 
 
-def test_class_names_are_refused_as_labels(tmp_path: Path):
-    assert "class indices instead of names" in refusal(save(tmp_path, x=X, y=np.array(["cat"] * 10)))
+def test_class_names_may_be_labels(tmp_path: Path):
+    names = np.array(["cat", "dog"] * 5)
+    ask(save(tmp_path, x=X, y=names))
+    assert PreparedDataset(tmp_path / "out").labels.tolist() == names.tolist()
+
+
+def test_labels_that_are_neither_numbers_nor_names_are_refused(tmp_path: Path):
+    assert "neither numbers nor names" in refusal(save(tmp_path, x=X, y=np.array([b"cat"] * 10)))
 
 
 # --- limit --------------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ Compare = Callable[..., Scored]
 @pytest.fixture
 def compare(tmp_path: Path) -> Compare:
     def call(baseline: Any, labels: Any, variant: Any = None, metric: str | None = None, task: str | None = None) -> Scored:
-        write_prepared(tmp_path, {"x": np.zeros((len(baseline), 1), np.float32)}, labels)
+        write_prepared(tmp_path, {"x": np.arange(len(baseline), dtype=np.float32)[:, None]}, labels)
         np.save(tmp_path / "baseline.npy", baseline)
         np.save(tmp_path / "variant.npy", baseline if variant is None else variant)
         return score(
@@ -173,6 +173,31 @@ def test_outputs_of_other_shapes_are_the_models_fault(compare: Compare):
         compare(LOGITS, LABELS, LOGITS[:, :3])
 
 
+# --- copies -------------------------------------------------------------------------------------------------------------
+
+
+def test_copies_of_an_example_count_once(tmp_path: Path):
+    worse = LOGITS.copy()
+    worse[:100] = np.roll(worse[:100], 1, axis=1)
+    x = np.arange(N, dtype=np.float32)[:, None]
+    found = {}
+    for copies in (1, 10):
+        folder = tmp_path / str(copies)
+        folder.mkdir()
+        write_prepared(folder, {"x": np.tile(x, (copies, 1))}, np.tile(LABELS, copies))
+        for name, outputs in (("baseline", LOGITS), ("variant", worse)):
+            np.save(folder / f"{name}.npy", np.tile(outputs, (copies, 1)))
+        names = {"baseline": str(folder / "baseline.npy"), "variant": str(folder / "variant.npy")}
+        request = Score(
+            dataset=str(folder), **names, metric=None, task=None, folder=str(folder), destination=str(folder / "scores.npy")
+        )
+        found[copies] = score(request), np.load(folder / "scores.npy")
+    (once, scores), (ten, merged) = found[1], found[10]
+    assert (merged == scores).all()
+    assert (once.examples, once.copies, ten.examples, ten.copies) == (N, 0, N, 9 * N)
+    assert (ten.baseline, ten.variant, ten.kind) == (once.baseline, once.variant, once.kind)
+
+
 # --- the user's metric --------------------------------------------------------------------------------------------------
 
 
@@ -181,15 +206,17 @@ def test_a_users_metric_is_imported_from_the_folder(compare: Compare, tmp_path: 
     found = compare(LOGITS, LABELS, metric="my_score_metric:hits")
     assert found.metric == "my_score_metric:hits"
     assert found.baseline == np.mean(LOGITS.argmax(axis=1) == LABELS)
-    assert (found.kind, found.error) == ("real", None)
+    assert (found.kind, found.error) == ("real", None)  # values of 0 and 1 alone take the rule of right and wrong answers
 
 
-def test_a_users_metric_of_the_whole_set_is_split_into_groups(compare: Compare, tmp_path: Path):
+def test_a_users_metric_of_the_whole_set_pairs_by_example(compare: Compare, tmp_path: Path):
     (tmp_path / "my_whole_metric.py").write_text(
         "def share(outputs, labels): return float((outputs.argmax(1) == labels).mean())\n"
     )
     compare(LOGITS, LABELS, metric="my_whole_metric:share")
-    assert np.load(tmp_path / "scores.npy").shape == (2, 50)
+    p, q = np.load(tmp_path / "scores.npy")
+    assert len(p) == len(q) == N
+    assert np.sort(q) == pytest.approx(np.sort(LOGITS.argmax(axis=1) == LABELS).astype(float))
 
 
 def test_a_users_metric_of_zero_is_an_error(compare: Compare, tmp_path: Path):
@@ -198,9 +225,51 @@ def test_a_users_metric_of_zero_is_an_error(compare: Compare, tmp_path: Path):
     assert found.error is not None and "nothing of it can be kept" in found.error
 
 
-def test_a_users_metric_of_nan_is_an_error(compare: Compare, tmp_path: Path):
-    (tmp_path / "my_nan_metric.py").write_text("def nan(outputs, labels): return outputs[:, 0] * float('nan')\n")
-    assert compare(LOGITS, LABELS, metric="my_nan_metric:nan").error
+UNDEFINED = {
+    "nan": ("return float('nan') if broken else 0.9", "it returned nan"),
+    "one nan": (
+        "return numpy.where((numpy.arange(len(labels)) == 7) & broken, float('nan'), 1.0)",
+        "1 of its 500 values are NaN",
+    ),
+    "infinite": ("return float('inf') if broken else 0.9", "it returned inf"),
+    "none": ("return None if broken else 0.9", "it returned None, not numbers"),
+    "text": ("return 'good' if broken else 0.9", "it returned a str, not numbers"),
+    "generator": ("return (x for x in labels) if broken else labels * 1.0", "it returned a generator, not numbers"),
+    "array": ("return numpy.ones((len(labels), 2)) if broken else 0.9", r"an array of shape (500, 2); it must return one"),
+    "ragged": ("return [[1], [1, 2]] if broken else 0.9", "it returned a ragged list"),
+    "another shape": ("return 0.9 if broken else numpy.ones(len(labels))", "it returned one value, and an array of shape (500,)"),
+    "raises": ("return 1 / (0 if broken else 1)", "raised ZeroDivisionError at"),
+}
+
+
+def undefined_metric(folder: Path, name: str) -> str:
+    """A metric that goes wrong on outputs far from zero."""
+    module = f"my_{name.replace(' ', '_')}_{folder.name}_metric"
+    body, _ = UNDEFINED[name]
+    (folder / f"{module}.py").write_text(
+        f"import numpy\ndef score(outputs, labels):\n    broken = outputs[0, 0] > 50\n    {body}\n"
+    )
+    return f"{module}:score"
+
+
+@pytest.mark.parametrize("name", UNDEFINED)
+def test_a_metric_that_is_undefined_on_the_variant_is_its_failure(compare: Compare, tmp_path: Path, name: str):
+    found = compare(LOGITS, LABELS, LOGITS + np.float32(100), metric=undefined_metric(tmp_path, name))
+    assert found.error is None and found.variant is None and found.baseline is not None
+    assert "is undefined on the variant" in found.collapsed and UNDEFINED[name][1] in found.collapsed
+    assert not (tmp_path / "scores.npy").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in UNDEFINED if name != "another shape"])
+def test_a_metric_that_is_undefined_on_the_baseline_is_an_error(compare: Compare, tmp_path: Path, name: str):
+    with pytest.raises(NotMeasured, match="is undefined on the baseline: ") as raised:
+        compare(LOGITS + np.float32(100), LABELS, LOGITS, metric=undefined_metric(tmp_path, name))
+    assert UNDEFINED[name][1] in str(raised.value)
+
+
+def test_an_error_too_large_to_square_is_the_variants_failure(compare: Compare):
+    found = compare(VALUES.astype(float), TARGETS, VALUES.astype(float) * 1e300, metric="rmse", task="regression")
+    assert found.collapsed == "rmse is undefined on the variant: it is inf"
 
 
 @pytest.mark.parametrize(

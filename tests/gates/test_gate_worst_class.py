@@ -9,7 +9,7 @@ from gatekeeper.records.evidence import Comparison, Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import Artifact
 from gatekeeper.records.scores import KeptClass
-from gatekeeper.stats.retention import p_below
+from gatekeeper.stats.binary import p_below
 
 ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1)
 

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from gatekeeper.gates.accuracy import LEAST_EXAMPLES
+from gatekeeper.stats.binary import score_z
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.stats.retention import score_z
 from simulation.rows import Row
 
 RETENTION = 0.95
@@ -29,7 +29,7 @@ def accuracy_rows(runs: int) -> Iterator[Row]:
         for n in SIZES:
             yield Row("accuracy", f"{name}; n = {n}", _accuracy(cells, n, 1, runs, critical, rng), runs)
     passed = _accuracy(ANSWERS["baseline 90 % right, 2 % gained"], 150, 4, runs, critical, rng)
-    yield Row("accuracy", "every example four times; n = 600", passed, runs, "examples are independent")
+    yield Row("accuracy", "near copies, four of every example; n = 600", passed, runs, "examples are independent")
 
 
 def _accuracy(cells: tuple[float, float, float], n: int, copies: int, runs: int, critical: float, rng: Any) -> int:

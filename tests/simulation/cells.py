@@ -1,4 +1,4 @@
-"""Every cell of every gate."""
+"""Every cell of every gate; those of scores that are not right or wrong have a table of their own (simulation/scores.py)."""
 
 from __future__ import annotations
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from gatekeeper.records.scores import PairedScores
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.stats.retention import retention_interval
+from gatekeeper.stats.retention import shows
 from simulation.rows import Row
 
 RETENTION = 0.95
 TOKENS = 127  # of a window
-SIZES = (60, 100, 200)
+SIZES = (200, 500, 1000)
 Draw = Callable[[Any, int], Any]
 
 # How much more a variant loses on a token, with mean 0 and the spread of the quantized models of examples/tiny-llm or more.
@@ -39,4 +39,4 @@ def perplexity_rows(runs: int) -> Iterator[Row]:
 def _passes(more: Any) -> bool:
     baseline = np.full(len(more), 3.0)
     scores = PairedScores("log", p=baseline, q=baseline + more - math.log(RETENTION), examples=len(more))
-    return retention_interval(scores, ALPHA).lower >= RETENTION
+    return shows(scores, RETENTION, ALPHA)

@@ -17,6 +17,7 @@ from simulation.noise import ARMS, BASELINE, CONTROL, VARIANT
 from simulation.peers import peers, peers_table
 from simulation.power import power_table
 from simulation.rows import Row, clearly_above, summary, table
+from simulation.scores import LIMIT, ORDINARY, cells, rates, score_rows
 from simulation.speedup import RERUN, rerun_rows, speedup_rows
 from simulation.stability import VARIATION, p95_method, quantiles
 from simulation.timings import TIMINGS
@@ -25,7 +26,8 @@ from gatekeeper.gates import memory, speedup, stability
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.measured import Artifact
-from gatekeeper.stats.looks import LOOKS, look_alpha
+from gatekeeper.stats.looks import ALPHA, LOOKS, look_alpha
+from gatekeeper.stats.retention import examples_needed, retention_interval, shows
 
 RUNS = 2000
 SIGN = {Verdict.PASS: 1, Verdict.FAIL: -1, Verdict.INCONCLUSIVE: 0, Verdict.ERROR: 0}
@@ -124,6 +126,42 @@ def test_the_stability_simulated_is_the_gates(tick: float) -> None:
 @pytest.mark.parametrize("rows", MAKERS, ids=lambda rows: rows.__name__)
 def test_a_gate_at_its_limit_passes_at_most_five_percent_of_the_time(rows: Callable[[int], Iterator[Row]]) -> None:
     assert [row for row in rows(RUNS) if not row.broken and clearly_above(row)] == []
+
+
+@pytest.mark.parametrize(("runs", "most"), [(300, 500), pytest.param(RUNS, 5000, marks=pytest.mark.thorough)])
+def test_no_kind_of_score_at_its_limit_passes_more_often(runs: int, most: int) -> None:
+    rows = list(score_rows(runs, lambda cell: cell.examples <= most))
+    assert {row.gate for row in rows} >= {"mae", "rmse", "r2", "own, 0 or 1", "macro_f1", "perplexity", "accuracy"}
+    assert [row for row in rows if clearly_above(row)] == []
+
+
+def test_students_t_breaks_the_promise_on_scores_that_are_not_right_or_wrong() -> None:
+    found = {
+        cell.name: rates(cell, LIMIT, 200, 0)[1]
+        for cell in cells()
+        if cell.score in ("mae", "perplexity") and cell.examples == 59
+    }
+    assert all(by_t is not None and by_t > 40 for by_t in found.values())
+
+
+@pytest.mark.parametrize("score", ["mae", "r2", "own, 0 or 1", "own, range [0, 1]", "macro_f1", "perplexity"])
+def test_what_is_shown_is_what_the_bound_clears(score: str) -> None:
+    """The simulation asks for the limit alone."""
+    for cell in [cell for cell in cells() if cell.score == score and 200 <= cell.examples <= 1000][:2]:
+        rng = np.random.default_rng(8)
+        for kept in (LIMIT, ORDINARY, 1.0) if score != "macro_f1" else (LIMIT, ORDINARY):
+            scores = cell.ordinary(rng, cell.examples, kept)
+            assert shows(scores, LIMIT, ALPHA) == (retention_interval(scores, ALPHA).lower >= LIMIT)
+
+
+def test_enough_examples_would_be_enough() -> None:
+    rng = np.random.default_rng(9)
+    for cell in (cell for cell in cells() if cell.examples in (200, 300)):
+        scores = cell.ordinary(rng, cell.examples, ORDINARY)
+        needed = examples_needed(scores, LIMIT, ALPHA)
+        if needed is not None and needed > cell.examples:
+            assert not shows(scores, LIMIT, ALPHA)
+            assert shows(scores, LIMIT, ALPHA, 1.05 * needed / cell.examples)
 
 
 def test_the_simulation_is_strong_enough_to_see_a_broken_promise() -> None:

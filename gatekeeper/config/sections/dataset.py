@@ -60,11 +60,18 @@ class Dataset(Section, frozen=True, kw_only=True):
             description=f"{', '.join(METRICS.names)}, or `package.module:function` of (outputs, labels), higher is better.",
         ),
     ] = None
+    range: Annotated[
+        Annotated[list[float], Meta(min_length=2, max_length=2)] | None,
+        Meta(
+            description="[least, most] that a metric of your own, or the error of mae, can be on one example: few examples then "
+            "show more, as no larger loss need be feared of one that was not seen.",
+        ),
+    ] = None
     labels: Annotated[str | None, Meta(description="Key (.npz) or column (.csv) of the labels; default: y or labels.")] = None
     inputs: Annotated[dict[str, str], Meta(description="Model input name -> key in the .npz, where the names differ.")] = {}
     image: Annotated[Image | None, Meta(description="How image files become tensors.")] = None
     limit: Annotated[
-        Count | None, Meta(description="Use only the first so many examples; of a text, so many windows (default 200).")
+        Count | None, Meta(description="Use only the first so many examples; of a text, so many windows (default 500).")
     ] = None
     window: Annotated[
         int, Meta(ge=16, le=8192, description="text_generation: tokens in one window, each read from an empty context.")
@@ -91,6 +98,8 @@ def problems(review: Review) -> None:
         review.add(("dataset", "calibration"), said)
     if dataset.metric is not None:
         _metric(review, dataset.metric)
+    if dataset.range is not None:
+        _range(review, dataset.range, dataset.metric)
 
 
 def _metric(review: Review, metric: str) -> None:
@@ -106,3 +115,11 @@ def _metric(review: Review, metric: str) -> None:
         )
         which = task if task == TEXT_TASK else f"the task {task}"
         review.add(("dataset", "metric"), f"'{metric}' does not fit {which}. Use {', '.join(fitting)}.")
+
+
+def _range(review: Review, span: list[float], metric: str | None) -> None:
+    if not span[0] < span[1]:
+        review.add(("dataset", "range"), f"[{span[0]:g}, {span[1]:g}] is no range. Write the least value first.")
+    elif metric != "mae" and (metric is None or metric in METRICS.names):
+        said = f"a range is for a metric of your own and for mae, not for {metric or 'the default'}. Remove it."
+        review.add(("dataset", "range"), said)

@@ -24,6 +24,14 @@ REGISTRY = Registry("evaluate.metrics")
 CLASSIFICATION, REGRESSION = "classification", "regression"
 
 
+class Undefined(NotMeasured):
+    """The metric has no value for the variant, where it has one for the baseline: that is the variant's failure."""
+
+    def __init__(self, message: str, baseline: float):
+        self.baseline = baseline
+        super().__init__("model", message)
+
+
 @dataclass(frozen=True)
 class Pair:
     """Values of one metric for both models, and the scores behind them."""
@@ -79,6 +87,8 @@ def classes(outputs: Any, reference: Any = None) -> Any:
     """
     import numpy as np
 
+    if outputs.dtype.kind in "US":
+        return outputs.reshape(len(outputs), -1)[:, 0]
     if outputs.dtype.kind in "iub":
         return whole_numbers(outputs.reshape(len(outputs), -1)[:, 0], "the classes that the model answers")
     if outputs.ndim > 2 and sum(length > 1 for length in outputs.shape[1:]) > 1:
@@ -95,11 +105,19 @@ def classes(outputs: Any, reference: Any = None) -> Any:
     return (scores[:, 0] > threshold).astype(np.int64)
 
 
-def class_labels(labels: Any) -> Any:
-    """Labels as whole numbers, [examples]; `NotMeasured` where they are none."""
+def class_labels(labels: Any, outputs: Any = None) -> Any:
+    """Labels as the classes that outputs are read as, [examples]: whole numbers, or names where the outputs are names.
+
+    One-hot rows are the column that is 1. Names are the columns of the outputs in their sorted order, as scikit-learn has it.
+    `NotMeasured` where they are neither.
+    """
     import numpy as np
 
     flat = labels.reshape(len(labels), -1)
+    if flat.dtype.kind in "US":
+        return _named(flat, outputs)
+    if flat.shape[1] > 1 and np.isin(flat, (0, 1)).all() and (flat.sum(axis=1) == 1).all():
+        return flat.argmax(axis=1)
     if flat.shape[1] != 1 or (flat != np.round(flat)).any():
         raise NotMeasured("data", f"class labels must be one whole number per example; these have shape {labels.shape}.")
     return whole_numbers(flat[:, 0], "class labels")
@@ -117,8 +135,31 @@ def whole_numbers(values: Any, what: str) -> Any:
     return values.astype(np.int64)
 
 
+def _named(flat: Any, outputs: Any) -> Any:
+    """Names as columns of the outputs."""
+    import numpy as np
+
+    if flat.shape[1] != 1:
+        raise NotMeasured("data", f"class labels must be one name per example; these have {flat.shape[1]}.")
+    if outputs is None or outputs.dtype.kind in "US":
+        return flat[:, 0]
+    names, codes = np.unique(flat[:, 0], return_inverse=True)
+    columns = outputs.reshape(len(outputs), -1).shape[1]
+    columns = 2 if columns == 1 else columns
+    if outputs.dtype.kind != "f" or len(names) != columns:
+        raise NotMeasured(
+            "data",
+            f"the labels have {len(names)} names and the output {columns} classes, so which is which is not known. "
+            "Save class indices instead of names.",
+        )
+    return codes.reshape(-1)
+
+
 def errors(outputs: Any, labels: Any) -> Any:
     """Outputs less labels, [examples, values]."""
+    for what, array in (("output", outputs), ("labels", labels)):
+        if array.dtype.kind not in "biuf":
+            raise NotMeasured("data", f"the {what} must be numbers for an error to be taken; these are {array.dtype}.")
     predicted, truth = outputs.reshape(len(outputs), -1).astype(float), labels.reshape(len(labels), -1).astype(float)
     if predicted.shape != truth.shape:
         raise NotMeasured("data", f"the model gives {predicted.shape[1]} values an example and the labels have {truth.shape[1]}.")

@@ -12,5 +12,5 @@ DEFAULT = True
 
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
     """Share of examples whose predicted class is the label."""
-    truth = class_labels(labels)
+    truth = class_labels(labels, baseline)
     return binary(classes(baseline) == truth, classes(variant, baseline) == truth)

@@ -16,4 +16,4 @@ def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
     import numpy as np
 
     b, v = np.abs(errors(baseline, labels)).mean(axis=1), np.abs(errors(variant, labels)).mean(axis=1)
-    return Pair(float(b.mean()), float(v.mean()), PairedScores("real", p=b, q=v, examples=len(b)))
+    return Pair(float(b.mean()), float(v.mean()), PairedScores("errors", p=b, q=v, examples=len(b)))

@@ -13,11 +13,35 @@ DEFAULT = True
 
 
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
-    """Share of the labels' variance that is explained: the scores are each example's share of it."""
+    """Share of the labels' variance that is explained, on average over the outputs, however large each is."""
+    if len(labels) < 2:
+        raise NotMeasured("data", "R2 needs two examples or more. Use a larger evaluation set.")
+    b, v = errors(baseline, labels) ** 2, errors(variant, labels) ** 2
     truth = labels.reshape(len(labels), -1).astype(float)
-    spread = ((truth - truth.mean(axis=0)) ** 2).mean(axis=1)
-    if spread.mean() == 0:
+    spread = (truth - truth.mean(axis=0)) ** 2
+    if not spread.any():
         raise NotMeasured("data", "all labels are the same value; R2 says nothing about them. Use a varied evaluation set.")
-    b = (spread - (errors(baseline, labels) ** 2).mean(axis=1)) / spread.mean()
-    v = (spread - (errors(variant, labels) ** 2).mean(axis=1)) / spread.mean()
-    return Pair(float(b.mean()), float(v.mean()), PairedScores("real", p=v, q=b, examples=len(b)))
+    scores = PairedScores("errors", p=_scores(v, spread), q=_scores(b, spread), examples=len(b))
+    return Pair(float(_values(b, spread).mean()), float(_values(v, spread).mean()), scores)
+
+
+def _values(missed: Any, spread: Any) -> Any:
+    """R2 of each output; of one whose labels are all the same, 1 where it is right and 0 where it is not, as in scikit-learn."""
+    import numpy as np
+
+    error, variance = missed.mean(axis=0), spread.mean(axis=0)
+    known = variance > 0
+    constant = np.where(error > 0, 0.0, 1.0)
+    return np.where(known, 1 - error / np.where(known, variance, 1.0), constant)
+
+
+def _scores(missed: Any, spread: Any) -> Any:
+    """What each example adds to R2: values of which it is the mean, and their spread its error (by the delta method)."""
+    import numpy as np
+
+    variance = spread.mean(axis=0)
+    known = variance > 0
+    scale = np.where(known, variance, 1.0)
+    lost = missed.mean(axis=0) / scale
+    own = 1 - missed / scale + lost * (spread / scale - 1)
+    return np.where(known, own, _values(missed, spread)).mean(axis=1)

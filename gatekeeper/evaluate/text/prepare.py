@@ -16,7 +16,7 @@ from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.text.tokenizer import check_round_trip, open_tokenizer
 from gatekeeper.frameworks._base import Tokenizer
 
-WINDOWS = 200
+WINDOWS = 500
 MAX_BYTES = 64 << 20
 SUFFIXES = (".txt", ".jsonl")
 

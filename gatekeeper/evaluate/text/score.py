@@ -7,20 +7,23 @@ from typing import Any
 
 import msgspec
 
+from gatekeeper.data.distinct import distinct, numbered
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.chance import CHANCE_ALPHA
 from gatekeeper.evaluate.metrics._base import of_family
-from gatekeeper.evaluate.score import CHANCE_ALPHA, Score, Scored
+from gatekeeper.evaluate.once import once
+from gatekeeper.evaluate.score import Score, Scored, write_scores
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.evaluate.text.prepare import read_prompts
-from gatekeeper.records.scores import Kind
+from gatekeeper.records.scores import Kind, PairedScores
 from gatekeeper.stats.rounds import mean_interval
 
 EXACT_MATCH = "exact_match"
 
 
 def score_text(request: Score) -> Scored:
-    """Write paired scores to `request.destination` (.npy of shape [2, n]: p, q)."""
+    """Write paired scores to `request.destination`."""
     import numpy as np
 
     baseline, variant = Path(request.baseline), Path(request.variant)
@@ -34,10 +37,10 @@ def score_text(request: Score) -> Scored:
     known = of_family("text_generation")
     if request.metric not in (None, *known):
         raise NotMeasured("data", f"'{request.metric}' cannot judge text. Use {' or '.join(known)}.")
-    asked = bool(read_prompts(Path(request.dataset)))
-    name = request.metric or (EXACT_MATCH if asked else "perplexity")
+    dataset, prompts = PreparedDataset(Path(request.dataset)), read_prompts(Path(request.dataset))
+    name = request.metric or (EXACT_MATCH if prompts else "perplexity")
     if name == EXACT_MATCH:
-        if not asked:
+        if not prompts:
             raise NotMeasured("data", "exact_match needs lines with `prompt` and `answer` in a .jsonl. Add them.")
         p, q = (np.asarray(_answers(f), dtype=float) for f in (variant, baseline))
         kind: Kind = "binary"
@@ -48,20 +51,23 @@ def score_text(request: Score) -> Scored:
         p, q = losses.mean(axis=1), other.mean(axis=1)
         kind = "log"
         values = details["baseline_perplexity"], details["perplexity"]
-        error = _chance(p, PreparedDataset(Path(request.dataset)).inputs["tokens"][:, 1:])
-    np.save(request.destination, np.stack([p, q]))
+        error = _chance(p, dataset.inputs["tokens"][:, 1:])
+    units = numbered(tuple(p.tokens) for p in prompts) if name == EXACT_MATCH else distinct(dataset.inputs)
+    scores = once(PairedScores(kind, p=p, q=q, examples=len(p)), units)
+    write_scores(scores, request.destination)
     return Scored(
         metric=name,
         baseline=values[0],
         variant=values[1],
         agreement=False,
-        kind=kind,
-        examples=len(p),
-        power=1.0,
-        low=0.0,
-        high=1.0,
+        kind=scores.kind,
+        examples=scores.examples,
+        power=scores.power,
+        low=scores.low,
+        high=scores.high,
         error=error,
         details=details,
+        copies=scores.copies,
     )
 
 

@@ -1,0 +1,97 @@
+"""What a model scores that does not look at its input: of a baseline no better than that nothing can be kept."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gatekeeper.evaluate.metrics import macro_f1, r2
+from gatekeeper.evaluate.metrics._base import CLASSIFICATION, REGRESSION, Pair, class_labels, family
+from gatekeeper.evaluate.metrics._base import classes as classes_of
+from gatekeeper.evaluate.metrics._positions import answered
+
+CHANCE_ALPHA = 0.05
+
+
+def constant(outputs: Any, classes: bool) -> str | None:
+    """Why nothing can be kept of a baseline that does not look at its input; None if it does."""
+    import numpy as np
+
+    if (outputs == outputs[0]).all() and len(outputs) > 1:
+        return "the baseline gives the same output for every example. Check the inputs and the model."
+    if classes:
+        predicted = answered(outputs)
+        if len(predicted) > 1 and len(np.unique(predicted)) == 1:
+            return f"the baseline predicts class {predicted[0]} for every example. Check the inputs and their preprocessing."
+    return None
+
+
+def chance(name: str, outputs: Any, labels: Any, pair: Pair) -> str | None:
+    """Why the baseline is no better than a guess that ignores its input; None if it is better."""
+    if not math.isfinite(pair.baseline):
+        return f"the baseline's {name} is {pair.baseline}. Check the metric and the model."
+    advice = "Check the preprocessing and the labels, or use a better model."
+    if family(name) == CLASSIFICATION:
+        guessing = _guess(name, outputs, class_labels(labels, outputs))
+        if guessing is None:
+            return "every label is the same class; accuracy says nothing about such a set. Use a varied evaluation set."
+        if not _beats(pair, guessing):
+            return (
+                f"the baseline is no better than chance: its {name} is {pair.baseline:.1%}, and answering without "
+                f"looking gets {guessing:.1%}. {advice}"
+            )
+    elif family(name) == REGRESSION:
+        explained = r2.compare(outputs, outputs, labels).baseline
+        if not explained > 0:
+            return f"the baseline is no better than answering the mean (R2 = {explained:.3f}). {advice}"
+    elif not pair.baseline > 0:
+        return f"the baseline's {name} is {pair.baseline:.3g}; nothing of it can be kept. {advice}"
+    return None
+
+
+def _guess(name: str, outputs: Any, labels: Any) -> float | None:
+    """What an answer that ignores the input scores; None where every label is the same.
+
+    For accuracy that is the most common label's share. F1 also rewards guessing the rare classes at their own rate, so
+    there it is what the model's own answers score against labels in random order.
+    """
+    import numpy as np
+
+    shares = np.sort(np.unique(labels, return_counts=True)[1])[::-1] / len(labels)
+    if len(shares) == 1:
+        return None
+    if name == "macro_f1":
+        generator = np.random.default_rng(0)
+        predicted = classes_of(outputs)
+        return max(macro_f1.f1_of(predicted, generator.permutation(labels)) for _ in range(20))
+    return float(shares[: 5 if name == "top5_accuracy" else 1].sum())
+
+
+def _beats(pair: Pair, guessing: float) -> bool:
+    """Whether the baseline's score is above guessing by more than chance explains."""
+    from scipy.special import bdtrc
+
+    from gatekeeper.stats import f1
+    from gatekeeper.stats.rounds import mean_interval
+
+    q = pair.scores.q
+    if pair.scores.kind == "classes":
+        return f1.least(pair.scores, CHANCE_ALPHA) > guessing
+    if pair.scores.kind != "binary":
+        return mean_interval(q.tolist(), CHANCE_ALPHA).lower > guessing
+    correct = round(float(q.sum()))
+    return guessing < 1 and correct > 0 and bool(bdtrc(correct - 1, len(q), guessing) <= CHANCE_ALPHA)
+
+
+def no_better(name: str, baseline: Any, variant: Any, labels: Any, pair: Pair) -> str:
+    """Whether the variant, unlike the baseline, is no better than a guess that ignores its input."""
+    if family(name) == CLASSIFICATION:
+        guessing = _guess(name, baseline, class_labels(labels, baseline))
+        if guessing is not None and pair.variant <= guessing:
+            values = f"its {name} is {pair.variant:.1%}, and answering without looking gets {guessing:.1%}"
+            return f"it is no better than chance: {values}"
+    elif family(name) == REGRESSION:
+        explained = r2.compare(variant, variant, labels).baseline
+        if not explained > 0:
+            return f"it is no better than answering the mean (R2 = {explained:.3f})"
+    return ""

@@ -1,0 +1,26 @@
+"""Copies of an example count once, whatever the metric: their scores become one, the mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from gatekeeper.records.scores import PairedScores
+
+
+def once(scores: PairedScores, units: Any) -> PairedScores:
+    """Scores of the distinct examples, which `units` numbers from 0 for each example given."""
+    import numpy as np
+
+    count = int(units.max()) + 1 if len(units) else 0
+    copies = len(units) - count
+    if not copies:
+        return scores
+    if scores.kind == "classes":
+        return replace(scores, unit=units, examples=count, copies=copies)
+    if len(scores.p) != len(units):  # of a metric of the whole set, which has left the copies out
+        return replace(scores, copies=copies)
+    size = np.bincount(units, minlength=count)
+    p, q = (np.bincount(units, weights=values, minlength=count) / size for values in (scores.p, scores.q))
+    mixed = scores.kind == "binary" and not (np.isin(p, (0, 1)).all() and np.isin(q, (0, 1)).all())
+    return replace(scores, kind="bounded" if mixed else scores.kind, p=p, q=q, examples=count, copies=copies)
