@@ -13,7 +13,7 @@ from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import RoundData
 from gatekeeper.stats.looks import LOOKS, MAX_ROUNDS
 from gatekeeper.stats.power import rounds_to_decide
-from gatekeeper.stats.rounds import log_ratios
+from gatekeeper.stats.rounds import log_ratios, mean_and_spread
 from gatekeeper.units import format_duration
 
 ROUNDING = 1e-9  # logarithms of equal ratios differ by less
@@ -55,10 +55,10 @@ def clock_error(arm: Sequence[RoundData]) -> float:
 def clock_too_coarse(numerators: Sequence[float], denominators: Sequence[float]) -> Decision | None:
     """An error where times of different processes tie: the clock, not the model, was then measured."""
     logs = log_ratios(numerators, denominators)
-    if logs is None or logs.size < 2 or float(logs.max() - logs.min()) > ROUNDING:
+    if logs is None or len(logs) < 2 or max(logs) - min(logs) > ROUNDING:
         return None
     return unmeasured(
-        f"the clock is too coarse: all {logs.size} rounds read exactly the same; raise `measure.batch_size` or use a machine "
+        f"the clock is too coarse: all {len(logs)} rounds read exactly the same; raise `measure.batch_size` or use a machine "
         "with a finer clock"
     )
 
@@ -68,9 +68,10 @@ def would_decide(
 ) -> tuple[str, dict[str, Any]]:
     """In words and in numbers: how many rounds would decide a ratio against `limit`, if it is what it seems to be."""
     logs = log_ratios(numerators, denominators)
-    if logs is None or logs.size < 2:
+    if logs is None or len(logs) < 2:
         return "", {}
-    spread, effect = float(logs.std(ddof=1)), abs(float(logs.mean()) - math.log(limit))
+    mean, spread = mean_and_spread(logs)
+    effect = abs(mean - math.log(limit))
     effort = evidence.effort
     needed = rounds_to_decide(spread, effect, effort.attempt)
     noise = f"at this noise ({math.expm1(spread):.1%} a round)"
@@ -82,7 +83,7 @@ def would_decide(
             "noise": spread,
             "needs": _needs(None, effort),
         }
-    needed = max(needed, logs.size + 1)
+    needed = max(needed, len(logs) + 1)
     details = {"noise": spread, "needs": _needs(needed, effort)}
     about = f"{noise} about {needed} rounds ({format_duration(needed * effort.round_s)}) would"
     if keys := _measure(needed, effort):

@@ -1,16 +1,18 @@
-"""Bounds on a mean over rounds. A round is one fresh process per arm, so rounds are independent samples."""
+"""Bounds on a mean over rounds. A round is one fresh process per arm, so rounds are independent samples.
+
+Rounds are few: lists and `math` are quicker than arrays, and need no import that a merge of reports would wait for.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gatekeeper.records.base import Interval
+from gatekeeper.stats.student import upper_quantile
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+MANY = 1000
+"""Values from which numpy is quicker."""
 
 
 def mean_interval(values: Sequence[float], alpha: float) -> Interval:
@@ -19,15 +21,24 @@ def mean_interval(values: Sequence[float], alpha: float) -> Interval:
     mean -+ t(1 - alpha, n - 1) * s / sqrt(n). Fewer than two values, or a value that is not finite,
     give infinite bounds: nothing is known.
     """
-    import numpy as np
-    from scipy.special import stdtrit
-
-    data = np.asarray(values, dtype=float)
-    if data.size < 2 or not np.isfinite(data).all():
-        return Interval(observed=float(data[0]) if data.size == 1 else math.nan, lower=-math.inf, upper=math.inf)
-    half = float(stdtrit(data.size - 1, 1 - alpha)) * float(data.std(ddof=1)) / math.sqrt(data.size)
-    mean = float(data.mean())
+    count = len(values)
+    if count < 2 or not all(map(math.isfinite, values)):
+        return Interval(observed=float(values[0]) if count == 1 else math.nan, lower=-math.inf, upper=math.inf)
+    mean, spread = mean_and_spread(values)
+    half = upper_quantile(count - 1, alpha) * spread / math.sqrt(count)
     return Interval(observed=mean, lower=mean - half, upper=mean + half)
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard deviation of two values or more."""
+    count = len(values)
+    if count >= MANY:
+        import numpy as np
+
+        data = np.asarray(values, dtype=float)
+        return float(data.mean()), float(data.std(ddof=1))
+    mean = sum(values) / count
+    return mean, math.sqrt(sum([(value - mean) * (value - mean) for value in values]) / (count - 1))
 
 
 def ratio_interval(
@@ -43,28 +54,28 @@ def ratio_interval(
     logs = log_ratios(numerators, denominators)
     if logs is None:
         return Interval(observed=math.nan, lower=0.0, upper=math.inf)
-    interval = mean_interval(logs.tolist(), alpha)
+    interval = mean_interval(logs, alpha)
     if any(errors):
         top, bottom = errors
         least = log_ratios([n - top for n in numerators], [d + bottom for d in denominators])
         most = log_ratios([n + top for n in numerators], [d - bottom for d in denominators])
-        lower = -math.inf if least is None else mean_interval(least.tolist(), alpha).lower
-        upper = math.inf if most is None else mean_interval(most.tolist(), alpha).upper
+        lower = -math.inf if least is None else mean_interval(least, alpha).lower
+        upper = math.inf if most is None else mean_interval(most, alpha).upper
         interval = Interval(observed=interval.observed, lower=lower, upper=upper)
     return Interval(observed=_exp(interval.observed), lower=_exp(interval.lower), upper=_exp(interval.upper))
 
 
-def log_ratios(numerators: Sequence[float], denominators: Sequence[float]) -> NDArray[np.float64] | None:
-    """ln(numerator_r / denominator_r), shape [rounds]; None if there are none or a value is not positive and finite."""
-    import numpy as np
-
-    top, bottom = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
-    if top.shape != bottom.shape:
-        raise ValueError(f"{top.size} numerators and {bottom.size} denominators: rounds must be paired")
-    if not top.size or not (np.isfinite(top).all() and np.isfinite(bottom).all() and (top > 0).all() and (bottom > 0).all()):
+def log_ratios(numerators: Sequence[float], denominators: Sequence[float]) -> list[float] | None:
+    """ln(numerator_r / denominator_r) of each round; None if there are none or a value is not positive and finite."""
+    if len(numerators) != len(denominators):
+        raise ValueError(f"{len(numerators)} numerators and {len(denominators)} denominators: rounds must be paired")
+    log = math.log
+    try:
+        logs = [log(top) - log(bottom) for top, bottom in zip(numerators, denominators, strict=True)]
+    except ValueError:  # zero, or less
         return None
-    logs: NDArray[np.float64] = np.log(top) - np.log(bottom)
-    return logs
+    # Of what is infinite or not a number neither is the logarithm finite.
+    return logs if logs and all(map(math.isfinite, logs)) else None
 
 
 def _exp(value: float) -> float:
