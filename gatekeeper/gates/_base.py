@@ -23,6 +23,14 @@ and, where it has something to say:
 JUDGES       the scenarios of load that it decides, the first of them that ran
 CHECKS       the kind of checks that it counts, where it is not called as they are
 
+A merge of reports judges every gate again. Those on rounds, artifacts and checks find all their evidence in the report; of the
+others it holds their bounds, and "pass" is believed where these clear the limit (so a gate that fails for another reason states
+no bounds that do). What more must hold, and can be read from the report, such a gate says:
+
+again(config, told) -> the verdict that the report's own numbers allow, its bounds aside, or None: they say nothing of it
+
+A gate whose results sometimes go by another name, as those of `accuracy` by `agreement`, lists these names in ALSO.
+
 A gate that bounds ratios over rounds may also tell `gatekeeper calibrate` which, so that it says what a runner can decide:
 
 ratios(baseline, variant) -> pairs (numerators, denominators), one value a round
@@ -32,6 +40,7 @@ to_ratio(limit) / from_ratio(ratio) -> between the limit's unit and that of the 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Annotated, Literal, Protocol, cast, runtime_checkable
 
@@ -41,8 +50,9 @@ from msgspec import Meta
 from gatekeeper.errors import UsageError, nearest
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
-from gatekeeper.records.gates import Decision
+from gatekeeper.records.gates import Decision, GateResult
 from gatekeeper.records.measured import RoundData
+from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.registry import Registry
 
 REGISTRY = Registry("gates", ("DESCRIPTION", "UNIT", "BOUND", "BASIS", "DEFAULT", "Config", "limit_key", "judge"))
@@ -77,6 +87,16 @@ class Gate(Protocol):
         """Decide from evidence; absence is never a pass."""
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a report holds for one gate on one variant; `alpha` is that of the attempt at load."""
+
+    gate: GateResult
+    variant: VariantReport
+    leg: LegReport
+    alpha: float
+
+
 @runtime_checkable
 class RatioGate(Gate, Protocol):
     """A gate that bounds ratios over rounds."""
@@ -104,6 +124,12 @@ def gate(name: str) -> Gate:
     if name not in names():
         raise UsageError(f"'{name}' is not one of gates: {', '.join(names())}{nearest(name, names()) or '.'}")
     return cast(Gate, KINDS.get(name).GATE)
+
+
+@cache
+def also() -> dict[str, str]:
+    """Other names of results, and the gate whose results they are."""
+    return {other: name for name in names() for other in getattr(gate(name), "ALSO", ())}
 
 
 def tested_by(name: str) -> str:

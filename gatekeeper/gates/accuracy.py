@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
@@ -19,6 +19,7 @@ UNIT = "fraction"
 BOUND: Literal["at_least"] = "at_least"
 BASIS: Literal["scores"] = "scores"
 limit_key = "retention"
+ALSO = ("agreement",)
 SAME_AS = ("model_validation", "accuracy_threshold")
 
 LEAST_EXAMPLES = 59
@@ -71,6 +72,17 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         name=name,
         details=details,
     )
+
+
+def again(config: Config, told: Told) -> Verdict | None:
+    """Nothing but a failure is decided by fewer examples than can show it, whatever their bounds."""
+    quality = told.variant.quality
+    stated = (told.gate.details.get("examples"), quality.examples if quality else None)
+    counts = [count for count in stated if isinstance(count, int)]
+    if not counts:
+        return Verdict.ERROR
+    few = min(counts) < LEAST_EXAMPLES and told.gate.verdict is not Verdict.FAIL
+    return Verdict.INCONCLUSIVE if few else None
 
 
 def _decide(limit: float, kept: Interval, examples: int, keeps: str) -> tuple[Verdict, str]:

@@ -41,14 +41,15 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     """
     if few := unusable(evidence):
         return few
-    if len(evidence.control) != len(evidence.variant):
+    if evidence.copy is None and len(evidence.control) != len(evidence.variant):
         return unmeasured("the A/A control was not measured")
     pairs = ratios(evidence.baseline, evidence.variant)
     if coarse := clock_too_coarse(*pairs[0]):
         return coarse
     errors = clock_error(evidence.baseline), clock_error(evidence.variant)
     views = [ratio_interval(*pair, evidence.alpha, errors) for pair in pairs]
-    controls = [ratio_interval(*pair, evidence.alpha) for pair in ratios(evidence.baseline, evidence.control)]
+    copies = [] if evidence.copy else ratios(evidence.baseline, evidence.control)
+    controls = [evidence.copy] if evidence.copy else [ratio_interval(*pair, evidence.alpha) for pair in copies]
     if not all(math.isfinite(interval.observed) for interval in (*views, *controls)):
         return unmeasured("the latencies are not numbers")
     control = max(controls, key=control_bias)

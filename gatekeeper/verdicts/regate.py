@@ -1,0 +1,224 @@
+"""One gate judged again from what the report holds of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from gatekeeper.config.limits import Limit, as_number
+from gatekeeper.gates._base import Told, gate, of_testing
+from gatekeeper.records.base import Interval, Verdict
+from gatekeeper.records.evidence import Effort, Evidence
+from gatekeeper.records.gates import Decision, GateResult
+from gatekeeper.records.measured import Artifact, Control, RoundData
+from gatekeeper.records.report import LegReport, VariantReport
+from gatekeeper.stats.looks import look_alpha, schedule
+from gatekeeper.verdicts.gates import judge_gate
+from gatekeeper.verdicts.judge import all_of
+
+AGREE = 1e-6
+"""Bounds that were computed elsewhere differ by less, relative to what they bound."""
+RECOMPUTED = ("rounds", "artifact", "checks")
+"""What gates are judged on that a report holds whole."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A gate as it stands after it was judged again; what its report says of it that is not so, and what cannot be."""
+
+    gate: GateResult
+    said: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class LegEvidence:
+    """What a leg's variants are judged on; `untimed` is why its times say nothing, if that is believed."""
+
+    leg: LegReport
+    untimed: str
+    max_rounds: int
+    baseline: Mapping[int, RoundData]
+    control: Mapping[int, RoundData]
+
+    @property
+    def alpha(self) -> float:
+        """One-sided, of one look."""
+        return look_alpha(len(schedule(self.max_rounds)), self.leg.attempt)
+
+    @property
+    def alpha_at_load(self) -> float:
+        """One-sided, where there is one look."""
+        return look_alpha(1, self.leg.attempt)
+
+
+def leg_evidence(leg: LegReport, untimed: str, max_rounds: int) -> LegEvidence:
+    """The rounds of a leg by their number."""
+    baseline = {each.round: each for each in leg.baseline.rounds} if leg.baseline else {}
+    return LegEvidence(leg, untimed, max_rounds, baseline, {each.round: each for each in leg.control_rounds})
+
+
+def held(each: GateResult, owner: str, asked: Limit | None, variant: VariantReport, leg: LegEvidence) -> Held:
+    """The gate judged again by the stricter of the limit that is asked for and the one that it states."""
+    try:
+        limit, loosened = _limit(each, owner, asked)
+    except msgspec.ValidationError as error:
+        return Held(each, problem=f"{each.gate}: no limit can be {each.limit} ({error})")
+    if limit.config is None:
+        off = msgspec.structs.replace(each, verdict=Verdict.SKIP, blocking=False)
+        return Held(each if each.verdict is Verdict.SKIP and not each.blocking else off)
+    if each.verdict is Verdict.SKIP and of_testing(owner):
+        # Another passes already, or this one does not: what a skipped variant means is for its target to say.
+        again = Held(each)
+    elif limit.gate.BASIS in RECOMPUTED:
+        again = _recomputed(each, limit, variant, leg)
+    else:
+        again = _by_bounds(each, limit, variant, leg)
+    return _limited(again, each, limit, loosened) if not again.problem else again
+
+
+def _limit(each: GateResult, owner: str, asked: Limit | None) -> tuple[Limit, str]:
+    """What the gate is held to, and what it says of that in its own favour."""
+    module = gate(owner)
+    disabled = each.limit is None and not each.measured_limit and each.verdict is Verdict.SKIP and not each.blocking
+    own = None if disabled else _config(each, owner)
+    if asked is None:
+        return Limit(owner, module, own, each.where), ""
+    if asked.config is None:  # what a file switches off may be on in a stricter one
+        return Limit(owner, module, own, each.where), ""
+    if own is None:
+        return asked, "says that it is disabled" if disabled else ""
+    key, config, said = module.limit_key, asked.config, []
+    wanted, stated = getattr(config, key), getattr(own, key)
+    if wanted is None or stated is None:
+        if stated is not None:
+            said.append(f"says the limit is {stated}, which is the baseline's")
+        elif wanted is not None:
+            said.append("says the limit is the baseline's")
+    elif as_number(stated) != as_number(wanted):
+        stricter = as_number(stated) > as_number(wanted) if module.BOUND == "at_least" else as_number(stated) < as_number(wanted)
+        if stricter:
+            config = msgspec.structs.replace(config, **{key: stated})
+        else:
+            said.append(f"says the limit is {stated}")
+    if config.on_fail == "fail" and not each.blocking:
+        said.append("says that it does not block")
+    elif config.on_fail == "warn" and each.blocking:
+        config = msgspec.structs.replace(config, on_fail="fail")
+    return Limit(owner, module, config, asked.where), " and ".join(said)
+
+
+def _config(each: GateResult, owner: str) -> Any:
+    """The limit that a result states, as the file would; what else its gate may limit is at its default."""
+    module = gate(owner)
+    values: dict[str, Any] = {"on_fail": "fail" if each.blocking else "warn"}
+    if not each.measured_limit and each.limit is not None:
+        values[module.limit_key] = f"{int(each.limit)}B" if module.UNIT == "bytes" else each.limit
+    return msgspec.convert(values, module.Config)
+
+
+def _recomputed(each: GateResult, limit: Limit, variant: VariantReport, leg: LegEvidence) -> Held:
+    """Judged on the evidence itself."""
+    rounds = variant.performance.rounds if variant.performance else []
+    if limit.gate.BASIS == "rounds" and not (rounds and leg.baseline):
+        return _without(each, "its report holds no rounds to judge it by")
+    if limit.gate.BASIS == "artifact" and variant.artifact is None:
+        return _without(each, "its report holds no artifact to judge it by")
+    numbers = [r.round for r in rounds]
+    for arm, own in (("baseline", leg.baseline), ("control", leg.control)):
+        if own and (lost := [number for number in numbers if number not in own]):
+            return Held(each, problem=f"{each.gate}: the {arm} was not measured in its round {lost[0]}")
+    evidence = Evidence(
+        artifact=variant.artifact or Artifact(path="", sha256="", bytes=0),
+        baseline=[leg.baseline[number] for number in numbers] if leg.baseline else [],
+        variant=list(rounds),
+        control=[leg.control[number] for number in numbers] if leg.control else [],
+        alpha=leg.alpha,
+        effort=Effort(max_rounds=leg.max_rounds, attempt=leg.leg.attempt),
+        untimed=leg.untimed or None,
+        copy=None if leg.control else _copy(each.control),
+        checks=variant.tested.checks if variant.tested else [],
+    )
+    decision = limit.gate.judge(limit.config, evidence)  # type: ignore[arg-type]
+    if apart := _apart(each, decision):
+        return Held(each, problem=f"{each.gate}: {apart}")
+    if decision.verdict is each.verdict:
+        return Held(each)
+    if each.verdict is Verdict.SKIP:
+        return Held(each, problem=f"{each.gate}: it says skip, and nothing in its leg says why")
+    return Held(judge_gate(limit, evidence, decision), f"says {each.verdict}, and what it measured says {decision.verdict}")
+
+
+def _without(each: GateResult, reason: str) -> Held:
+    """Nothing to judge by: no better than an error."""
+    verdict = all_of([each.verdict, Verdict.ERROR])
+    if verdict is each.verdict:
+        return Held(each)
+    return Held(msgspec.structs.replace(each, verdict=verdict, reason=reason, brief=""), f"says {each.verdict}, and {reason}")
+
+
+def _copy(control: Control | None) -> Interval | None:
+    """What a report of an earlier version, which kept no rounds of it, says of the control."""
+    if control is None or control.lower is None or control.upper is None or not 0 < control.lower <= control.upper:
+        return None
+    observed = control.observed if control.observed is not None else (control.lower * control.upper) ** 0.5
+    return Interval(observed=observed, lower=control.lower, upper=control.upper)
+
+
+def _apart(each: GateResult, decision: Decision) -> str:
+    """How bounds that are stated differ from those of their own rounds; empty where they do not."""
+    for name in ("lower", "upper"):
+        stated, own = getattr(each, name), getattr(decision, name)
+        if stated is None or (own is not None and abs(stated - own) <= AGREE * max(abs(stated), abs(own), AGREE)):
+            continue
+        shown = "have none" if own is None else f"say {own:.6g}"
+        return f"its {name} bound is {stated:.6g}, and its own measurements {shown}"
+    return ""
+
+
+def _by_bounds(each: GateResult, limit: Limit, variant: VariantReport, leg: LegEvidence) -> Held:
+    """Judged on bounds, and on what else the gate finds in the report; never better than it says itself."""
+    value = getattr(limit.config, limit.gate.limit_key)
+    bound = each.limit if value is None else as_number(value)
+    again = getattr(limit.gate, "again", None)
+    told = Told(each, variant, leg.leg, leg.alpha_at_load)
+    bounded = _bounded(each, limit.gate.BOUND, bound)
+    own = again(limit.config, told) if again is not None and each.verdict is not Verdict.ERROR else None
+    # A gate that finds more in the report decides by that; bounds that miss the limit are a failure all the same.
+    verdict = all_of([each.verdict, own or bounded, *([bounded] if bounded is Verdict.FAIL else [])])
+    if verdict is each.verdict:
+        return Held(each)
+    ends = " to ".join("open" if end is None else f"{end:.6g}" for end in (each.lower, each.upper))
+    reason = f"bounds of {ends} with a limit of {'none' if bound is None else f'{bound:g}'}: {verdict}"
+    return Held(
+        msgspec.structs.replace(each, verdict=verdict, reason=reason, brief=""),
+        f"says {each.verdict}, and its own numbers say {verdict}",
+    )
+
+
+def _bounded(each: GateResult, side: str, limit: float | None) -> Verdict:
+    """What bounds show; what has neither was not measured, or is undecided where something was seen."""
+    if each.lower is None and each.upper is None:
+        return Verdict.ERROR if each.observed is None else Verdict.INCONCLUSIVE
+    if limit is None:
+        return Verdict.ERROR
+    good, bad = (each.lower, each.upper) if side == "at_least" else (each.upper, each.lower)
+    sign = 1 if side == "at_least" else -1
+    if good is not None and sign * good >= sign * limit:
+        return Verdict.PASS
+    return Verdict.FAIL if bad is not None and sign * bad < sign * limit else Verdict.INCONCLUSIVE
+
+
+def _limited(again: Held, each: GateResult, limit: Limit, loosened: str) -> Held:
+    """With the limit that it was held to, and the word that it was not."""
+    assert limit.config is not None
+    blocking = limit.config.on_fail == "fail"
+    value = getattr(limit.config, limit.gate.limit_key)
+    number = each.limit if value is None else as_number(value)
+    said = " and ".join(filter(None, [again.said, f"{loosened}, which {limit.where} does not" if loosened else ""]))
+    if (again.gate.blocking, again.gate.limit) == (blocking, number) and not said:
+        return again
+    return Held(msgspec.structs.replace(again.gate, blocking=blocking, limit=number), said)
