@@ -117,6 +117,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted({*REGISTRY.names, *(name for name in KINDS.names if KINDS.get(name).GATE is not None)}))
 
 
+@lru_cache(maxsize=256)
 def gate(name: str) -> Gate:
     """The gate of that name; an unknown one is a `UsageError` that lists what exists."""
     if name in REGISTRY.names:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import mul, sub
 
 from gatekeeper.records.base import Interval
 from gatekeeper.stats.student import upper_quantile
@@ -21,12 +22,22 @@ def mean_interval(values: Sequence[float], alpha: float) -> Interval:
     mean -+ t(1 - alpha, n - 1) * s / sqrt(n). Fewer than two values, or a value that is not finite,
     give infinite bounds: nothing is known.
     """
+    mean, half = _mean_and_half(values, alpha)
+    return Interval(observed=mean, lower=mean - half, upper=mean + half) if half < math.inf else _unknown(mean)
+
+
+def _unknown(value: float) -> Interval:
+    return Interval(observed=value, lower=-math.inf, upper=math.inf)
+
+
+def _mean_and_half(values: Sequence[float], alpha: float) -> tuple[float, float]:
+    """The mean and how far each bound is from it; infinity where nothing is known."""
     count = len(values)
     if count < 2 or not all(map(math.isfinite, values)):
-        return Interval(observed=float(values[0]) if count == 1 else math.nan, lower=-math.inf, upper=math.inf)
+        return float(values[0]) if count == 1 else math.nan, math.inf
     mean, spread = mean_and_spread(values)
     half = upper_quantile(count - 1, alpha) * spread / math.sqrt(count)
-    return Interval(observed=mean, lower=mean - half, upper=mean + half)
+    return mean, half if half < math.inf else math.inf
 
 
 def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
@@ -38,7 +49,8 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
         data = np.asarray(values, dtype=float)
         return float(data.mean()), float(data.std(ddof=1))
     mean = sum(values) / count
-    return mean, math.sqrt(sum([(value - mean) * (value - mean) for value in values]) / (count - 1))
+    centred = [value - mean for value in values]
+    return mean, math.sqrt(sum(map(mul, centred, centred)) / (count - 1))
 
 
 def ratio_interval(
@@ -54,24 +66,26 @@ def ratio_interval(
     logs = log_ratios(numerators, denominators)
     if logs is None:
         return Interval(observed=math.nan, lower=0.0, upper=math.inf)
-    interval = mean_interval(logs, alpha)
-    if any(errors):
-        top, bottom = errors
-        least = log_ratios([n - top for n in numerators], [d + bottom for d in denominators])
-        most = log_ratios([n + top for n in numerators], [d - bottom for d in denominators])
-        lower = -math.inf if least is None else mean_interval(least, alpha).lower
-        upper = math.inf if most is None else mean_interval(most, alpha).upper
-        interval = Interval(observed=interval.observed, lower=lower, upper=upper)
-    return Interval(observed=_exp(interval.observed), lower=_exp(interval.lower), upper=_exp(interval.upper))
+    observed, half = _mean_and_half(logs, alpha)
+    lower, upper = observed - half, observed + half
+    top, bottom = errors
+    if top or bottom:
+        lower, upper = -math.inf, math.inf
+        if (least := log_ratios([n - top for n in numerators], [d + bottom for d in denominators])) is not None:
+            mean, half = _mean_and_half(least, alpha)
+            lower = mean - half
+        if (most := log_ratios([n + top for n in numerators], [d - bottom for d in denominators])) is not None:
+            mean, half = _mean_and_half(most, alpha)
+            upper = mean + half
+    return Interval(observed=_exp(observed), lower=_exp(lower), upper=_exp(upper))
 
 
 def log_ratios(numerators: Sequence[float], denominators: Sequence[float]) -> list[float] | None:
     """ln(numerator_r / denominator_r) of each round; None if there are none or a value is not positive and finite."""
     if len(numerators) != len(denominators):
         raise ValueError(f"{len(numerators)} numerators and {len(denominators)} denominators: rounds must be paired")
-    log = math.log
     try:
-        logs = [log(top) - log(bottom) for top, bottom in zip(numerators, denominators, strict=True)]
+        logs = list(map(sub, map(math.log, numerators), map(math.log, denominators)))
     except ValueError:  # zero, or less
         return None
     # Of what is infinite or not a number neither is the logarithm finite.

@@ -70,11 +70,12 @@ def _target(target: TargetReport, rules: Rules, tested: bool, wrong: list[str], 
         legs[leg.id] = leg_evidence(leg, untimed, rules.max_rounds(leg.max_rounds))
     variants = []
     for variant in target.variants:
-        whole = _left_out(variant, require, rules)
-        if whole is variant:
+        if variant.gates:
             whole = _variant(variant, legs[leg_of(variant.id)], require, rules, tested, wrong, said)
-        elif variant.verdict is not whole.verdict:
-            said.append(f"{variant.id}: says {variant.verdict}, and {whole.reason}")
+        else:
+            whole = _left_out(variant, require, rules)
+            if variant.verdict is not whole.verdict:
+                said.append(f"{variant.id}: says {variant.verdict}, and {whole.reason}")
         variants.append(whole)
     if require == target.require and all(a is b for a, b in zip(variants, target.variants, strict=True)):
         return target
@@ -94,11 +95,8 @@ def _untimed(leg: LegReport, wrong: list[str]) -> str:
 
 def _left_out(variant: VariantReport, require: str, rules: Rules) -> VariantReport:
     """A variant without gates was left out by the plan, or not judged at all."""
-    if variant.gates:
-        return variant
     if variant.verdict is not Verdict.SKIP:
-        reason = variant.reason if variant.verdict is Verdict.ERROR else "no gate of it was judged"
-        return _error(variant, reason)
+        return _error(variant, "no gate of it was judged")
     planned = rules.planned(leg_of(variant.id))
     own = next((each for each in planned.variants if each.id == variant.id), None) if planned else None
     if planned is not None and not (own and own.skip) and require == "all":

@@ -36,18 +36,16 @@ class Held:
 
 @dataclass(frozen=True)
 class LegEvidence:
-    """What a leg's variants are judged on; `untimed` is why its times say nothing, if that is believed."""
+    """What a leg's variants are judged on; `untimed` is why its times say nothing, if that is believed, `alpha` one-sided
+    and of one look.
+    """
 
     leg: LegReport
     untimed: str
     max_rounds: int
+    alpha: float
     baseline: Mapping[int, RoundData]
     control: Mapping[int, RoundData]
-
-    @property
-    def alpha(self) -> float:
-        """One-sided, of one look."""
-        return look_alpha(len(schedule(self.max_rounds)), self.leg.attempt)
 
     @property
     def alpha_at_load(self) -> float:
@@ -58,7 +56,8 @@ class LegEvidence:
 def leg_evidence(leg: LegReport, untimed: str, max_rounds: int) -> LegEvidence:
     """The rounds of a leg by their number."""
     baseline = {each.round: each for each in leg.baseline.rounds} if leg.baseline else {}
-    return LegEvidence(leg, untimed, max_rounds, baseline, {each.round: each for each in leg.control_rounds})
+    alpha = look_alpha(len(schedule(max_rounds)), leg.attempt)
+    return LegEvidence(leg, untimed, max_rounds, alpha, baseline, {each.round: each for each in leg.control_rounds})
 
 
 def held(each: GateResult, owner: str, asked: Limit | None, variant: VariantReport, leg: LegEvidence) -> Held:
@@ -116,8 +115,13 @@ def _config(each: GateResult, owner: str) -> Any:
     module = gate(owner)
     values: dict[str, Any] = {"on_fail": "fail" if each.blocking else "warn"}
     if not each.measured_limit and each.limit is not None:
-        values[module.limit_key] = f"{int(each.limit)}B" if module.UNIT == "bytes" else each.limit
+        values[module.limit_key] = f"{int(each.limit)}B" if module.UNIT == "bytes" else _plain(each.limit)
     return msgspec.convert(values, module.Config)
+
+
+def _plain(value: float) -> float | int:
+    """Whole where it is: reports hold every limit as a fraction, also one that is a count."""
+    return int(value) if value.is_integer() else value
 
 
 def _recomputed(each: GateResult, limit: Limit, variant: VariantReport, leg: LegEvidence) -> Held:
