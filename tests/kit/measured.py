@@ -80,8 +80,8 @@ def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
     }  # fmt: skip
     return Report(
         schema="gatekeeper/report/v1", verdict=report_verdict([reported], stages), targets=[reported], stages=stages, remarks=[],
-        model=ModelInfo(path="model.onnx", sha256="m" * 64), pipeline=PipelineInfo(**(info | more.get("pipeline", {}))),
-        commit=more.get("commit", ""),
+        model=ModelInfo(path="model.onnx", sha256=more.get("model", "m" * 64)), commit=more.get("commit", ""),
+        pipeline=PipelineInfo(**(info | more.get("pipeline", {}))),
     )  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def _arm(rng: random.Random, median_ns: float, noise: float, peak: int, tail: fl
         arm.append(
             round_data(
                 index, own, p95_ns=max(slow, own), p99_ns=1.1 * max(slow, own), tick_ns=20,
-                peak_bytes=peak + rng.randrange(4096) if peak else None,
+                peak_bytes=peak + rng.randrange(4096),
             )
         )  # fmt: skip
     return arm

@@ -1,4 +1,4 @@
-"""Random edits of reports: none makes a merge pass that did not, unless what was measured was changed; none ends in a traceback."""
+"""Random edits of reports: none makes a merge pass unless what was measured was changed, and none ends in a traceback."""
 
 from __future__ import annotations
 
