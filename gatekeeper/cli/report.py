@@ -49,6 +49,7 @@ def command(
     from gatekeeper.reports._base import reporter
     from gatekeeper.reports._read import read_report
     from gatekeeper.reports._write import write_reports
+    from gatekeeper.verdicts.glance import confirmed
     from gatekeeper.verdicts.headers import check_headers
     from gatekeeper.verdicts.held import held_report
     from gatekeeper.verdicts.judge import exit_code
@@ -61,7 +62,8 @@ def command(
     against = _Against(plan, waivers, baseline_report)
     check_headers(reports, against.plan)
     rules = rules_of(reports, against.plan, policy)
-    reports = [held_report(report, file.as_posix(), rules) for report, file in zip(reports, files, strict=True)]
+    sure = confirmed(reports, rules)
+    reports = [held_report(report, file.as_posix(), rules, sure) for report, file in zip(reports, files, strict=True)]
     report = merge(reports, rules.plan, lambda index: read_answers(files[index].with_name(ANSWERS)))
     report = against.held(report)
     if output is not None:

@@ -29,6 +29,11 @@ no bounds that do). What more must hold, and can be read from the report, such a
 
 again(config, told) -> the verdict that the report's own numbers allow, its bounds aside, or None: they say nothing of it
 
+A gate on rounds may say at a glance what `judge` would take long to say of thousands of variants:
+
+glance(limits, alpha, baseline, variant, control) -> Glance, of arrays: limits of shape [n], and of each arm its columns by the
+                                                     names of RoundData, of shape [n, rounds], NaN where a value is missing
+
 A gate whose results sometimes go by another name, as those of `accuracy` by `agreement`, lists these names in ALSO.
 
 A gate that bounds ratios over rounds may also tell `gatekeeper calibrate` which, so that it says what a runner can decide:
@@ -42,7 +47,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Annotated, Literal, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, cast, runtime_checkable
 
 import msgspec
 from msgspec import Meta
@@ -54,6 +59,10 @@ from gatekeeper.records.gates import Decision, GateResult
 from gatekeeper.records.measured import RoundData
 from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 REGISTRY = Registry("gates", ("DESCRIPTION", "UNIT", "BOUND", "BASIS", "DEFAULT", "Config", "limit_key", "judge"))
 KINDS = Registry("checks.kinds", ("DESCRIPTION", "TITLE", "LEVELS", "ORDER", "SERVER", "GATE", "run"))
@@ -95,6 +104,23 @@ class Told:
     variant: VariantReport
     leg: LegReport
     alpha: float
+
+
+@dataclass(frozen=True)
+class Glance:
+    """Bounds of shape [n], where they clear and where they miss the limit, and where that is all that `judge` would look at.
+
+    Where it is and they do neither, it would say "inconclusive"; where it is not, only `judge` can say.
+    """
+
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    passes: NDArray[np.bool_]
+    fails: NDArray[np.bool_]
+    sure: NDArray[np.bool_]
+
+
+Columns = dict[str, "NDArray[np.float64]"]
 
 
 @runtime_checkable

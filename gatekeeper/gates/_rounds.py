@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gatekeeper.gates._base import unmeasured
+from gatekeeper.gates._base import Columns, unmeasured
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Effort, Evidence
 from gatekeeper.records.gates import Decision
@@ -15,6 +15,10 @@ from gatekeeper.stats.looks import LOOKS, MAX_ROUNDS
 from gatekeeper.stats.power import rounds_to_decide
 from gatekeeper.stats.rounds import log_ratios, mean_and_spread
 from gatekeeper.units import format_duration
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ROUNDING = 1e-9  # logarithms of equal ratios differ by less
 SPARE = 1.25  # a budget is suggested with this much room
@@ -50,6 +54,20 @@ def clock_error(arm: Sequence[RoundData]) -> float:
     Steps between latencies are whole ticks, so the smallest step of all rounds is the nearest to one.
     """
     return min((r.tick_ns for r in arm), default=0) / 2
+
+
+def clock_errors(arm: Columns) -> NDArray[np.float64]:
+    """`clock_error` of each of n arms, of shape [n]."""
+    return arm["tick_ns"].min(axis=-1) / 2  # type: ignore[no-any-return]
+
+
+def clocks_too_coarse(numerators: NDArray[np.float64], denominators: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where rounds of [n, rounds] tie."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        logs = np.log(numerators) - np.log(denominators)
+    return logs.max(axis=-1) - logs.min(axis=-1) <= ROUNDING  # type: ignore[no-any-return]
 
 
 def clock_too_coarse(numerators: Sequence[float], denominators: Sequence[float]) -> Decision | None:

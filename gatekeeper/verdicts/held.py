@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -26,8 +26,10 @@ MOST_NAMED = 5
 """Problems of one report that are named; the others are counted."""
 
 
-def held_report(report: Report, name: str, rules: Rules) -> Report:
+def held_report(report: Report, name: str, rules: Rules, sure: Collection[int] = ()) -> Report:
     """The report with every gate judged again by these rules; `name` is its file, for what is wrong with it.
+
+    `sure` are results that are known to follow from their rounds (see gatekeeper/verdicts/glance.py).
 
     A `UsageError` lists what no report can hold. What it says in its own favour and is not so does not count, and is in
     its notes.
@@ -36,7 +38,7 @@ def held_report(report: Report, name: str, rules: Rules) -> Report:
     wrong: list[str] = []
     said: list[str] = []
     tested = any(stage.stage == TESTING and stage.verdict is Verdict.PASS for stage in report.stages)
-    targets = [_target(target, rules, tested, wrong, said) for target in report.targets]
+    targets = [_target(target, rules, tested, sure, wrong, said) for target in report.targets]
     refuse(name, wrong)
     pipeline = report.pipeline
     kept = rules.on_inconclusive(pipeline.on_inconclusive)
@@ -60,7 +62,9 @@ def refuse(name: str, found: Sequence[str]) -> None:
     raise UsageError("\n".join(shown[:MOST_NAMED]) + more + remedy)
 
 
-def _target(target: TargetReport, rules: Rules, tested: bool, wrong: list[str], said: list[str]) -> TargetReport:
+def _target(
+    target: TargetReport, rules: Rules, tested: bool, sure: Collection[int], wrong: list[str], said: list[str]
+) -> TargetReport:
     require = rules.require(target.require)
     if require != target.require:
         said.append(f"says `require: {target.require}` for {target.name}, and {rules.name} says {require}")
@@ -71,7 +75,7 @@ def _target(target: TargetReport, rules: Rules, tested: bool, wrong: list[str], 
     variants = []
     for variant in target.variants:
         if variant.gates:
-            whole = _variant(variant, legs[leg_of(variant.id)], require, rules, tested, wrong, said)
+            whole = _variant(variant, legs[leg_of(variant.id)], require, rules, tested, sure, wrong, said)
         else:
             whole = _left_out(variant, require, rules)
             if variant.verdict is not whole.verdict:
@@ -111,13 +115,20 @@ def _error(variant: VariantReport, reason: str) -> VariantReport:
 
 
 def _variant(
-    variant: VariantReport, leg: LegEvidence, require: str, rules: Rules, tested: bool, wrong: list[str], said: list[str]
+    variant: VariantReport,
+    leg: LegEvidence,
+    require: str,
+    rules: Rules,
+    tested: bool,
+    sure: Collection[int],
+    wrong: list[str],
+    said: list[str],
 ) -> VariantReport:
     asked = rules.limits(target_of(variant.id))
     gates: list[GateResult] = []
     for each in variant.gates:
         bare = unwaived(each)
-        again = held(bare, owner := owner_of(bare.gate), asked.get(owner), variant, leg)
+        again = held(bare, owner := owner_of(bare.gate), asked.get(owner), variant, leg, id(bare) in sure)
         if again.problem:
             wrong.append(f"{variant.id}: {again.problem}")
         elif again.said:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from gatekeeper.config.limits import Limit, as_number
-from gatekeeper.gates._base import Told, gate, of_testing
+from gatekeeper.gates._base import GateConfig, Told, gate, of_testing
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Effort, Evidence
 from gatekeeper.records.gates import Decision, GateResult
@@ -17,10 +18,10 @@ from gatekeeper.records.measured import Artifact, Control, RoundData
 from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.stats.looks import look_alpha, schedule
 from gatekeeper.verdicts.gates import judge_gate
+from gatekeeper.verdicts.glance import AGREE
 from gatekeeper.verdicts.judge import all_of
 
-AGREE = 1e-6
-"""Bounds that were computed elsewhere differ by less, relative to what they bound."""
+NONE = Artifact(path="", sha256="", bytes=0)
 RECOMPUTED = ("rounds", "artifact", "checks")
 """What gates are judged on that a report holds whole."""
 
@@ -60,62 +61,78 @@ def leg_evidence(leg: LegReport, untimed: str, max_rounds: int) -> LegEvidence:
     return LegEvidence(leg, untimed, max_rounds, alpha, baseline, {each.round: each for each in leg.control_rounds})
 
 
-def held(each: GateResult, owner: str, asked: Limit | None, variant: VariantReport, leg: LegEvidence) -> Held:
-    """The gate judged again by the stricter of the limit that is asked for and the one that it states."""
+def held(
+    each: GateResult, owner: str, asked: Limit | None, variant: VariantReport, leg: LegEvidence, confirmed: bool = False
+) -> Held:
+    """The gate judged again by the stricter of the limit that is asked for and the one that it states.
+
+    `confirmed` says that its verdict and bounds are known to follow from its rounds, by the limit that it states.
+    """
+    disabled = each.limit is None and not each.measured_limit and each.verdict is Verdict.SKIP and not each.blocking
     try:
-        limit, loosened = _limit(each, owner, asked)
+        stricter = _stricter(owner, None if each.measured_limit else each.limit, each.blocking, disabled, asked)
     except msgspec.ValidationError as error:
         return Held(each, problem=f"{each.gate}: no limit can be {each.limit} ({error})")
+    limit, number, loosened = stricter
     if limit.config is None:
         off = msgspec.structs.replace(each, verdict=Verdict.SKIP, blocking=False)
         return Held(each if each.verdict is Verdict.SKIP and not each.blocking else off)
+    blocking = limit.config.on_fail == "fail"
+    number = each.limit if number is None else number
+    same = number == each.limit and blocking == each.blocking and not loosened
+    if confirmed and same:
+        return Held(each)
     if each.verdict is Verdict.SKIP and of_testing(owner):
         # Another passes already, or this one does not: what a skipped variant means is for its target to say.
         again = Held(each)
     elif limit.gate.BASIS in RECOMPUTED:
         again = _recomputed(each, limit, variant, leg)
     else:
-        again = _by_bounds(each, limit, variant, leg)
-    return _limited(again, each, limit, loosened) if not again.problem else again
+        again = _by_bounds(each, limit, number, variant, leg)
+    if again.problem or (same and again.gate is each):
+        return again
+    said = " and ".join(filter(None, [again.said, f"{loosened}, which {limit.where} does not" if loosened else ""]))
+    return Held(msgspec.structs.replace(again.gate, blocking=blocking, limit=number), said)
 
 
-def _limit(each: GateResult, owner: str, asked: Limit | None) -> tuple[Limit, str]:
-    """What the gate is held to, and what it says of that in its own favour."""
+@lru_cache(maxsize=4096)
+def _stricter(
+    owner: str, stated: float | None, blocking: bool, disabled: bool, asked: Limit | None
+) -> tuple[Limit, float | None, str]:
+    """What a result is held to, as a number too, and what it says of that in its own favour."""
     module = gate(owner)
-    disabled = each.limit is None and not each.measured_limit and each.verdict is Verdict.SKIP and not each.blocking
-    own = None if disabled else _config(each, owner)
-    if asked is None:
-        return Limit(owner, module, own, each.where), ""
-    if asked.config is None:  # what a file switches off may be on in a stricter one
-        return Limit(owner, module, own, each.where), ""
+    own = None if disabled else _config(owner, stated, blocking)
+    if asked is None or asked.config is None:  # what a file switches off may be on in a stricter one
+        return Limit(owner, module, own, ""), _number(own, owner), ""
     if own is None:
-        return asked, "says that it is disabled" if disabled else ""
-    key, config, said = module.limit_key, asked.config, []
-    wanted, stated = getattr(config, key), getattr(own, key)
-    if wanted is None or stated is None:
-        if stated is not None:
-            said.append(f"says the limit is {stated}, which is the baseline's")
-        elif wanted is not None:
-            said.append("says the limit is the baseline's")
-    elif as_number(stated) != as_number(wanted):
-        stricter = as_number(stated) > as_number(wanted) if module.BOUND == "at_least" else as_number(stated) < as_number(wanted)
-        if stricter:
-            config = msgspec.structs.replace(config, **{key: stated})
-        else:
-            said.append(f"says the limit is {stated}")
-    if config.on_fail == "fail" and not each.blocking:
+        return asked, _number(asked.config, owner), "says that it is disabled"
+    config, wanted, number, said = asked.config, _number(asked.config, owner), _number(own, owner), []
+    if wanted is None or number is None:
+        if wanted != number:
+            said.append("says the limit is the baseline's" if number is None else f"says the limit is {number:g}")
+    elif (number > wanted) if module.BOUND == "at_least" else (number < wanted):
+        config = msgspec.structs.replace(config, **{module.limit_key: getattr(own, module.limit_key)})
+    elif number != wanted:
+        said.append(f"says the limit is {number:g}")
+    if config.on_fail == "fail" and not blocking:
         said.append("says that it does not block")
-    elif config.on_fail == "warn" and each.blocking:
+    elif config.on_fail == "warn" and blocking:
         config = msgspec.structs.replace(config, on_fail="fail")
-    return Limit(owner, module, config, asked.where), " and ".join(said)
+    return Limit(owner, module, config, asked.where), _number(config, owner), " and ".join(said)
 
 
-def _config(each: GateResult, owner: str) -> Any:
+def _number(config: GateConfig | None, owner: str) -> float | None:
+    """A limit as it is compared; None where there is none, or it is measured."""
+    value = None if config is None else getattr(config, gate(owner).limit_key)
+    return None if value is None else as_number(value)
+
+
+def _config(owner: str, stated: float | None, blocking: bool) -> Any:
     """The limit that a result states, as the file would; what else its gate may limit is at its default."""
     module = gate(owner)
-    values: dict[str, Any] = {"on_fail": "fail" if each.blocking else "warn"}
-    if not each.measured_limit and each.limit is not None:
-        values[module.limit_key] = f"{int(each.limit)}B" if module.UNIT == "bytes" else _plain(each.limit)
+    values: dict[str, Any] = {"on_fail": "fail" if blocking else "warn"}
+    if stated is not None:
+        values[module.limit_key] = f"{int(stated)}B" if module.UNIT == "bytes" else _plain(stated)
     return msgspec.convert(values, module.Config)
 
 
@@ -126,26 +143,17 @@ def _plain(value: float) -> float | int:
 
 def _recomputed(each: GateResult, limit: Limit, variant: VariantReport, leg: LegEvidence) -> Held:
     """Judged on the evidence itself."""
-    rounds = variant.performance.rounds if variant.performance else []
-    if limit.gate.BASIS == "rounds" and not (rounds and leg.baseline):
-        return _without(each, "its report holds no rounds to judge it by")
-    if limit.gate.BASIS == "artifact" and variant.artifact is None:
+    if limit.gate.BASIS == "rounds":
+        rounds = variant.performance.rounds if variant.performance else []
+        if not (rounds and leg.baseline):
+            return _without(each, "its report holds no rounds to judge it by")
+        if lost := _lost(rounds, leg):
+            return Held(each, problem=f"{each.gate}: {lost}")
+        evidence = _raced(each, rounds, variant.artifact or NONE, leg)
+    elif variant.artifact is None:
         return _without(each, "its report holds no artifact to judge it by")
-    numbers = [r.round for r in rounds]
-    for arm, own in (("baseline", leg.baseline), ("control", leg.control)):
-        if own and (lost := [number for number in numbers if number not in own]):
-            return Held(each, problem=f"{each.gate}: the {arm} was not measured in its round {lost[0]}")
-    evidence = Evidence(
-        artifact=variant.artifact or Artifact(path="", sha256="", bytes=0),
-        baseline=[leg.baseline[number] for number in numbers] if leg.baseline else [],
-        variant=list(rounds),
-        control=[leg.control[number] for number in numbers] if leg.control else [],
-        alpha=leg.alpha,
-        effort=Effort(max_rounds=leg.max_rounds, attempt=leg.leg.attempt),
-        untimed=leg.untimed or None,
-        copy=None if leg.control else _copy(each.control),
-        checks=variant.tested.checks if variant.tested else [],
-    )
+    else:
+        evidence = Evidence(artifact=variant.artifact, checks=variant.tested.checks if variant.tested else [])
     decision = limit.gate.judge(limit.config, evidence)  # type: ignore[arg-type]
     if apart := _apart(each, decision):
         return Held(each, problem=f"{each.gate}: {apart}")
@@ -154,6 +162,28 @@ def _recomputed(each: GateResult, limit: Limit, variant: VariantReport, leg: Leg
     if each.verdict is Verdict.SKIP:
         return Held(each, problem=f"{each.gate}: it says skip, and nothing in its leg says why")
     return Held(judge_gate(limit, evidence, decision), f"says {each.verdict}, and what it measured says {decision.verdict}")
+
+
+def _lost(rounds: Sequence[RoundData], leg: LegEvidence) -> str:
+    """A round in which only the variant was measured, in words."""
+    for arm, own in (("baseline", leg.baseline), ("control", leg.control)):
+        if own and (lost := [each.round for each in rounds if each.round not in own]):
+            return f"the {arm} was not measured in its round {lost[0]}"
+    return ""
+
+
+def _raced(each: GateResult, rounds: list[RoundData], artifact: Artifact, leg: LegEvidence) -> Evidence:
+    """What a gate on rounds is judged on; the control of an earlier version's report is what that says of it."""
+    return Evidence(
+        artifact=artifact,
+        baseline=[leg.baseline[own.round] for own in rounds],
+        variant=rounds,
+        control=[leg.control[own.round] for own in rounds] if leg.control else [],
+        alpha=leg.alpha,
+        effort=Effort(max_rounds=leg.max_rounds, attempt=leg.leg.attempt),
+        untimed=leg.untimed or None,
+        copy=None if leg.control else _copy(each.control),
+    )
 
 
 def _without(each: GateResult, reason: str) -> Held:
@@ -183,10 +213,8 @@ def _apart(each: GateResult, decision: Decision) -> str:
     return ""
 
 
-def _by_bounds(each: GateResult, limit: Limit, variant: VariantReport, leg: LegEvidence) -> Held:
+def _by_bounds(each: GateResult, limit: Limit, bound: float | None, variant: VariantReport, leg: LegEvidence) -> Held:
     """Judged on bounds, and on what else the gate finds in the report; never better than it says itself."""
-    value = getattr(limit.config, limit.gate.limit_key)
-    bound = each.limit if value is None else as_number(value)
     again = getattr(limit.gate, "again", None)
     told = Told(each, variant, leg.leg, leg.alpha_at_load)
     bounded = _bounded(each, limit.gate.BOUND, bound)
@@ -214,15 +242,3 @@ def _bounded(each: GateResult, side: str, limit: float | None) -> Verdict:
     if good is not None and sign * good >= sign * limit:
         return Verdict.PASS
     return Verdict.FAIL if bad is not None and sign * bad < sign * limit else Verdict.INCONCLUSIVE
-
-
-def _limited(again: Held, each: GateResult, limit: Limit, loosened: str) -> Held:
-    """With the limit that it was held to, and the word that it was not."""
-    assert limit.config is not None
-    blocking = limit.config.on_fail == "fail"
-    value = getattr(limit.config, limit.gate.limit_key)
-    number = each.limit if value is None else as_number(value)
-    said = " and ".join(filter(None, [again.said, f"{loosened}, which {limit.where} does not" if loosened else ""]))
-    if (again.gate.blocking, again.gate.limit) == (blocking, number) and not said:
-        return again
-    return Held(msgspec.structs.replace(again.gate, blocking=blocking, limit=number), said)
