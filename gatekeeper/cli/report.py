@@ -49,6 +49,7 @@ def command(
     from gatekeeper.reports._base import reporter
     from gatekeeper.reports._read import read_report
     from gatekeeper.reports._write import write_reports
+    from gatekeeper.verdicts.even import check_even
     from gatekeeper.verdicts.glance import confirmed
     from gatekeeper.verdicts.headers import check_headers
     from gatekeeper.verdicts.held import held_report
@@ -63,7 +64,9 @@ def command(
     check_headers(reports, against.plan)
     rules = rules_of(reports, against.plan, policy)
     sure = confirmed(reports, rules)
-    reports = [held_report(report, file.as_posix(), rules, sure) for report, file in zip(reports, files, strict=True)]
+    names = [file.as_posix() for file in files]
+    reports = [held_report(report, name, rules, sure) for report, name in zip(reports, names, strict=True)]
+    check_even(reports, names)
     report = merge(reports, rules.plan, lambda index: read_answers(files[index].with_name(ANSWERS)))
     report = against.held(report)
     if output is not None:

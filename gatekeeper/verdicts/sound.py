@@ -13,10 +13,9 @@ from statistics import median
 
 from gatekeeper.gates._base import REGISTRY, Gate, also, gate, names, of_testing
 from gatekeeper.ids import leg_of, target_of
-from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Performance, RoundData
-from gatekeeper.records.report import LegReport, Report, TargetReport, VariantReport
+from gatekeeper.records.report import LegReport, Report, VariantReport
 from gatekeeper.verdicts.rules import Rules
 
 LEAST = {"x": 0.0, "bytes": 0.0, "ms": 0.0, "per s": 0.0, "failed checks": 0.0}
@@ -30,7 +29,10 @@ def problems(report: Report, rules: Rules) -> Iterator[str]:
     """What cannot be in a report, in words."""
     yield from _doubled("target", [target.name for target in report.targets])
     yield from _doubled("variant", [variant.id for target in report.targets for variant in target.variants])
+    known = [target.name for target in rules.file.targets] if rules.file else []
     for target in report.targets:
+        if known and target.name not in known:
+            yield f"{rules.name} has no target {target.name}"
         legs = {leg.id: leg for leg in target.legs}
         for leg in target.legs:
             if target_of(leg.id) != target.name:
@@ -40,7 +42,6 @@ def problems(report: Report, rules: Rules) -> Iterator[str]:
             if leg_of(variant.id) not in legs:
                 yield f"the variant {variant.id} belongs to none of its legs, {', '.join(legs) or 'of which there are none'}"
             yield from (f"{variant.id}: {problem}" for problem in _variant(variant, rules))
-        yield from _uneven(target)
 
 
 def _doubled(what: str, found: Sequence[str]) -> Iterator[str]:
@@ -151,13 +152,3 @@ def _numbers(each: GateResult, module: Gate) -> Iterator[str]:
     least = LEAST.get(module.UNIT, LEAST_GROWTH if module.BOUND == "at_most" else None)
     if least is not None and known and min(known) < least:
         yield f"{min(known):.6g} cannot be: there is nothing below {least:g} {module.UNIT}"
-
-
-def _uneven(target: TargetReport) -> Iterator[str]:
-    """Variants of one target are held to one file, so that they have the same gates."""
-    judged = [v for v in target.variants if v.gates and v.verdict is not Verdict.SKIP]
-    own = [{name for each in v.gates if (name := owner_of(each.gate)) and not of_testing(name)} for v in judged]
-    whole = set().union(*own)
-    for variant, here in zip(judged, own, strict=True):
-        if len(here) < len(whole):
-            yield f"{variant.id}: {', '.join(sorted(whole - here))} was not judged, and is on other variants of {target.name}"
