@@ -1,33 +1,63 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, nor some of several that belong together."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from gatekeeper.errors import UsageError
 
+Content = str | bytes | Iterable[bytes]
+WRITING = ".writing-"
+"""How a file is called until it is whole."""
 
-def write_atomic(path: Path, data: str | bytes | Iterable[bytes]) -> None:
+
+def write_atomic(path: Path, data: Content) -> None:
     """Write beside the target and rename; on any failure the old file stays and no new one appears."""
-    content = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+    write_together({path: data})
+
+
+def write_together(files: Mapping[Path, Content]) -> None:
+    """Write all beside their targets, and rename them in that order once each is whole and on the disk.
+
+    What fails while they are written changes no file; what fails while they are renamed leaves none of the new ones.
+    """
+    whole: dict[Path, Path] = {}
+    placed: list[Path] = []
+    path = Path()
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    except OSError as error:
-        raise _unwritable(path, error) from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines([content] if isinstance(content, bytes) else content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise _unwritable(path, error) from None
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        for path, data in files.items():
+            whole[path] = _beside(path)
+            _fill(whole[path], data)
+        for path, temporary in whole.items():
+            temporary.replace(path)
+            placed.append(path)
+    except BaseException as error:
+        for left in (*whole.values(), *placed):
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _unwritable(path, error) from None
         raise
+
+
+def _beside(path: Path) -> Path:
+    """An empty file for what shall be at that path, on the same file system."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=WRITING)
+    os.close(descriptor)
+    return Path(temporary)
+
+
+def _fill(temporary: Path, data: Content) -> None:
+    content = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+    with temporary.open("wb") as file:
+        file.writelines([content] if isinstance(content, bytes) else content)
+        file.flush()
+        os.fsync(file.fileno())  # a file system may find only now that it has no room
+    temporary.chmod(0o644)
 
 
 def make_folder(path: Path) -> None:
@@ -36,6 +66,16 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+def check_name(path: Path) -> None:
+    """`UsageError` where the whole name of a path is no text: neither frameworks nor messages between processes can hold it."""
+    whole = str(path.resolve())
+    try:
+        whole.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(whole).decode("utf-8", "backslashreplace")
+        raise UsageError(f"{shown}: the name is not UTF-8 text. Rename it, or work in another folder.") from None
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:

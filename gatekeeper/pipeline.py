@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
 import msgspec
 
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.owners import STAGES, asked
 from gatekeeper.config.policy import loosened, missing, policy_notes
 from gatekeeper.errors import UsageError
-from gatekeeper.files import make_folder, write_atomic
+from gatekeeper.files import write_atomic
+from gatekeeper.legs.judging import ARTIFACTS
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.setup import Known, Setup, bench
 from gatekeeper.making.cache import Cache
@@ -25,7 +24,7 @@ from gatekeeper.planning.plan import Plan, choose_legs, make_plan, model_of
 from gatekeeper.progress import Progress
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import REPORT_SCHEMA, LegReport, ModelInfo, PipelineInfo, Report, StageReport, TargetReport
-from gatekeeper.reports._base import REGISTRY, reporter
+from gatekeeper.reports._folder import owned
 from gatekeeper.stages._base import stage
 from gatekeeper.verdicts.stages import POLICY
 from gatekeeper.verdicts.targets import report_verdict, target_report
@@ -54,9 +53,8 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
     model, assessment = model_of(loaded)
     plan = make_plan(loaded, assessment)
     planned = choose_legs(plan, options.target, options.framework)
-    make_folder(options.output)
     cache = Cache(options.cache)
-    with _locked(options.output), bench(loaded, assessment, planned, cache, progress) as (space, evaluation, legs, identity):
+    with owned(options.output), bench(loaded, assessment, planned, cache, progress) as (space, evaluation, legs, identity):
         _clear(options.output)
         info = _pipeline_info(loaded, plan)
         setup = Setup(
@@ -173,31 +171,19 @@ def _unmeasured_leg(leg: Leg, reason: str) -> LegReport:
     return LegReport(id=leg.id, framework=leg.framework, error=leg.place.error or reason)
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Own the output folder: a second run in it would mix two reports."""
-    lock = filelock.FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise UsageError(f"{folder}: another gatekeeper is writing here. Wait for it, or choose another --output.") from None
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be written: {error.strerror}. Choose another folder with --output.") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _clear(folder: Path) -> None:
-    """Take away what an earlier run left: its verdict must not stand beside this run's artifacts if this one fails."""
-    for name in REGISTRY.names:
-        if file := reporter(name).FILE_NAME:
-            (folder / file).unlink(missing_ok=True)
+    """Take away what else an earlier run left: its artifacts must not stand beside this run's. Of what lies there by another
+    name nothing is ours.
+    """
     for name in (name for files in asked("FILES") for name in files):
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "artifacts", ignore_errors=True)
-    write_atomic(folder / ".gitignore", "*\n")
+    for place in (folder / ARTIFACTS).glob("*__*__*"):
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            place.unlink(missing_ok=True)
+    if not (folder / ".gitignore").exists():
+        write_atomic(folder / ".gitignore", "*\n")
 
 
 def _shown(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -15,6 +16,7 @@ from gatekeeper.errors import ExitCode, GatekeeperError
 from gatekeeper.registry import Registry
 
 COMMANDS = Registry("cli")
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 ORDER = ("demo", "init", "validate", "assess", "plan", "calibrate", "run", "report", "serve")
 
 
@@ -69,8 +71,19 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run a command; every expected error is a message and an exit code."""
+    speak_utf8()
     prepare()
     sys.exit(execute(sys.argv[1:])[0])
+
+
+def speak_utf8() -> None:
+    """Where file names are not read as UTF-8, be the same process again with Python's UTF-8 mode.
+
+    Pipeline files, reports and messages to workers are UTF-8 everywhere, and the names in them must be those of the files. It
+    is set when Python starts, and the environment may forbid it (PYTHONUTF8=0 in the locale C).
+    """
+    if os.name == "posix" and sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode and sys.executable:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def prepare() -> None:
@@ -105,12 +118,23 @@ def execute(words: list[str]) -> tuple[int, str]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.PASS, ""
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL_DISK:
+            return _no_room(error)
         import traceback
 
         traceback.print_exc()
         message = f"this is a bug in gatekeeper ({type(error).__name__}). Please report the lines above."
         click.echo(f"\n{message}", err=True)
         return ExitCode.BUG, message
+
+
+def _no_room(error: OSError) -> tuple[int, str]:
+    """A disk may be full wherever something is written: of temporary files, of the cache, behind standard output."""
+    message = f"{error.filename or 'a file'}: cannot be written: {error.strerror}. Free some space and run it again."
+    click.echo(_printable(message), err=True)
+    if error.filename is None and isinstance(sys.stdout, io.TextIOWrapper):  # what stands in its buffer is written at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.USAGE, message
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gatekeeper.errors import UsageError
 from gatekeeper.progress import Progress, Silent
 from gatekeeper.records.report import Report
 
@@ -16,10 +18,30 @@ def show(report: Report) -> None:
 
     from gatekeeper.reports.terminal import renderables
 
+    class Lines(Console):
+        def on_broken_pipe(self) -> None:
+            """Rich would end the process with 1, which means that a gate failed."""
+            raise BrokenPipeError
+
     # A log file has no width of its own; wide enough that a table keeps its rows.
-    console = Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 140)
+    console = Lines(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 140)
     for part in renderables(report):
         console.print(part)
+
+
+@contextmanager
+def printing(kept: bool) -> Iterator[None]:
+    """Around what prints a verdict: a reader that went away changes none, nor does a full disk where a folder has it `kept`."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what stands in its buffer is written at the end
+        said = f"standard output cannot be written: {error.strerror}."
+        if not (kept or isinstance(error, BrokenPipeError)):
+            raise UsageError(f"{said} Free some space, or write elsewhere.") from None
+        if not isinstance(error, BrokenPipeError):
+            print(f"{said} The reports in the folder are whole.", file=sys.stderr)
 
 
 @contextmanager

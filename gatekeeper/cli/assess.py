@@ -34,12 +34,17 @@ def command(model: Path, target: str, form: str) -> None:
     except NotMeasured as error:
         raise UsageError(str(error)) from None
     techniques = _techniques(assessment)
+    operators = _operators(assessment, techniques)
     name, why = recommend(target, assessment.parameters, _takes_text(assessment))
     if form == "json":
-        data = msgspec.to_builtins(assessment) | {"techniques": techniques, "recommended": {"framework": name, "because": why}}
+        data = msgspec.to_builtins(assessment) | {
+            "techniques": techniques,
+            "quantizes": operators,
+            "recommended": {"framework": name, "because": why},
+        }
         click.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
         return
-    _print(assessment, techniques, target, name, why)
+    _print(assessment, techniques, operators, target, name, why)
 
 
 def _takes_text(model: Assessment) -> bool:
@@ -59,7 +64,25 @@ def _techniques(model: Assessment) -> dict[str, dict[str, str | None]]:
     }
 
 
-def _print(model: Assessment, techniques: dict[str, dict[str, str | None]], target: str, name: str, why: str) -> None:
+def _operators(model: Assessment, techniques: dict[str, dict[str, str | None]]) -> dict[str, dict[str, list[str]]]:
+    """framework -> technique -> the operators of this model that it quantizes, where that is known."""
+    from gatekeeper.frameworks._base import quantizes
+
+    known = {
+        name: {technique: quantizes(name, technique, model) for technique, reason in own.items() if reason is None}
+        for name, own in techniques.items()
+    }
+    return {name: found for name, own in known.items() if (found := {t: names for t, names in own.items() if names})}
+
+
+def _print(
+    model: Assessment,
+    techniques: dict[str, dict[str, str | None]],
+    operators: dict[str, dict[str, list[str]]],
+    target: str,
+    name: str,
+    why: str,
+) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -89,8 +112,10 @@ def _print(model: Assessment, techniques: dict[str, dict[str, str | None]], targ
         "outputs": tensors(model.outputs),
     }
     for framework, possible in techniques.items():
+        names = operators.get(framework, {})
+        said = {t: plain(reason) if reason else ", ".join(names.get(t, [])) for t, reason in possible.items()}
         rows[framework] = "\n".join(
-            f"{'no ' if reason else 'yes'} {t}{f': {plain(reason)}' if reason else ''}" for t, reason in possible.items()
+            f"{'no ' if reason else 'yes'} {t}{f': {said[t]}' if said[t] else ''}" for t, reason in possible.items()
         )
     rows["recommended"] = f"{name} on {target}: {why}"
     for key, value in rows.items():

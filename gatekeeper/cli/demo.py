@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gatekeeper.cli import _options
+from gatekeeper.reports._folder import cleared
 
 FRAMEWORK = "onnx_runtime"  # the example names more; the demo installs one
 
@@ -23,6 +24,11 @@ def command(folder: Path, cache_dir: Path | None) -> int:
     Everything is real and measured here: nothing is downloaded and no result is prepared. The files stay in the folder;
     edit its edge_ai_pipeline.yaml and run it again with `gatekeeper run`; it names more frameworks than the demo runs.
     """
+    with cleared(folder / "report"):
+        return _run(folder, cache_dir)
+
+
+def _run(folder: Path, cache_dir: Path | None) -> int:
     import shutil
     import subprocess
     import sys

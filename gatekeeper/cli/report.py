@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FORMATS = Registry("reports")
 
 
-@click.command(short_help="Render saved reports again, or merge several.")
+@click.command(cls=_options.Reporting, short_help="Render saved reports again, or merge several.")
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--plan", type=click.Path(path_type=Path), help="A plan (`plan --format json`): every leg of it must be there.")
 @click.option("--format", "form", metavar="|".join(FORMATS.builtin), default="terminal", show_default=True)
@@ -41,9 +41,20 @@ def command(
     and commit; a leg or variant that is missing is an error, one that comes twice is refused. The exit code is the
     merged verdict's.
     """
+    from contextlib import nullcontext
+
+    from gatekeeper.reports._folder import cleared
+
+    read_now = [*results, *([baseline_report] if baseline_report else [])]
+    with cleared(output, read_now) if output else nullcontext():
+        return _report(results, _Against(plan, waivers, baseline_report), policy, form, output)
+
+
+def _report(results: tuple[Path, ...], against: _Against, policy: Path | None, form: str, output: Path | None) -> int:
+    """Read, merge, write and show; the exit code."""
     import gc
 
-    from gatekeeper.cli._terminal import show
+    from gatekeeper.cli._terminal import printing, show
     from gatekeeper.records.answers import FILE_NAME as ANSWERS
     from gatekeeper.records.answers import read_answers
     from gatekeeper.reports._base import reporter
@@ -60,7 +71,6 @@ def command(
     gc.disable()  # a thousand reports are a million objects, none of them garbage until the process ends
     files = [file for path in results for file in _files(path)]
     reports = [read_report(file) for file in files]
-    against = _Against(plan, waivers, baseline_report)
     check_headers(reports, against.plan)
     rules = rules_of(reports, against.plan, policy)
     sure = confirmed(reports, rules)
@@ -71,12 +81,13 @@ def command(
     report = against.held(report)
     if output is not None:
         write_reports(report, output)
-    if form == "terminal":
-        show(report)
-    else:
-        module = reporter(form)
-        written = output / module.FILE_NAME if output is not None and module.FILE_NAME else None
-        click.echo(written.read_bytes() if written else module.render(report), nl=False)
+    with printing(kept=output is not None):
+        if form == "terminal":
+            show(report)
+        else:
+            module = reporter(form)
+            written = output / module.FILE_NAME if output is not None and module.FILE_NAME else None
+            click.echo(written.read_bytes() if written else module.render(report), nl=False)
     return int(exit_code(report))
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from gatekeeper.cli import _options
+from gatekeeper.reports._folder import cleared
 
 if TYPE_CHECKING:
     from gatekeeper.pipeline import Options
 
 
-@click.command(short_help="Optimize, measure and judge; write the reports.")
+@click.command(cls=_options.Reporting, short_help="Optimize, measure and judge; write the reports.")
 @_options.pipeline_file
 @_options.model
 @_options.target
@@ -56,22 +57,23 @@ def command(
     Waivers in gatekeeper-waivers.yml beside FILE are applied; with a policy, those beside the policy; with
     --defer-verdict none, as the merged report decides.
     """
-    import os
+    with cleared(output, [baseline_report] if baseline_report else []):  # before all that may fail or take time
+        import os
 
-    from gatekeeper.making.cache import default_folder
-    from gatekeeper.pipeline import Options, attempt_from
-    from gatekeeper.planning.plan import commit_from
+        from gatekeeper.making.cache import default_folder
+        from gatekeeper.pipeline import Options, attempt_from
+        from gatekeeper.planning.plan import commit_from
 
-    options = Options(
-        output=output,
-        cache=cache_dir or default_folder(),
-        target=target,
-        framework=framework,
-        attempt=attempt_from(os.environ, attempt),
-        commit=commit_from(os.environ),
-        reproduce=_reproduce(file, model, target, framework),
-    )
-    return execute(file, model, options, quiet, HeldTo(policy_ref, policy, baseline_report, defer_verdict))
+        options = Options(
+            output=output,
+            cache=cache_dir or default_folder(),
+            target=target,
+            framework=framework,
+            attempt=attempt_from(os.environ, attempt),
+            commit=commit_from(os.environ),
+            reproduce=_reproduce(file, model, target, framework),
+        )
+        return execute(file, model, options, quiet, HeldTo(policy_ref, policy, baseline_report, defer_verdict))
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def execute(file: Path, model: Path | None, options: Options, quiet: bool, held:
     from dataclasses import replace
     from datetime import UTC, datetime
 
-    from gatekeeper.cli._terminal import show, watching
+    from gatekeeper.cli._terminal import printing, show, watching
     from gatekeeper.config.load import load
     from gatekeeper.config.policy import chosen_policy
     from gatekeeper.config.waivers import waivers_for
@@ -112,8 +114,9 @@ def execute(file: Path, model: Path | None, options: Options, quiet: bool, held:
     if base is not None:
         report = compared(report, base)
     written = write_reports(report, options.output)
-    show(report)
-    click.echo(f"\nreports: {', '.join(str(path) for path in written)}")
+    with printing(kept=True):
+        show(report)
+        click.echo(f"\nreports: {', '.join(str(path) for path in written)}")
     if held.deferred and exit_code(deferred(report)) in (ExitCode.PASS, ExitCode.FAILED, ExitCode.INCONCLUSIVE):
         return int(ExitCode.PASS)
     return int(exit_code(report))

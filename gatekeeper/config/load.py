@@ -12,10 +12,12 @@ from gatekeeper.config.meaning import meaning_problems
 from gatekeeper.config.source import Source, read_source
 from gatekeeper.config.types import Common, Document
 from gatekeeper.errors import ConfigError, Problem, UsageError
+from gatekeeper.files import check_name
 
 
 def load(path: Path, model: Path | None = None) -> Loaded:
     """Read and check a pipeline file; a `ConfigError` lists every problem."""
+    check_name(path)
     if model is not None:
         _check_override(model)
     source = read_source(path)
@@ -50,6 +52,7 @@ def _check_override(model: Path) -> None:
     """A model from the command line is no part of the file, so it has no line to point at."""
     from gatekeeper.models.files import model_format, there, unknown_format
 
+    check_name(model)
     if not there(model):
         raise UsageError(f"--model {model}: no such model. Check the path, or export the model first.")
     if model_format(model) is None:

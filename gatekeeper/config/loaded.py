@@ -10,7 +10,9 @@ from typing import Any, Literal
 from gatekeeper.config.sections.targets import Target
 from gatekeeper.config.source import Source
 from gatekeeper.config.types import Common
-from gatekeeper.gates._base import KINDS, tested_by
+from gatekeeper.frameworks._base import TEXT_FORMATS
+from gatekeeper.gates._base import KINDS, of_tensors, tested_by
+from gatekeeper.models.files import model_format
 
 ROOT = "edge_ai_pipeline"
 OFF = "off"
@@ -91,9 +93,19 @@ class Loaded:
         return TESTING in self.pipeline.stages and self.level(kind) != OFF
 
     def unmeasured(self, gate: str) -> bool:
-        """Whether nothing that the file asks for measures a gate: the kind of check that would is off, or does not go so far."""
+        """Whether nothing that the file asks for measures a gate: there is nothing to compare, or the kind of check that would
+        measure it is off, or does not go so far.
+        """
+        if of_tensors(gate) and not self.compares_tensors:
+            return True
         kind = tested_by(gate)
         return bool(kind) and not (self.tests(kind) and not why_unmeasured(self, kind, gate))
+
+    @property
+    def compares_tensors(self) -> bool:
+        """Whether there is an evaluation set on which outputs other than text are compared."""
+        path = self.model_path()
+        return self.pipeline.dataset is not None and not (path and model_format(path) in TEXT_FORMATS)
 
     def stated(self, *path: str | int) -> Any:
         """What the file itself says at a path under `edge_ai_pipeline`; None where it says nothing."""

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gatekeeper.models.info import TensorInfo
+
 Feed = dict[str, Any]
 
 
@@ -44,3 +46,15 @@ def write_feeds(path: Path | str, feeds: Sequence[Mapping[str, Any]]) -> None:
 
     stacked: dict[str, Any] = {name: np.stack([feed[name] for feed in feeds]) for name in feeds[0]}
     np.savez(path, **stacked)
+
+
+def made_up(generator: Any, tensor: TensorInfo, batch: int) -> Any:
+    """An input of the right shape where there is no dataset; it says how fast a model is, and whether two are one."""
+    import numpy as np
+
+    shape = [d if isinstance(d, int) and d > 0 else 1 for d in tensor.shape]
+    if shape:
+        shape[0] = batch
+    if tensor.dtype.startswith("float"):
+        return generator.standard_normal(shape).astype(tensor.dtype)
+    return np.zeros(shape, dtype="object" if tensor.dtype == "string" else tensor.dtype)

@@ -1,26 +1,137 @@
-"""Which of a model's outputs is judged."""
+"""A model's outputs: which of them is judged by a metric, and all of them on disk, example by example.
+
+Beside the judged output, `predictions.npy`, lies each other one that has a row for each example as
+`output<i>.npy`, and `outputs.json`, which says what is what and why an output is not there.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from gatekeeper.errors import NotMeasured
+
+CONTENTS = "outputs.json"
+
+
+class Outputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies in a folder of predictions. `others` are file names by output, `skipped` says why an output has none."""
+
+    judged: str
+    others: dict[str, str] = {}
+    skipped: dict[str, str] = {}
+
+
+def outputs_beside(predictions: Path) -> Outputs:
+    """What lies beside a file of predictions; of a text model, nothing more."""
+    contents = predictions.with_name(CONTENTS)
+    return msgspec.json.decode(contents.read_bytes(), type=Outputs) if contents.exists() else Outputs(judged="")
 
 
 def choose(names: tuple[str, ...], outputs: list[Any], wanted: str | None, task: str | None) -> int:
     """Index of the output to judge: the named one, else for classes the first with scores, else the first."""
-    import numpy as np
-
     if wanted is not None:
         if wanted not in names:
             raise NotMeasured("model", f"the model has no output '{wanted}' (it has {', '.join(names)}). Correct `model.output`.")
         return names.index(wanted)
-    arrays = [np.asarray(o) for o in outputs]
+    arrays = [_numbers(o) for o in outputs]
     if task is None or task.endswith("classification"):
         for i, array in enumerate(arrays):
-            if array.dtype.kind == "f" and array.ndim >= 2 and array.shape[-1] > 1:
+            if array is not None and array.dtype.kind == "f" and array.ndim >= 2 and array.shape[-1] > 1:
                 return i
     for i, array in enumerate(arrays):
-        if array.dtype.kind in "fiu":
+        if array is not None and array.dtype.kind in "fiu":
             return i
     raise NotMeasured("model", "the model has no numeric output to judge. Name one with `model.output`.")
+
+
+def _array(value: Any) -> Any | None:
+    """An output as an array; None where it is a sequence, a map or ragged."""
+    import numpy as np
+
+    try:
+        return None if isinstance(value, dict) else np.asarray(value)
+    except ValueError:
+        return None
+
+
+def _numbers(value: Any) -> Any | None:
+    """An output of numbers."""
+    array = _array(value)
+    return array if array is not None and array.dtype.kind in "biuf" else None
+
+
+def _comparable(value: Any) -> Any | None:
+    """An output of numbers, or of texts: then as numbers that stand for them."""
+    import numpy as np
+
+    array = _array(value)
+    if array is None or array.dtype.kind in "biuf":
+        return array
+    if not (array.size and all(isinstance(each, (str, bytes)) for each in array.flat)):
+        return None
+    return np.array([_number(each) for each in array.flat], dtype=np.int64).reshape(array.shape)
+
+
+def _number(text: str | bytes) -> int:
+    """A number that stands for a text, the same in every process."""
+    raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "big", signed=True)
+
+
+class OutputWriter:
+    """Writes outputs batch by batch: nobody holds one whole. What the judged output cannot be is `NotMeasured`."""
+
+    def __init__(self, predictions: Path, names: Sequence[str], judged: int, examples: int):
+        self.predictions, self.names, self.judged, self.examples = predictions, names, judged, examples
+        self._arrays: dict[int, Any] = {}
+        self._skipped: dict[int, str] = {}
+
+    def add(self, start: int, size: int, asked: int, outputs: Sequence[Any]) -> None:
+        """The outputs of a batch of `asked` examples, of which the first `size` are those from `start` on."""
+        for i, value in enumerate(outputs[: len(self.names)]):
+            if i in self._skipped:
+                continue
+            if problem := self._add(i, start, size, asked, value):
+                if i == self.judged:
+                    raise NotMeasured("model", f"the output '{self.names[i]}' {problem}.")
+                self._skipped[i] = f"it {problem}"
+                self._arrays.pop(i, None)
+                self._file(i).unlink(missing_ok=True)
+
+    def _add(self, i: int, start: int, size: int, asked: int, value: Any) -> str:
+        """Keep it; what is in the way, in words."""
+        import numpy as np
+
+        part = _comparable(value)
+        if part is None:
+            return "is a sequence, a map or ragged: it has no row of numbers for each example"
+        if part.ndim == 0 or len(part) != asked:
+            return f"has shape {part.shape}: its first axis must be the examples"
+        known = self._arrays.get(i)
+        if known is None:
+            shape = (self.examples, *part.shape[1:])
+            known = self._arrays[i] = np.lib.format.open_memmap(self._file(i), mode="w+", dtype=part.dtype, shape=shape)
+        if known.shape[1:] != part.shape[1:]:
+            return f"changes its shape with the input, from {known.shape[1:]} an example to {part.shape[1:]}"
+        known[start : start + size] = part[:size]
+        return ""
+
+    def _file(self, i: int) -> Path:
+        return self.predictions if i == self.judged else self.predictions.with_name(f"output{i}.npy")
+
+    def close(self) -> Outputs:
+        """Write what is what."""
+        for array in self._arrays.values():
+            array.flush()
+        found = Outputs(
+            judged=self.names[self.judged],
+            others={self.names[i]: self._file(i).name for i in sorted(self._arrays) if i != self.judged},
+            skipped={self.names[i]: why for i, why in sorted(self._skipped.items())},
+        )
+        self.predictions.with_name(CONTENTS).write_bytes(msgspec.json.encode(found))
+        return found

@@ -13,6 +13,9 @@ import msgspec
 
 from gatekeeper.errors import NotMeasured
 
+FORM = 2
+"""Counts up when a prepared folder comes to hold something else: one that was kept from before is then made again."""
+
 
 class PreparedContents(msgspec.Struct, frozen=True):
     """What lies in the folder: input names in order, the number of examples, whether there are labels."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.evaluate.metrics._base import CLASSIFICATION, classes, family
+from gatekeeper.evaluate.metrics._base import CLASSIFICATION, family
+from gatekeeper.evaluate.metrics._positions import answered
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.ids import baseline_id, leg_of
 from gatekeeper.models.files import digest
@@ -92,7 +93,7 @@ def _thinned(outputs: Any, reference: Any, kind: Kind) -> tuple[Any, int]:
     if kind == "same class":
         kept = outputs[_evenly(len(outputs), MOST_VALUES)]
         _check_finite(kept)
-        return classes(kept, reference), len(outputs)
+        return answered(kept, reference), len(outputs)
     columns = _evenly(width, MOST_VALUES)
     kept = outputs[_evenly(len(outputs), min(MOST_OUTPUTS, max(1, MOST_VALUES // width)))].reshape(-1, width)[:, columns]
     with np.errstate(over="ignore"):

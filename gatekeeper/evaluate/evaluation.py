@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from gatekeeper.config.loaded import Loaded
-from gatekeeper.data.feeds import write_feeds
-from gatekeeper.data.prepared import PreparedDataset
+from gatekeeper.data.feeds import made_up, write_feeds
+from gatekeeper.data.prepared import FORM, PreparedDataset
 from gatekeeper.evaluate.answers import collect
 from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.predict import Predict, Predicted
@@ -26,7 +26,7 @@ from gatekeeper.hardware.machine import this_machine
 from gatekeeper.making.optimize import package_versions
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.files import digest
-from gatekeeper.models.info import Assessment, TensorInfo
+from gatekeeper.models.info import Assessment
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.evidence import Comparison
 from gatekeeper.records.measured import Quality
@@ -78,7 +78,7 @@ class Evaluation:
             make(folder)
             return folder
         options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric")}
-        key = {"data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
+        key = {"form": FORM, "data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
         if self.model.text:
             key["tokenizer"] = self.identity
         return self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make)[0]
@@ -116,6 +116,7 @@ class Evaluation:
         machine = this_machine()
         key = {
             "artifact": sha256,
+            "form": "every output",
             "dataset": [digest(f) for f in sorted([*dataset.glob("input*.npy"), *dataset.glob("prompts.json")])],
             "framework": spec.framework,
             "packages": package_versions(spec.framework, self.model.format),
@@ -156,17 +157,12 @@ class Evaluation:
             text=self.model.text is not None,
         )
         answer = self.space.ask_clerk(request, Scored)
-        p, q = np.load(destination)
+        scores = None
+        if answer.examples:
+            p, q = np.load(destination)
+            about = {name: getattr(answer, name) for name in ("kind", "examples", "power", "low", "high")}
+            scores = PairedScores(p=p, q=q, **about)
         shutil.rmtree(folder, ignore_errors=True)
-        scores = PairedScores(
-            kind=answer.kind,
-            p=p,
-            q=q,
-            examples=answer.examples,
-            power=answer.power,
-            low=answer.low,
-            high=answer.high,
-        )
         return Comparison(
             metric=answer.metric,
             baseline=answer.baseline,
@@ -175,6 +171,10 @@ class Evaluation:
             agreement=answer.agreement,
             error=answer.error,
             details=answer.details,
+            collapsed=answer.collapsed,
+            outputs=tuple(answer.outputs),
+            unjudged=answer.unjudged,
+            classes=tuple(answer.classes),
         )
 
     def answers(self, predictions: Mapping[str, Path], dataset: Path) -> Answers | None:
@@ -192,7 +192,7 @@ class Evaluation:
             return
         if dataset is None:
             generator = np.random.default_rng(self.loaded.pipeline.measure.seed)
-            feeds = [{t.name: _made_up(generator, t, batch) for t in self.model.inputs} for _ in range(4)]
+            feeds = [{t.name: made_up(generator, t, batch) for t in self.model.inputs} for _ in range(4)]
         else:
             feeds, size = [], 0
             for feed in PreparedDataset(dataset).feeds(batch):
@@ -217,16 +217,5 @@ def quality(comparison: Comparison, variant: bool) -> Quality | None:
 def _content(path: Path) -> list[list[str]]:
     """Names and digests of a dataset's files."""
     files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
-    return [[str(f.relative_to(path)) if path.is_dir() else f.suffix, digest(f)] for f in files]
-
-
-def _made_up(generator: Any, tensor: TensorInfo, batch: int) -> Any:
-    """An input of the right shape when there is no dataset; good for timing only."""
-    import numpy as np
-
-    shape = [d if isinstance(d, int) and d > 0 else 1 for d in tensor.shape]
-    if shape:
-        shape[0] = batch
-    if tensor.dtype.startswith("float"):
-        return generator.standard_normal(shape).astype(tensor.dtype)
-    return np.zeros(shape, dtype="object" if tensor.dtype == "string" else tensor.dtype)
+    names = (str(f.relative_to(path)) if path.is_dir() else f.suffix for f in files)
+    return [[name.encode("utf-8", "backslashreplace").decode(), digest(f)] for name, f in zip(names, files, strict=True)]

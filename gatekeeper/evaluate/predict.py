@@ -1,11 +1,10 @@
-"""Runs a model over a prepared dataset and keeps the output that is judged."""
+"""Runs a model over a prepared dataset and keeps what it answers."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from gatekeeper.data.outputs import choose
+from gatekeeper.data.outputs import OutputWriter, choose
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._spec import ModelSpec, open_session
@@ -13,7 +12,7 @@ from gatekeeper.process.messages import Answer, Held, Request
 
 
 class Predict(Request, frozen=True, kw_only=True):
-    """Run a model over a prepared dataset and write its judged output."""
+    """Run a model over a prepared dataset and write its outputs, the judged one to `destination`."""
 
     spec: ModelSpec
     dataset: str
@@ -35,7 +34,7 @@ class Predicted(Answer, frozen=True, kw_only=True):
 
 
 def predict(request: Predict) -> Predicted:
-    """Write the judged output, shape [examples, ...], to `request.destination` (.npy)."""
+    """Write every output that has a row for each example, see gatekeeper/data/outputs.py."""
     import numpy as np
 
     dataset = PreparedDataset(Path(request.dataset))
@@ -44,21 +43,16 @@ def predict(request: Predict) -> Predicted:
         from gatekeeper.evaluate.text.predict import predict_text
 
         return predict_text(request, session)
-    chosen: int | None = None
-    parts: list[Any] = []
-    for feed in dataset.feeds(request.batch_size):
+    writer: OutputWriter | None = None
+    for index, feed in enumerate(dataset.feeds(request.batch_size)):
         size = len(next(iter(feed.values())))
         if size < request.batch_size:  # the last, smaller batch: models with a fixed batch cannot take it
             feed = {name: np.resize(array, (request.batch_size, *array.shape[1:])) for name, array in feed.items()}
         outputs = session.run(feed)
-        if chosen is None:
+        if writer is None:
             chosen = choose(session.outputs, outputs, request.output, request.task)
-        part = np.asarray(outputs[chosen])
-        if part.ndim == 0 or len(part) != len(next(iter(feed.values()))):
-            raise NotMeasured(
-                "model", f"the output '{session.outputs[chosen]}' has shape {part.shape}: its first axis must be the examples."
-            )
-        parts.append(part[:size])
-    whole = np.concatenate(parts)
-    np.save(request.destination, whole)
-    return Predicted(output=session.outputs[chosen or 0], examples=len(whole))
+            writer = OutputWriter(Path(request.destination), session.outputs, chosen, dataset.contents.examples)
+        writer.add(index * request.batch_size, size, request.batch_size, outputs)
+    if writer is None:
+        raise NotMeasured("data", "the evaluation set has no examples.")
+    return Predicted(output=writer.close().judged, examples=dataset.contents.examples)

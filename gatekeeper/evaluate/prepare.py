@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 import msgspec
 
 from gatekeeper.config.sections.dataset import Dataset
+from gatekeeper.data.overlap import write_examples
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._spec import TextSpec
@@ -82,7 +83,9 @@ def prepare(request: Prepare) -> Prepared:
     labels = None if labels is None else _array(labels, "labels", source)
     arrays, labels = _limited(arrays, labels, dataset.limit)
     checked = {tensor.name: _fit(arrays, tensor, source) for tensor in inputs}
-    contents = write_prepared(Path(request.destination), checked, _labels(labels, checked, source) if request.labelled else None)
+    folder = Path(request.destination)
+    contents = write_prepared(folder, checked, _labels(labels, checked, source) if request.labelled else None)
+    write_examples(folder, checked)
     return Prepared(examples=contents.examples, labelled=contents.labelled)
 
 

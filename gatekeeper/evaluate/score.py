@@ -5,15 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.collapse import collapsed, not_finite
+from gatekeeper.evaluate.groups import kept_classes
 from gatekeeper.evaluate.metrics import macro_f1, r2
 from gatekeeper.evaluate.metrics._agreement import agreement
-from gatekeeper.evaluate.metrics._base import CLASSIFICATION, REGISTRY, REGRESSION, Compare, Pair, default_metric, family, metric
+from gatekeeper.evaluate.metrics._base import (
+    CLASSIFICATION,
+    REGISTRY,
+    REGRESSION,
+    Compare,
+    Pair,
+    class_labels,
+    default_metric,
+    family,
+    metric,
+)
 from gatekeeper.evaluate.metrics._base import classes as classes_of
+from gatekeeper.evaluate.metrics._positions import answered, positional
 from gatekeeper.evaluate.metrics._whole import user_metric
+from gatekeeper.evaluate.others import kept_outputs
 from gatekeeper.process.messages import Answer, Held, Request
-from gatekeeper.records.scores import Kind
+from gatekeeper.records.scores import KeptClass, KeptOutput, Kind
 
 CHANCE_ALPHA = 0.05
 
@@ -44,11 +60,15 @@ class Scored(Answer, frozen=True, kw_only=True):
     agreement: bool
     kind: Kind
     examples: int
-    power: float
-    low: float
-    high: float
+    power: float = 1.0
+    low: float = 0.0
+    high: float = 1.0
     error: str | None
     details: dict[str, float] = {}
+    collapsed: str = ""
+    outputs: list[KeptOutput] = []
+    unjudged: dict[str, str] = {}
+    classes: list[KeptClass] = []
 
 
 def score(request: Score) -> Scored:
@@ -61,23 +81,28 @@ def score(request: Score) -> Scored:
 
     dataset = PreparedDataset(Path(request.dataset))
     baseline, variant = np.load(request.baseline), np.load(request.variant)
-    for name, outputs in (("baseline", baseline), ("variant", variant)):
-        if outputs.dtype.kind == "f" and not np.isfinite(outputs).all():
-            raise NotMeasured(
-                "model", f"the {name}'s output holds NaN or infinite values. The model is broken at this precision."
-            )
+    if baseline.dtype.kind == "f" and not np.isfinite(baseline).all():
+        raise NotMeasured("model", "the baseline's output holds NaN or infinite values. Look at the model and its inputs.")
+    itself = request.variant == request.baseline
+    others, unjudged = ([], {}) if itself else kept_outputs(Path(request.baseline), Path(request.variant))
     if variant.shape != baseline.shape:
         raise NotMeasured("model", f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}.")
     labels, error = dataset.labels, None
+    name = "agreement" if labels is None else request.metric or default_metric(request.task)
+    classification = _of_classes(name, request.task)
+    broken = not_finite(baseline, variant)
+    if broken:
+        answer = Scored(metric=name, baseline=None, variant=None, agreement=labels is None, kind="real", examples=0, error=None)
+        return msgspec.structs.replace(answer, collapsed=broken, outputs=others, unjudged=unjudged)
     if labels is None:
-        name, compared = "agreement", agreement(baseline, variant, request.task)
-        error = _constant(baseline, classes=request.task is None or request.task.endswith("classification"))
+        compared = agreement(baseline, variant, request.task)
+        error = _constant(baseline, classes=classification)
     else:
-        name = request.metric or default_metric(request.task)
         compared = _metric(name, request)(baseline, variant, labels)
-        error = _constant(baseline, classes=family(name) == CLASSIFICATION) or _chance(name, baseline, labels, compared)
+        error = _constant(baseline, classes=classification) or _chance(name, baseline, labels, compared)
     scores = compared.scores
     np.save(request.destination, np.stack([scores.p, scores.q]))
+    gone = "" if error or itself else collapsed(baseline, variant, request.task, classification)
     return Scored(
         metric=name,
         baseline=compared.baseline,
@@ -89,7 +114,41 @@ def score(request: Score) -> Scored:
         low=scores.low,
         high=scores.high,
         error=error,
+        collapsed=gone or ("" if error or itself or labels is None else _no_better(name, baseline, variant, labels, compared)),
+        outputs=others,
+        unjudged=unjudged,
+        classes=_by_class(baseline, variant, labels) if classification and not error else [],
     )
+
+
+def _of_classes(name: str, task: str | None) -> bool:
+    """Whether what is compared are classes: by the metric, or where there is none, by the task."""
+    if name == "agreement":
+        return task is None or task.endswith("classification")
+    return family(name) == CLASSIFICATION
+
+
+def _by_class(baseline: Any, variant: Any, labels: Any) -> list[KeptClass]:
+    """Right answers by class; without labels, the baseline's own answers are right. None of what has many answers an example."""
+    if positional(baseline):
+        return []
+    theirs, ours = classes_of(baseline), classes_of(variant, baseline)
+    truth = theirs if labels is None else class_labels(labels)
+    return kept_classes(truth, theirs == truth, ours == truth)
+
+
+def _no_better(name: str, baseline: Any, variant: Any, labels: Any, pair: Pair) -> str:
+    """Whether the variant, unlike the baseline, is no better than a guess that ignores its input."""
+    if family(name) == CLASSIFICATION:
+        guessing = _guess(name, baseline, labels)
+        if guessing is not None and pair.variant <= guessing:
+            values = f"its {name} is {pair.variant:.1%}, and answering without looking gets {guessing:.1%}"
+            return f"it is no better than chance: {values}"
+    elif family(name) == REGRESSION:
+        explained = r2.compare(variant, variant, labels).baseline
+        if not explained > 0:
+            return f"it is no better than answering the mean (R2 = {explained:.3f})"
+    return ""
 
 
 def _metric(name: str, request: Score) -> Compare:
@@ -107,7 +166,7 @@ def _constant(outputs: Any, classes: bool) -> str | None:
     if (outputs == outputs[0]).all() and len(outputs) > 1:
         return "the baseline gives the same output for every example. Check the inputs and the model."
     if classes:
-        predicted = classes_of(outputs)
+        predicted = answered(outputs)
         if len(predicted) > 1 and len(np.unique(predicted)) == 1:
             return f"the baseline predicts class {predicted[0]} for every example. Check the inputs and their preprocessing."
     return None

@@ -83,7 +83,14 @@ def _of_cpu(model: Any, name: str) -> Any:
 def read(core: Any, path: Path) -> Any:
     """The model in a file; `NotMeasured` with OpenVINO's reason if it cannot be read."""
     try:
-        return core.read_model(str(path))
+        try:
+            return core.read_model(str(path))
+        except Exception:
+            if (plain := _without_functions(path)) is None:
+                raise
+            return core.read_model(plain)
+    except NotMeasured:
+        raise
     except Exception as error:
         text = str(error)
         if operators := re.search(r"No conversion rule found for operations: (.*)", text):
@@ -92,6 +99,23 @@ def read(core: Any, path: Path) -> Any:
                 f"OpenVINO has no operator {operators[1].strip()}. Export the model without it, or leave openvino out.",
             ) from error
         raise NotMeasured("model", f"OpenVINO cannot load the model: {said(error)}") from error
+
+
+def _without_functions(path: Path) -> bytes | None:
+    """An ONNX model that defines operators of its own, with their bodies in place of their calls: OpenVINO follows none."""
+    from gatekeeper.models.formats.onnx import inspect
+
+    if path.suffix != ".onnx" or not inspect(path).functions:
+        return None
+    try:
+        import onnx
+        import onnx.inliner
+    except ImportError:
+        raise NotMeasured(
+            "unsupported", "the model defines operators of its own, which take the package onnx to read. Install onnx."
+        ) from None
+    model: bytes = onnx.inliner.inline_local_functions(onnx.load(str(path)), convert_version=True).SerializeToString()
+    return model
 
 
 def said(error: Exception) -> str:

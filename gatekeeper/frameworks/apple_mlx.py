@@ -115,8 +115,7 @@ def _quantized(technique: str, model: Any, config: dict[str, Any]) -> dict[str, 
     if not any(name.endswith(".scales") for name, _ in tree_flatten(model.parameters())):
         raise NotMeasured(
             "unsupported",
-            f"no row length of the model is a multiple of {_GROUP}; the model would be unchanged. "
-            f"Leave {technique} out for this model.",
+            f"it changed nothing: no row length of the model is a multiple of {_GROUP}. Leave {technique} out for this model.",
         )
     return dict(made)
 
@@ -133,7 +132,7 @@ def _halved(model: Any, config: dict[str, Any]) -> dict[str, Any]:
         if wanted(name) and array.dtype in (mx.float32, mx.bfloat16)
     }
     if not full:
-        raise NotMeasured("unsupported", "no weight is float32 or bfloat16; the model would be unchanged. Leave fp16 out.")
+        raise NotMeasured("unsupported", "it changed nothing: no weight is float32 or bfloat16. Leave fp16 out.")
     model.update(tree_unflatten(list(full.items())))
     return config | {name: "float16" for name in ("dtype", "torch_dtype") if name in config}
 

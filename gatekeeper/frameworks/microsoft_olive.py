@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks import _genai, _olive, onnx_runtime
+from gatekeeper.frameworks import _genai, _olive, _onnx_prepare, onnx_runtime
 from gatekeeper.frameworks._base import ORIGINAL, Needs, OptimizeJob
+from gatekeeper.frameworks._onnx_operators import listed
+from gatekeeper.frameworks._onnx_operators import quantizes as quantizes
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
@@ -40,7 +42,6 @@ _PASSES: dict[str, dict[str, Any]] = {
         "precision": "int8",
         "per_channel": True,
         "prepare_qdq_config": False,  # or reduce_range is passed over
-        "extra_options": onnx_runtime.STATIC_OPTIONS,
     },
     "int4_weight_only": {"type": "OnnxBlockWiseRtnQuantization"} | _BLOCKS,
     "k_quant": {"type": "OnnxKQuantQuantization"} | _BLOCKS,
@@ -94,11 +95,18 @@ def optimize(job: OptimizeJob) -> None:
     source = job.original / "model.onnx" if job.original else job.source.resolve()
     target = job.destination / "model.onnx"
     with tempfile.TemporaryDirectory(dir=job.destination) as folder:
-        _move(_made(job, source, Path(folder)), target)
+        _move(_made(job, _ready(job, source, Path(folder)), Path(folder)), target)
     if job.original:
         _genai.copy_beside(job.original, job.destination)
     _name_outputs(target, source)
     return _check_changed(job, target, source)
+
+
+def _ready(job: OptimizeJob, source: Path, folder: Path) -> Path:
+    """The model as ONNX Runtime's own quantizers get it; text models, and what a user's workflow starts from, as they are."""
+    if job.original or job.config:
+        return source
+    return _onnx_prepare.prepared(job, folder) if job.technique in _onnx_prepare.OLDEST else _onnx_prepare.inlined(source, folder)
 
 
 def _made(job: OptimizeJob, source: Path, folder: Path) -> Path:
@@ -117,13 +125,13 @@ def _workflow(job: OptimizeJob) -> dict[str, Any]:
     """The user's, or the passes of a technique."""
     if job.config:
         return _olive.read(job.config, job.trusted, calibrated=bool(job.calibration and not job.original))
-    passes: dict[str, Any] = {"technique": dict(_PASSES[job.technique])}
+    settings = dict(_PASSES[job.technique])
+    if job.technique in _onnx_prepare.OLDEST and not job.original:
+        settings |= {"quant_preprocess": False, "op_types_to_quantize": listed(job.technique)}
     if job.technique == "int8_static":
         # Without VNNI, pairs of 8-bit products are added in 16 bits and saturate; 7-bit weights cannot.
-        passes["technique"]["reduce_range"] = not job.vnni
-        if onnx_runtime.too_old(job.source):
-            passes = {"opset": {"type": "OnnxOpVersionConversion", "target_opset": onnx_runtime.PER_CHANNEL_OPSET}} | passes
-    return {"passes": passes}
+        settings["reduce_range"] = not job.vnni
+    return {"passes": {"technique": settings}}
 
 
 def _calibration(job: OptimizeJob) -> onnx_runtime.Batches | None:
@@ -169,7 +177,7 @@ def _check_changed(job: OptimizeJob, target: Path, source: Path) -> None:
         known = {"fp16": "float16" in after.weights, "transformer_optimized": bool(fused)}
         changed = known.get(job.technique, after.quantized)
     if not changed:
-        raise NotMeasured("unsupported", "Olive found nothing to change in this model. Leave the technique out for it.")
+        raise NotMeasured("unsupported", "it changed nothing: Olive found nothing to do. Leave the technique out for this model.")
 
 
 def open_session(path: Path, threads: int, device: str) -> onnx_runtime.OrtSession | _genai.GenaiSession:

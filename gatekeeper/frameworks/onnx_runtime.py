@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks import _genai
+from gatekeeper.frameworks import _genai, _onnx_prepare
 from gatekeeper.frameworks._base import ORIGINAL, Needs, OptimizeJob
+from gatekeeper.frameworks._onnx_operators import listed, weights_of
+from gatekeeper.frameworks._onnx_operators import quantizes as quantizes
 
 if TYPE_CHECKING:
     import onnx
@@ -42,13 +44,6 @@ _BUILT: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_DYNAMIC = {"MatMul", "Gemm", "Conv", "LSTM", "Attention", "Gather"}
-_STATIC = {"MatMul", "Gemm", "Conv", "ConvTranspose", "Gather"}
-PER_CHANNEL_OPSET = 13
-"""Before it, DequantizeLinear has no axis: a model that is `too_old` for scales per channel."""
-STATIC_OPTIONS = {"QDQDisableWeightAdjustForInt32Bias": True}
-"""The adjustment assumes a bias of shape [n]; exporters also write [1, n], which it cannot index."""
-_PROTOBUF_LIMIT = 1_900_000_000  # a protobuf message ends at 2 GiB; above this, weights go to a second file
 
 
 def supports(model_format: str, device: str) -> str | None:
@@ -90,7 +85,7 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
         return "the model has no 32-bit weights"
     if technique == "fp16":
         return None
-    possible = _DYNAMIC if technique == "int8_dynamic" else _STATIC
+    possible = weights_of(technique)
     if not any(count > model.nested_operators.get(name, 0) for name, count in weighted.items() if name in possible):
         inside = " outside If and Loop" if model.nested_operators else ""
         return f"it quantizes {', '.join(sorted(possible))} with constant weights, and the model has none{inside}"
@@ -146,7 +141,7 @@ def _graph_optimized(job: OptimizeJob, target: Path) -> None:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.optimized_model_filepath = str(target)
     options.log_severity_level = 3
-    if len(_assessed(job).files) > 1 or _large(job):  # else the artifact points at the original's weights
+    if len(_assessed(job).files) > 1 or _onnx_prepare.is_large(job.source):  # else the artifact points at the original's weights
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "model.onnx.data")
     onnxruntime.InferenceSession(str(job.source), options, providers=["CPUExecutionProvider"])
 
@@ -155,7 +150,9 @@ def _fp16(job: OptimizeJob, target: Path) -> None:
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    _save(convert_float_to_float16(onnx.load(str(job.source)), keep_io_types=True), target)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        model = onnx.load(str(_onnx_prepare.inlined(job.source, Path(folder))))
+    _onnx_prepare.save(convert_float_to_float16(model, keep_io_types=True), target)
 
 
 def _int8_dynamic(job: OptimizeJob, target: Path) -> None:
@@ -163,7 +160,11 @@ def _int8_dynamic(job: OptimizeJob, target: Path) -> None:
 
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         quantize_dynamic(
-            _shape_inferred(job, Path(folder)), target, weight_type=QuantType.QInt8, use_external_data_format=_large(job)
+            _onnx_prepare.prepared(job, Path(folder)),
+            target,
+            op_types_to_quantize=listed(job.technique),
+            weight_type=QuantType.QInt8,
+            use_external_data_format=_onnx_prepare.is_large(job.source),
         )
     _check_quantized(target)
 
@@ -203,27 +204,28 @@ def _int8_static(job: OptimizeJob, target: Path) -> None:
 
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         quantize_static(
-            _renewed(_shape_inferred(job, Path(folder))),
+            _onnx_prepare.prepared(job, Path(folder)),
             target,
             Examples(),
+            op_types_to_quantize=listed(job.technique),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             # Without VNNI, pairs of 8-bit products are added in 16 bits and saturate; 7-bit weights cannot.
             reduce_range=not job.vnni,
-            use_external_data_format=_large(job),
-            extra_options=STATIC_OPTIONS,
+            use_external_data_format=_onnx_prepare.is_large(job.source),
         )
     _check_quantized(target)
 
 
 def _weight_only(job: OptimizeJob, target: Path) -> None:
     bits = 4 if job.technique.startswith("int4") else 8
-    _save(_quantized(job.source, bits), target)
-    if not _is_quantized(target):  # its matrices may be computed from constants: fold those first
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            _save(_quantized(_shape_inferred(job, Path(folder)), bits), target)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        source = _onnx_prepare.inlined(job.source, Path(folder))
+        _onnx_prepare.save(_quantized(source, bits), target)
+        if not _is_quantized(target):  # its matrices may be computed from constants: fold those first
+            _onnx_prepare.save(_quantized(_onnx_prepare.folded(source, Path(folder)), bits), target)
     _check_quantized(target)
 
 
@@ -247,52 +249,13 @@ def _is_quantized(target: Path) -> bool:
 def _check_quantized(target: Path) -> None:
     """A quantizer that finds nothing to do says nothing; a copy of the original must not be judged as a variant."""
     if not _is_quantized(target):
-        raise NotMeasured("unsupported", "the quantizer found no operator it can quantize; the model would be unchanged.")
-
-
-def _shape_inferred(job: OptimizeJob, folder: Path) -> Path:
-    """The model with shapes inferred and constants folded, as both int8 quantizers want it."""
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    prepared = folder / "prepared.onnx"
-    try:
-        quant_pre_process(str(job.source), str(prepared), save_as_external_data=_large(job))
-    except Exception:  # symbolic shape inference gives up on some models that quantize well without it
-        quant_pre_process(str(job.source), str(prepared), skip_symbolic_shape=True, save_as_external_data=_large(job))
-    return prepared
-
-
-def _renewed(model: Path) -> Path:
-    """The model, converted up where its operators are too old."""
-    import onnx
-
-    if too_old(model):
-        _save(onnx.version_converter.convert_version(onnx.load(str(model)), PER_CHANNEL_OPSET), model)
-    return model
-
-
-def too_old(model: Path) -> bool:
-    """Whether the model's operators are from before PER_CHANNEL_OPSET."""
-    from gatekeeper.models.formats.onnx import inspect
-
-    return inspect(model).opset.get("ai.onnx", PER_CHANNEL_OPSET) < PER_CHANNEL_OPSET
+        raise NotMeasured("unsupported", "it changed nothing: the quantizer found no operator it can quantize.")
 
 
 def _assessed(job: OptimizeJob) -> Assessment:
     from gatekeeper.models.formats.onnx import inspect
 
     return inspect(job.source)
-
-
-def _large(job: OptimizeJob) -> bool:
-    return _assessed(job).bytes > _PROTOBUF_LIMIT
-
-
-def _save(model: onnx.ModelProto, target: Path) -> None:
-    import onnx
-
-    large = model.ByteSize() > _PROTOBUF_LIMIT
-    onnx.save(model, str(target), save_as_external_data=large, location="model.onnx.data" if large else None)
 
 
 class OrtSession:

@@ -219,7 +219,7 @@ def _check_changed(technique: str, target: Path) -> None:
         "int8_accuracy_control": (_BYTES, f"with any layer in 8 bits, more than {_AGREEMENT_DROP:.0%} of the answers change"),
     }.get(technique, (_BYTES, "the quantizer found no weights it can quantize"))
     if not inspect(target).weights.keys() & wanted:
-        raise NotMeasured("unsupported", f"{reason}; the model would be unchanged. Leave {technique} out for this model.")
+        raise NotMeasured("unsupported", f"it changed nothing: {reason}. Leave {technique} out for this model.")
 
 
 class OpenVINOSession:

@@ -20,6 +20,7 @@ SAME_AS      the path of that name, below `edge_ai_pipeline`
 
 and, where it has something to say:
 
+OF_TENSORS   whether it compares outputs other than text on the evaluation set, and applies only where there are such
 JUDGES       the scenarios of load that it decides, the first of them that ran
 CHECKS       the kind of checks that it counts, where it is not called as they are
 
@@ -28,6 +29,7 @@ others it holds their bounds, and "pass" is believed where these clear the limit
 no bounds that do). What more must hold, and can be read from the report, such a gate says:
 
 again(config, told) -> the verdict that the report's own numbers allow, its bounds aside, or None: they say nothing of it
+nothing(told)          whether the report shows that there was nothing to judge, for a gate whose decisions may not apply
 
 A gate on rounds may say at a glance what `judge` would take long to say of thousands of variants:
 
@@ -163,6 +165,11 @@ def tested_by(name: str) -> str:
     """The key of `testing` that measures a gate; empty for those of the optimization stage."""
     key: str = getattr(gate(name), "TESTED_BY", "")
     return key
+
+
+def of_tensors(name: str) -> bool:
+    """Whether a gate compares outputs other than text on the evaluation set."""
+    return bool(getattr(gate(name), "OF_TENSORS", False))
 
 
 @lru_cache(maxsize=256)

@@ -41,9 +41,11 @@ DEFAULT = Config()
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the lower bound of the retention clears the limit; the evaluation set is looked at once."""
     comparison = evidence.comparison
-    if comparison.error or comparison.scores is None:
-        return unmeasured(comparison.error or "no accuracy was measured")
     name = "agreement" if comparison.agreement else None
+    if comparison.error or (comparison.scores is None and not comparison.collapsed):
+        return unmeasured(comparison.error or "no accuracy was measured")
+    if comparison.scores is None:
+        return Decision(verdict=Verdict.FAIL, reason=comparison.collapsed, name=name, details={"collapsed": True})
     kept = retention_interval(comparison.scores, ALPHA)
     n = comparison.scores.examples
     details: dict[str, Any] = {
@@ -52,10 +54,14 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         "variant": comparison.variant,
         "examples": n,
     }
-    details |= comparison.details
+    details |= comparison.details | ({"collapsed": True} if comparison.collapsed else {})
     if not math.isfinite(kept.observed):
         return unmeasured(f"{comparison.metric} of the baseline is {comparison.baseline}, of which nothing can be kept")
-    verdict, reason = _decide(config.retention, kept, n, "agrees with the original on" if comparison.agreement else "keeps")
+    verdict, reason = (
+        (Verdict.FAIL, comparison.collapsed)
+        if comparison.collapsed
+        else _decide(config.retention, kept, n, "agrees with the original on" if comparison.agreement else "keeps")
+    )
     values = f"{comparison.metric} {_number(comparison.baseline)} -> {_number(comparison.variant)}"
     if "kl_mean" in comparison.details:  # perplexity alone can even improve while answers change
         values += f", KL {comparison.details['kl_mean']:.2g}, same top token {comparison.details['same_top']:.1%}"
@@ -75,14 +81,16 @@ def judge(config: Config, evidence: Evidence) -> Decision:
 
 
 def again(config: Config, told: Told) -> Verdict | None:
-    """Nothing but a failure is decided by fewer examples than can show it, whatever their bounds."""
+    """A collapse is a failure, and nothing else is decided by fewer examples than can show it, whatever their bounds."""
+    if told.gate.details.get("collapsed"):
+        return Verdict.FAIL
     quality = told.variant.quality
     stated = (told.gate.details.get("examples"), quality.examples if quality else None)
     counts = [count for count in stated if isinstance(count, int)]
     if not counts:
         return Verdict.ERROR
-    few = min(counts) < LEAST_EXAMPLES and told.gate.verdict is not Verdict.FAIL
-    return Verdict.INCONCLUSIVE if few else None
+    missed = told.gate.upper is not None and told.gate.upper < config.retention
+    return Verdict.INCONCLUSIVE if min(counts) < LEAST_EXAMPLES and not missed else None
 
 
 def _decide(limit: float, kept: Interval, examples: int, keeps: str) -> tuple[Verdict, str]:

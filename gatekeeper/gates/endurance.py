@@ -104,7 +104,9 @@ def again(config: Config, told: Told) -> Verdict:
         errors = decided_tail(n, round(share * n), tau, told.alpha, config.max_errors)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):  # another's report, or an earlier version's
         return Verdict.ERROR
-    verdicts = (memory, latency, _errors(errors, config.max_errors))
+    verdicts = [memory, latency, _errors(errors, config.max_errors)]
+    if told.gate.lower is not None and told.gate.lower > config.max_drift:
+        verdicts.append(Verdict.FAIL)
     return next((v for v in (Verdict.FAIL, Verdict.INCONCLUSIVE) if v in verdicts), Verdict.PASS)
 
 

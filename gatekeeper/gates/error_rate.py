@@ -21,6 +21,8 @@ TESTED_BY = "load_tests"
 JUDGES = ("server",)
 limit_key = "max"
 
+ROUNDING = 1e-9
+
 
 class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limit of the error rate gate."""
@@ -50,6 +52,6 @@ def judge(config: Config, evidence: Evidence) -> Decision:
 def again(config: Config, told: Told) -> Verdict:
     """What the report's counts of requests decide."""
     tail = counted(told, None, config.max)
-    if tail is None:
+    if tail is None or told.gate.observed is None or abs(told.gate.observed - tail.share) > ROUNDING:
         return Verdict.ERROR
     return Verdict.FAIL if tail.share == 1 else verdict(tail)

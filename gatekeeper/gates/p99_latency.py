@@ -81,6 +81,7 @@ def finite(value: float) -> float | None:
 def again(config: Config, told: Told) -> Verdict:
     """What the report's counts decide; a limit that was measured is no larger than the baseline's slowest request."""
     gate, baseline = told.gate, served(told.leg.tested)
+    limit = gate.limit if config.max_ms is None else config.max_ms
     if config.max_ms is None and (baseline is None or baseline.max_ns is None):
         return Verdict.ERROR if baseline is None else Verdict.INCONCLUSIVE
     if config.max_ms is None and gate.limit is None:
@@ -89,4 +90,7 @@ def again(config: Config, told: Told) -> Verdict:
         return Verdict.ERROR
     share = gate.details.get("share")
     tail = counted(told, float(share), SHARE) if isinstance(share, int | float) and 0 <= share <= 1 else None
-    return Verdict.ERROR if tail is None else verdict(tail)
+    if tail is None:
+        return Verdict.ERROR
+    over = gate.lower is not None and limit is not None and gate.lower > limit
+    return Verdict.FAIL if over else verdict(tail)

@@ -42,6 +42,8 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     The bounds are those of three ratios at once: of medians, of means and of the fastest tenths. On a quiet machine they
     agree. Other load interrupts a slow inference more often than a fast one, so that on a busy machine the ratio of
     medians can be twice the true one; the means share out the interruptions by time, and the fastest tenths met fewest.
+    The value shown is the medians', which the latencies of the report are too: the least of the three is no estimate of
+    anything, and where one view is thrown off it is that one.
     """
     if few := unusable(evidence):
         return few
@@ -57,17 +59,15 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if not all(math.isfinite(interval.observed) for interval in (*views, *controls)):
         return unmeasured("the latencies are not numbers")
     control = max(controls, key=control_bias)
-    ratio = Interval(
-        observed=min(v.observed for v in views), lower=min(v.lower for v in views), upper=max(v.upper for v in views)
-    )
+    ratio = Interval(observed=views[0].observed, lower=min(v.lower for v in views), upper=max(v.upper for v in views))
     verdict, reason = _decide(config.min, ratio, control)
     details: dict[str, Any] = {
         "rounds": len(evidence.variant),
         "views": {name: [v.observed, v.lower, v.upper] for name, v in zip(VIEWS, views, strict=True)},
     }
-    if verdict is Verdict.PASS:
+    if reason:
         reason += _disagreement(views, len(evidence.variant))
-    if not reason:
+    else:
         reason, needs = _undecided(config.min, ratio, views, pairs, evidence)
         details |= needs
     return Decision(
@@ -105,7 +105,7 @@ def glance(limits: Array, alpha: float, baseline: Columns, variant: Columns, con
 
 
 VIEWS = {"medians": "median_ns", "means": "mean_ns", "fastest tenths": "p10_ns"}
-"""What is compared, and where a round keeps it."""
+"""What is compared, and where a round keeps it; the first is shown."""
 
 
 def ratios(baseline: list[RoundData], variant: list[RoundData]) -> list[Ratio]:

@@ -11,9 +11,10 @@ import sys
 
 def main() -> int:
     """One step; its exit code."""
-    from gatekeeper.cli._main import prepare
+    from gatekeeper.cli._main import prepare, speak_utf8
     from gatekeeper.github import action
 
+    speak_utf8()
     prepare()
     steps = {"extras": action.extras, "work": action.work, "publish": action.publish}
     name = sys.argv[1] if len(sys.argv) == 2 else ""

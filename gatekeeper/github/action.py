@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from gatekeeper.cli._main import execute
 from gatekeeper.errors import ExitCode, GatekeeperError, NotMeasured, UsageError, nearest
 from gatekeeper.github.outputs import write_outputs
+from gatekeeper.reports._folder import withdraw
 from gatekeeper.reports._plain import plain
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def work(environ: Mapping[str, str]) -> int:
     command, before = "", _identity(environ)
     try:
         command = _choice(environ, "COMMAND", COMMANDS)
+        if command != "plan":  # what a commit or a job before brought along must not be taken for this one's
+            withdraw(_output(environ), [Path(environ["RESULTS"])] if environ.get("RESULTS") else [])
         _choice(environ, "FAIL_ON", FAIL_ON)
         if command == "plan":
             return _plan_matrix(environ)
@@ -135,8 +138,6 @@ def _plan(environ: Mapping[str, str]) -> Plan:
 
 
 def _run_words(environ: Mapping[str, str]) -> list[str]:
-    for name in FILES.values():  # what a commit brought along under these names must not be taken for this run's
-        (_output(environ) / name).unlink(missing_ok=True)
     words = ["run", _config(environ), "--output", _output(environ).as_posix()]
     for flag, name in (("--model", "MODEL"), ("--target", "TARGET"), ("--framework", "FRAMEWORK")):
         words += [flag, environ[name]] if environ.get(name) else []

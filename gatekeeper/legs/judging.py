@@ -27,6 +27,9 @@ from gatekeeper.units import parse_duration
 from gatekeeper.verdicts.gates import judge_gate, unmeasured_gate
 from gatekeeper.verdicts.judge import variant_reason, variant_verdict
 
+ARTIFACTS = "artifacts"
+"""Their folder, beside the report."""
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -92,7 +95,7 @@ class Judge:
 def artifact(variant: str, made: Made) -> Artifact:
     """Where the report says an artifact lies, relative to the report."""
     name, main = file_name(variant), made.files[0].name
-    path = Path("artifacts") / (f"{name}{Path(main).suffix}" if len(made.files) == 1 else name)
+    path = Path(ARTIFACTS) / (f"{name}{Path(main).suffix}" if len(made.files) == 1 else name)
     return Artifact(path=path.as_posix(), sha256=made.sha256, bytes=made.bytes)
 
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from gatekeeper.errors import NotMeasured, UsageError
+from gatekeeper.files import check_name
 from gatekeeper.models.files import digest
+from gatekeeper.process.scratch import scratch_folder
 from gatekeeper.records.base import Record
 
 ENTRY = "entry.json"
@@ -34,6 +36,7 @@ class Cache:
     """A folder of entries, shared by runs; two runs may make the same entry at once, and one of them wins."""
 
     def __init__(self, folder: Path):
+        check_name(folder)
         self.folder = folder.resolve()  # workers have a working folder of their own
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -52,26 +55,25 @@ class Cache:
         kept = self._read(final)
         if kept is not None:
             return final, kept, True
-        try:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=".making-"))
-        except OSError as error:
-            raise NotMeasured(
-                "disk", f"{final.parent}: cannot be written: {error.strerror}. Choose another with --cache-dir."
-            ) from None
-        try:
-            meta = make(temporary)
-            files = {f.name: digest(f) for f in sorted(temporary.iterdir()) if f.is_file()}
-            entry = Entry(files=files, meta=meta)
-            (temporary / ENTRY).write_bytes(msgspec.json.encode(entry))
-            self._commit(temporary, final)
-        except OSError as error:
-            raise NotMeasured(
-                "disk", f"{error.filename or final}: {error.strerror}. Free some space or use --cache-dir."
-            ) from None
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        return final, self._read(final) or entry, False
+        with ExitStack() as stack:
+            try:
+                final.parent.mkdir(parents=True, exist_ok=True)
+                temporary = stack.enter_context(scratch_folder(final.parent, ".making-"))
+            except OSError as error:
+                raise NotMeasured(
+                    "disk", f"{final.parent}: cannot be written: {error.strerror}. Choose another with --cache-dir."
+                ) from None
+            try:
+                meta = make(temporary)
+                files = {f.name: digest(f) for f in sorted(temporary.iterdir()) if f.is_file()}
+                entry = Entry(files=files, meta=meta)
+                (temporary / ENTRY).write_bytes(msgspec.json.encode(entry))
+                self._commit(temporary, final)
+            except OSError as error:
+                raise NotMeasured(
+                    "disk", f"{error.filename or final}: {error.strerror}. Free some space or use --cache-dir."
+                ) from None
+            return final, self._read(final) or entry, False
 
     def _commit(self, temporary: Path, final: Path) -> None:
         try:

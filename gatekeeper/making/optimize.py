@@ -9,6 +9,7 @@ from pathlib import Path
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import ORIGINAL, REGISTRY, converts, needs
 from gatekeeper.hardware.machine import installed, this_machine
+from gatekeeper.making.content import compare
 from gatekeeper.making.job import Optimize
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.files import digest, digest_files
@@ -85,6 +86,7 @@ def make_variant(
         "packages": package_versions(name, source.model_format),
         "gatekeeper": version(),
         "code": digest_files(_code(name)),
+        "compared": digest_files(sorted(Path(compare.__file__).parent.glob("*.py"))),
     }
 
     def make(folder: Path) -> dict[str, object]:
@@ -103,14 +105,24 @@ def make_variant(
         space.ask(request, Done)
         if not any(folder.iterdir()):
             raise NotMeasured("crash", f"{name} reported success for {technique} and wrote nothing.")
+        before = source.baseline()[0]
+        if (
+            technique != ORIGINAL
+            and space.ask_clerk(compare.Compare(before=str(before), after=str(folder)), compare.Compared).same
+        ):
+            raise _nothing(technique, "operators and weights are the original's")
         return {}
 
     folder, entry, cached = space.cache.get_or_make("artifacts", key, make)
     files = tuple(folder / file for file in entry.files)
     identity = digest_files(list(files))
     if identity in (source.sha256, source.original and source.original.sha256):
-        raise NotMeasured("unsupported", f"{technique} left the model unchanged, byte for byte: there is nothing to compare.")
+        raise _nothing(technique, "the artifact is the original, byte for byte")
     return Made(folder, files, identity, sum(f.stat().st_size for f in files), cached)
+
+
+def _nothing(technique: str, why: str) -> NotMeasured:
+    return NotMeasured("unsupported", f"it changed nothing: {why}. Leave {technique} out for this model.")
 
 
 def _code(name: str) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -11,11 +11,13 @@ from typing import TypeVar
 import filelock
 
 from gatekeeper.config.sections.measure import Measure
-from gatekeeper.errors import NotMeasured
+from gatekeeper.errors import NotMeasured, UsageError
+from gatekeeper.files import check_name
 from gatekeeper.making.cache import Cache
 from gatekeeper.process.isolate import Worker, run_job
 from gatekeeper.process.memory import available
 from gatekeeper.process.messages import Answer, Request
+from gatekeeper.process.scratch import scratch_folder
 from gatekeeper.progress import Progress
 from gatekeeper.units import parse_duration, parse_size
 
@@ -84,12 +86,15 @@ class Workspace:
 @contextmanager
 def workspace(cache: Cache, measure: Measure) -> Iterator[Workspace]:
     """A workspace whose scratch folder is gone afterwards."""
-    import tempfile
-
     limit = parse_size(measure.memory_limit) if measure.memory_limit else int(available() * 0.8)
-    with tempfile.TemporaryDirectory(prefix="gatekeeper-", ignore_cleanup_errors=True) as scratch:
-        space = Workspace(cache, Path(scratch), parse_duration(measure.timeout), limit)
+    with ExitStack() as stack:
         try:
-            yield space
-        finally:
-            space.clerk.leave()
+            scratch = stack.enter_context(scratch_folder())
+        except OSError as error:
+            raise UsageError(
+                f"temporary files cannot be written: {error.strerror}. Free some space, or name a folder in TMPDIR."
+            ) from None
+        check_name(scratch)
+        space = Workspace(cache, scratch, parse_duration(measure.timeout), limit)
+        stack.callback(space.clerk.leave)
+        yield space

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._spec import ModelSpec
+from gatekeeper.measure.clock import Reading, check_clock, read_clock
 from gatekeeper.measure.energy._base import Absent, Meter, per_inference
 from gatekeeper.measure.session import LoadModel, ModelLoaded, Open
 from gatekeeper.measure.timing import Block, Saturate, Saturated, Timed
@@ -28,8 +28,6 @@ from gatekeeper.records.measured import RoundData
 
 CONTROL = "control"
 """The second copy of the baseline, which must measure as the first."""
-CLOCK_TOLERANCE = 0.05
-CLOCK_DELAY_NS = 250_000_000  # an answer may be under way for this long on a busy machine
 LEAST_INFERENCES = 20  # a round, so that its p95 means something
 
 
@@ -79,7 +77,7 @@ class _Running:
     yielded: int | None = 0
     preempted: int | None = 0
     overhead_ns: int = 0
-    clocks: tuple[int, int] = (0, 0)  # this process's and the worker's, when the model was loaded
+    clock: Reading | None = None  # when the model was loaded
     saturated_per_s: float | None = None
     joules: float = 0.0
     ran_on: str = ""
@@ -145,9 +143,9 @@ def _load(r: _Running, settings: Settings) -> None:
 
     loaded = r.worker.ask(LoadModel(), ModelLoaded, settings.timeout_s, sample)
     r.load_ns, r.overhead_ns, r.ran_on = loaded.load_ns, loaded.overhead_ns, loaded.ran_on
-    r.clocks = time.perf_counter_ns(), loaded.clock_ns
     sample(True)
     high = footprint.high_water()
+    r.clock = read_clock(r.worker, settings.timeout_s)
     if base is not None:
         r.peak = peak - base
     if resident is not None and high is not None:
@@ -170,16 +168,6 @@ def _block(r: _Running, settings: Settings, least: int) -> None:
     r.preempted = _plus(r.preempted, timed.preempted)
 
 
-def _check_clock(r: _Running, clock_ns: int) -> None:
-    """The worker's clock must have gone on as this one did since the model was loaded, its being suspended included."""
-    here, there = time.perf_counter_ns() - r.clocks[0], clock_ns - r.clocks[1]
-    if abs(here - there) > CLOCK_TOLERANCE * here + CLOCK_DELAY_NS:
-        raise NotMeasured(
-            "garbage",
-            f"the worker's clock makes no sense: it counted {there / 1e9:.2f} s while {here / 1e9:.2f} s passed.",
-        )
-
-
 def _plus(sum_: int | None, more: int | None) -> int | None:
     return None if sum_ is None or more is None else sum_ + more
 
@@ -189,7 +177,8 @@ def _saturate(r: _Running, settings: Settings) -> None:
     r.worker.resume()
     request = Saturate(duration_ns=int(settings.block_ms * 1e6), callers=r.arm.spec.threads + 1)
     answer = r.worker.ask(request, Saturated, settings.timeout_s, quiet=True)
-    _check_clock(r, answer.clock_ns)
+    if r.clock is not None:
+        check_clock(r.clock, read_clock(r.worker, settings.timeout_s))
     r.worker.suspend()
     if answer.inferences:
         r.saturated_per_s = answer.inferences * 1e9 / answer.wall_ns

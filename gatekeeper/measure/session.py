@@ -53,15 +53,14 @@ class LoadModel(Request, frozen=True, kw_only=True):
         gc.freeze()
         gc.disable()
         ran_on = str(getattr(session, "ran_on", ""))[:MAX_SAID]
-        return ModelLoaded(load_ns=load_ns, overhead_ns=overhead_ns(), clock_ns=time.perf_counter_ns(), ran_on=ran_on)
+        return ModelLoaded(load_ns=load_ns, overhead_ns=overhead_ns(), ran_on=ran_on)
 
 
 class ModelLoaded(Answer, frozen=True, kw_only=True):
-    """The model is ready. `overhead_ns` is what the timing of one inference adds to it; `clock_ns` the worker's time."""
+    """The model is ready. `overhead_ns` is what the timing of one inference adds to it."""
 
     load_ns: int
     overhead_ns: int = 0
-    clock_ns: int
     ran_on: str = ""
 
     def sensible(self, passed_ns: float) -> bool:

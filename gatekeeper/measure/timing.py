@@ -77,7 +77,6 @@ class Saturated(Answer, frozen=True, kw_only=True):
 
     inferences: int
     wall_ns: int
-    clock_ns: int
 
     def sensible(self, passed_ns: float) -> bool:
         """As of a block."""
@@ -127,7 +126,7 @@ class Timer:
     def saturate(self, request: Saturate) -> Saturated:
         """Inferences that end while `callers` threads each keep one in flight."""
         if self._writes_text or not getattr(self.session, "CONCURRENT", False):
-            return Saturated(inferences=0, wall_ns=1, clock_ns=time.perf_counter_ns())
+            return Saturated(inferences=0, wall_ns=1)
         from concurrent.futures import ThreadPoolExecutor
 
         run, feeds, clock = self.session.run, self.feeds, time.perf_counter_ns
@@ -146,7 +145,7 @@ class Timer:
                 return done
 
             inferences = sum(pool.map(call, range(request.callers)))
-            return Saturated(inferences=inferences, wall_ns=clock() - start, clock_ns=clock())
+            return Saturated(inferences=inferences, wall_ns=clock() - start)
 
     def _once(self, feed: dict[str, Any]) -> None:
         if self._writes_text:

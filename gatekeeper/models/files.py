@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from gatekeeper.errors import UsageError
+from gatekeeper.files import check_name
 from gatekeeper.models.info import Assessment
 from gatekeeper.registry import Registry
 
@@ -48,6 +49,7 @@ def assess(path: Path) -> Assessment:
     """Inspect a model file or folder; a missing one or an unknown format is a `UsageError`."""
     if not there(path):
         raise UsageError(f"{path}: no such model. Check the path, or export the model first.")
+    check_name(path)
     name = model_format(path)
     if name is None:
         raise UsageError(f"{path}: {unknown_format(path)}")

@@ -53,6 +53,7 @@ class Assessment(Record, frozen=True, kw_only=True):
     opset: dict[str, int]
     producer: str = ""
     quantized: bool = False
+    functions: int = 0  # ONNX: operators that the model defines itself
     largest_matrix: list[int] = []
     text: TextInfo | None = None
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from gatekeeper.errors import GatekeeperError, NotMeasured
 from gatekeeper.process.messages import Failed
 
 MAX_MESSAGE = 2000
 FULL_DISK = (28, 122)  # no space left, quota exceeded
+WRITTEN_IN_PART = re.compile(r"\d+ requested and \d+ written")  # numpy says no more of a full disk
 EXTRAS = {
     "metrics": ("sklearn",),
     "images": ("PIL",),
@@ -36,8 +39,9 @@ def _classified(error: BaseException) -> Failed:
         return Failed(kind="memory", message=f"out of memory: {str(error) or type(error).__name__}")
     if isinstance(error, ModuleNotFoundError):
         return Failed(kind="unsupported", message=f"the package '{error.name}' is not installed.{_hint(error.name)}")
-    if isinstance(error, OSError) and error.errno in FULL_DISK:
-        return Failed(kind="disk", message=f"the disk is full: {error.filename or ''}. Free some space.")
+    if isinstance(error, OSError) and (error.errno in FULL_DISK or WRITTEN_IN_PART.fullmatch(str(error))):
+        where = f" of {error.filename}" if error.filename else ""
+        return Failed(kind="disk", message=f"the disk{where} is full: {error.strerror or error}. Free some space.")
     text = " ".join(str(error).split())
     return Failed(kind="crash", message=f"{type(error).__name__}: {text}" if text else type(error).__name__)
 

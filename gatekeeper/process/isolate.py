@@ -22,6 +22,7 @@ QUIET_INTERVAL_S = 0.5
 SAMPLE_INTERVAL_S = 0.002
 FULL_SAMPLE_EVERY = 25
 END_S = 5.0
+LAST_LOOK_S = 0.2
 
 
 class Worker(AbstractContextManager["Worker"]):
@@ -69,7 +70,7 @@ class Worker(AbstractContextManager["Worker"]):
         `sample(full)` is called every few milliseconds meanwhile. With `quiet` the parent only waits: nothing
         disturbs a timed block. Every way of not answering is a `NotMeasured` with its kind.
         """
-        sent = time.monotonic()
+        sent, began = time.monotonic(), time.perf_counter_ns()  # the worker times with the second, and may tell of no more
         try:
             self.child.say(pack(request))
         except OSError:
@@ -82,7 +83,7 @@ class Worker(AbstractContextManager["Worker"]):
             raise self._kill("garbage", f"the worker answered something else than an answer: {shown!r}.") from None
         if isinstance(reply, Failed):
             raise NotMeasured(reply.kind, reply.message)
-        if not reply.sensible((time.monotonic() - sent) * 1.01e9):
+        if not reply.sensible((time.perf_counter_ns() - began) * 1.01):
             raise self._kill("garbage", "the worker's clock makes no sense: it reports more time than passed, or none.")
         return reply
 
@@ -90,7 +91,9 @@ class Worker(AbstractContextManager["Worker"]):
         interval = QUIET_INTERVAL_S if quiet else SAMPLE_INTERVAL_S if sample else LIMIT_INTERVAL_S
         lines, count, checked = self.child.lines, 0, 0.0
         while True:
-            line = lines.get(min(interval, deadline - time.monotonic()))
+            late = time.monotonic() >= deadline
+            # This process itself may have been kept from running: what the worker answered meanwhile is still in the pipe.
+            line = lines.get(LAST_LOOK_S if late else min(interval, deadline - time.monotonic()))
             if line is not None:
                 if not line:
                     raise self._died()
@@ -99,7 +102,7 @@ class Worker(AbstractContextManager["Worker"]):
                 self._check_memory()
                 return line
             now = time.monotonic()
-            if now >= deadline:
+            if late:
                 remedy = "the worker was ended. Raise `measure.timeout` if it needs longer."
                 raise self._kill("timeout", f"no answer within {timeout_s:.0f} s; {remedy}")
             if not (lines.waiting or self.alive):

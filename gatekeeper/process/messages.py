@@ -76,7 +76,11 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def pack(request: Request) -> bytes:
     """The line that asks for it."""
     kind = type(request)
-    body = msgspec.Raw(msgspec.json.encode(request))
+    try:
+        body = msgspec.Raw(msgspec.json.encode(request))
+    except UnicodeEncodeError as error:
+        name = error.object.encode("utf-8", "backslashreplace").decode()
+        raise NotMeasured("data", f"'{name}' is not UTF-8 text, and cannot be told to a worker. Rename it.") from None
     return msgspec.json.encode(Envelope(job=f"{kind.__module__}:{kind.__qualname__}", request=body)) + b"\n"
 
 

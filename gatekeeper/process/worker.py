@@ -7,6 +7,7 @@ knows none of them.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 import msgspec
 
@@ -24,7 +25,8 @@ def reply(line: bytes, held: Held) -> Answer:
         if not isinstance(error, GatekeeperError):
             import traceback
 
-            traceback.print_exc()
+            with suppress(OSError):  # what went wrong may be that no more can be written
+                traceback.print_exc()
         return failure(error)
 
 

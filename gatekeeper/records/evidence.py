@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.records.base import Interval
 from gatekeeper.records.measured import Artifact, RoundData
-from gatekeeper.records.scores import PairedScores
+from gatekeeper.records.scores import KeptClass, KeptOutput, PairedScores
 from gatekeeper.records.tested import Check
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ class Comparison:
     """Paired scores of baseline and variant on the evaluation set, or why there are none.
 
     `error` is set when the accuracy cannot be judged (no dataset, a baseline at chance level ...). `agreement`
-    says that there were no labels: the scores then compare the variant with the baseline's own answers.
+    says that there were no labels: the scores then compare the variant with the baseline's own answers. `collapsed` says in
+    which way the variant answers nothing any more. `outputs` are those that the metric does not read, `unjudged` says which of
+    them cannot be compared, and why. None: nothing was compared.
     """
 
     metric: str = ""
@@ -30,6 +32,10 @@ class Comparison:
     agreement: bool = False
     error: str | None = None
     details: dict[str, float] = field(default_factory=dict)
+    collapsed: str = ""
+    outputs: tuple[KeptOutput, ...] | None = None
+    unjudged: dict[str, str] = field(default_factory=dict)
+    classes: tuple[KeptClass, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ class Decision(Record, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str
     brief: str = ""  # the reason in few words, where it has many
+    applies: bool = True  # False where the model has nothing that the gate could judge: it is skipped, and does not block
     observed: float | None = None
     lower: float | None = None
     upper: float | None = None

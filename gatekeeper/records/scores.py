@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gatekeeper.records.base import Record
+
 Kind = Literal["binary", "bounded", "real", "log"]
 
 
@@ -25,3 +27,31 @@ class PairedScores:
     power: float = 1.0
     low: float = 0.0
     high: float = 1.0
+
+
+class KeptOutput(Record, frozen=True, kw_only=True):
+    """What a variant keeps of an output that no metric reads: its worst component, with bounds over all of them.
+
+    `problem` says why nothing could be compared, which is the variant's fault. A number that is not known, and a bound that is
+    open, is None.
+    """
+
+    name: str
+    problem: str = ""
+    what: str = ""
+    component: str = ""
+    components: int = 1
+    observed: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    examples: int = 0
+
+
+class KeptClass(Record, frozen=True, kw_only=True):
+    """The examples of one class (or group), and how many of them both models, only one, or the baseline got right."""
+
+    name: str
+    examples: int
+    both: int
+    only_baseline: int
+    only_variant: int

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from gatekeeper.files import make_folder, write_atomic
+from gatekeeper.files import write_together
 from gatekeeper.records.report import Report
 from gatekeeper.reports._base import REGISTRY, reporter
+from gatekeeper.reports._folder import REPORT, owned
 
 
 def write_reports(report: Report, folder: Path) -> list[Path]:
-    """Render everything first, then write each file whole; returns what was written, report.json first.
+    """Write every file under another name, then put them all in place, report.json last: it stands for the others.
 
-    A format that has `chunks(report)`, bytes in pieces, is written as it is rendered.
+    Returns what was written, report.json first. A format that has `chunks(report)`, bytes in pieces, is written as it is
+    rendered.
     """
-    make_folder(folder)
     rendered: dict[Path, str | Iterable[bytes]] = {}
     for name in REGISTRY.names:
         module = reporter(name)
         if module.FILE_NAME:
             chunks = getattr(module, "chunks", None)
             rendered[folder / module.FILE_NAME] = chunks(report) if chunks else module.render(report)
-    ordered = sorted(rendered, key=lambda path: (path.name != "report.json", path.name))
-    for path in ordered:
-        write_atomic(path, rendered[path])
+    ordered = sorted(rendered, key=lambda path: (path.name != REPORT, path.name))
+    with owned(folder):
+        write_together({path: rendered[path] for path in reversed(ordered)})
     return ordered

@@ -15,7 +15,7 @@ from gatekeeper.stages._base import report
 
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
-    from gatekeeper.legs.setup import Added, Known, Setup
+    from gatekeeper.legs.setup import Added, Data, Known, Setup
 
 NAME = "model_validation"
 DESCRIPTION = "Requirements on the original model."
@@ -48,7 +48,8 @@ def run(setup: Setup, known: Known) -> Added:
     try:
         data = Data(setup.evaluation.prepared())
         data = Data(data.evaluation, setup.evaluation.prepared(calibration=True))
-        reason = _baseline(setup, data.evaluation)
+        known_already = _overlap(data, "characters" if setup.assessment.text else "examples")
+        reason = "; ".join(filter(None, [_baseline(setup, data.evaluation), known_already]))
     except NotMeasured as error:
         return Added(report(loaded, NAME, Verdict.ERROR, str(error), "dataset"), facts=[data])
     if missing := lacks(loaded):
@@ -62,6 +63,21 @@ def lacks(loaded: Loaded) -> str:
     if loaded.section(NAME).security_scan != "enabled":
         return ""
     return "cannot run security_scan: this version of gatekeeper has none. Set it to disabled to go on without."
+
+
+def _overlap(data: Data, unit: str) -> str:
+    """What of the evaluation set is in the calibration set, too, in words; `NotMeasured` where that is most of it."""
+    from gatekeeper.data.overlap import overlap
+
+    if data.evaluation is None or data.calibration is None:
+        return ""
+    found = overlap(data.evaluation, data.calibration)
+    said = f"{found.shared:,} of the evaluation set's {found.total:,} {unit} are in the calibration set, too"
+    if found.shared == found.total:
+        said = f"the calibration set holds the whole evaluation set ({found.total:,} {unit}), whatever their names and order"
+    if found.too_much:
+        raise NotMeasured("data", f"{said}: accuracy would flatter. Split them.")
+    return said if found.shared else ""
 
 
 def _baseline(setup: Setup, dataset: Path | None) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Scores = NDArray[np.float64]
 
 LARGEST_RATIO = 1e3
+UNLIKELY, NUISANCES = 1e-5, 33
+"""How unlikely a value of what is not known must be to be left out, and how many of them are tried."""
 PRUDENCE = 0.85
 """Share of the level that bounds with an estimated skewness use: the estimate comes from the same few values."""
 
@@ -144,6 +146,39 @@ def score_z(p: Scores, q: Scores, t: float) -> float:
     if variance <= 0:
         return 0.0 if difference == 0 else math.copysign(math.inf, difference)
     return math.sqrt(n) * difference / math.sqrt(variance)
+
+
+def p_below(both: int, only_q: int, only_p: int, examples: int, t: float) -> float:
+    """p-value of H0: P(p = 1) >= t * P(q = 1), from counts of paired binary scores, for every number of examples.
+
+    Of what q gets right, p loses a binomial number, and of what q gets wrong p gets a binomial number right; under H0 the first
+    share is at most 1 - t and what the second makes up for. That is not known: the largest p-value over all it may well be,
+    R. L. Berger and D. D. Boos, "P values maximized over a confidence set for the nuisance parameter", JASA 89 (1994).
+    """
+    import numpy as np
+    from scipy.special import betaincinv
+
+    right = both + only_q
+    wrong = max(examples - right, 0)
+    if only_q <= only_p or right <= 0:
+        return 1.0
+    most = 1.0 if only_p >= wrong else float(betaincinv(only_p + 1, wrong - only_p, 1 - UNLIKELY))
+    gains = np.linspace(0.0, most, NUISANCES) if wrong else np.zeros(1)
+    worst = max(_p_of_losses(right, wrong, only_q - only_p, 1 - t, float(gain)) for gain in gains)
+    return min(1.0, worst + (UNLIKELY if wrong else 0.0))
+
+
+def _p_of_losses(right: int, wrong: int, net: int, share: float, gain: float) -> float:
+    """P(losses - gains >= net) where a share of `gain` of the wrong answers turns right and the losses make up for it."""
+    import numpy as np
+    from scipy.special import bdtrc, gammaln, xlog1py, xlogy
+
+    loss = min(1.0, share + gain * wrong / right)
+    gained = np.arange(wrong + 1)
+    log = gammaln(wrong + 1) - gammaln(gained + 1) - gammaln(wrong - gained + 1) + xlogy(gained, gain)
+    chances = np.exp(log + xlog1py(wrong - gained, -gain))
+    needed = net + gained - 1
+    return float(np.sum(chances * np.where(needed < right, bdtrc(np.minimum(needed, right), right, loss), 0.0)))
 
 
 def betting_rejects(x: Scores, mean: float, alpha: float) -> bool:

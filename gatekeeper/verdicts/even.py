@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from gatekeeper.errors import UsageError
@@ -19,15 +20,17 @@ def check_even(reports: Sequence[Report], files: Sequence[str]) -> None:
     for target, variant, file in _judged(reports, files):
         for each in variant.gates:
             name = owner_of(each.gate)
+            if each.verdict is Verdict.ERROR:
+                continue  # nothing was judged, so that nobody knows whether there was anything to judge
             first, other = seen.setdefault((target, name), (each, f"{file} ({variant.id})"))
             if first is not each and (said := _differs(each, first)):
                 raise UsageError(
                     f"{file}: {variant.id}: {each.gate} {said} in {other}, and both are held to one file. Run them again."
                 )
-    whole: dict[str, set[str]] = {}
+    whole: dict[str, set[str]] = defaultdict(set)
     for target, name in seen:
         if not of_testing(name):
-            whole.setdefault(target, set()).add(name)
+            whole[target].add(name)
     for target, variant, file in _judged(reports, files):
         if missing := whole[target].difference(owner_of(each.gate) for each in variant.gates):
             raise UsageError(
@@ -45,8 +48,8 @@ def _judged(reports: Sequence[Report], files: Sequence[str]) -> Iterator[tuple[s
 
 def _differs(one: GateResult, other: GateResult) -> str:
     """How two results of one gate are held to different things, in words; empty where they are not."""
-    measured = one.measured_limit and other.measured_limit
-    if one.limit != other.limit and not measured and Verdict.ERROR not in (one.verdict, other.verdict):
+    measured = one.measured_limit or other.measured_limit  # also where the baseline had none
+    if one.limit != other.limit and not measured:
         return f"has the limit {_limit(one)}, and {_limit(other)}"
     if (one.blocking or one.waiver is not None) != (other.blocking or other.waiver is not None):
         return f"{'blocks' if one.blocking else 'does not block'}, and {'does' if other.blocking else 'does not'}"

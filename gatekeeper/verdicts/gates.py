@@ -30,7 +30,7 @@ def _result(limit: Limit, decision: Decision) -> GateResult:
     value = getattr(limit.config, limit.gate.limit_key) if limit.config else None
     return GateResult(
         gate=decision.name or limit.name,
-        verdict=decision.verdict,
+        verdict=decision.verdict if decision.applies else Verdict.SKIP,
         observed=decision.observed,
         lower=decision.lower,
         upper=decision.upper,
@@ -39,7 +39,7 @@ def _result(limit: Limit, decision: Decision) -> GateResult:
         unit=limit.gate.UNIT,
         reason=decision.reason,
         where=limit.where,
-        blocking=limit.config is not None and limit.config.on_fail == "fail",
+        blocking=limit.config is not None and limit.config.on_fail == "fail" and decision.applies,
         details=decision.details | _as_before(decision),
         brief=decision.brief,
         settled=decision.settled,

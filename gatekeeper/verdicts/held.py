@@ -71,7 +71,7 @@ def _target(
     legs: dict[str, LegEvidence] = {}
     for leg in target.legs:
         untimed = _untimed(leg, wrong)
-        legs[leg.id] = leg_evidence(leg, untimed, rules.max_rounds(leg.max_rounds))
+        legs[leg.id] = leg_evidence(leg, untimed, rules.max_rounds(leg.max_rounds), rules.known)
     variants = []
     for variant in target.variants:
         if variant.gates:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -24,6 +23,10 @@ from gatekeeper.verdicts.judge import all_of
 NONE = Artifact(path="", sha256="", bytes=0)
 RECOMPUTED = ("rounds", "artifact", "checks")
 """What gates are judged on that a report holds whole."""
+
+
+Known = dict[tuple[str, float | None, bool, bool, int], tuple[Limit, float | None, str]]
+"""Limits that were worked out before: by gate, what is stated, and `id` of what is asked."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class LegEvidence:
     alpha: float
     baseline: Mapping[int, RoundData]
     control: Mapping[int, RoundData]
+    limits: Known
 
     @property
     def alpha_at_load(self) -> float:
@@ -54,11 +58,12 @@ class LegEvidence:
         return look_alpha(1, self.leg.attempt)
 
 
-def leg_evidence(leg: LegReport, untimed: str, max_rounds: int) -> LegEvidence:
-    """The rounds of a leg by their number."""
+def leg_evidence(leg: LegReport, untimed: str, max_rounds: int, limits: Known) -> LegEvidence:
+    """The rounds of a leg by their number; `limits` fills with what results like its own are held to."""
     baseline = {each.round: each for each in leg.baseline.rounds} if leg.baseline else {}
     alpha = look_alpha(len(schedule(max_rounds)), leg.attempt)
-    return LegEvidence(leg, untimed, max_rounds, alpha, baseline, {each.round: each for each in leg.control_rounds})
+    control = {each.round: each for each in leg.control_rounds}
+    return LegEvidence(leg, untimed, max_rounds, alpha, baseline, control, limits)
 
 
 def held(
@@ -70,13 +75,17 @@ def held(
     """
     disabled = each.limit is None and not each.measured_limit and each.verdict is Verdict.SKIP and not each.blocking
     try:
-        stricter = _stricter(owner, None if each.measured_limit else each.limit, each.blocking, disabled, asked)
+        key = owner, None if each.measured_limit else each.limit, each.blocking, disabled, id(asked)
+        if (stricter := leg.limits.get(key)) is None:
+            stricter = leg.limits[key] = _stricter(*key[:4], asked)
     except msgspec.ValidationError as error:
         return Held(each, problem=f"{each.gate}: no limit can be {each.limit} ({error})")
     limit, number, loosened = stricter
     if limit.config is None:
         off = msgspec.structs.replace(each, verdict=Verdict.SKIP, blocking=False)
         return Held(each if each.verdict is Verdict.SKIP and not each.blocking else off)
+    if each.verdict is Verdict.SKIP and not each.blocking and _nothing(each, limit, variant, leg):
+        return Held(each)
     blocking = limit.config.on_fail == "fail"
     number = each.limit if number is None else number
     same = number == each.limit and blocking == each.blocking and not loosened
@@ -95,7 +104,13 @@ def held(
     return Held(msgspec.structs.replace(again.gate, blocking=blocking, limit=number), said)
 
 
-@lru_cache(maxsize=4096)
+def _nothing(each: GateResult, limit: Limit, variant: VariantReport, leg: LegEvidence) -> bool:
+    """Whether there was nothing that the gate could judge, as far as the report shows."""
+    nothing = getattr(limit.gate, "nothing", None)
+    measured = variant.artifact is not None and each.observed is None and each.lower is None and each.upper is None
+    return measured and nothing is not None and bool(nothing(Told(each, variant, leg.leg, leg.alpha_at_load)))
+
+
 def _stricter(
     owner: str, stated: float | None, blocking: bool, disabled: bool, asked: Limit | None
 ) -> tuple[Limit, float | None, str]:
@@ -219,8 +234,7 @@ def _by_bounds(each: GateResult, limit: Limit, bound: float | None, variant: Var
     told = Told(each, variant, leg.leg, leg.alpha_at_load)
     bounded = _bounded(each, limit.gate.BOUND, bound)
     own = again(limit.config, told) if again is not None and each.verdict is not Verdict.ERROR else None
-    # A gate that finds more in the report decides by that; bounds that miss the limit are a failure all the same.
-    verdict = all_of([each.verdict, own or bounded, *([bounded] if bounded is Verdict.FAIL else [])])
+    verdict = all_of([each.verdict, own or bounded])
     if verdict is each.verdict:
         return Held(each)
     ends = " to ".join("open" if end is None else f"{end:.6g}" for end in (each.lower, each.upper))

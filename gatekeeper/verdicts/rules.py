@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from gatekeeper.config.limits import Limit, limits
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.sections.targets import Target
+from gatekeeper.gates._base import of_tensors
 from gatekeeper.planning.plan import Plan, PlannedLeg
 
 
@@ -16,12 +17,15 @@ from gatekeeper.planning.plan import Plan, PlannedLeg
 class Rules:
     """`file` is the pipeline file of the results, with its policy; `policy` stands alone where that file is not at hand.
 
-    Where neither is known, results are held to the limits that they state, and to one another.
+    Where neither is known, results are held to the limits that they state, and to one another. `text` says that the model
+    writes text: gates on other outputs do not apply. `known` is for who applies the rules to note what it worked out.
     """
 
     plan: Plan | None = None
     file: Loaded | None = None
     policy: Loaded | None = None
+    text: bool = False
+    known: dict[Any, Any] = field(default_factory=dict)
     _limits: dict[str, Mapping[str, Limit]] = field(default_factory=dict)
 
     @property
@@ -38,8 +42,8 @@ class Rules:
         """The limits that apply to a target, by gate; empty where nothing says."""
         if target not in self._limits:
             source = self.source
-            own = {limit.name: limit for limit in limits(source, _target(source, target))} if source else {}
-            self._limits[target] = own
+            own = limits(source, _target(source, target)) if source else []
+            self._limits[target] = {limit.name: limit for limit in own if not (self.text and of_tensors(limit.name))}
         return self._limits[target]
 
     def require(self, stated: Literal["best", "all"]) -> Literal["best", "all"]:

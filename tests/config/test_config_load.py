@@ -492,10 +492,17 @@ def test_the_size_gate_applies_only_where_it_is_mentioned(folder: Path) -> None:
 
 
 def test_without_a_word_every_gate_has_its_default(folder: Path) -> None:
-    loaded = read(folder, "model: {path: model.onnx}")
+    loaded = read(folder, "model: {path: model.onnx}\ndataset: {path: eval.npz}")
     found = {limit.name: limit.config for limit in limits(loaded, loaded.targets[0])}
     own = [name for name in gate_names() if not measured_by(name)]  # those of the testing stage: test_config_testing.py
     assert found == {name: gate(name).DEFAULT for name in own if gate(name).DEFAULT is not None}
+
+
+def test_without_an_evaluation_set_there_is_nothing_to_compare(folder: Path) -> None:
+    loaded = read(folder, "model: {path: model.onnx}")
+    assert not {"outputs", "worst_class"} & {limit.name for limit in limits(loaded, loaded.targets[0])}
+    [said] = problems(folder, "model: {path: model.onnx}\ngates: {outputs: {retention: 0.9}}")
+    assert "outputs compares outputs on an evaluation set" in said and "dataset.path" in said
 
 
 def test_a_null_gate_is_its_default(folder: Path) -> None:

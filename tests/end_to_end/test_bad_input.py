@@ -37,7 +37,7 @@ KINDS = {
     "memory": "out of memory",
     "garbage": "something else than an answer",
     "error": "unsupported operator: Frobnicate",
-    "unchanged": "unchanged, byte for byte",
+    "unchanged": "it changed nothing: operators and weights are the original's",
     "nan": "NaN or infinite",
 }
 

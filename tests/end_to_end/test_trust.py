@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
+import signal
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from kit.support import install_framework, write_project
+from kit.support import install_framework, start, write_project
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,25 @@ def test_a_clock_that_lies_is_an_error_of_that_variant_alone(clocks: dict[str, s
     for name in lying:
         assert variants[name]["verdict"] == "error"
         assert "clock makes no sense" in variants[name]["reason"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGSTOP")
+def test_an_honest_worker_is_not_accused_where_the_parent_is_kept_from_running(clocks: dict[str, str], tmp_path: Path) -> None:
+    """Stopped again and again for longer than everything that is timed takes, while its workers go on."""
+    file = change(write_project(tmp_path, "fine", "clocks"), "max_rounds: 2", "max_rounds: 3")
+    process, stops, draw = start(file, clocks), 0, random.Random(3)
+    while process.poll() is None:
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(draw.uniform(0.3, 0.9))
+        process.send_signal(signal.SIGCONT)
+        time.sleep(draw.uniform(0.05, 0.4))
+        stops += 1
+    assert stops > 5
+    _, errors = process.communicate()
+    assert process.returncode in (0, 3), errors
+    [leg], [variant] = (report_of(tmp_path)["targets"][0][key] for key in ("legs", "variants"))
+    assert leg["error"] == ""
+    assert variant["performance"]["p50_ns"] > 0
 
 
 @pytest.mark.parametrize("technique", ["stopped_clock", pytest.param("backward_clock", marks=pytest.mark.thorough)])

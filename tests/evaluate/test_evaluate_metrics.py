@@ -11,6 +11,7 @@ from sklearn import metrics as reference
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.metrics._agreement import agreement
 from gatekeeper.evaluate.metrics._base import REGISTRY, classes, default_metric, families, metric, of_family
+from gatekeeper.evaluate.metrics._positions import positions, score_axis
 from gatekeeper.evaluate.metrics._whole import GROUPS, user_metric
 
 N, CLASSES = 400, 8
@@ -266,8 +267,47 @@ def test_every_kind_of_task_has_one_default(family: str):
 
 
 def test_agreement_of_embeddings_is_their_cosine():
-    vectors = np.random.default_rng(3).standard_normal((200, 512)).astype(np.float32)
-    found = agreement(vectors, vectors + np.float32(0.01), "embedding")
+    generator = np.random.default_rng(3)
+    vectors = generator.standard_normal((200, 512)).astype(np.float32)
+    noise = 0.02 * generator.standard_normal(vectors.shape)
+    found = agreement(vectors, vectors + noise, "embedding")
     assert found.baseline == 1.0
     assert 0.999 < found.variant < 1.0
     assert agreement(vectors, -vectors, "embedding").variant == pytest.approx(-1.0)
+
+
+def test_a_direction_that_all_embeddings_share_makes_none_of_them_alike():
+    own, other = np.random.default_rng(3).standard_normal((2, 200, 64))
+    assert abs(agreement(own + 100, other + 100, "embedding").variant) < 0.1
+
+
+def test_outputs_of_several_answers_agree_position_by_position():
+    """One loud token decided for all of them, where the scores of an example were read as one row."""
+    generator = np.random.default_rng(3)
+    scores = generator.standard_normal((100, 16, 5))
+    scores[:, 0] *= 1000
+    other = generator.standard_normal((100, 16, 5))
+    other[:, 0] = scores[:, 0]
+    found = agreement(scores, other, "text_classification")
+    assert found.scores.kind == "bounded"
+    assert found.variant == np.mean(scores.argmax(axis=2) == other.argmax(axis=2))
+    assert found.variant < 0.4
+
+
+@pytest.mark.parametrize(
+    ("outputs", "axis"),
+    [
+        (np.random.default_rng(0).standard_normal((9, 16, 5)), 2),  # tokens
+        (np.random.default_rng(0).standard_normal((9, 21, 32, 32)), 1),  # pixels, channels first
+        (np.random.default_rng(0).standard_normal((9, 32, 32, 21)), 3),  # and last
+        (np.random.default_rng(0).dirichlet(np.ones(40), (9, 16)), 2),  # probabilities tell, however many there are
+        (np.moveaxis(np.random.default_rng(0).dirichlet(np.ones(40), (9, 8, 8)), 3, 1), 1),
+        (np.random.default_rng(0).random((9, 1, 32, 32)), None),  # a mask
+        (np.random.default_rng(0).random((9, 32, 32)), None),
+        (np.random.default_rng(0).standard_normal((9, 1, 32, 32)), None),
+    ],
+)
+def test_which_axis_holds_the_scores(outputs: Any, axis: int | None):
+    assert score_axis(outputs) == axis
+    expected = outputs > (0.5 if outputs.min() >= 0 else 0) if axis is None else outputs.argmax(axis=axis)
+    assert np.array_equal(positions(outputs), expected.reshape(9, -1))

@@ -19,7 +19,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Comparison, Evidence, LoadEvidence, Requests
 from gatekeeper.records.measured import Artifact, Control, RoundData
 from gatekeeper.records.report import LegReport, ModelInfo, PipelineInfo, Report, StageReport, VariantReport
-from gatekeeper.records.scores import PairedScores
+from gatekeeper.records.scores import KeptClass, KeptOutput, PairedScores
 from gatekeeper.records.tested import Check, LoadRun, Tested
 from gatekeeper.stats.looks import look_alpha, schedule
 from gatekeeper.stats.rounds import ratio_interval
@@ -31,6 +31,7 @@ ROUNDS, MAX_ROUNDS = 8, 24
 BASELINE_NS, BASELINE_BYTES = 1e6, 64 << 20
 Limits = Mapping[str, Mapping[str, Any] | None]
 LIMITS: Limits = {"accuracy": {}, "memory": {}, "speedup": {}, "stability": {}}
+OF_TENSORS: Limits = {**LIMITS, "outputs": {}, "worst_class": {}}
 CHECKED: Limits = {"unit_tests": {}, "error_rate": {}, "p99_latency": {"max_ms": 10.0}}
 
 
@@ -48,6 +49,9 @@ class Made:
     checks: Sequence[Verdict] = ()
     late: int | None = None
     error: str = ""
+    collapsed: str = ""
+    classes: tuple[KeptClass, ...] = ()
+    outputs: tuple[KeptOutput, ...] = ()
 
 
 def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
@@ -150,7 +154,10 @@ def _scores(made: Made) -> Comparison:
     own = np.ones(made.examples)
     own[: round((1 - made.kept) * made.examples)] = 0
     scores = PairedScores(kind="binary", p=own, q=right, examples=made.examples)
-    return Comparison(metric="accuracy", baseline=1.0, variant=float(own.mean()), scores=scores)
+    return Comparison(
+        metric="accuracy", baseline=1.0, variant=float(own.mean()), scores=scores, collapsed=made.collapsed,
+        classes=made.classes, outputs=made.outputs,
+    )  # fmt: skip
 
 
 REQUESTS = 3000

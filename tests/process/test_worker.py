@@ -123,7 +123,7 @@ def test_requests_out_of_turn_are_refused(request_line: dict[str, Any]) -> None:
         b'{"job":"gatekeeper.measure.session:LoadModel"}',
         b'{"job":"gatekeeper.measure.session:LoadModel","request":{},"more":1}',
         b'{"job":"gatekeeper.measure.session:LoadModel","request":{"more":1}}',
-        b'{"job":"gatekeeper.measure.session:ModelLoaded","request":{"load_ns":1,"clock_ns":1}}',
+        b'{"job":"gatekeeper.measure.session:ModelLoaded","request":{"load_ns":1}}',
         b'{"job":"gatekeeper.measure.session:runtime","request":{}}',
         b'{"job":"gatekeeper.process.messages:Request","request":{}}',
         b'{"job":"gatekeeper.measure.timing:Block","request":{}}',

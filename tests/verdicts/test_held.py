@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from kit.measured import CHECKED, LIMITS, Made, measured
+from kit.measured import CHECKED, LIMITS, OF_TENSORS, Made, applied, measured
 
 from gatekeeper.config.policy import limits_file, policy_file
 from gatekeeper.errors import UsageError
@@ -18,6 +18,7 @@ from gatekeeper.models.files import digest
 from gatekeeper.planning.plan import Plan, PlannedLeg, PlannedVariant
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report
+from gatekeeper.records.scores import KeptClass, KeptOutput
 from gatekeeper.reports._base import reporter
 from gatekeeper.verdicts.held import held_report
 from gatekeeper.verdicts.judge import exit_code
@@ -145,6 +146,11 @@ def test_an_undecided_leg_does_not_say_what_that_means(gatekeeper: Command, tmp_
     assert "report.json: says `on_inconclusive: warn`, which base.yaml does not" in " ".join(done.stdout.split())
 
 
+CLASSES = tuple(KeptClass(name=n, examples=90, both=b, only_baseline=85 - b, only_variant=2) for n, b in (("a", 85), ("b", 80)))
+LOST_CLASS = KeptClass(name="c", examples=90, both=20, only_baseline=60, only_variant=0)
+KEPT = KeptOutput(name="y", what="variance kept", observed=0.99, lower=0.98, upper=0.995, examples=1000)
+LOST_OUTPUT = msgspec.structs.replace(KEPT, observed=0.2, lower=0.1, upper=0.3)
+
 KINDS = {
     "as it is": (Made(), {}),
     "slow": (Made(speed=1.5), {}),
@@ -163,6 +169,12 @@ KINDS = {
     "tested": (Made(checks=[PASS, PASS], late=5), {"limits": {**LIMITS, **CHECKED}}),
     "all late": (Made(checks=[PASS], late=90), {"limits": {**LIMITS, **CHECKED}}),
     "a check fails": (Made(checks=[PASS, FAIL], late=0), {"limits": {**LIMITS, **CHECKED}}),
+    "collapsed": (Made(collapsed="it answers one class"), {}),
+    "nothing else to judge": (Made(), {"limits": OF_TENSORS}),
+    "every output and class": (Made(classes=CLASSES, outputs=(KEPT,)), {"limits": OF_TENSORS}),
+    "an output lost": (Made(outputs=(LOST_OUTPUT,)), {"limits": OF_TENSORS}),
+    "an output that is NaN": (Made(outputs=(msgspec.structs.replace(KEPT, problem="NaN"),)), {"limits": OF_TENSORS}),
+    "a class lost": (Made(classes=(*CLASSES, LOST_CLASS)), {"limits": OF_TENSORS}),
     "the baseline's p99": (Made(checks=[PASS], late=0), {"limits": {**LIMITS, **CHECKED, "p99_latency": {}}}),
 }
 
@@ -172,6 +184,30 @@ def test_what_was_measured_is_judged_as_it_was(name: str) -> None:
     made, more = KINDS[name]
     report = measured(LEG, {"int8": made}, **more)
     assert held_report(report, "report.json", Rules(plan("int8"))) is report
+
+
+@pytest.mark.parametrize(
+    ("made", "gate", "edit", "verdict"),
+    [
+        (Made(collapsed="it answers one class"), "accuracy", {}, FAIL),
+        (Made(collapsed="it answers one class"), "accuracy", {"verdict": "inconclusive"}, FAIL),
+        (Made(classes=(*CLASSES, LOST_CLASS)), "worst_class", {"lower": 0.96, "observed": 0.97, "upper": 0.98}, FAIL),
+        (Made(classes=(*CLASSES, LOST_CLASS)), "worst_class", {"details": {}}, ERROR),
+        (Made(classes=(*CLASSES, LOST_CLASS)), "worst_class", {"verdict": "skip", "blocking": False}, FAIL),
+        (Made(outputs=(LOST_OUTPUT,)), "outputs", {}, FAIL),
+        (Made(outputs=(LOST_OUTPUT,)), "outputs", {"verdict": "skip", "blocking": False}, FAIL),
+        (Made(outputs=(msgspec.structs.replace(KEPT, problem="NaN"),)), "outputs", {}, ERROR),
+    ],
+)
+def test_what_failed_besides_its_bounds_stays_failed(made: Made, gate: str, edit: dict[str, Any], verdict: Verdict) -> None:
+    report = measured(LEG, {"int8": made}, limits=OF_TENSORS)
+    assert report.verdict is FAIL
+    forged = edited(report, lambda d: passes(d, gate, **edit))
+    rules = Rules()
+    rules._limits["cpu"] = {limit.name: limit for limit in applied(OF_TENSORS)}
+    found = held_report(forged, "r", rules).targets[0].variants[0]
+    assert found.verdict is verdict
+    assert {g.gate: g.verdict for g in found.gates}[gate] is verdict
 
 
 def test_a_gate_by_its_other_name_is_the_same_gate() -> None:

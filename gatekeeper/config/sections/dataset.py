@@ -10,6 +10,7 @@ from msgspec import Meta
 from gatekeeper.config.section import Count, Function, Section
 from gatekeeper.config.sections.model import TEXT_TASK, task_of
 from gatekeeper.errors import nearest
+from gatekeeper.files import check_name
 from gatekeeper.models.files import there
 from gatekeeper.registry import Registry
 
@@ -83,6 +84,8 @@ def problems(review: Review) -> None:
         value = getattr(dataset, key)
         if value is not None and not there(folder / value):
             review.add(("dataset", key), f"no such dataset: {folder / value}. Correct the path.")
+        elif value is not None:
+            check_name(folder / value)
     if dataset.path and dataset.calibration and same_file(folder / dataset.path, folder / dataset.calibration):
         said = "the calibration set must not be the evaluation set: accuracy would flatter. Split them."
         review.add(("dataset", "calibration"), said)

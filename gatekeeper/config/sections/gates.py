@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from gatekeeper.config.section import make_section
 from gatekeeper.config.source import Path_
-from gatekeeper.gates._base import gate, tested_by
+from gatekeeper.gates._base import gate, of_tensors, tested_by
 from gatekeeper.gates._base import names as gate_names
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def _why_not(review: Review, name: str) -> str:
     """Why the tests that measure a gate do not run, and what would make them."""
     from gatekeeper.config.loaded import OFF, TESTING, why_unmeasured
 
+    if of_tensors(name):
+        return "compares outputs on an evaluation set, and there is none of such outputs. Name one with `dataset.path`"
     kind = tested_by(name)
     needed = f"is measured by {TESTING}.{kind}"
     if TESTING not in review.pipeline.stages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.datasets.npz import LABEL_KEYS
 from gatekeeper.models.info import TensorInfo
+
+_WHOLE = re.compile(r"\s*[-+]?[0-9]{1,30}\s*")
 
 
 def reads(path: Path | None, dataset: Dataset) -> bool:
@@ -20,7 +23,6 @@ def reads(path: Path | None, dataset: Dataset) -> bool:
 
 def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool) -> tuple[dict[str, Any], Any]:
     """All feature columns, in file order, become the model's one input."""
-    import numpy as np
 
     if len(inputs) != 1:
         raise NotMeasured("data", f"{path}: the model has {len(inputs)} inputs and a CSV file holds one. Use .npz.")
@@ -32,7 +34,7 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
         if all(_is_number(name) for name in header):
             raise NotMeasured("data", f"{path}:1: the first line must name the columns, and these are numbers. Add a header.")
         label = _label_column(path, dataset, header)
-        table: list[list[float]] = []
+        table: list[list[float]] = []  # whole numbers as int: they may be larger than a float holds exactly
         for row in rows:
             if not row:
                 continue
@@ -41,16 +43,10 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
                     "data", f"{path}:{rows.line_num}: {len(row)} values, the header has {len(header)}. Repair the line."
                 )
             table.append([_number(path, rows.line_num, name, text) for name, text in zip(header, row, strict=True)])
-    array = np.asarray(table, dtype=np.float64).reshape(len(table), len(header))
     features = [i for i in range(len(header)) if i != label]
-    labels = None
-    if labelled and label is not None:
-        labels = array[:, label]
-        if len(labels) and (labels == np.round(labels)).all():
-            labels = labels.astype(np.int64)
-    values = array[:, features]
-    if not inputs[0].dtype.startswith("float") and (values == np.round(values)).all():
-        values = values.astype(np.int64)  # text has no type; whole numbers fit a model that wants whole numbers
+    exact = not inputs[0].dtype.startswith("float")  # text has no type; whole numbers fit a model that wants whole numbers
+    values = _column([[row[i] for i in features] for row in table], exact).reshape(len(table), len(features))
+    labels = _column([row[label] for row in table], True) if labelled and label is not None else None
     return {inputs[0].name: values}, labels
 
 
@@ -64,10 +60,24 @@ def _label_column(path: Path, dataset: Dataset, header: list[str]) -> int | None
     return next((header.index(key) for key in LABEL_KEYS if key in header), None)
 
 
+def _column(numbers: list[Any], exact: bool) -> Any:
+    """As integers where all are whole and `exact` asks for them, of the type that holds all; else as floats."""
+    import numpy as np
+
+    floats = np.asarray(numbers, dtype=np.float64)
+    if not (exact and floats.size and (floats == np.round(floats)).all()):
+        return floats
+    whole = np.vectorize(int, otypes=[object])(np.asarray(numbers, dtype=object))
+    low, high = whole.min(), whole.max()
+    fitting = (kind for kind in (np.int64, np.uint64) if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    kind = next(fitting, None)
+    return floats if kind is None else whole.astype(kind)
+
+
 def _number(path: Path, line: int, column: str, text: str) -> float:
     if not _is_number(text) or not math.isfinite(float(text)):
         raise NotMeasured("data", f"{path}:{line}: '{text}' in column '{column}' is not a finite number. Repair the line.")
-    return float(text)
+    return int(text) if _WHOLE.fullmatch(text) else float(text)
 
 
 def _is_number(text: str) -> bool:

@@ -80,7 +80,13 @@ def classes(outputs: Any, reference: Any = None) -> Any:
     import numpy as np
 
     if outputs.dtype.kind in "iub":
-        return outputs.reshape(len(outputs), -1)[:, 0].astype(np.int64)
+        return whole_numbers(outputs.reshape(len(outputs), -1)[:, 0], "the classes that the model answers")
+    if outputs.ndim > 2 and sum(length > 1 for length in outputs.shape[1:]) > 1:
+        raise NotMeasured(
+            "data",
+            f"the output has shape {outputs.shape}: several answers an example, which one label an example cannot judge. Leave "
+            "the labels out to judge by agreement, or give a metric of your own (`dataset.metric: package.module:function`).",
+        )
     scores = outputs.reshape(len(outputs), -1)
     if scores.shape[1] > 1:
         return scores.argmax(axis=1)
@@ -96,7 +102,19 @@ def class_labels(labels: Any) -> Any:
     flat = labels.reshape(len(labels), -1)
     if flat.shape[1] != 1 or (flat != np.round(flat)).any():
         raise NotMeasured("data", f"class labels must be one whole number per example; these have shape {labels.shape}.")
-    return flat[:, 0].astype(np.int64)
+    return whole_numbers(flat[:, 0], "class labels")
+
+
+def whole_numbers(values: Any, what: str) -> Any:
+    """Whole numbers as int64, each exactly; `NotMeasured` where one is too large for that, or for its own type to be exact."""
+    import numpy as np
+
+    most = 2**63 - 1 if values.dtype.kind != "f" else min(2 ** (np.finfo(values.dtype).nmant + 1), 2**63) - 1
+    if values.dtype.kind in "uf" and len(values) and not -most <= (worst := max(values.min(), values.max(), key=abs)) <= most:
+        raise NotMeasured(
+            "data", f"{what} go to {worst}, and as {values.dtype} only those up to {most} are exact. Number them anew."
+        )
+    return values.astype(np.int64)
 
 
 def errors(outputs: Any, labels: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from gatekeeper.config.sections.dataset import Dataset
+from gatekeeper.data.overlap import write_lines
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.prepare import Prepare, Prepared
@@ -55,6 +56,7 @@ def prepare_text(request: Prepare) -> Prepared:
     windows = windows[np.linspace(0, whole - 1, kept).round().astype(int)]  # spread over the whole text
     folder = Path(request.destination)
     contents = write_prepared(folder, {"tokens": windows}, None)
+    write_lines(folder, text)
     prompts = [_prompt(tokenizer, question, answer) for question, answer in questions]
     (folder / "prompts.json").write_bytes(msgspec.json.encode(prompts[: dataset.limit]))
     return Prepared(examples=contents.examples, labelled=True)

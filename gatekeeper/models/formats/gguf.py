@@ -62,6 +62,22 @@ def inspect(path: Path) -> Assessment:
 
 
 @dataclass(frozen=True)
+class StoredTensor:
+    """One tensor: its type and dimensions, the row's length first, and where its data lies in the file."""
+
+    type: str
+    dims: tuple[int, ...]
+    start: int
+    bytes: int
+
+
+def stored(path: Path) -> list[StoredTensor]:
+    """Every tensor of a GGUF file, in the file's order; `NotMeasured` (kind model) if it is not one."""
+    with opened(path, "GGUF model", "Convert") as (file, size):
+        return _Header(file, size).stored
+
+
+@dataclass(frozen=True)
 class _Tensor:
     name: str
     dims: tuple[int, ...]  # the length of a row comes first
@@ -93,6 +109,7 @@ class _Header:
         for _ in range(keys):
             self._pair()
         self.tensors: dict[str, _Tensor] = {}
+        self.stored: list[StoredTensor] = []
         self._places(tensors)
 
     def number(self, key: str) -> int:
@@ -156,6 +173,7 @@ class _Header:
                 raise Malformed(f"the tensor {name[:80]!r} lies at {offset}, not at {expected} behind the one before")
             if start + offset + size > self._size:
                 raise Malformed(f"the tensor {name[:80]!r} ends beyond the {self._size:,} bytes of the file: it is cut short")
+            self.stored.append(StoredTensor(self.tensors[name].type, self.tensors[name].dims, start + offset, size))
             expected = _aligned(offset + size, alignment)
 
     def _tensor(self) -> tuple[_Tensor, int]:

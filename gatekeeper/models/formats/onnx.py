@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.formats._base import Malformed, opened
+from gatekeeper.models.formats._onnx_weighted import weighted
 from gatekeeper.models.info import Assessment, TensorInfo
 from gatekeeper.models.protobuf import Message, Reader, Shape
 
@@ -43,10 +44,6 @@ QUANTIZED = {
     "MatMulNBits", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QAttention", "QGemm", "GatherBlockQuantized",
 }  # fmt: skip
 ATTENTION = {"Attention", "MultiHeadAttention", "GroupQueryAttention", "RotaryEmbedding", "EmbedLayerNormalization"}
-FOLDED = {"Transpose", "Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze"}
-WEIGHT_INPUT = {
-    "MatMul": 1, "Gemm": 1, "Conv": 1, "ConvTranspose": 1, "LSTM": 1, "GRU": 1, "RNN": 1, "Attention": 1, "Gather": 0,
-}  # fmt: skip
 MAX_RANK = 64
 
 
@@ -63,8 +60,11 @@ def inspect(path: Path) -> Assessment:
 
 def _assess(path: Path, size: int, model: Message, graph: Message) -> Assessment:
     tensors, nodes = _walk(graph)
-    for function in model.message(25):
-        nodes += function.message(7)
+    functions = model.message(25)
+    for function in functions:
+        inner_tensors, inner_nodes = _inside(function.message(7))
+        tensors += inner_tensors
+        nodes += inner_nodes
     weights: Counter[str] = Counter()
     shapes: dict[str, list[int]] = {}
     external: set[str] = set()
@@ -74,7 +74,7 @@ def _assess(path: Path, size: int, model: Message, graph: Message) -> Assessment
         shapes[tensor.string(8)] = dims
         external |= {entry.string(2) for entry in tensor.message(13) if entry.string(1) == "location"}
     operators = Counter(_operator(node) for node in nodes)
-    own, nested = _weighted(graph)
+    own, nested = weighted(graph, functions)
     beside = sorted({_external(path, name) for name in external})
     return Assessment(
         path=str(path),
@@ -91,6 +91,7 @@ def _assess(path: Path, size: int, model: Message, graph: Message) -> Assessment
         outputs=[_value(v) for v in graph.message(12)],
         opset={entry.string(1) or "ai.onnx": entry.integer(2) for entry in model.message(8)},
         producer=" ".join(filter(None, (model.string(2), model.string(3)))),
+        functions=len(functions),
         quantized=bool(QUANTIZED & {name.rpartition("::")[2] for name in operators}),
         largest_matrix=max((s for s in shapes.values() if len(s) >= 2), key=prod, default=[]),
     )
@@ -104,39 +105,20 @@ def _dims(tensor: Message) -> list[int]:
     return dims
 
 
-def _weighted(graph: Message, outer: frozenset[str] = frozenset()) -> tuple[Counter[str], Counter[str]]:
-    """Operators whose weight is a constant floating-point matrix or kernel: of this graph, and of those nested in it.
-
-    `outer` are the matrices a nested graph sees. What is folded before quantizing counts as constant.
-    """
-    matrices = set(outer) | {t.string(8) for t in graph.message(5) if _is_matrix(t)}
-    own: Counter[str] = Counter()
-    nested: Counter[str] = Counter()
-    for node in graph.message(1):
-        operator, inputs = node.string(4), node.strings(1)
-        if (operator == "Constant" and any(_is_matrix(t) for a in node.message(5) for t in a.message(5))) or (
-            operator in FOLDED and inputs and inputs[0] in matrices
-        ):
-            matrices |= set(node.strings(2))
-        elif operator in WEIGHT_INPUT and len(inputs) > WEIGHT_INPUT[operator] and inputs[WEIGHT_INPUT[operator]] in matrices:
-            own[operator] += 1
-        for attribute in node.message(5):
-            for subgraph in attribute.message(6) + attribute.message(11):
-                for counts in _weighted(subgraph, frozenset(matrices)):
-                    nested.update(counts)
-    return own, nested
-
-
-def _is_matrix(tensor: Message) -> bool:
-    return tensor.integer(2) in (1, 10, 16) and len(tensor.integers(1)) >= 2
-
-
 def _walk(graph: Message) -> tuple[list[Message], list[Message]]:
     """Constant tensors and nodes of a graph and its subgraphs."""
-    tensors, nodes = list(graph.message(5)), list(graph.message(1))
+    tensors = list(graph.message(5))
     for sparse in graph.message(15):
         tensors += sparse.message(1)
-    for node in graph.message(1):
+    inner_tensors, nodes = _inside(graph.message(1))
+    return tensors + inner_tensors, nodes
+
+
+def _inside(own: list[Message]) -> tuple[list[Message], list[Message]]:
+    """Nodes with those of their subgraphs, and the constant tensors in them."""
+    tensors: list[Message] = []
+    nodes = list(own)
+    for node in own:
         for attribute in node.message(5):
             for tensor in attribute.message(5) + attribute.message(10):
                 # A Constant node's tensor is known by the node's output name.

@@ -1,0 +1,92 @@
+"""Every output that no metric reads keeps what the original says in it, component by component."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gatekeeper.gates._base import GateConfig, Told, unmeasured
+from gatekeeper.gates.accuracy import LEAST_EXAMPLES
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.scores import KeptOutput
+
+DESCRIPTION = "Every output that the metric does not read keeps at least this share of what the original says in it."
+UNIT = "fraction"
+BOUND: Literal["at_least"] = "at_least"
+BASIS: Literal["scores"] = "scores"
+limit_key = "retention"
+OF_TENSORS = True
+
+
+class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limit of the outputs gate."""
+
+    retention: Annotated[
+        float,
+        Meta(gt=0, le=1, description="Least share of the baseline's variance (of classes: of its answers) that is kept."),
+    ] = 0.95
+    ignore: Annotated[list[str], Meta(description="Outputs that nobody uses, by name; the report says so.")] = []
+
+
+DEFAULT = Config()
+
+
+def judge(config: Config, evidence: Evidence) -> Decision:
+    """PASS if the worst component of the worst output clears the limit, FAIL if any is shown to miss it."""
+    comparison = evidence.comparison
+    if comparison.outputs is None:
+        return unmeasured(comparison.error or "no outputs were compared")
+    known = {each.name for each in comparison.outputs} | comparison.unjudged.keys()
+    if unknown := [name for name in config.ignore if name not in known]:
+        has = f"it has {', '.join(sorted(known))}" if known else "it has none beside the one that the metric reads"
+        return unmeasured(f"`gates.outputs.ignore` names {', '.join(unknown)}, which is no other output of the model ({has})")
+    judged = [each for each in comparison.outputs if each.name not in config.ignore]
+    left = dict.fromkeys(config.ignore, "ignored in the pipeline file") | {
+        name: why for name, why in comparison.unjudged.items() if name not in config.ignore
+    }
+    said = f"; not judged: {', '.join(f'{name} ({why})' for name, why in left.items())}" if left else ""
+    details = {"outputs": {each.name: each.observed for each in judged}, "not_judged": left}
+    if not judged:
+        reason = f"the metric reads the only output that can be compared{said}"
+        return Decision(verdict=Verdict.SKIP, applies=False, reason=reason, details=details)
+    if broken := [each for each in judged if each.problem]:
+        reason = "; ".join(f"{each.name}: {each.problem}" for each in broken)
+        return Decision(verdict=Verdict.FAIL, reason=reason + said, details=details)
+    worst = min(judged, key=lambda each: -math.inf if each.observed is None else each.observed)
+    lower = min(-math.inf if each.lower is None else each.lower for each in judged)
+    upper = min(math.inf if each.upper is None else each.upper for each in judged)
+    verdict, reason = _decide(config.retention, worst, lower, upper)
+    brief = f"its other outputs keep at least {lower:.1%}" if verdict is Verdict.PASS else reason
+    return Decision(
+        verdict=verdict, reason=reason + said, brief=brief, observed=worst.observed, lower=lower, upper=upper, details=details
+    )
+
+
+def nothing(told: Told) -> bool:
+    """Whether no output was compared."""
+    return not told.gate.details.get("outputs")
+
+
+def again(config: Config, told: Told) -> Verdict | None:
+    """As many examples as `accuracy` needs are needed here, too."""
+    quality = told.variant.quality
+    missed = told.gate.upper is not None and told.gate.upper < config.retention
+    return Verdict.INCONCLUSIVE if quality is not None and quality.examples < LEAST_EXAMPLES and not missed else None
+
+
+def _decide(limit: float, worst: KeptOutput, lower: float, upper: float) -> tuple[Verdict, str]:
+    name = f"{worst.name}{worst.component}"
+    if worst.observed is None:
+        return Verdict.ERROR, f"{name}: nothing can be said of how much is kept"
+    kept = f"{name} keeps {worst.observed:.1%}" + (" of the answers" if worst.what == "answered alike" else " of its variance")
+    if upper < limit:
+        return Verdict.FAIL, f"{kept}, needs {limit:.1%}"
+    if worst.examples < LEAST_EXAMPLES:  # all have as many
+        return Verdict.INCONCLUSIVE, f"{worst.examples} examples cannot show {limit:.1%}; at least {LEAST_EXAMPLES} are needed"
+    if lower >= limit:
+        return Verdict.PASS, f"{kept}, at least {lower:.1%}, and no output less"
+    return Verdict.INCONCLUSIVE, f"{kept}; some output keeps at least {lower:.1%}, which does not decide {limit:.1%}"

@@ -1,0 +1,140 @@
+"""No class that the baseline finds is shown to be lost, however few of the examples are of it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from gatekeeper.gates._base import GateConfig, Told, unmeasured
+from gatekeeper.records.base import Interval, Verdict
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.scores import KeptClass, PairedScores
+from gatekeeper.stats.drift import holm
+from gatekeeper.stats.looks import ALPHA
+from gatekeeper.stats.retention import p_below, retention_interval
+
+DESCRIPTION = "No class that the baseline finds is shown to keep less than this share of its right answers."
+UNIT = "fraction"
+BOUND: Literal["at_least"] = "at_least"
+BASIS: Literal["scores"] = "scores"
+limit_key = "retention"
+OF_TENSORS = True
+MOST_NAMED = 3
+
+
+class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limit of the worst_class gate."""
+
+    retention: Annotated[float, Meta(gt=0, le=1, description="Least share of a class's right answers that must be kept.")] = 0.95
+
+
+DEFAULT = Config()
+
+
+def judge(config: Config, evidence: Evidence) -> Decision:
+    """FAIL if a class is shown to be kept below the limit (Holm over classes); what is too rare to tell does not block."""
+    comparison = evidence.comparison
+    if comparison.error or comparison.classes is None:
+        return unmeasured(comparison.error or "no classes were compared")
+    found = [each for each in comparison.classes if each.both + each.only_baseline > 0]
+    if not found:
+        return Decision(verdict=Verdict.SKIP, applies=False, reason="the metric has no classes to look at one by one")
+    lost = [each for each, shown in zip(found, _shown(found, config.retention), strict=True) if shown]
+    kept = {each.name: _kept(each) for each in found}
+    worst = min(found, key=lambda each: (kept[each.name].observed, -each.examples))
+    details = {
+        "classes": {
+            each.name: {
+                "examples": each.examples,
+                "right": each.both + each.only_baseline,
+                "kept": _value(kept[each.name]),
+                "gained": each.only_variant,
+            }
+            for each in found
+        }
+    }
+    if lost:
+        named = ", ".join(_said(each) for each in sorted(lost, key=_value_of)[:MOST_NAMED])
+        more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
+        return _decision(Verdict.FAIL, f"{named}{more}, needs {config.retention:.1%}", kept[worst.name], details)
+    rare = [each for each in found if kept[each.name].lower < config.retention]
+    reason = f"worst of {len(found)}: {_said(worst)}"
+    if rare:
+        reason += f"; {len(rare)} have too few examples to show {config.retention:.1%} by themselves"
+    return _decision(Verdict.PASS, reason, kept[worst.name], details)
+
+
+def nothing(told: Told) -> bool:
+    """Whether no class was looked at."""
+    return not told.gate.details.get("classes")
+
+
+def again(config: Config, told: Told) -> Verdict | None:
+    """A class that is too rare to tell does not block, so that bounds alone say nothing: the counts of every class do."""
+    try:
+        found = [_of(name, each) for name, each in told.gate.details["classes"].items()]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):  # another's report, or an earlier version's
+        return Verdict.ERROR
+    if not found or not all(map(_possible, found)):
+        return Verdict.ERROR
+    return Verdict.FAIL if any(_shown(found, config.retention)) else Verdict.PASS
+
+
+def _of(name: str, stated: dict[str, Any]) -> KeptClass:
+    examples, right, gained = (int(stated[key]) for key in ("examples", "right", "gained"))
+    both = round(right * float(stated["kept"])) - gained
+    return KeptClass(name=name, examples=examples, both=both, only_baseline=right - both, only_variant=gained)
+
+
+def _possible(each: KeptClass) -> bool:
+    counts = (each.both, each.only_baseline, each.only_variant)
+    return min(counts) >= 0 and each.both + each.only_baseline > 0 and sum(counts) <= each.examples
+
+
+def _decision(verdict: Verdict, reason: str, worst: Interval, details: dict[str, Any]) -> Decision:
+    brief = "no class is lost" if verdict is Verdict.PASS else reason
+    return Decision(
+        verdict=verdict,
+        reason=reason,
+        brief=brief,
+        observed=worst.observed,
+        lower=worst.lower,
+        upper=worst.upper,
+        details=details,
+    )
+
+
+def _shown(found: list[KeptClass], limit: float) -> list[bool]:
+    """Which classes are shown to keep less: of one that keeps as much, none is."""
+    return holm([1.0 if _value_of(each) >= limit else _p_below(each, limit) for each in found], ALPHA)
+
+
+@lru_cache(maxsize=4096)
+def _p_below(each: KeptClass, limit: float) -> float:
+    return p_below(each.both, each.only_baseline, each.only_variant, each.examples, limit)
+
+
+def _kept(each: KeptClass) -> Interval:
+    import numpy as np
+
+    counts = (each.both, each.only_baseline, each.only_variant)
+    neither = each.examples - sum(counts)
+    p = np.repeat([1.0, 0.0, 1.0, 0.0], [*counts, neither])
+    q = np.repeat([1.0, 1.0, 0.0, 0.0], [*counts, neither])
+    return retention_interval(PairedScores("binary", p=p, q=q, examples=each.examples), ALPHA)
+
+
+def _value(kept: Interval) -> float:
+    return round(kept.observed, 6)
+
+
+def _value_of(each: KeptClass) -> float:
+    return (each.both + each.only_variant) / (each.both + each.only_baseline)
+
+
+def _said(each: KeptClass) -> str:
+    right, now = each.both + each.only_baseline, each.both + each.only_variant
+    return f"{each.name}: {now} of {right} right answers in {each.examples} examples"

@@ -1,0 +1,93 @@
+"""Models whose variants an average would let pass, through the front door."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from kit import judged
+
+Run = Callable[[Callable[[Path], Path], int], dict[str, Any]]
+
+
+@pytest.fixture
+def run(gatekeeper: Any, tmp_path: Path) -> Run:
+    def one_variant(make: Callable[[Path], Path], code: int) -> dict[str, Any]:
+        done = gatekeeper("run", make(tmp_path), "--output", tmp_path / "report")
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        [variant] = json.loads((tmp_path / "report/report.json").read_text())["targets"][0]["variants"]
+        return {gate["gate"]: gate for gate in variant["gates"]} | {"checks": (variant["tested"] or {}).get("checks", [])}
+
+    return one_variant
+
+
+def answers(folder: Path, model: Path) -> Any:
+    session = ort.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    x = np.load(folder / "eval.npz")["x"]
+    return [np.concatenate(each) for each in zip(*(session.run(None, {"x": row[None]}) for row in x), strict=True)]
+
+
+def both(folder: Path) -> tuple[Any, Any]:
+    """What the model and its variant say, asked without gatekeeper."""
+    [variant] = (folder / "report/artifacts").iterdir()
+    return answers(folder, folder / "model.onnx"), answers(folder, variant)
+
+
+def test_an_output_that_no_metric_reads_fails(run: Run, tmp_path: Path) -> None:
+    gates = run(judged.two_heads, 1)
+    assert gates["accuracy"]["verdict"] == "pass" and gates["accuracy"]["observed"] == 1.0
+    before, after = (each[1].astype(float) for each in both(tmp_path))
+    explained = 1 - ((after - before) ** 2).sum(axis=0) / ((before - before.mean(axis=0)) ** 2).sum(axis=0)
+    assert gates["outputs"]["verdict"] == "fail" and "range_mm" in gates["outputs"]["reason"]
+    assert gates["outputs"]["observed"] == pytest.approx(explained.min(), abs=0.05)
+    assert explained.max() < 0.5, "the fault has arrived"
+
+
+def test_an_output_that_nobody_uses_is_ignored_by_name(run: Run) -> None:
+    def ignoring(folder: Path) -> Path:
+        file = judged.two_heads(folder)
+        file.write_text(file.read_text().replace("gates: {", "gates: {outputs: {ignore: [range_mm]}, "))
+        return file
+
+    gates = run(ignoring, 0)
+    assert gates["outputs"]["verdict"] == "skip" and "not judged: range_mm (ignored" in gates["outputs"]["reason"]
+
+
+@pytest.mark.parametrize("labelled", [True, pytest.param(False, marks=pytest.mark.thorough)])
+def test_a_variant_that_answers_one_class_fails(labelled: bool, run: Run, tmp_path: Path) -> None:
+    gates = run(lambda folder: judged.minority_lost(folder, labelled), 1)
+    assert len(np.unique(both(tmp_path)[1][0].argmax(axis=1))) == 1, "the fault has arrived"
+    accuracy = gates["accuracy" if labelled else "agreement"]
+    assert accuracy["verdict"] == "fail" and "answers class 0 whatever it sees" in accuracy["reason"]
+    assert 0.95 < accuracy["observed"] < 0.97
+    assert gates["worst_class"]["verdict"] == "fail" and gates["worst_class"]["observed"] == 0
+    assert gates["worst_class"]["reason"].startswith("class 1: 0 of ")
+
+
+def test_tokens_are_compared_one_by_one(run: Run, tmp_path: Path) -> None:
+    found = run(judged.tagger, 1)["agreement"]
+    before, after = (each[0].argmax(axis=2) for each in both(tmp_path))
+    assert found["observed"] == pytest.approx(np.mean(before == after))
+    assert found["verdict"] == "fail" and found["observed"] < 0.3
+
+
+@pytest.mark.thorough
+def test_a_mask_is_compared_pixel_by_pixel(run: Run, tmp_path: Path) -> None:
+    found = run(judged.masks, 0)["agreement"]
+    before, after = (each[0] > 0.5 for each in both(tmp_path))
+    assert found["observed"] == pytest.approx(np.mean(before == after))
+    assert found["observed"] > 0.99
+
+
+def test_an_example_beside_a_loud_one_answers_as_alone(run: Run) -> None:
+    gates = run(judged.loud_neighbours, 1)
+    assert gates["accuracy"]["verdict"] == "pass", "one by one it answers well"
+    [check] = [each for each in gates["checks"] if each["name"] == "batch_invariance"]
+    assert check["verdict"] == "fail", check
+    assert gates["unit_tests"]["verdict"] == "fail"

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gatekeeper.gates import worst_class
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Comparison, Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.measured import Artifact
+from gatekeeper.records.scores import KeptClass
+from gatekeeper.stats.retention import p_below
+
+ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1)
+
+
+def of(name: int, right: int, lost: int, wrong: int = 0, gained: int = 0) -> KeptClass:
+    return KeptClass(name=f"class {name}", examples=right + wrong, both=right - lost, only_baseline=lost, only_variant=gained)
+
+
+def judge(*classes: KeptClass, retention: float = 0.95) -> Decision:
+    evidence = Evidence(artifact=ARTIFACT, comparison=Comparison(classes=classes))
+    return worst_class.judge(worst_class.Config(retention=retention), evidence)
+
+
+@pytest.mark.parametrize(
+    ("rare", "verdict"),
+    [
+        (of(1, 80, 80), Verdict.FAIL),  # lost, and 96 % of the whole are right
+        (of(1, 80, 20), Verdict.FAIL),
+        (of(1, 80, 5), Verdict.PASS),
+        (of(1, 3, 3), Verdict.FAIL),  # 0.05^3
+        (of(1, 1, 1), Verdict.PASS),  # one example shows nothing
+        (of(1, 0, 0, wrong=30), Verdict.PASS),  # the baseline does not find it either
+        (of(1, 80, 20, wrong=100, gained=20), Verdict.PASS),  # other ones are right now, as many
+    ],
+)
+def test_a_class_that_is_lost(rare: KeptClass, verdict: Verdict):
+    found = judge(of(0, 1920, 0), rare)
+    assert found.verdict is verdict, found.reason
+    if verdict is Verdict.FAIL:
+        assert found.reason.startswith("class 1: ")
+
+
+def test_the_lost_are_named_with_counts_and_the_rest_is_counted():
+    found = judge(*(of(i, 100, 40 + i) for i in range(5)))
+    assert found.reason == (
+        "class 4: 56 of 100 right answers in 100 examples, class 3: 57 of 100 right answers in 100 examples, "
+        "class 2: 58 of 100 right answers in 100 examples and 2 more, needs 95.0%"
+    )
+    assert found.details["classes"]["class 0"] == {"examples": 100, "right": 100, "kept": 0.6}
+
+
+def test_too_few_examples_are_said():
+    found = judge(of(0, 500, 0), of(1, 10, 0), of(2, 10, 1))
+    assert found.verdict is Verdict.PASS and found.reason.endswith("; 2 have too few examples to show 95.0% by themselves")
+
+
+def test_without_classes_it_does_not_apply():
+    found = judge()
+    assert not found.applies and found.verdict is not Verdict.PASS
+
+
+@pytest.mark.parametrize("classes", [1, 10, 100])
+@pytest.mark.parametrize("examples", [5, 20, 100])
+@pytest.mark.parametrize("accuracy", [0.6, 0.9, 1.0])
+@pytest.mark.parametrize("churn", [0.0, 0.2])
+def test_classes_exactly_at_the_limit_are_seldom_called_lost(classes: int, examples: int, accuracy: float, churn: float):
+    """All of them together: at most 5 % (Clopper and Pearson), whatever turns right by chance."""
+    from scipy.stats import binomtest
+
+    generator = np.random.default_rng(classes * 1000 + examples)
+    gained = churn * (1 - accuracy)
+    lost = 0.05 * accuracy + gained
+    runs = 100_000 // (classes + 20)
+    shares = [accuracy - lost, lost, gained, max(0.0, 1 - accuracy - gained)]
+    drawn = generator.multinomial(examples, shares, size=(runs, classes))
+    known: dict[tuple[int, ...], float] = {}
+    for counts in np.unique(drawn.reshape(-1, 4), axis=0).tolist():
+        known[tuple(counts)] = p_below(counts[0], counts[1], counts[2], examples, 0.95)
+    worst = [min(known[tuple(c)] for c in run) for run in drawn.tolist()]
+    called = sum(p <= worst_class.ALPHA / classes for p in worst)  # Holm's first step decides whether any is
+    assert binomtest(called, runs).proportion_ci(0.95, "exact").low <= 0.05
