@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.errors import NotMeasured
+from gatekeeper.errors import GatekeeperError, NotMeasured
 
 DEVICES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU", "auto": "AUTO"}
 _HINTS = {"": "LATENCY", "latency": "LATENCY", "throughput": "THROUGHPUT"}
@@ -105,7 +105,10 @@ def _without_functions(path: Path) -> bytes | None:
     """An ONNX model that defines operators of its own, with their bodies in place of their calls: OpenVINO follows none."""
     from gatekeeper.models.formats.onnx import inspect
 
-    if path.suffix != ".onnx" or not inspect(path).functions:
+    try:
+        if path.suffix != ".onnx" or not inspect(path).functions:
+            return None
+    except GatekeeperError:  # it is no model at all, which OpenVINO has said
         return None
     try:
         import onnx

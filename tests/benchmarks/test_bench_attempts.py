@@ -50,7 +50,7 @@ pytestmark = pytest.mark.timeout(3600)
 def test_bench_attempts(gatekeeper: Callable[..., Any], tmp_path: Path) -> None:
     file = write_project(tmp_path, "half", "exact", extra="")
     text = file.read_text().replace("speedup: {min: 0.01}", "speedup: {min: 2.0}")
-    file.write_text(text.replace("max_rounds: 2, blocks: 2, block_ms: 5", "max_rounds: 24, blocks: 8, block_ms: 10"))
+    file.write_text(text.replace("max_rounds: 3, blocks: 2, block_ms: 5", "max_rounds: 24, blocks: 8, block_ms: 10"))
     code = PLUGIN.replace("{model!r}", repr(str(tmp_path / "model.onnx")))
     installed = install_plugin(tmp_path / "site", {"exact": code}, "[gatekeeper.frameworks]\nexact = exact\n")
     path = os.pathsep.join([installed["PYTHONPATH"], *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -38,7 +38,7 @@ def test_the_block_is_valid_where_it_is_pasted(project: Path, gatekeeper: Comman
     assert done.stderr == ""
     add(
         project,
-        "measure: {max_rounds: 2, blocks: 2,",
+        "measure: {max_rounds: 3, blocks: 2,",
         f"measure: {{max_rounds: {block['max_rounds']}, budget: {block['budget']},",
     )
     add(project, "block_ms: 5,", f"threads: {block['threads']}, block_ms: 5,")

@@ -54,7 +54,7 @@ def test_a_clock_that_lies_is_an_error_of_that_variant_alone(clocks: dict[str, s
 @pytest.mark.skipif(sys.platform == "win32", reason="has no SIGSTOP")
 def test_an_honest_worker_is_not_accused_where_the_parent_is_kept_from_running(clocks: dict[str, str], tmp_path: Path) -> None:
     """Stopped again and again for longer than everything that is timed takes, while its workers go on."""
-    file = change(write_project(tmp_path, "fine", "clocks"), "max_rounds: 2", "max_rounds: 3")
+    file = change(write_project(tmp_path, "fine", "clocks"), "max_rounds: 3", "max_rounds: 3")
     process, stops, draw = start(file, clocks), 0, random.Random(3)
     while process.poll() is None:
         process.send_signal(signal.SIGSTOP)
@@ -91,7 +91,7 @@ def test_readings_without_any_variance_are_an_error(clocks: dict[str, str], gate
 def test_a_budget_for_one_round_decides_nothing_and_says_what_would(
     clocks: dict[str, str], gatekeeper: Any, tmp_path: Path
 ) -> None:
-    file = change(write_project(tmp_path, "fine", "clocks"), "max_rounds: 2", "max_rounds: 24, budget: 10ms")
+    file = change(write_project(tmp_path, "fine", "clocks"), "max_rounds: 3", "max_rounds: 24, budget: 10ms")
     run = gatekeeper("run", file, env=clocks)
     assert run.returncode == 3
     found = gate_of(report_of(tmp_path)["targets"][0]["variants"][0], "speedup")

@@ -126,7 +126,7 @@ edge_ai_pipeline:
   targets: [{{name: here, hardware: cpu, threads: 1}}]
   optimization: {{frameworks: [{framework}], techniques: {{{framework}: [{techniques}]}}}}
   gates: {{memory: disabled, stability: disabled, speedup: {{min: 0.01}}}}
-  measure: {{max_rounds: 2, blocks: 2, block_ms: 5, timeout: {timeout}, memory_limit: 900MB}}
+  measure: {{max_rounds: 3, blocks: 2, block_ms: 5, timeout: {timeout}, memory_limit: 900MB}}
 {extra}""")
     return file
 
