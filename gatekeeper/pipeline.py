@@ -26,10 +26,9 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import REPORT_SCHEMA, LegReport, ModelInfo, PipelineInfo, Report, StageReport, TargetReport
 from gatekeeper.reports._folder import owned
 from gatekeeper.stages._base import stage
+from gatekeeper.verdicts.stages import POLICY
 from gatekeeper.verdicts.targets import report_verdict, target_report
 from gatekeeper.version import version
-
-POLICY = "policy"
 
 
 @dataclass(frozen=True)

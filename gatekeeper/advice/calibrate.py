@@ -27,7 +27,7 @@ from gatekeeper.records.base import Record
 from gatekeeper.records.measured import Control, Environment
 from gatekeeper.stats.looks import ALPHA, LOOKS, look_alpha
 from gatekeeper.stats.power import rounds_to_decide, smallest_effect
-from gatekeeper.stats.rounds import log_ratios
+from gatekeeper.stats.rounds import log_ratios, mean_and_spread
 from gatekeeper.units import format_duration, parse_duration
 
 COPY = "copy"
@@ -145,15 +145,15 @@ def _resolution(limit: Limit, gate: RatioGate, raced: Race, effect: float) -> Re
         return None
     baseline, copy, control = raced.paired(COPY)
     logs = [log_ratios(*pair) for arm in (copy, control) for pair in gate.ratios(baseline, arm)]
-    spreads = [float(values.std(ddof=1)) for values in logs if values is not None and values.size == len(raced.rounds)]
-    if len(spreads) < len(logs):
+    read = [mean_and_spread(values) for values in logs if values is not None and len(values) == len(raced.rounds)]
+    if len(read) < len(logs):
         return None
-    noise = max(spreads)
+    noise = max(spread for _, spread in read)
     bound = gate.to_ratio(value := float(getattr(limit.config, gate.limit_key)))
     # A gate that wants a large value passes above the limit's ratio, unless its ratio falls while its value rises.
     sign = 1 if (gate.BOUND == "at_least") == (gate.from_ratio(2 * bound) > gate.from_ratio(bound)) else -1
     needed = rounds_to_decide(noise, math.log1p(effect))
-    own = min(float(values.mean()) for values in logs if values is not None)
+    own = min(mean for mean, _ in read)
     remark = _out_of_reach(gate, own, bound)
     return Resolution(
         gate=limit.name,

@@ -36,8 +36,10 @@ def command(
 ) -> int:
     """Merge RESULTS (report.json files, or folders that hold one) and print the verdict.
 
-    Nothing is measured. The results must come from one model, pipeline file, policy and commit; a leg that is missing
-    is an error, a leg that comes twice is refused. The exit code is the merged verdict's.
+    Nothing is measured, and everything is judged again: by the limits of --policy, of the pipeline file where it is at
+    hand, or else of the results, and on what they measured. The results must come from one model, pipeline file, policy
+    and commit; a leg or variant that is missing is an error, one that comes twice is refused. The exit code is the
+    merged verdict's.
     """
     from contextlib import nullcontext
 
@@ -58,15 +60,24 @@ def _report(results: tuple[Path, ...], against: _Against, policy: Path | None, f
     from gatekeeper.reports._base import reporter
     from gatekeeper.reports._read import read_report
     from gatekeeper.reports._write import write_reports
+    from gatekeeper.verdicts.even import check_even
+    from gatekeeper.verdicts.glance import confirmed
+    from gatekeeper.verdicts.headers import check_headers
+    from gatekeeper.verdicts.held import held_report
     from gatekeeper.verdicts.judge import exit_code
     from gatekeeper.verdicts.merge import merge
+    from gatekeeper.verdicts.written import rules_of
 
     gc.disable()  # a thousand reports are a million objects, none of them garbage until the process ends
     files = [file for path in results for file in _files(path)]
     reports = [read_report(file) for file in files]
-    report = merge(reports, against.plan, lambda index: read_answers(files[index].with_name(ANSWERS)))
-    if policy is not None:
-        _demand(report, policy)
+    check_headers(reports, against.plan)
+    rules = rules_of(reports, against.plan, policy)
+    sure = confirmed(reports, rules)
+    names = [file.as_posix() for file in files]
+    reports = [held_report(report, name, rules, sure) for report, name in zip(reports, names, strict=True)]
+    check_even(reports, names)
+    report = merge(reports, rules.plan, lambda index: read_answers(files[index].with_name(ANSWERS)))
     report = against.held(report)
     if output is not None:
         write_reports(report, output)
@@ -111,18 +122,6 @@ class _Against:
 
             report = compared(report, self.base)
         return report
-
-
-def _demand(report: Report, policy: Path) -> None:
-    """Refuse results that were held to other limits than a policy's."""
-    from gatekeeper.config.policy import policy_file
-    from gatekeeper.errors import UsageError
-
-    if report.pipeline.policy_sha256 == policy_file(policy).sha256:
-        return
-    held = report.pipeline.policy if report.pipeline.policy_sha256 else ""
-    how = f"{held} ({report.pipeline.policy_sha256[:12]})" if held else "their own pipeline file's limits only"
-    raise UsageError(f"{policy}: the results were held to {how}, not to this. Run them with --policy-ref or --policy.")
 
 
 def _files(path: Path) -> list[Path]:

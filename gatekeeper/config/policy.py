@@ -55,6 +55,11 @@ def policy_file(path: Path) -> Policy:
     )
 
 
+def limits_file(path: Path) -> Loaded:
+    """A pipeline file of which only the limits count."""
+    return _limits(path, read_source(path))
+
+
 def _source(content: bytes, name: str) -> Source:
     try:
         return parse_source(content.decode("utf-8-sig"), name)

@@ -16,13 +16,13 @@ from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.section import Section, Size, one_of
 from gatekeeper.config.source import Source, read_source
 from gatekeeper.errors import ConfigError, Problem, nearest
-from gatekeeper.gates._base import gate
+from gatekeeper.gates._base import also, gate
 from gatekeeper.gates._base import names as gate_names
 from gatekeeper.ids import of_target, target_of, within_target
 from gatekeeper.records.gates import Waiver
 
 FILE_NAME = "gatekeeper-waivers.yml"
-OTHER_NAMES = {"agreement": "accuracy"}
+OTHER_NAMES = also()
 """What a gate is called in reports when it judges something weaker, and whose limit it holds."""
 
 REMEDY = "docs/pipeline-reference.md shows one."

@@ -24,6 +24,20 @@ OF_TENSORS   whether it compares outputs other than text on the evaluation set, 
 JUDGES       the scenarios of load that it decides, the first of them that ran
 CHECKS       the kind of checks that it counts, where it is not called as they are
 
+A merge of reports judges every gate again. Those on rounds, artifacts and checks find all their evidence in the report; of the
+others it holds their bounds, and "pass" is believed where these clear the limit (so a gate that fails for another reason states
+no bounds that do). What more must hold, and can be read from the report, such a gate says:
+
+again(config, told) -> the verdict that the report's own numbers allow, its bounds aside, or None: they say nothing of it
+nothing(told)          whether the report shows that there was nothing to judge, for a gate whose decisions may not apply
+
+A gate on rounds may say at a glance what `judge` would take long to say of thousands of variants:
+
+glance(limits, alpha, baseline, variant, control) -> Glance, of arrays: limits of shape [n], and of each arm its columns by the
+                                                     names of RoundData, of shape [n, rounds], NaN where a value is missing
+
+A gate whose results sometimes go by another name, as those of `accuracy` by `agreement`, lists these names in ALSO.
+
 A gate that bounds ratios over rounds may also tell `gatekeeper calibrate` which, so that it says what a runner can decide:
 
 ratios(baseline, variant) -> pairs (numerators, denominators), one value a round
@@ -33,8 +47,9 @@ to_ratio(limit) / from_ratio(ratio) -> between the limit's unit and that of the 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Annotated, Literal, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, cast, runtime_checkable
 
 import msgspec
 from msgspec import Meta
@@ -42,9 +57,14 @@ from msgspec import Meta
 from gatekeeper.errors import UsageError, nearest
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
-from gatekeeper.records.gates import Decision
+from gatekeeper.records.gates import Decision, GateResult
 from gatekeeper.records.measured import RoundData
+from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 REGISTRY = Registry("gates", ("DESCRIPTION", "UNIT", "BOUND", "BASIS", "DEFAULT", "Config", "limit_key", "judge"))
 KINDS = Registry("checks.kinds", ("DESCRIPTION", "TITLE", "LEVELS", "ORDER", "SERVER", "GATE", "run"))
@@ -78,6 +98,33 @@ class Gate(Protocol):
         """Decide from evidence; absence is never a pass."""
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a report holds for one gate on one variant; `alpha` is that of the attempt at load."""
+
+    gate: GateResult
+    variant: VariantReport
+    leg: LegReport
+    alpha: float
+
+
+@dataclass(frozen=True)
+class Glance:
+    """Bounds of shape [n], where they clear and where they miss the limit, and where that is all that `judge` would look at.
+
+    Where it is and they do neither, it would say "inconclusive"; where it is not, only `judge` can say.
+    """
+
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    passes: NDArray[np.bool_]
+    fails: NDArray[np.bool_]
+    sure: NDArray[np.bool_]
+
+
+Columns = dict[str, "NDArray[np.float64]"]
+
+
 @runtime_checkable
 class RatioGate(Gate, Protocol):
     """A gate that bounds ratios over rounds."""
@@ -98,6 +145,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted({*REGISTRY.names, *(name for name in KINDS.names if KINDS.get(name).GATE is not None)}))
 
 
+@lru_cache(maxsize=256)
 def gate(name: str) -> Gate:
     """The gate of that name; an unknown one is a `UsageError` that lists what exists."""
     if name in REGISTRY.names:
@@ -105,6 +153,12 @@ def gate(name: str) -> Gate:
     if name not in names():
         raise UsageError(f"'{name}' is not one of gates: {', '.join(names())}{nearest(name, names()) or '.'}")
     return cast(Gate, KINDS.get(name).GATE)
+
+
+@cache
+def also() -> dict[str, str]:
+    """Other names of results, and the gate whose results they are."""
+    return {other: name for name in names() for other in getattr(gate(name), "ALSO", ())}
 
 
 def tested_by(name: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from gatekeeper.gates._base import unmeasured
+from gatekeeper.gates._base import Told, unmeasured
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence, Requests
 from gatekeeper.records.gates import Decision
+from gatekeeper.records.tested import LoadRun, Tested
 
 if TYPE_CHECKING:
     from gatekeeper.stats.tail import Tail
@@ -45,6 +47,25 @@ def said(requests: Requests, target_qps: float | None) -> str:
 def verdict(tail: Tail) -> Verdict:
     """What is decided, INCONCLUSIVE where nothing is."""
     return {"pass": Verdict.PASS, "fail": Verdict.FAIL}.get(tail.decided or "", Verdict.INCONCLUSIVE)
+
+
+def served(tested: Tested | None) -> LoadRun | None:
+    """What a report holds of the server scenario."""
+    return next((run for run in tested.load if run.scenario == "server"), None) if tested else None
+
+
+def counted(told: Told, over: float | None, allowed: float) -> Tail | None:
+    """The decision on a report's counts: a share `over` the limit (None: those not answered); None where they make no sense."""
+    from gatekeeper.stats.tail import decided_tail
+
+    run, tau = served(told.variant.tested), told.gate.details.get("tau")
+    if run is None or not run.requests or not isinstance(tau, int | float) or not 1 <= tau < math.inf:
+        return None
+    unanswered = run.errors + run.shed
+    count = unanswered if over is None else round(over * run.requests)
+    if not unanswered <= count <= run.requests:
+        return None
+    return decided_tail(run.requests, count, float(tau), told.alpha, allowed)
 
 
 def more(tail: Tail) -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gatekeeper.gates._base import unmeasured
+from gatekeeper.gates._base import Columns, unmeasured
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Effort, Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import RoundData
 from gatekeeper.stats.looks import LOOKS, MAX_ROUNDS
 from gatekeeper.stats.power import rounds_to_decide
-from gatekeeper.stats.rounds import log_ratios
+from gatekeeper.stats.rounds import log_ratios, mean_and_spread
 from gatekeeper.units import format_duration
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ROUNDING = 1e-9  # logarithms of equal ratios differ by less
 SPARE = 1.25  # a budget is suggested with this much room
@@ -52,13 +56,27 @@ def clock_error(arm: Sequence[RoundData]) -> float:
     return min((r.tick_ns for r in arm), default=0) / 2
 
 
+def clock_errors(arm: Columns) -> NDArray[np.float64]:
+    """`clock_error` of each of n arms, of shape [n]."""
+    return arm["tick_ns"].min(axis=-1) / 2  # type: ignore[no-any-return]
+
+
+def clocks_too_coarse(numerators: NDArray[np.float64], denominators: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where rounds of [n, rounds] tie."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        logs = np.log(numerators) - np.log(denominators)
+    return logs.max(axis=-1) - logs.min(axis=-1) <= ROUNDING  # type: ignore[no-any-return]
+
+
 def clock_too_coarse(numerators: Sequence[float], denominators: Sequence[float]) -> Decision | None:
     """An error where times of different processes tie: the clock, not the model, was then measured."""
     logs = log_ratios(numerators, denominators)
-    if logs is None or logs.size < 2 or float(logs.max() - logs.min()) > ROUNDING:
+    if logs is None or len(logs) < 2 or max(logs) - min(logs) > ROUNDING:
         return None
     return unmeasured(
-        f"the clock is too coarse: all {logs.size} rounds read exactly the same; raise `measure.batch_size` or use a machine "
+        f"the clock is too coarse: all {len(logs)} rounds read exactly the same; raise `measure.batch_size` or use a machine "
         "with a finer clock"
     )
 
@@ -68,9 +86,10 @@ def would_decide(
 ) -> tuple[str, dict[str, Any]]:
     """In words and in numbers: how many rounds would decide a ratio against `limit`, if it is what it seems to be."""
     logs = log_ratios(numerators, denominators)
-    if logs is None or logs.size < 2:
+    if logs is None or len(logs) < 2:
         return "", {}
-    spread, effect = float(logs.std(ddof=1)), abs(float(logs.mean()) - math.log(limit))
+    mean, spread = mean_and_spread(logs)
+    effect = abs(mean - math.log(limit))
     effort = evidence.effort
     needed = rounds_to_decide(spread, effect, effort.attempt)
     noise = f"at this noise ({math.expm1(spread):.1%} a round)"
@@ -82,7 +101,7 @@ def would_decide(
             "noise": spread,
             "needs": _needs(None, effort),
         }
-    needed = max(needed, logs.size + 1)
+    needed = max(needed, len(logs) + 1)
     details = {"noise": spread, "needs": _needs(needed, effort)}
     about = f"{noise} about {needed} rounds ({format_duration(needed * effort.round_s)}) would"
     if keys := _measure(needed, effort):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
@@ -20,6 +20,7 @@ UNIT = "fraction"
 BOUND: Literal["at_least"] = "at_least"
 BASIS: Literal["scores"] = "scores"
 limit_key = "retention"
+ALSO = ("agreement",)
 SAME_AS = ("model_validation", "accuracy_threshold")
 
 LEAST_EXAMPLES = 59
@@ -45,7 +46,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if comparison.error or (comparison.scores is None and not comparison.collapsed):
         return unmeasured(comparison.error or "no accuracy was measured")
     if comparison.scores is None:
-        return Decision(verdict=Verdict.FAIL, reason=comparison.collapsed, name=name)
+        return Decision(verdict=Verdict.FAIL, reason=comparison.collapsed, name=name, details={"collapsed": True})
     scores = comparison.scores
     kept = retention_interval(scores, ALPHA)
     details: dict[str, Any] = {
@@ -56,7 +57,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     }
     if scores.copies:
         details["copies"] = scores.copies
-    details |= comparison.details
+    details |= comparison.details | ({"collapsed": True} if comparison.collapsed else {})
     if not math.isfinite(kept.observed):
         return unmeasured(f"{comparison.metric} of the baseline is {comparison.baseline}, of which nothing can be kept")
     verdict, reason = (
@@ -77,6 +78,19 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         name=name,
         details=details,
     )
+
+
+def again(config: Config, told: Told) -> Verdict | None:
+    """A collapse is a failure, and nothing else is decided by fewer examples than can show it, whatever their bounds."""
+    if told.gate.details.get("collapsed"):
+        return Verdict.FAIL
+    quality = told.variant.quality
+    stated = (told.gate.details.get("examples"), quality.examples if quality else None)
+    counts = [count for count in stated if isinstance(count, int)]
+    if not counts:
+        return Verdict.ERROR
+    missed = told.gate.upper is not None and told.gate.upper < config.retention
+    return Verdict.INCONCLUSIVE if min(counts) < LEAST_EXAMPLES and not missed else None
 
 
 def _decide(limit: float, kept: Interval, scores: PairedScores, keeps: str) -> tuple[Verdict, str]:

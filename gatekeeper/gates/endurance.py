@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.stats.rounds import ratio_interval
 from gatekeeper.stats.soak import LEAST_POINTS, drift_interval
-from gatekeeper.stats.tail import Tail, judge_tail
+from gatekeeper.stats.tail import Tail, decided_tail, judge_tail
 from gatekeeper.units import format_duration
 
 DESCRIPTION = "Over a long run memory grows by at most this fraction; latency by `max_slowdown`, and errors to `max_errors`."
@@ -81,8 +81,43 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     return Decision(
         verdict=worst, reason=reason, observed=memory.observed if known else None,
         lower=memory.lower if bounded else None, upper=memory.upper if bounded else None,
-        details={"slowdown": latency.observed if math.isfinite(latency.observed) else None, "errors": errors.share},
+        details={
+            "slowdown": latency.observed if math.isfinite(latency.observed) else None, "errors": errors.share,
+            "bounds": {"memory": _ends(memory), "slowdown": _ends(latency)}, "tau": errors.tau, "requests": errors.requests,
+        },
     )  # fmt: skip
+
+
+def again(config: Config, told: Told) -> Verdict:
+    """What the report's numbers decide: bounds of memory and latency, and the errors of the second half."""
+    details, tested = told.gate.details, told.variant.tested
+    runs = {run.scenario: run for run in tested.load} if tested else {}
+    run = next((runs[name] for name in JUDGES if name in runs), None)
+    if run is None or run.requests <= run.errors + run.shed:
+        return Verdict.ERROR
+    if run.requests - run.errors - run.shed < LEAST_POINTS:
+        return Verdict.INCONCLUSIVE
+    try:
+        memory = _verdict(_interval(details["bounds"]["memory"]), config.max_drift)
+        latency = _verdict(_interval(details["bounds"]["slowdown"]), config.max_slowdown)
+        n, share, tau = int(details["requests"]), float(details["errors"]), float(details["tau"])
+        errors = decided_tail(n, round(share * n), tau, told.alpha, config.max_errors)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):  # another's report, or an earlier version's
+        return Verdict.ERROR
+    verdicts = [memory, latency, _errors(errors, config.max_errors)]
+    if told.gate.lower is not None and told.gate.lower > config.max_drift:
+        verdicts.append(Verdict.FAIL)
+    return next((v for v in (Verdict.FAIL, Verdict.INCONCLUSIVE) if v in verdicts), Verdict.PASS)
+
+
+def _interval(ends: list[float | None]) -> Interval:
+    low, high = ends
+    return Interval(observed=math.nan, lower=-math.inf if low is None else low, upper=math.inf if high is None else high)
+
+
+def _ends(interval: Interval) -> list[float | None]:
+    """Both bounds; what is open is None."""
+    return [bound if math.isfinite(bound) else None for bound in (interval.lower, interval.upper)]
 
 
 def _verdict(interval: Interval, limit: float) -> Verdict:

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.gates._base import GateConfig
-from gatekeeper.gates._load import more, said, share_interval, unserved, verdict
+from gatekeeper.gates._base import GateConfig, Told
+from gatekeeper.gates._load import counted, more, said, share_interval, unserved, verdict
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
@@ -20,6 +20,8 @@ BASIS: Literal["load"] = "load"
 TESTED_BY = "load_tests"
 JUDGES = ("server",)
 limit_key = "max"
+
+ROUNDING = 1e-9
 
 
 class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,3 +47,11 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         verdict=decided, reason=reason + (more(tail) if decided is Verdict.INCONCLUSIVE else ""),
         observed=share.observed, lower=share.lower, upper=share.upper, details={"tau": tail.tau, "needed": tail.needed},
     )  # fmt: skip
+
+
+def again(config: Config, told: Told) -> Verdict:
+    """What the report's counts of requests decide."""
+    tail = counted(told, None, config.max)
+    if tail is None or told.gate.observed is None or abs(told.gate.observed - tail.share) > ROUNDING:
+        return Verdict.ERROR
+    return Verdict.FAIL if tail.share == 1 else verdict(tail)

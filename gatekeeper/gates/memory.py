@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
+from gatekeeper.gates._base import Columns, GateConfig, Glance, Ratio, unmeasured
 from gatekeeper.gates._rounds import too_few, would_decide
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import RoundData
+from gatekeeper.stats.many import ratio_bounds
 from gatekeeper.stats.rounds import ratio_interval
+
+if TYPE_CHECKING:
+    from gatekeeper.stats.many import Array
 
 DESCRIPTION = "The variant's peak memory is at least this fraction smaller than the baseline's."
 UNIT = "fraction"
@@ -59,6 +63,21 @@ def to_ratio(limit: float) -> float:
 
 
 from_ratio = to_ratio
+
+
+def glance(limits: Array, alpha: float, baseline: Columns, variant: Columns, control: Columns) -> Glance:
+    """The same of many variants at once."""
+    import numpy as np
+
+    peaks = baseline["peak_bytes"]
+    low, high = ratio_bounds(np.maximum(variant["peak_bytes"], 1), peaks, alpha)
+    sure = (
+        (peaks.mean(axis=-1) >= SMALLEST_BASELINE_BYTES)
+        & (peaks.shape[-1] >= LEAST_ROUNDS)
+        & np.isfinite(low)
+        & np.isfinite(high)
+    )
+    return Glance(1 - high, 1 - low, 1 - high >= limits, 1 - low < limits, sure)
 
 
 def judge(config: Config, evidence: Evidence) -> Decision:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.gates.accuracy import LEAST_EXAMPLES
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
@@ -64,6 +64,18 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     return Decision(
         verdict=verdict, reason=reason + said, brief=brief, observed=worst.observed, lower=lower, upper=upper, details=details
     )
+
+
+def nothing(told: Told) -> bool:
+    """Whether no output was compared."""
+    return not told.gate.details.get("outputs")
+
+
+def again(config: Config, told: Told) -> Verdict | None:
+    """As many examples as `accuracy` needs are needed here, too."""
+    quality = told.variant.quality
+    missed = told.gate.upper is not None and told.gate.upper < config.retention
+    return Verdict.INCONCLUSIVE if quality is not None and quality.examples < LEAST_EXAMPLES and not missed else None
 
 
 def _decide(limit: float, worst: KeptOutput, lower: float, upper: float) -> tuple[Verdict, str]:

@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gatekeeper.gates._base import GateConfig, unmeasured
-from gatekeeper.gates._load import more, said, unserved, verdict
+from gatekeeper.gates._base import GateConfig, Told, unmeasured
+from gatekeeper.gates._load import counted, more, said, served, unserved, verdict
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.quantile import bounded_quantile, quantile
-from gatekeeper.stats.tail import judge_tail
+from gatekeeper.stats.tail import SHARE, judge_tail
 
 DESCRIPTION = "At most 1 % of requests under load take longer than this, or fail."
 UNIT = "ms"
@@ -23,6 +23,8 @@ TESTED_BY = "load_tests"
 JUDGES = ("server",)
 limit_key = "max_ms"
 SAME_AS = ("testing", "load", "p99_ms")
+
+ROUNDING = 1e-9
 
 
 class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,3 +76,21 @@ def judge(config: Config, evidence: Evidence) -> Decision:
 def finite(value: float) -> float | None:
     """None where more than that share failed: there is no such latency."""
     return value if value < float("inf") else None
+
+
+def again(config: Config, told: Told) -> Verdict:
+    """What the report's counts decide; a limit that was measured is no larger than the baseline's slowest request."""
+    gate, baseline = told.gate, served(told.leg.tested)
+    limit = gate.limit if config.max_ms is None else config.max_ms
+    if config.max_ms is None and (baseline is None or baseline.max_ns is None):
+        return Verdict.ERROR if baseline is None else Verdict.INCONCLUSIVE
+    if config.max_ms is None and gate.limit is None:
+        return Verdict.INCONCLUSIVE  # the baseline itself fails at this rate
+    if config.max_ms is None and baseline and not 0 < (gate.limit or 0) <= (baseline.max_ns or 0) / 1e6 * (1 + ROUNDING):
+        return Verdict.ERROR
+    share = gate.details.get("share")
+    tail = counted(told, float(share), SHARE) if isinstance(share, int | float) and 0 <= share <= 1 else None
+    if tail is None:
+        return Verdict.ERROR
+    over = gate.lower is not None and limit is not None and gate.lower > limit
+    return Verdict.FAIL if over else verdict(tail)

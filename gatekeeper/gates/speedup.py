@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
-from gatekeeper.gates._rounds import clock_error, clock_too_coarse, unusable, would_decide
+from gatekeeper.gates._base import Columns, GateConfig, Glance, Ratio, unmeasured
+from gatekeeper.gates._rounds import clock_error, clock_errors, clock_too_coarse, clocks_too_coarse, unusable, would_decide
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import Control, RoundData
 from gatekeeper.stats.looks import LOOKS
+from gatekeeper.stats.many import ratio_bounds
 from gatekeeper.stats.rounds import ratio_interval
+
+if TYPE_CHECKING:
+    from gatekeeper.stats.many import Array
 
 DESCRIPTION = "The variant is at least this many times as fast as the baseline."
 UNIT = "x"
@@ -43,14 +47,15 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     """
     if few := unusable(evidence):
         return few
-    if len(evidence.control) != len(evidence.variant):
+    if evidence.copy is None and len(evidence.control) != len(evidence.variant):
         return unmeasured("the A/A control was not measured")
     pairs = ratios(evidence.baseline, evidence.variant)
     if coarse := clock_too_coarse(*pairs[0]):
         return coarse
     errors = clock_error(evidence.baseline), clock_error(evidence.variant)
     views = [ratio_interval(*pair, evidence.alpha, errors) for pair in pairs]
-    controls = [ratio_interval(*pair, evidence.alpha) for pair in ratios(evidence.baseline, evidence.control)]
+    copies = [] if evidence.copy else ratios(evidence.baseline, evidence.control)
+    controls = [evidence.copy] if evidence.copy else [ratio_interval(*pair, evidence.alpha) for pair in copies]
     if not all(math.isfinite(interval.observed) for interval in (*views, *controls)):
         return unmeasured("the latencies are not numbers")
     control = max(controls, key=control_bias)
@@ -83,6 +88,20 @@ def _decide(limit: float, ratio: Interval, control: Interval) -> tuple[Verdict, 
             return Verdict.FAIL, f"{_speed(ratio)}, needs {limit:g}x"
         return Verdict.INCONCLUSIVE, too_noisy(control)
     return Verdict.INCONCLUSIVE, ""
+
+
+def glance(limits: Array, alpha: float, baseline: Columns, variant: Columns, control: Columns) -> Glance:
+    """The same of many variants at once."""
+    import numpy as np
+
+    errors = clock_errors(baseline), clock_errors(variant)
+    views = [ratio_bounds(baseline[name], variant[name], alpha, errors) for name in VIEWS.values()]
+    copies = [ratio_bounds(baseline[name], control[name], alpha) for name in VIEWS.values()]
+    lower, upper = np.min([low for low, _ in views], axis=0), np.max([high for _, high in views], axis=0)
+    bias = np.max([np.where((low <= 1) & (high >= 1), 1.0, np.maximum(high, 1 / low)) for low, high in copies], axis=0)
+    sure = np.isfinite(lower) & np.isfinite(upper) & np.isfinite(bias)
+    sure &= ~clocks_too_coarse(baseline["median_ns"], variant["median_ns"])
+    return Glance(lower, upper, lower >= limits * bias, upper < limits / bias, sure)
 
 
 VIEWS = {"medians": "median_ns", "means": "mean_ns", "fastest tenths": "p10_ns"}

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
-from gatekeeper.gates._rounds import clock_error, clock_too_coarse, unusable, would_decide
+from gatekeeper.gates._base import Columns, GateConfig, Glance, Ratio, unmeasured
+from gatekeeper.gates._rounds import clock_error, clock_errors, clock_too_coarse, clocks_too_coarse, unusable, would_decide
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import RoundData
+from gatekeeper.stats.many import ratio_bounds
 from gatekeeper.stats.rounds import ratio_interval
+
+if TYPE_CHECKING:
+    from gatekeeper.stats.many import Array
 
 DESCRIPTION = "p95 latency is at most this fraction above the median."
 UNIT = "fraction"
@@ -49,6 +53,18 @@ def to_ratio(limit: float) -> float:
 def from_ratio(ratio: float) -> float:
     """The inverse of `to_ratio`."""
     return ratio - 1
+
+
+def glance(limits: Array, alpha: float, baseline: Columns, variant: Columns, control: Columns) -> Glance:
+    """The same of many variants at once."""
+    import numpy as np
+
+    errors = clock_errors(variant)
+    low, high = (bound - 1 for bound in ratio_bounds(variant["p95_ns"], variant["median_ns"], alpha, (errors, errors)))
+    own = np.exp(np.log(baseline["p95_ns"] / baseline["median_ns"]).mean(axis=-1)) - 1
+    sure = (variant["count"].min(axis=-1) >= LEAST_SAMPLES) & ~clocks_too_coarse(variant["p95_ns"], variant["median_ns"])
+    sure &= np.isfinite(low) & np.isfinite(high) & np.isfinite(own)
+    return Glance(low, high, high <= limits, (low > limits) & (own <= limits), sure)
 
 
 def judge(config: Config, evidence: Evidence) -> Decision:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gatekeeper.gates._base import GateConfig, unmeasured
+from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
@@ -47,7 +48,12 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     worst = min(found, key=lambda each: (kept[each.name].observed, -each.examples))
     details = {
         "classes": {
-            each.name: {"examples": each.examples, "right": each.both + each.only_baseline, "kept": _value(kept[each.name])}
+            each.name: {
+                "examples": each.examples,
+                "right": each.both + each.only_baseline,
+                "kept": _value(kept[each.name]),
+                "gained": each.only_variant,
+            }
             for each in found
         }
     }
@@ -60,6 +66,33 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if rare:
         reason += f"; {len(rare)} have too few examples to show {config.retention:.1%} by themselves"
     return _decision(Verdict.PASS, reason, kept[worst.name], details)
+
+
+def nothing(told: Told) -> bool:
+    """Whether no class was looked at."""
+    return not told.gate.details.get("classes")
+
+
+def again(config: Config, told: Told) -> Verdict | None:
+    """A class that is too rare to tell does not block, so that bounds alone say nothing: the counts of every class do."""
+    try:
+        found = [_of(name, each) for name, each in told.gate.details["classes"].items()]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):  # another's report, or an earlier version's
+        return Verdict.ERROR
+    if not found or not all(map(_possible, found)):
+        return Verdict.ERROR
+    return Verdict.FAIL if any(_shown(found, config.retention)) else Verdict.PASS
+
+
+def _of(name: str, stated: dict[str, Any]) -> KeptClass:
+    examples, right, gained = (int(stated[key]) for key in ("examples", "right", "gained"))
+    both = round(right * float(stated["kept"])) - gained
+    return KeptClass(name=name, examples=examples, both=both, only_baseline=right - both, only_variant=gained)
+
+
+def _possible(each: KeptClass) -> bool:
+    counts = (each.both, each.only_baseline, each.only_variant)
+    return min(counts) >= 0 and each.both + each.only_baseline > 0 and sum(counts) <= each.examples
 
 
 def _decision(verdict: Verdict, reason: str, worst: Interval, details: dict[str, Any]) -> Decision:
@@ -76,8 +109,13 @@ def _decision(verdict: Verdict, reason: str, worst: Interval, details: dict[str,
 
 
 def _shown(found: list[KeptClass], limit: float) -> list[bool]:
-    """Which classes are shown to keep less."""
-    return holm([p_below(each.both, each.only_baseline, each.only_variant, each.examples, limit) for each in found], ALPHA)
+    """Which classes are shown to keep less: of one that keeps as much, none is."""
+    return holm([1.0 if _value_of(each) >= limit else _p_below(each, limit) for each in found], ALPHA)
+
+
+@lru_cache(maxsize=4096)
+def _p_below(each: KeptClass, limit: float) -> float:
+    return p_below(each.both, each.only_baseline, each.only_variant, each.examples, limit)
 
 
 def _kept(each: KeptClass) -> Interval:

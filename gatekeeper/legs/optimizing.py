@@ -20,8 +20,9 @@ from gatekeeper.legs.setup import Data, Setup
 from gatekeeper.making.optimize import Made
 from gatekeeper.measure.conditions import conditions, warnings
 from gatekeeper.measure.race import Race, control_interval, performance, samples
+from gatekeeper.measure.rounds import CONTROL
 from gatekeeper.process import memory
-from gatekeeper.records.measured import Energy
+from gatekeeper.records.measured import Energy, RoundData
 from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.stats.looks import look_alpha, schedule
 from gatekeeper.units import parse_duration
@@ -86,9 +87,10 @@ def _leg_report(
         conversion=converted,
         device=leg.place.device,
         untimed=leg.untimed,
-        baseline=performance(_baseline_rounds(race), leg.evaluation.batch_size(), memory.METRIC),
+        baseline=performance(_rounds_of(race, BASELINE), leg.evaluation.batch_size(), memory.METRIC),
         quality=next((shown for each in made if (shown := quality(each.comparison, variant=False))), None),
         control=control_interval(race.rounds, judge.alpha),
+        control_rounds=_rounds_of(race, CONTROL),
         rounds=len(race.rounds),
         max_rounds=measure.max_rounds,
         attempt=setup.attempt,
@@ -103,5 +105,5 @@ def _leg_report(
     )
 
 
-def _baseline_rounds(race: Race) -> list[Any]:
-    return [each.data[BASELINE] for each in race.rounds]
+def _rounds_of(race: Race, arm: str) -> list[RoundData]:
+    return [each.data[arm] for each in race.rounds]

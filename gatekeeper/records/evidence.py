@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gatekeeper.records.base import Interval
 from gatekeeper.records.measured import Artifact, RoundData
 from gatekeeper.records.scores import KeptClass, KeptOutput, PairedScores
 from gatekeeper.records.tested import Check
@@ -97,7 +98,8 @@ class Evidence:
 
     `baseline[i]`, `variant[i]` and `control[i]` were measured in the same round. `alpha` is one-sided, for this
     look. `effort` is what measuring took so far, so that an undecided gate can say what it would need. `untimed` says
-    why times of this leg mean nothing, where they do not. `checks` and `load` come from the testing stage.
+    why times of this leg mean nothing, where they do not. `copy` is what `control` bounds, where a report of an earlier version
+    kept that and not its rounds. `checks` and `load` come from the testing stage.
     """
 
     artifact: Artifact
@@ -108,5 +110,6 @@ class Evidence:
     alpha: float = 0.01
     effort: Effort = Effort()
     untimed: str | None = None
+    copy: Interval | None = None
     checks: list[Check] = field(default_factory=list)
     load: LoadEvidence = LoadEvidence()

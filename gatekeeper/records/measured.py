@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.records.base import Record
+from gatekeeper.records.base import Amount, Count, Record, Whole
 
 
 class Artifact(Record, frozen=True, kw_only=True):
@@ -14,44 +14,44 @@ class Artifact(Record, frozen=True, kw_only=True):
 
     path: str
     sha256: str
-    bytes: int
+    bytes: Count
 
 
 class RoundData(Record, frozen=True, kw_only=True):
     """One arm in one round: one fresh process. Raw latencies are in `samples.json` beside the report."""
 
-    round: int
-    count: int
-    p10_ns: Annotated[float, Meta(description="The fastest tenth: what other load on the machine disturbs least.")]
-    median_ns: float
-    mean_ns: float
-    p95_ns: float
-    p99_ns: float
-    load_ns: int
-    cpu_utilisation: Annotated[float, Meta(description="CPU time / (wall time x threads), 0 to 1.")]
-    peak_bytes: Annotated[int | None, Meta(description="Peak footprint above the loaded runtime's own.")] = None
-    high_water_bytes: Annotated[int | None, Meta(description="The same by the kernel's VmHWM, as a cross-check.")] = None
+    round: Count
+    count: Count
+    p10_ns: Annotated[Amount, Meta(description="The fastest tenth: what other load on the machine disturbs least.")]
+    median_ns: Amount
+    mean_ns: Amount
+    p95_ns: Amount
+    p99_ns: Amount
+    load_ns: Count
+    cpu_utilisation: Annotated[Amount, Meta(description="CPU time / (wall time x threads), 0 to 1.")]
+    peak_bytes: Annotated[Whole | None, Meta(description="Peak footprint above the loaded runtime's own.")] = None
+    high_water_bytes: Annotated[Whole | None, Meta(description="The same by the kernel's VmHWM, as a cross-check.")] = None
     saturated_per_s: Annotated[float | None, Meta(description="Inferences per second with several callers at once.")] = None
     first_token_ns: Annotated[float | None, Meta(description="Text models: median time to the first token.")] = None
     yielded_per_s: Annotated[float | None, Meta(description="Voluntary context switches per second of timing.")] = None
     preempted_per_s: Annotated[float | None, Meta(description="Involuntary context switches per second of timing.")] = None
     joules: Annotated[float | None, Meta(description="Energy per inference, by the leg's `energy`.")] = None
-    overhead_ns: Annotated[int, Meta(description="What timing itself adds to one latency.")] = 0
-    tick_ns: Annotated[int, Meta(description="Smallest step between two latencies: how fine the clock is.")] = 0
+    overhead_ns: Annotated[Count, Meta(description="What timing itself adds to one latency.")] = 0
+    tick_ns: Annotated[Count, Meta(description="Smallest step between two latencies: how fine the clock is.")] = 0
     ran_on: Annotated[str, Meta(description="The device the framework says it ran on; empty if it does not say.")] = ""
 
 
 class Performance(Record, frozen=True, kw_only=True):
     """One arm over all its rounds: the medians over rounds of each round's own statistics."""
 
-    p50_ns: float
-    p95_ns: float
-    p99_ns: float
-    mean_ns: float
-    throughput_per_s: Annotated[float, Meta(description="Examples per second, one request at a time.")]
-    load_ns: float
-    cpu_utilisation: float
-    variation: Annotated[float, Meta(description="Coefficient of variation of a round's median over rounds.")]
+    p50_ns: Amount
+    p95_ns: Amount
+    p99_ns: Amount
+    mean_ns: Amount
+    throughput_per_s: Annotated[Amount, Meta(description="Examples per second, one request at a time.")]
+    load_ns: Amount
+    cpu_utilisation: Amount
+    variation: Annotated[Amount, Meta(description="Coefficient of variation of a round's median over rounds.")]
     peak_bytes: float | None
     high_water_bytes: float | None
     memory_metric: Literal["pss", "uss"]
@@ -71,7 +71,7 @@ class Quality(Record, frozen=True, kw_only=True):
 
     metric: str
     value: float | None
-    examples: int
+    examples: Count
     details: Annotated[dict[str, float], Meta(description="Text models: divergence from the baseline, perplexities.")] = {}
 
 

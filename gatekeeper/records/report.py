@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gatekeeper.ids import leg_of
-from gatekeeper.records.base import Record, Verdict
+from gatekeeper.records.base import Amount, Count, Record, Verdict
 from gatekeeper.records.gates import GateResult
-from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality
+from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality, RoundData
 from gatekeeper.records.tested import Tested
 
 REPORT_SCHEMA: Literal["gatekeeper/report/v1"] = "gatekeeper/report/v1"
@@ -50,18 +50,23 @@ class LegReport(Record, frozen=True, kw_only=True):
     baseline: Performance | None = None
     quality: Quality | None = None
     control: Control | None = None
-    rounds: int = 0
-    max_rounds: int = 0
-    attempt: Annotated[int, Meta(description="Attempt at this commit; all attempts together share one error budget.")] = 1
+    control_rounds: Annotated[
+        list[RoundData], Meta(description="The baseline's second copy, round by round; empty in reports of earlier versions.")
+    ] = []
+    rounds: Count = 0
+    max_rounds: Count = 0
+    attempt: Annotated[
+        int, Meta(ge=1, le=10**9, description="Attempt at this commit; all attempts together share one error budget.")
+    ] = 1
     seed: int = 0
-    measuring_s: float = 0.0
+    measuring_s: Amount = 0.0
     budget_s: Annotated[float, Meta(description="Seconds the pipeline file allows for measuring; 0: not measured.")] = 0.0
     stopped: Annotated[
         Literal["", "decided", "rounds", "budget"], Meta(description="What ended measuring: a verdict, or what ran out.")
     ] = ""
     conditions: Conditions | None = None
     energy: Energy | None = None
-    total_s: float = 0.0
+    total_s: Amount = 0.0
     tested: Annotated[Tested | None, Meta(description="What the testing stage found of the baseline.")] = None
     notes: list[str] = []
 
@@ -75,7 +80,7 @@ class Agreement(Record, frozen=True, kw_only=True):
     ]
     names: Annotated[list[str], Meta(description="Rows and columns of `matrix`.")]
     matrix: list[list[float]]
-    examples: Annotated[int, Meta(description="Examples compared; of text, tokens.")]
+    examples: Annotated[Count, Meta(description="Examples compared; of text, tokens.")]
     alone: Annotated[
         list[float], Meta(description="Share of examples on which a model differs while all others agree; empty below four.")
     ] = []
@@ -123,10 +128,10 @@ class ModelInfo(Record, frozen=True, kw_only=True):
 
     path: str
     sha256: str
-    bytes: int = 0
+    bytes: Count = 0
     format: str = ""
     architecture: str = ""
-    parameters: int = 0
+    parameters: Count = 0
 
 
 class PipelineInfo(Record, frozen=True, kw_only=True):

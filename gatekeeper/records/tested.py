@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.records.base import Record, Verdict
+from gatekeeper.records.base import Amount, Count, Record, Verdict
 
 
 class Check(Record, frozen=True, kw_only=True):
@@ -16,7 +16,7 @@ class Check(Record, frozen=True, kw_only=True):
     name: Annotated[str, Meta(description="What is tested, e.g. batch_invariance.")]
     verdict: Verdict
     reason: str = ""
-    seconds: float = 0.0
+    seconds: Amount = 0.0
 
 
 class LoadRun(Record, frozen=True, kw_only=True):
@@ -24,16 +24,16 @@ class LoadRun(Record, frozen=True, kw_only=True):
 
     scenario: Literal["single_stream", "server", "offline", "stress", "soak"]
     over: Literal["http", "in_process"]
-    target_qps: Annotated[float | None, Meta(description="Requests sent per second; None: as fast as they went.")] = None
-    completed_qps: Annotated[float, Meta(description="Requests per second that were answered well.")]
-    requests: int
-    errors: Annotated[int, Meta(description="Requests that failed or timed out.")] = 0
-    shed: Annotated[int, Meta(description="Requests refused with 503 because the queue was full; not among the errors.")] = 0
-    duration_s: float
-    p50_ns: float | None = None
-    p95_ns: float | None = None
-    p99_ns: float | None = None
-    max_ns: float | None = None
+    target_qps: Annotated[Amount | None, Meta(description="Requests sent per second; None: as fast as they went.")] = None
+    completed_qps: Annotated[Amount, Meta(description="Requests per second that were answered well.")]
+    requests: Count
+    errors: Annotated[Count, Meta(description="Requests that failed or timed out.")] = 0
+    shed: Annotated[Count, Meta(description="Requests refused with 503 because the queue was full; not among the errors.")] = 0
+    duration_s: Amount
+    p50_ns: Amount | None = None
+    p95_ns: Amount | None = None
+    p99_ns: Amount | None = None
+    max_ns: Amount | None = None
     lag_p99_ns: Annotated[float | None, Meta(description="How late the load generator itself sent its requests.")] = None
     meets: Annotated[bool | None, Meta(description="Whether p99 and errors are within the limits; None: there are none.")] = None
 
@@ -47,4 +47,4 @@ class Tested(Record, frozen=True, kw_only=True):
     peak_qps: Annotated[float | None, Meta(description="The highest rate of `curve` that met the latency limit.")] = None
     bound_ms: Annotated[float | None, Meta(description="The latency limit that the curve was held against.")] = None
     notes: list[str] = []
-    seconds: float = 0.0
+    seconds: Amount = 0.0

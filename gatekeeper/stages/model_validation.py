@@ -14,6 +14,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.stages._base import report
 
 if TYPE_CHECKING:
+    from gatekeeper.config.loaded import Loaded
     from gatekeeper.legs.setup import Added, Data, Known, Setup
 
 NAME = "model_validation"
@@ -51,11 +52,17 @@ def run(setup: Setup, known: Known) -> Added:
         reason = "; ".join(filter(None, [_baseline(setup, data.evaluation), known_already]))
     except NotMeasured as error:
         return Added(report(loaded, NAME, Verdict.ERROR, str(error), "dataset"), facts=[data])
-    if loaded.section(NAME).security_scan == "enabled":
-        missing = "cannot run security_scan: this version of gatekeeper has none. Set it to disabled to go on without."
+    if missing := lacks(loaded):
         said = report(loaded, NAME, Verdict.ERROR, f"{missing} The rest was checked: {reason}", NAME, "security_scan")
         return Added(msgspec.structs.replace(said, blocks=False), facts=[data])
     return Added(report(loaded, NAME, Verdict.PASS, reason), facts=[data])
+
+
+def lacks(loaded: Loaded) -> str:
+    """What the file asks of this stage and no version so far can do."""
+    if loaded.section(NAME).security_scan != "enabled":
+        return ""
+    return "cannot run security_scan: this version of gatekeeper has none. Set it to disabled to go on without."
 
 
 def _overlap(data: Data, unit: str) -> str:

@@ -74,7 +74,11 @@ def judge_tail(over: ArrayLike, alpha: float = ALPHA, allowed: float = SHARE, le
     n, count = int(flags.size), int(flags.sum())
     if n == 0:
         return Tail(0, math.nan, least_tau, 1.0, 1.0, None, alpha, allowed)
-    tau = max(least_tau, requests_per_observation(flags))
+    return decided_tail(n, count, max(least_tau, requests_per_observation(flags)), alpha, allowed)
+
+
+def decided_tail(n: int, count: int, tau: float, alpha: float = ALPHA, allowed: float = SHARE) -> Tail:
+    """The decision on `count` of n requests over the limit, of which tau carry the evidence of one."""
     share = count / n
     p_pass, p_fail = share_p_values(count / tau, n / tau, allowed)
     decided: Literal["pass", "fail"] | None = None

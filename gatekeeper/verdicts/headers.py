@@ -18,6 +18,10 @@ def check_headers(reports: Sequence[Report], plan: Plan | None) -> None:
     for other in reports[1:]:
         if problem := _difference(first, other):
             raise UsageError(problem)
+        if plan is None and set(other.pipeline.legs) != set(first.pipeline.legs):
+            raise UsageError(
+                "the results differ in which legs their pipeline file asks for, and come from one file. Run them again."
+            )
     if plan is not None and plan.pipeline_sha256 != first.pipeline.sha256:
         raise UsageError("the plan was made from another pipeline file than the results. Make the plan from the same commit.")
     if plan is not None and plan.commit and plan.commit != first.commit:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gatekeeper.planning.plan import Plan
 
 MOST_NAMED = 3
-"""Legs that the plan leaves out and a note names; the others are counted."""
+"""Legs that a message names; the others are counted."""
 
 
 def _none_came(index: int) -> Answers:
@@ -42,9 +42,7 @@ def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable
     legs = collect(reports)
     manifest = plan.leg_ids() if plan else first.pipeline.legs
     if unknown := sorted(set(legs) - set(manifest)):
-        raise UsageError(
-            f"the results hold legs that the plan does not: {', '.join(unknown)}. Make the plan from the same commit."
-        )
+        raise UsageError(f"the results hold legs that the plan does not: {_some(unknown)}. Make the plan from the same commit.")
     came_with = {name: leg.report for name, leg in legs.items()}
     merged = Merged(reports, came_with, answers) if first.pipeline.cross_validation else None
     targets = [_target(name, own, legs, merged) for name, own in by_target(manifest).items()]
@@ -93,7 +91,12 @@ def _noted(whole: Report, reports: Sequence[Report], manifest: Sequence[str]) ->
     notes, remarks = kept(reports, ["waiver", "plan"] if alone else ["waiver", "plan", "base"])
     here, asked = set(manifest), reports[0].pipeline.legs
     if left := [leg for leg in asked if leg not in here]:
-        more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
         said = f"the plan holds {len(manifest)} of the {len(asked)} legs of the pipeline file, without "
-        remarks.append(Note(kind="plan", text=f"{said}{', '.join(left[:MOST_NAMED])}{more}"))
+        remarks.append(Note(kind="plan", text=said + _some(left)))
     return with_notes(whole, notes, remarks)
+
+
+def _some(legs: Sequence[str]) -> str:
+    """The first of many."""
+    more = f" and {len(legs) - MOST_NAMED} more" if len(legs) > MOST_NAMED else ""
+    return ", ".join(legs[:MOST_NAMED]) + more

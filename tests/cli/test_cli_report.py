@@ -10,14 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from kit.measured import Made, measured
 from lxml import etree
 
 from gatekeeper.planning.plan import Plan, PlannedLeg
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.gates import GateResult
-from gatekeeper.records.report import LegReport, ModelInfo, PipelineInfo, Report, VariantReport
+from gatekeeper.records.report import Report
 from gatekeeper.reports._base import REGISTRY, reporter
-from gatekeeper.verdicts.targets import target_report
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 PASS, FAIL, OPEN, ERROR = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR
@@ -25,21 +24,13 @@ LEGS = ["x86/onnx_runtime", "arm/onnx_runtime"]
 
 
 def make(leg: str, verdict: Verdict, manifest: Sequence[str] = LEGS, **more: Any) -> Report:
-    name, _, framework = leg.partition("/")
-    gate = GateResult(gate="speedup", verdict=verdict, observed=2.5, lower=2.2, upper=2.9, limit=2.0, unit="x", reason="measured")
-    variant = VariantReport(id=f"{leg}/int8", framework=framework, technique="int8", verdict=verdict, gates=[gate], reason="🚀")
-    target = target_report(name, "intel_cpu", "best", [LegReport(id=leg, framework=framework)], [variant])
-    return Report(
-        schema="gatekeeper/report/v1",
-        verdict=verdict,
-        model=ModelInfo(path="model.onnx", sha256=more.get("model", "m" * 64)),
-        pipeline=PipelineInfo(
-            path="p.yaml", sha256=more.get("pipeline", "p" * 64), legs=list(manifest),
-            on_inconclusive=more.get("on_inconclusive", "fail"),
-        ),
-        targets=[target],
-        remarks=[],
+    known = {PASS: Made(), FAIL: Made(speed=1.5), OPEN: Made(speed=2.0, noise=0.1), ERROR: Made(error="🚀")}
+    report = measured(
+        leg, {"int8": known[verdict]}, manifest=manifest, on_inconclusive=more.get("on_inconclusive", "fail"),
+        pipeline={"sha256": more.get("pipeline", "p" * 64)}, model=more.get("model", "m" * 64),
     )  # fmt: skip
+    assert report.verdict is verdict
+    return report
 
 
 def save(folder: Path, report: Report) -> Path:
@@ -177,7 +168,7 @@ WHOLE = reporter("json").render(make(LEGS[0], PASS)).encode()
     [
         b"", WHOLE[: len(WHOLE) // 2], b"{}", b"[]", b"null", b"\xff\xfe", b'{"verdict":"pass"}', WHOLE.replace(b"/v1", b"/v2"),
         WHOLE.replace(b'"pass"', b'"passed"'), b'{"x":' + b"[" * 200_000 + b"]" * 200_000 + b"}",
-        WHOLE.replace(b"measured", b"\xff"),
+        WHOLE.replace(b"smaller", b"\xff"),
     ],
     ids=["empty", "truncated", "object", "list", "null", "binary", "no schema", "version", "verdict", "deep", "not UTF-8"],
 )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from kit.hand_built import gate, report, variant
+from kit.measured import Made, measured
 
 from gatekeeper.models.files import digest
 from gatekeeper.planning.plan import Plan, PlannedLeg
@@ -29,8 +30,10 @@ waivers:
 
 
 def leg(name: str, verdict: Verdict = Verdict.PASS, lower: float = 2.5, **more: Any) -> Report:
-    gates = gate("speedup", verdict, lower, lower + 0.2), gate("accuracy", Verdict.PASS, 0.99, 1.0, limit=0.95)
-    return report(variant(f"{name}/int8", *gates), manifest=LEGS, **more)
+    """Its speed is bounded below by about `lower`."""
+    found = measured(name, {"int8": Made(speed=lower + 0.05)}, **({"manifest": LEGS} | more))
+    assert found.verdict is verdict
+    return found
 
 
 def save(folder: Path, *reports: Report) -> Path:
@@ -78,8 +81,13 @@ def test_only_the_waivers_that_are_named_count(gatekeeper: Command, tmp_path: Pa
 
 def test_a_waiver_inside_a_result_is_not_believed(gatekeeper: Command, tmp_path: Path) -> None:
     forged = Waiver(ceiling=0.0, reason="mine", owner="me", expires="2099-01-01")
-    gates = gate("speedup", Verdict.FAIL, 0.5, 0.6, waiver=forged, blocking=False), gate("memory", Verdict.PASS, 0.6, 0.7)
-    results = save(tmp_path / "r", report(variant(f"{LEGS[0]}/int8", *gates), manifest=LEGS), leg(LEGS[1]))
+    slow = leg(LEGS[0], Verdict.FAIL, 0.5)
+    [target] = slow.targets
+    [own] = target.variants
+    gates = [msgspec.structs.replace(g, waiver=forged, blocking=False) if g.verdict is Verdict.FAIL else g for g in own.gates]
+    own = msgspec.structs.replace(own, gates=gates, verdict=Verdict.PASS)
+    slow = msgspec.structs.replace(slow, targets=[msgspec.structs.replace(target, variants=[own])])
+    results = save(tmp_path / "r", slow, leg(LEGS[1]))
     assert gatekeeper("report", results).returncode == 1
     (tmp_path / "w.yml").write_text("waivers: []\n")
     assert gatekeeper("report", results, "--waivers", tmp_path / "w.yml").returncode == 1
@@ -146,12 +154,14 @@ def test_a_plan_of_some_legs_is_enough_and_is_said(gatekeeper: Command, tmp_path
 
 
 def test_the_base_report_is_beside_each_gate(gatekeeper: Command, tmp_path: Path) -> None:
-    base = save(tmp_path / "base", report(*leg(LEGS[0], lower=3.5).targets[0].variants, commit="b" * 40)) / "0" / "report.json"
+    own = report(*leg(LEGS[0], lower=3.5).targets[0].variants, commit="b" * 40)
+    base = save(tmp_path / "base", own) / "0" / "report.json"
     results = slow_and_fast(tmp_path / "r")
     done = gatekeeper("report", results, "--baseline-report", base, "--format", "json")
     assert done.returncode == 1
     found = json.loads(done.stdout)
-    assert found["targets"][0]["variants"][0]["gates"][0]["before"]["lower"] == 3.5
+    speed = {gate["gate"]: gate for gate in found["targets"][0]["variants"][0]["gates"]}["speedup"]
+    assert speed["before"]["lower"] == next(g.lower for g in own.targets[0].variants[0].gates if g.gate == "speedup")
     assert (found["base"]["commit"], found["base"]["verdict"], found["base"]["changed"]) == ("b" * 40, "pass", True)
     assert found["base"]["new"] == ["arm/onnx_runtime/int8"]
 

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from kit.github_api import TOKEN, StandIn
 from kit.hand_built import gate, report, variant
+from kit.measured import Made, measured
 from kit.runner import parse, read_outputs
 from kit.support import write_project
 
@@ -138,11 +139,11 @@ def test_a_step_that_never_came_to_its_end_is_red(step: Step, api: StandIn) -> N
     assert "could not be installed or was stopped" in api.bodies()[0]
 
 
-@pytest.mark.parametrize(("found", "verdict"), [(FAST, "pass"), (SLOW, "fail")])
+@pytest.mark.parametrize(("found", "verdict"), [(Made(), "pass"), (Made(speed=1.5), "fail")])
 def test_results_become_outputs_summary_annotations_and_a_comment(
     step: Step, api: StandIn, tmp_path: Path, found: Any, verdict: str
 ) -> None:
-    saved(tmp_path, report(found))
+    saved(tmp_path, measured("x86/onnx_runtime", {"int8": found}))
     done = step("work", COMMAND="report", RESULTS="results", OUTPUT="out")
     assert done.code == 0, done.err
     assert (done.outputs["verdict"], done.outputs["report-json"]) == (verdict, "out/report.json")

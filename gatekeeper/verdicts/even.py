@@ -1,0 +1,60 @@
+"""Variants of one target are held to one file, so that all have the same gates with the same limits. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from gatekeeper.errors import UsageError
+from gatekeeper.gates._base import of_testing
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.gates import GateResult
+from gatekeeper.records.report import Report, VariantReport
+from gatekeeper.units import format_limit
+from gatekeeper.verdicts.sound import owner_of
+
+
+def check_even(reports: Sequence[Report], files: Sequence[str]) -> None:
+    """A `UsageError` for the first result that has not the limits, or not the gates, of the others of its target."""
+    seen: dict[tuple[str, str], tuple[GateResult, str]] = {}
+    for target, variant, file in _judged(reports, files):
+        for each in variant.gates:
+            name = owner_of(each.gate)
+            if each.verdict is Verdict.ERROR:
+                continue  # nothing was judged, so that nobody knows whether there was anything to judge
+            first, other = seen.setdefault((target, name), (each, f"{file} ({variant.id})"))
+            if first is not each and (said := _differs(each, first)):
+                raise UsageError(
+                    f"{file}: {variant.id}: {each.gate} {said} in {other}, and both are held to one file. Run them again."
+                )
+    whole: dict[str, set[str]] = defaultdict(set)
+    for target, name in seen:
+        if not of_testing(name):
+            whole[target].add(name)
+    for target, variant, file in _judged(reports, files):
+        if missing := whole[target].difference(owner_of(each.gate) for each in variant.gates):
+            raise UsageError(
+                f"{file}: {variant.id}: {', '.join(sorted(missing))} was not judged, and is on other variants of {target}. "
+                "Run that leg again."
+            )
+
+
+def _judged(reports: Sequence[Report], files: Sequence[str]) -> Iterator[tuple[str, VariantReport, str]]:
+    """Variants with gates, the target and the file of each."""
+    for report, file in zip(reports, files, strict=True):
+        for target in report.targets:
+            yield from ((target.name, variant, file) for variant in target.variants if variant.gates)
+
+
+def _differs(one: GateResult, other: GateResult) -> str:
+    """How two results of one gate are held to different things, in words; empty where they are not."""
+    measured = one.measured_limit or other.measured_limit  # also where the baseline had none
+    if one.limit != other.limit and not measured:
+        return f"has the limit {_limit(one)}, and {_limit(other)}"
+    if (one.blocking or one.waiver is not None) != (other.blocking or other.waiver is not None):
+        return f"{'blocks' if one.blocking else 'does not block'}, and {'does' if other.blocking else 'does not'}"
+    return ""
+
+
+def _limit(gate: GateResult) -> str:
+    return "none" if gate.limit is None else format_limit(gate.bound, gate.limit, gate.unit[:20])

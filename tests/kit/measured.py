@@ -1,0 +1,180 @@
+"""Reports of legs that were never run, and hold what a run would: rounds, scores, counts, and gates judged on them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from kit.support import round_data
+
+from gatekeeper.config.limits import Limit
+from gatekeeper.evaluate.evaluation import quality
+from gatekeeper.gates._base import gate
+from gatekeeper.measure.race import performance
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Comparison, Evidence, LoadEvidence, Requests
+from gatekeeper.records.measured import Artifact, Control, RoundData
+from gatekeeper.records.report import LegReport, ModelInfo, PipelineInfo, Report, StageReport, VariantReport
+from gatekeeper.records.scores import KeptClass, KeptOutput, PairedScores
+from gatekeeper.records.tested import Check, LoadRun, Tested
+from gatekeeper.stats.looks import look_alpha, schedule
+from gatekeeper.stats.rounds import ratio_interval
+from gatekeeper.verdicts.gates import judge_gate, unmeasured_gate
+from gatekeeper.verdicts.judge import variant_reason, variant_verdict
+from gatekeeper.verdicts.targets import report_verdict, target_report
+
+ROUNDS, MAX_ROUNDS = 8, 24
+BASELINE_NS, BASELINE_BYTES = 1e6, 64 << 20
+Limits = Mapping[str, Mapping[str, Any] | None]
+LIMITS: Limits = {"accuracy": {}, "memory": {}, "speedup": {}, "stability": {}}
+OF_TENSORS: Limits = {**LIMITS, "outputs": {}, "worst_class": {}}
+CHECKED: Limits = {"unit_tests": {}, "error_rate": {}, "p99_latency": {"max_ms": 10.0}}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is true of a variant; `checks` and `late` (of 3,000 requests) where it was tested."""
+
+    speed: float = 3.0
+    noise: float = 0.01
+    kept: float = 1.0
+    examples: int = 1000
+    peak: float = 0.3
+    tail: float = 1.1
+    size: int = 1_000_000
+    checks: Sequence[Verdict] = ()
+    late: int | None = None
+    error: str = ""
+    collapsed: str = ""
+    classes: tuple[KeptClass, ...] = ()
+    outputs: tuple[KeptOutput, ...] = ()
+
+
+def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
+    """The report of one leg, as `gatekeeper run` writes it; `more` as `merged_info` and `_leg` have it."""
+    target, _, framework = leg.partition("/")
+    limits = applied(more.get("limits", LIMITS))
+    attempt, rng = more.get("attempt", 1), random.Random(more.get("seed", 0))
+    alpha = look_alpha(len(schedule(MAX_ROUNDS)), attempt)
+    baseline = _arm(rng, BASELINE_NS, 0.01, BASELINE_BYTES)
+    control = _arm(rng, BASELINE_NS * more.get("copy", 1.0), 0.01, BASELINE_BYTES)
+    found = [
+        _variant(f"{leg}/{name}", framework, made, limits, baseline, control, alpha, attempt, rng)
+        for name, made in variants.items()
+    ]
+    both = ratio_interval([r.median_ns for r in baseline], [r.median_ns for r in control], alpha)
+    about = LegReport(
+        id=leg, framework=framework, baseline=performance(baseline, 1, "pss"), control_rounds=control,
+        control=Control(observed=both.observed, lower=both.lower, upper=both.upper), rounds=ROUNDS, max_rounds=MAX_ROUNDS,
+        attempt=attempt, untimed=more.get("untimed", ""), error=more.get("error", ""),
+        tested=Tested(load=[_run(0, 0)]) if any(m.late is not None for m in variants.values()) else None,
+    )  # fmt: skip
+    require: Literal["best", "all"] = more.get("require", "best")
+    reported = target_report(target, "cpu", require, [about], found)
+    ran = [StageReport(stage=name, verdict=Verdict.PASS, reason="ran") for name in ("model_validation", "optimization")]
+    stages = list(more.get("stages", ran))
+    info: dict[str, Any] = {
+        "path": "p.yaml", "sha256": "p" * 64, "legs": list(more.get("manifest", [leg])),
+        "policy": more.get("policy", ""), "policy_sha256": more.get("policy_sha256", ""),
+        "on_inconclusive": more.get("on_inconclusive", "fail"),
+    }  # fmt: skip
+    return Report(
+        schema="gatekeeper/report/v1", verdict=report_verdict([reported], stages), targets=[reported], stages=stages, remarks=[],
+        model=ModelInfo(path="model.onnx", sha256=more.get("model", "m" * 64)), commit=more.get("commit", ""),
+        pipeline=PipelineInfo(**(info | more.get("pipeline", {}))),
+    )  # fmt: skip
+
+
+def applied(limits: Limits) -> list[Limit]:
+    """Limits as the pipeline file would state them; None: disabled."""
+    return [
+        Limit(name, gate(name), None if stated is None else msgspec.convert(stated, gate(name).Config), f"p.yaml:{i + 1}")
+        for i, (name, stated) in enumerate(limits.items())
+    ]
+
+
+def _variant(
+    name: str,
+    framework: str,
+    made: Made,
+    limits: Sequence[Limit],
+    baseline: list[RoundData],
+    control: list[RoundData],
+    alpha: float,
+    attempt: int,
+    rng: random.Random,
+) -> VariantReport:
+    blank = VariantReport(id=name, framework=framework, technique=name.split("/")[2], verdict=Verdict.ERROR)
+    if made.error:
+        gates = [unmeasured_gate(limit, made.error) for limit in limits]
+        return msgspec.structs.replace(blank, reason=made.error, gates=gates)
+    own = _arm(rng, BASELINE_NS / made.speed, made.noise, round(made.peak * BASELINE_BYTES), made.tail)
+    comparison, requests = _scores(made), _requests(made.late) if made.late is not None else None
+    artifact = Artifact(path=f"artifacts/{name.replace('/', '__')}.onnx", sha256="a" * 64, bytes=made.size)
+    checks = [
+        Check(kind="unit_tests", name=f"check{i}", verdict=verdict, reason="as it is") for i, verdict in enumerate(made.checks)
+    ]
+    load = LoadEvidence(server=requests, baseline=requests, target_qps=50.0)
+    evidence = Evidence(
+        artifact=artifact, baseline=baseline, variant=own, control=control, comparison=comparison, alpha=alpha, checks=checks,
+        load=load,
+    )  # fmt: skip
+    at_load = replace(evidence, alpha=look_alpha(1, attempt))
+    gates = [judge_gate(each, at_load if each.gate.BASIS == "load" else evidence) for each in limits]
+    verdict = variant_verdict(gates)
+    return msgspec.structs.replace(
+        blank, verdict=verdict, reason=variant_reason(gates, verdict), artifact=artifact, gates=gates,
+        performance=performance(own, 1, "pss"), quality=quality(comparison, variant=True),
+        tested=Tested(checks=checks, load=[] if made.late is None else [_run(made.late, 0)]) if checks or requests else None,
+    )  # fmt: skip
+
+
+def _arm(rng: random.Random, median_ns: float, noise: float, peak: int, tail: float = 1.1) -> list[RoundData]:
+    """Rounds of fresh processes, all of them a little off."""
+    arm = []
+    for index in range(ROUNDS):
+        own = median_ns * rng.lognormvariate(0, noise)
+        slow = own * tail * rng.lognormvariate(0, 0.01)
+        arm.append(
+            round_data(
+                index, own, p95_ns=max(slow, own), p99_ns=1.1 * max(slow, own), tick_ns=20,
+                peak_bytes=peak + rng.randrange(4096),
+            )
+        )  # fmt: skip
+    return arm
+
+
+def _scores(made: Made) -> Comparison:
+    """The baseline is right everywhere, the variant where it kept that."""
+    right = np.ones(made.examples)
+    own = np.ones(made.examples)
+    own[: round((1 - made.kept) * made.examples)] = 0
+    scores = PairedScores(kind="binary", p=own, q=right, examples=made.examples)
+    return Comparison(
+        metric="accuracy", baseline=1.0, variant=float(own.mean()), scores=scores, collapsed=made.collapsed,
+        classes=made.classes, outputs=made.outputs,
+    )  # fmt: skip
+
+
+REQUESTS = 3000
+
+
+def _requests(late: int) -> Requests:
+    """Evenly sent; the late ones are spread out, so that each stands for itself."""
+    starts = np.arange(REQUESTS, dtype=np.int64) * 20_000_000
+    latency = np.full(REQUESTS, 4_000_000, dtype=np.int64) + np.arange(REQUESTS, dtype=np.int64)
+    if late:
+        latency[:: REQUESTS // late][:late] = 40_000_000
+    nothing = np.zeros(REQUESTS, dtype=bool)
+    return Requests(starts, latency, np.zeros(REQUESTS, dtype=np.int64), ~nothing, nothing)
+
+
+def _run(late: int, errors: int) -> LoadRun:
+    return LoadRun(
+        scenario="server", over="http", target_qps=50.0, completed_qps=50.0, requests=REQUESTS, errors=errors, duration_s=60.0,
+        p50_ns=4e6, p95_ns=4e6, p99_ns=40e6 if late > REQUESTS / 100 else 4e6, max_ns=40e6 if late else 4.1e6,
+    )  # fmt: skip
