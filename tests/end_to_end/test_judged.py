@@ -91,3 +91,16 @@ def test_an_example_beside_a_loud_one_answers_as_alone(run: Run) -> None:
     [check] = [each for each in gates["checks"] if each["name"] == "batch_invariance"]
     assert check["verdict"] == "fail", check
     assert gates["unit_tests"]["verdict"] == "fail"
+
+
+def test_a_group_that_is_lost_fails(run: Run, tmp_path: Path) -> None:
+    gates = run(judged.site_lost, 1)
+    data = np.load(tmp_path / "eval.npz")
+    before, after = (each[0].argmax(axis=1) == data["y"] for each in both(tmp_path))
+    assert before.mean() > 0.99 and 0.4 < after[data["site"] == "north"].mean() < 0.6, "the fault has arrived"
+    assert gates["accuracy"]["verdict"] == "pass"
+    found = gates["worst_class"]
+    assert found["verdict"] == "fail" and found["reason"].startswith("site = north: ")
+    assert found["observed"] == pytest.approx(after[data["site"] == "north"].mean() / before[data["site"] == "north"].mean())
+    assert set(found["details"]["classes"]) == {"class 0", "class 1", "site = north", "site = south"}
+    assert found["details"]["classes"]["site = north"]["examples"] == (data["site"] == "north").sum()

@@ -114,3 +114,22 @@ def loud_neighbours(folder: Path) -> Path:
     data = {"x": x, "y": (np.maximum(x @ one, 0) @ two).argmax(axis=1)}
     weights, more = {"one": one, "two": two}, "  testing: {unit_tests: basic}\n"
     return write(folder, nodes, [64], {"logits": [10]}, weights, data, "tabular_classification", more=more)
+
+
+def site_lost(folder: Path) -> Path:
+    """Six of a hundred examples come from a site whose weights are small: eight bits round them to nothing. Its classes are
+    as common as elsewhere, so that no class shows it.
+    """
+    r = np.random.default_rng(3)
+    n, d = 3000, 64
+    north, y = r.random(n) < 0.06, r.integers(0, 2, n)
+    x = r.standard_normal((n, d)).astype(np.float32) * 0.1
+    x[np.arange(n), north.astype(int)] += np.where(north, 25, 6) * (2 * y - 1)
+    x[:, -1] = 0
+    w = np.zeros((d, 2), np.float32)
+    w[0], w[1], w[-1] = (-20, 20), (-0.3, 0.3), (127, 127)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node("Add", ["a", "b"], ["scores"])]
+    data = {"x": x, "y": y, "site": np.where(north, "north", "south")}
+    file = write(folder, nodes, [d], {"scores": [2]}, {"w": w, "b": [0.01, 0]}, data, "tabular_classification")
+    file.write_text(file.read_text().replace("{path: eval.npz}", "{path: eval.npz, slices: [site]}"))
+    return file
