@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from gatekeeper.data.draw import evenly
 from gatekeeper.data.prepared import PreparedDataset, write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import Evaluation
@@ -28,7 +29,8 @@ def check_conversion(evaluation: Evaluation, name: str, original: tuple[Path, st
     if lacking := missing_packages(REFERENCE, model.format):
         return f"the conversion was not checked against transformers: {lacking}"
     few = Path(tempfile.mkdtemp(dir=evaluation.space.scratch))
-    write_prepared(few, {"tokens": PreparedDataset(dataset).inputs["tokens"][:CHECKED_WINDOWS]}, None)
+    tokens = PreparedDataset(dataset).inputs["tokens"]
+    write_prepared(few, {"tokens": tokens[evenly(len(tokens), CHECKED_WINDOWS)]}, None)
     (few / "prompts.json").write_bytes(b"[]")
     artifact, identity = original
     truth = evaluation.predictions(evaluation.spec(REFERENCE, Path(model.path), threads, "cpu"), evaluation.identity, few)
