@@ -73,11 +73,9 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     control = max(controls, key=control_bias)
     ratio = Interval(observed=views[0].observed, lower=min(v.lower for v in views), upper=max(v.upper for v in views))
     sizes = _sizes(evidence.baseline, evidence.variant)
-    work = Interval(observed=views[1].observed, lower=ratio.lower, upper=max(views[1].upper, views[2].upper))
     verdict, reason = _decide(config.min, ratio, control)
-    if not reason and sizes and work.upper < config.min:
-        verdict, reason = _decide(config.min, work, control)
-        reason += " over all inputs" if verdict is Verdict.FAIL else ""
+    if not reason and sizes:
+        verdict, reason = _decide_sizes(config.min, views, control)
     details: dict[str, Any] = {
         "rounds": len(evidence.variant),
         "inputs": min(r.inputs for r in evidence.variant),
@@ -109,6 +107,17 @@ def _decide(limit: float, ratio: Interval, control: Interval) -> tuple[Verdict, 
     return Verdict.INCONCLUSIVE, ""
 
 
+def _decide_sizes(limit: float, views: list[Interval], control: Interval) -> tuple[Verdict, str]:
+    """The same where inputs differ in size, and the ratio covers two things that may differ: all the work, a middling input."""
+    medians, means, tenths = views
+    work = Interval(observed=means.observed, lower=min(means.lower, tenths.lower), upper=max(means.upper, tenths.upper))
+    for part, of in ((work, "over all inputs"), (medians, "on a middling input")):
+        if part.upper < limit:
+            verdict, reason = _decide(limit, part, control)
+            return verdict, f"{reason} {of}" if verdict is Verdict.FAIL else reason
+    return Verdict.INCONCLUSIVE, ""
+
+
 def glance(limits: Array, alpha: float, baseline: Columns, variant: Columns, control: Columns) -> Glance:
     """The same of many variants at once."""
     import numpy as np
@@ -121,7 +130,7 @@ def glance(limits: Array, alpha: float, baseline: Columns, variant: Columns, con
     sure = np.isfinite(lower) & np.isfinite(upper) & np.isfinite(bias)
     sure &= ~clocks_too_coarse(baseline["median_ns"], variant["median_ns"])
     sized = alikes(baseline, variant)
-    most = np.where(sized, np.maximum(views[1][1], views[2][1]), upper)
+    most = np.where(sized, np.minimum(views[0][1], np.maximum(views[1][1], views[2][1])), upper)
     return Glance(lower, upper, lower >= limits * bias, most < limits / bias, sure)
 
 

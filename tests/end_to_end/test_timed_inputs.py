@@ -63,4 +63,4 @@ def test_a_minority_of_long_inputs_counts_by_its_work(order: str, tmp_path: Path
     speed = found["speedup"]
     assert speed["verdict"] == "fail" and "over all inputs" in speed["reason"], speed
     assert speed["details"]["views"]["medians"][1] > 2, "the typical input would pass"
-    assert 1.5 < speed["details"]["sizes"]["short"] / speed["details"]["sizes"]["long"]
+    assert speed["details"]["sizes"]["short"] / speed["details"]["sizes"]["long"] > 1.5

@@ -18,6 +18,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.measured import Artifact, RoundData
 from gatekeeper.stats.looks import look_alpha
+from gatekeeper.verdicts.glance import _columns
 
 ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1_000_000)
 INPUTS = 32
@@ -116,7 +117,7 @@ def test_a_variant_that_is_faster_on_short_inputs_alone_fails(sizes: str, long: 
 def test_a_variant_that_is_faster_on_long_inputs_alone_fails() -> None:
     """All inputs together are more than 2x as fast; the typical one is not."""
     found = speed(raced(TWO, np.where(TWO == 1, 1.0, 10 / 4)))
-    assert found.verdict is not Verdict.PASS and "long ones (10 times as long) 4" in found.reason
+    assert found.verdict is Verdict.FAIL and "on a middling input; short inputs 1.00x, long ones (" in found.reason
 
 
 @pytest.mark.parametrize("passes", [1, 2, 5])
@@ -138,11 +139,10 @@ def test_an_inconsistent_variant_fails_on_inputs_of_any_size(sizes: str, passes:
     assert found.verdict is Verdict.FAIL, found.reason
 
 
-@pytest.mark.parametrize("mean", SIZES.values(), ids=SIZES)
-@pytest.mark.parametrize("passes", [1, 3])
+@pytest.mark.parametrize(("mean", "passes"), [(TWO, 1), (ONE_HUGE, 3), (MANY, 1)], ids=SIZES)
 def test_stability_at_its_limit_passes_falsely_at_most_as_often_as_promised(mean: Any, passes: int) -> None:
     """The law of one inference has its 95th percentile exactly 20 % above its median, on every input."""
-    runs, alpha = 400, look_alpha(1)
+    runs, alpha = 200, look_alpha(1)
     scale = math.log(1.2) / stats.norm.ppf(0.95)
     at_limit = lambda rng: lambda n: np.exp(scale * rng.standard_normal(n))  # noqa: E731
     passed = 0
@@ -162,3 +162,16 @@ def test_what_a_worker_made_up_has_no_sizes() -> None:
         each.samples["v"] = each.samples["v"][:-1]
     again = with_sizes([Round(r.index, {n: round_data(r.index, 1e6) for n in r.data}, r.samples, inputs=r.inputs) for r in found])
     assert again[0].data["v"].short_ns is None and again[0].data[BASELINE].short_ns is not None
+
+
+@pytest.mark.parametrize("gate", [speedup, stability])
+@pytest.mark.parametrize("variant", [TWO / 3, np.where(TWO == 1, 0.25, 20.0), np.where(TWO == 1, 1.0, 2.5)])
+def test_at_a_glance_the_gates_say_the_same_of_sizes(gate: Any, variant: Any) -> None:
+    found = evidence(raced(TWO, variant))
+    decision = gate.judge(gate.DEFAULT, found)
+    arms = [_columns([arm]) for arm in (found.baseline, found.variant, found.control)]
+    limit = getattr(gate.DEFAULT, gate.limit_key)
+    seen = gate.glance(np.array([limit]), found.alpha, *arms)
+    assert seen.sure[0] and (seen.lower[0], seen.upper[0]) == pytest.approx((decision.lower, decision.upper))
+    assert bool(seen.passes[0]) == (decision.verdict is Verdict.PASS)
+    assert bool(seen.fails[0]) == (decision.verdict is Verdict.FAIL)
