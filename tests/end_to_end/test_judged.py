@@ -21,8 +21,11 @@ def run(gatekeeper: Any, tmp_path: Path) -> Run:
         done = gatekeeper("run", make(tmp_path), "--output", tmp_path / "report")
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
-        [variant] = json.loads((tmp_path / "report/report.json").read_text())["targets"][0]["variants"]
-        return {gate["gate"]: gate for gate in variant["gates"]} | {"checks": (variant["tested"] or {}).get("checks", [])}
+        [target] = json.loads((tmp_path / "report/report.json").read_text())["targets"]
+        [variant], [leg] = target["variants"], target["legs"]
+        assert "rests on" in done.stdout and "not judged: " in done.stdout
+        checks = (variant["tested"] or {}).get("checks", [])
+        return {gate["gate"]: gate for gate in variant["gates"]} | {"checks": checks, "basis": leg["basis"]}
 
     return one_variant
 
@@ -47,6 +50,11 @@ def test_an_output_that_no_metric_reads_fails(run: Run, tmp_path: Path) -> None:
     assert gates["outputs"]["verdict"] == "fail" and "range_mm" in gates["outputs"]["reason"]
     assert gates["outputs"]["observed"] == pytest.approx(explained.min(), abs=0.05)
     assert explained.max() < 0.5, "the fault has arrived"
+    switched_off = dict.fromkeys(("speedup", "memory", "stability"), "disabled in the pipeline file")
+    assert gates["basis"] == {
+        "metric": "accuracy", "output": "logits", "outputs": ["range_mm"], "examples": 500, "copies": 0, "classes": 10,
+        "groups": 0, "timed": 32, "not_judged": switched_off | {"behaviour under tests": "the stages have no testing"},
+    }  # fmt: skip
 
 
 def test_an_output_that_nobody_uses_is_ignored_by_name(run: Run) -> None:
@@ -57,6 +65,8 @@ def test_an_output_that_nobody_uses_is_ignored_by_name(run: Run) -> None:
 
     gates = run(ignoring, 0)
     assert gates["outputs"]["verdict"] == "skip" and "not judged: range_mm (ignored" in gates["outputs"]["reason"]
+    assert gates["basis"]["outputs"] == []
+    assert gates["basis"]["not_judged"]["output range_mm"] == "ignored in the pipeline file"
 
 
 @pytest.mark.parametrize("labelled", [True, pytest.param(False, marks=pytest.mark.thorough)])
@@ -103,4 +113,5 @@ def test_a_group_that_is_lost_fails(run: Run, tmp_path: Path) -> None:
     assert found["verdict"] == "fail" and found["reason"].startswith("site = north: ")
     assert found["observed"] == pytest.approx(after[data["site"] == "north"].mean() / before[data["site"] == "north"].mean())
     assert set(found["details"]["classes"]) == {"class 0", "class 1", "site = north", "site = south"}
+    assert (gates["basis"]["classes"], gates["basis"]["groups"]) == (2, 2)
     assert found["details"]["classes"]["site = north"]["examples"] == (data["site"] == "north").sum()
