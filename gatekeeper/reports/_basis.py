@@ -20,8 +20,11 @@ def lines(report: Report) -> list[str]:
 
 
 def _said(basis: Basis) -> str:
-    left = ", ".join(f"{name} ({why})" for name, why in basis.not_judged.items())
-    return f"rests on {', '.join(_parts(basis)) or 'nothing measured'}; not judged: {left or 'nothing'}"
+    by_reason: dict[str, list[str]] = {}
+    for name, why in basis.not_judged.items():
+        by_reason.setdefault(why, []).append(name)
+    left = "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+    return f"rests on {', '.join(_parts(basis)) or 'nothing measured'} | not judged: {left or 'nothing'}"
 
 
 def _parts(basis: Basis) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from kit import judged
+from sklearn.metrics import r2_score
 
 Run = Callable[[Callable[[Path], Path], int], dict[str, Any]]
 
@@ -115,3 +116,22 @@ def test_a_group_that_is_lost_fails(run: Run, tmp_path: Path) -> None:
     assert set(found["details"]["classes"]) == {"class 0", "class 1", "site = north", "site = south"}
     assert (gates["basis"]["classes"], gates["basis"]["groups"]) == (2, 2)
     assert found["details"]["classes"]["site = north"]["examples"] == (data["site"] == "north").sum()
+
+
+def test_each_of_several_answers_counts_as_much(run: Run, tmp_path: Path) -> None:
+    found = run(judged.two_scales, 1)["accuracy"]
+    before, after = (r2_score(np.load(tmp_path / "eval.npz")["y"], each[0]) for each in both(tmp_path))
+    assert before > 0.99 and after < 0.6, "the fault has arrived"
+    assert found["verdict"] == "fail" and found["observed"] == pytest.approx(after / before, abs=0.01)
+
+
+def test_losses_too_rare_to_be_seen_are_feared(run: Run) -> None:
+    found = run(judged.rare_outliers, 3)["accuracy"]
+    assert found["verdict"] == "inconclusive" and found["lower"] < 0.95 < found["observed"]
+    assert "200 examples cannot show it, about " in found["reason"]
+
+
+@pytest.mark.thorough
+def test_and_are_found_where_there_are_enough_examples(run: Run) -> None:
+    found = run(lambda folder: judged.rare_outliers(folder, 4000), 1)["accuracy"]
+    assert found["verdict"] == "fail" and found["upper"] < 0.95

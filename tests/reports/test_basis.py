@@ -10,7 +10,9 @@ from gatekeeper.reports._basis import lines
 from gatekeeper.reports.markdown import SMALLEST_BYTES, fit
 
 WHOLE = Basis(metric="accuracy", output="logits", outputs=["boxes", "scores"], examples=1397, classes=10, timed=32)
-FEW = msgspec.structs.replace(WHOLE, outputs=[], copies=12, groups=1, not_judged={"output boxes": "ignored"})
+FEW = msgspec.structs.replace(
+    WHOLE, outputs=[], copies=12, groups=1, not_judged={"output boxes": "ignored", "memory": "off", "output c": "ignored"}
+)
 
 
 def resting(*bases: Basis | None) -> Report:
@@ -26,15 +28,15 @@ def resting(*bases: Basis | None) -> Report:
     [
         (
             WHOLE,
-            "rests on accuracy of logits, 2 more outputs (boxes, scores), 1,397 examples, 10 classes, 32 inputs timed; "
+            "rests on accuracy of logits, 2 more outputs (boxes, scores), 1,397 examples, 10 classes, 32 inputs timed | "
             "not judged: nothing",
         ),
         (
             FEW,
             "rests on accuracy of logits, 1,397 distinct examples (12 copies of them left out), 10 classes, 1 group, "
-            "32 inputs timed; not judged: output boxes (ignored)",
+            "32 inputs timed | not judged: output boxes, output c (ignored); memory (off)",
         ),
-        (Basis(), "rests on nothing measured; not judged: nothing"),
+        (Basis(), "rests on nothing measured | not judged: nothing"),
     ],
 )
 def test_one_line_says_it(basis: Basis, said: str) -> None:
@@ -55,7 +57,7 @@ def test_legs_that_rest_on_other_things_are_named() -> None:
 def test_it_stands_under_the_table(form: str) -> None:
     shown = " ".join(reporter(form).render(resting(FEW)).replace("\\", "").split())
     assert shown.index("rests on accuracy of logits") > shown.index("speedup")
-    assert "not judged: output boxes (ignored)" in shown
+    assert "not judged: output boxes, output c (ignored); memory (off)" in shown
 
 
 def test_a_small_place_keeps_it() -> None:
