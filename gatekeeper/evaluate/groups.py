@@ -28,6 +28,7 @@ def kept_classes(groups: Any, baseline: Any, variant: Any, slice_of: str = "") -
                 both=int((b & v).sum()),
                 only_baseline=int((b & ~v).sum()),
                 only_variant=int((~b & v).sum()),
+                slice=slice_of,
             )
         )
     return found

@@ -24,7 +24,7 @@ from gatekeeper.errors import UsageError
 from gatekeeper.github.annotations import annotations
 from gatekeeper.github.outputs import entry
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.report import Base, Report
+from gatekeeper.records.report import Base, Basis, Report
 from gatekeeper.reports._base import REGISTRY, reporter
 from gatekeeper.reports.markdown import COMMENT_BYTES, fit
 
@@ -55,6 +55,10 @@ def everything() -> Report:
     )
     base = Base(verdict=Verdict.PASS, commit="x", created="x", gone=["x"] * 3, new=["x"] * 3, loosened=["x"] * 3)
     pipeline = msgspec.structs.replace(found.pipeline, policy="x", policy_sha256="x", loosened=["x"] * 3)
+    basis = Basis(
+        metric="x", output="x", outputs=["x"] * 9, examples=59, copies=3, classes=2, groups=1, timed=4, not_judged={"x": "x"}
+    )
+    target = msgspec.structs.replace(target, legs=[msgspec.structs.replace(leg, basis=basis) for leg in target.legs])
     return msgspec.structs.replace(found, targets=[target], base=base, pipeline=pipeline, commit="x")
 
 
@@ -92,7 +96,8 @@ def test_every_format_is_looked_at() -> None:
 
 def test_the_report_of_this_test_shows_everything() -> None:
     shown = fit(everything(), COMMENT_BYTES, RUN, MARKER)
-    for part in ("mermaid", "waived until", "since base", "gone since base", "loosens a limit", "Agreement", "Stages"):
+    parts = ["mermaid", "waived until", "since base", "gone since base", "loosens a limit", "Agreement", "Stages", "rests on"]
+    for part in [*parts, "not judged"]:
         assert part in shown
     check(everything())
 
