@@ -59,7 +59,10 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
     made = {name: each.made for name, each in candidates.items() if each.made}
     arms = [leg.arm(name, each.folder) for name, each in made.items()]
     predictions = {name: file for each in candidates.values() for name, file in each.predictions.items()}
-    decided = lambda name, race: judge.decided(candidates[name], race)  # noqa: E731
+
+    def decided(name: str, race: Race) -> bool:
+        return judge.decided(candidates[name], race)
+
     raced = measured(leg, arms, data.evaluation, predictions.values(), looks, decided)
     variants = [judge.report(each, raced) for each in candidates.values()]
     kept = {variant.id: made[variant.id] for variant in variants if variant.artifact}

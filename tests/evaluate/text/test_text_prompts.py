@@ -17,9 +17,9 @@ from gatekeeper.models.info import TextInfo
 def prompts(folder: Path, windows: int, **measure: Any) -> list[int]:
     """The token that each prompt begins with; every window of the text has its own."""
     write_prepared(folder, {"tokens": np.repeat(np.arange(windows), 64).reshape(windows, 64)}, None)
-    about = TextInfo.__new__(TextInfo)
-    for name, value in {"context": 0, "vocabulary": 1000}.items():
-        object.__setattr__(about, name, value)
+    about = TextInfo(
+        family="llama", dtype="float32", vocabulary=1000, context=0, layers=1, hidden=8, heads=1, kv_heads=1, row_lengths=[8]
+    )
     found = timed_prompts(about, Measure(prompt_tokens=32, **measure), folder)
     assert found["tokens"].shape == (len(found["new_tokens"]), 32)
     return [int(row[0]) for row in found["tokens"]]
