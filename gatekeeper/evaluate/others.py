@@ -24,6 +24,10 @@ MOST_COMPONENTS = 1024
 BOUNDED = 64
 """Components of an output that are bounded, those that look worst."""
 
+UNSEEN = 5.3
+"""0.05 / 0.01 / 0.95, and a little: a variance has no range, so of an example that was not seen such a loss is feared, in mean
+squares, as takes 95 % to lose when it is that of one example in a hundred."""
+
 QUIET = 1e-6
 """A component with less than this share of the usual variance is held to the usual one: noise is nothing that can be kept."""
 
@@ -192,12 +196,14 @@ def _looks(scored: tuple[int, Any, Any]) -> float:
     return ratio - 3 * float((p - ratio * q).std()) / (level * math.sqrt(len(p)))
 
 
-def _intervals(p: Any, q: Any, units: Any, components: int) -> tuple[Any, Any]:
-    """Bounds at the level of one test, and at that of one among so many.
-
-    A variance has no range; of an example that was not seen it is feared that its answer is lost, as by answering the mean.
-    """
+def component_scores(p: Any, q: Any, units: Any = None) -> PairedScores:
+    """What one component keeps of each example, `p` of `q`, once for each distinct one."""
     shares = bool(((p >= 0) & (p <= 1)).all() and (q == 1).all())
-    scores = PairedScores("bounded" if shares else "real", p=p, q=q, examples=len(p), unseen=float(q.mean()))
-    scores = scores if units is None else once(scores, units)
+    scores = PairedScores("bounded" if shares else "real", p=p, q=q, examples=len(p), unseen=UNSEEN * float(q.mean()))
+    return scores if units is None else once(scores, units)
+
+
+def _intervals(p: Any, q: Any, units: Any, components: int) -> tuple[Any, Any]:
+    """Bounds at the level of one test, and at that of one among so many."""
+    scores = component_scores(p, q, units)
     return retention_interval(scores, ALPHA), retention_interval(scores, ALPHA / components)

@@ -64,7 +64,7 @@ def test_a_quiet_component_is_held_to_the_spread_of_the_others():
     before[:, 2] = 1.0
     after = before + 1e-4 * RNG.standard_normal(before.shape)
     found = kept("boxes", before, after)
-    assert found.lower is not None and found.lower > 0.988  # what 300 examples can show
+    assert found.lower is not None and found.lower > 0.94  # what 300 examples can show
     after[:, 2] += RNG.standard_normal(N) * before.std()
     found = kept("boxes", before, after)
     assert found.component == "[2]" and found.observed is not None and found.observed < 0.95
