@@ -73,7 +73,7 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
 def _ready(leg: Leg, data: Data) -> Standing:
     """The leg's form of the model, made, and how it answers beside the reference."""
     _ = leg.source
-    leg.progress.step(f"{leg.id}: holding the baseline against the model's reference")
+    leg.progress.step(f"{leg.id}: checking the baseline")
     return leg.standing(data.evaluation)
 
 

@@ -96,7 +96,7 @@ def _baseline(setup: Setup, dataset: Path | None) -> str:
 
 
 def _predictions(setup: Setup, dataset: Path) -> Path:
-    """The original's answers, by its reference or the first leg that can run it: what others lack is for their variants to say."""
+    """The original's answers, by its reference or the first leg that can run it; what others lack is for their variants."""
     failures: list[NotMeasured] = []
     for leg in setup.legs:
         if not leg.runs:

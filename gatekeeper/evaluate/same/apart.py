@@ -10,9 +10,6 @@ from gatekeeper.data.outputs import outputs_beside
 from gatekeeper.evaluate.metrics._agreement import agreement
 from gatekeeper.process.messages import Answer, Held, Request
 
-FAR = 0.01
-"""Distance in units of an output's spread from which on an example has been answered otherwise."""
-
 
 class Compare(Request, frozen=True, kw_only=True):
     """Compare two files of predictions, and the outputs beside them; write the distances to `destination`."""
@@ -30,16 +27,22 @@ class Compare(Request, frozen=True, kw_only=True):
         found, problems, left_out = distances(reference, other)
         np.save(self.destination, np.stack(list(found.values())) if found else np.zeros((0, 0)))
         return Compared(
-            outputs=list(found), problems=problems, left_out=left_out, alike=_alike(reference, other, self.task, bool(found))
+            outputs=list(found),
+            numbers=[_floats(reference, file) for name, file, _ in pairs(reference, other) if file and name in found],
+            problems=problems,
+            left_out=left_out,
+            alike=_alike(reference, other, self.task, bool(found)),
         )
 
 
 class Compared(Answer, frozen=True, kw_only=True):
-    """`outputs` are those compared, in the order of the rows; `problems` says of others why the two are not alike, `left_out`
-    why nothing can be said. `alike` is the share of examples answered with the same class; None where answers are no classes.
+    """`outputs` are those compared, in the order of the rows, `numbers` which of them are fractions; `problems` says of others
+    why the two are not alike, `left_out` why nothing can be said. `alike` is the share of examples answered with the same class;
+    None where answers are no classes.
     """
 
     outputs: list[str]
+    numbers: list[bool]
     problems: dict[str, str]
     left_out: dict[str, str]
     alike: float | None
@@ -77,6 +80,10 @@ def pairs(reference: Path, other: Path) -> list[tuple[str, str | None, str]]:
         else:
             found.append((name, None, theirs.skipped.get(name, "there is no output of this name")))
     return found + [(name, None, why) for name, why in ours.skipped.items()]
+
+
+def _floats(beside: Path, name: str) -> bool:
+    return bool(_load(beside, name).dtype.kind == "f")
 
 
 def _load(beside: Path, name: str) -> Any:

@@ -1,30 +1,24 @@
 """Holds a baseline against the model's reference: what a runtime may change, and what is said of it.
 
-Every runtime rounds, and each in its own order. What rounding moves is measured on the model itself (gatekeeper/evaluate/same/
+Every runtime rounds, and each in its own order. What rounding moves is measured on the model itself (gatekeeper/data/
 rounding.py); a baseline that differs by more is another model, and what keeps its answers keeps nothing.
 """
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from gatekeeper.data.prepared import PreparedDataset, write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import Evaluation
-from gatekeeper.evaluate.same.apart import FAR, Compare, Compared
-from gatekeeper.evaluate.same.first_node import FindFirst, First
-from gatekeeper.evaluate.same.rounding import TIMES, Sway, Swayed, explained, nudge_size
+from gatekeeper.evaluate.same.beside import Beside
 from gatekeeper.evaluate.same.standing import Standing
 from gatekeeper.evaluate.text.conversion import check_conversion
 from gatekeeper.frameworks._base import reference
 from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.making.optimize import missing_packages
 
-MOST_NUDGED = 256
-"""Examples that nudged models are asked, evenly drawn from those that are far."""
+MANY = ("onnx",)
+"""Formats whose own runtime is the reference; of others it is only the one that opens them, and may be wrong itself."""
 
 
 def hold(evaluation: Evaluation, spec: ModelSpec, identity: str, dataset: Path | None) -> Standing:
@@ -34,7 +28,8 @@ def hold(evaluation: Evaluation, spec: ModelSpec, identity: str, dataset: Path |
     if name is None:
         return Standing(f"its baseline is held against no reference: no framework calls {model.format} models its own", False)
     if (name, "cpu") == (spec.framework, spec.device):
-        return Standing()
+        alone = f"its baseline is held against no reference: nothing but {name} opens {model.format} models here"
+        return Standing() if model.format in MANY else Standing(alone, False)
     if dataset is None:
         return Standing(f"its baseline was not held against {name}: there is no evaluation set", False)
     if lacking := missing_packages(name, model.format):
@@ -46,7 +41,7 @@ def hold(evaluation: Evaluation, spec: ModelSpec, identity: str, dataset: Path |
         told = evaluation.predictions(truth, evaluation.identity, dataset)
     except NotMeasured as error:
         return Standing(f"its baseline was not held against {name}, which cannot run the model: {error}", False)
-    return _Held(evaluation, truth, spec, dataset, told, evaluation.predictions(spec, identity, dataset)).standing()
+    return Beside(evaluation, truth, spec, dataset, told, evaluation.predictions(spec, identity, dataset)).standing()
 
 
 def told(evaluation: Evaluation, threads: int, dataset: Path) -> Path | None:
@@ -62,137 +57,3 @@ def told(evaluation: Evaluation, threads: int, dataset: Path) -> Path | None:
 
 def _truth(evaluation: Evaluation, name: str, threads: int) -> ModelSpec:
     return evaluation.spec(name, Path(evaluation.model.path), threads, "cpu")
-
-
-@dataclass(frozen=True)
-class _Held:
-    """A baseline beside the reference, with what both predict."""
-
-    evaluation: Evaluation
-    truth: ModelSpec
-    spec: ModelSpec
-    dataset: Path
-    told: Path
-    answers: Path
-
-    def standing(self) -> Standing:
-        name, theirs = self.spec.framework, self.truth.framework
-        compared, rows = self._compared()
-        if compared.problems:
-            output, problem = next(iter(compared.problems.items()))
-            raise self._another(f"the output {output} of {name} {problem}, {theirs}")
-        left_out = "".join(f"; its output {output} is not compared: {why}" for output, why in compared.left_out.items())
-        far = (rows > FAR).any(axis=0)
-        if not far.any():
-            return Standing(f"it answers as {theirs}: at most {rows.max():.1e} of an output's spread apart{left_out}")
-        few, chosen = self._few(far)
-        unexplained = (rows[:, chosen] > FAR) & (rows[:, chosen] > TIMES * self._moved(few, compared.outputs, len(chosen)))
-        count = int(unexplained.any(axis=0).sum())
-        if explained(len(chosen), count, len(far)):
-            return Standing(
-                f"it answers {int(far.sum())} of {len(far)} examples otherwise than {theirs}, as that does itself when its "
-                f"weights move by what rounding may come to{left_out}"
-            )
-        few, _ = self._few(far, chosen[unexplained.any(axis=0)])
-        raise self._another(self._size(compared, rows), self._first(few))
-
-    def _compared(self) -> tuple[Compared, Any]:
-        """Distances of every output, [outputs, examples]."""
-        import numpy as np
-
-        file = Path(tempfile.mkdtemp(dir=self.evaluation.space.scratch)) / "distances.npy"
-        request = Compare(reference=str(self.told), other=str(self.answers), task=self.evaluation.task, destination=str(file))
-        return self.evaluation.space.ask_clerk(request, Compared), np.load(file)
-
-    def _few(self, far: Any, wanted: Any = None) -> tuple[Path, Any]:
-        """Some of the examples that are far, as a dataset, and their indices."""
-        import numpy as np
-
-        wanted = np.flatnonzero(far) if wanted is None else wanted
-        chosen = wanted[np.linspace(0, len(wanted) - 1, min(len(wanted), MOST_NUDGED)).astype(int)]
-        folder = Path(tempfile.mkdtemp(dir=self.evaluation.space.scratch))
-        inputs = PreparedDataset(self.dataset).inputs
-        write_prepared(folder, {name: np.ascontiguousarray(array[chosen]) for name, array in inputs.items()}, None)
-        return folder, chosen
-
-    def _moved(self, few: Path, outputs: list[str], count: int) -> Any:
-        """How far rounding moves the reference's answers, [outputs, examples]; by nothing where that cannot be tried."""
-        import numpy as np
-
-        nothing = np.zeros((len(outputs), count))
-        evaluation = self.evaluation
-        if evaluation.model.format != "onnx":
-            return nothing
-        file = few / "moved.npy"
-        request = Sway(
-            spec=self.truth,
-            dataset=str(few),
-            whole=str(self.told),
-            size=nudge_size(evaluation.model, self.spec.device),
-            batch_size=evaluation.batch_size(),
-            output=evaluation.output,
-            task=evaluation.task,
-            scratch=str(evaluation.space.scratch),
-            destination=str(file),
-        )
-        try:
-            swayed = evaluation.space.ask(request, Swayed)
-        except NotMeasured:  # a model that cannot be written anew has shown nothing in its favour
-            return nothing
-        rows = dict(zip(swayed.outputs, np.load(file), strict=True))
-        return np.stack([rows.get(output, nothing[0]) for output in outputs])
-
-    def _first(self, few: Path) -> First | None:
-        """The first node where the two part; None where nothing on the way can be given out."""
-        if self.evaluation.model.format != "onnx" or not self.spec.artifact.endswith(".onnx"):
-            return None
-        request = FindFirst(
-            reference=self.truth,
-            other=self.spec,
-            dataset=str(few),
-            batch_size=self.evaluation.batch_size() if self.evaluation.model.fixed_batch else 4,
-            scratch=str(self.evaluation.space.scratch),
-        )
-        try:
-            return self.evaluation.space.ask(request, First)
-        except NotMeasured:
-            return None
-
-    def _size(self, compared: Compared, rows: Any) -> str:
-        """How far the baseline is from the reference, as people would say it."""
-        import numpy as np
-
-        name, theirs = self.spec.framework, self.truth.framework
-        if compared.alike is not None and compared.alike < 1 - FAR:
-            return f"{name} answers {compared.alike:.1%} of the evaluation set as {theirs} does{self._scores()}"
-        worst = int(np.argmax((rows > FAR).sum(axis=1)))
-        count, row = int((rows[worst] > FAR).sum()), rows[worst]
-        lost = int(np.isinf(row).sum())
-        distance = float(np.median(row[np.isfinite(row) & (row > FAR)])) if lost < count else 0.0
-        said = f"{distance:.3g} of its own spread" if distance else "beyond measure (a NaN, or infinite, on one side)"
-        return (
-            f"the output {compared.outputs[worst]} of {name} is away from {theirs}'s by {said} in {count} of {len(row)} examples"
-        )
-
-    def _scores(self) -> str:
-        """What the metric makes of both, where it has a value."""
-        try:
-            found = self.evaluation.compare(self.dataset, self.told, self.answers)
-        except NotMeasured:
-            return ""
-        if found.agreement or found.baseline is None or found.variant is None:
-            return ""
-        of_one = 0 <= found.variant <= 1 and 0 <= found.baseline <= 1
-        ours, theirs = (f"{v:.1%}" if of_one else f"{v:.4g}" for v in (found.variant, found.baseline))
-        return f" ({found.metric} {ours} where {self.truth.framework} has {theirs})"
-
-    def _another(self, size: str, first: First | None = None) -> NotMeasured:
-        name = self.spec.framework
-        at = ""
-        if first is not None and first.node:
-            at = f" The first node where they part is {first.node} ({first.operator}), in {first.share:.0%} of its numbers."
-        return NotMeasured(
-            "model",
-            f"{size}; its baseline is not this model, and what keeps its answers keeps nothing.{at} Export the model otherwise, "
-            f"or leave {name} out.",
-        )

@@ -1,8 +1,4 @@
-"""How far rounding alone moves the reference's answers: the reference against itself, with its weights moved by next to nothing.
-
-Where a number is cut off, compared or looked up by, the last bit may decide, and runtimes do not add up in one order. Such an
-example is answered otherwise by the reference itself when its weights move by what rounding may come to.
-"""
+"""How far rounding alone moves the reference's answers: the reference against itself, its weights nudged."""
 
 from __future__ import annotations
 
@@ -11,29 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from gatekeeper.data.rounding import NUDGES
 from gatekeeper.evaluate.predict import Predict, predict
 from gatekeeper.evaluate.same.apart import distances
 from gatekeeper.frameworks._spec import ModelSpec
-from gatekeeper.models.info import Assessment
 from gatekeeper.process.messages import Answer, Held, Request
-
-NUDGES = 4
-TIMES = 4.0
-"""An example that is so many times as far as nudges move it is not explained by them."""
-CHANCE = 0.01
-MISSED = 0.5**NUDGES
-"""Chance that an example on an edge is on its own side of it after every nudge."""
-
-SINGLE, HALF, EIGHT_BITS = 2.0**-18, 2.0**-9, 2.0**-7
-"""What nudges come to, as a fraction of each weight: for arithmetic in 32 bits, in 16 or fewer of the mantissa, and in 8."""
-
-
-def nudge_size(model: Assessment, device: str) -> float:
-    """What rounding may come to: accelerators round to fewer bits than the type has, unless they are told otherwise."""
-    if model.quantized:
-        return EIGHT_BITS
-    half = model.weights.keys() & {"float16", "bfloat16"} or device.partition(":")[0] != "cpu"
-    return HALF if half else SINGLE
 
 
 class Sway(Request, frozen=True, kw_only=True):
@@ -92,14 +70,3 @@ class Swayed(Answer, frozen=True, kw_only=True):
     """Distances were written, a row for each of these outputs."""
 
     outputs: list[str]
-
-
-def explained(far: int, unexplained: int, examples: int) -> bool:
-    """Whether as many unexplained examples of `far` that differ are what nudges miss of those on an edge, by chance."""
-    from scipy.stats import binom
-
-    if not unexplained:
-        return True
-    if unexplained == examples:
-        return False
-    return bool(binom.sf(unexplained - 1, far, MISSED) >= CHANCE)
