@@ -14,6 +14,8 @@ from gatekeeper.frameworks._spec import ModelSpec
 CHECKED_WINDOWS = 8
 TOLERANCE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-2}
 """Mean KL divergence in nats that a conversion may have, by what the weights are stored in: rounding, and no more."""
+QUANTIZED = 1e-2
+"""Where they are stored in fewer bits; a runtime that multiplies them as they are has its activations in 8."""
 
 
 def check_conversion(evaluation: Evaluation, truth: ModelSpec, spec: ModelSpec, identity: str, dataset: Path) -> Standing:
@@ -33,7 +35,7 @@ def check_conversion(evaluation: Evaluation, truth: ModelSpec, spec: ModelSpec, 
         return Standing(f"its baseline was not held against {truth.framework}, which cannot run the model: {error}", False)
     answers = evaluation.predictions(spec, identity, few)
     details = evaluation.compare(few, told, answers, "perplexity").details
-    limit = TOLERANCE.get(model.text.dtype, TOLERANCE["float32"])
+    limit = TOLERANCE.get(model.text.dtype, QUANTIZED)
     said = f"KL {details['kl_mean']:.1e} from {truth.framework}, same top token at {details['same_top']:.1%} of positions"
     if not details["kl_mean"] <= limit:
         raise NotMeasured(
