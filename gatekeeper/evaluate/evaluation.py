@@ -97,6 +97,11 @@ class Evaluation:
         own = family(metric) if metric else ""
         return own if own in UNNAMED else None
 
+    @property
+    def output(self) -> str | None:
+        """The output that the metric reads, where the file names it."""
+        return self.loaded.pipeline.model.output if self.loaded.pipeline.model else None
+
     def text(self) -> TextSpec | None:
         """What workers must know of a text model; None for others."""
         able = (name for name in self.frameworks if hasattr(framework(name), "open_tokenizer"))
@@ -114,7 +119,7 @@ class Evaluation:
 
     def predictions(self, spec: ModelSpec, sha256: str, dataset: Path) -> Path:
         """The judged output of a model over the dataset, as a .npy file."""
-        output = self.loaded.pipeline.model.output if self.loaded.pipeline.model else None
+        output = self.output
         machine = this_machine()
         key = {
             "artifact": sha256,

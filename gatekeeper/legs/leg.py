@@ -12,6 +12,8 @@ from gatekeeper.config.sections.measure import Measure
 from gatekeeper.config.sections.targets import Target
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import Evaluation
+from gatekeeper.evaluate.same.hold import hold, told
+from gatekeeper.evaluate.same.standing import Standing
 from gatekeeper.frameworks._base import needs, runtime, untimed
 from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.hardware.machine import environment
@@ -100,6 +102,15 @@ class Leg:
     def baseline_predictions(self, dataset: Path) -> Path:
         """What the original answers."""
         return self.predictions(*self.source.baseline(), dataset)
+
+    def reference_predictions(self, dataset: Path) -> Path:
+        """What the model's reference answers, or where there is none, the original here."""
+        return told(self.evaluation, self.place.threads, dataset) or self.baseline_predictions(dataset)
+
+    def standing(self, dataset: Path | None) -> Standing:
+        """How the original answers here beside the model's reference; one that is another model is `NotMeasured`."""
+        artifact, sha256 = self.source.baseline()
+        return hold(self.evaluation, self.spec(artifact), sha256, dataset)
 
     def feeds(self, name: str, dataset: Path | None) -> Path:
         """A file of inputs to time or to test with, under a name of its own in the scratch folder."""
