@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 GOLDEN = 0.6180339887498949
@@ -16,8 +17,8 @@ CHUNK_BYTES = 16 << 20
 
 
 def draw(count: int, most: int, seed: int, sizes: Sequence[int] = ()) -> list[int]:
-    """At most `most` of `count` examples, each with the same chance: one out of each stretch of the set, sorted by `sizes`
-    and then by its order. All of them where there are no more.
+    """At most `most` of `count` examples, each with the same chance: one by lot out of each stretch of the set, sorted by
+    `sizes` and then by its order (every fiftieth would miss what comes every sixteenth). All of them where there are no more.
 
     They come in an order in which any few that follow each other are spread over the whole, too.
     """
@@ -25,10 +26,11 @@ def draw(count: int, most: int, seed: int, sizes: Sequence[int] = ()) -> list[in
         raise ValueError(f"at least one example is drawn, not {most} of {count}")
     ranked = sorted(range(count), key=lambda i: sizes[i]) if sizes else list(range(count))
     kept = min(most, count)
-    start = random.Random(seed).random()
-    # Integers, so that the last of very many examples is not rounded past the end.
-    chosen = [ranked[(i * count + int(start * count)) // kept] if kept < count else ranked[i] for i in range(kept)]
-    return [chosen[i] for i in spread(kept)]
+    lot = random.Random(seed)
+    first = lot.randrange(count) if kept < count else 0  # stretches differ by one example: where they begin evens that out
+    ends = [i * count // kept for i in range(kept + 1)] if kept else []
+    chosen = sorted((first + lot.randrange(*stretch)) % count for stretch in pairwise(ends))
+    return [ranked[chosen[i]] for i in spread(kept)]
 
 
 def spread(count: int) -> list[int]:
@@ -52,6 +54,25 @@ def sizes(inputs: Mapping[str, Any]) -> list[int]:
         return []
     steps = np.round(STEPS_AN_OCTAVE * np.log2(1.0 + np.max(lengths, axis=0))).astype(int)
     return [int(step) for step in steps]
+
+
+def loudest(inputs: Mapping[str, Any]) -> int | None:
+    """The example with the number that is farthest from zero, of the inputs that are no whole numbers; None without such."""
+    import numpy as np
+
+    peaks = [_peaks(array) for array in inputs.values() if array.dtype.kind == "f" and array.ndim > 1 and array.size]
+    # Each input has a scale of its own, and an example may be loud in any of them.
+    scaled = [peak / scale for peak in peaks if (scale := float(np.median(peak))) > 0]
+    return int(np.max(scaled, axis=0).argmax()) if scaled else None
+
+
+def _peaks(array: Any) -> Any:
+    """The largest size of a number in each example."""
+    import numpy as np
+
+    step = max(1, CHUNK_BYTES // max(1, array[0].nbytes))
+    parts = (np.asarray(array[start : start + step]) for start in range(0, len(array), step))
+    return np.concatenate([np.abs(part.reshape(len(part), -1)).max(axis=1) for part in parts]).astype(float)
 
 
 def _lengths(array: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from gatekeeper.config.loaded import Loaded
-from gatekeeper.data.draw import draw, sizes
+from gatekeeper.data.draw import draw, loudest, sizes
 from gatekeeper.data.feeds import made_up, write_feeds
 from gatekeeper.data.prepared import FORM, PreparedDataset
 from gatekeeper.evaluate import heaviest
@@ -191,8 +191,10 @@ class Evaluation:
         about = self.loaded.pipeline.dataset
         return collect(predictions, dataset, self.task, about.metric if about else None)
 
-    def timed_inputs(self, dataset: Path | None, destination: Path) -> None:
-        """Write the feeds that are timed and tested: real examples where there are any."""
+    def timed_inputs(self, dataset: Path | None, destination: Path, loud: bool = False) -> None:
+        """Write the feeds that are timed and tested: real examples where there are any. `loud`: and the one with the largest
+        numbers, second in line, which a batch of a few then holds.
+        """
         import numpy as np
 
         batch = self.batch_size()
@@ -203,7 +205,7 @@ class Evaluation:
             generator = np.random.default_rng(self.loaded.pipeline.measure.seed)
             feeds = [{t.name: made_up(generator, t, batch) for t in self.model.inputs} for _ in range(4)]
         else:
-            feeds = self._drawn(PreparedDataset(dataset), batch)
+            feeds = self._drawn(PreparedDataset(dataset), batch, loud)
         write_feeds(destination, feeds)
 
     def heavy_inputs(self, dataset: Path | None, predictions: Iterable[Path], destination: Path) -> bool:
@@ -215,7 +217,7 @@ class Evaluation:
         write_feeds(destination, [data.whole_batch(index, batch) for index in indices])
         return True
 
-    def _drawn(self, data: PreparedDataset, batch: int) -> list[dict[str, Any]]:
+    def _drawn(self, data: PreparedDataset, batch: int, loud: bool) -> list[dict[str, Any]]:
         """Examples, or batches of consecutive ones, drawn evenly over the whole set and over its sizes."""
         measure, count = self.loaded.pipeline.measure, data.batches(batch)
         if measure.inputs == "all":
@@ -225,7 +227,12 @@ class Evaluation:
             most = measure.inputs or max(1, min(TIMED_INPUTS, TIMED_BYTES // max(1, each)))
         large = sizes(data.inputs)
         of_batches = [max(large[i * batch : (i + 1) * batch]) for i in range(count)] if large else []
-        return [data.whole_batch(index, batch) for index in draw(count, most, measure.seed, of_batches)]
+        chosen = draw(count, most, measure.seed, of_batches)
+        if loud and (example := loudest(data.inputs)) is not None:
+            second = example // batch
+            chosen = [each for each in chosen if each != second] or [second]
+            chosen[1:1] = [second] if chosen != [second] else []
+        return [data.whole_batch(index, batch) for index in chosen]
 
 
 def _scores(answer: Scored, rows: Any) -> PairedScores:

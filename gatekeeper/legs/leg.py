@@ -112,10 +112,10 @@ class Leg:
         artifact, sha256 = self.source.baseline()
         return hold(self.evaluation, self.spec(artifact), sha256, dataset)
 
-    def feeds(self, name: str, dataset: Path | None) -> Path:
-        """A file of inputs to time or to test with, under a name of its own in the scratch folder."""
+    def feeds(self, name: str, dataset: Path | None, loud: bool = False) -> Path:
+        """A file of inputs to time, or with a loud one among them to test with, under a name of its own in the scratch folder."""
         file = self.space.scratch / f"{name}.npz"
-        self.evaluation.timed_inputs(dataset, file)
+        self.evaluation.timed_inputs(dataset, file, loud)
         return file
 
     def heavy_feeds(self, dataset: Path | None, predictions: Iterable[Path]) -> Path | None:

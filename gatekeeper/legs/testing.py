@@ -54,7 +54,7 @@ class TestedLeg:
     def run(self) -> None:
         """What takes no server, of all; then what takes one, of those that may ship."""
         leg = self.leg
-        self.inputs = leg.feeds(f"tested-{file_name(leg.id)}", self.dataset)
+        self.inputs = leg.feeds(f"tested-{file_name(leg.id)}", self.dataset, loud=True)
         alone = [name for name in self.kinds if not kind(name).SERVER]
         for name in self.variants:
             for each in alone:

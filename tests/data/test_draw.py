@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatekeeper.data.draw import draw, evenly, sizes, spread
+from gatekeeper.data.draw import draw, evenly, loudest, sizes, spread
 
 COUNTS, SEEDS = st.integers(1, 500), st.integers(0, 2**32)
 
@@ -20,10 +20,8 @@ def test_every_stretch_of_the_set_is_there_once(count: int, most: int, seed: int
     chosen, kept = draw(count, most, seed), min(count, most)
     assert chosen == draw(count, most, seed), "the seed says which"
     assert len(set(chosen)) == len(chosen) == kept
-    assert {index * kept // count for index in chosen} <= set(range(kept))
-    for at in range(0, count, max(1, -(-2 * count // kept))):  # every two strides hold one at least
-        stretch = range(at, min(count, at + -(-2 * count // kept)))
-        assert len(stretch) < 2 * count / kept or set(chosen) & set(stretch)
+    gaps = {after - before for before, after in pairwise([-1, *sorted(chosen), count])}
+    assert max(gaps) <= 2 * -(-count // kept), "two strides hold one at least"
 
 
 @given(data=st.data(), most=st.integers(1, 64), seed=SEEDS)
@@ -32,12 +30,28 @@ def test_every_size_is_there_by_its_share(data: st.DataObject, most: int, seed: 
     chosen = Counter(large[index] for index in draw(len(large), most, seed, large))
     kept = min(most, len(large))
     for size, share in Counter(large).items():
-        assert abs(chosen[size] - kept * share / len(large)) <= 1.0 + 1e-9
+        assert abs(chosen[size] - kept * share / len(large)) < 2
 
 
-def test_every_example_has_the_same_chance() -> None:
-    seen = Counter(index for seed in range(6000) for index in draw(10, 3, seed))
-    assert all(abs(seen[index] / 6000 - 0.3) < 0.03 for index in range(10))
+@pytest.mark.parametrize("most", [1, 3, 7])
+def test_every_example_has_the_same_chance(most: int) -> None:
+    seen = Counter(index for seed in range(6000) for index in draw(10, most, seed))
+    assert all(abs(seen[index] / 6000 - most / 10) < 0.03 for index in range(10))
+
+
+def test_what_comes_periodically_is_not_missed() -> None:
+    """Every sixteenth of 1,600: strides of fifty would hold none of them, or twice too many."""
+    found = [sum(index % 16 == 3 for index in draw(1600, 32, seed)) for seed in range(300)]
+    assert 1.7 < np.mean(found) < 2.3 and np.mean(np.equal(found, 0)) < 0.25
+
+
+def test_the_loudest_example_is_found_in_any_input() -> None:
+    quiet = np.random.default_rng(0).random((50, 4, 4)).astype(np.float32)
+    other = 1000 + np.random.default_rng(1).random((50, 3))
+    other[31, 2] = -9000
+    ids = np.full((50, 2), 10**6)
+    assert loudest({"x": quiet, "z": other, "ids": ids}) == 31
+    assert loudest({"ids": ids}) is None and loudest({"x": np.zeros((3, 2))}) is None
 
 
 @given(count=st.integers(16, 400), start=st.integers(0, 10_000))
