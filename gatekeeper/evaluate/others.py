@@ -25,6 +25,7 @@ UNSEEN = 5.3
 """0.05 / 0.01 / 0.95, and a little: a variance has no range, so of an example that was not seen such a loss is feared, in mean
 squares, as takes 95 % to lose when it is that of one example in a hundred."""
 
+
 def kept_outputs(baseline: Path, variant: Path, units: Any = None) -> tuple[list[KeptOutput], dict[str, str]]:
     """Every output beside two files of predictions, and why others are not compared; `units` numbers the distinct examples."""
     import numpy as np

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -116,6 +117,11 @@ class Leg:
         file = self.space.scratch / f"{name}.npz"
         self.evaluation.timed_inputs(dataset, file)
         return file
+
+    def heavy_feeds(self, dataset: Path | None, predictions: Iterable[Path]) -> Path | None:
+        """A file of the inputs that took most memory when these predictions were made; None where none are known."""
+        file = self.space.scratch / "heavy.npz"
+        return file if self.evaluation.heavy_inputs(dataset, predictions, file) else None
 
     def arm(self, name: str, artifact: Path) -> Arm:
         """A model to measure."""

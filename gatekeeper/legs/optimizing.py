@@ -61,13 +61,17 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
     candidates = {variant.id: candidate(leg, variant, data, trusted) for variant in leg.planned.variants}
     made = {name: each.made for name, each in candidates.items() if each.made}
     arms = [leg.arm(name, each.folder) for name, each in made.items()]
-    raced = measured(leg, arms, data.evaluation, looks, lambda name, race: judge.decided(candidates[name], race))
+    predictions = {name: file for each in candidates.values() for name, file in each.predictions.items()}
+
+    def decided(name: str, race: Race) -> bool:
+        return judge.decided(candidates[name], race)
+
+    raced = measured(leg, arms, data.evaluation, predictions.values(), looks, decided)
     variants = [judge.report(each, raced) for each in candidates.values()]
     kept = {variant.id: made[variant.id] for variant in variants if variant.artifact}
     for name, each in kept.items():
         keep(each, setup.output / artifact(name, each).path)
     about = _leg_report(setup, judge, raced, [candidates[name] for name in made], notes, standing, started)
-    predictions = {name: file for each in candidates.values() for name, file in each.predictions.items()}
     return Optimized(about, variants, kept, predictions, samples(raced.race.rounds))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from gatekeeper.data.draw import evenly
 from gatekeeper.data.prepared import PreparedDataset, write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import Evaluation
@@ -27,7 +28,8 @@ def check_conversion(evaluation: Evaluation, truth: ModelSpec, spec: ModelSpec, 
     model = evaluation.model
     assert model.text is not None
     few = Path(tempfile.mkdtemp(dir=evaluation.space.scratch))
-    write_prepared(few, {"tokens": PreparedDataset(dataset).inputs["tokens"][:CHECKED_WINDOWS]}, None)
+    tokens = PreparedDataset(dataset).inputs["tokens"]
+    write_prepared(few, {"tokens": tokens[evenly(len(tokens), CHECKED_WINDOWS)]}, None)
     (few / "prompts.json").write_bytes(b"[]")
     try:
         told = evaluation.predictions(truth, evaluation.identity, few)
