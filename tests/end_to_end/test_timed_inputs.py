@@ -48,19 +48,19 @@ def test_long_inputs_and_rare_memory_count_wherever_they_are(tmp_path: Path) -> 
 
 
 ORDERS = {
-    "last": np.arange(EXAMPLES) >= 72,
-    "first": np.arange(EXAMPLES) < 48,
-    "in the middle": abs(np.arange(EXAMPLES) - 60) < 24,
-    "anywhere": np.random.default_rng(1).random(EXAMPLES) < 0.4,
+    "last": np.arange(EXAMPLES) >= 90,
+    "first": np.arange(EXAMPLES) < 30,
+    "in the middle": abs(np.arange(EXAMPLES) - 60) < 15,
+    "anywhere": np.random.default_rng(1).permutation(EXAMPLES) < 30,
 }
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_minority_of_long_inputs_counts_by_its_work(order: str, tmp_path: Path) -> None:
-    """Most inputs are short, so the median gains; all inputs together take as long as before."""
+    """Three in four are short, so the typical input gains; all inputs together do not gain twofold."""
     found = judged(tmp_path, "mostly_short", ORDERS[order], 0)["mostly_short"]
     speed = found["speedup"]
     assert speed["verdict"] == "fail" and "over all inputs" in speed["reason"], speed
-    assert speed["details"]["views"]["medians"][1] > 2, "the typical input would pass"
+    assert speed["details"]["views"]["medians"][0] > 2, "the typical input would pass"
     assert speed["details"]["sizes"]["short"] / speed["details"]["sizes"]["long"] > 1.5
