@@ -6,14 +6,15 @@ Simes' rule, as G. Hommel does (Biometrika 75, 1988): variants that share a base
 which the rule holds (S. Sarkar, Annals of Statistics 26, 1998). Nothing is lost where all pass clearly, or all pass at all.
 
 A variant that failed is not counted, as one that is beyond its limit mostly does (Q. Zhao, D. Small and W. Su, "Multiple testing
-when many p-values are uniformly conservative", JASA 114, 2019). One exactly at its limit fails now and then, too, which gives more
-to the others; `ROOM` pays for that.
+when many p-values are uniformly conservative", JASA 114, 2019). One exactly at its limit fails now and then, which gives more to
+the others; `ROOM` pays for that.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import NormalDist
 
 ROOM = 0.95
 """What several share of the level of one: at most (1 - 2 a) / (1 - a), where one at its limit fails with chance a = 0.04."""
@@ -60,10 +61,20 @@ def least_share(passes: Callable[[float], bool], least: float) -> float:
 def share_of_bound(observed: float, bound: float, limit: float, alpha: float) -> float:
     """The share of `alpha` at which a bound would still clear its limit, from the bound at `alpha`; 1 where nothing is known.
 
-    The logarithm of a p-value falls at least as fast as a straight line, as those of normal, binomial and exponential laws do
-    (they are log-concave): a bound that is m from what was observed at `alpha` is at most c m from it at `alpha` to the c.
+    The wider a bound is, the more may vary what it bounds: of counts of something rare the variance is as wide as the bound. So
+    one that is m from what was observed at z standard deviations is taken to be c m from it at sqrt(c) z.
     """
+    times = _times(observed, bound, limit)
+    return 1.0 if times <= 1 else math.erfc(NormalDist().inv_cdf(1 - alpha) * math.sqrt(times / 2)) / 2 / alpha
+
+
+def least_of_bound(observed: float, bound: float, limit: float, alpha: float) -> float:
+    """The least that share can be said to be: a p-value falls by the same factor for every m, as of counts without a loss."""
+    return float(alpha ** (_times(observed, bound, limit) - 1))
+
+
+def _times(observed: float, bound: float, limit: float) -> float:
+    """How many times as far from what was observed as the bound the limit is; 1 where it is not beyond it, or nobody knows."""
     room, width = observed - limit, observed - bound
-    if not (math.isfinite(room) and math.isfinite(width)) or width == 0 or not room / width >= 1:
-        return 1.0
-    return float(alpha ** (room / width - 1))
+    known = math.isfinite(room) and math.isfinite(width) and width != 0
+    return room / width if known and room / width > 1 else 1.0

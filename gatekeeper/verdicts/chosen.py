@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gatekeeper.gates._base import gate, of_testing
+from gatekeeper.gates._base import gate
 from gatekeeper.ids import leg_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.stats.closed import allowed, shown
+from gatekeeper.verdicts.regate import RECOMPUTED
 from gatekeeper.verdicts.shares import Share, share_of
 from gatekeeper.verdicts.sound import owner_of
 
@@ -53,24 +54,37 @@ def shown_among(variants: Sequence[VariantReport], leg: LegReport, more: int) ->
 
 
 def near(variants: Sequence[VariantReport], legs: Sequence[LegReport]) -> list[VariantReport]:
-    """Those that may be at a limit: all that passed, are undecided, or were not tested because another passed already."""
+    """Those that may be at a limit, by their gates, whatever is said of them: all that nothing rules out.
+
+    Among them are the undecided, and those that were not tested because another passed already.
+    """
     untimed = {leg.id for leg in legs if leg.untimed}
     return [v for v in variants if v.verdict is Verdict.PASS or _near(v, leg_of(v.id) in untimed)]
 
 
 def _near(variant: VariantReport, untimed: bool) -> bool:
     gates = [each for each in variant.gates if each.blocking]
-    if variant.verdict is Verdict.SKIP:
-        return not untimed and any(each.verdict is Verdict.SKIP and of_testing(owner_of(each.gate)) for each in gates)
-    if variant.verdict is Verdict.FAIL:
-        return all(_vetoes(each) for each in gates if each.verdict is Verdict.FAIL)
-    return variant.verdict is Verdict.INCONCLUSIVE
+    return bool(gates) and not untimed and not any(map(_rules_out, gates))
 
 
-def _vetoes(each: GateResult) -> bool:
-    """Whether the gate passes unless a fault is shown. Its failure says little of how near the other gates were."""
-    owner = owner_of(each.gate)
-    return bool(owner) and bool(getattr(gate(owner), "VETO", False))
+def _rules_out(each: GateResult) -> bool:
+    """Whether a gate shows that the variant is no candidate: it was not measured, or was shown to miss a limit.
+
+    Of a gate that passes unless a fault is shown a failure says little: the others may be as near as they were.
+    """
+    if each.verdict is Verdict.ERROR:
+        return each.observed is None and each.lower is None and each.upper is None
+    if each.verdict is not Verdict.FAIL or not (owner := owner_of(each.gate)) or getattr(gate(owner), "VETO", False):
+        return False
+    return gate(owner).BASIS in RECOMPUTED or _missed(each)
+
+
+def _missed(each: GateResult) -> bool:
+    if each.limit is None:
+        return False
+    if each.bound == "at_least":
+        return each.upper is not None and each.upper < each.limit
+    return each.lower is not None and each.lower > each.limit
 
 
 def alone(found: Chosen) -> str:
