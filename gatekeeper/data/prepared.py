@@ -13,16 +13,17 @@ import msgspec
 
 from gatekeeper.errors import NotMeasured
 
-FORM = 2
+FORM = 3
 """Counts up when a prepared folder comes to hold something else: one that was kept from before is then made again."""
 
 
 class PreparedContents(msgspec.Struct, frozen=True):
-    """What lies in the folder: input names in order, the number of examples, whether there are labels."""
+    """What lies in the folder: input names in order, the number of examples, whether there are labels, names of slices."""
 
     inputs: list[str]
     examples: int
     labelled: bool
+    slices: list[str] = []
 
 
 class PreparedDataset:
@@ -36,6 +37,7 @@ class PreparedDataset:
             name: np.load(folder / f"input{i}.npy", mmap_mode="r") for i, name in enumerate(self.contents.inputs)
         }
         self.labels: Any = np.load(folder / "labels.npy") if self.contents.labelled else None
+        self.slices: dict[str, Any] = {name: np.load(folder / f"slice{i}.npy") for i, name in enumerate(self.contents.slices)}
 
     def whole_batches(self, size: int) -> int:
         """How many batches of exactly `size` examples there are, for a model that fixes it; `NotMeasured` if none."""
@@ -56,15 +58,18 @@ class PreparedDataset:
             yield self.batch(index, batch_size)
 
 
-def write_prepared(folder: Path, inputs: dict[str, Any], labels: Any) -> PreparedContents:
-    """Write arrays in this form; `labels` may be None."""
+def write_prepared(folder: Path, inputs: dict[str, Any], labels: Any, slices: dict[str, Any] | None = None) -> PreparedContents:
+    """Write arrays in this form; `labels` may be None. `slices` hold a group's name for each example."""
     import numpy as np
 
     for i, array in enumerate(inputs.values()):
         np.save(folder / f"input{i}.npy", array)
     if labels is not None:
         np.save(folder / "labels.npy", labels)
+    slices = slices or {}
+    for i, groups in enumerate(slices.values()):
+        np.save(folder / f"slice{i}.npy", groups)
     examples = len(next(iter(inputs.values())))
-    contents = PreparedContents(inputs=list(inputs), examples=examples, labelled=labels is not None)
+    contents = PreparedContents(inputs=list(inputs), examples=examples, labelled=labels is not None, slices=list(slices))
     (folder / "contents.json").write_bytes(msgspec.json.encode(contents))
     return contents

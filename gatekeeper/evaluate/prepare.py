@@ -11,6 +11,7 @@ from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.data.overlap import write_examples
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.slices import slices_of
 from gatekeeper.frameworks._spec import TextSpec
 from gatekeeper.models.info import TensorInfo
 from gatekeeper.process.messages import Answer, Held, Request
@@ -52,7 +53,7 @@ class DatasetReader(Protocol):
 
     @staticmethod
     def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool) -> tuple[dict[str, Any], Any]:
-        """Arrays of shape [examples, ...] by model input name, and labels [examples, ...] or None."""
+        """Arrays of shape [examples, ...] by model input name or slice, and labels [examples, ...] or None."""
 
 
 def data_error(message: str) -> NotMeasured:
@@ -84,7 +85,9 @@ def prepare(request: Prepare) -> Prepared:
     arrays, labels = _limited(arrays, labels, dataset.limit)
     checked = {tensor.name: _fit(arrays, tensor, source) for tensor in inputs}
     folder = Path(request.destination)
-    contents = write_prepared(folder, checked, _labels(labels, checked, source) if request.labelled else None)
+    examples = len(next(iter(checked.values())))
+    slices = slices_of(arrays, dataset.slices if request.labelled else [], examples, source)
+    contents = write_prepared(folder, checked, _labels(labels, checked, source) if request.labelled else None, slices)
     write_examples(folder, checked)
     return Prepared(examples=contents.examples, labelled=contents.labelled)
 

@@ -139,7 +139,7 @@ def score(request: Score) -> Scored:
         collapsed=gone or ("" if error or itself or labels is None else no_better(name, baseline, variant, labels, compared)),
         outputs=others,
         unjudged=unjudged,
-        classes=_by_class(baseline, variant, labels, units) if classification and not error else [],
+        classes=_by_class(baseline, variant, labels, units, dataset.slices) if classification and not error else [],
     )
 
 
@@ -150,9 +150,9 @@ def _of_classes(name: str, task: str | None) -> bool:
     return family(name) == CLASSIFICATION
 
 
-def _by_class(baseline: Any, variant: Any, labels: Any, units: Any) -> list[KeptClass]:
-    """Right answers by class, of distinct examples; without labels, the baseline's own answers are right. None of what has many
-    answers an example.
+def _by_class(baseline: Any, variant: Any, labels: Any, units: Any, slices: dict[str, Any]) -> list[KeptClass]:
+    """Right answers by class and by group of each slice, of distinct examples; without labels, the baseline's own answers are
+    right. None of what has many answers an example.
     """
     import numpy as np
 
@@ -161,7 +161,9 @@ def _by_class(baseline: Any, variant: Any, labels: Any, units: Any) -> list[Kept
     theirs, ours = classes_of(baseline), classes_of(variant, baseline)
     truth = theirs if labels is None else class_labels(labels, baseline)
     first = np.unique(units, return_index=True)[1]
-    return kept_classes(truth[first], theirs[first] == truth[first], ours[first] == truth[first])
+    groups = {"": truth} | slices
+    right = theirs[first] == truth[first], ours[first] == truth[first]
+    return [each for name, of in groups.items() for each in kept_classes(of[first], *right, name)]
 
 
 def _compared(name: str, request: Score, units: Any, baseline: Any, variant: Any, labels: Any) -> Pair:

@@ -25,6 +25,7 @@ class Raced:
     environment: Environment | None
     meter: Meter | Absent
     error: str | None = None
+    inputs: Path | None = None  # that were timed
 
 
 NOTHING = Raced(Race(), None, Absent("nothing was measured"))
@@ -53,7 +54,7 @@ def measured(
         return Raced(Race(), machine, NOTHING.meter)
     meter = energy_meter(leg.place.device.partition(":")[0], leg.space.cache)
     stop = Limits(looks, parse_duration(leg.measure.budget), leg.measure.seed)
-    raced, error = Race(), None
+    raced, error, inputs = Race(), None, None
     try:
         inputs = leg.feeds("inputs", dataset)
         with leg.space.alone(leg.progress):
@@ -64,4 +65,4 @@ def measured(
         error = str(failure)
     if changed := differences(machine, leg.environment()):
         error = f"the machine changed while it measured ({'; '.join(changed)}): rounds before and after do not compare"
-    return Raced(raced, machine, meter, error)
+    return Raced(raced, machine, meter, error, inputs if raced.rounds else None)

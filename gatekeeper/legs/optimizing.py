@@ -12,6 +12,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality
 from gatekeeper.gates._base import tested_by
 from gatekeeper.ids import BASELINE
+from gatekeeper.legs.basis import basis
 from gatekeeper.legs.candidates import Candidate, candidate, checked_conversion
 from gatekeeper.legs.judging import Judge, artifact, keep
 from gatekeeper.legs.leg import Leg
@@ -100,6 +101,7 @@ def _leg_report(
         budget_s=parse_duration(measure.budget) if ran else 0.0,
         stopped=race.stopped if ran else "",
         conditions=state,
+        basis=basis(leg, made, raced.inputs),
         energy=Energy(method=raced.meter.method, kind=raced.meter.kind, note=raced.meter.note),
         notes=notes + (warnings(state) if state else []),
         total_s=time.monotonic() - started,

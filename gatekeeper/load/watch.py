@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
 
-EVERY_S = 0.25
+EVERY_S = 0.1
 
 
 class Watch(AbstractContextManager["Watch"]):

@@ -34,6 +34,20 @@ class VariantReport(Record, frozen=True, kw_only=True):
     tested: Annotated[Tested | None, Meta(description="What the testing stage found; None: it did not come to test it.")] = None
 
 
+class Basis(Record, frozen=True, kw_only=True):
+    """What the verdicts of a leg rest on, and what nobody judged."""
+
+    metric: Annotated[str, Meta(description="Of the accuracy gate; `agreement` where there are no labels.")] = ""
+    output: Annotated[str, Meta(description="The output that the metric reads; empty of a text.")] = ""
+    outputs: Annotated[list[str], Meta(description="Those that the gate `outputs` judges.")] = []
+    examples: Annotated[Count, Meta(description="Distinct ones: each counts once.")] = 0
+    copies: Annotated[Count, Meta(description="Examples beyond them, each the same as one of them.")] = 0
+    classes: Annotated[Count, Meta(description="That the gate `worst_class` looks at one by one.")] = 0
+    groups: Annotated[Count, Meta(description="Of `dataset.slices`, looked at like classes.")] = 0
+    timed: Annotated[Count, Meta(description="Inputs that were timed.")] = 0
+    not_judged: Annotated[dict[str, str], Meta(description="What a user may expect to be judged, and why it is not.")] = {}
+
+
 class LegReport(Record, frozen=True, kw_only=True):
     """One matrix job: target x framework, measured together on one machine."""
 
@@ -65,6 +79,7 @@ class LegReport(Record, frozen=True, kw_only=True):
         Literal["", "decided", "rounds", "budget"], Meta(description="What ended measuring: a verdict, or what ran out.")
     ] = ""
     conditions: Conditions | None = None
+    basis: Annotated[Basis | None, Meta(description="None: an earlier version measured, or nothing was judged.")] = None
     energy: Energy | None = None
     total_s: Amount = 0.0
     tested: Annotated[Tested | None, Meta(description="What the testing stage found of the baseline.")] = None

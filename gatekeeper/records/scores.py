@@ -62,3 +62,4 @@ class KeptClass(Record, frozen=True, kw_only=True):
     both: int
     only_baseline: int
     only_variant: int
+    slice: str = ""  # that it is a group of; empty of a class

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report, TargetReport, VariantReport
+from gatekeeper.reports._basis import lines as basis_lines
 from gatekeeper.reports._markdown_chart import Point, chart, letters, points
 from gatekeeper.reports._markdown_details import agreement, measurements, stages
 from gatekeeper.reports._markdown_failures import against_base, failures, warnings
@@ -79,6 +80,7 @@ def _upper(report: Report, drawn: Sequence[Point]) -> list[str]:
         text(headline(report)),
         "\n".join(overview(report, rows, letters(drawn))),
         legend(report, rows),
+        *(text(line, 2000) for line in basis_lines(report)),
         _listed(_heading(report), failures(report)),
         "\n>\n".join([*against_base(report), *warnings(report)]),
         _reproduce(report),
@@ -95,6 +97,8 @@ def _failures_only(report: Report, room: int, whole: str) -> str:
     head = [_title(report), text(headline(report)), f"**{text(counts(report))}**"]
     foot, said = [_reproduce(report), _footer(report)], []
     room -= sum(size(part) + 2 for part in [*head, *foot, whole]) + 500  # what is left out, and the headings
+    rests, _ = some([text(line, 2000) for line in basis_lines(report)], room // 10)
+    room -= sum(size(line) + 2 for line in rests)
     lines, without = some(failures(report), room * 6 // 10)
     if without:
         said.append(f"{without} of {without + len(lines)} lines of what did not pass")
@@ -118,6 +122,7 @@ def _failures_only(report: Report, room: int, whole: str) -> str:
             _listed(_heading(report), lines),
             "\n".join(base).removesuffix("\n>"),
             "\n".join(shown),
+            *rests,
             foot[0],
             _left_out([*said, "the chart, the measurements and the stages"], whole),
             foot[1],

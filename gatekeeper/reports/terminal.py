@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gatekeeper.ids import technique_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import LegReport, Report, StageReport, TargetReport
+from gatekeeper.reports._basis import lines as basis_lines
 from gatekeeper.reports._plain import plain
 from gatekeeper.reports._sentences import effort, loosened, waiver
 from gatekeeper.reports._shared import Shared, shared, unjudged
@@ -42,7 +43,8 @@ def renderables(report: Report) -> list[RenderableType]:
     """A table of variants and gates, what did not pass, and the verdict last, where the eye ends."""
     from rich.text import Text
 
-    said = [line for target in report.targets for line in _target(target)]
+    said: list[Line] = [(plain(line, 2000), "dim") for line in basis_lines(report)]
+    said += [line for target in report.targets for line in _target(target)]
     said += [_stage(stage) for stage in report.stages if stage.verdict is not Verdict.PASS]
     said += [(plain(note), "yellow") for note in [*report.notes, *loosened(report)]]
     verdict = Text()

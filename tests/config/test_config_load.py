@@ -191,6 +191,8 @@ BAD: dict[str, tuple[str, str, str]] = {
     "nul in a path": ('model: {path: "a\\0b.onnx"}', "2:17", "no such model"),
     "lone surrogate": ('model: {path: "\\ud800.onnx"}', "2:17", "no such model"),
     "no dataset": ("dataset: {path: none.npz}", "2:19", "no such dataset"),
+    "a slice twice": ("dataset: {path: eval.npz, slices: [site, site]}", "2:37", "'site' is named twice"),
+    "slices of errors": ("dataset: {path: eval.npz, metric: mae, slices: [site]}", "2:50", "which mae does not give"),
     "no calibration": ("dataset: {path: eval.npz, calibration: none.npz}", "2:42", "no such dataset"),
     "calibration": ("dataset: {path: eval.npz, calibration: eval.npz}", "2:42", "must not be the evaluation set"),
     "calibration in disguise": ("dataset: {path: eval.npz, calibration: ./eval.npz}", "2:42", "must not be the evaluation set"),

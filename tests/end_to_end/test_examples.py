@@ -41,10 +41,11 @@ def test_digits_mlp_passes_every_stage_then_renders_and_merges(
     text = "\n".join(line for line in lines if not line.strip().startswith(("openvino:", "microsoft_olive:")))
     for before, after in {
         "[onnx_runtime, openvino, microsoft_olive]": "[onnx_runtime]",
-        "{duration: 20s}": "{duration: 6s}",
+        "{duration: 20s}": "{duration: 8s, target_qps: 50, p99_ms: 2000}",  # which a busy machine bears, too
         "[int8_dynamic, int8_static]": "[int8_dynamic]",
         "security_tests: comprehensive": "security_tests: basic",
-        "  gates:\n": "  gates:\n    endurance: {max_slowdown: 1.0}\n",  # some seconds beside other work show no less
+        # some seconds beside other work show no less
+        "  gates:\n": "  gates:\n    endurance: {max_slowdown: 1.0, max_drift: 0.5}\n",
     }.items():
         assert before in text
         text = text.replace(before, after)

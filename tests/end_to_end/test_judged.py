@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from kit import judged
+from sklearn.metrics import r2_score
 
 Run = Callable[[Callable[[Path], Path], int], dict[str, Any]]
 
@@ -21,8 +22,11 @@ def run(gatekeeper: Any, tmp_path: Path) -> Run:
         done = gatekeeper("run", make(tmp_path), "--output", tmp_path / "report")
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
-        [variant] = json.loads((tmp_path / "report/report.json").read_text())["targets"][0]["variants"]
-        return {gate["gate"]: gate for gate in variant["gates"]} | {"checks": (variant["tested"] or {}).get("checks", [])}
+        [target] = json.loads((tmp_path / "report/report.json").read_text())["targets"]
+        [variant], [leg] = target["variants"], target["legs"]
+        assert "rests on" in done.stdout and "not judged: " in done.stdout
+        checks = (variant["tested"] or {}).get("checks", [])
+        return {gate["gate"]: gate for gate in variant["gates"]} | {"checks": checks, "basis": leg["basis"]}
 
     return one_variant
 
@@ -47,6 +51,11 @@ def test_an_output_that_no_metric_reads_fails(run: Run, tmp_path: Path) -> None:
     assert gates["outputs"]["verdict"] == "fail" and "range_mm" in gates["outputs"]["reason"]
     assert gates["outputs"]["observed"] == pytest.approx(explained.min(), abs=0.05)
     assert explained.max() < 0.5, "the fault has arrived"
+    switched_off = dict.fromkeys(("speedup", "memory", "stability"), "disabled in the pipeline file")
+    assert gates["basis"] == {
+        "metric": "accuracy", "output": "logits", "outputs": ["range_mm"], "examples": 500, "copies": 0, "classes": 10,
+        "groups": 0, "timed": 32, "not_judged": switched_off | {"behaviour under tests": "the stages have no testing"},
+    }  # fmt: skip
 
 
 def test_an_output_that_nobody_uses_is_ignored_by_name(run: Run) -> None:
@@ -57,6 +66,8 @@ def test_an_output_that_nobody_uses_is_ignored_by_name(run: Run) -> None:
 
     gates = run(ignoring, 0)
     assert gates["outputs"]["verdict"] == "skip" and "not judged: range_mm (ignored" in gates["outputs"]["reason"]
+    assert gates["basis"]["outputs"] == []
+    assert gates["basis"]["not_judged"]["output range_mm"] == "ignored in the pipeline file"
 
 
 @pytest.mark.parametrize("labelled", [True, pytest.param(False, marks=pytest.mark.thorough)])
@@ -91,3 +102,36 @@ def test_an_example_beside_a_loud_one_answers_as_alone(run: Run) -> None:
     [check] = [each for each in gates["checks"] if each["name"] == "batch_invariance"]
     assert check["verdict"] == "fail", check
     assert gates["unit_tests"]["verdict"] == "fail"
+
+
+def test_a_group_that_is_lost_fails(run: Run, tmp_path: Path) -> None:
+    gates = run(judged.site_lost, 1)
+    data = np.load(tmp_path / "eval.npz")
+    before, after = (each[0].argmax(axis=1) == data["y"] for each in both(tmp_path))
+    assert before.mean() > 0.99 and 0.4 < after[data["site"] == "north"].mean() < 0.6, "the fault has arrived"
+    assert gates["accuracy"]["verdict"] == "pass"
+    found = gates["worst_class"]
+    assert found["verdict"] == "fail" and found["reason"].startswith("site = north: ")
+    assert found["observed"] == pytest.approx(after[data["site"] == "north"].mean() / before[data["site"] == "north"].mean())
+    assert set(found["details"]["classes"]) == {"class 0", "class 1", "site = north", "site = south"}
+    assert (gates["basis"]["classes"], gates["basis"]["groups"]) == (2, 2)
+    assert found["details"]["classes"]["site = north"]["examples"] == (data["site"] == "north").sum()
+
+
+def test_each_of_several_answers_counts_as_much(run: Run, tmp_path: Path) -> None:
+    found = run(judged.two_scales, 1)["accuracy"]
+    before, after = (r2_score(np.load(tmp_path / "eval.npz")["y"], each[0]) for each in both(tmp_path))
+    assert before > 0.99 and after < 0.6, "the fault has arrived"
+    assert found["verdict"] == "fail" and found["observed"] == pytest.approx(after / before, abs=0.01)
+
+
+def test_losses_too_rare_to_be_seen_are_feared(run: Run) -> None:
+    found = run(judged.rare_outliers, 3)["accuracy"]
+    assert found["verdict"] == "inconclusive" and found["lower"] < 0.95 < found["observed"]
+    assert "200 examples cannot show it, about " in found["reason"]
+
+
+@pytest.mark.thorough
+def test_and_are_found_where_there_are_enough_examples(run: Run) -> None:
+    found = run(lambda folder: judged.rare_outliers(folder, 4000), 1)["accuracy"]
+    assert found["verdict"] == "fail" and found["upper"] < 0.95

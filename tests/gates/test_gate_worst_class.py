@@ -48,7 +48,7 @@ def test_the_lost_are_named_with_counts_and_the_rest_is_counted():
         "class 4: 56 of 100 right answers in 100 examples, class 3: 57 of 100 right answers in 100 examples, "
         "class 2: 58 of 100 right answers in 100 examples and 2 more, needs 95.0%"
     )
-    assert found.details["classes"]["class 0"] == {"examples": 100, "right": 100, "kept": 0.6}
+    assert found.details["classes"]["class 0"] == {"examples": 100, "right": 100, "kept": 0.6, "gained": 0}
 
 
 def test_too_few_examples_are_said():

@@ -114,3 +114,50 @@ def loud_neighbours(folder: Path) -> Path:
     data = {"x": x, "y": (np.maximum(x @ one, 0) @ two).argmax(axis=1)}
     weights, more = {"one": one, "two": two}, "  testing: {unit_tests: basic}\n"
     return write(folder, nodes, [64], {"logits": [10]}, weights, data, "tabular_classification", more=more)
+
+
+def site_lost(folder: Path) -> Path:
+    """Six of a hundred examples come from a site whose weights are small: eight bits round them to nothing. Its classes are
+    as common as elsewhere, so that no class shows it.
+    """
+    r = np.random.default_rng(3)
+    n, d = 3000, 64
+    north, y = r.random(n) < 0.06, r.integers(0, 2, n)
+    x = r.standard_normal((n, d)).astype(np.float32) * 0.1
+    x[np.arange(n), north.astype(int)] += np.where(north, 25, 6) * (2 * y - 1)
+    x[:, -1] = 0
+    w = np.zeros((d, 2), np.float32)
+    w[0], w[1], w[-1] = (-20, 20), (-0.3, 0.3), (127, 127)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node("Add", ["a", "b"], ["scores"])]
+    data = {"x": x, "y": y, "site": np.where(north, "north", "south")}
+    file = write(folder, nodes, [d], {"scores": [2]}, {"w": w, "b": [0.01, 0]}, data, "tabular_classification")
+    file.write_text(file.read_text().replace("{path: eval.npz}", "{path: eval.npz, slices: [site]}"))
+    return file
+
+
+def two_scales(folder: Path) -> Path:
+    """Two answers, thousands and tenths: eight bits, which one scale holds for both, lose the small one."""
+    r = np.random.default_rng(7)
+    one, two = r.standard_normal((16, 8)).astype(np.float32) * 0.5, np.zeros((8, 2), np.float32)
+    two[:4, 0], two[4:, 1] = r.standard_normal(4) * 900, r.standard_normal(4) * 0.3
+    x = r.standard_normal((600, 16)).astype(np.float32)
+    y = (x @ one @ two + r.standard_normal((600, 2)) * (100, 0.03)).astype(np.float32)
+    nodes = [helper.make_node("MatMul", ["x", "one"], ["a"]), helper.make_node("MatMul", ["a", "two"], ["yhat"])]
+    file = write(folder, nodes, [16], {"yhat": [2]}, {"one": one, "two": two}, {"x": x, "y": y}, "regression")
+    file.write_text(file.read_text().replace("eval.npz", "eval.npz, metric: r2"))
+    return file
+
+
+def rare_outliers(folder: Path, n: int = 200) -> Path:
+    """A sensor that breaks once in 200 examples, and then eight bits lose all others; it did not among the first 200."""
+    r = np.random.default_rng(9)
+    w = r.standard_normal((32, 1)).astype(np.float32)
+    w *= 4.5 / np.linalg.norm(w)
+    w[1] = 0
+    x = r.standard_normal((n, 32)).astype(np.float32)
+    x[200:, 1][r.random(n - 200) < 0.005] = 20_000
+    data = {"x": x, "y": (x @ w + r.laplace(0, 0.2, (n, 1))).astype(np.float32)}
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    file = write(folder, nodes, [32], {"y": [1]}, {"w": w}, data, "regression")
+    file.write_text(file.read_text().replace("eval.npz", "eval.npz, metric: mae").replace("int8_dynamic", "int8_weight_only"))
+    return file

@@ -68,6 +68,13 @@ class Dataset(Section, frozen=True, kw_only=True):
         ),
     ] = None
     labels: Annotated[str | None, Meta(description="Key (.npz) or column (.csv) of the labels; default: y or labels.")] = None
+    slices: Annotated[
+        list[str],
+        Meta(
+            description="Keys (.npz, or of a loader's inputs) or columns (.csv, labels.csv) that group the examples, like a site "
+            "or a sensor: no group may lose what a class may not (gate `worst_class`).",
+        ),
+    ] = []
     inputs: Annotated[dict[str, str], Meta(description="Model input name -> key in the .npz, where the names differ.")] = {}
     image: Annotated[Image | None, Meta(description="How image files become tensors.")] = None
     limit: Annotated[
@@ -100,6 +107,8 @@ def problems(review: Review) -> None:
         _metric(review, dataset.metric)
     if dataset.range is not None:
         _range(review, dataset.range, dataset.metric)
+    if dataset.slices:
+        _slices(review, dataset)
 
 
 def _metric(review: Review, metric: str) -> None:
@@ -123,3 +132,15 @@ def _range(review: Review, span: list[float], metric: str | None) -> None:
     elif metric != "mae" and (metric is None or metric in METRICS.names):
         said = f"a range is for a metric of your own and for mae, not for {metric or 'the default'}. Remove it."
         review.add(("dataset", "range"), said)
+
+
+def _slices(review: Review, dataset: Dataset) -> None:
+    for name in {each for each in dataset.slices if dataset.slices.count(each) > 1}:
+        review.add(("dataset", "slices"), f"'{name}' is named twice. Remove one.")
+    task, metric = task_of(review), dataset.metric
+    kind = task or "classification"
+    if metric:
+        kind = METRICS.get(metric).FAMILY if metric in METRICS.names else ""
+    if not kind.endswith("classification"):
+        said = f"slices count right and wrong answers, which {metric or task} does not give. Remove them, or judge by accuracy."
+        review.add(("dataset", "slices"), said)

@@ -25,7 +25,8 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
 
     if len(inputs) != 1:
         raise NotMeasured("data", f"{path}: the model has {len(inputs)} inputs and a folder of images holds one. Use .npz.")
-    listed = _listed(path)
+    slices: dict[str, list[str]] = {name: [] for name in dataset.slices}
+    listed = _listed(path, slices)
     if not listed:
         raise NotMeasured("data", f"{path}: no images in it. Expected {path.name}/<class>/*.png or labels.csv with file,label.")
     settings = dataset.image or Image()
@@ -34,13 +35,15 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
     if len(shapes) > 1:
         raise NotMeasured("data", f"{path}: the images differ in size ({len(shapes)} sizes). Set `dataset.image.resize`.")
     labels = [label for _, label in listed]
-    return {inputs[0].name: np.stack(arrays)}, np.asarray(labels) if labelled and None not in labels else None
+    grouped = {name: np.asarray(groups) for name, groups in slices.items() if groups}
+    return grouped | {inputs[0].name: np.stack(arrays)}, np.asarray(labels) if labelled and None not in labels else None
 
 
-def _listed(folder: Path) -> list[tuple[Path, int | None]]:
+def _listed(folder: Path, slices: dict[str, list[str]]) -> list[tuple[Path, int | None]]:
+    """Images and their labels; groups, one an image, are added to each of the slices that the table has."""
     table = folder / "labels.csv"
     if table.is_file():
-        return _from_table(folder, table)
+        return _from_table(folder, table, slices)
     classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not classes:
         return [(f, None) for f in _images(folder)]
@@ -51,7 +54,7 @@ def _images(folder: Path) -> list[Path]:
     return sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
 
 
-def _from_table(folder: Path, table: Path) -> list[tuple[Path, int | None]]:
+def _from_table(folder: Path, table: Path, slices: dict[str, list[str]]) -> list[tuple[Path, int | None]]:
     images: list[tuple[Path, int | None]] = []
     with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.DictReader(file)
@@ -64,6 +67,8 @@ def _from_table(folder: Path, table: Path) -> list[tuple[Path, int | None]]:
             if not re.fullmatch(r"\s*-?[0-9]{1,18}\s*", row["label"] or ""):
                 raise NotMeasured("data", f"{table}:{rows.line_num}: the label '{row['label']}' is not a class index.")
             images.append((image, int(row["label"])))
+            for name in slices.keys() & set(rows.fieldnames or ()):
+                slices[name].append((row[name] or "").strip())
     return images
 
 

@@ -30,19 +30,21 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
         mapped[name] = arrays[key]
     used = names | set(dataset.inputs.values())
     labels = _labels(path, dataset, arrays, used) if labelled else None
-    features = {k: a for k, a in arrays.items() if k in used or k not in (dataset.labels, *LABEL_KEYS)} | mapped
+    others = {dataset.labels, *LABEL_KEYS, *dataset.slices}
+    features = {k: a for k, a in arrays.items() if k in used or k not in others} | mapped
     if len(inputs) == 1 and inputs[0].name not in features:
         only = next(iter(features)) if len(features) == 1 else "x"
         if only in features:
             features[inputs[0].name] = features.pop(only)
             used.add(only)
-    unused = [k for k in arrays if k not in used and k not in (dataset.labels, *LABEL_KEYS)]
+    unused = [k for k in arrays if k not in used and k not in others]
     if labelled and labels is None and unused and not dataset.inputs and names <= features.keys():
         raise NotMeasured(
             "data",
             f"{path}: no labels, and nothing uses {', '.join(unused)}. Call the labels y, or name them with `dataset.labels`.",
         )
-    return {name: features[name] for name in names if name in features} or features, labels
+    slices = {name: arrays[name] for name in dataset.slices if name in arrays}
+    return slices | ({name: features[name] for name in names if name in features} or features), labels
 
 
 def _arrays(path: Path) -> dict[str, Any]:

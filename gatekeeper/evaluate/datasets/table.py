@@ -11,6 +11,7 @@ from typing import Any
 from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.datasets.npz import LABEL_KEYS
+from gatekeeper.evaluate.slices import check_there
 from gatekeeper.models.info import TensorInfo
 
 _WHOLE = re.compile(r"\s*[-+]?[0-9]{1,30}\s*")
@@ -23,6 +24,7 @@ def reads(path: Path | None, dataset: Dataset) -> bool:
 
 def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool) -> tuple[dict[str, Any], Any]:
     """All feature columns, in file order, become the model's one input."""
+    import numpy as np
 
     if len(inputs) != 1:
         raise NotMeasured("data", f"{path}: the model has {len(inputs)} inputs and a CSV file holds one. Use .npz.")
@@ -34,6 +36,10 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
         if all(_is_number(name) for name in header):
             raise NotMeasured("data", f"{path}:1: the first line must name the columns, and these are numbers. Add a header.")
         label = _label_column(path, dataset, header)
+        if labelled:
+            check_there(dataset.slices, header, f"{path}:1")
+        slices: dict[str, list[str]] = {name: [] for name in dataset.slices if name in header}
+        apart = _apart([header.index(name) for name in slices], len(header) - (label is not None), inputs[0])
         table: list[list[float]] = []  # whole numbers as int: they may be larger than a float holds exactly
         for row in rows:
             if not row:
@@ -42,12 +48,20 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
                 raise NotMeasured(
                     "data", f"{path}:{rows.line_num}: {len(row)} values, the header has {len(header)}. Repair the line."
                 )
-            table.append([_number(path, rows.line_num, name, text) for name, text in zip(header, row, strict=True)])
-    features = [i for i in range(len(header)) if i != label]
+            for name, texts in slices.items():
+                texts.append(row[header.index(name)].strip())
+            table.append([0 if i in apart else _number(path, rows.line_num, header[i], text) for i, text in enumerate(row)])
+    features = [i for i in range(len(header)) if i != label and i not in apart]
     exact = not inputs[0].dtype.startswith("float")  # text has no type; whole numbers fit a model that wants whole numbers
     values = _column([[row[i] for i in features] for row in table], exact).reshape(len(table), len(features))
     labels = _column([row[label] for row in table], True) if labelled and label is not None else None
-    return {inputs[0].name: values}, labels
+    return {name: np.asarray(texts) for name, texts in slices.items()} | {inputs[0].name: values}, labels
+
+
+def _apart(slices: list[int], columns: int, tensor: TensorInfo) -> set[int]:
+    """Columns of slices, which are no features but where the model takes as many as there are with them."""
+    width = tensor.shape[-1] if len(tensor.shape) == 2 else None
+    return set() if width == columns else set(slices)
 
 
 def _label_column(path: Path, dataset: Dataset, header: list[str]) -> int | None:

@@ -84,7 +84,7 @@ def test_what_is_no_pair_is_refused(tmp_path: Path, expression: str):
         "'text', None",
         "np.ones((5, 3)), np.arange(5)",
         "np.ones((5, 4)), np.arange(4)",
-        "np.ones((5, 4)), ['a'] * 5",
+        "np.ones((5, 4)), np.array(['a', 'b', 3, None, 'e'], dtype=object)",
         "np.ones((5, 4)), [[0], [1, 2], [3], [4], [5]]",
         "np.full((5, 4), np.nan), np.arange(5)",
         "np.array([[object()] * 4] * 5), np.arange(5)",

@@ -1,0 +1,72 @@
+"""What the verdicts of a leg rest on, and what nobody judged: a pass says no more than was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gatekeeper.config.limits import Limit
+from gatekeeper.data.feeds import count_feeds
+from gatekeeper.data.outputs import Outputs, outputs_beside
+from gatekeeper.gates import outputs as outputs_gate
+from gatekeeper.ids import baseline_id
+from gatekeeper.legs.candidates import Candidate
+from gatekeeper.legs.leg import Leg
+from gatekeeper.records.report import Basis
+
+DISABLED = "disabled in the pipeline file"
+OUTPUTS = "outputs"
+
+
+def basis(leg: Leg, made: Sequence[Candidate], timed: Path | None) -> Basis:
+    """Out of the comparisons of a leg's variants, which all are of the same examples, and the inputs that were timed."""
+    limits = leg.limits()
+    compared = next((each.comparison for each in made if each.comparison.scores is not None), None)
+    beside = _outputs(leg, made)
+    config = next((limit.config for limit in limits if limit.name == OUTPUTS), None)
+    ignored = config.ignore if isinstance(config, outputs_gate.Config) else []
+    judged = [name for name in beside.others if config is not None and name not in ignored]
+    classes = (compared and compared.classes) or ()
+    return Basis(
+        metric=compared.metric if compared else "",
+        output=beside.judged,
+        outputs=judged,
+        examples=compared.scores.examples if compared and compared.scores else 0,
+        copies=compared.scores.copies if compared and compared.scores else 0,
+        classes=sum(not each.slice for each in classes),
+        groups=sum(bool(each.slice) for each in classes),
+        timed=count_feeds(timed) * leg.evaluation.batch_size() if timed else 0,
+        not_judged=_disabled(limits) | _left(beside, judged, ignored) | _unseen(leg, compared is not None),
+    )
+
+
+def _outputs(leg: Leg, made: Sequence[Candidate]) -> Outputs:
+    """What the original answers, as it lies beside its predictions."""
+    name = baseline_id(leg.id)
+    file = next((each.predictions[name] for each in made if name in each.predictions), None)
+    return outputs_beside(file) if file else Outputs(judged="")
+
+
+def _disabled(limits: Sequence[Limit]) -> dict[str, str]:
+    """Gates that are on unless the file says otherwise, and it does."""
+    return {limit.name: DISABLED for limit in limits if limit.config is None and limit.gate.DEFAULT is not None}
+
+
+def _left(beside: Outputs, judged: Sequence[str], ignored: Sequence[str]) -> dict[str, str]:
+    """Outputs of the model that nothing judges."""
+    left = {name: "ignored in the pipeline file" if name in ignored else DISABLED for name in beside.others if name not in judged}
+    return {f"output {name}": why for name, why in (left | beside.skipped).items()}
+
+
+def _unseen(leg: Leg, compared: bool) -> dict[str, str]:
+    """Whole sides of the model that this run does not look at."""
+    found = {}
+    if leg.loaded.pipeline.dataset is None:
+        found["answers"] = "there is no evaluation set"
+    elif not compared:
+        found["answers"] = "they could not be compared"
+    if leg.untimed:
+        found["times"] = leg.untimed
+    if "testing" not in leg.loaded.pipeline.stages:
+        found["behaviour under tests"] = "the stages have no testing"
+    return found
