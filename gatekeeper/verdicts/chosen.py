@@ -35,6 +35,8 @@ def chosen(passing: Sequence[VariantReport], variants: Sequence[VariantReport], 
         return Chosen()
     by_id = {leg.id: leg for leg in legs}
     among = near(variants, legs)
+    if len(among) <= 1:
+        return Chosen(passing[0], among=len(among))
     least = allowed(len(among))
     first = share_of(passing[0], by_id.get(leg_of(passing[0].id)), least)
     if first.needed <= least:  # whatever the others are

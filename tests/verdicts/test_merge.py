@@ -296,7 +296,9 @@ def test_what_passed_in_every_leg_speaks_of_all() -> None:
 
 
 def test_a_variant_whose_times_say_nothing_is_best_only_where_no_other_passes() -> None:
-    reports = [measured_on(leg_report(leg, PASS, manifest=LEGS[:2]), "a", ns) for leg, ns in zip(LEGS[:2], (500, 1), strict=True)]
+    reports = [
+        measured_on(leg_report(leg, PASS, manifest=LEGS[:2]), "a", ns) for leg, ns in zip(LEGS[:2], (500, 100), strict=True)
+    ]
     [target] = reports[1].targets
     legs = [msgspec.structs.replace(leg, untimed="only a reference") for leg in target.legs]
     reports[1] = msgspec.structs.replace(reports[1], targets=[msgspec.structs.replace(target, legs=legs)])
