@@ -73,9 +73,9 @@ TARGET = """\
 # A target of several variants, of which one is enough
 
 `make bench` writes this file. {runs:,} simulated runs (a fifth as many of the other rules, and of right variants). Wrong is every
-run in which any variant that is exactly at its limit passes: each looked at alone, by Bonferroni's rule over all variants, and by the closed test over those that have not failed. Speed is
-raced as the gate does it, each rule measuring on until it is sure; accuracy is of 200 or 1,000 answers, of which the variants
-lose the same ones, half of them, any, or never the same.
+run in which any variant that is exactly at its limit passes: each looked at alone, by Bonferroni's rule over all variants, and by
+the closed test over those that have not failed. Speed is raced as the gate does it, each rule measuring on until it is sure;
+accuracy is of 200 or 1,000 answers, of which the variants lose the same ones, half of them, any, or never the same.
 
 ## How often a target passes by a wrong variant
 
