@@ -13,7 +13,7 @@ import msgspec
 
 from gatekeeper.errors import NotMeasured
 
-FORM = 3
+FORM = 4
 """Counts up when a prepared folder comes to hold something else: one that was kept from before is then made again."""
 
 
@@ -52,9 +52,22 @@ class PreparedDataset:
         start = index * size
         return {name: np.ascontiguousarray(array[start : start + size]) for name, array in self.inputs.items()}
 
+    def whole_batch(self, index: int, size: int) -> dict[str, Any]:
+        """The same, the last one filled up with its own examples: models with a fixed batch cannot take a smaller one."""
+        import numpy as np
+
+        feed = self.batch(index, size)
+        if len(next(iter(feed.values()))) == size:
+            return feed
+        return {name: np.resize(array, (size, *array.shape[1:])) for name, array in feed.items()}
+
+    def batches(self, size: int) -> int:
+        """How many feeds there are of that size, with the last one."""
+        return -(-self.contents.examples // size)
+
     def feeds(self, batch_size: int) -> Iterator[dict[str, Any]]:
         """Feeds of `batch_size` consecutive examples; the last one may be smaller."""
-        for index in range(-(-self.contents.examples // batch_size)):
+        for index in range(self.batches(batch_size)):
             yield self.batch(index, batch_size)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from gatekeeper.config.loaded import Loaded
+from gatekeeper.data.draw import draw, sizes
 from gatekeeper.data.feeds import made_up, write_feeds
 from gatekeeper.data.prepared import FORM, PreparedDataset
+from gatekeeper.evaluate import heaviest
 from gatekeeper.evaluate.answers import collect
 from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.predict import Predict, Predicted
@@ -95,6 +97,11 @@ class Evaluation:
         own = family(metric) if metric else ""
         return own if own in UNNAMED else None
 
+    @property
+    def output(self) -> str | None:
+        """The output that the metric reads, where the file names it."""
+        return self.loaded.pipeline.model.output if self.loaded.pipeline.model else None
+
     def text(self) -> TextSpec | None:
         """What workers must know of a text model; None for others."""
         able = (name for name in self.frameworks if hasattr(framework(name), "open_tokenizer"))
@@ -112,11 +119,11 @@ class Evaluation:
 
     def predictions(self, spec: ModelSpec, sha256: str, dataset: Path) -> Path:
         """The judged output of a model over the dataset, as a .npy file."""
-        output = self.loaded.pipeline.model.output if self.loaded.pipeline.model else None
+        output = self.output
         machine = this_machine()
         key = {
             "artifact": sha256,
-            "form": "every output",
+            "form": "every output, heaviest inputs",
             "dataset": [digest(f) for f in sorted([*dataset.glob("input*.npy"), *dataset.glob("prompts.json")])],
             "framework": spec.framework,
             "packages": package_versions(spec.framework, self.model.format),
@@ -185,7 +192,7 @@ class Evaluation:
         return collect(predictions, dataset, self.task, about.metric if about else None)
 
     def timed_inputs(self, dataset: Path | None, destination: Path) -> None:
-        """Write the feeds that are timed: real examples where there are any."""
+        """Write the feeds that are timed and tested: real examples where there are any."""
         import numpy as np
 
         batch = self.batch_size()
@@ -196,15 +203,29 @@ class Evaluation:
             generator = np.random.default_rng(self.loaded.pipeline.measure.seed)
             feeds = [{t.name: made_up(generator, t, batch) for t in self.model.inputs} for _ in range(4)]
         else:
-            feeds, size = [], 0
-            for feed in PreparedDataset(dataset).feeds(batch):
-                if len(next(iter(feed.values()))) < batch:
-                    feed = {name: np.resize(a, (batch, *a.shape[1:])) for name, a in feed.items()}
-                feeds.append(feed)
-                size += sum(a.nbytes for a in feed.values())
-                if len(feeds) >= TIMED_INPUTS or size >= TIMED_BYTES:
-                    break
+            feeds = self._drawn(PreparedDataset(dataset), batch)
         write_feeds(destination, feeds)
+
+    def heavy_inputs(self, dataset: Path | None, predictions: Iterable[Path], destination: Path) -> bool:
+        """Write the feeds with which models took most memory over the whole set; False where none are known."""
+        indices = heaviest.read(predictions)
+        if dataset is None or not indices:
+            return False
+        data, batch = PreparedDataset(dataset), self.batch_size()
+        write_feeds(destination, [data.whole_batch(index, batch) for index in indices])
+        return True
+
+    def _drawn(self, data: PreparedDataset, batch: int) -> list[dict[str, Any]]:
+        """Examples, or batches of consecutive ones, drawn evenly over the whole set and over its sizes."""
+        measure, count = self.loaded.pipeline.measure, data.batches(batch)
+        if measure.inputs == "all":
+            most = count
+        else:
+            each = sum(array[0].nbytes for array in data.inputs.values()) * batch
+            most = measure.inputs or max(1, min(TIMED_INPUTS, TIMED_BYTES // max(1, each)))
+        large = sizes(data.inputs)
+        of_batches = [max(large[i * batch : (i + 1) * batch]) for i in range(count)] if large else []
+        return [data.whole_batch(index, batch) for index in draw(count, most, measure.seed, of_batches)]
 
 
 def _scores(answer: Scored, rows: Any) -> PairedScores:

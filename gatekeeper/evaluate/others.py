@@ -8,26 +8,22 @@ that has gone wrong is a broken variant, whatever the metric of another one keep
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gatekeeper.data.components import Components, chunks, loud
 from gatekeeper.data.outputs import outputs_beside
 from gatekeeper.evaluate.once import once
 from gatekeeper.records.scores import KeptOutput, PairedScores
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.retention import retention_interval
 
-MOST_COMPONENTS = 1024
-"""An output of more numbers an example is judged by its last axis, or its second, or as a whole: the first that is shorter."""
-
 BOUNDED = 64
 """Components of an output that are bounded, those that look worst."""
 
-QUIET = 1e-6
-"""A component with less than this share of the usual variance is held to the usual one: noise is nothing that can be kept."""
-
-_CHUNK = 1 << 22  # numbers read at once
+UNSEEN = 5.3
+"""0.05 / 0.01 / 0.95, and a little: a variance has no range, so of an example that was not seen such a loss is feared, in mean
+squares, as takes 95 % to lose when it is that of one example in a hundred."""
 
 
 def kept_outputs(baseline: Path, variant: Path, units: Any = None) -> tuple[list[KeptOutput], dict[str, str]]:
@@ -60,54 +56,11 @@ def kept(name: str, baseline: Any, variant: Any, units: Any = None) -> KeptOutpu
     return _bounded(name, "variance kept", groups, scores, units)
 
 
-class Components:
-    """The numbers of one example in groups that are judged each by itself: single ones where they are few."""
-
-    def __init__(self, shape: tuple[int, ...]):
-        self.shape, self.axis = shape, -1
-        size = _product(shape)
-        if size <= MOST_COMPONENTS:
-            self.count = max(size, 1)
-        else:
-            axes = [axis for axis in (len(shape) - 1, 0) if shape[axis] <= MOST_COMPONENTS]
-            self.axis = axes[0] if axes else len(shape)
-            self.count = shape[self.axis] if axes else 1
-
-    def sums(self, values: Any) -> Any:
-        """[examples, *shape] added up within each component: [examples, count]."""
-        if self.axis < 0:
-            return values.reshape(len(values), self.count)
-        axes = tuple(i + 1 for i in range(len(self.shape)) if i != self.axis)
-        return values.sum(axis=axes).reshape(len(values), self.count)
-
-    @property
-    def members(self) -> int:
-        """Numbers in one component."""
-        return max(_product(self.shape), 1) // self.count
-
-    def called(self, index: int) -> str:
-        """A component as people write it: `[3, 0]`, `[:, 5]`; empty where there is one only."""
-        import numpy as np
-
-        if self.count == 1:
-            return ""
-        if self.axis < 0:
-            return str([int(i) for i in np.unravel_index(index, self.shape)])
-        return "[" + ", ".join(str(index) if i == self.axis else ":" for i in range(len(self.shape))) + "]"
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size
-
-
 def _agreement(groups: Components, baseline: Any, variant: Any) -> list[tuple[int, Any, Any]]:
     """Of each component the share of its numbers that are the same, an example, and ones beside it."""
     import numpy as np
 
-    same = np.concatenate([groups.sums((b == v).astype(float)) / groups.members for b, v in _chunks(baseline, variant)])
+    same = np.concatenate([groups.sums((b == v).astype(float)) / groups.members for b, v in chunks(baseline, variant)])
     return [(j, same[:, j], np.ones(len(same))) for j in range(groups.count)]
 
 
@@ -120,42 +73,19 @@ def _squares(groups: Components, baseline: Any, variant: Any) -> tuple[Any, Any,
 
     total = np.zeros(baseline.shape[1:])
     count = np.zeros(baseline.shape[1:])
-    for b, _ in _chunks(baseline, variant):
+    for b, _ in chunks(baseline, variant):
         known = np.isfinite(b)
         total += np.where(known, b, 0).sum(axis=0)
         count += known.sum(axis=0)
     mean, lost = total / np.maximum(count, 1), 0
     errors, spread = [], []
-    for b, v in _chunks(baseline, variant):
+    for b, v in chunks(baseline, variant):
         known = np.isfinite(b)
         lost += int((known & ~np.isfinite(v)).sum())
         with np.errstate(invalid="ignore", over="ignore"):
             errors.append(groups.sums(np.where(known, np.where(np.isfinite(v), v, 0) - np.where(known, b, 0), 0) ** 2))
             spread.append(groups.sums(np.where(known, np.where(known, b, 0) - mean, 0) ** 2))
-    return np.concatenate(errors), _loud(np.concatenate(spread), mean, groups), lost
-
-
-def _loud(spread: Any, mean: Any, groups: Components) -> Any:
-    """The spread, with the usual one in place of that of components that say the same of every example."""
-    import numpy as np
-
-    variances = spread.mean(axis=0)
-    usual = variances[variances > QUIET * variances.mean()]
-    if not usual.size:  # nothing of it ever changes: it is held to its own size
-        level = groups.sums(mean[None] ** 2)[0]
-        level = np.where(level > 0, level, level.mean() if level.any() else 1.0)
-        return np.broadcast_to(level, spread.shape)
-    return np.where(variances > QUIET * variances.mean(), spread, usual.mean())
-
-
-def _chunks(*arrays: Any) -> Iterator[tuple[Any, ...]]:
-    """The same examples of each, some at a time; floats as float64."""
-    import numpy as np
-
-    rows = max(1, _CHUNK // max(arrays[0][0].size, 1))
-    for start in range(0, len(arrays[0]), rows):
-        parts = (np.asarray(array[start : start + rows]) for array in arrays)
-        yield tuple(part.astype(float) if part.dtype.kind == "f" else part for part in parts)
+    return np.concatenate(errors), loud(np.concatenate(spread), mean, groups), lost
 
 
 def _bounded(name: str, what: str, groups: Components, scores: list[tuple[int, Any, Any]], units: Any) -> KeptOutput:
@@ -192,12 +122,14 @@ def _looks(scored: tuple[int, Any, Any]) -> float:
     return ratio - 3 * float((p - ratio * q).std()) / (level * math.sqrt(len(p)))
 
 
-def _intervals(p: Any, q: Any, units: Any, components: int) -> tuple[Any, Any]:
-    """Bounds at the level of one test, and at that of one among so many.
-
-    A variance has no range; of an example that was not seen it is feared that its answer is lost, as by answering the mean.
-    """
+def component_scores(p: Any, q: Any, units: Any = None) -> PairedScores:
+    """What one component keeps of each example, `p` of `q`, once for each distinct one."""
     shares = bool(((p >= 0) & (p <= 1)).all() and (q == 1).all())
-    scores = PairedScores("bounded" if shares else "real", p=p, q=q, examples=len(p), unseen=float(q.mean()))
-    scores = scores if units is None else once(scores, units)
+    scores = PairedScores("bounded" if shares else "real", p=p, q=q, examples=len(p), unseen=UNSEEN * float(q.mean()))
+    return scores if units is None else once(scores, units)
+
+
+def _intervals(p: Any, q: Any, units: Any, components: int) -> tuple[Any, Any]:
+    """Bounds at the level of one test, and at that of one among so many."""
+    scores = component_scores(p, q, units)
     return retention_interval(scores, ALPHA), retention_interval(scores, ALPHA / components)

@@ -7,6 +7,7 @@ from pathlib import Path
 from gatekeeper.data.outputs import OutputWriter, choose
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate import heaviest
 from gatekeeper.frameworks._spec import ModelSpec, open_session
 from gatekeeper.process.messages import Answer, Held, Request
 
@@ -34,9 +35,7 @@ class Predicted(Answer, frozen=True, kw_only=True):
 
 
 def predict(request: Predict) -> Predicted:
-    """Write every output that has a row for each example, see gatekeeper/data/outputs.py."""
-    import numpy as np
-
+    """Write every output that has a row for each example, see gatekeeper/data/outputs.py, and which inputs took most memory."""
     dataset = PreparedDataset(Path(request.dataset))
     session = open_session(request.spec)
     if request.spec.text is not None:
@@ -44,15 +43,15 @@ def predict(request: Predict) -> Predicted:
 
         return predict_text(request, session)
     writer: OutputWriter | None = None
-    for index, feed in enumerate(dataset.feeds(request.batch_size)):
-        size = len(next(iter(feed.values())))
-        if size < request.batch_size:  # the last, smaller batch: models with a fixed batch cannot take it
-            feed = {name: np.resize(array, (request.batch_size, *array.shape[1:])) for name, array in feed.items()}
-        outputs = session.run(feed)
+    watch, examples, batch = heaviest.Watch(), dataset.contents.examples, request.batch_size
+    for index in range(dataset.batches(batch)):
+        outputs = session.run(dataset.whole_batch(index, batch))
+        watch.saw(index)
         if writer is None:
             chosen = choose(session.outputs, outputs, request.output, request.task)
-            writer = OutputWriter(Path(request.destination), session.outputs, chosen, dataset.contents.examples)
-        writer.add(index * request.batch_size, size, request.batch_size, outputs)
+            writer = OutputWriter(Path(request.destination), session.outputs, chosen, examples)
+        writer.add(index * batch, min(batch, examples - index * batch), batch, outputs)
     if writer is None:
         raise NotMeasured("data", "the evaluation set has no examples.")
-    return Predicted(output=writer.close().judged, examples=dataset.contents.examples)
+    heaviest.write(Path(request.destination).parent, watch)
+    return Predicted(output=writer.close().judged, examples=examples)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 import msgspec
 
 from gatekeeper.config.sections.dataset import Dataset
+from gatekeeper.data.draw import evenly
 from gatekeeper.data.overlap import write_examples
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
@@ -106,9 +107,12 @@ def _array(values: Any, name: str, source: str) -> Any:
 
 
 def _limited(arrays: dict[str, Any], labels: Any, limit: int | None) -> tuple[dict[str, Any], Any]:
-    if limit is None:
+    """So many examples, evenly spaced: a folder of images is sorted by class. What does not match is left for its own message."""
+    counts = {len(array) for array in (*arrays.values(), *([] if labels is None else [labels]))}
+    if limit is None or len(counts) != 1 or limit >= min(counts):
         return arrays, labels
-    return {name: array[:limit] for name, array in arrays.items()}, None if labels is None else labels[:limit]
+    kept = evenly(counts.pop(), limit)
+    return {name: array[kept] for name, array in arrays.items()}, None if labels is None else labels[kept]
 
 
 def _fit(arrays: dict[str, Any], tensor: TensorInfo, source: str) -> Any:

@@ -45,7 +45,7 @@ ORIGINAL = "original"
 """The technique that changes nothing but the form."""
 
 REFERENCE = "transformers"
-"""What conversions of Hugging Face folders are held against: it answers, and does nothing else a framework does."""
+"""What models in Hugging Face folders are held against: it answers, and does nothing else a framework does."""
 
 TEXT_FORMATS = ("gguf", "huggingface")
 """Formats of models that write text: their sessions are `TextSession`s."""
@@ -169,6 +169,11 @@ def converts(name: str, model_format: str) -> bool:
 def opener(model_format: str | None) -> str | None:
     """What opens a model of a format where nobody says; None where no framework calls the format its own."""
     return next((name for name in REGISTRY.names if model_format in getattr(framework(name), "OPENS", ())), None)
+
+
+def reference(model_format: str) -> str | None:
+    """What says how a model of a format answers, whatever else runs it; None where no framework calls the format its own."""
+    return REFERENCE if model_format == "huggingface" else opener(model_format)
 
 
 def quantizes(name: str, technique: str, model: Assessment) -> list[str]:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks._onnx_hold import Step, hold
 
 if TYPE_CHECKING:
     import onnx
 
     from gatekeeper.frameworks._base import OptimizeJob
-    from gatekeeper.models.info import Assessment
 
 OLDEST = {"int8_dynamic": 11, "int8_static": 13}
 """The opset a technique's operators need: before 13, DequantizeLinear has no axis for scales per channel."""
-_MODERN = 13
+MODERN = 13
 """What an older model is converted to."""
 LIMIT = 1_900_000_000
 """A protobuf message ends at 2 GiB; above this, weights go to a second file."""
-_SAME = 1e-3
-_COMPARED = 16
 
 
 def prepared(job: OptimizeJob, folder: Path) -> Path:
@@ -33,9 +30,27 @@ def prepared(job: OptimizeJob, folder: Path) -> Path:
     modern = renewed(source, OLDEST[job.technique], folder)
     made = folded(modern, folder)
     _straighten_biases(made)
-    if modern is not source:
-        _hold(job, made)
+    remedy = f"The model has operators of opset {_opset(source)}: export with {MODERN} or newer"
+    steps = [_inlining(job, source), Step(f"the conversion to opset {MODERN}", modern, remedy)]
+    hold(job, [*steps, Step("preparing the model for the quantizer", made, f"Leave {job.technique} out")], folder)
     return made
+
+
+def without_functions(job: OptimizeJob, folder: Path) -> Path:
+    """The model with its functions inlined, and otherwise as it is."""
+    made = inlined(job.source, folder)
+    hold(job, [_inlining(job, made)], folder)
+    return made
+
+
+def _inlining(job: OptimizeJob, made: Path) -> Step:
+    return Step("inlining the model's functions", made, f"Export it without functions, or leave {job.technique} out")
+
+
+def _opset(source: Path) -> int | None:
+    from gatekeeper.models.formats.onnx import inspect
+
+    return inspect(source).opset.get("ai.onnx")
 
 
 def inlined(source: Path, folder: Path) -> Path:
@@ -61,11 +76,11 @@ def renewed(source: Path, least: int, folder: Path) -> Path:
     if version >= least:
         return source
     try:
-        model = onnx.version_converter.convert_version(model, _MODERN)
+        model = onnx.version_converter.convert_version(model, MODERN)
     except Exception as error:
         raise NotMeasured(
             "unsupported",
-            f"the model has operators of opset {version}: export with {_MODERN} or newer. "
+            f"the model has operators of opset {version}: export with {MODERN} or newer. "
             f"onnx cannot convert them ({_last_line(error)}).",
         ) from error
     made = folder / "renewed.onnx"
@@ -83,6 +98,13 @@ def folded(source: Path, folder: Path) -> Path:
         quant_pre_process(str(source), str(made), save_as_external_data=large)
     except Exception:  # symbolic shape inference gives up on some models that quantize well without it
         quant_pre_process(str(source), str(made), skip_symbolic_shape=True, save_as_external_data=large)
+    return made
+
+
+def folded_too(job: OptimizeJob, source: Path, folder: Path) -> Path:
+    """The same, held against the original."""
+    made = folded(source, folder)
+    hold(job, [Step("folding the model's constants", made, f"Leave {job.technique} out")], folder)
     return made
 
 
@@ -145,61 +167,6 @@ def _added_apart(graph: onnx.GraphProto, node: onnx.NodeProto, values: Any) -> o
     del node.input[2]
     node.output[0] = f"{result}_product"
     return onnx.helper.make_node("Add", [node.output[0], addend.name], [result], name=f"{node.name or result}_add")
-
-
-def _hold(job: OptimizeJob, made: Path) -> None:
-    """`NotMeasured` where a conversion changed the answers: some operators mean something else in a newer opset."""
-    from gatekeeper.models.formats.onnx import inspect
-
-    about = inspect(job.source)
-    before, after = _session(job.source), _session(made)
-    for feed in _feeds(job, about):
-        try:
-            original = before.run(None, feed)
-        except Exception:  # only one that is made up can be none of this model's
-            return
-        if (apart := max(map(_distance, original, after.run(None, feed)), default=0.0)) > _SAME:
-            raise NotMeasured(
-                "unsupported",
-                f"the model has operators of opset {about.opset.get('ai.onnx')}: export with {_MODERN} or newer. Converted here, "
-                f"before anything is quantized, its answers are {apart:.1%} away from the original's.",
-            )
-
-
-def _feeds(job: OptimizeJob, about: Assessment) -> Iterator[dict[str, Any]]:
-    """The first examples of the calibration set, or one that is made up."""
-    import numpy as np
-
-    from gatekeeper.data.feeds import made_up
-    from gatekeeper.data.prepared import PreparedDataset
-
-    size = about.fixed_batch or 1
-    if job.calibration is None:
-        yield {tensor.name: made_up(np.random.default_rng(0), tensor, size) for tensor in about.inputs}
-        return
-    dataset = PreparedDataset(job.calibration)
-    for index in range(min(_COMPARED, dataset.contents.examples // size)):
-        yield dataset.batch(index, size)
-
-
-def _session(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def _distance(original: Any, converted: Any) -> float:
-    """Relative for numbers, 1 for differing shapes; of labels, text and sequences nothing is known here: 0."""
-    import numpy as np
-
-    if not isinstance(original, np.ndarray) or original.dtype.kind != "f":
-        return 0.0
-    if original.shape != converted.shape:
-        return 1.0
-    a, b = np.nan_to_num(original.astype(np.float64)), np.nan_to_num(converted.astype(np.float64))
-    return float(np.linalg.norm(a - b)) / max(float(np.linalg.norm(a)), 1e-12)
 
 
 def is_large(path: Path) -> bool:

@@ -106,7 +106,9 @@ def _ready(job: OptimizeJob, source: Path, folder: Path) -> Path:
     """The model as ONNX Runtime's own quantizers get it; text models, and what a user's workflow starts from, as they are."""
     if job.original or job.config:
         return source
-    return _onnx_prepare.prepared(job, folder) if job.technique in _onnx_prepare.OLDEST else _onnx_prepare.inlined(source, folder)
+    if job.technique in _onnx_prepare.OLDEST:
+        return _onnx_prepare.prepared(job, folder)
+    return _onnx_prepare.without_functions(job, folder)
 
 
 def _made(job: OptimizeJob, source: Path, folder: Path) -> Path:

@@ -151,7 +151,7 @@ def _fp16(job: OptimizeJob, target: Path) -> None:
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        model = onnx.load(str(_onnx_prepare.inlined(job.source, Path(folder))))
+        model = onnx.load(str(_onnx_prepare.without_functions(job, Path(folder))))
     _onnx_prepare.save(convert_float_to_float16(model, keep_io_types=True), target)
 
 
@@ -222,10 +222,10 @@ def _int8_static(job: OptimizeJob, target: Path) -> None:
 def _weight_only(job: OptimizeJob, target: Path) -> None:
     bits = 4 if job.technique.startswith("int4") else 8
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        source = _onnx_prepare.inlined(job.source, Path(folder))
+        source = _onnx_prepare.without_functions(job, Path(folder))
         _onnx_prepare.save(_quantized(source, bits), target)
         if not _is_quantized(target):  # its matrices may be computed from constants: fold those first
-            _onnx_prepare.save(_quantized(_onnx_prepare.folded(source, Path(folder)), bits), target)
+            _onnx_prepare.save(_quantized(_onnx_prepare.folded_too(job, source, Path(folder)), bits), target)
     _check_quantized(target)
 
 

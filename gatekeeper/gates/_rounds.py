@@ -48,6 +48,19 @@ def too_few(evidence: Evidence) -> Decision | None:
     )
 
 
+def alike(*arms: Sequence[RoundData]) -> bool:
+    """Whether inputs differ in size, and latencies that are brought to one size are known of these arms."""
+    return all(arms) and all(r.alike_p10_ns and r.alike_median_ns and r.alike_p95_ns for arm in arms for r in arm)
+
+
+def alikes(*arms: Columns) -> NDArray[np.bool_]:
+    """`alike` of n variants, of shape [n]."""
+    import numpy as np
+
+    known = [(arm[name] > 0).all(axis=-1) for arm in arms for name in ("alike_p10_ns", "alike_median_ns", "alike_p95_ns")]
+    return np.logical_and.reduce(known)  # type: ignore[no-any-return]
+
+
 def clock_error(arm: Sequence[RoundData]) -> float:
     """How far an arm's latencies may be from the truth, in nanoseconds: half a tick of the clock.
 

@@ -97,4 +97,8 @@ def _decide(limit: float, worst: KeptOutput, lower: float, upper: float) -> tupl
         return Verdict.INCONCLUSIVE, f"{worst.examples} examples cannot show {limit:.1%}; at least {LEAST_EXAMPLES} are needed"
     if lower >= limit:
         return Verdict.PASS, f"{kept}, at least {lower:.1%}, and no output less"
-    return Verdict.INCONCLUSIVE, f"{kept}; some output keeps at least {lower:.1%}, which does not decide {limit:.1%}"
+    undecided = f"{kept}; some output keeps at least {lower:.1%}, which does not decide {limit:.1%}"
+    return (
+        Verdict.INCONCLUSIVE,
+        f"{undecided}; of {worst.examples} examples, {4 * worst.examples} would show it where little is lost",
+    )

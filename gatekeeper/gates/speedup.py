@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import Meta
 
 from gatekeeper.gates._base import Columns, GateConfig, Glance, Ratio, unmeasured
-from gatekeeper.gates._rounds import clock_error, clock_errors, clock_too_coarse, clocks_too_coarse, unusable, would_decide
+from gatekeeper.gates._rounds import (
+    alike,
+    alikes,
+    clock_error,
+    clock_errors,
+    clock_too_coarse,
+    clocks_too_coarse,
+    unusable,
+    would_decide,
+)
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
@@ -44,6 +53,9 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     medians can be twice the true one; the means share out the interruptions by time, and the fastest tenths met fewest.
     The value shown is the medians', which the latencies of the report are too: the least of the three is no estimate of
     anything, and where one view is thrown off it is that one.
+
+    Where inputs differ in size the medians are those of a middling input, and the means those of all the work: a pass takes both,
+    and either one fails. The fastest tenths are then of latencies brought to one size, else they would be the shortest inputs.
     """
     if few := unusable(evidence):
         return few
@@ -60,15 +72,20 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         return unmeasured("the latencies are not numbers")
     control = max(controls, key=control_bias)
     ratio = Interval(observed=views[0].observed, lower=min(v.lower for v in views), upper=max(v.upper for v in views))
+    sizes = _sizes(evidence.baseline, evidence.variant)
     verdict, reason = _decide(config.min, ratio, control)
+    if not reason and sizes:
+        verdict, reason = _decide_sizes(config.min, views, control)
     details: dict[str, Any] = {
         "rounds": len(evidence.variant),
+        "inputs": min(r.inputs for r in evidence.variant),
         "views": {name: [v.observed, v.lower, v.upper] for name, v in zip(VIEWS, views, strict=True)},
     }
+    details |= {"sizes": sizes} if sizes else {}
     if reason:
-        reason += _disagreement(views, len(evidence.variant))
+        reason += _spread(sizes) if sizes else _disagreement(views, len(evidence.variant))
     else:
-        reason, needs = _undecided(config.min, ratio, views, pairs, evidence)
+        reason, needs = _undecided(config.min, ratio, views, pairs, evidence, sizes)
         details |= needs
     return Decision(
         verdict=verdict, reason=reason, observed=ratio.observed, lower=ratio.lower, upper=ratio.upper, details=details,
@@ -90,18 +107,40 @@ def _decide(limit: float, ratio: Interval, control: Interval) -> tuple[Verdict, 
     return Verdict.INCONCLUSIVE, ""
 
 
+def _decide_sizes(limit: float, views: list[Interval], control: Interval) -> tuple[Verdict, str]:
+    """The same where inputs differ in size, and the ratio covers two things that may differ: all the work, a middling input."""
+    medians, means, tenths = views
+    work = Interval(observed=means.observed, lower=min(means.lower, tenths.lower), upper=max(means.upper, tenths.upper))
+    for part, of in ((work, "over all inputs"), (medians, "on a middling input")):
+        if part.upper < limit:
+            verdict, reason = _decide(limit, part, control)
+            return verdict, f"{reason} {of}" if verdict is Verdict.FAIL else reason
+    return Verdict.INCONCLUSIVE, ""
+
+
 def glance(limits: Array, alpha: float, baseline: Columns, variant: Columns, control: Columns) -> Glance:
     """The same of many variants at once."""
     import numpy as np
 
     errors = clock_errors(baseline), clock_errors(variant)
-    views = [ratio_bounds(baseline[name], variant[name], alpha, errors) for name in VIEWS.values()]
-    copies = [ratio_bounds(baseline[name], control[name], alpha) for name in VIEWS.values()]
+    views = [ratio_bounds(*pair, alpha, errors) for pair in _columns(baseline, variant)]
+    copies = [ratio_bounds(*pair, alpha) for pair in _columns(baseline, control)]
     lower, upper = np.min([low for low, _ in views], axis=0), np.max([high for _, high in views], axis=0)
     bias = np.max([np.where((low <= 1) & (high >= 1), 1.0, np.maximum(high, 1 / low)) for low, high in copies], axis=0)
     sure = np.isfinite(lower) & np.isfinite(upper) & np.isfinite(bias)
     sure &= ~clocks_too_coarse(baseline["median_ns"], variant["median_ns"])
-    return Glance(lower, upper, lower >= limits * bias, upper < limits / bias, sure)
+    sized = alikes(baseline, variant)
+    most = np.where(sized, np.minimum(views[0][1], np.maximum(views[1][1], views[2][1])), upper)
+    return Glance(lower, upper, lower >= limits * bias, most < limits / bias, sure)
+
+
+def _columns(one: Columns, other: Columns) -> list[tuple[Array, Array]]:
+    """The pairs of `ratios`, of shape [n, rounds]."""
+    import numpy as np
+
+    sized = alikes(one, other)[:, None]
+    pairs = [(one[name], other[name]) for name in VIEWS.values()]
+    return [*pairs[:2], tuple(np.where(sized, arm["alike_p10_ns"], arm["p10_ns"]) for arm in (one, other))]  # type: ignore[list-item]
 
 
 VIEWS = {"medians": "median_ns", "means": "mean_ns", "fastest tenths": "p10_ns"}
@@ -109,8 +148,11 @@ VIEWS = {"medians": "median_ns", "means": "mean_ns", "fastest tenths": "p10_ns"}
 
 
 def ratios(baseline: list[RoundData], variant: list[RoundData]) -> list[Ratio]:
-    """The pairs of `VIEWS`, in order; all must clear the limit."""
-    return [([getattr(r, name) for r in baseline], [getattr(r, name) for r in variant]) for name in VIEWS.values()]
+    """The pairs of `VIEWS`, in order; all must clear the limit. Where inputs differ, fastest tenths are of one size."""
+    names = [*VIEWS.values()]
+    if alike(baseline, variant):
+        names[2] = "alike_p10_ns"
+    return [([getattr(r, name) for r in baseline], [getattr(r, name) for r in variant]) for name in names]
 
 
 def to_ratio(limit: float) -> float:
@@ -123,6 +165,31 @@ from_ratio = to_ratio
 
 AGREEMENT = 1.1
 """Ratios of one variant that differ by more after a first look are driven apart by something else than the models."""
+
+
+def _sizes(baseline: list[RoundData], variant: list[RoundData]) -> dict[str, float]:
+    """How many times as fast the variant is on short and on long inputs, and how many times as long the baseline takes for the
+    long ones; empty where all are alike.
+    """
+    if not (alike(baseline, variant) and all(r.short_ns and r.long_ns for arm in (baseline, variant) for r in arm)):
+        return {}
+
+    def ratio(one: list[RoundData], name: str, other: list[RoundData], of: str) -> float:
+        return math.exp(sum(math.log(getattr(a, name) / getattr(b, of)) for a, b in zip(one, other, strict=True)) / len(one))
+
+    return {
+        "short": ratio(baseline, "short_ns", variant, "short_ns"),
+        "long": ratio(baseline, "long_ns", variant, "long_ns"),
+        "apart": ratio(baseline, "long_ns", baseline, "short_ns"),
+    }
+
+
+def _spread(sizes: dict[str, float]) -> str:
+    """What the variant gains on inputs of each size, where that differs."""
+    short, long = sizes["short"], sizes["long"]
+    if max(short, long) <= AGREEMENT * min(short, long):
+        return ""
+    return f"; short inputs {_x(short)}, long ones ({sizes['apart']:.3g} times as long) {_x(long)}"
 
 
 def _disagreement(views: list[Interval], rounds: int) -> str:
@@ -140,12 +207,17 @@ def _x(ratio: float) -> str:
 
 
 def _undecided(
-    limit: float, ratio: Interval, views: list[Interval], pairs: list[Ratio], evidence: Evidence
+    limit: float,
+    ratio: Interval,
+    views: list[Interval],
+    pairs: list[Ratio],
+    evidence: Evidence,
+    sizes: dict[str, float],
 ) -> tuple[str, dict[str, Any]]:
     """What is known, and what would decide: words, and numbers for the report."""
     rounds = len(evidence.variant)
     said = f"between {_x(ratio.lower)} and {_x(ratio.upper)} after {rounds} rounds, which does not decide {limit:g}x"
-    said += _disagreement(views, rounds)
+    said += _spread(sizes) if sizes else _disagreement(views, rounds)
     undecided = [i for i, v in enumerate(views) if v.lower < limit <= v.upper] or range(len(views))
     widest = max(undecided, key=lambda i: math.log(views[i].upper / max(views[i].lower, 1e-300)))
     help_, needs = would_decide(*pairs[widest], limit, evidence)

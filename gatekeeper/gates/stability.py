@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import Meta
 
 from gatekeeper.gates._base import Columns, GateConfig, Glance, Ratio, unmeasured
-from gatekeeper.gates._rounds import clock_error, clock_errors, clock_too_coarse, clocks_too_coarse, unusable, would_decide
+from gatekeeper.gates._rounds import (
+    alike,
+    alikes,
+    clock_error,
+    clock_errors,
+    clock_too_coarse,
+    clocks_too_coarse,
+    unusable,
+    would_decide,
+)
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
@@ -41,7 +50,12 @@ DEFAULT = Config()
 
 
 def ratios(baseline: list[RoundData], variant: list[RoundData]) -> list[Ratio]:
-    """Slow tail over median of the variant; the baseline does not matter."""
+    """Slow tail over median of the variant, of inputs brought to one size where they differ; the baseline does not matter.
+
+    An input that takes long because it is long makes no model inconsistent.
+    """
+    if alike(variant):
+        return [([r.alike_p95_ns or 0.0 for r in variant], [r.alike_median_ns or 0.0 for r in variant])]
     return [([r.p95_ns for r in variant], [r.median_ns for r in variant])]
 
 
@@ -60,11 +74,20 @@ def glance(limits: Array, alpha: float, baseline: Columns, variant: Columns, con
     import numpy as np
 
     errors = clock_errors(variant)
-    low, high = (bound - 1 for bound in ratio_bounds(variant["p95_ns"], variant["median_ns"], alpha, (errors, errors)))
-    own = np.exp(np.log(baseline["p95_ns"] / baseline["median_ns"]).mean(axis=-1)) - 1
-    sure = (variant["count"].min(axis=-1) >= LEAST_SAMPLES) & ~clocks_too_coarse(variant["p95_ns"], variant["median_ns"])
+    (slow, middle), (own_slow, own_middle) = _tail(variant), _tail(baseline)
+    low, high = (bound - 1 for bound in ratio_bounds(slow, middle, alpha, (errors, errors)))
+    own = np.exp(np.log(own_slow / own_middle).mean(axis=-1)) - 1
+    sure = (variant["count"].min(axis=-1) >= LEAST_SAMPLES) & ~clocks_too_coarse(slow, middle)
     sure &= np.isfinite(low) & np.isfinite(high) & np.isfinite(own)
     return Glance(low, high, high <= limits, (low > limits) & (own <= limits), sure)
+
+
+def _tail(arm: Columns) -> tuple[Array, Array]:
+    """p95 and median as `ratios` takes them, of shape [n, rounds]."""
+    import numpy as np
+
+    sized = alikes(arm)[:, None]
+    return tuple(np.where(sized, arm[f"alike_{name}"], arm[name]) for name in ("p95_ns", "median_ns"))  # type: ignore[return-value]
 
 
 def judge(config: Config, evidence: Evidence) -> Decision:
@@ -85,7 +108,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         return unmeasured("the latencies are not numbers")
     observed, lower, upper = ratio.observed - 1, ratio.lower - 1, ratio.upper - 1
     own = ratio_interval(*ratios([], evidence.baseline)[0], evidence.alpha)
-    details: dict[str, Any] = {"baseline": own.observed - 1, "rounds": len(rounds)}
+    details: dict[str, Any] = {"baseline": own.observed - 1, "rounds": len(rounds), "alike": alike(rounds)}
     if upper <= config.max_variation:
         verdict, reason = Verdict.PASS, f"p95 is {observed:.0%} above the median, at most {upper:.0%}"
     elif lower > config.max_variation and not own.observed - 1 <= config.max_variation:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.text.conversion import check_conversion
 from gatekeeper.ids import baseline_id
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.setup import Data
@@ -61,13 +60,3 @@ def _compared(made_only: Candidate, leg: Leg, made: Made, dataset: Path | None) 
     except NotMeasured as failure:
         comparison = Comparison(error=str(failure))
     return replace(made_only, comparison=comparison, predictions=names)
-
-
-def checked_conversion(leg: Leg, dataset: Path | None) -> str:
-    """What is known of a baseline that had to be converted; one whose answers changed is `NotMeasured`."""
-    if leg.source.original is None:
-        return ""
-    if dataset is None:
-        return "the conversion was not checked: there is no evaluation set"
-    leg.progress.step(f"{leg.id}: checking the conversion")
-    return check_conversion(leg.evaluation, leg.framework, leg.source.baseline(), dataset, leg.place.threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from gatekeeper.config.sections.measure import Measure
 from gatekeeper.config.sections.targets import Target
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import Evaluation
+from gatekeeper.evaluate.same.hold import hold, told
+from gatekeeper.evaluate.same.standing import Standing
 from gatekeeper.frameworks._base import needs, runtime, untimed
 from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.hardware.machine import environment
@@ -100,11 +103,25 @@ class Leg:
         """What the original answers."""
         return self.predictions(*self.source.baseline(), dataset)
 
+    def reference_predictions(self, dataset: Path) -> Path:
+        """What the model's reference answers, or where there is none, the original here."""
+        return told(self.evaluation, self.place.threads, dataset) or self.baseline_predictions(dataset)
+
+    def standing(self, dataset: Path | None) -> Standing:
+        """How the original answers here beside the model's reference; one that is another model is `NotMeasured`."""
+        artifact, sha256 = self.source.baseline()
+        return hold(self.evaluation, self.spec(artifact), sha256, dataset)
+
     def feeds(self, name: str, dataset: Path | None) -> Path:
         """A file of inputs to time or to test with, under a name of its own in the scratch folder."""
         file = self.space.scratch / f"{name}.npz"
         self.evaluation.timed_inputs(dataset, file)
         return file
+
+    def heavy_feeds(self, dataset: Path | None, predictions: Iterable[Path]) -> Path | None:
+        """A file of the inputs that took most memory when these predictions were made; None where none are known."""
+        file = self.space.scratch / "heavy.npz"
+        return file if self.evaluation.heavy_inputs(dataset, predictions, file) else None
 
     def arm(self, name: str, artifact: Path) -> Arm:
         """A model to measure."""

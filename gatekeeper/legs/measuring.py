@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,12 +31,13 @@ class Raced:
 NOTHING = Raced(Race(), None, Absent("nothing was measured"))
 
 
-def settings(leg: Leg, inputs: Path, meter: Meter | Absent) -> Settings:
+def settings(leg: Leg, inputs: Path, meter: Meter | Absent, heavy: Path | None = None) -> Settings:
     """How rounds are measured. A block of a text model is a whole answer at least, so it has fewer of them."""
     measure, space = leg.measure, leg.space
     return Settings(
         scratch=space.scratch,
         inputs=inputs,
+        heavy=heavy,
         blocks=measure.blocks or (2 if leg.evaluation.model.text is not None else 8),
         block_ms=measure.block_ms,
         timeout_s=space.timeout_s,
@@ -46,9 +47,17 @@ def settings(leg: Leg, inputs: Path, meter: Meter | Absent) -> Settings:
 
 
 def measured(
-    leg: Leg, arms: Sequence[Arm], dataset: Path | None, looks: Sequence[int], decided: Callable[[str, Race], bool]
+    leg: Leg,
+    arms: Sequence[Arm],
+    dataset: Path | None,
+    predictions: Iterable[Path],
+    looks: Sequence[int],
+    decided: Callable[[str, Race], bool],
 ) -> Raced:
-    """Race until every arm is decided. What keeps all of them from being measured is the error of the leg."""
+    """Race until every arm is decided. What keeps all of them from being measured is the error of the leg.
+
+    Memory is also watched on the inputs that took most of it when `predictions` were made.
+    """
     machine = leg.environment()
     if not arms:
         return Raced(Race(), machine, NOTHING.meter)
@@ -56,11 +65,11 @@ def measured(
     stop = Limits(looks, parse_duration(leg.measure.budget), leg.measure.seed)
     raced, error, inputs = Race(), None, None
     try:
-        inputs = leg.feeds("inputs", dataset)
+        inputs, heavy = leg.feeds("inputs", dataset), leg.heavy_feeds(dataset, predictions)
         with leg.space.alone(leg.progress):
             count = f"{len(arms)} variant{'s' * (len(arms) != 1)}"
             leg.progress.step(f"{leg.id}: measuring {count} against the baseline")
-            raced = race(leg.baseline_arm(), arms, settings(leg, inputs, meter), stop, decided, leg.progress)
+            raced = race(leg.baseline_arm(), arms, settings(leg, inputs, meter, heavy), stop, decided, leg.progress)
     except NotMeasured as failure:
         error = str(failure)
     if changed := differences(machine, leg.environment()):

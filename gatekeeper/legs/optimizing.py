@@ -10,10 +10,11 @@ from typing import Any
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality
+from gatekeeper.evaluate.same.standing import Standing
 from gatekeeper.gates._base import tested_by
 from gatekeeper.ids import BASELINE
 from gatekeeper.legs.basis import basis
-from gatekeeper.legs.candidates import Candidate, candidate, checked_conversion
+from gatekeeper.legs.candidates import Candidate, candidate
 from gatekeeper.legs.judging import Judge, artifact, keep
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.measuring import NOTHING, Raced, measured
@@ -50,33 +51,40 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
     judge = Judge(leg, limits, look_alpha(len(looks), setup.attempt), setup.attempt, setup.beside(leg))
     notes = [leg.place.note] if leg.place.note else []
     try:
-        converted = _ready(leg, data)
+        standing = _ready(leg, data)
     except NotMeasured as failure:
         said = str(failure)
         unmade = [judge.report(Candidate(variant, error=said), NOTHING) for variant in leg.planned.variants]
         return Optimized(LegReport(id=leg.id, framework=leg.framework, error=said, notes=notes), unmade)
+    if not standing.held:
+        notes.append(standing.said)
     candidates = {variant.id: candidate(leg, variant, data, trusted) for variant in leg.planned.variants}
     made = {name: each.made for name, each in candidates.items() if each.made}
     judge.rule_out(list(candidates.values()))
     arms = [leg.arm(name, each.folder) for name, each in made.items()]
-    raced = measured(leg, arms, data.evaluation, looks, lambda name, race: judge.decided(candidates[name], race))
+    predictions = {name: file for each in candidates.values() for name, file in each.predictions.items()}
+
+    def decided(name: str, race: Race) -> bool:
+        return judge.decided(candidates[name], race)
+
+    raced = measured(leg, arms, data.evaluation, predictions.values(), looks, decided)
     variants = [judge.report(each, raced) for each in candidates.values()]
     kept = {variant.id: made[variant.id] for variant in variants if variant.artifact}
     for name, each in kept.items():
         keep(each, setup.output / artifact(name, each).path)
-    about = _leg_report(setup, judge, raced, [candidates[name] for name in made], notes, converted, started)
-    predictions = {name: file for each in candidates.values() for name, file in each.predictions.items()}
+    about = _leg_report(setup, judge, raced, [candidates[name] for name in made], notes, standing, started)
     return Optimized(about, variants, kept, predictions, samples(raced.race.rounds))
 
 
-def _ready(leg: Leg, data: Data) -> str:
-    """The leg's form of the model, made and checked; how a converted one answers, in words."""
+def _ready(leg: Leg, data: Data) -> Standing:
+    """The leg's form of the model, made, and how it answers beside the reference."""
     _ = leg.source
-    return checked_conversion(leg, data.evaluation)
+    leg.progress.step(f"{leg.id}: checking the baseline")
+    return leg.standing(data.evaluation)
 
 
 def _leg_report(
-    setup: Setup, judge: Judge, raced: Raced, made: list[Candidate], notes: list[str], converted: str, started: float
+    setup: Setup, judge: Judge, raced: Raced, made: list[Candidate], notes: list[str], standing: Standing, started: float
 ) -> LegReport:
     leg, race = judge.leg, raced.race
     measure, ran = leg.measure, bool(race.rounds)
@@ -86,7 +94,7 @@ def _leg_report(
         framework=leg.framework,
         environment=raced.environment,
         error=raced.error or "",
-        conversion=converted,
+        conversion=standing.said if standing.held else "",
         device=leg.place.device,
         untimed=leg.untimed,
         baseline=performance(_rounds_of(race, BASELINE), leg.evaluation.batch_size(), memory.METRIC),

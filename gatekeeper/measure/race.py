@@ -13,6 +13,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.ids import BASELINE
 from gatekeeper.measure.conditions import Snapshot, snapshot
 from gatekeeper.measure.rounds import CONTROL, Arm, Round, Settings, measure_round
+from gatekeeper.measure.sizes import with_sizes
 from gatekeeper.process.memory import available
 from gatekeeper.progress import Progress
 from gatekeeper.records.measured import Control, Performance, RoundData
@@ -71,6 +72,7 @@ def race(
     for position, group in enumerate(groups):
         deadline = start + limits.budget_s * (position + 1) / len(groups)
         _race_group(baseline, group, settings, limits, deadline, order, decided, progress, whole)
+    whole.rounds = with_sizes(whole.rounds)
     return whole
 
 
@@ -99,6 +101,7 @@ def _race_group(
         whole.failures |= this_round.failures
         undecided = [v for v in undecided if v.id not in this_round.failures]
         if number in limits.looks:
+            whole.rounds = with_sizes(whole.rounds)
             undecided = [v for v in undecided if not decided(v.id, whole)]
         progress.round(number, max(limits.looks), [v.id for v in undecided])
         if not undecided:

@@ -12,7 +12,8 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from gatekeeper.errors import NotMeasured
@@ -45,11 +46,12 @@ class Settings:
     """How a round is measured; equal for every arm."""
 
     scratch: Path
-    inputs: Path
+    inputs: Path  # feeds to time
     blocks: int
     block_ms: float
     timeout_s: float
     memory_limit: int
+    heavy: Path | None = None  # feeds to watch the memory on
     meter: Meter | Absent = field(default_factory=lambda: Absent("not asked for"))
 
 
@@ -61,6 +63,8 @@ class Round:
     data: dict[str, RoundData] = field(default_factory=dict)
     samples: dict[str, list[int]] = field(default_factory=dict)
     failures: dict[str, NotMeasured] = field(default_factory=dict)
+    inputs: int = 0
+    """How many were timed equally often, latency after latency in turn, from the one whose number is the round's; 0: tokens."""
 
 
 @dataclass
@@ -68,6 +72,10 @@ class _Running:
     arm: Arm
     worker: Worker
     load_ns: int = 0
+    inputs: int = 0
+    footprint: Footprint | None = None
+    base: int | None = None
+    resident: int | None = None
     peak: int | None = None
     high_water: int | None = None
     latencies: list[int] = field(default_factory=list)
@@ -91,18 +99,19 @@ def measure_round(index: int, arms: Sequence[Arm], settings: Settings, order: ra
             _Running(arm, stack.enter_context(Worker(settings.scratch, settings.memory_limit, arm.spec.threads)))
             for arm in order.sample(arms, len(arms))
         ]
-        running = _each(running, this_round, lambda r: _open(r, settings), at_once=True)  # nothing is timed yet
+        running = _each(running, this_round, lambda r: _open(r, settings, index), at_once=True)  # nothing is timed yet
         running = _each(running, this_round, lambda r: _load(r, settings))
         least = -(-LEAST_INFERENCES // settings.blocks)
-        for _ in range(settings.blocks):
+        for left in reversed(range(settings.blocks)):
             order.shuffle(running)
-            running = _each(running, this_round, lambda r: _block(r, settings, least))
+            running = _each(running, this_round, partial(_block, settings=settings, least=least, last=not left))
         order.shuffle(running)
         running = _each(running, this_round, lambda r: _saturate(r, settings))
         for r in running:
             this_round.data[r.arm.id] = _summarise(index, r, r.arm.spec.threads)
             this_round.samples[r.arm.id] = r.latencies
-    return this_round
+    counts = {r.inputs for r in running}
+    return replace(this_round, inputs=counts.pop() if len(counts) == 1 else 0)
 
 
 def _each(running: list[_Running], this_round: Round, step: Callable[[_Running], None], at_once: bool = False) -> list[_Running]:
@@ -125,16 +134,24 @@ def _each(running: list[_Running], this_round: Round, step: Callable[[_Running],
     return [r for r, well in zip(running, done, strict=True) if well]
 
 
-def _open(r: _Running, settings: Settings) -> None:
-    r.worker.ask(Open(spec=r.arm.spec, inputs=str(settings.inputs), runtime=r.arm.runtime), Done, settings.timeout_s)
+def _open(r: _Running, settings: Settings, index: int) -> None:
+    """Each round begins with another input: a text model's prompts are more than a round has time for."""
+    request = Open(
+        spec=r.arm.spec,
+        inputs=str(settings.inputs),
+        heavy=str(settings.heavy or ""),
+        first=index * (settings.blocks if r.arm.spec.text else 1),
+        runtime=r.arm.runtime,
+    )
+    r.worker.ask(request, Done, settings.timeout_s)
     r.worker.suspend()
 
 
 def _load(r: _Running, settings: Settings) -> None:
     """Load the model while its memory is watched; the others are suspended."""
     r.worker.resume()
-    footprint = Footprint(r.worker.pid)
-    base, resident = footprint.full(), footprint.reset_high_water()
+    footprint = r.footprint = Footprint(r.worker.pid)
+    base, resident = r.base, r.resident = footprint.full(), footprint.reset_high_water()
     peak = base or 0
 
     def sample(full: bool) -> None:
@@ -142,7 +159,7 @@ def _load(r: _Running, settings: Settings) -> None:
         peak = max(peak, (footprint.full() if full else footprint.quick()) or 0)
 
     loaded = r.worker.ask(LoadModel(), ModelLoaded, settings.timeout_s, sample)
-    r.load_ns, r.overhead_ns, r.ran_on = loaded.load_ns, loaded.overhead_ns, loaded.ran_on
+    r.load_ns, r.overhead_ns, r.ran_on, r.inputs = loaded.load_ns, loaded.overhead_ns, loaded.ran_on, loaded.inputs
     sample(True)
     high = footprint.high_water()
     r.clock = read_clock(r.worker, settings.timeout_s)
@@ -150,13 +167,28 @@ def _load(r: _Running, settings: Settings) -> None:
         r.peak = peak - base
     if resident is not None and high is not None:
         r.high_water = high - resident
+    footprint.reset_high_water()
     r.worker.suspend()
 
 
-def _block(r: _Running, settings: Settings, least: int) -> None:
+def _memory_since(r: _Running) -> None:
+    """What the model took while it was timed, read when it sleeps again: a timed block is not disturbed by being watched.
+
+    The kernel keeps the peak of resident bytes; by as much as that is above what is resident now, what is held now was once more.
+    """
+    assert r.footprint is not None
+    held, high, now = r.footprint.full(), r.footprint.high_water(), r.footprint.resident()
+    above = max(0, high - now) if high is not None and now is not None else 0
+    if r.peak is not None and r.base is not None and held is not None:
+        r.peak = max(r.peak, held + above - r.base)
+    if r.high_water is not None and r.resident is not None and high is not None:
+        r.high_water = max(r.high_water, high - r.resident)
+
+
+def _block(r: _Running, settings: Settings, least: int, last: bool) -> None:
     before = settings.meter.read()
     r.worker.resume()
-    request = Block(duration_ns=int(settings.block_ms * 1e6), least=least)
+    request = Block(duration_ns=int(settings.block_ms * 1e6), least=least, last=last)
     timed = r.worker.ask(request, Timed, settings.timeout_s, quiet=True)
     r.worker.suspend()
     r.joules += settings.meter.since(before, timed.wall_ns, timed.cpu_ns)
@@ -166,6 +198,8 @@ def _block(r: _Running, settings: Settings, least: int) -> None:
     r.wall_ns += timed.wall_ns
     r.yielded = _plus(r.yielded, timed.yielded)
     r.preempted = _plus(r.preempted, timed.preempted)
+    if last:
+        _memory_since(r)
 
 
 def _plus(sum_: int | None, more: int | None) -> int | None:
@@ -210,6 +244,7 @@ def _summarise(index: int, r: _Running, threads: int) -> RoundData:
         joules=per_inference(r.joules, latencies.size),
         overhead_ns=r.overhead_ns,
         tick_ns=_tick(r.latencies),
+        inputs=r.inputs,
         ran_on=r.ran_on,
     )
 

@@ -26,10 +26,15 @@ NOT_LOADED = "timing before load"
 
 
 class Block(Request, frozen=True, kw_only=True):
-    """Time inferences for `duration_ns`, at least `least` of them, after dropping the first ones."""
+    """Time inferences for `duration_ns`, at least `least` of them, after dropping the first ones.
+
+    `last`: and go on until every input was timed as often as every other one since the model was loaded. Models of different
+    speed would else be timed on different mixes of short and long inputs. (Prompts are all of one length.)
+    """
 
     duration_ns: int
     least: int
+    last: bool = False
 
     def answer(self, held: Held) -> Timed:
         """Of the session that was loaded."""
@@ -84,17 +89,27 @@ class Saturated(Answer, frozen=True, kw_only=True):
 
 
 class Timer:
-    """Times one session over its feeds, taken in turn; a block goes on where the last one stopped."""
+    """Times one session over its feeds, taken in turn from the one of number `first`; a block goes on where the last one
+    stopped. What only warms up takes its own turn.
+    """
 
-    def __init__(self, session: Session, feeds: Feeds):
-        self.session, self.feeds = session, feeds
-        self._turn: Iterator[dict[str, Any]] = cycle(feeds)
+    def __init__(self, session: Session, feeds: Feeds, first: int = 0):
+        start = first % len(feeds)
+        self.session, self.feeds = session, feeds[start:] + feeds[:start]
+        self._turn: Iterator[dict[str, Any]] = cycle(self.feeds)
+        self._idle: Iterator[dict[str, Any]] = cycle(self.feeds)
+        self._timed = 0
         self._writes_text = hasattr(session, "generate")
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs are timed equally often; 0 where tokens are timed."""
+        return 0 if self._writes_text else len(self.feeds)
 
     def warm_up(self) -> None:
         """A few inferences whose time is not kept: caches and thread pools wake up."""
         start = time.perf_counter_ns()
-        for feed in islice(self._turn, WARM_UP_INFERENCES):
+        for feed in islice(self._idle, WARM_UP_INFERENCES):
             self._once(feed)
             if time.perf_counter_ns() - start > WARM_UP_NS:
                 break
@@ -109,6 +124,11 @@ class Timer:
             self._time_tokens(latencies, first_tokens, request, start)
         else:
             _time_calls(self.session.run, self._turn, latencies, request, start)
+            if request.last:
+                rest = Block(duration_ns=0, least=len(latencies) + -(self._timed + len(latencies)) % len(self.feeds))
+                if rest.least > len(latencies):
+                    _time_calls(self.session.run, self._turn, latencies, rest, start)
+            self._timed += len(latencies)
         wall, cpu = time.perf_counter_ns() - start, time.process_time_ns() - cpu
         yielded, preempted = (
             (after - before if after is not None and before is not None else None)
@@ -131,7 +151,7 @@ class Timer:
 
         run, feeds, clock = self.session.run, self.feeds, time.perf_counter_ns
         with ThreadPoolExecutor(request.callers) as pool:
-            list(pool.map(run, islice(self._turn, request.callers)))  # every thread has started and run once
+            list(pool.map(run, islice(self._idle, request.callers)))  # every thread has started and run once
             start = clock()
             end = start + request.duration_ns
 

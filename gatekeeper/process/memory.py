@@ -61,6 +61,11 @@ class Footprint:
         status = _status(self.pid)
         return status.get("VmRSS") if status else None
 
+    def resident(self) -> int | None:
+        """Resident bytes now, code included; None where the system keeps no mark to hold them against."""
+        status = _status(self.pid) if METRIC == "pss" else None
+        return status.get("VmRSS") if status else None
+
     def high_water(self) -> int | None:
         """The kernel's own peak of resident bytes (VmHWM) since the reset, code included."""
         status = _status(self.pid)

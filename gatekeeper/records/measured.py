@@ -17,6 +17,10 @@ class Artifact(Record, frozen=True, kw_only=True):
     bytes: Count
 
 
+MIXED = "None where all inputs take about as long."
+ALIKE = f"each latency divided by what its input takes in other rounds, the mean input being one. {MIXED}"
+
+
 class RoundData(Record, frozen=True, kw_only=True):
     """One arm in one round: one fresh process. Raw latencies are in `samples.json` beside the report."""
 
@@ -39,6 +43,12 @@ class RoundData(Record, frozen=True, kw_only=True):
     overhead_ns: Annotated[Count, Meta(description="What timing itself adds to one latency.")] = 0
     tick_ns: Annotated[Count, Meta(description="Smallest step between two latencies: how fine the clock is.")] = 0
     ran_on: Annotated[str, Meta(description="The device the framework says it ran on; empty if it does not say.")] = ""
+    inputs: Annotated[Count, Meta(description="Inputs that were timed equally often; 0: tokens of prompts were timed.")] = 0
+    short_ns: Annotated[Amount | None, Meta(description=f"Median latency of the short inputs. {MIXED}")] = None
+    long_ns: Annotated[Amount | None, Meta(description=f"Median latency of the long inputs. {MIXED}")] = None
+    alike_p10_ns: Annotated[Amount | None, Meta(description=f"As p10_ns, {ALIKE}")] = None
+    alike_median_ns: Annotated[Amount | None, Meta(description=f"As median_ns, {ALIKE}")] = None
+    alike_p95_ns: Annotated[Amount | None, Meta(description=f"As p95_ns, {ALIKE}")] = None
 
 
 class Performance(Record, frozen=True, kw_only=True):

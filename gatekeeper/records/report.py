@@ -56,7 +56,9 @@ class LegReport(Record, frozen=True, kw_only=True):
     environment: Environment | None = None
     error: Annotated[str, Meta(description="Why the whole leg could not be measured; empty if it was.")] = ""
     skip: Annotated[str, Meta(description="Why the framework cannot take this model to this hardware, anywhere.")] = ""
-    conversion: Annotated[str, Meta(description="How a baseline that had to be converted answers, beside the original.")] = ""
+    conversion: Annotated[
+        str, Meta(description="How the baseline answers beside the model's reference; empty where it is the reference.")
+    ] = ""
     device: Annotated[
         str, Meta(description="What sessions were opened on, with a hint if one was asked for: cpu:throughput.")
     ] = ""

@@ -96,7 +96,7 @@ def _baseline(setup: Setup, dataset: Path | None) -> str:
 
 
 def _predictions(setup: Setup, dataset: Path) -> Path:
-    """The original's answers, from the first leg that can run it: what the others lack is for their own variants to say."""
+    """The original's answers, by its reference or the first leg that can run it; what others lack is for their variants."""
     failures: list[NotMeasured] = []
     for leg in setup.legs:
         if not leg.runs:
@@ -104,7 +104,7 @@ def _predictions(setup: Setup, dataset: Path) -> Path:
         try:
             if leg.place.error:
                 raise NotMeasured("unsupported", f"{leg.id}: {leg.place.error}")
-            return leg.baseline_predictions(dataset)
+            return leg.reference_predictions(dataset)
         except NotMeasured as error:
             failures.append(error)
     raise NotMeasured(failures[0].kind, " ".join(dict.fromkeys(str(failure) for failure in failures)))

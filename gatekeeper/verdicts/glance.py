@@ -30,7 +30,10 @@ WORTH = 40
 """Variants from which it is quicker to import numpy than to do without."""
 AGREE = 1e-6
 """Bounds that were computed elsewhere differ by less, relative to what they bound."""
-COLUMNS = ("median_ns", "mean_ns", "p10_ns", "p95_ns", "tick_ns", "count", "peak_bytes")
+COLUMNS = (
+    "median_ns", "mean_ns", "p10_ns", "p95_ns", "tick_ns", "count", "peak_bytes", "alike_p10_ns", "alike_median_ns",
+    "alike_p95_ns",
+)  # fmt: skip
 _values = attrgetter(*COLUMNS)
 
 

@@ -81,7 +81,13 @@ def _leaves(path: str) -> bool:
 def _rounds(rounds: Sequence[RoundData]) -> Iterator[str]:
     last = -1
     for each in rounds:
-        if last < each.round and 0 < each.p10_ns <= each.median_ns <= each.p95_ns <= each.p99_ns and each.mean_ns and each.count:
+        if (
+            last < each.round
+            and 0 < each.p10_ns <= each.median_ns <= each.p95_ns <= each.p99_ns
+            and each.mean_ns
+            and each.count
+            and each.alike_p10_ns is None
+        ):
             last = each.round
             continue
         if each.round <= last:
@@ -89,6 +95,15 @@ def _rounds(rounds: Sequence[RoundData]) -> Iterator[str]:
         last = each.round
         if not (0 < each.p10_ns <= each.median_ns <= each.p95_ns <= each.p99_ns and each.mean_ns > 0 and each.count > 0):
             yield f"round {each.round} has latencies that cannot be: of {each.count} inferences, percentiles out of order or zero"
+        elif not _alike(each):
+            yield f"round {each.round} has latencies of inputs of one size that cannot be: out of order, zero or incomplete"
+
+
+def _alike(each: RoundData) -> bool:
+    """Whether latencies of inputs of one size are all there or none, and in order."""
+    known = [each.alike_p10_ns, each.alike_median_ns, each.alike_p95_ns, each.short_ns, each.long_ns]
+    low, middle, high, short, long = (value or 0.0 for value in known)
+    return known == [None] * 5 or (0 < low <= middle <= high and short > 0 and long > 0)
 
 
 def _medians(performance: Performance) -> Iterator[str]:

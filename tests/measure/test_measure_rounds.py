@@ -7,6 +7,7 @@ import json
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,35 @@ def test_an_arm_whose_model_is_broken_leaves(model: Path, tmp_path: Path) -> Non
     found = measure_round(0, arms, settings(tmp_path), random.Random(1))
     assert set(found.data) == {"baseline"}
     assert found.failures["v"].kind == "model"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("heavy", [False, True])
+def test_a_peak_counts_on_whichever_input_it_is(
+    heavy: bool, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model holds 48 MiB, and takes 48 more on one input: the last that is timed, or one that is watched and not timed."""
+    plugins = install_framework(tmp_path / "site", "sized")
+    monkeypatch.setenv("PYTHONPATH", plugins["PYTHONPATH"])
+    x = np.zeros((12, 1, 64), np.float32)
+    x[-1, 0, 1] = 1
+    chosen = settings(tmp_path)
+    np.savez(chosen.inputs, x=x[:-1] if heavy else x)
+    np.savez(tmp_path / "heavy.npz", x=x[-1:])
+    chosen = replace(chosen, heavy=tmp_path / "heavy.npz" if heavy else None)
+    found = measure_round(0, [Arm("v", spec(model, "sized"))], chosen, random.Random(1)).data["v"]
+    assert found.peak_bytes is not None and found.high_water_bytes is not None
+    assert found.peak_bytes == pytest.approx(96 << 20, rel=0.1)
+    assert found.high_water_bytes == pytest.approx(96 << 20, rel=0.2)
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 4])
+def test_every_arm_times_every_input_equally_often(blocks: int, model: Path, tmp_path: Path) -> None:
+    chosen = settings(tmp_path, blocks=blocks)
+    np.savez(chosen.inputs, x=np.ones((7, 1, 64), np.float32))
+    found = measure_round(3, [Arm(name, spec(model)) for name in ("baseline", "v")], chosen, random.Random(1))
+    assert found.inputs == 7
+    assert all(data.count % 7 == 0 and data.inputs == 7 for data in found.data.values())
 
 
 # --- with the diary

@@ -61,12 +61,33 @@ class Writer(Sleeper):
             spin(1_000_000)
 
 
+def timed(session: Sleeper, blocks: int, least: int) -> list[int]:
+    """The inputs that were timed: those of each block less its warm-up."""
+    size = WARM_UP_INFERENCES + least
+    return [x for i in range(blocks) for x in session.seen[i * size + WARM_UP_INFERENCES :][:least]]
+
+
 def test_a_block_takes_the_feeds_in_turn_and_goes_on_where_the_last_one_stopped() -> None:
     session = Sleeper()
     timer = Timer(session, FEEDS)
-    for _ in range(2):
+    for _ in range(3):
         assert len(timer.block(Block(duration_ns=0, least=4)).latencies_ns) == 4
-    assert session.seen == [i % len(FEEDS) for i in range(2 * (WARM_UP_INFERENCES + 4))]
+    assert timed(session, 3, 4) == [i % len(FEEDS) for i in range(12)], "what warms up takes no turn"
+
+
+@pytest.mark.parametrize("first", [0, 2, 7])
+def test_a_timer_begins_with_the_feed_it_is_told(first: int) -> None:
+    session = Sleeper()
+    Timer(session, FEEDS, first).block(Block(duration_ns=0, least=6))
+    assert timed(session, 1, 6) == [(first + i) % len(FEEDS) for i in range(6)]
+
+
+@pytest.mark.parametrize(("least", "blocks", "whole"), [(1, 1, 5), (3, 2, 10), (5, 1, 5), (4, 3, 15), (6, 1, 10)])
+def test_the_last_block_ends_when_every_input_was_timed_equally_often(least: int, blocks: int, whole: int) -> None:
+    timer = Timer(Sleeper(), FEEDS)
+    counts = [len(timer.block(Block(duration_ns=0, least=least, last=i == blocks - 1)).latencies_ns) for i in range(blocks)]
+    assert counts[:-1] == [least] * (blocks - 1)
+    assert sum(counts) == whole and timer.inputs == len(FEEDS)
 
 
 def test_latencies_are_those_of_the_calls() -> None:

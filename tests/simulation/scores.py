@@ -18,6 +18,7 @@ from scipy.special import stdtrit
 from gatekeeper.evaluate.metrics._base import binary, metric
 from gatekeeper.evaluate.metrics._whole import user_metric
 from gatekeeper.evaluate.once import once
+from gatekeeper.evaluate.others import component_scores
 from gatekeeper.gates.accuracy import LEAST_EXAMPLES
 from gatekeeper.records.scores import PairedScores
 from gatekeeper.stats.looks import ALPHA
@@ -96,6 +97,30 @@ def r2_everywhere(rng: Any, n: int, kept: float) -> PairedScores:
     labels, base = rng.normal(size=(n, 1)), rng.normal(size=(n, 1)) * math.sqrt(0.1)
     worse = base + rng.normal(size=(n, 1)) * math.sqrt((1 - kept) * 0.9)
     return metric("r2").compare(labels + base, labels + worse, labels).scores
+
+
+# --- outputs that no metric reads ----------------------------------------------------------------------------------------
+
+
+def output_scores(before: Any, after: Any) -> PairedScores:
+    """As gatekeeper/evaluate/others.py scores one component."""
+    spread = (before - before.mean()) ** 2
+    return component_scores(spread - (after - before) ** 2, spread)
+
+
+def output_rare(share: float, rng: Any, n: int, kept: float) -> PairedScores:
+    before = rng.normal(size=n) * 7
+    return output_scores(before, before + (rng.random(n) < share) * 7 * math.sqrt((1 - kept) / share))
+
+
+def output_everywhere(how: str, rng: Any, n: int, kept: float) -> PairedScores:
+    before = rng.exponential(7, n) if how == "skewed" else rng.normal(size=n) * 7
+    error = rng.standard_t(3, n) / math.sqrt(3) if how == "t3 tails" else rng.normal(size=n)
+    return output_scores(before, before + 7 * math.sqrt(1 - kept) * error)
+
+
+def output_texts(rng: Any, n: int, kept: float) -> PairedScores:
+    return component_scores((rng.random(n) < kept).astype(float), np.ones(n))
 
 
 # --- a metric of the user's own -----------------------------------------------------------------------------------------
@@ -201,6 +226,12 @@ def cells() -> Iterator[Cell]:
     for n in (200, 1000, 5000):
         yield Cell("r2", "two outputs, t3 tails, added", n, partial(r2_tails, "added", 0.9, 2), r2_everywhere)
         yield Cell("r2", "on 1.0% of examples", n, partial(r2_rare, 0.01), r2_everywhere)
+    for n in (59, 200, 500, 1000):
+        yield Cell("outputs", "on 1.0% of examples", n, partial(output_rare, 0.01), partial(output_everywhere, "usual"))
+        for how in ("usual", "skewed", "t3 tails"):
+            everywhere = partial(output_everywhere, how)
+            yield Cell("outputs", f"on all, {how}", n, everywhere, everywhere)
+        yield Cell("outputs", "other texts", n, output_texts, output_texts)
     for n in (59, 100, 200, 1000):
         yield Cell("own, 0 or 1", "only losses", n, partial(own_right, 0.0), partial(own_right, 0.0))
         yield Cell("own, 0 or 1", "2 % gained", n, partial(own_right, 0.02), partial(own_right, 0.02))

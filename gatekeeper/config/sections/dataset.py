@@ -78,7 +78,8 @@ class Dataset(Section, frozen=True, kw_only=True):
     inputs: Annotated[dict[str, str], Meta(description="Model input name -> key in the .npz, where the names differ.")] = {}
     image: Annotated[Image | None, Meta(description="How image files become tensors.")] = None
     limit: Annotated[
-        Count | None, Meta(description="Use only the first so many examples; of a text, so many windows (default 500).")
+        Count | None,
+        Meta(description="Use only so many examples, evenly spaced over the set; of a text, so many windows (default 500)."),
     ] = None
     window: Annotated[
         int, Meta(ge=16, le=8192, description="text_generation: tokens in one window, each read from an empty context.")

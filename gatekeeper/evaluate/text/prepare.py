@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from gatekeeper.config.sections.dataset import Dataset
+from gatekeeper.data.draw import evenly
 from gatekeeper.data.overlap import write_lines
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
@@ -57,8 +58,9 @@ def prepare_text(request: Prepare) -> Prepared:
     folder = Path(request.destination)
     contents = write_prepared(folder, {"tokens": windows}, None)
     write_lines(folder, text)
-    prompts = [_prompt(tokenizer, question, answer) for question, answer in questions]
-    (folder / "prompts.json").write_bytes(msgspec.json.encode(prompts[: dataset.limit]))
+    asked = [questions[i] for i in evenly(len(questions), dataset.limit or len(questions))] if questions else []
+    prompts = [_prompt(tokenizer, question, answer) for question, answer in asked]
+    (folder / "prompts.json").write_bytes(msgspec.json.encode(prompts))
     return Prepared(examples=contents.examples, labelled=True)
 
 

@@ -1,4 +1,4 @@
-"""The prompts that are timed: of the declared length, the same for every arm."""
+"""The prompts that are timed: of the declared length, drawn evenly over the evaluation text, the same for every arm."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gatekeeper.config.sections.measure import Measure
+from gatekeeper.data.draw import draw
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.info import TextInfo
@@ -28,5 +29,7 @@ def timed_prompts(about: TextInfo, measure: Measure, dataset: Path | None) -> di
         tokens = np.random.default_rng(measure.seed).integers(0, about.vocabulary, PROMPTS * length)
     else:
         tokens = PreparedDataset(dataset).inputs["tokens"].reshape(-1)
-    feeds = np.resize(tokens, (PROMPTS, length)).astype(np.int64)
-    return {"tokens": feeds, "new_tokens": np.full(PROMPTS, measure.output_tokens)}
+    passages = np.resize(tokens, (max(1, tokens.size // length), length))
+    most = len(passages) if measure.inputs == "all" else measure.inputs or PROMPTS
+    feeds = passages[draw(len(passages), most, measure.seed)].astype(np.int64)
+    return {"tokens": feeds, "new_tokens": np.full(len(feeds), measure.output_tokens)}

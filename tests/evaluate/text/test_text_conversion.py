@@ -1,4 +1,4 @@
-"""A conversion is held against transformers: one that changes the answers is an error, not a baseline."""
+"""A text model is held against its reference: a conversion that changes the answers is an error, not a baseline."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from kit.tiny_llm import TEXT, write_llama
 from gatekeeper.config.load import load
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import Evaluation
-from gatekeeper.evaluate.text import conversion
-from gatekeeper.evaluate.text.conversion import check_conversion
+from gatekeeper.evaluate.same import hold as holding
+from gatekeeper.evaluate.same.standing import Standing
 from gatekeeper.frameworks._base import ORIGINAL
 from gatekeeper.making.cache import Cache
 from gatekeeper.making.optimize import source_of
@@ -41,12 +41,17 @@ def converted(space: Workspace, folder: Path) -> tuple[Evaluation, tuple[Path, s
     return Evaluation(space, load(folder / "p.yaml"), found, identity, (NAME,)), source.baseline()
 
 
+def held(found: Evaluation, original: tuple[Path, str], dataset: Path | None) -> Standing:
+    artifact, identity = original
+    return holding.hold(found, found.spec(NAME, artifact, 1, "cpu"), identity, dataset)
+
+
 @pytest.mark.thorough
 def test_a_faithful_conversion_says_how_faithful(space: Workspace, tmp_path: Path) -> None:
     found, original = converted(space, tmp_path)
     dataset = found.prepared()
     assert dataset is not None
-    said = check_conversion(found, NAME, original, dataset, 1)
+    said = held(found, original, dataset).said
     kl = re.fullmatch(
         r"the converted model answers as the original: KL (\S+) from transformers, same top token at (\S+)% .*", said
     )
@@ -64,15 +69,17 @@ def test_a_conversion_that_changes_the_answers_is_an_error(space: Workspace, tmp
     _, wrong = converted(space, other)
     assert dataset is not None
     with pytest.raises(NotMeasured, match=rf"conversion for {NAME} changes the model's answers"):
-        check_conversion(found, NAME, wrong, dataset, 1)
+        held(found, wrong, dataset)
 
 
 def test_a_conversion_nobody_can_check_says_so(space: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, original = converted(space, tmp_path)
     dataset = found.prepared()
-    monkeypatch.setattr(conversion, "missing_packages", lambda name, model_format: "torch is not installed. Install it")
+    monkeypatch.setattr(holding, "missing_packages", lambda name, model_format: "torch is not installed. Install it")
     assert dataset is not None
-    assert "was not checked against transformers: torch is not installed" in check_conversion(found, NAME, original, dataset, 1)
+    said = "its baseline was not held against transformers: torch is not installed. Install it"
+    assert held(found, original, dataset) == Standing(said, False)
+    assert held(found, original, None).said == "its baseline was not held against transformers: there is no evaluation set"
 
 
 def test_the_conversion_is_made_once_for_all_techniques(space: Workspace, tmp_path: Path) -> None:

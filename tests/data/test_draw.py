@@ -1,0 +1,84 @@
+"""A few examples that stand for a whole set, whatever its order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatekeeper.data.draw import draw, evenly, sizes, spread
+
+COUNTS, SEEDS = st.integers(1, 500), st.integers(0, 2**32)
+
+
+@given(count=COUNTS, most=st.integers(1, 600), seed=SEEDS)
+def test_every_stretch_of_the_set_is_there_once(count: int, most: int, seed: int) -> None:
+    chosen, kept = draw(count, most, seed), min(count, most)
+    assert chosen == draw(count, most, seed), "the seed says which"
+    assert len(set(chosen)) == len(chosen) == kept
+    assert {index * kept // count for index in chosen} <= set(range(kept))
+    for at in range(0, count, max(1, -(-2 * count // kept))):  # every two strides hold one at least
+        stretch = range(at, min(count, at + -(-2 * count // kept)))
+        assert len(stretch) < 2 * count / kept or set(chosen) & set(stretch)
+
+
+@given(data=st.data(), most=st.integers(1, 64), seed=SEEDS)
+def test_every_size_is_there_by_its_share(data: st.DataObject, most: int, seed: int) -> None:
+    large = data.draw(st.lists(st.sampled_from([1, 8, 64]), min_size=1, max_size=300))
+    chosen = Counter(large[index] for index in draw(len(large), most, seed, large))
+    kept = min(most, len(large))
+    for size, share in Counter(large).items():
+        assert abs(chosen[size] - kept * share / len(large)) <= 1.0 + 1e-9
+
+
+def test_every_example_has_the_same_chance() -> None:
+    seen = Counter(index for seed in range(6000) for index in draw(10, 3, seed))
+    assert all(abs(seen[index] / 6000 - 0.3) < 0.03 for index in range(10))
+
+
+@given(count=st.integers(16, 400), start=st.integers(0, 10_000))
+def test_any_few_that_follow_each_other_are_spread(count: int, start: int) -> None:
+    order = spread(count)
+    assert sorted(order) == list(range(count))
+    some = [order[(start + i) % count] for i in range(8)]
+    assert min(some) < count / 2 <= max(some)
+
+
+@pytest.mark.parametrize(("count", "most"), [(0, 3), (2, 3), (3, 3), (10, 3), (7, 1)])
+def test_evenly_spaced_ones_come_in_order(count: int, most: int) -> None:
+    found = evenly(count, most)
+    assert found == sorted(set(found)) and len(found) == min(count, most)
+    gaps = {after - before for before, after in pairwise([*found, count])}
+    assert not gaps or max(gaps) - min(gaps) <= 1
+
+
+@pytest.mark.parametrize("most", [0, -1])
+def test_nothing_is_no_draw(most: int) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        draw(10, most, 0)
+
+
+def padded(lengths: list[int], width: int, pad: int, left: bool = False) -> np.ndarray:
+    rows = np.full((len(lengths), width), pad, np.int64)
+    for row, length in zip(rows, lengths, strict=True):
+        row[slice(width - length, None) if left else slice(length)] = np.arange(100, 100 + length)
+    return rows
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("pad", [0, 1])
+def test_padding_is_no_size(pad: int, left: bool) -> None:
+    lengths = [2, 64, 8, 32, 64]
+    mask = np.array([[1] * n + [0] * (64 - n) for n in lengths])
+    found = sizes({"ids": padded(lengths, 64, pad, left), "mask": mask[:, ::-1] if left else mask})
+    assert [sorted(found).index(size) for size in found] == [0, 3, 1, 2, 3]
+
+
+def test_inputs_that_are_not_padded_are_all_alike() -> None:
+    assert len(set(sizes({"x": np.random.default_rng(0).standard_normal((50, 3, 8, 8))}))) == 1
+    assert len(set(sizes({"x": np.zeros((5, 4))}))) == 1, "nothing but padding is no short input"
+    assert sizes({"x": np.zeros(5)}) == []
