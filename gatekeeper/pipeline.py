@@ -67,6 +67,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
             output=options.output,
             pipeline=info,
             attempt=options.attempt,
+            planned=plan.legs,
         )
         stages, known, files = _run_stages(setup)
         for name, content in files.items():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 GOLDEN = 0.6180339887498949
@@ -17,20 +16,25 @@ CHUNK_BYTES = 16 << 20
 
 
 def draw(count: int, most: int, seed: int, sizes: Sequence[int] = ()) -> list[int]:
-    """At most `most` of `count` examples, each with the same chance: one by lot out of each stretch of the set, sorted by
-    `sizes` and then by its order (every fiftieth would miss what comes every sixteenth). All of them where there are no more.
+    """At most `most` of `count` examples, each with the same chance: one out of each stretch of the set, sorted by `sizes`
+    and then by its order. All of them where there are no more.
 
-    They come in an order in which any few that follow each other are spread over the whole, too.
+    Within a stretch the order is shuffled: what comes back every so many examples (one camera in eight) is then neither always
+    drawn nor never. They come in an order in which any few that follow each other are spread over the whole, too.
     """
     if most < 1 or count < 0:
         raise ValueError(f"at least one example is drawn, not {most} of {count}")
     ranked = sorted(range(count), key=lambda i: sizes[i]) if sizes else list(range(count))
     kept = min(most, count)
-    lot = random.Random(seed)
-    first = lot.randrange(count) if kept < count else 0  # stretches differ by one example: where they begin evens that out
-    ends = [i * count // kept for i in range(kept + 1)] if kept else []
-    chosen = sorted((first + lot.randrange(*stretch)) % count for stretch in pairwise(ends))
-    return [ranked[chosen[i]] for i in spread(kept)]
+    generator = random.Random(seed)
+    start = generator.random()
+    for i in range(kept):
+        stretch = ranked[i * count // kept : (i + 1) * count // kept]
+        generator.shuffle(stretch)
+        ranked[i * count // kept : (i + 1) * count // kept] = stretch
+    # Integers, so that the last of very many examples is not rounded past the end.
+    chosen = [ranked[(i * count + int(start * count)) // kept] if kept < count else ranked[i] for i in range(kept)]
+    return [chosen[i] for i in spread(kept)]
 
 
 def spread(count: int) -> list[int]:

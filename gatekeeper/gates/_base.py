@@ -31,6 +31,13 @@ no bounds that do). What more must hold, and can be read from the report, such a
 again(config, told) -> the verdict that the report's own numbers allow, its bounds aside, or None: they say nothing of it
 nothing(told)          whether the report shows that there was nothing to judge, for a gate whose decisions may not apply
 
+A target passes by one of its variants, and so by one of many chances: of a variant that passes a merge asks how surely it does
+(gatekeeper/verdicts/shares.py). Gates on rounds and on counts of requests are then judged again at a smaller `alpha`, of others
+the bounds say it. A gate of which neither is so has
+
+share(told) -> the least share of its level at which it would still pass
+VETO           whether it passes unless a fault is shown
+
 A gate on rounds may say at a glance what `judge` would take long to say of thousands of variants:
 
 glance(limits, alpha, baseline, variant, control) -> Glance, of arrays: limits of shape [n], and of each arm its columns by the

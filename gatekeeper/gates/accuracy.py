@@ -12,8 +12,10 @@ from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.scores import PairedScores
+from gatekeeper.stats.binary import right_and_wrong, share_of_counts
+from gatekeeper.stats.closed import least_of_bound, least_share, share_of_bound
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.stats.retention import examples_needed, retention_interval
+from gatekeeper.stats.retention import examples_needed, retention_interval, shows
 
 DESCRIPTION = "The variant keeps at least this fraction of the baseline's accuracy."
 UNIT = "fraction"
@@ -26,6 +28,12 @@ SAME_AS = ("model_validation", "accuracy_threshold")
 LEAST_EXAMPLES = 59
 """With no loss at all, 59 examples are the fewest that show 95 % retention: 0.95^59 < 5 %."""
 COMFORTABLE_EXAMPLES = 500
+
+SUREST = 0.002
+"""The least share of its level that is asked for: what one of some five hundred variants must be shown at."""
+
+ROUNDING, NEARLY = 1e-9, 1e-3
+"""How far what is kept, and the level of the bound, may be from what counts say of them."""
 
 
 class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +65,8 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     }
     if scores.copies:
         details["copies"] = scores.copies
+    if counts := right_and_wrong(scores.p, scores.q):
+        details["counts"] = counts
     details |= comparison.details | ({"collapsed": True} if comparison.collapsed else {})
     if not math.isfinite(kept.observed):
         return unmeasured(f"{comparison.metric} of the baseline is {comparison.baseline}, of which nothing can be kept")
@@ -65,6 +75,9 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         if comparison.collapsed
         else _decide(config.retention, kept, scores, "agrees with the original on" if comparison.agreement else "keeps")
     )
+    if verdict is Verdict.PASS and "counts" not in details:
+        sure = least_share(lambda part: shows(scores, config.retention, part * ALPHA), SUREST)
+        details["share"] = {"limit": config.retention, "needed": sure}
     values = f"{comparison.metric} {_number(comparison.baseline)} -> {_number(comparison.variant)}"
     if "kl_mean" in comparison.details:  # perplexity alone can even improve while answers change
         values += f", KL {comparison.details['kl_mean']:.2g}, same top token {comparison.details['same_top']:.1%}"
@@ -91,6 +104,28 @@ def again(config: Config, told: Told) -> Verdict | None:
         return Verdict.ERROR
     missed = told.gate.upper is not None and told.gate.upper < config.retention
     return Verdict.INCONCLUSIVE if min(counts) < LEAST_EXAMPLES and not missed else None
+
+
+def share(told: Told) -> float:
+    """Of answers that are right or wrong the counts say it, of others the leg, where the bounds allow it; else the bounds."""
+    each = told.gate
+    if each.observed is None or each.lower is None or each.limit is None:
+        return 1.0
+    bounds = each.observed, each.lower, each.limit, ALPHA
+    try:
+        if counts := each.details.get("counts"):
+            both, lost, gained = (int(count) for count in counts)
+            examples = int(each.details["examples"])
+            kept = (both + gained) / (both + lost)
+            level = share_of_counts(both, lost, gained, examples, each.lower, ALPHA)
+            if abs(kept - each.observed) <= ROUNDING and abs(level - 1) <= NEARLY:
+                return share_of_counts(both, lost, gained, examples, each.limit, ALPHA)
+        stated = each.details.get("share")
+        if stated and float(stated["limit"]) == each.limit:
+            return max(float(stated["needed"]), least_of_bound(*bounds))
+    except (TypeError, ValueError, KeyError, ArithmeticError):  # another's report
+        pass
+    return share_of_bound(*bounds)
 
 
 def _decide(limit: float, kept: Interval, scores: PairedScores, keeps: str) -> tuple[Verdict, str]:

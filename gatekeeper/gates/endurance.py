@@ -11,6 +11,8 @@ from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
+from gatekeeper.stats.closed import share_of_bound
+from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.rounds import ratio_interval
 from gatekeeper.stats.soak import LEAST_POINTS, drift_interval
 from gatekeeper.stats.tail import Tail, decided_tail, judge_tail
@@ -84,6 +86,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         details={
             "slowdown": latency.observed if math.isfinite(latency.observed) else None, "errors": errors.share,
             "bounds": {"memory": _ends(memory), "slowdown": _ends(latency)}, "tau": errors.tau, "requests": errors.requests,
+            "max_slowdown": config.max_slowdown,
         },
     )  # fmt: skip
 
@@ -108,6 +111,20 @@ def again(config: Config, told: Told) -> Verdict:
     if told.gate.lower is not None and told.gate.lower > config.max_drift:
         verdicts.append(Verdict.FAIL)
     return next((v for v in (Verdict.FAIL, Verdict.INCONCLUSIVE) if v in verdicts), Verdict.PASS)
+
+
+def share(told: Told) -> float:
+    """Memory's and latency's, whichever is the larger; errors are only looked at for a fault."""
+    gate, details = told.gate, told.gate.details
+    try:
+        grown = gate.observed, gate.upper, gate.limit
+        slower = details["slowdown"], details["bounds"]["slowdown"][1], details.get("max_slowdown", DEFAULT.max_slowdown)
+        return max(
+            share_of_bound(float(seen), float(upper), float(limit), ALPHA)  # type: ignore[arg-type]
+            for seen, upper, limit in (grown, slower)
+        )
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):  # another's report, or an earlier version's
+        return 1.0
 
 
 def _interval(ends: list[float | None]) -> Interval:

@@ -13,6 +13,8 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.scores import KeptOutput
+from gatekeeper.stats.closed import share_of_bound
+from gatekeeper.stats.looks import ALPHA
 
 DESCRIPTION = "Every output that the metric does not read keeps at least this share of what the original says in it."
 UNIT = "fraction"
@@ -76,6 +78,12 @@ def again(config: Config, told: Told) -> Verdict | None:
     quality = told.variant.quality
     missed = told.gate.upper is not None and told.gate.upper < config.retention
     return Verdict.INCONCLUSIVE if quality is not None and quality.examples < LEAST_EXAMPLES and not missed else None
+
+
+def share(told: Told) -> float:
+    """The least bound may be that of another component than the worst: none keeps more than all."""
+    lower, limit = told.gate.lower, told.gate.limit
+    return 1.0 if lower is None or limit is None else share_of_bound(1.0, lower, limit, ALPHA)
 
 
 def _decide(limit: float, worst: KeptOutput, lower: float, upper: float) -> tuple[Verdict, str]:

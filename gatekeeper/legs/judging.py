@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from gatekeeper.records.evidence import Effort, Evidence
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact
 from gatekeeper.records.report import VariantReport
+from gatekeeper.stats.closed import allowed
 from gatekeeper.units import parse_duration
 from gatekeeper.verdicts.gates import judge_gate, unmeasured_gate
 from gatekeeper.verdicts.judge import variant_reason, variant_verdict
@@ -33,23 +35,57 @@ ARTIFACTS = "artifacts"
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges the variants of one leg by the limits that rounds, scores and artifacts decide. `alpha` is that of one look."""
+    """Judges the variants of one leg by the limits that rounds, scores and artifacts decide. `alpha` is that of one look.
+
+    `beside` are the variants that other legs of its target try. `sure` fills with those of this leg that pass whatever the others
+    do, and `failed` with those that need not be counted any more.
+    """
 
     leg: Leg
     limits: list[Limit]
     alpha: float
     attempt: int
+    beside: int = 0
+    sure: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+
+    def rule_out(self, candidates: Sequence[Candidate]) -> None:
+        """Note which fail before they are timed: by their answers, or their size."""
+        before = [limit for limit in self.limits if limit.gate.BASIS != "rounds" and not getattr(limit.gate, "VETO", False)]
+        for each in candidates:
+            if not each.made or any(g.verdict is Verdict.FAIL and g.blocking for g in self.gates(each, Race(), before)):
+                self.failed.add(each.planned.id)
 
     def decided(self, candidate: Candidate, raced: Race) -> bool:
-        """A certain failure decides; otherwise every blocking gate on rounds must know its verdict."""
-        on_rounds = [limit for limit in self.limits if limit.gate.BASIS == "rounds"]
-        gates = [gate for gate in self.gates(candidate, raced, on_rounds) if gate.blocking]
-        return any(g.verdict is Verdict.FAIL for g in gates) or all(
-            g.verdict is not Verdict.INCONCLUSIVE or g.settled for g in gates
-        )
+        """A certain failure decides; otherwise every blocking gate on rounds must know its verdict.
 
-    def gates(self, candidate: Candidate, raced: Race, limits: list[Limit]) -> list[GateResult]:
-        """These gates on one variant."""
+        Where one passing variant is enough, a pass must be good for one of as many as may be at a limit: more rounds tell.
+        """
+        on_rounds = [limit for limit in self.limits if limit.gate.BASIS == "rounds"]
+        name, gates = candidate.planned.id, self._blocking(candidate, raced, on_rounds)
+        if any(g.verdict is Verdict.FAIL for g in gates):
+            self.failed.add(name)
+            return True
+        if not all(g.verdict is Verdict.PASS for g in gates):
+            return all(g.verdict is not Verdict.INCONCLUSIVE or g.settled for g in gates)
+        if self.leg.loaded.require == "all" or name in self.failed:
+            return True
+        strict = self._blocking(candidate, raced, on_rounds, allowed(self._others(name) + 1))
+        if any(g.verdict is not Verdict.PASS for g in strict):
+            return False
+        self.sure.add(name)
+        return True
+
+    def _others(self, name: str) -> int:
+        """Variants of the target that may be at a limit, beside one; those that pass whatever the others do need no counting."""
+        own = {each.id for each in self.leg.planned.variants if not (each.skip or each.error)}
+        return self.beside + len(own - self.failed - self.sure - {name})
+
+    def _blocking(self, candidate: Candidate, raced: Race, limits: list[Limit], share: float = 1.0) -> list[GateResult]:
+        return [gate for gate in self.gates(candidate, raced, limits, share) if gate.blocking]
+
+    def gates(self, candidate: Candidate, raced: Race, limits: list[Limit], share: float = 1.0) -> list[GateResult]:
+        """These gates on one variant, those on rounds at a share of their level."""
         assert candidate.made is not None
         baseline, variant, control = raced.paired(candidate.planned.id)
         leg = self.leg
@@ -60,7 +96,7 @@ class Judge:
             variant=variant,
             control=control,
             comparison=candidate.comparison,
-            alpha=self.alpha,
+            alpha=share * self.alpha,
             effort=Effort(raced.round_s(), parse_duration(measure.budget), measure.max_rounds, leg.place.threads, self.attempt),
             untimed=leg.untimed or None,
         )

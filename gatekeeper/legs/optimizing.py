@@ -48,7 +48,7 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
         return Optimized(LegReport(id=leg.id, framework=leg.framework, skip=leg.planned.skip))
     looks = schedule(leg.measure.max_rounds)
     limits = [limit for limit in leg.limits() if not tested_by(limit.name)]
-    judge = Judge(leg, limits, look_alpha(len(looks), setup.attempt), setup.attempt)
+    judge = Judge(leg, limits, look_alpha(len(looks), setup.attempt), setup.attempt, setup.beside(leg))
     notes = [leg.place.note] if leg.place.note else []
     try:
         standing = _ready(leg, data)
@@ -60,6 +60,7 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
         notes.append(standing.said)
     candidates = {variant.id: candidate(leg, variant, data, trusted) for variant in leg.planned.variants}
     made = {name: each.made for name, each in candidates.items() if each.made}
+    judge.rule_out(list(candidates.values()))
     arms = [leg.arm(name, each.folder) for name, each in made.items()]
     predictions = {name: file for each in candidates.values() for name, file in each.predictions.items()}
 

@@ -27,7 +27,8 @@ F = TypeVar("F")
 class Setup:
     """One run on this machine. Nothing of it changes on the way; what is found out goes from stage to stage as `Known`.
 
-    `legs` are the ones to run here. `output` is the folder of the reports, beside which artifacts are kept.
+    `legs` are the ones to run here, `planned` all that the file asks for. `output` is the folder of the reports, beside which
+    artifacts are kept.
     """
 
     loaded: Loaded
@@ -39,6 +40,13 @@ class Setup:
     output: Path
     pipeline: PipelineInfo
     attempt: int = 1
+    planned: Sequence[PlannedLeg] = ()
+
+    def beside(self, leg: Leg) -> int:
+        """How many variants of its target other legs try, here or elsewhere."""
+        others = [each for each in self.planned if each.target == leg.planned.target and each.id != leg.id]
+        tried = [variant for each in others if not (each.skip or each.error) for variant in each.variants]
+        return sum(not (variant.skip or variant.error) for variant in tried)
 
     def by_target(self) -> dict[str, list[Leg]]:
         """Legs of each target, in the order of the plan."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,21 @@ class _State:
 
 
 class TestedLeg:
-    """The variants of a leg that were measured. `run` fills `variants`, `original` and `errors`."""
+    """The variants of a leg that were measured. `run` fills `variants`, `original` and `errors`.
 
-    def __init__(self, leg: Leg, variants: Sequence[VariantReport], made: Mapping[str, Made], dataset: Path | None, attempt: int):
-        self.leg, self.made, self.dataset = leg, made, dataset
+    `shown` says which of some variants pass for sure, the others of their target counted.
+    """
+
+    def __init__(
+        self,
+        leg: Leg,
+        variants: Sequence[VariantReport],
+        made: Mapping[str, Made],
+        dataset: Path | None,
+        attempt: int,
+        shown: Callable[[Sequence[VariantReport]], Collection[str]],
+    ):
+        self.leg, self.made, self.dataset, self.shown = leg, made, dataset, shown
         self.variants = {variant.id: variant for variant in variants}
         self.before = dict(self.variants)
         self.limits = [limit for limit in leg.limits() if tested_by(limit.name)]
@@ -70,19 +81,25 @@ class TestedLeg:
         hopeful = best_first(v for v in self.variants.values() if self._hopeful(v, kinds))
         for each in kinds if hopeful else []:
             self._standard(each)
-        passed = ""
+        passed, waiting = "", [variant.id for variant in hopeful]
         for variant in hopeful:
+            waiting.remove(variant.id)
             if passed and self.leg.loaded.require == "best":
                 self._leave_out(variant.id, kinds, f"not tested: {passed} passes already and is as good or better")
                 continue
             for each in kinds:
                 self._check(variant.id, each)
             self._judge(variant.id)
-            if self.variants[variant.id].verdict is Verdict.PASS:
+            if variant.id in self.shown(self._so_far(waiting)):
                 passed = variant.id
         for name, variant in self.variants.items():
             if name not in {v.id for v in hopeful}:
                 self._leave_out(name, kinds, f"not tested: its verdict is {variant.verdict} without it")
+
+    def _so_far(self, waiting: Collection[str]) -> list[VariantReport]:
+        """The variants as far as they are known; of those that were not tested yet it is open how near they are."""
+        open_ = Verdict.INCONCLUSIVE
+        return [msgspec.structs.replace(v, verdict=open_) if v.id in waiting else v for v in self.variants.values()]
 
     def _hopeful(self, variant: VariantReport, kinds: list[str]) -> bool:
         """Whether nothing but tests that are still to come keeps a variant from passing."""

@@ -1,7 +1,7 @@
 """Whether the variants behave: contract tests of each, then the ones that may ship behind a server and under load.
 
 What takes no server is cheap and runs on every variant. A server under load takes minutes, so it is for variants that pass
-everything before it: with `require: best` the best of them first, until one passes; with `require: all` every one.
+everything before it: with `require: best` the best of them first, until one is shown to; with `require: all` every one.
 """
 
 from __future__ import annotations
@@ -77,10 +77,13 @@ def problems(review: Review) -> None:
 
 def run(setup: Setup, known: Known) -> Added:
     """Test the variants of every leg of this machine and judge them again."""
+    from functools import partial
+
     import msgspec
 
     from gatekeeper.legs.setup import Added, Artifacts, Data
     from gatekeeper.legs.testing import TestedLeg
+    from gatekeeper.verdicts.chosen import shown_among
     from gatekeeper.verdicts.targets import target_report
 
     made, dataset = known.get(Artifacts).made, known.get(Data).evaluation
@@ -92,7 +95,8 @@ def run(setup: Setup, known: Known) -> Added:
             own = [v for v in variants.values() if belongs(v.id, leg.id) and v.id in made]
             if leg.planned.skip or not own:
                 continue
-            done = TestedLeg(leg, own, made, dataset, setup.attempt)
+            about = next(each for each in legs if each.id == leg.id)
+            done = TestedLeg(leg, own, made, dataset, setup.attempt, partial(shown_among, leg=about, more=setup.beside(leg)))
             done.run()
             variants |= done.variants
             legs = [msgspec.structs.replace(x, tested=done.original) if x.id == leg.id else x for x in legs]

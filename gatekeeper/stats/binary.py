@@ -24,10 +24,13 @@ def score_z(p: Scores, q: Scores, t: float) -> float:
     """
     import numpy as np
 
-    n = p.size
     right_p, right_q = p > 0.5, q > 0.5
     both = int(np.sum(right_p & right_q))
-    only_q, only_p = int(right_q.sum()) - both, int(right_p.sum()) - both
+    return z_of_counts(both, int(right_q.sum()) - both, int(right_p.sum()) - both, p.size, t)
+
+
+def z_of_counts(both: int, only_q: int, only_p: int, n: int, t: float) -> float:
+    """The same from how many of n examples both get right, only q and only p."""
     answered = both + only_q + only_p
     if answered == 0:
         return 0.0
@@ -44,6 +47,23 @@ def score_z(p: Scores, q: Scores, t: float) -> float:
     if variance <= 0:
         return 0.0 if difference == 0 else math.copysign(math.inf, difference)
     return math.sqrt(n) * difference / math.sqrt(variance)
+
+
+def right_and_wrong(p: Scores, q: Scores) -> tuple[int, int, int] | None:
+    """How many examples both get right, only q and only p; None where a score is neither right nor wrong."""
+    import numpy as np
+
+    if not np.isin(p, (0.0, 1.0)).all() or not np.isin(q, (0.0, 1.0)).all():
+        return None
+    both = int(np.sum((p == 1) & (q == 1)))
+    return both, int(np.sum(q == 1)) - both, int(np.sum(p == 1)) - both
+
+
+def share_of_counts(both: int, only_q: int, only_p: int, examples: int, t: float, alpha: float) -> float:
+    """The share of `alpha` at which the score test rejects H0: P(p = 1) <= t * P(q = 1), from its counts; may be above 1."""
+    if min(both, only_q, only_p, examples - both - only_q - only_p) < 0:
+        raise ValueError(f"{both}, {only_q} and {only_p} are no counts of {examples} examples")
+    return math.erfc(z_of_counts(both, only_q, only_p, examples, t) / math.sqrt(2)) / 2 / alpha
 
 
 def critical(alpha: float) -> float:

@@ -70,8 +70,11 @@ def _target(
         said.append(f"says `require: {target.require}` for {target.name}, and {rules.name} says {require}")
     legs: dict[str, LegEvidence] = {}
     for leg in target.legs:
-        untimed = _untimed(leg, wrong)
-        legs[leg.id] = leg_evidence(leg, untimed, rules.max_rounds(leg.max_rounds), rules.known)
+        untimed, most = _untimed(leg, wrong), rules.max_rounds(leg.max_rounds)
+        if leg.max_rounds not in (0, most):
+            said.append(f"{leg.id}: says that it could take {leg.max_rounds} rounds, and {rules.name} says {most}")
+            leg = msgspec.structs.replace(leg, max_rounds=most)
+        legs[leg.id] = leg_evidence(leg, untimed, most, rules.known)
     variants = []
     for variant in target.variants:
         if variant.gates:
@@ -81,9 +84,11 @@ def _target(
             if variant.verdict is not whole.verdict:
                 said.append(f"{variant.id}: says {variant.verdict}, and {whole.reason}")
         variants.append(whole)
-    if require == target.require and all(a is b for a, b in zip(variants, target.variants, strict=True)):
+    about = [each.leg for each in legs.values()]
+    same = all(a is b for a, b in zip([*variants, *about], [*target.variants, *target.legs], strict=True))
+    if require == target.require and same:
         return target
-    return msgspec.structs.replace(target, require=require, variants=variants)
+    return msgspec.structs.replace(target, require=require, variants=variants, legs=about)
 
 
 def _untimed(leg: LegReport, wrong: list[str]) -> str:

@@ -51,15 +51,14 @@ def variant_reason(gates: Iterable[GateResult], verdict: Verdict) -> str:
     return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in said.items())
 
 
-def select(variants: Iterable[VariantReport], one_machine: bool = False) -> str | None:
-    """The best passing variant: the fastest, and the smaller file where that is equal or unknown.
+def preferred(variants: Iterable[VariantReport], one_machine: bool = False) -> list[VariantReport]:
+    """The passing variants, the best first: the fastest, and the smaller file where that is equal or unknown.
 
     A speedup is over the baseline of its own framework: 4x of a slow baseline may be slower than 2x of a fast one. So
     where all were measured on one kind of machine the lowest median latency is the fastest (of text models, time per
     token). Latencies of differing machines do not compare; there it is the largest lower bound of the speedup.
     """
-    passing = best_first((v for v in variants if v.verdict is Verdict.PASS), one_machine)
-    return passing[0].id if passing else None
+    return best_first((v for v in variants if v.verdict is Verdict.PASS), one_machine)
 
 
 def best_first(variants: Iterable[VariantReport], one_machine: bool = True) -> list[VariantReport]:
@@ -82,9 +81,15 @@ def _size(variant: VariantReport) -> int:
     return variant.artifact.bytes if variant.artifact else 0
 
 
-def target_verdict(require: str, variants: Iterable[VariantReport], legs: Iterable[LegReport]) -> Verdict:
-    """Verdict of a target; variants that do not apply do not count, a leg that could not run blocks."""
+def target_verdict(require: str, variants: Iterable[VariantReport], legs: Iterable[LegReport], shown: bool = True) -> Verdict:
+    """Verdict of a target; variants that do not apply do not count, a leg that could not run blocks.
+
+    `shown` is whether one of those that pass is shown to, among all of them. Where every variant must pass, a wrong pass takes
+    luck with the very one that should not, and there is nothing to correct for.
+    """
     verdicts = [v.verdict for v in variants if v.verdict is not Verdict.SKIP]
+    if require == "best" and not shown:
+        verdicts = [Verdict.INCONCLUSIVE if v is Verdict.PASS else v for v in verdicts]
     judged = all_of(verdicts) if require == "all" else any_of(verdicts)
     return all_of([judged, Verdict.ERROR]) if any(leg.error for leg in legs) else judged
 

@@ -142,6 +142,11 @@ def _number(config: GateConfig | None, owner: str) -> float | None:
     return None if value is None else as_number(value)
 
 
+def stated_config(each: GateResult, owner: str) -> Any:
+    """The limit that a result states, as the file would."""
+    return _config(owner, None if each.measured_limit else each.limit, True)
+
+
 def _config(owner: str, stated: float | None, blocking: bool) -> Any:
     """The limit that a result states, as the file would; what else its gate may limit is at its default."""
     module = gate(owner)
@@ -164,7 +169,7 @@ def _recomputed(each: GateResult, limit: Limit, variant: VariantReport, leg: Leg
             return _without(each, "its report holds no rounds to judge it by")
         if lost := _lost(rounds, leg):
             return Held(each, problem=f"{each.gate}: {lost}")
-        evidence = _raced(each, rounds, variant.artifact or NONE, leg)
+        evidence = raced(each, rounds, variant.artifact, leg)
     elif variant.artifact is None:
         return _without(each, "its report holds no artifact to judge it by")
     else:
@@ -187,10 +192,10 @@ def _lost(rounds: Sequence[RoundData], leg: LegEvidence) -> str:
     return ""
 
 
-def _raced(each: GateResult, rounds: list[RoundData], artifact: Artifact, leg: LegEvidence) -> Evidence:
+def raced(each: GateResult, rounds: list[RoundData], artifact: Artifact | None, leg: LegEvidence) -> Evidence:
     """What a gate on rounds is judged on; the control of an earlier version's report is what that says of it."""
     return Evidence(
-        artifact=artifact,
+        artifact=artifact or NONE,
         baseline=[leg.baseline[own.round] for own in rounds],
         variant=rounds,
         control=[leg.control[own.round] for own in rounds] if leg.control else [],

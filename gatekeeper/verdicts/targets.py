@@ -9,7 +9,8 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.measured import Environment
 from gatekeeper.records.report import Agreement, LegReport, StageReport, TargetReport, VariantReport
 from gatekeeper.verdicts.across import timed_variants
-from gatekeeper.verdicts.judge import all_of, select, target_verdict
+from gatekeeper.verdicts.chosen import Chosen, alone, chosen
+from gatekeeper.verdicts.judge import all_of, preferred, target_verdict
 from gatekeeper.verdicts.pareto import marked
 
 
@@ -22,16 +23,18 @@ def target_report(
     agreement: Agreement | None = None,
 ) -> TargetReport:
     """A target from its legs, wherever each of them ran."""
-    verdict = target_verdict(require, variants, legs)
     alike, timed = one_machine(legs), timed_variants(legs, variants)
+    best = list({v.id: v for v in (*preferred(timed, alike), *preferred(variants))}.values())
+    found = chosen(best, variants, legs) if require == "best" else Chosen(best[0] if best else None)
+    verdict = target_verdict(require, variants, legs, found.variant is not None)
     return TargetReport(
         name=name,
         hardware=hardware,
         verdict=verdict,
-        reason=_reason(require, verdict, variants, legs),
-        selected=select(timed, alike) or select(variants),
+        reason=_reason(require, verdict, variants, legs, found),
+        selected=found.variant.id if found.variant else None,
         environment=next((leg.environment for leg in legs if leg.environment), None),
-        notes=[*_machines(legs), *(agreement.findings + agreement.notes if agreement else [])],
+        notes=[*_machines(legs), *_left(found), *(agreement.findings + agreement.notes if agreement else [])],
         variants=marked(variants, legs, alike),
         require=require,
         legs=legs,
@@ -55,12 +58,17 @@ def _machines(legs: list[LegReport]) -> list[str]:
     ]
 
 
+def _left(found: Chosen) -> list[str]:
+    """Why what would be the best is not the one that ships, where another is."""
+    return [f"{alone(found)}. The best of those that are shown to pass is chosen"] if found.variant and found.alone else []
+
+
 def _machine(e: Environment) -> str:
     more = [e.governor and f"governor {e.governor}", *e.accelerators, e.os]
     return f"{e.cpu} ({', '.join([f'{e.cores} cores', ' '.join(e.isa), *filter(None, more)])})"
 
 
-def _reason(require: str, verdict: Verdict, variants: list[VariantReport], legs: list[LegReport]) -> str:
+def _reason(require: str, verdict: Verdict, variants: list[VariantReport], legs: list[LegReport], found: Chosen) -> str:
     if verdict is Verdict.PASS:
         return ""
     errors = [f"{leg.id}: {leg.error}" for leg in legs if leg.error]
@@ -74,6 +82,9 @@ def _reason(require: str, verdict: Verdict, variants: list[VariantReport], legs:
     if require == "all":
         missed = [f"{v.framework}/{v.technique} {_blocked_by(v)}" for v in counted if v.verdict is not Verdict.PASS]
         return f"every variant must pass, and {len(missed)} of {len(counted)} do not: {'; '.join(missed[:3])}"
+    if found.alone:
+        broken = [f"{v.framework}/{v.technique} {_blocked_by(v)}" for v in counted if v.verdict is Verdict.ERROR]
+        return "; ".join([alone(found), *broken[:3]])
     blocked = "; ".join(f"{v.framework}/{v.technique} {_blocked_by(v)}" for v in counted[:3])
     more = f"; and {len(counted) - 3} more" if len(counted) > 3 else ""
     return f"no variant passes every gate: {blocked}{more}"

@@ -16,6 +16,7 @@ from simulation.peers import peers, peers_table
 from simulation.power import control_table, correlation_limit, power_table
 from simulation.rows import Row, clearly_above, summary, table
 from simulation.scores import scores_table
+from simulation.target import shortly, target_power_table, target_rows, target_table
 
 FULL = 20_000
 RUNS = int(os.environ.get("GATEKEEPER_BENCH_RUNS", FULL))
@@ -67,6 +68,21 @@ SCORES = """\
 eighth as many of one that keeps 99 %, where a pass is owed. Student's t on the same contrasts stands beside both.
 
 {scores}"""
+
+TARGET = """\
+# A target of several variants, of which one is enough
+
+`make bench` writes this file. {runs:,} simulated runs (a fifth as many of the other rules, and of right variants). Wrong is every
+run in which any variant that is exactly at its limit passes: each looked at alone, by Bonferroni's rule over all variants, and by
+the closed test over those that have not failed. Speed is raced as the gate does it, each rule measuring on until it is sure;
+accuracy is of 200 or 1,000 answers, of which the variants lose the same ones, half of them, any, or never the same.
+
+## How often a target passes by a wrong variant
+
+{false}
+## How often it passes by a right one
+
+{power}"""
 
 CLOCK = """\
 # A clock that is coarse against the latency
@@ -127,6 +143,15 @@ def test_bench_scores() -> None:
     write_page("scores", SCORES.format(runs=runs, scores=text))
     assert [row for row in rows if missed(row)] == []
     write_short("scores", text)
+
+
+def test_bench_target() -> None:
+    rows = list(target_rows(RUNS))
+    power = target_power_table(RUNS // 5)
+    write_page("target", TARGET.format(runs=RUNS, false=target_table(rows, RUNS // 5), power=power))
+    assert [row for row in rows if missed(row)] == []
+    write_short("target", target_table([row for row in rows if shortly(row)], RUNS // 5))
+    write_short("target_power", power)
 
 
 def test_bench_peers_simulated() -> None:

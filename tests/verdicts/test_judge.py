@@ -23,7 +23,7 @@ from gatekeeper.verdicts.judge import (
     all_of,
     any_of,
     exit_code,
-    select,
+    preferred,
     target_verdict,
     variant_verdict,
 )
@@ -181,22 +181,26 @@ def test_every_default_gate_without_measurements_is_a_blocking_error(name: str):
     assert found.limit == getattr(config, gate(name).limit_key)
 
 
-def test_select_takes_the_fastest_that_passes():
+def select(variants: list[VariantReport], one_machine: bool = False) -> str | None:
+    return next((each.id for each in preferred(variants, one_machine)), None)
+
+
+def test_what_is_preferred_is_the_fastest_that_passes():
     variants = [variant("a", speed=2.5), variant("b", speed=4.0), variant("c", FAIL, speed=9.0), variant("d", SKIP, speed=9.0)]
     assert select(variants) == "b"
 
 
-def test_select_takes_the_smaller_file_where_speed_is_equal_or_unknown():
+def test_what_is_preferred_is_the_smaller_file_where_speed_is_equal_or_unknown():
     assert select([variant("a", speed=2.5, size=200), variant("b", speed=2.5, size=100)]) == "b"
     assert select([variant("a", size=200), variant("b", size=100)]) == "b"
 
 
-def test_select_does_not_depend_on_the_order():
+def test_what_is_preferred_does_not_depend_on_the_order():
     variants = [variant("b", speed=2.0, size=5), variant("a", speed=2.0, size=5)]
     assert select(variants) == select(variants[::-1]) == "a"
 
 
-def test_select_of_nothing_that_passes_is_none():
+def test_what_is_preferred_of_nothing_that_passes_is_none():
     assert select([]) is None
     assert select([variant("a", FAIL), variant("b", INCONCLUSIVE), variant("c", SKIP), variant("d", ERROR)]) is None
 

@@ -29,7 +29,7 @@ def variants(leg: str, verdicts: Sequence[Verdict]) -> list[VariantReport]:
     return [
         VariantReport(
             id=f"{leg}/v{i}", framework=framework, technique=f"v{i}", verdict=v, reason="" if v is PASS else f"because {v}",
-            gates=[GateResult(gate="speedup", verdict=v, lower=2.0 + i)],
+            gates=[GateResult(gate="speedup", verdict=v, observed=2.1 + i, lower=2.0 + i, limit=0.5)],
         )
         for i, v in enumerate(verdicts)
     ]  # fmt: skip
@@ -270,9 +270,15 @@ def test_a_variant_is_no_better_than_its_gates() -> None:
 def measured_on(report: Report, cpu: str, latency_ns: float) -> Report:
     """The report of a leg that was measured there, its variants this fast and its baseline ten times as slow."""
     [target] = on_machine(report, cpu).targets
-    fast, slow = (performance([round_data(0, ns)], 1, "pss") for ns in (latency_ns, 10 * latency_ns))
-    legs = [msgspec.structs.replace(leg, baseline=slow) for leg in target.legs]
-    found = [msgspec.structs.replace(v, performance=fast) for v in target.variants]
+    fast, slow, copy = (
+        [round_data(number, ns * (1 + noise * number)) for number in range(8)]
+        for ns, noise in ((latency_ns, 0.001), (10 * latency_ns, 0.002), (10 * latency_ns, 0.0021))
+    )
+    legs = [
+        msgspec.structs.replace(leg, baseline=performance(slow, 1, "pss"), control_rounds=copy, max_rounds=8)
+        for leg in target.legs
+    ]
+    found = [msgspec.structs.replace(v, performance=performance(fast, 1, "pss")) for v in target.variants]
     return msgspec.structs.replace(report, targets=[msgspec.structs.replace(target, legs=legs, variants=found)])
 
 
@@ -290,7 +296,9 @@ def test_what_passed_in_every_leg_speaks_of_all() -> None:
 
 
 def test_a_variant_whose_times_say_nothing_is_best_only_where_no_other_passes() -> None:
-    reports = [measured_on(leg_report(leg, PASS, manifest=LEGS[:2]), "a", ns) for leg, ns in zip(LEGS[:2], (500, 1), strict=True)]
+    reports = [
+        measured_on(leg_report(leg, PASS, manifest=LEGS[:2]), "a", ns) for leg, ns in zip(LEGS[:2], (500, 100), strict=True)
+    ]
     [target] = reports[1].targets
     legs = [msgspec.structs.replace(leg, untimed="only a reference") for leg in target.legs]
     reports[1] = msgspec.structs.replace(reports[1], targets=[msgspec.structs.replace(target, legs=legs)])

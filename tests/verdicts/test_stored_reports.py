@@ -70,6 +70,10 @@ MADE = {
 }
 
 
+RULED = ("verdict", "selected", "reason")
+"""What of a target an earlier gatekeeper gave by one variant looked at alone."""
+
+
 def only_added(now: Any, then: Any, where: str = "") -> None:
     """The same, but for fields that are new."""
     if isinstance(then, dict):
@@ -91,7 +95,13 @@ def as_json(report: Report) -> Any:
 @pytest.mark.parametrize("name", MADE)
 def test_what_becomes_of_them_is_what_became_of_them(name: str) -> None:
     assert MADE.keys() == BECAME.keys()
-    only_added(as_json(MADE[name]()), BECAME[name])
+    then = BECAME[name]
+    if name == "waived":  # with their speed waived all three pass at 97 % of their level, and so none by itself
+        now = as_json(MADE[name]())["targets"][0]
+        assert (now["verdict"], now["selected"], then["targets"][0]["verdict"]) == ("inconclusive", None, "pass")
+        assert now["reason"].startswith("each of 3 variants (onnx_runtime/fp16, openvino/int4, openvino/int8) passes only if")
+        then = {**then, "targets": [{**then["targets"][0], **{key: now[key] for key in RULED}}, *then["targets"][1:]]}
+    only_added(as_json(MADE[name]()), then)
 
 
 @pytest.mark.parametrize("name", [*PARTS, "whole", "base", "other", "blocked", "ended"])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gatekeeper.checks.unit.lab import Lab, TrialLog
 
 BASIC, MORE = (1, 2, 3, 8), (1, 2, 5, 16, 33)
+COVERED = 32
 LARGEST, LARGEST_BYTES, LARGEST_S = 256, 32 << 20, 5.0
 
 
@@ -26,54 +27,65 @@ def _observe(sizes: tuple[int, ...]) -> Any:
 
     def observe(lab: Lab, log: TrialLog) -> None:
         _need_batches(lab)
-        for i in range(max(sizes)):
+        parts = _parts(sizes)
+        for i in range(max(size + start for size, start in parts)):
             log.run(_alone(i), lab.rows(1, start=i))
-        for size in sizes:
-            log.run(_batch(size), lab.rows(size))
+        for size, start in parts:
+            log.run(_batch(size, start), lab.rows(size, start))
 
     return observe
+
+
+def _parts(sizes: tuple[int, ...]) -> list[tuple[int, int]]:
+    """(size, first example) of every batch: one of each size, and so many of one as put every input beside others. What one loud
+    example does to its neighbours shows only where there is one.
+    """
+    usual = max(size for size in sizes if size <= COVERED // 2)
+    return [*((size, 0) for size in sizes), *((usual, start) for start in range(usual, COVERED, usual))]
 
 
 def _judge(sizes: tuple[int, ...]) -> Any:
     def judge(variant: Seen, original: Seen) -> str:
         if error := original.trials[_alone(0)].error:
             raise Skipped(f"the original does not answer one example alone, whatever it declares: {error}")
-        taken = [size for size in sizes if not original.trials[_batch(size)].error]
+        taken = [part for part in _parts(sizes) if not original.trials[_batch(*part)].error]
         ours, theirs = (_joined(seen, taken) for seen in (variant, original))
-        names = [n for n in theirs.trials[_each(max(taken))].outputs if n in theirs.trials[_batch(max(taken))].outputs]
+        largest = max(taken)
+        names = [n for n in theirs.trials[_each(*largest)].outputs if n in theirs.trials[_batch(*largest)].outputs]
         if not names:
             raise Skipped("the original answers nothing that has a row for each example")
-        said = close(ours, theirs, [(_batch(size), _each(size)) for size in taken], [_each(max(taken))])
-        return f"batches of {', '.join(map(str, taken))}; an example in them and alone {said}"
+        said = close(ours, theirs, [(_batch(*part), _each(*part)) for part in taken], [_each(*part) for part in taken])
+        return f"batches of {', '.join(str(size) for size, start in taken if not start)}; an example in them and alone {said}"
 
     return judge
 
 
-def _joined(seen: Seen, sizes: list[int]) -> Seen:
+def _joined(seen: Seen, parts: list[tuple[int, int]]) -> Seen:
     """The batches, with only those outputs that have a row for each example, and the same rows put together from examples
     that were asked alone.
     """
     import numpy as np
 
     trials: dict[str, Answered] = {}
-    for size in sizes:
-        batch, alone = seen.answer(_batch(size)), [seen.answer(_alone(i)) for i in range(size)]
+    for size, start in parts:
+        batch, alone = seen.answer(_batch(size, start)), [seen.answer(_alone(start + i)) for i in range(size)]
         names = [n for n in alone[0].outputs if all(_rowed(a.outputs.get(n), 1) for a in alone)]
-        trials[_each(size)] = Answered("", {n: np.concatenate([a.outputs[n] for a in alone]) for n in names}, {})
-        trials[_batch(size)] = Answered("", {n: a for n, a in batch.outputs.items() if n in names}, {})
+        rows = {n: np.concatenate([a.outputs[n] for a in alone]) for n in names}
+        trials[_each(size, start)] = Answered("", rows, {})
+        trials[_batch(size, start)] = Answered("", {n: a for n, a in batch.outputs.items() if n in names}, {})
     return Seen(seen.who, trials, seen.numbers)
 
 
-def _batch(size: int) -> str:
-    return f"a batch of {size}"
+def _batch(size: int, start: int = 0) -> str:
+    return f"a batch of {size}" + (f" from example {start}" if start else "")
 
 
 def _alone(index: int) -> str:
     return f"example {index} alone"
 
 
-def _each(size: int) -> str:
-    return f"each of {size} alone"
+def _each(size: int, start: int = 0) -> str:
+    return f"each of {size} alone" + (f" from example {start}" if start else "")
 
 
 def _rowed(array: Any, size: int) -> bool:
