@@ -23,7 +23,7 @@ test test-all: $(VENV)/.dev $(NODE)
 	$(BIN)/python tests/kit/suite.py $(if $(filter test-all,$@),--all)
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/benchmarks -s -q -o addopts=""
+	$(BIN)/python -m pytest tests/benchmarks -s -q -o addopts="" -o timeout=0
 
 lint: $(VENV)/.dev $(NODE)
 	$(BIN)/ruff check .

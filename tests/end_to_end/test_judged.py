@@ -135,3 +135,10 @@ def test_losses_too_rare_to_be_seen_are_feared(run: Run) -> None:
 def test_and_are_found_where_there_are_enough_examples(run: Run) -> None:
     found = run(lambda folder: judged.rare_outliers(folder, 4000), 1)["accuracy"]
     assert found["verdict"] == "fail" and found["upper"] < 0.95
+
+
+def test_a_sequence_that_nothing_can_judge_is_skipped_by_name(run: Run) -> None:
+    gates = run(judged.ragged, 0)
+    assert gates["accuracy"]["verdict"] == "pass" and gates["basis"]["output"] == "logits"
+    assert gates["outputs"]["verdict"] == "skip" and "not judged: parts (it is a sequence" in gates["outputs"]["reason"]
+    assert gates["basis"]["not_judged"]["output parts"].startswith("it is a sequence, a map or ragged")

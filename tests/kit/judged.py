@@ -161,3 +161,23 @@ def rare_outliers(folder: Path, n: int = 200) -> Path:
     file = write(folder, nodes, [32], {"y": [1]}, {"w": w}, data, "regression")
     file.write_text(file.read_text().replace("eval.npz", "eval.npz, metric: mae").replace("int8_dynamic", "int8_weight_only"))
     return file
+
+
+def ragged(folder: Path) -> Path:
+    """Classes, and a sequence of parts of differing width."""
+    r = np.random.default_rng(7)
+    w = r.standard_normal((32, 10)).astype(np.float32) * 0.3
+    nodes = [
+        helper.make_node("SplitToSequence", ["x", "cut"], ["parts"], axis=1),
+        helper.make_node("MatMul", ["x", "w"], ["logits"]),
+    ]
+    x = r.standard_normal((600, 32)).astype(np.float32)
+    data = {"x": x, "y": (x @ w).argmax(axis=1)}
+    file = write(folder, nodes[1:], [32], {"logits": [10]}, {"w": w}, data, "tabular_classification")
+    model = onnx.load(folder / "model.onnx")
+    model.graph.node.insert(0, nodes[0])
+    model.graph.initializer.append(numpy_helper.from_array(np.array([20, 12]), "cut"))
+    model.graph.output.insert(0, helper.make_tensor_sequence_value_info("parts", TensorProto.FLOAT, None))
+    onnx.checker.check_model(model)
+    onnx.save(model, folder / "model.onnx")
+    return file
