@@ -17,13 +17,12 @@ _CHUNK = 1 << 22  # numbers read at once
 class Components:
     """The numbers of one example in groups that are judged each by itself: single ones where they are few."""
 
-    def __init__(self, shape: tuple[int, ...]):
+    def __init__(self, shape: tuple[int, ...], axis: int | None = None):
         self.shape, self.axis = shape, -1
-        size = _product(shape)
-        if size <= MOST_COMPONENTS:
-            self.count = max(size, 1)
+        if _product(shape) <= MOST_COMPONENTS and axis is None:
+            self.count = max(_product(shape), 1)
         else:
-            axes = [axis for axis in (len(shape) - 1, 0) if shape[axis] <= MOST_COMPONENTS]
+            axes = group_axes(shape) if axis is None else [axis]
             self.axis = axes[0] if axes else len(shape)
             self.count = shape[self.axis] if axes else 1
 
@@ -48,6 +47,13 @@ class Components:
         if self.axis < 0:
             return str([int(i) for i in np.unravel_index(index, self.shape)])
         return "[" + ", ".join(str(index) if i == self.axis else ":" for i in range(len(self.shape))) + "]"
+
+
+def group_axes(shape: tuple[int, ...]) -> list[int]:
+    """The axes by which an output of many numbers is looked at: the last, and the second, where images have their channels."""
+    if _product(shape) <= MOST_COMPONENTS:
+        return []
+    return [axis for axis in dict.fromkeys((len(shape) - 1, 0)) if 1 < shape[axis] <= MOST_COMPONENTS]
 
 
 def _product(shape: tuple[int, ...]) -> int:

@@ -43,8 +43,8 @@ def spread(count: int) -> list[int]:
 
 
 def evenly(count: int, most: int) -> list[int]:
-    """At most `most` of `count` things in their order, evenly spaced."""
-    return list(range(count)) if count <= most else [i * count // most for i in range(most)]
+    """At most `most` of `count` things in their order, one out of each stretch: the same ones always."""
+    return sorted(draw(count, most, 0)) if count else []
 
 
 def sizes(inputs: Mapping[str, Any]) -> list[int]:

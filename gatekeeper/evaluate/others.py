@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.data.components import Components, chunks, loud
+from gatekeeper.data.components import Components, chunks, group_axes, loud
 from gatekeeper.data.outputs import outputs_beside
 from gatekeeper.evaluate.once import once
 from gatekeeper.records.scores import KeptOutput, PairedScores
@@ -20,6 +20,12 @@ from gatekeeper.stats.retention import retention_interval
 
 BOUNDED = 64
 """Components of an output that are bounded, those that look worst."""
+
+FAINT = 1e-4
+"""Share of an output's variance below which what tells its numbers apart is taken for rounding."""
+
+Scores = tuple[str, Any, Any]
+"""What a component is called, and what is kept of how much, an example."""
 
 UNSEEN = 5.3
 """0.05 / 0.01 / 0.95, and a little: a variance has no range, so of an example that was not seen such a loss is feared, in mean
@@ -46,26 +52,56 @@ def kept(name: str, baseline: Any, variant: Any, units: Any = None) -> KeptOutpu
     """One output, of shape [examples, ...] of both models."""
     if baseline.shape != variant.shape:
         return KeptOutput(name=name, problem=f"it has shape {variant.shape[1:]} an example, the original's {baseline.shape[1:]}")
-    groups = Components(baseline.shape[1:])
+    shape = baseline.shape[1:]
+    ways = [Components(shape, axis) for axis in group_axes(shape)] or [Components(shape)]
     if baseline.dtype.kind != "f":
-        return _bounded(name, "answered alike", groups, _agreement(groups, baseline, variant), units)
-    errors, spread, lost = _squares(groups, baseline, variant)
-    if lost:
-        return KeptOutput(name=name, problem=f"it holds NaN or infinite values in {lost} places where the original's are finite")
-    scores = [(j, spread[:, j] - errors[:, j], spread[:, j]) for j in range(groups.count)]
-    return _bounded(name, "variance kept", groups, scores, units)
+        return _bounded(name, "answered alike", [each for way in ways for each in _agreement(way, baseline, variant)], units)
+    if lost := _not_alike(baseline, variant):
+        return KeptOutput(name=name, problem=f"NaN or infinite values differ from the original's in {lost} places")
+    scores = [each for way in ways for each in _explained(way, baseline, variant, "")]
+    return _bounded(name, "variance kept", scores + _differences(ways, baseline, variant), units)
 
 
-def _agreement(groups: Components, baseline: Any, variant: Any) -> list[tuple[int, Any, Any]]:
+def _not_alike(baseline: Any, variant: Any) -> int:
+    """Numbers that are no longer finite, and infinite ones (a mask often is made of them) that are another number now."""
+    import numpy as np
+
+    found = 0
+    for b, v in chunks(baseline, variant):
+        found += int((np.isfinite(b) & ~np.isfinite(v)).sum() + (np.isinf(b) & (b != v)).sum())
+    return found
+
+
+def _agreement(groups: Components, baseline: Any, variant: Any) -> list[Scores]:
     """Of each component the share of its numbers that are the same, an example, and ones beside it."""
     import numpy as np
 
     same = np.concatenate([groups.sums((b == v).astype(float)) / groups.members for b, v in chunks(baseline, variant)])
-    return [(j, same[:, j], np.ones(len(same))) for j in range(groups.count)]
+    return [(groups.called(j), same[:, j], np.ones(len(same))) for j in range(groups.count)]
 
 
-def _squares(groups: Components, baseline: Any, variant: Any) -> tuple[Any, Any, int]:
-    """Squared differences, and the baseline's from its own mean, each [examples, components]; and values that were lost.
+def _explained(groups: Components, baseline: Any, variant: Any, of: str) -> list[Scores]:
+    """Of each component the squares that are explained, and those there are, an example."""
+    errors, spread = _squares(groups, baseline, variant)
+    return [(f"{groups.called(j)}{of}", spread[:, j] - errors[:, j], spread[:, j]) for j in range(groups.count)]
+
+
+def _differences(ways: list[Components], baseline: Any, variant: Any) -> list[Scores]:
+    """The same of what the last axis says beside its mean: of scores the differences tell one class from another, and a part that
+    is common to all of them hides them.
+    """
+    import numpy as np
+
+    if baseline.ndim < 2 or baseline.shape[-1] < 2 or ways[0].members > 1 or not np.isfinite(baseline).all():
+        return []
+    b, v = (outputs - outputs.mean(axis=-1, keepdims=True) for outputs in (baseline.astype(float), variant.astype(float)))
+    if not b.var(axis=0).mean() > FAINT * baseline.astype(float).var(axis=0).mean():
+        return []
+    return [each for way in ways for each in _explained(way, b, v, " beside the mean of its axis")]
+
+
+def _squares(groups: Components, baseline: Any, variant: Any) -> tuple[Any, Any]:
+    """Squared differences, and the baseline's from its own mean, each [examples, components].
 
     Where the baseline itself is not finite nothing is compared.
     """
@@ -77,32 +113,31 @@ def _squares(groups: Components, baseline: Any, variant: Any) -> tuple[Any, Any,
         known = np.isfinite(b)
         total += np.where(known, b, 0).sum(axis=0)
         count += known.sum(axis=0)
-    mean, lost = total / np.maximum(count, 1), 0
+    mean = total / np.maximum(count, 1)
     errors, spread = [], []
     for b, v in chunks(baseline, variant):
         known = np.isfinite(b)
-        lost += int((known & ~np.isfinite(v)).sum())
         with np.errstate(invalid="ignore", over="ignore"):
             errors.append(groups.sums(np.where(known, np.where(np.isfinite(v), v, 0) - np.where(known, b, 0), 0) ** 2))
             spread.append(groups.sums(np.where(known, np.where(known, b, 0) - mean, 0) ** 2))
-    return np.concatenate(errors), loud(np.concatenate(spread), mean, groups), lost
+    return np.concatenate(errors), loud(np.concatenate(spread), mean, groups)
 
 
-def _bounded(name: str, what: str, groups: Components, scores: list[tuple[int, Any, Any]], units: Any) -> KeptOutput:
+def _bounded(name: str, what: str, scores: list[Scores], units: Any) -> KeptOutput:
     """The worst component with bounds that hold for all of them.
 
     Every component must clear a limit, so the lower bound is the least of theirs, with no correction; that one of them misses
     it has as many chances as there are components (Bonferroni).
     """
     worst = sorted(scores, key=_looks)[:BOUNDED]
-    intervals = [(j, *_intervals(p, q, units, len(scores))) for j, p, q in worst]
+    intervals = [(called, *_intervals(p, q, units, len(scores))) for called, p, q in worst]
     examples = len(worst[0][1]) if units is None else int(units.max()) + 1
-    index, least = min(((j, each) for j, each, _ in intervals), key=lambda pair: pair[1].observed)
+    component, least = min(((called, each) for called, each, _ in intervals), key=lambda pair: pair[1].observed)
     return KeptOutput(
         name=name,
         what=what,
-        component=groups.called(index),
-        components=groups.count,
+        component=component,
+        components=len(scores),
         observed=_closed(least.observed),
         lower=_closed(min(each.lower for _, each, _ in intervals)),
         upper=_closed(min(each.upper for _, _, each in intervals)),
@@ -114,7 +149,7 @@ def _closed(bound: float) -> float | None:
     return float(bound) if math.isfinite(bound) else None
 
 
-def _looks(scored: tuple[int, Any, Any]) -> float:
+def _looks(scored: Scores) -> float:
     """A rough lower bound, to order by."""
     _, p, q = scored
     level = float(q.mean()) or 1.0

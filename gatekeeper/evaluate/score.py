@@ -12,9 +12,9 @@ import msgspec
 from gatekeeper.data.distinct import distinct
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.by_class import by_class
 from gatekeeper.evaluate.chance import chance, constant, no_better
 from gatekeeper.evaluate.collapse import collapsed, not_finite
-from gatekeeper.evaluate.groups import kept_classes
 from gatekeeper.evaluate.metrics._agreement import agreement
 from gatekeeper.evaluate.metrics._base import (
     CLASSIFICATION,
@@ -22,13 +22,10 @@ from gatekeeper.evaluate.metrics._base import (
     Compare,
     Pair,
     Undefined,
-    class_labels,
     default_metric,
     family,
     metric,
 )
-from gatekeeper.evaluate.metrics._base import classes as classes_of
-from gatekeeper.evaluate.metrics._positions import positional
 from gatekeeper.evaluate.metrics._whole import ranged, user_metric
 from gatekeeper.evaluate.once import once
 from gatekeeper.evaluate.others import kept_outputs
@@ -139,7 +136,7 @@ def score(request: Score) -> Scored:
         collapsed=gone or ("" if error or itself or labels is None else no_better(name, baseline, variant, labels, compared)),
         outputs=others,
         unjudged=unjudged,
-        classes=_by_class(baseline, variant, labels, units, dataset.slices) if classification and not error else [],
+        classes=[] if error else by_class(request, name, baseline, variant, labels, units, dataset.slices),
     )
 
 
@@ -148,22 +145,6 @@ def _of_classes(name: str, task: str | None) -> bool:
     if name == "agreement":
         return task is None or task.endswith("classification")
     return family(name) == CLASSIFICATION
-
-
-def _by_class(baseline: Any, variant: Any, labels: Any, units: Any, slices: dict[str, Any]) -> list[KeptClass]:
-    """Right answers by class and by group of each slice, of distinct examples; without labels, the baseline's own answers are
-    right. None of what has many answers an example.
-    """
-    import numpy as np
-
-    if positional(baseline):
-        return []
-    theirs, ours = classes_of(baseline), classes_of(variant, baseline)
-    truth = theirs if labels is None else class_labels(labels, baseline)
-    first = np.unique(units, return_index=True)[1]
-    groups = {"": truth} | slices
-    right = theirs[first] == truth[first], ours[first] == truth[first]
-    return [each for name, of in groups.items() for each in kept_classes(of[first], *right, name)]
 
 
 def _compared(name: str, request: Score, units: Any, baseline: Any, variant: Any, labels: Any) -> Pair:

@@ -46,6 +46,9 @@ class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 DEFAULT = Config()
 
+TOO_GOOD = 2.0
+"""A metric of the user's own that a variant doubles counts errors: no optimization makes a model twice as good."""
+
 
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the lower bound of the retention clears the limit; the evaluation set is looked at once."""
@@ -70,6 +73,9 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     details |= comparison.details | ({"collapsed": True} if comparison.collapsed else {})
     if not math.isfinite(kept.observed):
         return unmeasured(f"{comparison.metric} of the baseline is {comparison.baseline}, of which nothing can be kept")
+    if not comparison.agreement and ":" in comparison.metric and kept.observed > TOO_GOOD:
+        said = f"keeps {kept.observed:.1%} of {comparison.metric}, so that is an error: higher must be better. Return 1 - error"
+        return unmeasured(said)
     verdict, reason = (
         (Verdict.FAIL, comparison.collapsed)
         if comparison.collapsed

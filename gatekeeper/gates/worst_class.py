@@ -25,6 +25,7 @@ limit_key = "retention"
 OF_TENSORS = True
 VETO = True
 MOST_NAMED = 3
+ROUNDING = 1e-6
 
 
 class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,8 +71,10 @@ def judge(config: Config, evidence: Evidence) -> Decision:
 
 
 def nothing(told: Told) -> bool:
-    """Whether no class was looked at."""
-    return not told.gate.details.get("classes")
+    """Whether no class was looked at, as far as the report shows."""
+    basis = told.leg.basis
+    looked = basis is not None and bool(basis.classes + basis.groups) and told.variant.quality is not None
+    return not told.gate.details.get("classes") and not looked
 
 
 def again(config: Config, told: Told) -> Verdict | None:
@@ -80,7 +83,7 @@ def again(config: Config, told: Told) -> Verdict | None:
         found = [_of(name, each) for name, each in told.gate.details["classes"].items()]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):  # another's report, or an earlier version's
         return Verdict.ERROR
-    if not found or not all(map(_possible, found)):
+    if not found or not all(map(_possible, found)) or not _all_there(found, told):
         return Verdict.ERROR
     return Verdict.FAIL if any(_shown(found, config.retention)) else Verdict.PASS
 
@@ -88,6 +91,15 @@ def again(config: Config, told: Told) -> Verdict | None:
 def share(told: Told) -> float:
     """Nothing is shown here that could be wrong of a variant that passes."""
     return 0.0
+
+
+def _all_there(found: list[KeptClass], told: Told) -> bool:
+    """Whether they are as many as the leg looked at, and the worst of them keeps what the gate says."""
+    basis = told.leg.basis
+    if basis is not None and len(found) != basis.classes + basis.groups:
+        return False
+    worst = min(map(_value_of, found))
+    return told.gate.observed is not None and abs(told.gate.observed - worst) <= ROUNDING
 
 
 def _of(name: str, stated: dict[str, Any]) -> KeptClass:

@@ -26,7 +26,8 @@ def basis(leg: Leg, made: Sequence[Candidate], timed: Path | None) -> Basis:
     config = next((limit.config for limit in limits if limit.name == OUTPUTS), None)
     ignored = config.ignore if isinstance(config, outputs_gate.Config) else []
     judged = [name for name in beside.others if config is not None and name not in ignored]
-    classes = (compared and compared.classes) or ()
+    # Of a class that the original never finds nothing can be lost.
+    classes = [each for each in (compared and compared.classes) or () if each.both + each.only_baseline]
     return Basis(
         metric=compared.metric if compared else "",
         output=beside.judged,
@@ -36,7 +37,7 @@ def basis(leg: Leg, made: Sequence[Candidate], timed: Path | None) -> Basis:
         classes=sum(not each.slice for each in classes),
         groups=sum(bool(each.slice) for each in classes),
         timed=count_feeds(timed) * leg.evaluation.batch_size() if timed else 0,
-        not_judged=_disabled(limits) | _left(beside, judged, ignored) | _unseen(leg, compared is not None),
+        not_judged=_disabled(limits) | _left(beside, judged, ignored) | _unseen(leg, compared is not None, len(classes)),
     )
 
 
@@ -58,13 +59,15 @@ def _left(beside: Outputs, judged: Sequence[str], ignored: Sequence[str]) -> dic
     return {f"output {name}": why for name, why in (left | beside.skipped).items()}
 
 
-def _unseen(leg: Leg, compared: bool) -> dict[str, str]:
+def _unseen(leg: Leg, compared: bool, classes: int) -> dict[str, str]:
     """Whole sides of the model that this run does not look at."""
     found = {}
     if leg.loaded.pipeline.dataset is None:
         found["answers"] = "there is no evaluation set"
     elif not compared:
         found["answers"] = "they could not be compared"
+    elif leg.loaded.compares_tensors and not classes:
+        found["classes one by one"] = "there are none in what the metric reads"
     if leg.untimed:
         found["times"] = leg.untimed
     if "testing" not in leg.loaded.pipeline.stages:

@@ -25,7 +25,7 @@ from gatekeeper.measure.race import Race, control_interval, performance, samples
 from gatekeeper.measure.rounds import CONTROL
 from gatekeeper.process import memory
 from gatekeeper.records.measured import Energy, RoundData
-from gatekeeper.records.report import LegReport, VariantReport
+from gatekeeper.records.report import Basis, LegReport, VariantReport
 from gatekeeper.stats.looks import look_alpha, schedule
 from gatekeeper.units import parse_duration
 
@@ -55,7 +55,8 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
     except NotMeasured as failure:
         said = str(failure)
         unmade = [judge.report(Candidate(variant, error=said), NOTHING) for variant in leg.planned.variants]
-        return Optimized(LegReport(id=leg.id, framework=leg.framework, error=said, notes=notes), unmade)
+        nothing = Basis(not_judged={"everything": "the leg has an error"})
+        return Optimized(LegReport(id=leg.id, framework=leg.framework, error=said, notes=notes, basis=nothing), unmade)
     if not standing.held:
         notes.append(standing.said)
     candidates = {variant.id: candidate(leg, variant, data, trusted) for variant in leg.planned.variants}

@@ -68,9 +68,15 @@ def test_any_few_that_follow_each_other_are_spread(count: int, start: int) -> No
 @pytest.mark.parametrize(("count", "most"), [(0, 3), (2, 3), (3, 3), (10, 3), (7, 1)])
 def test_evenly_spaced_ones_come_in_order(count: int, most: int) -> None:
     found = evenly(count, most)
-    assert found == sorted(set(found)) and len(found) == min(count, most)
-    gaps = {after - before for before, after in pairwise([*found, count])}
-    assert not gaps or max(gaps) - min(gaps) <= 1
+    assert found == sorted(set(found)) and len(found) == min(count, most) and found == evenly(count, most)
+    assert all(after - before < 2 * -(-count // most) for before, after in pairwise(found))
+
+
+@pytest.mark.parametrize("period", [2, 4, 8])
+def test_what_comes_back_regularly_is_kept_by_its_share(period: int) -> None:
+    """One camera in eight, of 400 examples out of 3,200."""
+    kept = evenly(3200, 400)
+    assert sum(index % period == 0 for index in kept) / 400 == pytest.approx(1 / period, abs=0.06)
 
 
 @pytest.mark.parametrize("most", [0, -1])

@@ -24,7 +24,7 @@ READERS = [name for name in FRAMEWORKS.builtin if framework(name).supports("hugg
 
 
 QUICKER = {
-    "window: 64, limit: 80": "window: 16, limit: 60",
+    "window: 64, limit: 400": "window: 16, limit: 60",
     "[q8_0, q4_k_m, q4_0]": "[q4_k_m]",
     "[int8_weight_only, int4_weight_only]": "[int4_weight_only]",
 }
@@ -72,7 +72,9 @@ def test_every_framework_measures_its_variants(report: dict[str, Any]) -> None:
         assert 0 <= details["kl_mean"] <= details["kl_p99"] < 1, variant["id"]
         assert 0.5 < details["same_top"] <= 1, variant["id"]
         gates = {gate["gate"]: gate for gate in variant["gates"]}
-        assert gates["accuracy"]["verdict"] == "pass", gates["accuracy"]
+        # Sixty windows are too few to show it: what is too rare to be among them is feared.
+        assert gates["accuracy"]["verdict"] in ("pass", "inconclusive"), gates["accuracy"]
+        assert gates["accuracy"]["observed"] > 0.9
 
 
 def test_every_framework_starts_from_the_same_model(report: dict[str, Any]) -> None:
@@ -113,7 +115,7 @@ def test_the_whole_testing_stage(example: Callable[[str], Path], gatekeeper: Any
     text = (example("tiny-llm") / "edge_ai_pipeline.testing.yaml").read_text()
     quicker = {
         "output_tokens: 24": "output_tokens: 6",
-        "window: 64, limit: 80": "window: 16, limit: 60",
+        "window: 64, limit: 400": "window: 16, limit: 60",
         "{duration: 45s}": "{duration: 4s}",
         "speedup: {min: 1.2}": "speedup: {min: 0.1}",  # of six tokens; it decides only which variants are tested
     }

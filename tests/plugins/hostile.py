@@ -54,7 +54,7 @@ class Session:
         if self.technique == "memory":
             hog = []
             while True:
-                hog.append(bytearray(32 << 20))
+                hog.append(bytearray(256 << 20))
         if self.technique == "garbage":
             for fd in range(3, 30):
                 try:

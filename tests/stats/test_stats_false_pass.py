@@ -30,6 +30,9 @@ from gatekeeper.stats.looks import ALPHA, LOOKS, look_alpha
 from gatekeeper.stats.retention import examples_needed, retention_interval, shows
 
 RUNS = 2000
+ALIKE = {  # every input takes as long as any other
+    "inputs": 32, "short_ns": None, "long_ns": None, "alike_p10_ns": None, "alike_median_ns": None, "alike_p95_ns": None,
+}  # fmt: skip
 SIGN = {Verdict.PASS: 1, Verdict.FAIL: -1, Verdict.INCONCLUSIVE: 0, Verdict.ERROR: 0}
 
 
@@ -46,7 +49,7 @@ def speedup_of(run: Any, attempt: int = 1, views: Any = (), tick: float = 0.0) -
     means, fastest = views or (run, run)
     arms = {
         name: [
-            SimpleNamespace(median_ns=float(m), mean_ns=float(e), p10_ns=float(f), tick_ns=tick)
+            SimpleNamespace(median_ns=float(m), mean_ns=float(e), p10_ns=float(f), tick_ns=tick, **ALIKE)
             for m, e, f in zip(run[:, arm], means[:, arm], fastest[:, arm], strict=True)
         ]
         for name, arm in (("baseline", BASELINE), ("variant", VARIANT), ("control", CONTROL))
@@ -113,9 +116,10 @@ def test_the_stability_simulated_is_the_gates(tick: float) -> None:
     found = rules.tail_ratio(middle, slow - 0.02, 1 + VARIATION, LOOKS, tick)
     for p50s, p95s, verdict in zip(np.exp(middle), np.exp(slow - 0.02), found, strict=True):
         rounds = [
-            SimpleNamespace(p95_ns=float(x), median_ns=float(m), count=200, tick_ns=tick) for m, x in zip(p50s, p95s, strict=True)
+            SimpleNamespace(p95_ns=float(x), median_ns=float(m), count=200, tick_ns=tick, **ALIKE)
+            for m, x in zip(p50s, p95s, strict=True)
         ]
-        steady = [SimpleNamespace(p95_ns=1.0, median_ns=1.0, count=200, tick_ns=tick) for _ in rounds]
+        steady = [SimpleNamespace(p95_ns=1.0, median_ns=1.0, count=200, tick_ns=tick, **ALIKE) for _ in rounds]
 
         def judge(look: int, rounds: Any = rounds, steady: Any = steady) -> Verdict:
             return stability.judge(stability.DEFAULT, evidence(baseline=steady[:look], variant=rounds[:look])).verdict

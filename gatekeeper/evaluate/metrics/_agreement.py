@@ -7,7 +7,7 @@ from typing import Any
 from gatekeeper.evaluate.collapse import centred
 from gatekeeper.evaluate.metrics import cosine_similarity
 from gatekeeper.evaluate.metrics._base import Pair, binary, classes
-from gatekeeper.evaluate.metrics._positions import positional, positions
+from gatekeeper.evaluate.metrics._positions import positional, positions, several
 from gatekeeper.records.scores import PairedScores
 
 
@@ -27,8 +27,10 @@ def agreement(baseline: Any, variant: Any, task: str | None) -> Pair:
         b = baseline.reshape(len(baseline), -1).astype(float)
         v = variant.reshape(len(variant), -1).astype(float)
         same = (np.abs(v - b) <= 0.05 * b.std(axis=0)).all(axis=1)
-    elif positional(baseline):
+    elif several(baseline):
         shares = (positions(baseline) == positions(variant, baseline)).mean(axis=1)
+        if baseline.dtype.kind == "f" and not positional(baseline):  # scores of classes or yes and no to each: either must hold
+            shares = shares * (classes(baseline) == classes(variant, baseline))
         scores = PairedScores("bounded", p=shares, q=np.ones(len(shares)), examples=len(shares))
         return Pair(1.0, float(shares.mean()), scores)
     else:

@@ -51,6 +51,21 @@ def positional(outputs: Any) -> bool:
     return bool(outputs.ndim > 2 and sum(length > 1 for length in outputs.shape[1:]) > 1)
 
 
+def several(outputs: Any) -> bool:
+    """Whether an example has several answers: at several positions, in several columns of whole numbers, or yes or no to each of
+    several things, as where numbers from 0 to 1 do not add up to one.
+    """
+    import numpy as np
+
+    if positional(outputs):
+        return True
+    values = outputs.reshape(len(outputs), -1)
+    if values.shape[1] < 2 or values.dtype.kind in "iub":
+        return bool(values.shape[1] > 1 and values.dtype.kind in "iub")
+    shares = values.dtype.kind == "f" and bool(values.min() >= 0 and values.max() <= 1)
+    return shares and not np.allclose(values.sum(axis=1), 1, atol=SUMS_TO_ONE)
+
+
 def answered(outputs: Any, reference: Any = None) -> Any:
     """Every class that is answered, one after the other, of outputs with one answer an example or with many."""
     if positional(outputs if reference is None else reference):

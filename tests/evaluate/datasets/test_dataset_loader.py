@@ -64,9 +64,11 @@ def test_labels_that_were_not_asked_for_are_left_out(tmp_path: Path):
     assert load(tmp_path, returning(tmp_path, "np.ones((5, 4)), np.arange(3)"), labelled=False).labels is None
 
 
-def test_limit_takes_the_first(tmp_path: Path):
-    found = load(tmp_path, returning(tmp_path, "np.ones((5, 4)), np.arange(5)"), limit=2)
-    assert found.labels.tolist() == [0, 1]
+def test_limit_takes_some_of_every_stretch(tmp_path: Path):
+    loader = returning(tmp_path, "np.arange(40.).reshape(10, 4), np.arange(10)")
+    found = load(tmp_path, loader, limit=5)
+    assert (found.inputs["x"][:, 0] == 4 * found.labels).all() and len(found.labels) == 5
+    assert all(2 * i - 1 <= label <= 2 * i + 2 for i, label in enumerate(found.labels))
 
 
 @pytest.mark.parametrize("expression", ["np.ones((5, 4))", "None", "[1, 2]", "(1, 2, 3)", "{'x': 1}"])
