@@ -23,7 +23,7 @@ from gatekeeper.models.files import digest
 from gatekeeper.planning.plan import Plan, choose_legs, make_plan, model_of
 from gatekeeper.progress import Progress
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.report import REPORT_SCHEMA, LegReport, ModelInfo, PipelineInfo, Report, StageReport, TargetReport
+from gatekeeper.records.report import REPORT_SCHEMA, Basis, LegReport, ModelInfo, PipelineInfo, Report, StageReport, TargetReport
 from gatekeeper.reports._folder import owned
 from gatekeeper.stages._base import stage
 from gatekeeper.verdicts.stages import POLICY
@@ -169,7 +169,8 @@ def _unmeasured_leg(leg: Leg, reason: str) -> LegReport:
     """Its own reason where it has one, else what ended the run."""
     if leg.planned.skip:
         return LegReport(id=leg.id, framework=leg.framework, skip=leg.planned.skip)
-    return LegReport(id=leg.id, framework=leg.framework, error=leg.place.error or reason)
+    nothing = Basis(not_judged={"everything": "the run ended before"})
+    return LegReport(id=leg.id, framework=leg.framework, error=leg.place.error or reason, basis=nothing)
 
 
 def _clear(folder: Path) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from gatekeeper.errors import NotMeasured
 
-FORM = 4
+FORM = 5
 """Counts up when a prepared folder comes to hold something else: one that was kept from before is then made again."""
 
 

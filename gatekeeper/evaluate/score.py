@@ -169,4 +169,4 @@ def _metric(name: str, request: Score, units: Any) -> Compare:
     from gatekeeper.evaluate.datasets.loader import call, user_function
 
     function = user_function(name, Path(request.folder))
-    return user_metric(name, lambda outputs, labels: call(name, function, outputs, labels), units, request.range)
+    return user_metric(name, lambda outputs, labels: call(name, function, outputs.copy(), labels.copy()), units, request.range)

@@ -67,7 +67,8 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     reason = f"worst of {len(found)}: {_said(worst)}"
     if rare:
         reason += f"; {len(rare)} have too few examples to show {config.retention:.1%} by themselves"
-    return _decision(Verdict.PASS, reason, kept[worst.name], details)
+    brief = f"no class is shown to be lost{f', {len(rare)} of {len(found)} are too rare to tell' if rare else ''}"
+    return _decision(Verdict.PASS, reason, kept[worst.name], details, brief)
 
 
 def nothing(told: Told) -> bool:
@@ -113,12 +114,11 @@ def _possible(each: KeptClass) -> bool:
     return min(counts) >= 0 and each.both + each.only_baseline > 0 and sum(counts) <= each.examples
 
 
-def _decision(verdict: Verdict, reason: str, worst: Interval, details: dict[str, Any]) -> Decision:
-    brief = "no class is lost" if verdict is Verdict.PASS else reason
+def _decision(verdict: Verdict, reason: str, worst: Interval, details: dict[str, Any], brief: str = "") -> Decision:
     return Decision(
         verdict=verdict,
         reason=reason,
-        brief=brief,
+        brief=brief or reason,
         observed=worst.observed,
         lower=worst.lower,
         upper=worst.upper,

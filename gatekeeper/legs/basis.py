@@ -15,13 +15,14 @@ from gatekeeper.legs.leg import Leg
 from gatekeeper.records.report import Basis
 
 DISABLED = "disabled in the pipeline file"
-OUTPUTS = "outputs"
+OUTPUTS, ACCURACY = "outputs", "accuracy"
 
 
 def basis(leg: Leg, made: Sequence[Candidate], timed: Path | None) -> Basis:
     """Out of the comparisons of a leg's variants, which all are of the same examples, and the inputs that were timed."""
     limits = leg.limits()
     compared = next((each.comparison for each in made if each.comparison.scores is not None), None)
+    judges = any(limit.config is not None for limit in limits if limit.name == ACCURACY)
     beside = _outputs(leg, made)
     config = next((limit.config for limit in limits if limit.name == OUTPUTS), None)
     ignored = config.ignore if isinstance(config, outputs_gate.Config) else []
@@ -29,8 +30,8 @@ def basis(leg: Leg, made: Sequence[Candidate], timed: Path | None) -> Basis:
     # Of a class that the original never finds nothing can be lost.
     classes = [each for each in (compared and compared.classes) or () if each.both + each.only_baseline]
     return Basis(
-        metric=compared.metric if compared else "",
-        output=beside.judged,
+        metric=compared.metric if compared and judges else "",
+        output=beside.judged if judges else "",
         outputs=judged,
         examples=compared.scores.examples if compared and compared.scores else 0,
         copies=compared.scores.copies if compared and compared.scores else 0,

@@ -106,3 +106,28 @@ def test_a_part_of_the_evaluation_set_is_said(gatekeeper: Any, tmp_path: Path) -
     run = gatekeeper("run", file)
     said = "64 of the evaluation set's 600 examples are in the calibration set, too"
     assert said in (tmp_path / "gatekeeper-report/report.md").read_text(), run.stdout
+
+
+@pytest.mark.parametrize(
+    "rounded",
+    [
+        lambda x: np.array([[float(f"{v:.6g}") for v in row] for row in x.reshape(len(x), -1)], np.float32).reshape(x.shape),
+        lambda x: (x * (1 + 1e-6)).astype(np.float32),
+        lambda x: x + np.float32(3e-7),
+    ],
+    ids=["six digits", "a millionth more", "moved by rounding"],
+)
+def test_examples_that_were_rounded_are_the_same(tmp_path: Path, rounded: Callable[[Any], Any]) -> None:
+    other = rounded(X)[::-1]
+    assert not np.isin(other, X).all(), "the numbers differ"
+    assert shared(tmp_path, write_examples, {"x": X}, {"x": other}).shared == 200
+
+
+def test_others_of_the_same_kind_are_not(tmp_path: Path) -> None:
+    many = np.random.default_rng(1).standard_normal((20_000, 6)).astype(np.float32)
+    assert shared(tmp_path, write_examples, {"x": many[:10_000]}, {"x": many[10_000:]}).shared == 0
+
+
+def test_examples_of_one_number_are_compared_as_they_are(tmp_path: Path) -> None:
+    few = np.random.default_rng(1).standard_normal((20_000, 1)).astype(np.float32)
+    assert shared(tmp_path, write_examples, {"x": few[:10_000]}, {"x": few[10_000:]}).shared < 100

@@ -7,6 +7,7 @@ from typing import Any
 
 from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.slices import check_there
 from gatekeeper.models.info import TensorInfo
 
 LABEL_KEYS = ("y", "labels", "label", "targets", "target")
@@ -21,6 +22,8 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
     """Arrays by model input name, and the labels if there are any."""
     arrays = _arrays(path)
     names = {t.name for t in inputs}
+    if labelled:
+        check_there(dataset.slices, arrays, str(path))
     mapped = {}
     for name, key in dataset.inputs.items():
         if key not in arrays:
