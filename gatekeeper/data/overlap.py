@@ -3,7 +3,7 @@
 Beside a prepared set lies an array [2, examples]: a digest of each example, and what it weighs. An example is what the model
 is given at once, and weighs 1. Of a text it is a line, and weighs its characters: when a line moves, all windows do.
 
-Numbers that were written with fewer digits are the same example, and have another digest. So beside that lie sums of each example's
+Numbers that were written with fewer digits are the same example with another digest. So beside that lie sums of each example's
 numbers with signs by lot, [examples, 4]: of the same one they are nearly the same, and of two others never all four.
 """
 
@@ -44,7 +44,7 @@ def write_examples(folder: Path, inputs: Mapping[str, Any]) -> None:
     count = len(next(iter(inputs.values())))
     parts = ([np.ascontiguousarray(array[i]).data for array in inputs.values()] for i in range(count))
     _write(folder, parts, [1] * count)
-    flat = [array.reshape(count, -1) for array in inputs.values()]
+    flat = [array.reshape(count, int(np.prod(array.shape[1:]))) for array in inputs.values()]
     if sum(array.shape[1] for array in flat) >= SIGNS:
         generator = np.random.default_rng(0)
         np.save(folder / NEAR, sum(_signed(array, generator) for array in flat))
