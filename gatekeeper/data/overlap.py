@@ -57,7 +57,7 @@ def _signed(rows: Any, generator: Any) -> Any:
     signs = generator.integers(0, 2, (rows.shape[1], SIGNS), dtype=np.int8).astype(np.float32) * 2 - 1
     step = max(1, (1 << 22) // max(rows.shape[1], 1))
     parts = [rows[i : i + step].astype(np.float64) @ signs for i in range(0, len(rows), step)]
-    return np.concatenate(parts)
+    return np.concatenate(parts) if parts else np.zeros((0, SIGNS))
 
 
 def write_lines(folder: Path, text: str) -> None:
