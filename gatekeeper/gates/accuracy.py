@@ -69,7 +69,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if scores.copies:
         details["copies"] = scores.copies
     if counts := right_and_wrong(scores.p, scores.q):
-        details["counts"] = counts
+        details["counts"] = list(counts)
     details |= comparison.details | ({"collapsed": True} if comparison.collapsed else {})
     if not math.isfinite(kept.observed):
         return unmeasured(f"{comparison.metric} of the baseline is {comparison.baseline}, of which nothing can be kept")

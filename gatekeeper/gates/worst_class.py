@@ -84,9 +84,11 @@ def again(config: Config, told: Told) -> Verdict | None:
         found = [_of(name, each) for name, each in told.gate.details["classes"].items()]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):  # another's report, or an earlier version's
         return Verdict.ERROR
-    if not found or not all(map(_possible, found)) or not _all_there(found, told):
+    if not found or not all(map(_possible, found)):
         return Verdict.ERROR
-    return Verdict.FAIL if any(_shown(found, config.retention)) else Verdict.PASS
+    if not any(shown := _shown(found, config.retention)) and not _all_there(found, told):
+        return Verdict.ERROR
+    return Verdict.FAIL if any(shown) else Verdict.PASS
 
 
 def share(told: Told) -> float:

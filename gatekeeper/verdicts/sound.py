@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import PurePosixPath
 from statistics import median
 
 from gatekeeper.gates._base import REGISTRY, Gate, also, gate, names, of_testing
@@ -74,8 +75,8 @@ def _variant(variant: VariantReport, rules: Rules) -> Iterator[str]:
 
 def _leaves(path: str) -> bool:
     """Whether a path leads out of the folder it is relative to, on any system."""
-    parts = path.replace("\\", "/").split("/")
-    return not parts[0] or ".." in parts or ":" in parts[0]
+    inside = PurePosixPath(path.replace("\\", "/"))
+    return inside.is_absolute() or not inside.parts or ".." in inside.parts or ":" in inside.parts[0]
 
 
 def _rounds(rounds: Sequence[RoundData]) -> Iterator[str]:

@@ -21,9 +21,9 @@ def test_every_stretch_of_the_set_is_there_once(count: int, most: int, seed: int
     assert chosen == draw(count, most, seed), "the seed says which"
     assert len(set(chosen)) == len(chosen) == kept
     assert {index * kept // count for index in chosen} <= set(range(kept))
-    for at in range(0, count, max(1, -(-2 * count // kept))):  # every two strides hold one at least
-        stretch = range(at, min(count, at + -(-2 * count // kept)))
-        assert len(stretch) < 2 * count / kept or set(chosen) & set(stretch)
+    for at in range(0, count, max(1, -(-3 * count // kept))):  # every three strides hold one at least
+        stretch = range(at, min(count, at + -(-3 * count // kept)))
+        assert len(stretch) < 3 * count / kept or set(chosen) & set(stretch)
 
 
 @given(data=st.data(), most=st.integers(1, 64), seed=SEEDS)
