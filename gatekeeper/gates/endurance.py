@@ -86,7 +86,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         details={
             "slowdown": latency.observed if math.isfinite(latency.observed) else None, "errors": errors.share,
             "bounds": {"memory": _ends(memory), "slowdown": _ends(latency)}, "tau": errors.tau, "requests": errors.requests,
-            "max_slowdown": config.max_slowdown,
+            "max_slowdown": config.max_slowdown, "max_errors": config.max_errors,
         },
     )  # fmt: skip
 

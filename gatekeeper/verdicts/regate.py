@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -78,9 +78,11 @@ def held(
         key = owner, None if each.measured_limit else each.limit, each.blocking, disabled, id(asked)
         if (stricter := leg.limits.get(key)) is None:
             stricter = leg.limits[key] = _stricter(*key[:4], asked)
+        limit, number, loosened = stricter
+        if limit.config is not None and (asked is None or asked.config is None):
+            limit = replace(limit, config=_others_stated(limit.config, each))
     except msgspec.ValidationError as error:
         return Held(each, problem=f"{each.gate}: no limit can be {each.limit} ({error})")
-    limit, number, loosened = stricter
     if limit.config is None:
         off = msgspec.structs.replace(each, verdict=Verdict.SKIP, blocking=False)
         return Held(each if each.verdict is Verdict.SKIP and not each.blocking else off)
@@ -154,6 +156,12 @@ def _config(owner: str, stated: float | None, blocking: bool) -> Any:
     if stated is not None:
         values[module.limit_key] = f"{int(stated)}B" if module.UNIT == "bytes" else _plain(stated)
     return msgspec.convert(values, module.Config)
+
+
+def _others_stated(config: GateConfig, each: GateResult) -> GateConfig:
+    """The config with what else a result says that its gate limits, where no file does."""
+    own = {name: each.details[name] for name in type(config).__struct_fields__ if name in each.details and name != "on_fail"}
+    return msgspec.convert(msgspec.to_builtins(config) | own, type(config)) if own else config
 
 
 def _plain(value: float) -> float | int:
