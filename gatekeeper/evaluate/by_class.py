@@ -26,7 +26,7 @@ def by_class(
 
     first = np.unique(units, return_index=True)[1]
     elsewhere = kept_elsewhere(Path(request.baseline), Path(request.variant), first)
-    if not _of_classes(name, request.task):
+    if not of_classes(name, request.task):
         return elsewhere
     if labels is None and several(baseline):
         if slices:
@@ -53,7 +53,7 @@ def _several(baseline: Any, variant: Any, reference: Any) -> list[KeptClass]:
     return kept_columns(theirs, ours) if baseline.ndim == 2 else kept_answers(theirs, ours)
 
 
-def _of_classes(name: str, task: str | None) -> bool:
+def of_classes(name: str, task: str | None) -> bool:
     """Whether there are classes: by the metric; where it is the user's own, or there is none, by the task."""
     known = family(name)
     if known:

@@ -12,12 +12,11 @@ import msgspec
 from gatekeeper.data.distinct import distinct
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.by_class import by_class
+from gatekeeper.evaluate.by_class import by_class, of_classes
 from gatekeeper.evaluate.chance import chance, constant, no_better
 from gatekeeper.evaluate.collapse import collapsed, not_finite
 from gatekeeper.evaluate.metrics._agreement import agreement
 from gatekeeper.evaluate.metrics._base import (
-    CLASSIFICATION,
     REGISTRY,
     Compare,
     Pair,
@@ -104,7 +103,8 @@ def score(request: Score) -> Scored:
         raise NotMeasured("model", f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}.")
     labels, error = dataset.labels, None
     name = "agreement" if labels is None else request.metric or default_metric(request.task)
-    classification = _of_classes(name, request.task)
+    # What a metric of the user's own compares is not known; its classes are looked at one by one all the same.
+    classification = (name == "agreement" or bool(family(name))) and of_classes(name, request.task)
     nothing = Scored(metric=name, baseline=None, variant=None, agreement=labels is None, kind="real", examples=0, error=None)
     broken = not_finite(baseline, variant)
     if broken:
@@ -138,13 +138,6 @@ def score(request: Score) -> Scored:
         unjudged=unjudged,
         classes=[] if error else by_class(request, name, baseline, variant, labels, units, dataset.slices),
     )
-
-
-def _of_classes(name: str, task: str | None) -> bool:
-    """Whether what is compared are classes: by the metric, or where there is none, by the task."""
-    if name == "agreement":
-        return task is None or task.endswith("classification")
-    return family(name) == CLASSIFICATION
 
 
 def _compared(name: str, request: Score, units: Any, baseline: Any, variant: Any, labels: Any) -> Pair:
