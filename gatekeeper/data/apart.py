@@ -9,32 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from gatekeeper.data.components import Components, chunks, loud
+from gatekeeper.data.components import Components, chunks, spread
 
 
 class Scale:
     """How far each component of an output spreads over the examples of the reference, shape [examples, ...]."""
 
     def __init__(self, reference: Any):
-        import numpy as np
-
         self.groups = Components(reference.shape[1:])
         self.numbers = reference.dtype.kind == "f"
-        self.level: Any = None
-        if not self.numbers:
-            return
-        total, count = np.zeros(reference.shape[1:]), np.zeros(reference.shape[1:])
-        for (part,) in chunks(reference):
-            known = np.isfinite(part)
-            total += np.where(known, part, 0).sum(axis=0)
-            count += known.sum(axis=0)
-        mean = total / np.maximum(count, 1)
-        with np.errstate(invalid="ignore", over="ignore"):
-            squares = [
-                self.groups.sums(np.where(np.isfinite(part), np.where(np.isfinite(part), part, 0) - mean, 0) ** 2)
-                for (part,) in chunks(reference)
-            ]
-        self.level = loud(np.concatenate(squares), mean, self.groups).mean(axis=0)
+        self.level: Any = spread(self.groups, reference).mean(axis=0) if self.numbers else None
 
     def apart(self, reference: Any, other: Any) -> Any:
         """Of each example, how far the worst component is from the reference's, [examples]; both of the scale's shape."""

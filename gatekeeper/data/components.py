@@ -63,7 +63,27 @@ def _product(shape: tuple[int, ...]) -> int:
     return size
 
 
-def loud(spread: Any, mean: Any, groups: Components) -> Any:
+def spread(groups: Components, outputs: Any) -> Any:
+    """Squared differences of outputs, [examples, ...], from their mean over the examples: [examples, components].
+
+    What is not finite counts nowhere. Components that say the same of every example have the usual spread in place of theirs.
+    """
+    import numpy as np
+
+    total, count = np.zeros(outputs.shape[1:]), np.zeros(outputs.shape[1:])
+    for (part,) in chunks(outputs):
+        known = np.isfinite(part)
+        total += np.where(known, part, 0).sum(axis=0)
+        count += known.sum(axis=0)
+    mean, squares = total / np.maximum(count, 1), []
+    for (part,) in chunks(outputs):
+        known = np.isfinite(part)
+        with np.errstate(invalid="ignore", over="ignore"):
+            squares.append(groups.sums(np.where(known, np.where(known, part, 0) - mean, 0) ** 2))
+    return _loud(np.concatenate(squares), mean, groups)
+
+
+def _loud(spread: Any, mean: Any, groups: Components) -> Any:
     """The spread, with the usual one in place of that of components that say the same of every example."""
     import numpy as np
 

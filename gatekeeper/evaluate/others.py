@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.data.components import Components, chunks, group_axes, loud
+from gatekeeper.data.components import Components, chunks, group_axes, spread
 from gatekeeper.data.outputs import outputs_beside
 from gatekeeper.evaluate.once import once
 from gatekeeper.records.scores import KeptOutput, PairedScores
@@ -82,8 +82,9 @@ def _agreement(groups: Components, baseline: Any, variant: Any) -> list[Scores]:
 
 def _explained(groups: Components, baseline: Any, variant: Any, of: str) -> list[Scores]:
     """Of each component the squares that are explained, and those there are, an example."""
-    errors, spread = _squares(groups, baseline, variant)
-    return [(f"{groups.called(j)}{of}", spread[:, j] - errors[:, j], spread[:, j]) for j in range(groups.count)]
+    there = spread(groups, baseline)
+    kept = there - _errors(groups, baseline, variant)
+    return [(f"{groups.called(j)}{of}", kept[:, j], there[:, j]) for j in range(groups.count)]
 
 
 def _differences(ways: list[Components], baseline: Any, variant: Any) -> list[Scores]:
@@ -100,27 +101,16 @@ def _differences(ways: list[Components], baseline: Any, variant: Any) -> list[Sc
     return [each for way in ways for each in _explained(way, b, v, " beside the mean of its axis")]
 
 
-def _squares(groups: Components, baseline: Any, variant: Any) -> tuple[Any, Any]:
-    """Squared differences, and the baseline's from its own mean, each [examples, components].
-
-    Where the baseline itself is not finite nothing is compared.
-    """
+def _errors(groups: Components, baseline: Any, variant: Any) -> Any:
+    """Squared differences, [examples, components]. Where the baseline itself is not finite nothing is compared."""
     import numpy as np
 
-    total = np.zeros(baseline.shape[1:])
-    count = np.zeros(baseline.shape[1:])
-    for b, _ in chunks(baseline, variant):
-        known = np.isfinite(b)
-        total += np.where(known, b, 0).sum(axis=0)
-        count += known.sum(axis=0)
-    mean = total / np.maximum(count, 1)
-    errors, spread = [], []
+    errors = []
     for b, v in chunks(baseline, variant):
         known = np.isfinite(b)
         with np.errstate(invalid="ignore", over="ignore"):
             errors.append(groups.sums(np.where(known, np.where(np.isfinite(v), v, 0) - np.where(known, b, 0), 0) ** 2))
-            spread.append(groups.sums(np.where(known, np.where(known, b, 0) - mean, 0) ** 2))
-    return np.concatenate(errors), loud(np.concatenate(spread), mean, groups)
+    return np.concatenate(errors)
 
 
 def _bounded(name: str, what: str, scores: list[Scores], units: Any) -> KeptOutput:
