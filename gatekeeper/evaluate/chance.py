@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 from gatekeeper.evaluate.metrics import macro_f1, r2
 from gatekeeper.evaluate.metrics._base import CLASSIFICATION, REGRESSION, Pair, class_labels, family
 from gatekeeper.evaluate.metrics._base import classes as classes_of
 from gatekeeper.evaluate.metrics._positions import answered
+from gatekeeper.gates._collapse import Numbers, guesses, means
 
 CHANCE_ALPHA = 0.05
 
@@ -83,15 +85,23 @@ def _beats(pair: Pair, guessing: float) -> bool:
     return guessing < 1 and correct > 0 and bool(bdtrc(correct - 1, len(q), guessing) <= CHANCE_ALPHA)
 
 
-def no_better(name: str, baseline: Any, variant: Any, labels: Any, pair: Pair) -> str:
-    """Whether the variant, unlike the baseline, is no better than a guess that ignores its input."""
+def guessing(name: str, baseline: Any, variant: Any, labels: Any, pair: Pair) -> dict[str, float]:
+    """How the variant does beside a guess that ignores its input, where its metric can be guessed at."""
     if family(name) == CLASSIFICATION:
-        guessing = _guess(name, baseline, class_labels(labels, baseline))
-        if guessing is not None and pair.variant <= guessing:
-            values = f"its {name} is {pair.variant:.1%}, and answering without looking gets {guessing:.1%}"
-            return f"it is no better than chance: {values}"
-    elif family(name) == REGRESSION:
+        guess = _guess(name, baseline, class_labels(labels, baseline))
+        return {} if guess is None else {"score": pair.variant, "guess": guess}
+    if family(name) == REGRESSION:
         explained = r2.compare(variant, variant, labels).baseline
-        if not explained > 0:
-            return f"it is no better than answering the mean (R2 = {explained:.3f})"
+        return {"explained": explained if math.isfinite(explained) else -sys.float_info.max}
+    return {}
+
+
+def no_better(name: str, numbers: Numbers) -> str:
+    """Whether the variant is no better than such a guess, by what `guessing` found."""
+    if "guess" in numbers and guesses(numbers):
+        values = f"its {name} is {numbers['score']:.1%}, and answering without looking gets {numbers['guess']:.1%}"
+        return f"it is no better than chance: {values}"
+    if "explained" in numbers and means(numbers):
+        explained = numbers["explained"]
+        return f"it is no better than answering the mean (R2 = {explained:{'.3f' if abs(explained) < 1000 else '.3g'}})"
     return ""

@@ -1,5 +1,5 @@
-"""Variants that answer nothing any more. An average may hide it: where 96 % of the examples are of one class, answering that
-class whatever comes keeps 96 % of the accuracy.
+"""Variants that answer nothing any more: the numbers that show it, and what it is in words. What they show is decided by
+gatekeeper/gates/_collapse.py, here and wherever a report is judged again.
 """
 
 from __future__ import annotations
@@ -7,27 +7,35 @@ from __future__ import annotations
 from typing import Any
 
 from gatekeeper.evaluate.metrics._positions import answered
-
-FEWEST = 16
-FEWER = 0.05
-"""A variant of at most so many different answers, and at most this share of the original's, has collapsed."""
-
-FLAT = 1e-6
-"""Share of the original's variance below which a variant's answers are all the same but for rounding."""
+from gatekeeper.gates._collapse import Numbers, classes_lost, few_values, flat, one_class, other_neighbours
 
 OFTEN = 5
 """Answers that make a class one that the original gives."""
 
 NEIGHBOURS = 10
-ALIKE = 0.5
 MOST_COMPARED = 2000
 
 
-def collapsed(baseline: Any, variant: Any, task: str | None, classification: bool) -> str:
-    """In which way the variant's outputs, of shape [examples, ...], have collapsed where the baseline's have not; or nothing."""
+def read(baseline: Any, variant: Any, task: str | None, classification: bool) -> dict[str, float]:
+    """What shows a collapse of the variant's outputs, of shape [examples, ...], beside the baseline's."""
     if classification:
-        return _few_classes(baseline, variant)
-    return _flat(baseline, variant) or (_other_neighbours(baseline, variant) if task == "embedding" else "")
+        return _classes(baseline, variant)
+    kept = neighbours_kept(baseline, variant) if task == "embedding" else None
+    return _values(baseline, variant) | ({} if kept is None else {"neighbours_kept": kept})
+
+
+def collapsed(numbers: Numbers, baseline: Any, variant: Any) -> str:
+    """In which way outputs of which `read` found these numbers have collapsed; or nothing."""
+    if "classes" in numbers:
+        return _few_classes(numbers, baseline, variant)
+    if flat(numbers):
+        return f"it gives the same output for each of the {len(variant)} examples, which the original does not"
+    if few_values(numbers):
+        ours, theirs = numbers["different"], numbers["different_before"]
+        return f"it gives {ours} different outputs for {len(variant)} examples, the original {theirs}"
+    if "neighbours_kept" in numbers and other_neighbours(numbers):
+        return f"only {numbers['neighbours_kept']:.0%} of the {NEIGHBOURS} nearest neighbours of an example stay among them"
+    return ""
 
 
 def not_finite(baseline: Any, variant: Any) -> str:
@@ -43,44 +51,36 @@ def not_finite(baseline: Any, variant: Any) -> str:
     return f"its output holds NaN or infinite values on {rows} of {len(lost)} examples, the original's is finite" if rows else ""
 
 
-def _few_classes(baseline: Any, variant: Any) -> str:
-    import numpy as np
-
-    ours, theirs = answered(variant, baseline), answered(baseline)
-    given, counts = np.unique(theirs, return_counts=True)
-    left = np.unique(ours)
-    if len(given) < 2:
-        return ""
-    if len(left) == 1:
-        return f"it answers class {left[0]} whatever it sees, where the original answers {len(given)} classes"
-    often = given[counts >= OFTEN]
-    kept = np.isin(often, left).sum()
-    if len(often) >= 2 and kept <= len(often) / 2:
-        return f"it never answers {len(often) - kept} of the {len(often)} classes that the original answers"
+def _few_classes(numbers: Numbers, baseline: Any, variant: Any) -> str:
+    if one_class(numbers):
+        left = answered(variant, baseline)[0]
+        return f"it answers class {left} whatever it sees, where the original answers {numbers['classes_before']} classes"
+    if classes_lost(numbers):
+        often = numbers["often"]
+        return f"it never answers {often - numbers['often_kept']} of the {often} classes that the original answers"
     return ""
 
 
-def _flat(baseline: Any, variant: Any) -> str:
+def _classes(baseline: Any, variant: Any) -> dict[str, float]:
+    """Classes that are answered, and of those that the original answers often how many the variant ever does."""
+    import numpy as np
+
+    left = np.unique(answered(variant, baseline))
+    given, counts = np.unique(answered(baseline), return_counts=True)
+    often = given[counts >= OFTEN]
+    kept = int(np.isin(often, left).sum())
+    return {"classes": len(left), "classes_before": len(given), "often": len(often), "often_kept": kept}
+
+
+def _values(baseline: Any, variant: Any) -> dict[str, float]:
+    """How far outputs spread over the examples, and how many of them differ."""
     import numpy as np
 
     b, v = (outputs.reshape(len(outputs), -1).astype(float) for outputs in (baseline, variant))
-    spread = b.var(axis=0).sum()
-    if not spread > 0:
-        return ""
-    if v.var(axis=0).sum() <= FLAT * spread:
-        return f"it gives the same output for each of the {len(v)} examples, which the original does not"
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest there are
+        spread, before = (float(np.nan_to_num(values.var(axis=0).sum(), nan=np.finfo(float).max)) for values in (v, b))
     ours, theirs = (len(np.unique(values, axis=0)) for values in (v, b))
-    if ours <= min(FEWEST, FEWER * theirs):
-        return f"it gives {ours} different outputs for {len(v)} examples, the original {theirs}"
-    return ""
-
-
-def _other_neighbours(baseline: Any, variant: Any) -> str:
-    """Embeddings are used to find what is alike: the nearest ones must mostly stay the nearest."""
-    kept = neighbours_kept(baseline, variant)
-    if kept is not None and kept < ALIKE:
-        return f"only {kept:.0%} of the {NEIGHBOURS} nearest neighbours of an example stay among them"
-    return ""
+    return {"spread": spread, "spread_before": before, "different": ours, "different_before": theirs}
 
 
 def neighbours_kept(baseline: Any, variant: Any) -> float | None:

@@ -176,6 +176,7 @@ class Evaluation:
             error=answer.error,
             details=answer.details,
             collapsed=answer.collapsed,
+            signs=answer.signs,
             outputs=tuple(answer.outputs),
             unjudged=answer.unjudged,
             classes=tuple(answer.classes),

@@ -13,8 +13,8 @@ from gatekeeper.data.distinct import distinct
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.by_class import by_class, of_classes
-from gatekeeper.evaluate.chance import chance, constant, no_better
-from gatekeeper.evaluate.collapse import collapsed, not_finite
+from gatekeeper.evaluate.chance import chance, constant, guessing, no_better
+from gatekeeper.evaluate.collapse import collapsed, not_finite, read
 from gatekeeper.evaluate.metrics._agreement import agreement
 from gatekeeper.evaluate.metrics._base import (
     REGISTRY,
@@ -69,6 +69,7 @@ class Scored(Answer, frozen=True, kw_only=True):
     copies: int = 0
     unseen: float | None = None
     collapsed: str = ""
+    signs: dict[str, float] = {}
     outputs: list[KeptOutput] = []
     unjudged: dict[str, str] = {}
     classes: list[KeptClass] = []
@@ -119,7 +120,11 @@ def score(request: Score) -> Scored:
         error = error or chance(name, baseline, labels, compared)
     scores = compared.scores
     write_scores(scores, request.destination)
-    gone = "" if error or itself else collapsed(baseline, variant, request.task, classification)
+    signs: dict[str, float] = {}
+    if not (error or itself):
+        signs = {"not_finite": 0} | read(baseline, variant, request.task, classification)
+        signs |= {} if labels is None else guessing(name, baseline, variant, labels, compared)
+    gone = collapsed(signs, baseline, variant) or no_better(name, signs) if signs else ""
     return Scored(
         metric=name,
         baseline=compared.baseline,
@@ -133,7 +138,8 @@ def score(request: Score) -> Scored:
         error=error,
         copies=scores.copies,
         unseen=scores.unseen,
-        collapsed=gone or ("" if error or itself or labels is None else no_better(name, baseline, variant, labels, compared)),
+        collapsed=gone,
+        signs=signs,
         outputs=others,
         unjudged=unjudged,
         classes=[] if error else by_class(request, name, baseline, variant, labels, units, dataset.slices),

@@ -107,12 +107,16 @@ class Gate(Protocol):
 
 @dataclass(frozen=True)
 class Told:
-    """What a report holds for one gate on one variant; `alpha` is that of the attempt at load."""
+    """What a report holds for one gate on one variant; `alpha` is that of the attempt at load.
+
+    `whole` says that a version measured which writes down all that its verdicts rest on: what is not there is then an error.
+    """
 
     gate: GateResult
     variant: VariantReport
     leg: LegReport
     alpha: float
+    whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from gatekeeper.gates import _collapse
 from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
@@ -70,7 +71,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         details["copies"] = scores.copies
     if counts := right_and_wrong(scores.p, scores.q):
         details["counts"] = list(counts)
-    details |= comparison.details | ({"collapsed": True} if comparison.collapsed else {})
+    details |= comparison.details | {"answers": _collapse.stated(comparison.signs)} | ({"collapsed": True} if comparison.collapsed else {})
     if not math.isfinite(kept.observed):
         return unmeasured(f"{comparison.metric} of the baseline is {comparison.baseline}, of which nothing can be kept")
     if not comparison.agreement and ":" in comparison.metric and kept.observed > TOO_GOOD:
@@ -100,8 +101,12 @@ def judge(config: Config, evidence: Evidence) -> Decision:
 
 
 def again(config: Config, told: Told) -> Verdict | None:
-    """A collapse is a failure, and nothing else is decided by fewer examples than can show it, whatever their bounds."""
-    if told.gate.details.get("collapsed"):
+    """A collapse is a failure, and nothing else is decided by fewer examples than can show it, whatever their bounds.
+
+    Whether there is one is read from the numbers that show it; a report that tells whole holds every one of them.
+    """
+    shown = _collapse.again(told.gate.details, labels=_labels(told)) if told.whole or "answers" in told.gate.details else None
+    if told.gate.details.get("collapsed") or shown is Verdict.FAIL:
         return Verdict.FAIL
     quality = told.variant.quality
     stated = (told.gate.details.get("examples"), quality.examples if quality else None)
@@ -109,7 +114,15 @@ def again(config: Config, told: Told) -> Verdict | None:
     if not counts:
         return Verdict.ERROR
     missed = told.gate.upper is not None and told.gate.upper < config.retention
-    return Verdict.INCONCLUSIVE if min(counts) < LEAST_EXAMPLES and not missed else None
+    few = min(counts) < LEAST_EXAMPLES
+    return None if missed else Verdict.INCONCLUSIVE if few and shown is None else shown
+
+
+def _labels(told: Told) -> bool:
+    """Whether answers were held against labels, by anything in the report that says so."""
+    quality, basis = told.variant.quality, told.leg.basis
+    metrics = (told.gate.details.get("metric"), quality and quality.metric, basis and basis.metric, told.gate.gate)
+    return any(metric not in (None, "", "agreement") for metric in metrics)
 
 
 def share(told: Told) -> float:

@@ -41,7 +41,7 @@ class Held:
 @dataclass(frozen=True)
 class LegEvidence:
     """What a leg's variants are judged on; `untimed` is why its times say nothing, if that is believed, `alpha` one-sided
-    and of one look.
+    and of one look. `whole` says that all must be there that its verdicts rest on.
     """
 
     leg: LegReport
@@ -51,6 +51,7 @@ class LegEvidence:
     baseline: Mapping[int, RoundData]
     control: Mapping[int, RoundData]
     limits: Known
+    whole: bool = False
 
     @property
     def alpha_at_load(self) -> float:
@@ -58,12 +59,12 @@ class LegEvidence:
         return look_alpha(1, self.leg.attempt)
 
 
-def leg_evidence(leg: LegReport, untimed: str, max_rounds: int, limits: Known) -> LegEvidence:
+def leg_evidence(leg: LegReport, untimed: str, max_rounds: int, limits: Known, whole: bool = False) -> LegEvidence:
     """The rounds of a leg by their number; `limits` fills with what results like its own are held to."""
     baseline = {each.round: each for each in leg.baseline.rounds} if leg.baseline else {}
     alpha = look_alpha(len(schedule(max_rounds)), leg.attempt)
     control = {each.round: each for each in leg.control_rounds}
-    return LegEvidence(leg, untimed, max_rounds, alpha, baseline, control, limits)
+    return LegEvidence(leg, untimed, max_rounds, alpha, baseline, control, limits, whole)
 
 
 def held(
@@ -244,7 +245,7 @@ def _apart(each: GateResult, decision: Decision) -> str:
 def _by_bounds(each: GateResult, limit: Limit, bound: float | None, variant: VariantReport, leg: LegEvidence) -> Held:
     """Judged on bounds, and on what else the gate finds in the report; never better than it says itself."""
     again = getattr(limit.gate, "again", None)
-    told = Told(each, variant, leg.leg, leg.alpha_at_load)
+    told = Told(each, variant, leg.leg, leg.alpha_at_load, leg.whole)
     bounded = _bounded(each, limit.gate.BOUND, bound)
     own = again(limit.config, told) if again is not None and each.verdict is not Verdict.ERROR else None
     verdict = all_of([each.verdict, own or bounded])

@@ -5,12 +5,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper.evaluate.collapse import collapsed, neighbours_kept, not_finite
+from gatekeeper.evaluate.collapse import collapsed as worded
+from gatekeeper.evaluate.collapse import neighbours_kept, not_finite, read
+from gatekeeper.gates._collapse import fallen
 
 RNG = np.random.default_rng(5)
 SCORES = RNG.standard_normal((400, 6))
 VALUES = RNG.standard_normal((400, 3))
 TAGS = RNG.standard_normal((80, 12, 6))
+
+
+def collapsed(baseline: Any, variant: Any, task: str | None, classification: bool) -> str:
+    """What is said of the outputs; the numbers alone, as a report has them, decide alike."""
+    numbers = read(baseline, variant, task, classification)
+    said = worded(numbers, baseline, variant)
+    assert fallen(numbers) is bool(said)
+    return said
 
 
 def only(count: int, outputs: Any = SCORES) -> Any:
