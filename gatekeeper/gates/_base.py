@@ -200,6 +200,12 @@ def counts_checks(name: str, kind: str) -> bool:
     return kind == (getattr(gate(name), "CHECKS", name) if of_testing(name) else name)
 
 
+def counted_checks(name: str) -> str:
+    """The kind of checks that a gate counts."""
+    kind: str = getattr(gate(name), "CHECKS", name)
+    return kind
+
+
 def unmeasured(reason: str) -> Decision:
     """Something this gate needs was not measured."""
     return Decision(verdict=Verdict.ERROR, reason=reason)

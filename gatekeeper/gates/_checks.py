@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, cast
 
 from msgspec import Meta
@@ -13,6 +14,8 @@ from gatekeeper.records.gates import Decision
 from gatekeeper.records.tested import Check
 
 MOST_NAMED = 3
+CHECKS = "checks"
+"""Where a result keeps how many checks there were, the skipped ones among them: none can be left out of a report unseen."""
 
 
 class ChecksConfig(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +51,7 @@ def judge_checks(kind: str, config: ChecksConfig, evidence: Evidence) -> Decisio
     """FAIL if more checks failed than allowed, or all did; ERROR if there are none, or one could not be run."""
     checks = [check for check in evidence.checks if check.kind == kind]
     ran = [check for check in checks if check.verdict is not Verdict.SKIP]
+    details = {CHECKS: len(checks)}
     if not ran:
         return unmeasured(f"no check of {kind} was run")
     failed = [check for check in ran if check.verdict is Verdict.FAIL]
@@ -60,7 +64,13 @@ def judge_checks(kind: str, config: ChecksConfig, evidence: Evidence) -> Decisio
     else:
         verdict = Verdict.PASS
         reason = f"{len(ran) - len(failed)} of {len(ran)} checks passed" + (f"; failed: {_said(failed)}" if failed else "")
-    return Decision(verdict=verdict, reason=reason, observed=count, lower=count, upper=count)
+    return Decision(verdict=verdict, reason=reason, observed=count, lower=count, upper=count, details=details)
+
+
+def lost(checks: Sequence[Check], expected: Sequence[str]) -> list[str]:
+    """Checks that must be there, and are not; of a file of tests any of it is enough."""
+    here = {name for check in checks for name in (check.name, check.name.partition("::")[0])}
+    return [name for name in expected if name not in here]
 
 
 def _said(checks: list[Check]) -> str:

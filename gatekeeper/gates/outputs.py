@@ -71,14 +71,27 @@ def judge(config: Config, evidence: Evidence) -> Decision:
 def nothing(told: Told) -> bool:
     """Whether no output was compared, as far as the report shows."""
     basis = told.leg.basis
+    if told.whole and basis is None:
+        return False
     return not told.gate.details.get("outputs") and (basis is None or not basis.outputs)
 
 
 def again(config: Config, told: Told) -> Verdict | None:
     """As many examples as `accuracy` needs are needed here, too."""
     quality = told.variant.quality
+    if told.whole and not _all_there(told):
+        return Verdict.ERROR
     missed = told.gate.upper is not None and told.gate.upper < config.retention
     return Verdict.INCONCLUSIVE if quality is not None and quality.examples < LEAST_EXAMPLES and not missed else None
+
+
+def _all_there(told: Told) -> bool:
+    """Whether every output is there that the leg looked at, and the worst of them keeps what the gate says."""
+    basis, stated = told.leg.basis, told.gate.details.get("outputs")
+    if basis is None or not isinstance(stated, dict) or stated.keys() != set(basis.outputs):
+        return False
+    known = [value for value in stated.values() if isinstance(value, int | float)]
+    return not known or told.gate.observed == min(known)
 
 
 def share(told: Told) -> float:

@@ -74,6 +74,8 @@ def judge(config: Config, evidence: Evidence) -> Decision:
 def nothing(told: Told) -> bool:
     """Whether no class was looked at, as far as the report shows."""
     basis = told.leg.basis
+    if told.whole and basis is None:
+        return False
     looked = basis is not None and bool(basis.classes + basis.groups) and told.variant.quality is not None
     return not told.gate.details.get("classes") and not looked
 
@@ -99,6 +101,8 @@ def share(told: Told) -> float:
 def _all_there(found: list[KeptClass], told: Told) -> bool:
     """Whether they are as many as the leg looked at, and the worst of them keeps what the gate says."""
     basis = told.leg.basis
+    if basis is None and told.whole:
+        return False
     if basis is not None and len(found) != basis.classes + basis.groups:
         return False
     worst = min(map(_value_of, found))

@@ -14,6 +14,10 @@ AROUND_S, RECOVERY = 2.0, 2.0
 """The seconds right before and after too much; the median after is at most so many times the one before."""
 
 
+HOLDS = ("loses_no_accepted_request", "sheds_over_capacity", "recovers")
+"""What is checked, in the order of the report."""
+
+
 def stress(sender: Sender, rate: float, capacity: float, seconds: float) -> tuple[Requests, list[Check]]:
     """The requests that were too many, and what holds. `rate` is one that it bears with ease."""
     before = sender.send("server", rate, AROUND_S)
@@ -23,11 +27,12 @@ def stress(sender: Sender, rate: float, capacity: float, seconds: float) -> tupl
     refused, sent = int(over.shed.sum()), int(over.ok.size) - over.unsent
     lost = sent - int(over.ok.sum()) - refused
     first, last = (median_ms(requests) for requests in (before, after))
+    loses, sheds, recovers = HOLDS
     return over, [
-        _check("loses_no_accepted_request", lost == 0, f"{said}: {lost} of {sent - refused:,} accepted requests have no answer"),
-        _check("sheds_over_capacity", refused > 0, f"{said}: {refused:,} of {sent:,} requests were refused with 503"),
+        _check(loses, lost == 0, f"{said}: {lost} of {sent - refused:,} accepted requests have no answer"),
+        _check(sheds, refused > 0, f"{said}: {refused:,} of {sent:,} requests were refused with 503"),
         _check(
-            "recovers",
+            recovers,
             last <= RECOVERY * first,
             f"median {first:.3g} ms before, {last:.3g} ms in the {AROUND_S:g} s after, allowed {RECOVERY:g} times",
         ),

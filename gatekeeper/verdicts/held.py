@@ -74,7 +74,7 @@ def _target(
         if leg.max_rounds not in (0, most):
             said.append(f"{leg.id}: says that it could take {leg.max_rounds} rounds, and {rules.name} says {most}")
             leg = msgspec.structs.replace(leg, max_rounds=most)
-        legs[leg.id] = leg_evidence(leg, untimed, most, rules.known)
+        legs[leg.id] = leg_evidence(leg, untimed, most, rules)
     variants = []
     for variant in target.variants:
         if variant.gates:

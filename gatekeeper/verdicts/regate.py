@@ -9,16 +9,19 @@ from typing import Any
 import msgspec
 
 from gatekeeper.config.limits import Limit, as_number
-from gatekeeper.gates._base import GateConfig, Told, gate, of_testing
+from gatekeeper.gates._base import GateConfig, Told, counted_checks, gate, of_testing, tested_by
+from gatekeeper.gates._checks import CHECKS, MOST_NAMED, lost
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Effort, Evidence
 from gatekeeper.records.gates import Decision, GateResult
 from gatekeeper.records.measured import Artifact, Control, RoundData
 from gatekeeper.records.report import LegReport, VariantReport
+from gatekeeper.records.tested import Check
 from gatekeeper.stats.looks import look_alpha, schedule
 from gatekeeper.verdicts.gates import judge_gate
 from gatekeeper.verdicts.glance import AGREE
 from gatekeeper.verdicts.judge import all_of
+from gatekeeper.verdicts.rules import Rules
 
 NONE = Artifact(path="", sha256="", bytes=0)
 RECOMPUTED = ("rounds", "artifact", "checks")
@@ -41,7 +44,7 @@ class Held:
 @dataclass(frozen=True)
 class LegEvidence:
     """What a leg's variants are judged on; `untimed` is why its times say nothing, if that is believed, `alpha` one-sided
-    and of one look. `whole` says that all must be there that its verdicts rest on.
+    and of one look.
     """
 
     leg: LegReport
@@ -50,8 +53,7 @@ class LegEvidence:
     alpha: float
     baseline: Mapping[int, RoundData]
     control: Mapping[int, RoundData]
-    limits: Known
-    whole: bool = False
+    rules: Rules
 
     @property
     def alpha_at_load(self) -> float:
@@ -59,12 +61,12 @@ class LegEvidence:
         return look_alpha(1, self.leg.attempt)
 
 
-def leg_evidence(leg: LegReport, untimed: str, max_rounds: int, limits: Known, whole: bool = False) -> LegEvidence:
-    """The rounds of a leg by their number; `limits` fills with what results like its own are held to."""
+def leg_evidence(leg: LegReport, untimed: str, max_rounds: int, rules: Rules) -> LegEvidence:
+    """The rounds of a leg by their number; of `rules` those of what is asked beyond limits."""
     baseline = {each.round: each for each in leg.baseline.rounds} if leg.baseline else {}
     alpha = look_alpha(len(schedule(max_rounds)), leg.attempt)
     control = {each.round: each for each in leg.control_rounds}
-    return LegEvidence(leg, untimed, max_rounds, alpha, baseline, control, limits, whole)
+    return LegEvidence(leg, untimed, max_rounds, alpha, baseline, control, rules)
 
 
 def held(
@@ -76,9 +78,10 @@ def held(
     """
     disabled = each.limit is None and not each.measured_limit and each.verdict is Verdict.SKIP and not each.blocking
     try:
+        known: Known = leg.rules.known
         key = owner, None if each.measured_limit else each.limit, each.blocking, disabled, id(asked)
-        if (stricter := leg.limits.get(key)) is None:
-            stricter = leg.limits[key] = _stricter(*key[:4], asked)
+        if (stricter := known.get(key)) is None:
+            stricter = known[key] = _stricter(*key[:4], asked)
         limit, number, loosened = stricter
         if limit.config is not None and (asked is None or asked.config is None):
             limit = replace(limit, config=_others_stated(limit.config, each))
@@ -111,7 +114,7 @@ def _nothing(each: GateResult, limit: Limit, variant: VariantReport, leg: LegEvi
     """Whether there was nothing that the gate could judge, as far as the report shows."""
     nothing = getattr(limit.gate, "nothing", None)
     measured = variant.artifact is not None and each.observed is None and each.lower is None and each.upper is None
-    return measured and nothing is not None and bool(nothing(Told(each, variant, leg.leg, leg.alpha_at_load)))
+    return measured and nothing is not None and bool(nothing(Told(each, variant, leg.leg, leg.alpha_at_load, leg.rules.whole)))
 
 
 def _stricter(
@@ -182,7 +185,10 @@ def _recomputed(each: GateResult, limit: Limit, variant: VariantReport, leg: Leg
     elif variant.artifact is None:
         return _without(each, "its report holds no artifact to judge it by")
     else:
-        evidence = Evidence(artifact=variant.artifact, checks=variant.tested.checks if variant.tested else [])
+        checks = variant.tested.checks if variant.tested else []
+        if limit.gate.BASIS == "checks" and (why := _uncounted(each, limit, checks, leg.rules)):
+            return _without(each, why)
+        evidence = Evidence(artifact=variant.artifact, checks=checks)
     decision = limit.gate.judge(limit.config, evidence)  # type: ignore[arg-type]
     if apart := _apart(each, decision):
         return Held(each, problem=f"{each.gate}: {apart}")
@@ -198,6 +204,18 @@ def _lost(rounds: Sequence[RoundData], leg: LegEvidence) -> str:
     for arm, own in (("baseline", leg.baseline), ("control", leg.control)):
         if own and (lost := [each.round for each in rounds if each.round not in own]):
             return f"the {arm} was not measured in its round {lost[0]}"
+    return ""
+
+
+def _uncounted(each: GateResult, limit: Limit, checks: Sequence[Check], rules: Rules) -> str:
+    """Which checks a report has left out, in words."""
+    kind = counted_checks(limit.name)
+    own = [check for check in checks if check.kind == kind]
+    if gone := lost(own, rules.checks(tested_by(limit.name))):
+        return f"its report says nothing of {', '.join(gone[:MOST_NAMED])}{f' and {len(gone) - MOST_NAMED} more' * (len(gone) > MOST_NAMED)}"
+    stated = each.details.get(CHECKS)
+    if stated != len(own) and (rules.whole or stated is not None) and each.verdict is not Verdict.ERROR:
+        return f"its report holds {len(own)} checks of {'an unknown number' if stated is None else stated}"
     return ""
 
 
@@ -245,12 +263,14 @@ def _apart(each: GateResult, decision: Decision) -> str:
 def _by_bounds(each: GateResult, limit: Limit, bound: float | None, variant: VariantReport, leg: LegEvidence) -> Held:
     """Judged on bounds, and on what else the gate finds in the report; never better than it says itself."""
     again = getattr(limit.gate, "again", None)
-    told = Told(each, variant, leg.leg, leg.alpha_at_load, leg.whole)
+    told = Told(each, variant, leg.leg, leg.alpha_at_load, leg.rules.whole)
     bounded = _bounded(each, limit.gate.BOUND, bound)
     own = again(limit.config, told) if again is not None and each.verdict is not Verdict.ERROR else None
     verdict = all_of([each.verdict, own or bounded])
     if verdict is each.verdict:
         return Held(each)
+    if own is Verdict.ERROR:
+        return _without(each, "its report does not hold the numbers that it is judged by, or they do not fit together")
     ends = " to ".join("open" if end is None else f"{end:.6g}" for end in (each.lower, each.upper))
     reason = f"bounds of {ends} with a limit of {'none' if bound is None else f'{bound:g}'}: {verdict}"
     return Held(

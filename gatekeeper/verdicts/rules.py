@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gatekeeper.config.limits import Limit, limits
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.sections.targets import Target
-from gatekeeper.gates._base import of_tensors
+from gatekeeper.gates._base import KINDS, of_tensors
 from gatekeeper.planning.plan import Plan, PlannedLeg
 
 
@@ -18,15 +18,18 @@ class Rules:
     """`file` is the pipeline file of the results, with its policy; `policy` stands alone where that file is not at hand.
 
     Where neither is known, results are held to the limits that they state, and to one another. `text` says that the model
-    writes text: gates on other outputs do not apply. `known` is for who applies the rules to note what it worked out.
+    writes text: gates on other outputs do not apply. `whole`: a
+    report must hold all that its verdicts rest on. `known` is for who applies the rules to note what it worked out.
     """
 
     plan: Plan | None = None
     file: Loaded | None = None
     policy: Loaded | None = None
     text: bool = False
+    whole: bool = False
     known: dict[Any, Any] = field(default_factory=dict)
     _limits: dict[str, Mapping[str, Limit]] = field(default_factory=dict)
+    _checks: dict[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def source(self) -> Loaded | None:
@@ -57,6 +60,21 @@ class Rules:
     def max_rounds(self, stated: int) -> int:
         """The rounds that a leg could take, which say how many looks share its error budget."""
         return self.file.pipeline.measure.max_rounds if self.file else stated
+
+    def checks(self, kind: str) -> Sequence[str]:
+        """The checks of a kind that must be there, by name; none where nothing says.
+
+        A policy alone says how deep it goes at least: what it asks for then is what every deeper level has too.
+        """
+        source, hook = self.source, getattr(KINDS.get(kind), "expected", None)
+        if hook is None or source is None or not source.tests(kind):
+            return ()
+        if kind not in self._checks:
+            order: tuple[str, ...] = KINDS.get(kind).LEVELS
+            first = order.index(source.level(kind))
+            levels = [hook(self.file, level, self.text) for level in order[first : first + 1 if self.file else None]]
+            self._checks[kind] = [name for name in levels[0] if all(name in level for level in levels)]
+        return self._checks[kind]
 
     def planned(self, leg: str) -> PlannedLeg | None:
         """The leg in the plan; None where it says nothing of its variants."""

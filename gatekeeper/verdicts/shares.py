@@ -15,6 +15,7 @@ from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.stats.closed import least_share, share_of_bound
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.verdicts.regate import LegEvidence, leg_evidence, raced, stated_config
+from gatekeeper.verdicts.rules import Rules
 from gatekeeper.verdicts.sound import owner_of
 
 EXACT = ("artifact", "checks")
@@ -33,7 +34,7 @@ def share_of(variant: VariantReport, leg: LegReport | None, least: float) -> Sha
     """That of the gate which is the least sure; what is below `least` is said to be that."""
     if variant.verdict is not Verdict.PASS:
         return Share(math.inf)
-    evidence = None if leg is None else leg_evidence(leg, leg.untimed, leg.max_rounds, {})
+    evidence = None if leg is None else leg_evidence(leg, leg.untimed, leg.max_rounds, Rules())
     worst = Share(0.0)
     for each in variant.gates:
         if each.blocking:

@@ -11,6 +11,7 @@ from gatekeeper.errors import ConfigError, NotMeasured, UsageError
 from gatekeeper.frameworks._base import TEXT_FORMATS
 from gatekeeper.models.files import digest
 from gatekeeper.records.report import Report
+from gatekeeper.verdicts.earlier import whole
 from gatekeeper.verdicts.rules import Rules
 
 if TYPE_CHECKING:
@@ -29,15 +30,16 @@ def rules_of(reports: Sequence[Report], plan: Plan | None, policy: Path | None) 
     file, text = _file(first, plan, policy), first.model.format in TEXT_FORMATS
     if policy is None:
         own = _loaded(file, plan is not None) if file else None
-        return Rules(plan or (_planned(own, first) if own else None), own, None, text)
+        plan = plan or (_planned(own, first) if own else None)
+        return Rules(plan, own, None, text, whole(reports, own is not None))
     from gatekeeper.config.policy import policy_file
 
     held = policy_file(policy)
     _demand(reports, policy, held.sha256)
     own = _loaded(file, True) if file else None
     if own is None:
-        return Rules(plan, None, held.limits, text)
-    return Rules(plan or _planned(own, first), replace(own, policy=held), held.limits, text)
+        return Rules(plan, None, held.limits, text, True)
+    return Rules(plan or _planned(own, first), replace(own, policy=held), held.limits, text, True)
 
 
 def _file(first: Report, plan: Plan | None, policy: Path | None) -> Path | None:

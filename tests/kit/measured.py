@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from gatekeeper.measure.race import performance
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Comparison, Evidence, LoadEvidence, Requests
 from gatekeeper.records.measured import Artifact, Control, RoundData
-from gatekeeper.records.report import LegReport, ModelInfo, PipelineInfo, Report, StageReport, VariantReport
+from gatekeeper.records.report import Basis, LegReport, ModelInfo, PipelineInfo, Report, StageReport, VariantReport
 from gatekeeper.records.scores import KeptClass, KeptOutput, PairedScores
 from gatekeeper.records.tested import Check, LoadRun, Tested
 from gatekeeper.stats.looks import look_alpha, schedule
@@ -71,6 +71,7 @@ def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
         id=leg, framework=framework, baseline=performance(baseline, 1, "pss"), control_rounds=control,
         control=Control(observed=both.observed, lower=both.lower, upper=both.upper), rounds=ROUNDS, max_rounds=MAX_ROUNDS,
         attempt=attempt, untimed=more.get("untimed", ""), error=more.get("error", ""),
+        basis=_basis(variants.values()),
         tested=Tested(load=[_run(0, 0)]) if any(m.late is not None for m in variants.values()) else None,
     )  # fmt: skip
     require: Literal["best", "all"] = more.get("require", "best")
@@ -87,6 +88,13 @@ def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
         model=ModelInfo(path="model.onnx", sha256=more.get("model", "m" * 64)), commit=more.get("commit", ""),
         pipeline=PipelineInfo(**(info | more.get("pipeline", {}))),
     )  # fmt: skip
+
+
+def _basis(variants: Iterable[Made]) -> Basis:
+    """Of variants that were compared, which all are alike in what was compared of them."""
+    made = next((each for each in variants if not each.error), Made())
+    outputs = [each.name for each in made.outputs]
+    return Basis(metric="accuracy", outputs=outputs, examples=made.examples, classes=len(made.classes))
 
 
 def applied(limits: Limits) -> list[Limit]:
@@ -148,6 +156,12 @@ def _arm(rng: random.Random, median_ns: float, noise: float, peak: int, tail: fl
     return arm
 
 
+SIGNS: dict[str, float] = {
+    "not_finite": 0, "classes": 10, "classes_before": 10, "often": 10, "often_kept": 10, "score": 1.0, "guess": 0.1,
+}  # fmt: skip
+"""Of a variant that answers ten classes."""
+
+
 def _scores(made: Made) -> Comparison:
     """The baseline is right everywhere, the variant where it kept that."""
     right = np.ones(made.examples)
@@ -156,7 +170,7 @@ def _scores(made: Made) -> Comparison:
     scores = PairedScores(kind="binary", p=own, q=right, examples=made.examples)
     return Comparison(
         metric="accuracy", baseline=1.0, variant=float(own.mean()), scores=scores, collapsed=made.collapsed,
-        classes=made.classes, outputs=made.outputs,
+        classes=made.classes, outputs=made.outputs, signs=SIGNS | ({"classes": 1} if made.collapsed else {}),
     )  # fmt: skip
 
 

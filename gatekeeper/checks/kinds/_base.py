@@ -15,6 +15,9 @@ standard(bench)        what is found of the original once for all variants of a 
 problems(review)       adds what is wrong with its part of the pipeline file (see gatekeeper/config/meaning.py)
 unmeasured(loaded, gate) -> why a gate of its own is not measured although the kind runs, and what would make it, as the end of
                        a sentence that begins with the gate's name; else ""
+expected(loaded, level, text) -> names of the checks that it runs on every variant at a level, of models that write text or do
+                       not; of a file of tests its path, of which there is one check or more. A merge of reports asks for them.
+                       `loaded` is None where the pipeline file is not at hand
 loosened(loaded)       what of its keys is looser than the policy's, as `Loosened`
 
 The module itself imports nothing heavy: `validate` asks it what its part of the file may hold.

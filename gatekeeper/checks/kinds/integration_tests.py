@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gatekeeper.checks.integration.base import LEVELS as LEVELS
 from gatekeeper.checks.kinds._base import Bench, Outcome
 from gatekeeper.gates._checks import checks_gate
+
+if TYPE_CHECKING:
+    from gatekeeper.config.loaded import Loaded
 
 DESCRIPTION = (
     "The variant behind a server, asked by a public client. `smoke`: it comes up, describes the model, answers some examples as "
@@ -15,6 +20,13 @@ TITLE = "behind a server"
 ORDER = 20
 SERVER = True
 GATE = checks_gate("integration_tests", "Every test of the variant behind its server passes.")
+
+
+def expected(loaded: Loaded | None, level: str, text: bool) -> list[str]:
+    """The tests of a level."""
+    from gatekeeper.checks.integration.base import READY, cases
+
+    return [READY.name, *(case.name for case in cases(level, text))]
 
 
 def run(bench: Bench) -> Outcome:

@@ -116,6 +116,15 @@ def unmeasured(loaded: Loaded, gate: str) -> str:
     return ""
 
 
+def expected(loaded: Loaded | None, level: str, text: bool) -> list[str]:
+    """What more requests than a server can take must not do to it."""
+    from gatekeeper.load.stress import HOLDS
+
+    if loaded is None or level != LEVELS[-1] or loaded.section("testing").load.over != "http":
+        return []
+    return [*HOLDS]
+
+
 def loosened(loaded: Loaded) -> list[Loosened]:
     """A rate below the policy's is not applied."""
     from gatekeeper.config.limits import Loosened

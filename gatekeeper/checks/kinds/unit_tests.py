@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
@@ -13,6 +14,7 @@ from gatekeeper.gates._checks import checks_gate
 from gatekeeper.models.files import there
 
 if TYPE_CHECKING:
+    from gatekeeper.config.loaded import Loaded
     from gatekeeper.config.meaning import Review
 
 DESCRIPTION = (
@@ -46,6 +48,18 @@ def run(bench: Bench) -> Outcome:
     folder = bench.loaded.folder
     own = [folder / test for test in bench.loaded.section("testing").tests]
     return Outcome(checks=unit_checks(bench.subject, bench.baseline, bench.level, own, folder))
+
+
+def expected(loaded: Loaded | None, level: str, text: bool) -> list[str]:
+    """The contract tests of a level, and the user's files as pytest calls them."""
+    from gatekeeper.checks.unit.base import OPENS, cases
+
+    names = [OPENS.name, *(case.name for case in cases(level, text))]
+    if loaded is not None:
+        root = loaded.folder.resolve()
+        own = [(root / test).resolve() for test in loaded.section("testing").tests]
+        names += [os.path.relpath(file, root).replace(os.sep, "/") for file in own]
+    return names
 
 
 def problems(review: Review) -> None:
