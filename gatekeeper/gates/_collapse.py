@@ -68,9 +68,7 @@ JUDGED: dict[str, tuple[tuple[str, ...], tuple[Callable[[Numbers], bool], ...]]]
 
 def fallen(numbers: Numbers) -> bool:
     """Whether a variant has collapsed, by any sign whose numbers are there."""
-    return any(
-        says(numbers) for names, ways in JUDGED.values() if all(name in numbers for name in names) for says in ways
-    )
+    return any(says(numbers) for names, ways in JUDGED.values() if all(name in numbers for name in names) for says in ways)
 
 
 def stated(numbers: Numbers) -> dict[str, Any]:

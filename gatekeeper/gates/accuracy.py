@@ -71,7 +71,11 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         details["copies"] = scores.copies
     if counts := right_and_wrong(scores.p, scores.q):
         details["counts"] = list(counts)
-    details |= comparison.details | {"answers": _collapse.stated(comparison.signs)} | ({"collapsed": True} if comparison.collapsed else {})
+    details |= (
+        comparison.details
+        | {"answers": _collapse.stated(comparison.signs)}
+        | ({"collapsed": True} if comparison.collapsed else {})
+    )
     if not math.isfinite(kept.observed):
         return unmeasured(f"{comparison.metric} of the baseline is {comparison.baseline}, of which nothing can be kept")
     if not comparison.agreement and ":" in comparison.metric and kept.observed > TOO_GOOD:

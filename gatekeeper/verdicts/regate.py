@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -23,6 +23,7 @@ from gatekeeper.verdicts.glance import AGREE
 from gatekeeper.verdicts.judge import all_of
 from gatekeeper.verdicts.rules import Rules
 
+T = TypeVar("T")
 NONE = Artifact(path="", sha256="", bytes=0)
 RECOMPUTED = ("rounds", "artifact", "checks")
 """What gates are judged on that a report holds whole."""
@@ -114,7 +115,16 @@ def _nothing(each: GateResult, limit: Limit, variant: VariantReport, leg: LegEvi
     """Whether there was nothing that the gate could judge, as far as the report shows."""
     nothing = getattr(limit.gate, "nothing", None)
     measured = variant.artifact is not None and each.observed is None and each.lower is None and each.upper is None
-    return measured and nothing is not None and bool(nothing(Told(each, variant, leg.leg, leg.alpha_at_load, leg.rules.whole)))
+    told = Told(each, variant, leg.leg, leg.alpha_at_load, leg.rules.whole)
+    return measured and nothing is not None and bool(asked_of(nothing, False, told))
+
+
+def asked_of(hook: Callable[..., T], otherwise: T, *told: object) -> T:
+    """What a gate reads out of a report; `otherwise` where a stranger wrote things that cannot be counted with."""
+    try:
+        return hook(*told)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return otherwise
 
 
 def _stricter(
@@ -212,7 +222,8 @@ def _uncounted(each: GateResult, limit: Limit, checks: Sequence[Check], rules: R
     kind = counted_checks(limit.name)
     own = [check for check in checks if check.kind == kind]
     if gone := lost(own, rules.checks(tested_by(limit.name))):
-        return f"its report says nothing of {', '.join(gone[:MOST_NAMED])}{f' and {len(gone) - MOST_NAMED} more' * (len(gone) > MOST_NAMED)}"
+        more = f" and {len(gone) - MOST_NAMED} more" if len(gone) > MOST_NAMED else ""
+        return f"its report says nothing of {', '.join(gone[:MOST_NAMED])}{more}, which every run at this level tests"
     stated = each.details.get(CHECKS)
     if stated != len(own) and (rules.whole or stated is not None) and each.verdict is not Verdict.ERROR:
         return f"its report holds {len(own)} checks of {'an unknown number' if stated is None else stated}"
@@ -265,7 +276,9 @@ def _by_bounds(each: GateResult, limit: Limit, bound: float | None, variant: Var
     again = getattr(limit.gate, "again", None)
     told = Told(each, variant, leg.leg, leg.alpha_at_load, leg.rules.whole)
     bounded = _bounded(each, limit.gate.BOUND, bound)
-    own = again(limit.config, told) if again is not None and each.verdict is not Verdict.ERROR else None
+    own = None
+    if again is not None and each.verdict is not Verdict.ERROR:
+        own = asked_of(again, Verdict.ERROR, limit.config, told)
     verdict = all_of([each.verdict, own or bounded])
     if verdict is each.verdict:
         return Held(each)

@@ -14,7 +14,7 @@ from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.stats.closed import least_share, share_of_bound
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.verdicts.regate import LegEvidence, leg_evidence, raced, stated_config
+from gatekeeper.verdicts.regate import LegEvidence, asked_of, leg_evidence, raced, stated_config
 from gatekeeper.verdicts.rules import Rules
 from gatekeeper.verdicts.sound import owner_of
 
@@ -54,7 +54,7 @@ def _gate(each: GateResult, variant: VariantReport, leg: LegEvidence | None, lea
         return 0.0
     told = Told(each, variant, leg.leg, leg.alpha_at_load)
     if (own := getattr(module, "share", None)) is not None:
-        return float(own(told))
+        return float(asked_of(own, 1.0, told))
     rounds = variant.performance.rounds if variant.performance else []
     if module.BASIS == "rounds" and rounds and leg.baseline:
         return _by_rounds(module, stated_config(each, owner), raced(each, rounds, variant.artifact, leg), least)
@@ -78,7 +78,7 @@ def _by_rounds(module: Gate, config: Any, evidence: Evidence, least: float) -> f
 
 def _by_counts(again: Callable[..., Verdict | None], config: Any, told: Told, least: float) -> float:
     """Judged on what the report counts of the requests."""
-    return least_share(lambda part: again(config, replace(told, alpha=part * told.alpha)) is Verdict.PASS, least)
+    return least_share(lambda part: asked_of(again, None, config, replace(told, alpha=part * told.alpha)) is Verdict.PASS, least)
 
 
 def _by_bounds(each: GateResult) -> float:

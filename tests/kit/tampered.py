@@ -1,4 +1,4 @@
-"""A report with one thing of it changed, for every thing in it: removed, null, emptied, negated."""
+"""A report with one thing of it changed, for every thing in it: removed, null, emptied, filled, negated."""
 
 from __future__ import annotations
 
@@ -51,7 +51,18 @@ def _negated(parent: Any, key: Any) -> None:
         parent[key] = OPPOSITES.get(value, value)
 
 
-WAYS: dict[str, Callable[[Any, Any], None]] = {"removed": _gone, "null": _null, "emptied": _empty, "negated": _negated}
+def _filled(parent: Any, key: Any) -> None:
+    value = parent[key]
+    parent[key] = "x" if value == "" else 1.0 if value is None else [""] if value == [] else value
+
+
+WAYS: dict[str, Callable[[Any, Any], None]] = {
+    "removed": _gone,
+    "null": _null,
+    "emptied": _empty,
+    "negated": _negated,
+    "filled": _filled,
+}
 
 
 def tampered(report: dict[str, Any]) -> Iterator[tuple[str, Path_, dict[str, Any]]]:
