@@ -28,6 +28,7 @@ PLAIN = "{accuracy: {retention: 0.95}}"
 
 KINDS: dict[str, tuple[str, list[dict[str, Made]], dict[str, Any]]] = {
     "wrong": (PLAIN, [{"int8": Made(kept=0.1), "fp16": Made(kept=0.1)}] * 2, {}),
+    "collapsed": (PLAIN, [{"int8": Made(collapsed="it answers one class")}, {"int8": Made(collapsed="so does this")}], {}),
     "slow": (PLAIN, [{"int8": Made(speed=1.5)}, {"int8": Made(speed=1.2), "fp16": Made(peak=0.9)}], {}),
     "undecided": (PLAIN, [{"int8": Made(speed=2.0, noise=0.1)}, {"int8": Made(examples=58), "fp16": Made(error="crash")}], {}),
     "require all": ("{require: all}", [{"int8": Made(), "fp16": Made(kept=0.1)}, {"int8": Made()}], {"require": "all"}),
@@ -74,7 +75,19 @@ class Merge:
         return done.returncode
 
 
-MEASURED = {"performance", "baseline", "control", "control_rounds", "tested", "observed", "lower", "upper", "quality", "bytes"}
+MEASURED = {
+    "performance",
+    "baseline",
+    "control",
+    "control_rounds",
+    "tested",
+    "observed",
+    "lower",
+    "upper",
+    "quality",
+    "bytes",
+    "answers",
+}
 """What a leg measured, by the keys it lies under; a leg can forge that, if all of it agrees."""
 COUNTS = {"examples", "tau", "share", "requests", "errors"}
 
@@ -112,7 +125,7 @@ def edit(report: dict[str, Any], rng: random.Random) -> tuple[Path_, bool]:
         parent[key] = {}
     else:
         parent[key] = rng.choice([*WORDS, *NUMBERS, [], {}])
-    return path, action in (0, 2)
+    return path, action in (0, 2) or (action > 2 and parent[key] in ([], {}))
 
 
 def claims(report: dict[str, Any]) -> None:
