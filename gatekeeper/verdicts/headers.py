@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 def check_headers(reports: Sequence[Report], plan: Plan | None) -> None:
     """A `UsageError` for the first report that does not belong to the others, or a plan that is not theirs."""
     first = reports[0]
+    asked = set(first.pipeline.legs)
     for other in reports[1:]:
         if problem := _difference(first, other):
             raise UsageError(problem)
-        if plan is None and set(other.pipeline.legs) != set(first.pipeline.legs):
+        if plan is None and other.pipeline.legs != first.pipeline.legs and set(other.pipeline.legs) != asked:
             raise UsageError(
                 "the results differ in which legs their pipeline file asks for, and come from one file. Run them again."
             )

@@ -85,7 +85,8 @@ def held(
             stricter = known[key] = _stricter(*key[:4], asked)
         limit, number, loosened = stricter
         if limit.config is not None and (asked is None or asked.config is None):
-            limit = replace(limit, config=_others_stated(limit.config, each))
+            config = _others_stated(limit.config, each)
+            limit = limit if config is limit.config else replace(limit, config=config)
     except msgspec.ValidationError as error:
         return Held(each, problem=f"{each.gate}: no limit can be {each.limit} ({error})")
     if limit.config is None:
@@ -174,7 +175,9 @@ def _config(owner: str, stated: float | None, blocking: bool) -> Any:
 
 def _others_stated(config: GateConfig, each: GateResult) -> GateConfig:
     """The config with what else a result says that its gate limits, where no file does."""
-    own = {name: each.details[name] for name in type(config).__struct_fields__ if name in each.details and name != "on_fail"}
+    if not each.details:
+        return config
+    own = {name: each.details[name] for name in config.__struct_fields__ if name in each.details and name != "on_fail"}
     return msgspec.convert(msgspec.to_builtins(config) | own, type(config)) if own else config
 
 
