@@ -6,7 +6,9 @@ accuracy.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from gatekeeper.records.base import Verdict
@@ -22,6 +24,7 @@ ALIKE = 0.5
 """Share of nearest neighbours of which more must stay among the nearest."""
 
 Numbers = Mapping[str, float]
+LARGEST = sys.float_info.max
 SIGNS = "signs"
 """The key that lists by which signs a variant was judged."""
 
@@ -68,7 +71,8 @@ JUDGED: dict[str, tuple[tuple[str, ...], tuple[Callable[[Numbers], bool], ...]]]
 
 def fallen(numbers: Numbers) -> bool:
     """Whether a variant has collapsed, by any sign whose numbers are there."""
-    return any(says(numbers) for names, ways in JUDGED.values() if all(name in numbers for name in names) for says in ways)
+    there = (ways for names, ways in JUDGED.values() if names[0] in numbers and all(name in numbers for name in names))
+    return any(says(numbers) for ways in there for says in ways)
 
 
 def stated(numbers: Numbers) -> dict[str, Any]:
@@ -84,19 +88,28 @@ def again(details: Mapping[str, Any], labels: bool) -> Verdict | None:
     answers = details.get("answers")
     if not isinstance(answers, dict) or not isinstance(signs := answers.get(SIGNS), list):
         return Verdict.ERROR
-    numbers = {key: value for key, value in answers.items() if _number(value)}
-    try:
-        if fallen(numbers):
-            return Verdict.FAIL
-        asked = {SIGNS, *(name for sign in signs for name in JUDGED[sign][0])}
-    except (KeyError, TypeError):  # a sign that nobody knows
-        return Verdict.ERROR
     if not signs:
-        whole = answers.keys() == {SIGNS} and all(_number(details.get(key)) for key in ("kl_mean", "same_top"))
-    else:
-        whole = "finite" in signs and ("values" in signs or ("classes" in signs and ("guess" in signs or not labels)))
-    return None if whole and asked == answers.keys() and len(numbers) == len(answers) - 1 else Verdict.ERROR
+        return None if len(answers) == 1 and all(map(_number, map(details.get, TEXT))) else Verdict.ERROR
+    known = _known(*map(str, signs))
+    numbers = {key: value for key, value in answers.items() if key != SIGNS and _number(value)}
+    if fallen(numbers):
+        return Verdict.FAIL
+    whole = known is not None and numbers.keys() == known and len(numbers) == len(answers) - 1
+    return None if whole and ("guess" in signs or "values" in signs or not labels) else Verdict.ERROR
+
+
+TEXT = ("kl_mean", "same_top")
+"""What is there of every text."""
+
+
+@lru_cache(maxsize=64)
+def _known(*signs: str) -> frozenset[str] | None:
+    """The numbers of signs by which something can be judged; None where one is unknown, or they are too few."""
+    if not JUDGED.keys() >= set(signs) or "finite" not in signs or not {"values", "classes"} & set(signs):
+        return None
+    return frozenset(name for sign in signs for name in JUDGED[sign][0])
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    """Whether it can be counted with: a stranger may write a whole number that is larger than any fraction."""
+    return type(value) in (int, float) and -LARGEST <= value <= LARGEST

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from xml.sax.saxutils import escape
 
 import msgspec
 
@@ -23,11 +24,8 @@ from gatekeeper.reports._verdict import waived
 
 FILE_NAME = "junit.xml"
 
+_QUOTED = {'"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#09;"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-_QUOTED = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#09;"}
-)  # fmt: skip
 
 
 def render(report: Report) -> str:
@@ -145,7 +143,7 @@ def _made(
 ) -> _Case:
     inside = f'<{outcome} type="{kind}" message="{_quoted(text)}" />' if outcome else ""
     if said:
-        inside += f"<system-out>{_xml(said).translate(_ESCAPED)}</system-out>"
+        inside += f"<system-out>{escape(_xml(said))}</system-out>"
     head = f'<testcase name="{_quoted(name)}"{_time(seconds, 6)} classname="{_quoted(of)}"'
     return _Case(f"{head}>{inside}</testcase>" if inside else f"{head} />", outcome)
 
@@ -172,4 +170,4 @@ def _xml(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _quoted(text: str) -> str:
     """For the value of an attribute."""
-    return _xml(text).translate(_QUOTED)
+    return escape(_xml(text), _QUOTED)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def code(data: dict[str, Any], rules: Rules) -> int:
 
 def like_others(path: Path_) -> bool:
     """Whether a place is one in a later round of an arm: those are like the first."""
-    return any(key in ("rounds", "control_rounds") and after not in (0, 1) for key, after in zip(path, path[1:], strict=False))
+    return any(key in ("rounds", "control_rounds") and after not in (0, 1) for key, after in pairwise(path))
 
 
 def passing(data: dict[str, Any], rules: Rules, every: bool) -> list[tuple[str, Path_]]:
