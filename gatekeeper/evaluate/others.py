@@ -1,4 +1,5 @@
-"""Outputs that no metric reads: how much of what the original says in each of them a variant keeps, component by component.
+"""Outputs that no metric reads, or only on average: how much of what the original says in each of them a variant keeps,
+component by component.
 
 Of numbers it is the share of the baseline's variance that the variant explains, 1 - E (v - b)^2 / E (b - mean b)^2; of classes,
 other whole numbers and texts it is the share of examples that are answered alike. A model is used for all it says: an output
@@ -46,6 +47,14 @@ def kept_outputs(baseline: Path, variant: Path, units: Any = None) -> tuple[list
         else:
             found.append(kept(name, before, np.load(variant.with_name(ours.others[name]), mmap_mode="r"), units))
     return found, theirs.skipped
+
+
+def kept_each(name: str, baseline: Any, variant: Any, units: Any = None) -> list[KeptOutput]:
+    """The judged output, where a metric is an average over the several numbers of an example: one that is lost hides in it.
+
+    Of a model that is no surer than it may be, what a variant explains of its numbers is what is kept of their R2.
+    """
+    return [kept(name, baseline, variant, units)] if baseline[0].size > 1 else []
 
 
 def kept(name: str, baseline: Any, variant: Any, units: Any = None) -> KeptOutput:

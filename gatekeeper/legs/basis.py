@@ -26,7 +26,9 @@ def basis(leg: Leg, made: Sequence[Candidate], timed: Path | None) -> Basis:
     beside = _outputs(leg, made)
     config = next((limit.config for limit in limits if limit.name == OUTPUTS), None)
     ignored = config.ignore if isinstance(config, outputs_gate.Config) else []
-    judged = [name for name in beside.others if config is not None and name not in ignored]
+    each = beside.judged in {output.name for candidate in made for output in candidate.comparison.outputs or ()}
+    known = [beside.judged, *beside.others] if each else list(beside.others)
+    judged = [name for name in known if config is not None and name not in ignored]
     # Of a class that the original never finds nothing can be lost.
     classes = [each for each in (compared and compared.classes) or () if each.both + each.only_baseline]
     return Basis(
