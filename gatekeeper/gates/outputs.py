@@ -16,9 +16,7 @@ from gatekeeper.records.scores import KeptOutput
 from gatekeeper.stats.closed import share_of_bound
 from gatekeeper.stats.looks import ALPHA
 
-DESCRIPTION = (
-    "Every output that no metric reads, or only on average, keeps at least this share of what the original says in it."
-)
+DESCRIPTION = "Every output that no metric reads, or only on average, keeps at least this share of what the original says in it."
 UNIT = "fraction"
 BOUND: Literal["at_least"] = "at_least"
 BASIS: Literal["scores"] = "scores"
