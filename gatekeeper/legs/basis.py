@@ -8,6 +8,7 @@ from pathlib import Path
 from gatekeeper.config.limits import Limit
 from gatekeeper.data.feeds import count_feeds
 from gatekeeper.data.outputs import Outputs, outputs_beside
+from gatekeeper.evaluate.groups import MOST_CLASSES
 from gatekeeper.gates import outputs as outputs_gate
 from gatekeeper.ids import baseline_id
 from gatekeeper.legs.candidates import Candidate
@@ -71,6 +72,8 @@ def _unseen(leg: Leg, compared: bool, classes: int) -> dict[str, str]:
         found["answers"] = "they could not be compared"
     elif leg.loaded.compares_tensors and not classes:
         found["classes one by one"] = "there are none in what the metric reads"
+    elif classes >= MOST_CLASSES:
+        found["the rarest classes"] = f"no more than {MOST_CLASSES:,} are looked at one by one"
     if leg.untimed:
         found["times"] = leg.untimed
     if "testing" not in leg.loaded.pipeline.stages:

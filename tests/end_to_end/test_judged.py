@@ -115,7 +115,10 @@ def test_a_group_that_is_lost_fails(run: Run, tmp_path: Path) -> None:
     assert found["observed"] == pytest.approx(after[data["site"] == "north"].mean() / before[data["site"] == "north"].mean())
     assert set(found["details"]["classes"]) == {"class 0", "class 1", "site = north", "site = south"}
     assert (gates["basis"]["classes"], gates["basis"]["groups"]) == (2, 2)
-    assert found["details"]["classes"]["site = north"]["examples"] == (data["site"] == "north").sum()
+    north = int((data["site"] == "north").sum())
+    assert found["details"]["classes"]["site = north"]["examples"] == north
+    markdown = (tmp_path / "report/report.md").read_text()
+    assert f"| site = north | {north} | {north} | {found['observed']:.1%} |" in markdown
 
 
 def test_each_of_several_answers_counts_as_much(run: Run, tmp_path: Path) -> None:
