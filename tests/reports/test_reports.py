@@ -318,3 +318,18 @@ def test_a_missing_report_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.json", tmp_path):
         with pytest.raises(UsageError, match="cannot be read"):
             read_report(path)
+
+
+@pytest.mark.parametrize("text", ["util::SequenceMark", "std::vector<std::string>", "foo:", "at 12:30", "a::b::c"])
+def test_a_name_with_colons_is_left_as_it_is(text: str) -> None:
+    assert plain(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["::error::x", "said ::set-output", f"{'x' * 60}::error", "##[error]", ":", "::", "(::warning", "x:::y"]
+)
+def test_what_may_start_a_line_as_a_command_is_none(text: str) -> None:
+    shown = plain(text)
+    starts = [0, *(i for i in range(len(shown)) if shown[i - 1 : i] in " ("), *range(60, len(shown))]
+    assert not any(shown[i:].startswith("::") for i in starts) and "##[" not in shown and not shown.endswith("::")
+    assert shown.replace("\u2060", "") == text
