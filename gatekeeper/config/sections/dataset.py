@@ -72,8 +72,8 @@ class Dataset(Section, frozen=True, kw_only=True):
     slices: Annotated[
         str | list[str],
         Meta(
-            description="What groups the examples, such as a site or a sensor: a key, or several, of an .npz or of a loader's inputs, "
-            "or columns of a .csv or labels.csv. No group may lose what a class may not (gate `worst_class`).",
+            description="What groups the examples, such as a site or a sensor: a key, or several, of an .npz or of a loader's "
+            "inputs, or columns of a .csv or labels.csv. No group may lose what a class may not (gate `worst_class`).",
         ),
     ] = []
     inputs: Annotated[dict[str, str], Meta(description="Model input name -> key in the .npz, where the names differ.")] = {}
