@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
-from xml.sax.saxutils import escape
+from typing import Any
+from xml.etree import ElementTree
 
 import msgspec
+from junit_xml import TestCase, TestSuite
 
 from gatekeeper.gates._base import counts_checks
 from gatekeeper.ids import leg_of
@@ -24,7 +26,7 @@ from gatekeeper.reports._verdict import waived
 
 FILE_NAME = "junit.xml"
 
-_QUOTED = {'"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#09;"}
+_TOTALS = ("failures", "errors", "tests")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -35,42 +37,37 @@ def render(report: Report) -> str:
     if report.stages or not suites:
         cases = [_stage(stage) for stage in report.stages]
         suites.append(_suite("pipeline", cases or [_case("report", "pipeline", report.verdict, "nothing was measured")]))
-    totals = {key: sum(getattr(suite, key) for suite in suites) for key in ("failures", "errors", "tests")}
-    head = "".join(f' {key}="{value}"' for key, value in totals.items()) + _time(sum(suite.seconds for suite in suites))
-    return "".join([f"<testsuites{head}>", *(suite.xml for suite in suites), "</testsuites>\n"])
-
-
-class _Case(msgspec.Struct, frozen=True):
-    """A test case as it is written; `outcome` is the element in it that says it did not pass, `failure`, `error`, `skipped`."""
-
-    xml: str
-    outcome: str = ""
+    root = ElementTree.Element("testsuites", {key: str(sum(int(suite.xml.get(key)) for suite in suites)) for key in _TOTALS})
+    root.attrib |= _time(sum(suite.seconds for suite in suites))
+    root.extend([suite.xml for suite in suites])
+    # Properties are the same for every suite of a leg: written once for it, and put where each has its place for them.
+    parts = ElementTree.tostring(root, encoding="unicode").split(_PLACE)
+    after = [suite.properties + part for suite, part in zip(suites, parts[1:], strict=True)]
+    return "".join([parts[0], *after]) + "\n"
 
 
 class _Suite(msgspec.Struct, frozen=True):
-    """A suite as it is written, what it counts, and the seconds that its cases took."""
+    """The library's element with a place for properties, and these; the seconds that its cases took."""
 
-    xml: str
-    tests: int
-    errors: int
-    failures: int
+    xml: Any
+    properties: str
     seconds: float
 
 
-def _suite(name: str, cases: Sequence[_Case], properties: str = "", seconds: float = 0.0) -> _Suite:
-    """Written here: of a thousand legs a tree of elements would take longer than all else that a merge does."""
-    counts = Counter(case.outcome for case in cases)
-    errors, failures, skipped = counts["error"], counts["failure"], counts["skipped"]
-    head = (
-        f'<testsuite errors="{errors}" failures="{failures}" name="{_quoted(name)}" skipped="{skipped}" tests="{len(cases)}" '
-        f'package="gatekeeper"{_time(seconds)}>'
-    )
-    xml = "".join([head, properties, *(case.xml for case in cases), "</testsuite>"])
-    return _Suite(xml, len(cases), errors, failures, seconds)
+_PLACE = "<properties />"
 
 
-def _time(seconds: float, digits: int = 3) -> str:
-    return f' time="{seconds:.{digits}f}"' if _known(seconds) else ""
+def _suite(name: str, cases: list[TestCase], properties: str = "", seconds: float = 0.0) -> _Suite:
+    suite = TestSuite(_xml(name), cases, package="gatekeeper").build_xml_doc()
+    for unknown in ("disabled", "time"):
+        suite.attrib.pop(unknown, None)
+    suite.attrib |= _time(seconds)
+    suite.insert(0, ElementTree.Element("properties"))
+    return _Suite(suite, properties, seconds)
+
+
+def _time(seconds: float) -> dict[str, str]:
+    return {"time": f"{seconds:.3f}"} if _known(seconds) else {}
 
 
 def _known(seconds: float) -> bool:
@@ -90,7 +87,7 @@ def _target(report: Report, target: TargetReport) -> Iterator[_Suite]:
         yield _suite(variant.id, _cases(variant), about, share + _tested(variant))
 
 
-def _cases(variant: VariantReport) -> list[_Case]:
+def _cases(variant: VariantReport) -> list[TestCase]:
     cases = [_gate(variant.id, gate) for gate in variant.gates]
     cases += [_check(variant, check) for check in (variant.tested.checks if variant.tested else [])]
     return cases or [_case("variant", variant.id, variant.verdict, variant.reason or variant.verdict)]
@@ -102,14 +99,16 @@ def _tested(variant: VariantReport) -> float:
     return max(tested.seconds, sum(check.seconds for check in tested.checks)) if tested else 0.0
 
 
-def _gate(variant: str, gate: GateResult) -> _Case:
+def _gate(variant: str, gate: GateResult) -> TestCase:
     said = f"{interval(gate)} limit {gate.limit} {gate.where}"
     if waived(gate):
-        return _made(gate.gate, variant, said, outcome="skipped", text=plain(f"{waiver(gate)}; {gate.reason}", 1000))
+        case = _made(gate.gate, variant, said)
+        case.add_skipped_info(_xml(plain(f"{waiver(gate)}; {gate.reason}", 1000)))
+        return case
     return _case(gate.gate, variant, gate.verdict, gate.reason, gate.blocking, said)
 
 
-def _check(variant: VariantReport, check: Check) -> _Case:
+def _check(variant: VariantReport, check: Check) -> TestCase:
     """A test of the testing stage; it blocks where the gate on its kind does, and does not let it pass all the same."""
     gate = next((g for g in variant.gates if counts_checks(g.gate, check.kind)), None)
     blocking = gate is None or (gate.blocking and gate.verdict is not Verdict.PASS)
@@ -117,35 +116,31 @@ def _check(variant: VariantReport, check: Check) -> _Case:
     return _case(check.name, f"{variant.id}/{check.kind}", check.verdict, check.reason, blocking, said, check.seconds)
 
 
-def _leg(leg: LegReport) -> _Case:
+def _leg(leg: LegReport) -> TestCase:
     return _case("leg", leg.id, Verdict.ERROR, leg.error)
 
 
-def _stage(stage: StageReport) -> _Case:
+def _stage(stage: StageReport) -> TestCase:
     return _case(stage.stage, "pipeline", stage.verdict, stage.reason, said=stage.reason)
 
 
 def _case(
     name: str, of: str, verdict: Verdict, reason: str, blocking: bool = True, said: str = "", seconds: float = 0.0
-) -> _Case:
+) -> TestCase:
+    case, text = _made(name, of, said, seconds), _xml(plain(reason)) or str(verdict)
     if verdict is Verdict.PASS:
-        return _made(name, of, said, seconds)
-    text = plain(reason) or str(verdict)
+        return case
     if verdict is Verdict.SKIP or not blocking:
-        text = text if verdict is Verdict.SKIP else f"warning, {verdict}: {text}"
-        return _made(name, of, said, seconds, "skipped", text)
-    failed = verdict is Verdict.FAIL
-    return _made(name, of, said, seconds, "failure" if failed else "error", text, "fail" if failed else str(verdict))
+        case.add_skipped_info(text if verdict is Verdict.SKIP else f"warning, {verdict}: {text}")
+    elif verdict is Verdict.FAIL:
+        case.add_failure_info(text, failure_type="fail")
+    else:
+        case.add_error_info(text, error_type=str(verdict))
+    return case
 
 
-def _made(
-    name: str, of: str, said: str = "", seconds: float = 0.0, outcome: str = "", text: str = "", kind: str = "skipped"
-) -> _Case:
-    inside = f'<{outcome} type="{kind}" message="{_quoted(text)}" />' if outcome else ""
-    if said:
-        inside += f"<system-out>{escape(_xml(said))}</system-out>"
-    head = f'<testcase name="{_quoted(name)}"{_time(seconds, 6)} classname="{_quoted(of)}"'
-    return _Case(f"{head}>{inside}</testcase>" if inside else f"{head} />", outcome)
+def _made(name: str, of: str, said: str = "", seconds: float = 0.0) -> TestCase:
+    return TestCase(_xml(name), classname=_xml(of), stdout=_xml(said) or None, elapsed_sec=seconds if _known(seconds) else None)
 
 
 def _properties(report: Report, environment: Environment | None, leg: LegReport | None) -> str:
@@ -157,17 +152,13 @@ def _properties(report: Report, environment: Environment | None, leg: LegReport 
     if leg and leg.device:
         known["device"] = plain(leg.device)
     known |= {f"note.{i}": plain(note) for i, note in enumerate(leg.notes, 1)} if leg else {}
-    lines = [f'<property name="{_quoted(name)}" value="{_quoted(text)}" />' for name, text in known.items()]
-    return f"<properties>{''.join(lines)}</properties>"
+    properties = ElementTree.Element("properties")
+    for name, text in known.items():
+        ElementTree.SubElement(properties, "property", {"name": _xml(name), "value": _xml(text)})
+    return ElementTree.tostring(properties, encoding="unicode")
 
 
 @lru_cache(maxsize=4096)
 def _xml(text: str) -> str:
-    """Only characters that XML 1.0 allows."""
+    """Only characters that XML 1.0 allows; the library lets some others through."""
     return text if text.isprintable() else _NOT_XML.sub("\ufffd", text)
-
-
-@lru_cache(maxsize=4096)
-def _quoted(text: str) -> str:
-    """For the value of an attribute."""
-    return escape(_xml(text), _QUOTED)
