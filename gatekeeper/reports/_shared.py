@@ -69,9 +69,11 @@ def said_by_leg(target: TargetReport, variant: VariantReport) -> bool:
 
 
 def told(report: Report) -> list[StageReport]:
-    """The stages that did not pass and say what is told of nothing else."""
+    """The stages that did not pass, but for those that only repeat the error of a leg."""
     errors = {leg.error for target in report.targets for leg in target.legs if leg.error}
-    return [stage for stage in report.stages if stage.verdict is not Verdict.PASS and stage.reason not in errors]
+    causes = {stage.blocked_by for stage in report.stages}  # legs repeat what keeps them from running
+    stages = [stage for stage in report.stages if stage.verdict is not Verdict.PASS]
+    return [stage for stage in stages if stage.stage in causes or stage.reason not in errors]
 
 
 def _by_reason(variant: VariantReport) -> dict[_Key, list[GateResult]]:
