@@ -49,7 +49,6 @@ def framework_of(loaded: Loaded, own: OwnVariant) -> str | None:
 def variant_problems(review: Review, listed: list[OwnVariant]) -> None:
     """Variants that are not there, that nothing opens, or that are called as another is."""
     loaded = review.loaded
-    techniques = loaded.section("optimization").techniques
     taken: set[tuple[str | None, str]] = set()
     for i, own in enumerate(listed):
         path, file = ("optimization", "variants", i), loaded.folder / own.path
@@ -61,13 +60,19 @@ def variant_problems(review: Review, listed: list[OwnVariant]) -> None:
         if name is None:
             review.add((*path, "path"), _unknown(file))
             continue
-        known = {variant_name(name, each).casefold() for each in techniques.get(name, [])}
-        known |= {each.casefold() for each in framework(name).TECHNIQUES} if name in FRAMEWORKS.names else set()
-        called = own.name.casefold()
+        known, called = _made(loaded, name), own.name.casefold()
         if called == BASELINE or called in known or (name, called) in taken:
             other = "the original model" if called == BASELINE else f"another variant of {name}"
             review.add((*path, "name"), f"'{own.name}' is what {other} is called. Choose another name.")
         taken.add((name, called))
+
+
+def _made(loaded: Loaded, name: str) -> set[str]:
+    """What the variants are called that a framework makes."""
+    if name not in FRAMEWORKS.names or not any(name in loaded.frameworks(target) for target in loaded.targets):
+        return set()
+    asked = loaded.section("optimization").techniques.get(name) or framework(name).TECHNIQUES
+    return {variant_name(name, each).casefold() for each in asked}
 
 
 def _unknown(file: Path) -> str:
