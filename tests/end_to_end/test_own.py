@@ -70,8 +70,9 @@ def listed(*variants: str) -> str:
 def report(folder: Path) -> dict[str, Any]:
     variants = listed(
         "name: ours, path: int8.onnx", "name: swapped, path: swapped.onnx", "name: half, path: half.onnx",
-        "name: ir, path: ir.xml", "name: crossed, path: int8.onnx, framework: openvino", "name: bytes, path: bytes.onnx", "name: names, path: names.onnx",
-        "name: broken, path: broken.onnx", "name: same, path: stamped.onnx",
+        "name: ir, path: ir.xml", "name: crossed, path: int8.onnx, framework: openvino",
+        "name: bytes, path: bytes.onnx", "name: names, path: names.onnx", "name: broken, path: broken.onnx",
+        "name: same, path: stamped.onnx",
     )  # fmt: skip
     (folder / "p.yaml").write_text(f"""\
 edge_ai_pipeline:
