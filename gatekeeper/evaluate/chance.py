@@ -78,7 +78,7 @@ def _beats(pair: Pair, guessing: float) -> bool:
     if pair.scores.kind != "binary":
         return mean_interval(q.tolist(), CHANCE_ALPHA).lower > guessing
     correct = round(float(q.sum()))
-    if not 0 < correct or not guessing < 1:
+    if not correct > 0 or not guessing < 1:
         return False
     above = max(0.0, correct / len(q) - guessing)
     if math.exp(-2 * len(q) * above**2) <= CHANCE_ALPHA:  # Hoeffding's bound on the same: most are far above, and need no scipy

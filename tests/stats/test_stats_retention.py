@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize, special, stats
+from kit.lazily import Lazily
 
 from gatekeeper.records.scores import Kind, PairedScores
 from gatekeeper.stats import unbounded
@@ -20,6 +20,8 @@ from gatekeeper.stats.betting import betting_rejects
 from gatekeeper.stats.binary import score_z
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.retention import retention_interval
+
+optimize, special, stats = (Lazily(f"scipy.{name}") for name in ("optimize", "special", "stats"))
 
 LIMIT = 0.95
 TABLES = st.tuples(st.integers(0, 40), st.integers(0, 10), st.integers(0, 10), st.integers(0, 20)).filter(
