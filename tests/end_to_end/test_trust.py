@@ -104,7 +104,7 @@ def test_a_budget_for_one_round_decides_nothing_and_says_what_would(
 
 
 def test_three_examples_show_nothing(clocks: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
-    file = write_project(tmp_path, "fine", "clocks")
+    file = write_project(tmp_path, "fine", "clocks", timed=False)
     whole = np.load(tmp_path / "eval.npz")
     first = [int(np.flatnonzero(whole["y"] == label)[0]) for label in (0, 1, 2)]
     np.savez(tmp_path / "eval.npz", x=whole["x"][first], y=whole["y"][first])
