@@ -328,7 +328,9 @@ def test_betting_never_shows_a_mean_of_one_or_more(mean: float):
     assert not betting_rejects(np.ones(1000), mean, ALPHA)
 
 
-@pytest.mark.parametrize("grouped", [False, True], ids=["shuffled", "sorted by class"])
+@pytest.mark.parametrize(
+    "grouped", [pytest.param(False, marks=pytest.mark.thorough, id="shuffled"), pytest.param(True, id="sorted by class")]
+)
 def test_bounded_scores_keep_the_promise_in_whatever_order_the_file_has_them(grouped: bool):
     """A folder of images is read class by class, and a variant may be good at the first classes only."""
     rng, passed, runs, n = np.random.default_rng(11), 0, 300, 600
