@@ -273,7 +273,7 @@ def test_reports_on_a_full_disk_are_all_there_or_none(pages: int, tmp_path: Path
         assert {f.name for f in folder.iterdir()} - {".lock"} == ({*_folder.FILES} if room else set())
 
 
-@pytest.mark.parametrize("pages", [0, 1, 2, 3, 4, 5, 9, 14])
+@pytest.mark.parametrize("pages", [0, 2, 4, 14, *(pytest.param(n, marks=pytest.mark.thorough) for n in (1, 3, 5, 9))])
 def test_a_run_whose_disk_is_full_leaves_nothing_of_the_earlier_one(pages: int, gatekeeper: Any, tmp_path: Path) -> None:
     file = project(tmp_path)
     with disk(tmp_path / "small", 256 << 10) as small:

@@ -190,7 +190,10 @@ KEPT = {"fp16": "float16", "int8_weight_only": "uint8", "int4_weight_only": "int
 SHARE = {"fp16": 0.55, "int8_weight_only": 0.32, "int4_weight_only": 0.22}  # of the original's bytes; graph and norms included
 
 
-@pytest.mark.parametrize("technique", TEXT_TECHNIQUES)
+@pytest.mark.parametrize(
+    "technique",
+    [pytest.param(name, marks=() if name == "int4_weight_only" else pytest.mark.thorough) for name in TEXT_TECHNIQUES],
+)
 def test_a_variant_is_smaller_close_and_what_it_says(llama: Made, variant: Callable[[str], Path], technique: str) -> None:
     source, original = llama
     assert refuses(technique, assess(source), calibrated=False) is None
