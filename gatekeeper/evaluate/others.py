@@ -1,4 +1,5 @@
-"""Outputs that no metric reads: how much of what the original says in each of them a variant keeps, component by component.
+"""Outputs that no metric reads, or only on average: how much of what the original says in each of them a variant keeps,
+component by component.
 
 Of numbers it is the share of the baseline's variance that the variant explains, 1 - E (v - b)^2 / E (b - mean b)^2; of classes,
 other whole numbers and texts it is the share of examples that are answered alike. A model is used for all it says: an output
@@ -16,7 +17,7 @@ from gatekeeper.data.outputs import outputs_beside
 from gatekeeper.evaluate.once import once
 from gatekeeper.records.scores import KeptOutput, PairedScores
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.stats.retention import retention_interval
+from gatekeeper.stats.retention import misses, retention_interval, shows
 
 BOUNDED = 64
 """Components of an output that are bounded, those that look worst."""
@@ -46,6 +47,14 @@ def kept_outputs(baseline: Path, variant: Path, units: Any = None) -> tuple[list
         else:
             found.append(kept(name, before, np.load(variant.with_name(ours.others[name]), mmap_mode="r"), units))
     return found, theirs.skipped
+
+
+def kept_each(name: str, baseline: Any, variant: Any, units: Any = None) -> list[KeptOutput]:
+    """The judged output, where a metric is an average over the several numbers of an example: one that is lost hides in it.
+
+    Of a model that is no surer than it may be, what a variant explains of its numbers is what is kept of their R2.
+    """
+    return [kept(name, baseline, variant, units)] if baseline[0].size > 1 else []
 
 
 def kept(name: str, baseline: Any, variant: Any, units: Any = None) -> KeptOutput:
@@ -119,20 +128,36 @@ def _bounded(name: str, what: str, scores: list[Scores], units: Any) -> KeptOutp
     Every component must clear a limit, so the lower bound is the least of theirs, with no correction; that one of them misses
     it has as many chances as there are components (Bonferroni).
     """
-    worst = sorted(scores, key=_looks)[:BOUNDED]
-    intervals = [(called, *_intervals(p, q, units, len(scores))) for called, p, q in worst]
-    examples = len(worst[0][1]) if units is None else int(units.max()) + 1
-    component, least = min(((called, each) for called, each, _ in intervals), key=lambda pair: pair[1].observed)
+    worst = [(called, component_scores(p, q, units)) for called, p, q in sorted(scores, key=_looks)[:BOUNDED]]
+    observed, component = min((_kept(each), i) for i, (_, each) in enumerate(worst))
     return KeptOutput(
         name=name,
         what=what,
-        component=component,
+        component=worst[component][0],
         components=len(scores),
-        observed=_closed(least.observed),
-        lower=_closed(min(each.lower for _, each, _ in intervals)),
-        upper=_closed(min(each.upper for _, _, each in intervals)),
-        examples=examples,
+        observed=_closed(observed),
+        lower=_closed(_least([each for _, each in worst], ALPHA, below=True)),
+        upper=_closed(_least([each for _, each in worst], ALPHA / len(scores), below=False)),
+        examples=len(worst[0][1].p),
     )
+
+
+def _kept(scores: PairedScores) -> float:
+    level = float(scores.q.mean())
+    return float(scores.p.mean()) / level if level > 0 else math.nan
+
+
+def _least(each: list[PairedScores], alpha: float, below: bool) -> float:
+    """The least of their lower, or upper, bounds. One of which one look tells that its bound is no less has none worked out."""
+    least = math.inf
+    for scores in each:
+        if least == -math.inf:
+            break
+        if 0 < least < math.inf and (shows(scores, least, alpha) if below else not misses(scores, least, alpha)):
+            continue
+        found = retention_interval(scores, alpha)
+        least = min(least, found.lower if below else found.upper)
+    return least
 
 
 def _closed(bound: float) -> float | None:
@@ -152,9 +177,3 @@ def component_scores(p: Any, q: Any, units: Any = None) -> PairedScores:
     shares = bool(((p >= 0) & (p <= 1)).all() and (q == 1).all())
     scores = PairedScores("bounded" if shares else "real", p=p, q=q, examples=len(p), unseen=UNSEEN * float(q.mean()))
     return scores if units is None else once(scores, units)
-
-
-def _intervals(p: Any, q: Any, units: Any, components: int) -> tuple[Any, Any]:
-    """Bounds at the level of one test, and at that of one among so many."""
-    scores = component_scores(p, q, units)
-    return retention_interval(scores, ALPHA), retention_interval(scores, ALPHA / components)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from gatekeeper.data.distinct import distinct
+from gatekeeper.data.outputs import outputs_beside
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.by_class import by_class, of_classes
@@ -18,6 +19,7 @@ from gatekeeper.evaluate.collapse import collapsed, not_finite
 from gatekeeper.evaluate.metrics._agreement import agreement
 from gatekeeper.evaluate.metrics._base import (
     REGISTRY,
+    REGRESSION,
     Compare,
     Pair,
     Undefined,
@@ -27,7 +29,7 @@ from gatekeeper.evaluate.metrics._base import (
 )
 from gatekeeper.evaluate.metrics._whole import ranged, user_metric
 from gatekeeper.evaluate.once import once
-from gatekeeper.evaluate.others import kept_outputs
+from gatekeeper.evaluate.others import kept_each, kept_outputs
 from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.records.scores import KeptClass, KeptOutput, Kind, PairedScores
 
@@ -109,6 +111,8 @@ def score(request: Score) -> Scored:
     broken = not_finite(baseline, variant)
     if broken:
         return msgspec.structs.replace(nothing, collapsed=broken, outputs=others, unjudged=unjudged)
+    if not itself and family(name) == REGRESSION:
+        others += kept_each(outputs_beside(Path(request.baseline)).judged, baseline, variant, units)
     try:
         compared = _compared(name, request, units, baseline, variant, labels)
     except Undefined as undefined:

@@ -18,6 +18,7 @@ and, where it has something to say:
     CONVERTS     formats it cannot open as they are: `optimize` is then asked for the technique ORIGINAL once, an unoptimized
                  copy in its own form. That copy is the baseline, and what other techniques get as job.original
     CONFIGS      suffix of the configuration files of its own that `techniques` may name, e.g. .json
+    prepares(technique, model) -> what is done to a model before a technique's own work, in words; empty where nothing is
     quantizes(technique, model) -> the operators of this model that a technique quantizes, where the framework chooses them
     untimed(device) -> None, or why times measured on this device say nothing
     open_tokenizer(path) -> Tokenizer of a model file that brings its own; runs in a worker
@@ -180,6 +181,12 @@ def quantizes(name: str, technique: str, model: Assessment) -> list[str]:
     """The operators of a model that a technique quantizes; empty where the framework's own quantizer chooses, or none does."""
     found: list[str] = getattr(framework(name), "quantizes", lambda *_: [])(technique, model)
     return found
+
+
+def prepares(name: str, technique: str, model: Assessment) -> str:
+    """What is done to a model before a technique's own work; empty where nothing is."""
+    done: str = getattr(framework(name), "prepares", lambda *_: "")(technique, model)
+    return done
 
 
 def untimed(name: str, device: str) -> str | None:

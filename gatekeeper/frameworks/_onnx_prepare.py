@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import onnx
 
     from gatekeeper.frameworks._base import OptimizeJob
+    from gatekeeper.models.info import Assessment
 
 OLDEST = {"int8_dynamic": 11, "int8_static": 13}
 """The opset a technique's operators need: before 13, DequantizeLinear has no axis for scales per channel."""
@@ -42,6 +43,14 @@ def without_functions(job: OptimizeJob, folder: Path) -> Path:
     made = inlined(job.source, folder)
     hold(job, [_inlining(job, made)], folder)
     return made
+
+
+def prepares(technique: str, model: Assessment) -> str:
+    """What is done to a model before this technique's own work, and changes what its users get; empty where nothing is."""
+    version = model.opset.get("ai.onnx", MODERN)
+    if model.format != "onnx" or version >= OLDEST.get(technique, 0):
+        return ""
+    return f"its operators are converted from opset {version} to {MODERN} first, and held against the original"
 
 
 def _inlining(job: OptimizeJob, made: Path) -> Step:

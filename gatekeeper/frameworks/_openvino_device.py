@@ -93,12 +93,31 @@ def read(core: Any, path: Path) -> Any:
         raise
     except Exception as error:
         text = str(error)
+        if listed := _no_tensors(path):
+            raise NotMeasured(
+                "unsupported",
+                f"OpenVINO has tensors only, and {listed}. Export the model without it, or leave openvino out.",
+            ) from error
         if operators := re.search(r"No conversion rule found for operations: (.*)", text):
             raise NotMeasured(
                 "unsupported",
                 f"OpenVINO has no operator {operators[1].strip()}. Export the model without it, or leave openvino out.",
             ) from error
         raise NotMeasured("model", f"OpenVINO cannot load the model: {said(error)}") from error
+
+
+def _no_tensors(path: Path) -> str:
+    """Inputs and outputs of an ONNX model that are sequences or maps, in words; empty where there are none."""
+    from gatekeeper.models.formats.onnx import NO_TENSORS, inspect
+
+    try:
+        model = inspect(path) if path.suffix == ".onnx" else None
+    except GatekeeperError:
+        model = None
+    if model is None:
+        return ""
+    ends = [("input", each) for each in model.inputs] + [("output", each) for each in model.outputs]
+    return ", ".join(f"the {end} {each.name} is a {each.dtype}" for end, each in ends if each.dtype in NO_TENSORS.values())
 
 
 def _without_functions(path: Path) -> bytes | None:

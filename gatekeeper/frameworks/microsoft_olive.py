@@ -12,6 +12,7 @@ from gatekeeper.frameworks import _genai, _olive, _onnx_prepare, onnx_runtime
 from gatekeeper.frameworks._base import ORIGINAL, Needs, OptimizeJob
 from gatekeeper.frameworks._onnx_operators import listed
 from gatekeeper.frameworks._onnx_operators import quantizes as quantizes
+from gatekeeper.frameworks._onnx_prepare import prepares as prepares
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment

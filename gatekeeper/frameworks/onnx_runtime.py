@@ -11,6 +11,7 @@ from gatekeeper.frameworks import _genai, _onnx_prepare
 from gatekeeper.frameworks._base import ORIGINAL, Needs, OptimizeJob
 from gatekeeper.frameworks._onnx_operators import listed, weights_of
 from gatekeeper.frameworks._onnx_operators import quantizes as quantizes
+from gatekeeper.frameworks._onnx_prepare import prepares as prepares
 
 if TYPE_CHECKING:
     import onnx

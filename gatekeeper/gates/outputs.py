@@ -1,4 +1,4 @@
-"""Every output that no metric reads keeps what the original says in it, component by component."""
+"""Every output that no metric reads, or only on average, keeps what the original says in it, component by component."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gatekeeper.records.scores import KeptOutput
 from gatekeeper.stats.closed import share_of_bound
 from gatekeeper.stats.looks import ALPHA
 
-DESCRIPTION = "Every output that the metric does not read keeps at least this share of what the original says in it."
+DESCRIPTION = "Every output that no metric reads, or only on average, keeps at least this share of what the original says in it."
 UNIT = "fraction"
 BOUND: Literal["at_least"] = "at_least"
 BASIS: Literal["scores"] = "scores"
@@ -62,7 +62,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     lower = min(-math.inf if each.lower is None else each.lower for each in judged)
     upper = min(math.inf if each.upper is None else each.upper for each in judged)
     verdict, reason = _decide(config.retention, worst, lower, upper)
-    brief = f"its other outputs keep at least {lower:.1%}" if verdict is Verdict.PASS else reason
+    brief = f"its outputs, one by one, keep at least {lower:.1%}" if verdict is Verdict.PASS else reason
     return Decision(
         verdict=verdict, reason=reason + said, brief=brief, observed=worst.observed, lower=lower, upper=upper, details=details
     )

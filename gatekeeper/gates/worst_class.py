@@ -15,7 +15,7 @@ from gatekeeper.records.scores import KeptClass, PairedScores
 from gatekeeper.stats.binary import p_below
 from gatekeeper.stats.drift import holm
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.stats.retention import retention_interval
+from gatekeeper.stats.retention import retention_interval, shows
 
 DESCRIPTION = "No class that the baseline finds is shown to keep less than this share of its right answers."
 UNIT = "fraction"
@@ -26,6 +26,9 @@ OF_TENSORS = True
 VETO = True
 MOST_NAMED = 3
 ROUNDING = 1e-6
+
+Counts = tuple[int, int, int, int]
+"""Right answers of both models, of the baseline alone and of the variant alone, and examples: many classes share theirs."""
 
 
 class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,14 +49,14 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if not found:
         return Decision(verdict=Verdict.SKIP, applies=False, reason="the metric has no classes to look at one by one")
     lost = [each for each, shown in zip(found, _shown(found, config.retention), strict=True) if shown]
-    kept = {each.name: _kept(each) for each in found}
-    worst = min(found, key=lambda each: (kept[each.name].observed, -each.examples))
+    worst = min(found, key=lambda each: (_value_of(each), -each.examples))
+    kept = retention_interval(_paired(_counts(worst)), ALPHA)
     details = {
         "classes": {
             each.name: {
                 "examples": each.examples,
                 "right": each.both + each.only_baseline,
-                "kept": _value(kept[each.name]),
+                "kept": round(_value_of(each), 6),
                 "gained": each.only_variant,
             }
             for each in found
@@ -62,13 +65,13 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if lost:
         named = ", ".join(_said(each) for each in sorted(lost, key=_value_of)[:MOST_NAMED])
         more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
-        return _decision(Verdict.FAIL, f"{named}{more}, needs {config.retention:.1%}", kept[worst.name], details)
-    rare = [each for each in found if kept[each.name].lower < config.retention]
+        return _decision(Verdict.FAIL, f"{named}{more}, needs {config.retention:.1%}", kept, details)
+    rare = [each for each in found if not _certain(_counts(each), config.retention)]
     reason = f"worst of {len(found)}: {_said(worst)}"
     if rare:
         reason += f"; {len(rare)} have too few examples to show {config.retention:.1%} by themselves"
     brief = f"no class is shown to be lost{f', {len(rare)} of {len(found)} are too rare to tell' if rare else ''}"
-    return _decision(Verdict.PASS, reason, kept[worst.name], details, brief)
+    return _decision(Verdict.PASS, reason, kept, details, brief)
 
 
 def nothing(told: Told) -> bool:
@@ -130,26 +133,31 @@ def _decision(verdict: Verdict, reason: str, worst: Interval, details: dict[str,
 
 def _shown(found: list[KeptClass], limit: float) -> list[bool]:
     """Which classes are shown to keep less: of one that keeps as much, none is."""
-    return holm([1.0 if _value_of(each) >= limit else _p_below(each, limit) for each in found], ALPHA)
+    return holm([1.0 if _value_of(each) >= limit else _below(_counts(each), limit) for each in found], ALPHA)
 
 
 @lru_cache(maxsize=4096)
-def _p_below(each: KeptClass, limit: float) -> float:
-    return p_below(each.both, each.only_baseline, each.only_variant, each.examples, limit)
+def _below(counts: Counts, limit: float) -> float:
+    return p_below(*counts, limit)
 
 
-def _kept(each: KeptClass) -> Interval:
+@lru_cache(maxsize=4096)
+def _certain(counts: Counts, limit: float) -> bool:
+    """Whether a class with these counts is shown, by itself, to keep as much as the limit."""
+    return shows(_paired(counts), limit, ALPHA)
+
+
+def _counts(each: KeptClass) -> Counts:
+    return each.both, each.only_baseline, each.only_variant, each.examples
+
+
+def _paired(counts: Counts) -> PairedScores:
     import numpy as np
 
-    counts = (each.both, each.only_baseline, each.only_variant)
-    neither = each.examples - sum(counts)
-    p = np.repeat([1.0, 0.0, 1.0, 0.0], [*counts, neither])
-    q = np.repeat([1.0, 1.0, 0.0, 0.0], [*counts, neither])
-    return retention_interval(PairedScores("binary", p=p, q=q, examples=each.examples), ALPHA)
-
-
-def _value(kept: Interval) -> float:
-    return round(kept.observed, 6)
+    both, only_baseline, only_variant, examples = counts
+    shares = [both, only_baseline, only_variant, examples - both - only_baseline - only_variant]
+    p, q = np.repeat([1.0, 0.0, 1.0, 0.0], shares), np.repeat([1.0, 1.0, 0.0, 0.0], shares)
+    return PairedScores("binary", p=p, q=q, examples=examples)
 
 
 def _value_of(each: KeptClass) -> float:

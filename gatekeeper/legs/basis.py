@@ -8,6 +8,7 @@ from pathlib import Path
 from gatekeeper.config.limits import Limit
 from gatekeeper.data.feeds import count_feeds
 from gatekeeper.data.outputs import Outputs, outputs_beside
+from gatekeeper.evaluate.groups import MOST_CLASSES
 from gatekeeper.gates import outputs as outputs_gate
 from gatekeeper.ids import baseline_id
 from gatekeeper.legs.candidates import Candidate
@@ -26,7 +27,9 @@ def basis(leg: Leg, made: Sequence[Candidate], timed: Path | None) -> Basis:
     beside = _outputs(leg, made)
     config = next((limit.config for limit in limits if limit.name == OUTPUTS), None)
     ignored = config.ignore if isinstance(config, outputs_gate.Config) else []
-    judged = [name for name in beside.others if config is not None and name not in ignored]
+    each = beside.judged in {output.name for candidate in made for output in candidate.comparison.outputs or ()}
+    known = [beside.judged, *beside.others] if each else list(beside.others)
+    judged = [name for name in known if config is not None and name not in ignored]
     # Of a class that the original never finds nothing can be lost.
     classes = [each for each in (compared and compared.classes) or () if each.both + each.only_baseline]
     return Basis(
@@ -69,6 +72,8 @@ def _unseen(leg: Leg, compared: bool, classes: int) -> dict[str, str]:
         found["answers"] = "they could not be compared"
     elif leg.loaded.compares_tensors and not classes:
         found["classes one by one"] = "there are none in what the metric reads"
+    elif classes >= MOST_CLASSES:
+        found["the rarest classes"] = f"no more than {MOST_CLASSES:,} are looked at one by one"
     if leg.untimed:
         found["times"] = leg.untimed
     if "testing" not in leg.loaded.pipeline.stages:

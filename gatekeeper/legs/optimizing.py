@@ -11,6 +11,7 @@ from typing import Any
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality
 from gatekeeper.evaluate.same.standing import Standing
+from gatekeeper.frameworks._base import prepares
 from gatekeeper.gates._base import tested_by
 from gatekeeper.ids import BASELINE
 from gatekeeper.legs.basis import basis
@@ -61,6 +62,7 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
         notes.append(standing.said)
     candidates = {variant.id: candidate(leg, variant, data, trusted) for variant in leg.planned.variants}
     made = {name: each.made for name, each in candidates.items() if each.made}
+    notes += _prepared(leg, [each for each in candidates.values() if each.made])
     judge.rule_out(list(candidates.values()))
     timed = made if asked(leg, limits, data.evaluation) else {}
     arms = [leg.arm(name, each.folder) for name, each in timed.items()]
@@ -76,6 +78,15 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
         keep(each, setup.output / artifact(name, each).path)
     about = _leg_report(setup, judge, raced, [candidates[name] for name in made], notes, standing, started)
     return Optimized(about, variants, kept, predictions, samples(raced.race.rounds))
+
+
+def _prepared(leg: Leg, made: list[Candidate]) -> list[str]:
+    """What was done to the model before the techniques' own work, which is part of what a user gets."""
+    by_work: dict[str, list[str]] = {}
+    for each in made:
+        technique = each.planned.technique
+        by_work.setdefault(prepares(leg.framework, technique, leg.evaluation.model), []).append(technique)
+    return [f"{', '.join(techniques)}: {work}" for work, techniques in by_work.items() if work]
 
 
 def _ready(leg: Leg, data: Data) -> Standing:

@@ -21,8 +21,8 @@ class Comparison:
 
     `error` is set when the accuracy cannot be judged (no dataset, a baseline at chance level ...). `agreement`
     says that there were no labels: the scores then compare the variant with the baseline's own answers. `collapsed` says in
-    which way the variant answers nothing any more. `outputs` are those that the metric does not read, `unjudged` says which of
-    them cannot be compared, and why. None: nothing was compared.
+    which way the variant answers nothing any more. `outputs` are those that the metric does not read, or only on average,
+    `unjudged` says which of them cannot be compared, and why. None: nothing was compared.
     """
 
     metric: str = ""

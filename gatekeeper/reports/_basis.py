@@ -30,10 +30,11 @@ def _said(basis: Basis) -> str:
 def _parts(basis: Basis) -> list[str]:
     parts = []
     if basis.metric:
-        parts.append(f"{basis.metric} of {basis.output}" if basis.output else basis.metric)
-    if basis.outputs:
-        more = ", ..." if len(basis.outputs) > MOST_NAMED else ""
-        parts.append(f"{_count(len(basis.outputs), 'more output')} ({', '.join(basis.outputs[:MOST_NAMED])}{more})")
+        each = " and each number of it" if basis.output in basis.outputs else ""
+        parts.append(f"{basis.metric} of {basis.output}{each}" if basis.output else basis.metric)
+    if others := [name for name in basis.outputs if name != basis.output]:
+        more = ", ..." if len(others) > MOST_NAMED else ""
+        parts.append(f"{_count(len(others), 'more output')} ({', '.join(others[:MOST_NAMED])}{more})")
     if basis.examples:
         same = f" ({_count(basis.copies, 'copy', 'copies')} of them left out)" if basis.copies else ""
         parts.append(_count(basis.examples, "distinct example" if basis.copies else "example") + same)

@@ -12,6 +12,7 @@ from gatekeeper.records.report import Report, StageReport, TargetReport, Variant
 from gatekeeper.reports._numbers import interval, limit
 from gatekeeper.reports._plain import plain
 from gatekeeper.reports._sentences import waiver
+from gatekeeper.reports._shared import said_by_leg, told
 from gatekeeper.reports._verdict import WORDS, blocks, waived
 
 LEVELS = ("error", "warning")
@@ -34,7 +35,7 @@ def findings(report: Report) -> list[Finding]:
     """What blocks first; a report that does not pass has at least one."""
     listed = [f for target in report.targets for f in _target(report, target)]
     # A stage that another kept from running follows from that one, which is listed itself.
-    listed += [_stage(report, s) for s in report.stages if s.verdict not in (Verdict.PASS, Verdict.SKIP) and not s.blocked_by]
+    listed += [_stage(report, s) for s in told(report) if s.verdict is not Verdict.SKIP and not s.blocked_by]
     if not listed and report.verdict is not Verdict.PASS:
         said = f"{WORDS[report.verdict]}: nothing was measured"
         listed = [Finding("report", "error", "report", "gatekeeper", said)]
@@ -47,7 +48,8 @@ def _target(report: Report, target: TargetReport) -> list[Finding]:
         if leg.error:
             own.append(Finding("leg", "error", leg.id, f"{plain(leg.id, 200)} was not measured", plain(leg.error)))
     for variant in target.variants:
-        own += _variant(report, target, variant)
+        if not said_by_leg(target, variant):
+            own += _variant(report, target, variant)
     if not own and target.verdict is not Verdict.PASS:
         title, said = f"target {plain(target.name, 200)}", _sentence(target.verdict, target.reason)
         own.append(Finding("target", _level(report, target.verdict), target.name, title, said))

@@ -9,7 +9,7 @@ from gatekeeper.records.report import Report, TargetReport, VariantReport
 from gatekeeper.reports._markdown_table import WARNING, mark
 from gatekeeper.reports._markdown_text import code, text
 from gatekeeper.reports._sentences import loosened, waiver
-from gatekeeper.reports._shared import Shared, shared, unjudged
+from gatekeeper.reports._shared import Shared, said_by_leg, shared, told, unjudged
 from gatekeeper.reports._verdict import MARKS, WORDS, blocks, waived
 
 MOST_NAMED = 10
@@ -29,9 +29,11 @@ def failures(report: Report) -> list[str]:
                 ranked.append((9, f"- {MARKS[Verdict.SKIP]} {code(leg.id)} is not judged on time: {text(leg.untimed)}"))
             if leg.skip:
                 ranked.append((9, f"- {MARKS[Verdict.SKIP]} {code(leg.id)} was left out: {text(leg.skip)}"))
-        ranked += [_unjudged(target, variant) for variant in target.variants if unjudged(variant)]
+        ranked += [
+            _unjudged(target, variant) for variant in target.variants if unjudged(variant) and not said_by_leg(target, variant)
+        ]
         ranked += [_reason(report, target, reason) for reason in shared(target)]
-    stages = [s for s in report.stages if s.verdict in _URGENT and not s.blocked_by]
+    stages = [s for s in told(report) if s.verdict in _URGENT and not s.blocked_by]
     ranked += [(_URGENT.index(s.verdict), f"- {MARKS[s.verdict]} stage {code(s.stage)}: {text(s.reason)}") for s in stages]
     return list(dict.fromkeys(line for _, line in sorted(ranked, key=lambda item: item[0])))
 

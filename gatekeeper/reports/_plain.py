@@ -10,8 +10,12 @@ _INVISIBLE = re.compile(
     "|\x1b\\[[0-?]*[ -/]*[@-~]"
 )
 _ESCAPE = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]")
-_COMMAND = re.compile(r":(?=:|$)|#(?=#\[)")
-"""What a GitHub runner takes for a command: `::` at the start of a line, and the older `##[` anywhere in one."""
+_COMMAND = re.compile(r"(?<!\w):(?=:|$)|:(?=:(?!\w))|#(?=#\[)")
+"""What a GitHub runner takes for a command: `::` at the start of a line, and the older `##[` anywhere in one. A name like
+`std::string` is none."""
+_LONG = re.compile(r"\S{61,}")
+"""A word that a narrow terminal breaks, so that a line may start inside it."""
+_ANYWHERE = re.compile(r":(?=:)")
 
 
 @lru_cache(maxsize=4096)
@@ -23,4 +27,5 @@ def plain(text: str, limit: int = 600) -> str:
         shown = _INVISIBLE.sub("\ufffd", " ".join(_ESCAPE.sub("", text).split()))
     if ":" in shown or "##[" in shown:
         shown = _COMMAND.sub("\\g<0>\u2060", shown)
+        shown = _LONG.sub(lambda word: _ANYWHERE.sub(":\u2060", word[0]), shown)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"

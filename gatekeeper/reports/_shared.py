@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gatekeeper.ids import leg_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
-from gatekeeper.records.report import TargetReport, VariantReport
+from gatekeeper.records.report import Report, StageReport, TargetReport, VariantReport
 from gatekeeper.reports._verdict import waived
 
 _Key = tuple[str, Verdict, bool, object, tuple[str, ...]]
@@ -60,6 +60,18 @@ def shared(target: TargetReport) -> list[Shared]:
 def unjudged(variant: VariantReport) -> bool:
     """Whether only the variant's own reason says what became of it."""
     return variant.verdict is Verdict.SKIP or (variant.verdict is Verdict.ERROR and variant.artifact is None)
+
+
+def said_by_leg(target: TargetReport, variant: VariantReport) -> bool:
+    """Whether the error of its leg, which is told of the leg, is all that became of a variant."""
+    leg = target.leg_of(variant)
+    return unjudged(variant) and leg is not None and bool(leg.error) and variant.reason == leg.error
+
+
+def told(report: Report) -> list[StageReport]:
+    """The stages that did not pass and say what is told of nothing else."""
+    errors = {leg.error for target in report.targets for leg in target.legs if leg.error}
+    return [stage for stage in report.stages if stage.verdict is not Verdict.PASS and stage.reason not in errors]
 
 
 def _by_reason(variant: VariantReport) -> dict[_Key, list[GateResult]]:

@@ -13,6 +13,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report, TargetReport, VariantReport
 from gatekeeper.reports._basis import lines as basis_lines
 from gatekeeper.reports._markdown_chart import Point, chart, letters, points
+from gatekeeper.reports._markdown_classes import classes
 from gatekeeper.reports._markdown_details import agreement, measurements, stages
 from gatekeeper.reports._markdown_failures import against_base, failures, warnings
 from gatekeeper.reports._markdown_table import legend, overview
@@ -31,6 +32,8 @@ SUMMARY_BYTES = 1 << 20
 
 SMALLEST_BYTES = 1_000
 """No place is smaller: the verdict, the counts and a link want this much."""
+
+FOLDED = "the chart, the measurements, the classes and the stages"
 
 _LINK = re.compile(r"https?://[\w.:-]+(/[\w./%?=&#+~:-]*)?", re.ASCII)
 
@@ -52,7 +55,7 @@ def fit(report: Report, limit_bytes: int, link: str = "", marker: str = "") -> s
     brief = limit_bytes <= COMMENT_BYTES and any(v.tested and v.tested.checks for t in report.targets for v in t.variants)
     ladder: list[Callable[[], str]] = [
         lambda: _whole(report, f"Of the checks, only those that did not pass are listed. {whole}" if brief else see, brief),
-        lambda: _join([*_upper(report, []), _left_out(["the chart, the measurements and the stages"], whole), _footer(report)]),
+        lambda: _join([*_upper(report, []), _left_out([FOLDED], whole), _footer(report)]),
         lambda: _failures_only(report, room, whole),
     ]
     for rung in ladder:
@@ -88,7 +91,7 @@ def _upper(report: Report, drawn: Sequence[Point]) -> list[str]:
 
 
 def _folded(report: Report, brief: bool) -> list[str]:
-    parts = [(measurements(report, t), testing(t, brief), agreement(t)) for t in report.targets]
+    parts = [(measurements(report, t), classes(t), testing(t, brief), agreement(t)) for t in report.targets]
     return [*(part for of_target in parts for part in of_target), stages(report)]
 
 
@@ -124,7 +127,7 @@ def _failures_only(report: Report, room: int, whole: str) -> str:
             "\n".join(shown),
             *rests,
             foot[0],
-            _left_out([*said, "the chart, the measurements and the stages"], whole),
+            _left_out([*said, FOLDED], whole),
             foot[1],
         ]
     )

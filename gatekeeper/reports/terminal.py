@@ -11,7 +11,7 @@ from gatekeeper.records.report import LegReport, Report, StageReport, TargetRepo
 from gatekeeper.reports._basis import lines as basis_lines
 from gatekeeper.reports._plain import plain
 from gatekeeper.reports._sentences import effort, loosened, waiver
-from gatekeeper.reports._shared import Shared, shared, unjudged
+from gatekeeper.reports._shared import Shared, said_by_leg, shared, told, unjudged
 from gatekeeper.reports._terminal_table import COLORS, overview
 from gatekeeper.reports._testing import lines
 from gatekeeper.reports._verdict import WORDS, headline, waived
@@ -45,7 +45,7 @@ def renderables(report: Report) -> list[RenderableType]:
 
     said: list[Line] = [(plain(line, 2000), "dim") for line in basis_lines(report)]
     said += [line for target in report.targets for line in _target(target)]
-    said += [_stage(stage) for stage in report.stages if stage.verdict is not Verdict.PASS]
+    said += [_stage(stage) for stage in told(report)]
     said += [(plain(note), "yellow") for note in [*report.notes, *loosened(report)]]
     verdict = Text()
     verdict.append(f"\n{WORDS[report.verdict].upper()}", style=f"bold {COLORS[report.verdict]}")
@@ -66,7 +66,7 @@ def _target(target: TargetReport) -> Iterator[Line]:
         if tested := list(lines(variant, target.leg_of(variant))):
             yield f"{plain(variant.id)}:", "dim"
             yield from ((f"  {line}", "dim") for line in tested)
-        if unjudged(variant):
+        if unjudged(variant) and not said_by_leg(target, variant):
             yield f"{plain(variant.id)}: {plain(variant.reason)}", COLORS[variant.verdict]
         yield from (_reason(reason) for reason in by_variant.get(variant.id, []))
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LARGEST_RATIO = 1e3
 NEARLY = 1e-9
+FINE = 1e-9  # how exactly a bound is worked out, of itself
 MOST_EXAMPLES = 10_000_000
 NOTHING_KNOWN = Interval(observed=math.nan, lower=-math.inf, upper=math.inf)
 
@@ -91,6 +92,14 @@ def shows(scores: PairedScores, limit: float, alpha: float, times: float = 1.0) 
     return _tests(replace(scores, p=scores.p[index], q=scores.q[index]), alpha)[0](t)
 
 
+def misses(scores: PairedScores, limit: float, alpha: float) -> bool:
+    """Whether the upper bound is below the limit, of scores that are compared as they are (right or wrong, shares, numbers)."""
+    import numpy as np
+
+    p, q = np.asarray(scores.p, dtype=float), np.asarray(scores.q, dtype=float)
+    return _tests(replace(scores, kind=_rule(scores, p, q), p=p, q=q), alpha)[1](limit ** (1 / scores.power))
+
+
 def _rule(scores: PairedScores, p: Scores, q: Scores) -> Kind:
     """The kind of rule: scores that are 0 or 1 are right or wrong answers, whatever they are called, unless one may cost more."""
     import numpy as np
@@ -148,7 +157,7 @@ def _largest_rejected(rejected: Test, start: float) -> float:
     low, high = 0.0, max(start, 1e-9)
     if not rejected(1e-9):
         return 0.0
-    for _ in range(40):
+    while high - low > FINE * high:
         middle = (low + high) / 2
         low, high = (middle, high) if middle > 0 and rejected(middle) else (low, middle)
     return low
@@ -159,7 +168,7 @@ def _smallest_rejected(rejected: Test, start: float) -> float:
     low, high = max(start, 1e-9), LARGEST_RATIO
     if not rejected(high):
         return math.inf
-    for _ in range(60):
+    while high - low > FINE * high:
         middle = (low + high) / 2
         low, high = (low, middle) if rejected(middle) else (middle, high)
     return high

@@ -328,6 +328,8 @@ def test_a_whole_number_written_as_a_fraction_is_no_bug(folder: Path, body: str)
 
 
 def test_a_metric_of_one_s_own_is_accepted(folder: Path) -> None:
+    (folder / "my").mkdir()
+    (folder / "my/module.py").write_text("def score(outputs, labels): return 1.0")
     assert read(folder, "dataset: {path: eval.npz, metric: 'my.module:score'}").pipeline.dataset is not None
 
 

@@ -117,7 +117,10 @@ def test_a_group_that_is_lost_fails(run: Run, tmp_path: Path) -> None:
     assert found["observed"] == pytest.approx(after[data["site"] == "north"].mean() / before[data["site"] == "north"].mean())
     assert set(found["details"]["classes"]) == {"class 0", "class 1", "site = north", "site = south"}
     assert (gates["basis"]["classes"], gates["basis"]["groups"]) == (2, 2)
-    assert found["details"]["classes"]["site = north"]["examples"] == (data["site"] == "north").sum()
+    north = int((data["site"] == "north").sum())
+    assert found["details"]["classes"]["site = north"]["examples"] == north
+    markdown = (tmp_path / "report/report.md").read_text()
+    assert f"| site = north | {north} | {north} | {found['observed']:.1%} |" in markdown
 
 
 def test_each_of_several_answers_counts_as_much(run: Run, tmp_path: Path) -> None:
@@ -125,6 +128,18 @@ def test_each_of_several_answers_counts_as_much(run: Run, tmp_path: Path) -> Non
     before, after = (metrics.r2_score(np.load(tmp_path / "eval.npz")["y"], each[0]) for each in both(tmp_path))
     assert before > 0.99 and after < 0.6, "the fault has arrived"
     assert found["verdict"] == "fail" and found["observed"] == pytest.approx(after / before, abs=0.01)
+
+
+@pytest.mark.parametrize("metric", ["r2", pytest.param("mae", marks=pytest.mark.thorough)])
+def test_one_of_many_answers_that_an_average_hides_fails(metric: str, run: Run, tmp_path: Path) -> None:
+    found = run(lambda folder: judged.one_of_many(folder, metric), 1)
+    truth = np.load(tmp_path / "eval.npz")["y"]
+    before, after = (r2_score(truth, each[0], multioutput="raw_values") for each in both(tmp_path))
+    assert before.min() > 0.99 and after[7] < 0.2 and np.delete(after, 7).min() > 0.98, "the fault has arrived"
+    assert found["accuracy"]["verdict"] == "pass"
+    assert found["outputs"]["verdict"] == "fail" and "yhat[7] keeps" in found["outputs"]["reason"]
+    assert found["outputs"]["observed"] == pytest.approx(after[7] / before[7], abs=0.02)
+    assert found["basis"]["outputs"] == ["yhat"]
 
 
 def test_losses_too_rare_to_be_seen_are_feared(run: Run) -> None:

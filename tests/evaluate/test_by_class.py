@@ -12,6 +12,7 @@ import pytest
 from gatekeeper.data.outputs import Outputs
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.by_class import by_class
+from gatekeeper.evaluate.groups import kept_classes
 from gatekeeper.evaluate.metrics._agreement import agreement
 from gatekeeper.evaluate.score import Score
 from gatekeeper.gates import worst_class
@@ -117,3 +118,11 @@ def test_slices_of_several_answers_are_refused(tmp_path: Path) -> None:
     judged = scores(RNG.integers(0, 2, (N, 4)), 3)
     with pytest.raises(NotMeasured, match="has several an example"):
         compared(tmp_path, {"judged": judged}, {"judged": judged}, site=np.full(N, "x"))
+
+
+def test_the_rarest_of_very_many_classes_is_looked_at() -> None:
+    truth = np.append(np.repeat(np.arange(3000), 3), [5000, 5000])
+    found = {each.name: each for each in kept_classes(truth, truth >= 0, truth < 5000)}
+    assert len(found) == 3001
+    assert (found["class 5000"].examples, found["class 5000"].only_baseline) == (2, 2)
+    assert sum(each.both for each in found.values()) == 9000

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from kit.lazily import Lazily
 
 from gatekeeper.data import components
 from gatekeeper.data.components import Components
 from gatekeeper.data.outputs import OutputWriter, outputs_beside
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.others import kept, kept_outputs
+from gatekeeper.evaluate.others import component_scores, kept, kept_outputs
+from gatekeeper.stats.looks import ALPHA
+from gatekeeper.stats.retention import retention_interval
 
 metrics = Lazily("sklearn.metrics")
 
@@ -195,3 +200,24 @@ def test_models_are_compared_output_by_output(tmp_path: Path):
     found, unjudged = kept_outputs(before, after)
     assert {each.name: each.problem for each in found} == {"boxes": "", "gone": "the variant has no such output"}
     assert list(unjudged) == ["maps"]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(30, 300), st.integers(1, 6))
+@settings(max_examples=10, deadline=None)
+def test_bounds_over_all_components_are_the_least_of_theirs(seed: int, n: int, columns: int) -> None:
+    """Those that need not be worked out are not, and the least are the same."""
+    r = np.random.default_rng(seed)
+    before = r.standard_normal((n, columns))
+    after = before + r.choice([0.01, 0.1, 0.3, 2], columns) * r.standard_normal(before.shape)
+    found = kept("y", before, after)
+    groups: list[tuple[Any, ...]] = [(before, after)]
+    if columns > 1:
+        groups.append(tuple(each - each.mean(axis=1, keepdims=True) for each in (before, after)))
+    scores = []
+    for b, v in groups:
+        there = (b - b.mean(axis=0)) ** 2
+        scores += [component_scores(p, q) for p, q in zip((there - (v - b) ** 2).T, there.T, strict=True)]
+    lower = min(retention_interval(each, ALPHA).lower for each in scores)
+    upper = min(retention_interval(each, ALPHA / len(scores)).upper for each in scores)
+    assert (-math.inf if found.lower is None else found.lower) == pytest.approx(lower, abs=1e-6)
+    assert found.upper == pytest.approx(upper, abs=1e-6)

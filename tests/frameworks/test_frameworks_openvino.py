@@ -16,6 +16,7 @@ import onnx
 import openvino
 import pytest
 from jsonschema import Draft202012Validator
+from kit import judged
 from kit.families import representative
 from kit.support import REPOSITORY, write_project
 from kit.tensor_models import MODELS, Model, branches, cnn, distance, mlp, save, weight
@@ -536,3 +537,10 @@ def test_a_model_openvino_cannot_read_leaves_the_other_leg_its_verdict(gatekeepe
     verdict, reason = verdicts["here/openvino/fp16"]
     assert verdict == "error" and "no operator ai.onnx.ml.Scaler" in reason
     assert verdicts["here/onnx_runtime/int8_dynamic"][0] == "pass"
+
+
+def test_an_output_that_is_no_tensor_is_named(tmp_path: Path) -> None:
+    judged.ragged(tmp_path)
+    with pytest.raises(NotMeasured) as caught:
+        open_session(tmp_path / "model.onnx", 1, "cpu")
+    assert "OpenVINO has tensors only, and the output parts is a sequence. Export the model without it" in str(caught.value)

@@ -148,6 +148,19 @@ def two_scales(folder: Path) -> Path:
     return file
 
 
+def one_of_many(folder: Path, metric: str = "r2") -> Path:
+    """Fifty answers, one of which is so small beside the others that eight bits lose it: a fiftieth of the mean R2."""
+    r = np.random.default_rng(0)
+    w = r.standard_normal((32, 50)) * 30
+    w[:, 7] = r.standard_normal(32) * 0.1
+    x = r.standard_normal((3000, 32)).astype(np.float32)
+    y = (x @ w + r.standard_normal((3000, 50)) * (x @ w).std(axis=0) * 0.05).astype(np.float32)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["yhat"])]
+    file = write(folder, nodes, [32], {"yhat": [50]}, {"w": w}, {"x": x, "y": y}, "regression")
+    file.write_text(file.read_text().replace("eval.npz", f"eval.npz, metric: {metric}"))
+    return file
+
+
 def rare_outliers(folder: Path, n: int = 200) -> Path:
     """A sensor that breaks once in 200 examples, and then eight bits lose all others; it did not among the first 200."""
     r = np.random.default_rng(9)

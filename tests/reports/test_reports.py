@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -318,3 +319,39 @@ def test_a_missing_report_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.json", tmp_path):
         with pytest.raises(UsageError, match="cannot be read"):
             read_report(path)
+
+
+@pytest.mark.parametrize("text", ["util::SequenceMark", "std::vector<std::string>", "foo:", "at 12:30", "a::b::c"])
+def test_a_name_with_colons_is_left_as_it_is(text: str) -> None:
+    assert plain(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["::error::x", "said ::set-output", f"{'x' * 60}::error", "##[error]", ":", "::", "(::warning", "x:::y"]
+)
+def test_what_may_start_a_line_as_a_command_is_none(text: str) -> None:
+    shown = plain(text)
+    starts = [0, *(i for i in range(len(shown)) if shown[i - 1 : i] in " ("), *range(60, len(shown))]
+    assert not any(shown[i:].startswith("::") for i in starts) and "##[" not in shown and not shown.endswith("::")
+    assert shown.replace("\u2060", "") == text
+
+
+@pytest.mark.parametrize("name", ["markdown", "sarif", "terminal"])
+def test_what_keeps_a_whole_leg_from_it_is_said_once(name: str) -> None:
+    """Not again of each of its variants, nor of the stage."""
+    found = report_of("x")
+    leg, said = "x86x/broken", "its baseline is another model"
+    lost = [msgspec.structs.replace(variant("x", leg, way, Verdict.ERROR, []), reason=said) for way in ("a", "b")]
+    other = msgspec.structs.replace(lost[0], id=f"{leg}/c", reason="the quantizer failed")
+    legs = [msgspec.structs.replace(found.targets[0].legs[1], error=said)]
+    target = msgspec.structs.replace(
+        found.targets[0], variants=[*lost, other], legs=legs, reason="no variant passes", agreement=None
+    )
+    stages = [StageReport(stage="optimization", verdict=Verdict.ERROR, reason=said, where="")]
+    shown = reporter(name).render(msgspec.structs.replace(found, targets=[target], stages=stages))
+    if name == "sarif":
+        results = json.loads(shown)["runs"][0]["results"]
+        assert sum(said in json.dumps(result) for result in results) == 1
+    else:
+        assert shown.count(said) == {"terminal": 2, "markdown": 3}[name], "of the leg, in the headline, and folded of the stage"
+    assert "the quantizer failed" in shown

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
+from gatekeeper.config.named import check_function, check_keys
 from gatekeeper.config.section import Count, Function, Section
 from gatekeeper.config.sections.model import TEXT_TASK, task_of
 from gatekeeper.errors import nearest
@@ -101,6 +102,13 @@ def problems(review: Review) -> None:
             review.add(("dataset", key), f"no such dataset: {folder / value}. Correct the path.")
         elif value is not None:
             check_name(folder / value)
+    if dataset.path is not None and there(folder / dataset.path):
+        check_keys(review, ("dataset", "slices"), dataset.slices, folder / dataset.path)
+        check_keys(review, ("dataset", "labels"), [dataset.labels] if dataset.labels else [], folder / dataset.path)
+        for name, key in dataset.inputs.items():
+            check_keys(review, ("dataset", "inputs", name), [key], folder / dataset.path)
+    if dataset.loader is not None and dataset.path is None:
+        check_function(review, ("dataset", "loader"), dataset.loader)
     if dataset.path and dataset.calibration and same_file(folder / dataset.path, folder / dataset.calibration):
         said = "the calibration set must not be the evaluation set: accuracy would flatter. Split them."
         review.add(("dataset", "calibration"), said)
@@ -115,7 +123,9 @@ def problems(review: Review) -> None:
 def _metric(review: Review, metric: str) -> None:
     task = task_of(review)
     if metric not in METRICS.names and task != TEXT_TASK:
-        if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", metric):
+        if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", metric):
+            check_function(review, ("dataset", "metric"), metric)
+        else:
             allowed = f"Allowed: {', '.join(METRICS.names)}, or package.module:function."
             review.add(("dataset", "metric"), f"dataset.metric is '{metric}'{nearest(metric, METRICS.names) or '.'} {allowed}")
         return

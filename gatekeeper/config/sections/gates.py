@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
+from gatekeeper.config.named import check_outputs
 from gatekeeper.config.section import make_section
 from gatekeeper.config.source import Path_
 from gatekeeper.gates._base import gate, of_tensors, tested_by
@@ -62,6 +63,8 @@ def problems(review: Review) -> None:
         for name, said in (review.loaded.stated(*place) or {}).items():
             if said != DISABLED and name in gate_names() and review.loaded.unmeasured(name):
                 review.add((*place, name), f"{name} {_why_not(review, name)}, or remove this.", key=True)
+            elif isinstance(said, dict) and "ignore" in said:
+                check_outputs(review, (*place, name, "ignore"), said["ignore"])
 
 
 def same_limits(review: Review) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
+from gatekeeper.config.named import check_outputs
 from gatekeeper.config.section import Section
 from gatekeeper.frameworks._base import TEXT_FORMATS
 from gatekeeper.models.files import model_format, there, unknown_format
@@ -54,6 +55,8 @@ def problems(review: Review) -> None:
             review.add(("model", "path"), f"no such model: {path}.{hint} Correct the path or export the model.")
         elif model_format(path) is None:
             review.add(("model", "path"), unknown_format(path))
+    if model.output is not None:
+        check_outputs(review, ("model", "output"), [model.output])
     kind = model_format(path)
     if kind is not None and model.task is not None and (model.task == TEXT_TASK) != (kind in TEXT_FORMATS):
         takes = "a Hugging Face folder or .gguf" if model.task == TEXT_TASK else "a tensor model, such as .onnx"

@@ -36,7 +36,7 @@ def call(name: str, function: Any, *arguments: Any) -> Any:
         return function(*arguments)
     except NotMeasured:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit in a script of the user's is no end of ours
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(last.filename).name}:{last.lineno}"
         raise NotMeasured("data", f"'{name}' raised {type(error).__name__} at {place}: {error}. Repair the function.") from error

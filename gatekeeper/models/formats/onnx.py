@@ -39,6 +39,9 @@ DTYPES = {
     23: "float4e2m1",
 }  # fmt: skip
 
+NO_TENSORS = {4: "sequence", 5: "map", 8: "sparse", 9: "optional"}
+"""What a value may be in place of a tensor, by its field in a type."""
+
 QUANTIZED = {
     "QLinearConv", "QLinearMatMul", "MatMulInteger", "ConvInteger", "DynamicQuantizeLinear", "DequantizeLinear",
     "MatMulNBits", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QAttention", "QGemm", "GatherBlockQuantized",
@@ -153,7 +156,7 @@ def _external(model: Path, name: str) -> Path:
 
 def _value(value: Message) -> TensorInfo:
     shape: list[int | str | None] = []
-    dtype = "unknown"
+    dtype = next((name for kind in value.message(2) for field, name in NO_TENSORS.items() if field in kind), "unknown")
     for tensor_type in (t for kind in value.message(2) for t in kind.message(1)):
         dtype = DTYPES.get(tensor_type.integer(1), "unknown")
         for dims in tensor_type.message(2):
