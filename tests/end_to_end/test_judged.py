@@ -134,7 +134,7 @@ def test_each_of_several_answers_counts_as_much(run: Run, tmp_path: Path) -> Non
 def test_one_of_many_answers_that_an_average_hides_fails(metric: str, run: Run, tmp_path: Path) -> None:
     found = run(lambda folder: judged.one_of_many(folder, metric), 1)
     truth = np.load(tmp_path / "eval.npz")["y"]
-    before, after = (r2_score(truth, each[0], multioutput="raw_values") for each in both(tmp_path))
+    before, after = (metrics.r2_score(truth, each[0], multioutput="raw_values") for each in both(tmp_path))
     assert before.min() > 0.99 and after[7] < 0.2 and np.delete(after, 7).min() > 0.98, "the fault has arrived"
     assert found["accuracy"]["verdict"] == "pass"
     assert found["outputs"]["verdict"] == "fail" and "yhat[7] keeps" in found["outputs"]["reason"]
