@@ -24,7 +24,8 @@ def measurements(report: Report, target: TargetReport) -> str:
     ]
     rows += [(f"{v.framework}/{v.technique}", v.performance, v) for v in target.variants]
     timed = [(name, performance, arm) for name, performance, arm in rows if performance]
-    if not (shown := timed or [(name, None, arm) for name, _, arm in rows if arm.quality or getattr(arm, "artifact", None)]):
+    known = [(name, performance, arm) for name, performance, arm in rows if arm.quality or getattr(arm, "artifact", None)]
+    if not (shown := [each for each in rows if each[1]] or known):
         return ""
     columns = [c for c in _COLUMNS if timed and (c in _ALWAYS or any(_COLUMNS[c](p) for _, p, _ in timed))]
     tokens = any(p.per == "token" for _, p, _ in timed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,6 +68,8 @@ def share_of_counts(both: int, only_q: int, only_p: int, examples: int, t: float
 
 def critical(alpha: float) -> float:
     """The statistic from which on H0 is rejected. To import scipy takes longer than to judge a model."""
+    from statistics import NormalDist
+
     return NormalDist().inv_cdf(1 - alpha)
 
 
