@@ -24,8 +24,8 @@ def measurements(report: Report, target: TargetReport) -> str:
     ]
     rows += [(f"{v.framework}/{v.technique}", v.performance, v) for v in target.variants]
     timed = [(name, performance, arm) for name, performance, arm in rows if performance]
-    known = [(name, performance, arm) for name, performance, arm in rows if arm.quality or getattr(arm, "artifact", None)]
-    if not (shown := [each for each in rows if each[1]] or known):
+    judged = [each for each in rows if each[2].quality] if any(leg.environment for leg in target.legs) else []
+    if not (shown := [each for each in rows if each[1]] or judged):  # where nobody asks for times there are none
         return ""
     columns = [c for c in _COLUMNS if timed and (c in _ALWAYS or any(_COLUMNS[c](p) for _, p, _ in timed))]
     tokens = any(p.per == "token" for _, p, _ in timed)
