@@ -84,11 +84,11 @@ def prepare(request: Prepare) -> Prepared:
     arrays = {name: _array(array, name, source) for name, array in arrays.items()}
     labels = None if labels is None else _array(labels, "labels", source)
     arrays, labels = _limited(arrays, labels, dataset.limit)
-    feeds = {name: array for name, array in arrays.items() if name not in dataset.slices or name in {t.name for t in inputs}}
+    feeds = {name: array for name, array in arrays.items() if name not in dataset.sliced_by or name in {t.name for t in inputs}}
     checked = {tensor.name: _fit(feeds, tensor, source) for tensor in inputs}
     folder = Path(request.destination)
     examples = len(next(iter(checked.values())))
-    slices = slices_of(arrays, dataset.slices if request.labelled else [], examples, source)
+    slices = slices_of(arrays, dataset.sliced_by if request.labelled else [], examples, source)
     contents = write_prepared(folder, checked, _labels(labels, checked, source) if request.labelled else None, slices)
     write_examples(folder, checked)
     return Prepared(examples=contents.examples, labelled=contents.labelled)

@@ -62,6 +62,7 @@ def test_a_wrong_name_is_told_with_its_place(change: tuple[str, str, str], pipel
         ("task:", "output: range_mm, task:"),
         ("gates: {", "gates: {outputs: {ignore: [range_mm]}, "),
         ("path: eval.npz", "path: eval.npz, slices: [site], labels: y, inputs: {x: x}"),
+        ("path: eval.npz", "path: eval.npz, slices: site"),
         *(("path: eval.npz", f"path: eval.npz, metric: 'own:{name}'") for name in ("score", "Scorer", "joined", "low")),
         ("path: eval.npz", "path: eval.npz, metric: 'os.path:join'"),
     ],

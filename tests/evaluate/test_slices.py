@@ -53,6 +53,10 @@ def test_of_a_loader(tmp_path: Path):
     assert found.slices["site"].tolist() == ["x", "y", "x"] and list(found.inputs) == ["x"]
 
 
+def test_a_single_one_needs_no_list(tmp_path: Path):
+    assert ask(archive(tmp_path), slices="site").slices["site"].tolist() == SITES
+
+
 def test_limit_takes_the_groups_of_its_examples(tmp_path: Path):
     found = ask(archive(tmp_path), slices=["site"], limit=3)
     assert found.slices["site"].tolist() == [SITES[i] for i in found.labels] and len(found.labels) == 3

@@ -70,21 +70,26 @@ class Dataset(Section, frozen=True, kw_only=True):
     ] = None
     labels: Annotated[str | None, Meta(description="Key (.npz) or column (.csv) of the labels; default: y or labels.")] = None
     slices: Annotated[
-        list[str],
+        str | list[str],
         Meta(
-            description="Keys (.npz, or of a loader's inputs) or columns (.csv, labels.csv) that group the examples, like a site "
-            "or a sensor: no group may lose what a class may not (gate `worst_class`).",
+            description="What groups the examples, such as a site or a sensor: a key, or several, of an .npz or of a loader's "
+            "inputs, or columns of a .csv or labels.csv. No group may lose what a class may not (gate `worst_class`).",
         ),
     ] = []
     inputs: Annotated[dict[str, str], Meta(description="Model input name -> key in the .npz, where the names differ.")] = {}
     image: Annotated[Image | None, Meta(description="How image files become tensors.")] = None
     limit: Annotated[
         Count | None,
-        Meta(description="Use only so many examples, evenly spaced over the set; of a text, so many windows (default 500)."),
+        Meta(description="Use only so many examples, drawn from all parts of the set; of a text, so many windows (default 500)."),
     ] = None
     window: Annotated[
         int, Meta(ge=16, le=8192, description="text_generation: tokens in one window, each read from an empty context.")
     ] = 128
+
+    @property
+    def sliced_by(self) -> list[str]:
+        """What groups the examples, one or several."""
+        return [self.slices] if isinstance(self.slices, str) else self.slices
 
 
 def problems(review: Review) -> None:
@@ -103,7 +108,7 @@ def problems(review: Review) -> None:
         elif value is not None:
             check_name(folder / value)
     if dataset.path is not None and there(folder / dataset.path):
-        check_keys(review, ("dataset", "slices"), dataset.slices, folder / dataset.path)
+        check_keys(review, ("dataset", "slices"), dataset.sliced_by, folder / dataset.path)
         check_keys(review, ("dataset", "labels"), [dataset.labels] if dataset.labels else [], folder / dataset.path)
         for name, key in dataset.inputs.items():
             check_keys(review, ("dataset", "inputs", name), [key], folder / dataset.path)
@@ -116,7 +121,7 @@ def problems(review: Review) -> None:
         _metric(review, dataset.metric)
     if dataset.range is not None:
         _range(review, dataset.range, dataset.metric)
-    if dataset.slices:
+    if dataset.sliced_by:
         _slices(review, dataset)
 
 
@@ -146,7 +151,7 @@ def _range(review: Review, span: list[float], metric: str | None) -> None:
 
 
 def _slices(review: Review, dataset: Dataset) -> None:
-    for name in {each for each in dataset.slices if dataset.slices.count(each) > 1}:
+    for name in {each for each in dataset.sliced_by if dataset.sliced_by.count(each) > 1}:
         review.add(("dataset", "slices"), f"'{name}' is named twice. Remove one.")
     task, metric = task_of(review), dataset.metric
     kind = task or "classification"

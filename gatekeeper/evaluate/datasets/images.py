@@ -25,7 +25,7 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
 
     if len(inputs) != 1:
         raise NotMeasured("data", f"{path}: the model has {len(inputs)} inputs and a folder of images holds one. Use .npz.")
-    slices: dict[str, list[str]] = {name: [] for name in dataset.slices}
+    slices: dict[str, list[str]] = {name: [] for name in dataset.sliced_by}
     listed = _listed(path, slices)
     if not listed:
         raise NotMeasured("data", f"{path}: no images in it. Expected {path.name}/<class>/*.png or labels.csv with file,label.")

@@ -23,7 +23,7 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
     arrays = _arrays(path)
     names = {t.name for t in inputs}
     if labelled:
-        check_there(dataset.slices, arrays, str(path))
+        check_there(dataset.sliced_by, arrays, str(path))
     mapped = {}
     for name, key in dataset.inputs.items():
         if key not in arrays:
@@ -33,7 +33,7 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
         mapped[name] = arrays[key]
     used = names | set(dataset.inputs.values())
     labels = _labels(path, dataset, arrays, used) if labelled else None
-    others = {dataset.labels, *LABEL_KEYS, *dataset.slices}
+    others = {dataset.labels, *LABEL_KEYS, *dataset.sliced_by}
     features = {k: a for k, a in arrays.items() if k in used or k not in others} | mapped
     if len(inputs) == 1 and inputs[0].name not in features:
         only = next(iter(features)) if len(features) == 1 else "x"
@@ -46,7 +46,7 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
             "data",
             f"{path}: no labels, and nothing uses {', '.join(unused)}. Call the labels y, or name them with `dataset.labels`.",
         )
-    slices = {name: arrays[name] for name in dataset.slices if name in arrays}
+    slices = {name: arrays[name] for name in dataset.sliced_by if name in arrays}
     return slices | ({name: features[name] for name in names if name in features} or features), labels
 
 

@@ -37,8 +37,8 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
             raise NotMeasured("data", f"{path}:1: the first line must name the columns, and these are numbers. Add a header.")
         label = _label_column(path, dataset, header)
         if labelled:
-            check_there(dataset.slices, header, f"{path}:1")
-        slices: dict[str, list[str]] = {name: [] for name in dataset.slices if name in header}
+            check_there(dataset.sliced_by, header, f"{path}:1")
+        slices: dict[str, list[str]] = {name: [] for name in dataset.sliced_by if name in header}
         apart = _apart([header.index(name) for name in slices], len(header) - (label is not None), inputs[0])
         table: list[list[float]] = []  # whole numbers as int: they may be larger than a float holds exactly
         for row in rows:
