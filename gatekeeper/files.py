@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -46,6 +45,8 @@ def write_together(files: Mapping[Path, Content]) -> None:
 
 def _beside(path: Path) -> Path:
     """An empty file for what shall be at that path, on the same file system."""
+    import tempfile
+
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=WRITING)
     os.close(descriptor)
     return Path(temporary)

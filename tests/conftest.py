@@ -20,15 +20,24 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for what tests run in this process; workers report to nobody anyway
 
 
+LONGEST = (
+    "end_to_end/test_text_models", "end_to_end/test_act", "end_to_end/test_judged", "load/test_load_run",
+    "end_to_end/test_left_reports", "end_to_end/test_bad_input", "end_to_end/test_techniques", "end_to_end/test_reference",
+)  # fmt: skip
+"""Files that take minutes. They come first, so that no process is left with one of them when all others are done."""
 LONG = ("end_to_end", "frameworks", "checks", "stats", "load", "serve", "measure")
-"""Rooms whose files take minutes. They come first, so that no process is left with one of them when all others are done."""
+"""Rooms whose files take long; they come next."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first."""
-    rooms = [item.path.relative_to(REPOSITORY / "tests").parts[0] for item in items]
-    order = sorted(range(len(items)), key=lambda i: LONG.index(rooms[i]) if rooms[i] in LONG else len(LONG))
-    items[:] = [items[i] for i in order]
+    order = {}
+    for path in {item.path for item in items}:
+        place = path.relative_to(REPOSITORY / "tests")
+        name, room = place.with_suffix("").as_posix(), place.parts[0]
+        own = LONGEST.index(name) if name in LONGEST else len(LONGEST)
+        order[path] = own, LONG.index(room) if room in LONG else len(LONG)
+    items.sort(key=lambda item: order[item.path])
 
 
 @pytest.fixture(scope="session")

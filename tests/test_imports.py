@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,20 @@ def imports(name: str, inside_functions: bool, for_types: bool = False) -> set[s
     return {i for i in found if i == "gatekeeper" or i.startswith("gatekeeper.")} - {name}
 
 
-ON_IMPORT = {name: imports(name, inside_functions=False) for name in MODULES}
-EVER = {name: imports(name, inside_functions=True) for name in MODULES}
-NAMED = {name: imports(name, inside_functions=True, for_types=True) for name in MODULES}
+@cache
+def on_import() -> dict[str, set[str]]:
+    return {name: imports(name, inside_functions=False) for name in MODULES}
+
+
+@cache
+def ever() -> dict[str, set[str]]:
+    return {name: imports(name, inside_functions=True) for name in MODULES}
+
+
+@cache
+def named() -> dict[str, set[str]]:
+    return {name: imports(name, inside_functions=True, for_types=True) for name in MODULES}
+
 
 ROOMS = (
     "errors", "units", "ids", "progress", "version", "files", "registry", "records",
@@ -85,14 +97,14 @@ def reachable(name: str, graph: dict[str, set[str]]) -> set[str]:
 
 def test_the_parser_finds_the_imports() -> None:
     assert len(MODULES) > 50
-    assert "gatekeeper.errors" in ON_IMPORT["gatekeeper.registry"]
-    assert "gatekeeper.config.load" in EVER["gatekeeper.cli.validate"] - ON_IMPORT["gatekeeper.cli.validate"]
-    assert set().union(*EVER.values()) <= set(MODULES), "an import of a module that is not there"
+    assert "gatekeeper.errors" in on_import()["gatekeeper.registry"]
+    assert "gatekeeper.config.load" in ever()["gatekeeper.cli.validate"] - on_import()["gatekeeper.cli.validate"]
+    assert set().union(*ever().values()) <= set(MODULES), "an import of a module that is not there"
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_no_module_reaches_itself(name: str) -> None:
-    assert name not in reachable(name, ON_IMPORT)
+    assert name not in reachable(name, on_import())
 
 
 def test_every_room_has_its_place() -> None:
@@ -103,7 +115,7 @@ def test_every_room_has_its_place() -> None:
 def test_imports_point_down(name: str) -> None:
     """Lazy ones inside functions too, and those that only a type checker sees."""
     above = (
-        {other for other in NAMED[name] if room(other) and ROOMS.index(room(other)) > ROOMS.index(room(name))}
+        {other for other in named()[name] if room(other) and ROOMS.index(room(other)) > ROOMS.index(room(name))}
         if room(name)
         else set()
     )
@@ -111,20 +123,20 @@ def test_imports_point_down(name: str) -> None:
 
 
 def test_the_pipeline_is_imported_by_the_command_line_only() -> None:
-    users = {name for name, found in EVER.items() if "gatekeeper.pipeline" in found}
+    users = {name for name, found in ever().items() if "gatekeeper.pipeline" in found}
     assert users
     assert {name for name in users if not under(name, "cli")} == set()
 
 
 @pytest.mark.parametrize("name", ["errors", "records.base", "units"])
 def test_the_bottom_imports_nothing(name: str) -> None:
-    assert EVER[f"gatekeeper.{name}"] == set()
+    assert ever()[f"gatekeeper.{name}"] == set()
 
 
 def test_statistics_import_records_only() -> None:
     for name in MODULES:
         if under(name, "stats"):
-            assert {i for i in EVER[name] if not under(i, "stats", "records")} == set(), name
+            assert {i for i in ever()[name] if not under(i, "stats", "records")} == set(), name
 
 
 def test_what_is_loose_is_little() -> None:
@@ -140,19 +152,21 @@ def test_files_are_small() -> None:
 @pytest.mark.parametrize("name", sorted(n for n in MODULES if under(n, "reports")))
 def test_reports_never_measure(name: str) -> None:
     assert {
-        i for i in reachable(name, EVER) if under(i, "measure", "stages", "frameworks", "evaluate", "pipeline", "cli")
+        i for i in reachable(name, ever()) if under(i, "measure", "stages", "frameworks", "evaluate", "pipeline", "cli")
     } == set()
 
 
 @pytest.mark.parametrize("name", ["annotations", "artifact", "comment", "context", "outputs", "publish"])
 def test_what_shows_a_report_to_github_never_measures(name: str) -> None:
-    found = reachable(f"gatekeeper.github.{name}", EVER)
+    found = reachable(f"gatekeeper.github.{name}", ever())
     assert {i for i in found if under(i, "measure", "stages", "frameworks", "evaluate", "pipeline", "cli")} == set()
 
 
 @pytest.mark.parametrize("name", sorted(n for n in MODULES if under(n, "models", "hardware", "registry")))
 def test_what_describes_does_not_run(name: str) -> None:
-    assert {i for i in reachable(name, EVER) if under(i, "measure", "stages", "frameworks", "config", "pipeline", "cli")} == set()
+    assert {
+        i for i in reachable(name, ever()) if under(i, "measure", "stages", "frameworks", "config", "pipeline", "cli")
+    } == set()
 
 
 def test_every_init_is_empty() -> None:

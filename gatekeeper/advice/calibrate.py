@@ -122,7 +122,7 @@ def _race(leg: Leg, dataset: Path | None, rounds: int) -> Race:
     with leg.space.alone(progress):
         raced = race(
             leg.baseline_arm(),
-            [leg.arm(COPY, leg.baseline)],
+            [leg.baseline_arm(COPY)],
             settings(leg, inputs, Absent("not asked for")),
             Limits((rounds,), parse_duration(measure.budget), measure.seed),
             lambda name, so_far: True,

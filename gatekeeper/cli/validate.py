@@ -23,10 +23,12 @@ def command(file: Path, model: Path | None) -> None:
 
     loaded = load(file, model)
     waivers = waivers_for(loaded)
-    targets, frameworks = loaded.targets, loaded.section("optimization").frameworks
+    targets, section = loaded.targets, loaded.section("optimization")
+    judged = [f"frameworks {', '.join(section.frameworks)}"] if section.frameworks else []
+    judged += [f"your own {', '.join(each.name for each in section.variants)}"] if section.variants else []
     click.echo(
         f"{file}: valid. {len(loaded.pipeline.stages)} stages, {len(targets)} target{'s' * (len(targets) != 1)} "
-        f"({', '.join(t.name for t in targets)}), frameworks {', '.join(frameworks)}."
+        f"({', '.join(t.name for t in targets)}), {', '.join(judged)}."
     )
     if waivers:
         click.echo(f"{waivers.source.path}: valid. {len(waivers.entries)} waiver{'s' * (len(waivers.entries) != 1)}.")

@@ -19,6 +19,9 @@ OFF = "off"
 TESTING = "testing"
 """The stage whose kinds of check measure gates of their own."""
 
+TIMES = (("model_validation", "performance_baseline"), ("optimization", "validation", "performance_comparison"))
+"""Keys that ask for times, where a file has them."""
+
 DEFAULT_TARGET = Target(name="local", hardware="cpu")
 
 
@@ -106,6 +109,11 @@ class Loaded:
         """Whether there is an evaluation set on which outputs other than text are compared."""
         path = self.model_path()
         return self.pipeline.dataset is not None and not (path and model_format(path) in TEXT_FORMATS)
+
+    @property
+    def wants_times(self) -> bool:
+        """Whether this file, or its policy, says that times are to be measured, whatever its gates are."""
+        return any(each.stated(*path) == "required" for each in self.stated_in_both() for path in TIMES)
 
     def stated(self, *path: str | int) -> Any:
         """What the file itself says at a path under `edge_ai_pipeline`; None where it says nothing."""

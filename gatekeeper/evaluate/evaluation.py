@@ -28,6 +28,7 @@ from gatekeeper.hardware.machine import this_machine
 from gatekeeper.making.optimize import package_versions
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.files import digest
+from gatekeeper.models.fit import Fit
 from gatekeeper.models.info import Assessment
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.evidence import Comparison
@@ -113,9 +114,12 @@ class Evaluation:
             return 1
         return self.model.fixed_batch or self.loaded.pipeline.measure.batch_size
 
-    def spec(self, name: str, artifact: Path, threads: int, device: str) -> ModelSpec:
-        """How workers open the model, or what a framework made of it."""
-        return ModelSpec(framework=name, artifact=str(artifact.resolve()), threads=threads, device=device, text=self.text())
+    def spec(self, name: str, artifact: Path, threads: int, device: str, fit: Fit | None = None) -> ModelSpec:
+        """How workers open the model, or a variant of it, which may have names of its own."""
+        path, text, fit = str(artifact.resolve()), self.text(), fit or Fit()
+        return ModelSpec(
+            framework=name, artifact=path, threads=threads, device=device, text=text, inputs=fit.inputs, outputs=fit.outputs
+        )
 
     def predictions(self, spec: ModelSpec, sha256: str, dataset: Path) -> Path:
         """The judged output of a model over the dataset, as a .npy file."""
@@ -127,7 +131,7 @@ class Evaluation:
             "dataset": [digest(f) for f in sorted([*dataset.glob("input*.npy"), *dataset.glob("prompts.json")])],
             "framework": spec.framework,
             "packages": package_versions(spec.framework, self.model.format),
-            "settings": [spec.threads, spec.device, self.batch_size(), output, self.task],
+            "settings": [spec.threads, spec.device, self.batch_size(), output, self.task, spec.inputs, spec.outputs],
             "machine": [machine.cpu, machine.isa],
             "gatekeeper": version(),
         }

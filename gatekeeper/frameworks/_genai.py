@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -48,6 +47,8 @@ def refuses(model: Assessment) -> str | None:
 
 def build(job: OptimizeJob, precision: str, **options: str) -> None:
     """Write job.source to job.destination, at a precision (fp32, fp16, int8 or int4), with the builder's `options`."""
+    import tempfile
+
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     source, made = str(job.source), str(job.destination)
     wanted = [f"{name}={value}" for name, value in ({"hf_token": "false"} | options).items()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,9 +58,11 @@ def run(workflow: dict[str, Any], device: str, folder: Path, calibration: Batche
         "evaluate_input_model": False,
         "log_severity_level": 1,
     }
+    from gatekeeper.frameworks._olive_log import listening
+
     # Olive takes any word in a workflow for a path, where a file has that name: it runs where there are none.
     (folder / "empty").mkdir(parents=True)
-    with silent(), contextlib.chdir(folder / "empty"), _listening() as heard:
+    with silent(), contextlib.chdir(folder / "empty"), listening() as heard:
         try:
             from olive.workflows import run as run_workflow
 
@@ -206,35 +207,6 @@ def _offer(calibration: Batches, config: dict[str, Any]) -> None:
     others = config.get("data_configs") or []
     if not any(other.get("name") == CALIBRATION for other in others):
         config["data_configs"] = [*others, own]
-
-
-class _Listener(logging.Handler):
-    """Keeps why a pass failed: where it was the last, Olive says so in its log and returns as if all were well."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.error: BaseException | None = None
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-        self.error = self.error or (record.exc_info and record.exc_info[1]) or None
-
-    @property
-    def reason(self) -> str:
-        """What was said before a pass was left out; the last words where none was."""
-        pruned = [i for i, line in enumerate(self.lines) if line.startswith("Invalid config")]
-        return self.lines[max(pruned[0] - 1, 0)] if pruned else " ".join(self.lines[-1:])
-
-
-@contextlib.contextmanager
-def _listening() -> Iterator[_Listener]:
-    listener, logger = _Listener(), logging.getLogger("olive")
-    logger.addHandler(listener)
-    try:
-        yield listener
-    finally:
-        logger.removeHandler(listener)
 
 
 def _explain(error: BaseException | None, reason: str = "") -> NoReturn:

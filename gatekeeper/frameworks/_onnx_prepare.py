@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._onnx_hold import Step, hold
+from gatekeeper.frameworks._without import without
 
 if TYPE_CHECKING:
     import onnx
@@ -99,14 +100,15 @@ def renewed(source: Path, least: int, folder: Path) -> Path:
 
 def folded(source: Path, folder: Path) -> Path:
     """The model with shapes inferred and constants folded."""
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
     made = folder / "prepared.onnx"
     large = is_large(source)
-    try:
-        quant_pre_process(str(source), str(made), save_as_external_data=large)
-    except Exception:  # symbolic shape inference gives up on some models that quantize well without it
-        quant_pre_process(str(source), str(made), skip_symbolic_shape=True, save_as_external_data=large)
+    with without("torch"):
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+
+        try:
+            quant_pre_process(str(source), str(made), save_as_external_data=large)
+        except Exception:  # symbolic shape inference gives up on some models that quantize well without it
+            quant_pre_process(str(source), str(made), skip_symbolic_shape=True, save_as_external_data=large)
     return made
 
 

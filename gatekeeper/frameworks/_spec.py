@@ -31,6 +31,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     threads: int
     device: str
     text: TextSpec | None = None  # of a model that writes text
+    inputs: dict[str, tuple[str, str]] = {}  # of a variant with names of its own, see _renamed.py
+    outputs: dict[str, str] = {}
 
 
 def text_spec(about: Assessment, model: Path, tokenizing: str) -> TextSpec | None:
@@ -48,4 +50,9 @@ def text_spec(about: Assessment, model: Path, tokenizing: str) -> TextSpec | Non
 
 def open_session(spec: ModelSpec) -> Session:
     """A session of the model; runs in a worker."""
-    return framework(spec.framework).open_session(Path(spec.artifact), spec.threads, spec.device)
+    session = framework(spec.framework).open_session(Path(spec.artifact), spec.threads, spec.device)
+    if not (spec.inputs or spec.outputs):
+        return session
+    from gatekeeper.frameworks._renamed import Renamed
+
+    return Renamed(session, spec.inputs, spec.outputs)

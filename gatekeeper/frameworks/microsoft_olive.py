@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +89,8 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
 
 def optimize(job: OptimizeJob) -> None:
     """Write the artifact to the folder `job.destination`: model.onnx, and what onnxruntime-genai needs to run it as text."""
+    import tempfile
+
     if job.technique == ORIGINAL:
         # Not by Olive's own ModelBuilder: that of 0.13 does not find its way in onnxruntime-genai 0.18.
         return _genai.build(job, "fp32")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -148,6 +147,8 @@ def _graph_optimized(job: OptimizeJob, target: Path) -> None:
 
 
 def _fp16(job: OptimizeJob, target: Path) -> None:
+    import tempfile
+
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -157,6 +158,8 @@ def _fp16(job: OptimizeJob, target: Path) -> None:
 
 
 def _int8_dynamic(job: OptimizeJob, target: Path) -> None:
+    import tempfile
+
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
@@ -195,6 +198,8 @@ class Batches:
 
 
 def _int8_static(job: OptimizeJob, target: Path) -> None:
+    import tempfile
+
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     examples = iter(Batches(job))
@@ -221,6 +226,8 @@ def _int8_static(job: OptimizeJob, target: Path) -> None:
 
 
 def _weight_only(job: OptimizeJob, target: Path) -> None:
+    import tempfile
+
     bits = 4 if job.technique.startswith("int4") else 8
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         source = _onnx_prepare.without_functions(job, Path(folder))

@@ -13,6 +13,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks import _openvino_text
 from gatekeeper.frameworks._base import ORIGINAL, TEXT_FORMATS, Needs, OptimizeJob, Session
 from gatekeeper.frameworks._openvino_device import DEVICES, compile_on, not_among_devices, ran_on, read, said, split_hint
+from gatekeeper.frameworks._without import without
 
 if TYPE_CHECKING:
     from gatekeeper.data.prepared import PreparedDataset
@@ -117,7 +118,8 @@ def _quantized(job: OptimizeJob, model: Any) -> Any:
     folding.register_pass(ConstantFolding())  # NNCF passes over weights that are computed from constants
     folding.run_passes(model)
     try:
-        return _by_nncf(job, model)
+        with without("torch"):
+            return _by_nncf(job, model)
     except RuntimeError as error:
         if "alloc" in str(error):
             raise  # out of memory says nothing of the model

@@ -10,6 +10,7 @@ from gatekeeper.ids import baseline_id
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.setup import Data
 from gatekeeper.making.optimize import Made, make_variant
+from gatekeeper.making.own import own_variant
 from gatekeeper.planning.plan import PlannedVariant
 from gatekeeper.records.evidence import Comparison
 
@@ -31,14 +32,23 @@ def candidate(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool) -> C
     if planned.skip or planned.error:
         return blank
     try:
-        leg.progress.step(f"{planned.id}: optimizing")
-        config = leg.loaded.folder / planned.config if planned.config else None
-        made = make_variant(leg.source, planned.technique, data.calibration, config, trusted)
+        made = _made(leg, planned, data, trusted)
         leg.progress.step(f"{planned.id}: comparing answers")
         return _compared(replace(blank, made=made), leg, made, data.evaluation)
     except NotMeasured as error:
         leg.progress.note(f"{planned.id}: {error}")
         return replace(blank, error=str(error))
+
+
+def _made(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool) -> Made:
+    """The artifact: the user's own, or what the framework makes."""
+    if planned.path is not None:
+        leg.progress.step(f"{planned.id}: reading {planned.path}")
+        evaluation = leg.evaluation
+        return own_variant(leg.source, leg.framework, leg.loaded.folder / planned.path, evaluation.model, evaluation.batch_size())
+    leg.progress.step(f"{planned.id}: optimizing")
+    config = leg.loaded.folder / planned.config if planned.config else None
+    return make_variant(leg.source, planned.technique, data.calibration, config, trusted)
 
 
 def _compared(made_only: Candidate, leg: Leg, made: Made, dataset: Path | None) -> Candidate:
@@ -50,7 +60,7 @@ def _compared(made_only: Candidate, leg: Leg, made: Made, dataset: Path | None) 
         return replace(made_only, comparison=Comparison(error=error))
     names = {baseline_id(leg.id): leg.baseline_predictions(dataset)}
     try:
-        variant = leg.predictions(made.folder, made.sha256, dataset)
+        variant = leg.predictions(made, dataset)
     except NotMeasured as error:
         leg.progress.note(f"{made_only.planned.id}: {error}")
         return replace(made_only, made=None, predictions=names, error=str(error))

@@ -18,7 +18,7 @@ from gatekeeper.frameworks._base import needs, runtime, untimed
 from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.hardware.machine import environment
 from gatekeeper.ids import BASELINE
-from gatekeeper.making.optimize import ModelSource, source_of
+from gatekeeper.making.optimize import Made, ModelSource, source_of
 from gatekeeper.making.subject import Subject
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.measure.rounds import Arm
@@ -76,12 +76,13 @@ class Leg:
             raise NotMeasured("unsupported", self.place.error)
         evaluation = self.evaluation
         about = evaluation.model
-        return source_of(self.space, self.framework, self.place.device, Path(about.path), about.format, evaluation.identity)
+        name = self.baseline_framework
+        return source_of(self.space, name, self.place.device, Path(about.path), about.format, evaluation.identity)
 
     @property
-    def baseline(self) -> Path:
-        """What opens as the original model here."""
-        return self.source.baseline()[0]
+    def baseline_framework(self) -> str:
+        """What runs the original model: the leg's framework, unless it cannot open it."""
+        return self.planned.baseline or self.framework
 
     def limits(self) -> list[Limit]:
         """Every limit that applies on its target."""
@@ -91,17 +92,22 @@ class Leg:
         """The machine as it is now, with the packages that decide what the framework answers."""
         return environment(self.place.threads, needs(self.framework, self.evaluation.model.format).packages)
 
-    def spec(self, artifact: Path) -> ModelSpec:
-        """How a model is opened here."""
-        return self.evaluation.spec(self.framework, artifact, self.place.threads, self.place.device)
+    @property
+    def original(self) -> ModelSpec:
+        """How the original is opened here, by what can open it."""
+        return self.evaluation.spec(self.baseline_framework, self.source.baseline()[0], self.place.threads, self.place.device)
 
-    def predictions(self, artifact: Path, sha256: str, dataset: Path) -> Path:
-        """What a model answers to a prepared dataset."""
-        return self.evaluation.predictions(self.spec(artifact), sha256, dataset)
+    def spec(self, made: Made) -> ModelSpec:
+        """How a variant is opened here."""
+        return self.evaluation.spec(self.framework, made.opened, self.place.threads, self.place.device, made.fit)
+
+    def predictions(self, made: Made, dataset: Path) -> Path:
+        """What a variant answers to a prepared dataset."""
+        return self.evaluation.predictions(self.spec(made), made.sha256, dataset)
 
     def baseline_predictions(self, dataset: Path) -> Path:
         """What the original answers."""
-        return self.predictions(*self.source.baseline(), dataset)
+        return self.evaluation.predictions(self.original, self.source.baseline()[1], dataset)
 
     def reference_predictions(self, dataset: Path) -> Path:
         """What the model's reference answers, or where there is none, the original here."""
@@ -109,8 +115,7 @@ class Leg:
 
     def standing(self, dataset: Path | None) -> Standing:
         """How the original answers here beside the model's reference; one that is another model is `NotMeasured`."""
-        artifact, sha256 = self.source.baseline()
-        return hold(self.evaluation, self.spec(artifact), sha256, dataset)
+        return hold(self.evaluation, self.original, self.source.baseline()[1], dataset)
 
     def feeds(self, name: str, dataset: Path | None, loud: bool = False) -> Path:
         """A file of inputs to time, or with a loud one among them to test with, under a name of its own in the scratch folder."""
@@ -123,19 +128,22 @@ class Leg:
         file = self.space.scratch / "heavy.npz"
         return file if self.evaluation.heavy_inputs(dataset, predictions, file) else None
 
-    def arm(self, name: str, artifact: Path) -> Arm:
-        """A model to measure."""
-        return Arm(name, self.spec(artifact), runtime(self.framework, self.evaluation.model.format))
+    def arm(self, name: str, made: Made) -> Arm:
+        """A variant to measure."""
+        return self._arm(name, self.spec(made))
 
-    def baseline_arm(self) -> Arm:
+    def baseline_arm(self, name: str = BASELINE) -> Arm:
         """The original, to measure others against."""
-        return self.arm(BASELINE, self.baseline)
+        return self._arm(name, self.original)
 
-    def subject(self, name: str, artifact: Path, inputs: Path) -> Subject:
-        """A model to test."""
+    def _arm(self, name: str, spec: ModelSpec) -> Arm:
+        return Arm(name, spec, runtime(spec.framework, self.evaluation.model.format))
+
+    def subject(self, name: str, made: Made | None, inputs: Path) -> Subject:
+        """A model to test; None: the original."""
         return Subject(
             id=name,
-            spec=self.spec(artifact),
+            spec=self.spec(made) if made else self.original,
             model=self.evaluation.model,
             task=self.evaluation.task,
             inputs=inputs,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gatekeeper.config.limits import Limit
 from gatekeeper.errors import NotMeasured
 from gatekeeper.hardware.machine import differences
 from gatekeeper.legs.leg import Leg
@@ -44,6 +45,15 @@ def settings(leg: Leg, inputs: Path, meter: Meter | Absent, heavy: Path | None =
         memory_limit=space.memory_limit,
         meter=meter,
     )
+
+
+def asked(leg: Leg, limits: Iterable[Limit], dataset: Path | None) -> bool:
+    """Whether rounds tell anything that is asked for: by a gate that rests on them, or by the pipeline file in words.
+
+    Without an evaluation set they are what shows that a model runs at all.
+    """
+    gates = any(limit.gate.BASIS == "rounds" and limit.config is not None for limit in limits)
+    return gates or dataset is None or leg.loaded.wants_times
 
 
 def measured(

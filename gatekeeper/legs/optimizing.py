@@ -18,7 +18,7 @@ from gatekeeper.legs.basis import basis
 from gatekeeper.legs.candidates import Candidate, candidate
 from gatekeeper.legs.judging import Judge, artifact, keep
 from gatekeeper.legs.leg import Leg
-from gatekeeper.legs.measuring import NOTHING, Raced, measured
+from gatekeeper.legs.measuring import NOTHING, Raced, asked, measured
 from gatekeeper.legs.setup import Data, Setup
 from gatekeeper.making.optimize import Made
 from gatekeeper.measure.conditions import conditions, warnings
@@ -51,6 +51,9 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
     limits = [limit for limit in leg.limits() if not tested_by(limit.name)]
     judge = Judge(leg, limits, look_alpha(len(looks), setup.attempt), setup.attempt, setup.beside(leg))
     notes = [leg.place.note] if leg.place.note else []
+    if leg.baseline_framework != leg.framework:
+        other = f"the original runs in {leg.baseline_framework}, as {leg.framework} cannot open it"
+        notes.append(f"{other}: what is gained may be the runtime's")
     try:
         standing = _ready(leg, data)
     except NotMeasured as failure:
@@ -64,7 +67,8 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
     made = {name: each.made for name, each in candidates.items() if each.made}
     notes += _prepared(leg, [each for each in candidates.values() if each.made])
     judge.rule_out(list(candidates.values()))
-    arms = [leg.arm(name, each.folder) for name, each in made.items()]
+    timed = made if asked(leg, limits, data.evaluation) else {}
+    arms = [leg.arm(name, each) for name, each in timed.items()]
     predictions = {name: file for each in candidates.values() for name, file in each.predictions.items()}
 
     def decided(name: str, race: Race) -> bool:

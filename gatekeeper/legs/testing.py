@@ -140,10 +140,10 @@ class TestedLeg:
         return Bench(subject, self._baseline(), level, self.leg.loaded, self.dataset, self._standards.get(each))
 
     def _baseline(self) -> Subject:
-        return self.leg.subject(baseline_id(self.leg.id), self.leg.baseline, self.inputs)
+        return self.leg.subject(baseline_id(self.leg.id), None, self.inputs)
 
     def _subject(self, name: str) -> Subject:
-        return self.leg.subject(name, self.made[name].folder, self.inputs)
+        return self.leg.subject(name, self.made[name], self.inputs)
 
     def _leave_out(self, name: str, kinds: list[str], reason: str) -> None:
         """Say of each gate why it was not measured; a variant that would have passed is then no passing one."""

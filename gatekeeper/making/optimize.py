@@ -13,19 +13,32 @@ from gatekeeper.making.content import compare
 from gatekeeper.making.job import Optimize
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.files import digest, digest_files
+from gatekeeper.models.fit import Fit
 from gatekeeper.process.messages import Done
 from gatekeeper.version import install_hint, required, version
+
+AS_IT_IS = Fit()
 
 
 @dataclass(frozen=True)
 class Made:
-    """An artifact on disk: the folder in the cache, its files, its identity and its size."""
+    """An artifact on disk: the folder in the cache, its files, its identity and its size.
+
+    `file` is what is opened where that is not the folder, `fit` how one that others have made is asked.
+    """
 
     folder: Path
     files: tuple[Path, ...]
     sha256: str
     bytes: int
     cached: bool
+    file: Path | None = None
+    fit: Fit = AS_IT_IS
+
+    @property
+    def opened(self) -> Path:
+        """What a session is opened on."""
+        return self.file or self.folder
 
 
 def missing_packages(name: str, model_format: str) -> str | None:

@@ -27,6 +27,8 @@ def place(leg: PlannedLeg, target: Target, measure: Measure, model_format: str) 
     """Where to run a leg. Another device than the target's is taken only where the file says so."""
     threads = threads_of(target, measure)
     error = leg.error or missing_packages(leg.framework, model_format)
+    if leg.baseline and not error:
+        error = missing_packages(leg.baseline, model_format)
     absent = None if error else hardware(target.hardware).absent(this_machine())
     if absent and target.fallback == "cpu":
         unfit = framework(leg.framework).supports(model_format, "cpu")

@@ -16,9 +16,10 @@ from msgspec import Meta
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.owners import asked
 from gatekeeper.config.sections.targets import Target
+from gatekeeper.config.sections.variants import OwnVariant, framework_of
 from gatekeeper.errors import NotMeasured, UsageError, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
-from gatekeeper.frameworks._base import framework, is_config, needs, variant_name
+from gatekeeper.frameworks._base import framework, is_config, needs, opener, variant_name
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.ids import artifact_name, leg_id, variant_id
 from gatekeeper.models.files import assess, digest
@@ -31,12 +32,14 @@ PLAN_SCHEMA: Literal["gatekeeper/plan/v1"] = "gatekeeper/plan/v1"
 class PlannedVariant(Record, frozen=True, kw_only=True):
     """One artifact to make. `skip` says why it is left out; `error` why it was asked for and cannot be.
 
-    `config` is the framework's own configuration file, relative to the pipeline file, where that is the technique.
+    `config` is the framework's own configuration file, relative to the pipeline file, where that is the technique. `path` is
+    the file of a variant that the user has made.
     """
 
     id: str
     technique: str
     config: str | None = None
+    path: str | None = None
     skip: str | None = None
     error: str | None = None
 
@@ -53,6 +56,7 @@ class PlannedLeg(Record, frozen=True, kw_only=True):
     variants: list[PlannedVariant]
     error: Annotated[str | None, Meta(description="Why the leg cannot run at all, which blocks.")] = None
     skip: Annotated[str | None, Meta(description="Why the framework cannot take this model to this hardware, anywhere.")] = None
+    baseline: Annotated[str, Meta(description="What runs the original model, where the framework itself cannot.")] = ""
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -86,7 +90,14 @@ def model_of(loaded: Loaded) -> tuple[Path, Assessment]:
 
 def make_plan(loaded: Loaded, model: Assessment, commit: str = "") -> Plan:
     """Every leg and variant the pipeline file asks for."""
-    legs = [_leg(loaded, target, name, model) for target in loaded.targets for name in loaded.frameworks(target)]
+    own: dict[str, list[OwnVariant]] = {}
+    for variant in loaded.section("optimization").variants:
+        own.setdefault(framework_of(loaded, variant) or "", []).append(variant)
+    legs = [
+        _leg(loaded, target, name, model, own.get(name, []))
+        for target in loaded.targets
+        for name in dict.fromkeys([*loaded.frameworks(target), *own])
+    ]
     return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=digest(loaded.path), legs=legs, commit=commit)
 
 
@@ -106,7 +117,7 @@ def choose_legs(plan: Plan, target: str | None, framework: str | None) -> list[P
     return legs
 
 
-def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> PlannedLeg:
+def _leg(loaded: Loaded, target: Target, name: str, model: Assessment, own: list[OwnVariant]) -> PlannedLeg:
     leg = leg_id(target.name, name)
     if name not in FRAMEWORKS.names:
         error = f"this version of gatekeeper cannot run {name}; it runs {', '.join(FRAMEWORKS.names)}"
@@ -114,8 +125,15 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> Planne
     module = framework(name)
     device = device_of(target, name)
     extra = ",".join([needs(name, model.format).extra, *_extras(loaded)])
+    given = [PlannedVariant(id=variant_id(leg, each.name), technique=each.name, path=each.path) for each in own]
     if impossible := module.supports(model.format, device):
-        return _planned(leg, target, name, extra, [], skip=impossible)
+        other = opener(model.format) if own and hardware(target.hardware).DEVICE == "cpu" else None
+        if other is None:
+            return _planned(leg, target, name, extra, [], skip=impossible)
+        extra = ",".join(dict.fromkeys([extra, needs(other, model.format).extra]))
+        return _planned(leg, target, name, extra, given, baseline=other)
+    if name not in loaded.frameworks(target):
+        return _planned(leg, target, name, extra, given)
     asked = loaded.section("optimization").techniques.get(name)
     calibrated = bool(loaded.pipeline.dataset and loaded.pipeline.dataset.calibration)
     variants = []
@@ -132,7 +150,7 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment) -> Planne
                 error=refused if asked else None,
             )
         )
-    return _planned(leg, target, name, extra, variants)
+    return _planned(leg, target, name, extra, [*variants, *given])
 
 
 def _extras(loaded: Loaded) -> list[str]:
@@ -155,6 +173,7 @@ def _planned(
     variants: list[PlannedVariant],
     error: str | None = None,
     skip: str | None = None,
+    baseline: str = "",
 ) -> PlannedLeg:
     return PlannedLeg(
         id=leg,
@@ -166,6 +185,7 @@ def _planned(
         variants=variants,
         error=error,
         skip=skip,
+        baseline=baseline,
     )
 
 

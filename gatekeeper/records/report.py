@@ -32,6 +32,7 @@ class VariantReport(Record, frozen=True, kw_only=True):
         Meta(description="Whether no other variant of its target is better in speed, memory or quality and as good in the rest."),
     ] = None
     tested: Annotated[Tested | None, Meta(description="What the testing stage found; None: it did not come to test it.")] = None
+    given: Annotated[str, Meta(description="The file of a variant that the user optimized; empty where it was made here.")] = ""
 
 
 class Basis(Record, frozen=True, kw_only=True):

@@ -23,21 +23,22 @@ def measurements(report: Report, target: TargetReport) -> str:
         (f"baseline in {leg.framework}" if len(target.legs) > 1 else "baseline", leg.baseline, leg) for leg in target.legs
     ]
     rows += [(f"{v.framework}/{v.technique}", v.performance, v) for v in target.variants]
-    measured = [(name, performance, arm) for name, performance, arm in rows if performance]
-    if not measured:
+    timed = [(name, performance, arm) for name, performance, arm in rows if performance]
+    judged = [each for each in rows if each[2].quality] if any(leg.environment for leg in target.legs) else []
+    if not (shown := [each for each in rows if each[1]] or judged):  # where nobody asks for times there are none
         return ""
-    columns = [c for c in _COLUMNS if c in _ALWAYS or any(_COLUMNS[c](p) for _, p, _ in measured)]
-    tokens = any(p.per == "token" for _, p, _ in measured)
+    columns = [c for c in _COLUMNS if timed and (c in _ALWAYS or any(_COLUMNS[c](p) for _, p, _ in timed))]
+    tokens = any(p.per == "token" for _, p, _ in timed)
     estimate = any(leg.energy and leg.energy.kind == "estimate" for leg in target.legs)
     names = _OF_TOKENS if tokens else {}
     heads = ["energy (estimate)" if c == "energy" and estimate else names.get(c, c) for c in columns]
     head = ["", *heads, "file", "quality"]
     lines = []
     marked = worth_a_look(target)
-    for name, p, arm in measured:
+    for name, p, arm in shown:
         size = arm.artifact.bytes if isinstance(arm, VariantReport) and arm.artifact else report.model.bytes
         mark = f" {PARETO}" if arm.id in marked else ""
-        cells = [_COLUMNS[c](p) or "?" for c in columns]
+        cells = [_COLUMNS[c](p) or "?" for c in columns] if p else []
         lines.append(row([code(name) + mark, *cells, format_bytes(size), _quality(arm.quality)]))
     lines = table(head, lines) + (["", PARETO_LEGEND] if marked else [])
     findings = target.agreement.findings if target.agreement else []
@@ -126,7 +127,7 @@ def _leg_notes(leg: LegReport) -> list[str]:
         )
     if leg.conditions:
         notes.append(_conditions(leg.conditions))
-    if leg.energy:
+    if leg.energy and leg.rounds:
         notes.append(_energy(leg.energy))
     if leg.baseline and leg.baseline.preempted_per_s is not None:
         notes.append(f"the baseline was interrupted {leg.baseline.preempted_per_s:.0f} times a second while it was timed")

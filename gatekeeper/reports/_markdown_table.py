@@ -10,7 +10,7 @@ from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import Report, TargetReport, VariantReport
 from gatekeeper.reports._markdown_text import code, row, table, text
 from gatekeeper.reports._numbers import common_limits, interval, limit, value
-from gatekeeper.reports._verdict import MARKS, waived
+from gatekeeper.reports._verdict import MARKS, columns, waived
 
 WAIVED, WARNING = "⏳", "⚠️"
 
@@ -26,9 +26,8 @@ def overview(report: Report, rows: list[tuple[TargetReport, VariantReport]], let
     """The lines of the table of these variants, none without any; `letters` name the points of the chart."""
     if not rows:
         return []
-    gates = [g.gate for _, v in rows for g in v.gates]
-    names = [name for name in dict.fromkeys(gates) if not of_testing(name)]
-    tests = any(map(of_testing, gates))
+    gates = columns(v for _, v in rows)
+    names, tests = [name for name in gates if not of_testing(name)], any(map(of_testing, gates))
     common = common_limits(names, [v for _, v in rows])
     head = ["", "target", "variant", *(text(f"{name} {common[name] or ''}").strip() for name in names), *["tests"] * tests]
     lines = []

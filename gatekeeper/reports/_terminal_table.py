@@ -11,7 +11,7 @@ from gatekeeper.records.report import Report, VariantReport
 from gatekeeper.reports._numbers import common_limits, interval, limit
 from gatekeeper.reports._pareto import PARETO, PARETO_LEGEND, worth_a_look
 from gatekeeper.reports._plain import plain
-from gatekeeper.reports._verdict import WORDS, waived
+from gatekeeper.reports._verdict import WORDS, columns, waived
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,8 +31,8 @@ def overview(report: Report) -> list[RenderableType]:
     from rich.text import Text
 
     variants = [v for t in report.targets for v in t.variants]
-    gates = list(dict.fromkeys(g.gate for v in variants for g in v.gates))
-    if not gates:
+    gates = columns(variants)
+    if not any(v.gates for v in variants):
         return []
     names, tests = [name for name in gates if not of_testing(name)], any(map(of_testing, gates))
     common = common_limits(names, variants)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gatekeeper.gates._base import of_testing
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
@@ -26,6 +28,16 @@ WORDS = {
 def waived(gate: GateResult) -> bool:
     """Whether a waiver keeps what the gate found from blocking."""
     return gate.waiver is not None and not gate.blocking and gate.verdict not in (Verdict.PASS, Verdict.SKIP)
+
+
+def off(gate: GateResult) -> bool:
+    """Whether the gate is disabled: there is no limit, and nothing was asked of the variant."""
+    return gate.verdict is Verdict.SKIP and not gate.blocking and gate.limit is None and not gate.measured_limit
+
+
+def columns(variants: Iterable[VariantReport]) -> list[str]:
+    """Names of the gates that a table shows: what is disabled everywhere would be a column of nothing."""
+    return list(dict.fromkeys(g.gate for v in variants for g in v.gates if not off(g)))
 
 
 def blocks(report: Report, target: TargetReport, gate: GateResult) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from gatekeeper.config.section import FrameworkName, Need, Section, Switch, known_frameworks
+from gatekeeper.config.sections.variants import OwnVariant, variant_problems
 from gatekeeper.records.base import Verdict
 from gatekeeper.stages._base import report
 
@@ -43,9 +44,14 @@ class OptimizationValidation(Section, frozen=True, kw_only=True):
 class Optimization(Section, frozen=True, kw_only=True):
     """Which frameworks optimize the model, and how."""
 
-    frameworks: Annotated[tuple[FrameworkName, ...], Meta(min_length=1, description="Frameworks to try on every target.")] = (
-        "onnx_runtime",
-    )
+    frameworks: Annotated[
+        tuple[FrameworkName, ...],
+        Meta(description="Frameworks to try on every target; empty where only `variants` of your own are judged."),
+    ] = ("onnx_runtime",)
+    variants: Annotated[
+        list[OwnVariant],
+        Meta(description="Models that you have optimized, judged as those are that gatekeeper makes."),
+    ] = []
     techniques: Annotated[
         dict[FrameworkName, Annotated[list[str], Meta(min_length=1)]],
         Meta(
@@ -67,6 +73,10 @@ def problems(review: Review) -> None:
     """Techniques that their frameworks do not have, and frameworks that no target tries."""
     from gatekeeper.config.techniques import technique_problems
 
+    section = review.loaded.section(NAME)
+    if not (section.frameworks or section.variants):
+        review.add((NAME, "frameworks"), "there is nothing to judge. Name a framework, or a variant of your own in `variants`.")
+    variant_problems(review, section.variants)
     technique_problems(review, review.loaded.section(NAME).techniques)
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from statistics import NormalDist
 
 ROOM = 0.95
 """What several share of the level of one: at most (1 - 2 a) / (1 - a), where one at its limit fails with chance a = 0.04."""
@@ -64,6 +63,8 @@ def share_of_bound(observed: float, bound: float, limit: float, alpha: float) ->
     The wider a bound is, the more may vary what it bounds: of counts of something rare the variance is as wide as the bound. So
     one that is m from what was observed at z standard deviations is taken to be c m from it at sqrt(c) z.
     """
+    from statistics import NormalDist  # which imports as much as the rest of what `gatekeeper validate` needs of numbers
+
     times = _times(observed, bound, limit)
     return 1.0 if times <= 1 else math.erfc(NormalDist().inv_cdf(1 - alpha) * math.sqrt(times / 2)) / 2 / alpha
 

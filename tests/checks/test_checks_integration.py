@@ -57,6 +57,7 @@ def test_a_good_variant_passes_everything(shelf: Shelf, tmp_path: Path) -> None:
     assert left() == []
 
 
+@pytest.mark.thorough
 def test_smoke_is_less(shelf: Shelf) -> None:
     found = integration_checks(shelf.subject(shelf.original), "smoke")
     assert by_verdict(found)[Verdict.PASS] == {"ready", "metadata", "answers", "bad_request", "stops"}

@@ -24,7 +24,7 @@ def test_both(session, baseline, example_inputs):
 def test_plain():
     pass
 """
-AS_INSTALLED = ["-p", "no:gatekeeper", "-p", "gatekeeper.checks.plugin", "-p", "no:cacheprovider"]
+AS_INSTALLED = ["-p", "no:gatekeeper", "-p", "gatekeeper.checks.plugin", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
 
 
 @pytest.fixture

@@ -113,7 +113,18 @@ HARMLESS = {"cut_short", "slow_people", "deaf_people"}
 """A server of a thread for each connection stands these; what they ask for is that others are answered meanwhile."""
 
 
-@pytest.mark.parametrize("attack", [a for a in ALL if a.name not in HARMLESS], ids=lambda a: a.name)
+FUZZED = ("fuzzed_tensors", "fuzzed_openapi")
+"""Held against a server that errs by the tests of both fuzzers."""
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        pytest.param(each, id=each.name, marks=pytest.mark.thorough if each.name in FUZZED else ())
+        for each in ALL
+        if each.name not in HARMLESS
+    ],
+)
 def test_every_attack_notices_a_server_that_errs(naive: Victim, attack: Any) -> None:
     with pytest.raises(Broken):
         attack.run(naive)

@@ -31,6 +31,7 @@ def test_the_table_names_every_blocking_limit_and_ends_with_a_block_to_paste(pro
     assert yaml.safe_load(done.stdout[done.stdout.index("  measure:") :])["measure"]["max_rounds"] >= 8
 
 
+@pytest.mark.thorough
 def test_the_block_is_valid_where_it_is_pasted(project: Path, gatekeeper: Command) -> None:
     done = gatekeeper("calibrate", project, "--rounds", 4, "--format", "yaml", "--quiet")
     block = yaml.safe_load(done.stdout)["measure"]

@@ -47,6 +47,7 @@ def hostile_report(plugins: dict[str, str], tmp_path_factory: pytest.TempPathFac
     """One run in which every technique but `fine` misbehaves in its own way."""
     folder = tmp_path_factory.mktemp("hostile")
     file = write_project(folder, ", ".join(["fine", *KINDS]), timeout="8s")
+    file.write_text(file.read_text().replace("max_rounds: 3, blocks: 2", "max_rounds: 2, blocks: 1"))
     words = [sys.executable, "-m", "gatekeeper", "run", str(file)]
     run = subprocess.run(words, cwd=folder, env=os.environ | plugins, capture_output=True, text=True, check=False)
     assert "Traceback" not in run.stderr
@@ -70,7 +71,7 @@ def test_the_other_variants_still_report(hostile_report: dict[str, Any]) -> None
 
 
 def test_require_all_does_not_pass_with_an_error(plugins: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
-    file = write_project(tmp_path, "fine, segfault")
+    file = write_project(tmp_path, "fine, segfault", timed=False)
     file.write_text(file.read_text().replace("gates: {", "gates: {require: all, "))
     assert gatekeeper("run", file, env=plugins).returncode == 4
 
@@ -97,13 +98,13 @@ def test_a_bad_dataset_is_an_error_before_anything_is_measured(
 
 def test_labels_at_random_are_chance_level_not_a_pass(plugins: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
     labels = np.random.default_rng(9).integers(0, 4, 600)
-    run = gatekeeper("run", write_project(tmp_path, y=labels), env=plugins)
+    run = gatekeeper("run", write_project(tmp_path, y=labels, timed=False), env=plugins)
     assert run.returncode == 4
     assert "no better than chance" in run.stdout
 
 
 def test_without_labels_the_gate_is_agreement(plugins: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
-    file = write_project(tmp_path)
+    file = write_project(tmp_path, timed=False)
     x = np.load(tmp_path / "eval.npz")["x"]
     np.savez(tmp_path / "eval.npz", x=x)
     gatekeeper("run", file, env=plugins)
@@ -153,7 +154,7 @@ def test_hostile_names_reach_every_report_unharmed(name: str, plugins: dict[str,
 
     folder = tmp_path / name
     folder.mkdir()
-    file = write_project(folder)
+    file = write_project(folder, timed=False)
     gatekeeper("run", file, "--output", tmp_path / "gatekeeper-report", env=plugins)
     report = report_of(tmp_path)
     assert report["model"]["path"].endswith(f"{name}/model.onnx")
@@ -179,7 +180,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_report(plugins: dict[str, st
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(small)], capture_output=True).returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        run = gatekeeper("run", write_project(tmp_path), "--output", small / "report", env=plugins)
+        run = gatekeeper("run", write_project(tmp_path, timed=False), "--output", small / "report", env=plugins)
         assert run.returncode in (2, 4), run.stdout
         assert "No space left" in run.stderr + run.stdout
         assert "Traceback" not in run.stderr
@@ -252,7 +253,7 @@ def test_a_target_this_machine_is_not_is_not_measured(plugins: dict[str, str], g
 
 
 def test_a_listed_stage_that_cannot_run_is_an_error(plugins: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
-    file = write_project(tmp_path, extra="  stages: [model_validation, optimization, monitoring]\n")
+    file = write_project(tmp_path, timed=False, extra="  stages: [model_validation, optimization, monitoring]\n")
     run = gatekeeper("run", file, env=plugins)
     assert run.returncode == 4
     assert "no stage 'monitoring'" in run.stdout.replace("\n", " ")

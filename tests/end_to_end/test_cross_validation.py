@@ -27,7 +27,7 @@ def project(folder: Path, optimization: str, **arrays: Any) -> Path:
     """The small project with another `optimization` section."""
     folder.mkdir(exist_ok=True)
     file = write_project(folder, "fp16", "onnx_runtime", **arrays)
-    text = file.read_text()
+    text = file.read_text().replace("max_rounds: 3, blocks: 2", "max_rounds: 2, blocks: 1")
     before = "optimization: {frameworks: [onnx_runtime], techniques: {onnx_runtime: [fp16]}}"
     assert before in text
     file.write_text(text.replace(before, f"optimization: {{{optimization}}}"))

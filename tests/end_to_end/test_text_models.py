@@ -38,7 +38,9 @@ def report(
     out = tmp_path_factory.mktemp("tiny-llm")
     folder = write_trained(out) if request.param == "small" else example("tiny-llm")
     rounds = 2 if request.param == "small" else 5  # memory is judged from the fifth on
-    file = quicker(folder, "prompt_tokens: 32, output_tokens: 24", f"prompt_tokens: 16, output_tokens: 6, max_rounds: {rounds}")
+    file = quicker(
+        folder, "prompt_tokens: 32, output_tokens: 24", f"prompt_tokens: 16, output_tokens: 6, blocks: 1, max_rounds: {rounds}"
+    )
     command = [sys.executable, "-m", "gatekeeper", "run", file, "--output", out / "report"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode in (0, 1, 3), run.stdout + run.stderr

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn import metrics as reference
+from kit.lazily import Lazily
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.metrics._agreement import agreement
@@ -15,6 +15,8 @@ from gatekeeper.evaluate.metrics._positions import positions, score_axis
 from gatekeeper.evaluate.metrics._whole import user_metric
 from gatekeeper.evaluate.metrics.macro_f1 import f1_of
 from gatekeeper.stats.retention import retention_interval
+
+reference = Lazily("sklearn.metrics")
 
 N, CLASSES = 400, 8
 RNG = np.random.default_rng(0)

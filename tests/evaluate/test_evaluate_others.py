@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import r2_score
+from kit.lazily import Lazily
 
 from gatekeeper.data import components
 from gatekeeper.data.components import Components
@@ -17,6 +17,8 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.others import component_scores, kept, kept_outputs
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.retention import retention_interval
+
+metrics = Lazily("sklearn.metrics")
 
 RNG = np.random.default_rng(11)
 N = 300
@@ -33,7 +35,7 @@ def test_the_worst_component_is_the_one_scikit_learn_finds(shape: tuple[int, ...
     pairs = [(before, after)]
     if shape and shape[-1] > 1:
         pairs += [(before - before.mean(axis=-1, keepdims=True), after - after.mean(axis=-1, keepdims=True))]
-    scores = np.concatenate([r2_score(b.reshape(N, -1), a.reshape(N, -1), multioutput="raw_values") for b, a in pairs])
+    scores = np.concatenate([metrics.r2_score(b.reshape(N, -1), a.reshape(N, -1), multioutput="raw_values") for b, a in pairs])
     found = kept("boxes", before, after)
     assert found.observed == pytest.approx(scores.min(), abs=1e-9)
     assert found.lower is not None and found.upper is not None and found.lower <= found.observed <= found.upper
@@ -115,7 +117,7 @@ def test_scores_are_told_apart_by_their_differences():
     """A part that is common to all scores of an example keeps their variance, whatever becomes of the scores."""
     scores, common = RNG.standard_normal((N, 10)), 40 * RNG.standard_normal((N, 1))
     before, after = scores + common, scores[RNG.permutation(N)] + common
-    assert r2_score(before, after) > 0.99, "each number is nearly what it was"
+    assert metrics.r2_score(before, after) > 0.99, "each number is nearly what it was"
     found = kept("logits", before, after)
     assert found.component.endswith("beside the mean of its axis") and found.upper is not None and found.upper < 0.5
 

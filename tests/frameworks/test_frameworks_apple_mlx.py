@@ -327,6 +327,7 @@ def test_lack_of_memory_and_of_disk_are_named() -> None:
         raise RuntimeError("something else")
 
 
+@pytest.mark.thorough
 def test_a_full_disk_is_named(tiny: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "int4").mkdir()
     script = f"""

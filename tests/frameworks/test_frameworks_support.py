@@ -71,8 +71,24 @@ def test_there_is_a_model_of_every_format(models: dict[str, Path]) -> None:
     assert sorted(models) == sorted(FORMATS.names)
 
 
-@pytest.mark.parametrize("model_format", FORMATS.names)
-@pytest.mark.parametrize("name", REGISTRY.builtin)
+CONVERTED = {
+    ("microsoft_olive", "huggingface"),
+    ("onnx_runtime", "huggingface"),
+    ("openvino", "huggingface"),
+    ("openvino", "gguf"),
+}
+"""What takes a conversion of its own: the tests of each framework convert, too, and one run takes a model through all."""
+
+
+def pairs() -> list[Any]:
+    return [
+        pytest.param(name, form, marks=pytest.mark.thorough if (name, form) in CONVERTED else ())
+        for name in REGISTRY.builtin
+        for form in FORMATS.names
+    ]
+
+
+@pytest.mark.parametrize(("name", "model_format"), pairs())
 def test_what_is_said_to_run_on_a_cpu_does(name: str, model_format: str, answer: Answer) -> None:
     if framework(name).supports(model_format, "cpu") is None:
         found = answer(name, model_format)
@@ -85,6 +101,7 @@ def test_what_is_said_to_run_on_a_cpu_does(name: str, model_format: str, answer:
             answer(name, model_format)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("model_format", TEXT_FORMATS)
 def test_every_framework_that_reads_a_text_model_finds_the_same_in_it(model_format: str, answer: Answer) -> None:
     """The originals agree within float error, whoever runs them."""

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.lazily import Lazily
 from kit.sample_load import requests, under_load
-from scipy import stats
 from simulation.rows import clearly_above
 from simulation.under_load import passes
 
@@ -17,6 +17,8 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.quantile import quantile
+
+stats = Lazily("scipy.stats")
 
 
 def judge(latency_ms: Any, max_ms: float | None = 10.0, failed: Any = None, alpha: float = ALPHA, **load: Any) -> Decision:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -61,10 +63,15 @@ def test_without_classes_it_does_not_apply():
     assert not found.applies and found.verdict is not Verdict.PASS
 
 
-@pytest.mark.parametrize("classes", [1, 10, 100])
-@pytest.mark.parametrize("examples", [5, 20, 100])
-@pytest.mark.parametrize("accuracy", [0.6, 0.9, 1.0])
-@pytest.mark.parametrize("churn", [0.0, 0.2])
+CELLS = list(itertools.product([0.0, 0.2], [0.6, 0.9, 1.0], [5, 20, 100], [1, 10, 100]))
+SLOW = [(0.2, 0.6, 100, n) for n in (1, 10, 100)] + [(0.2, 0.9, 100, n) for n in (1, 100)]
+"""Of so many different counts that each takes seconds; those with fewer examples, or without churn, are always run."""
+
+
+@pytest.mark.parametrize(
+    ("churn", "accuracy", "examples", "classes"),
+    [pytest.param(*cell, marks=pytest.mark.thorough if cell in SLOW else ()) for cell in CELLS],
+)
 def test_classes_exactly_at_the_limit_are_seldom_called_lost(classes: int, examples: int, accuracy: float, churn: float):
     """All of them together: at most 5 % (Clopper and Pearson), whatever turns right by chance."""
     from scipy.stats import binomtest

@@ -13,7 +13,7 @@ import pytest
 
 from gatekeeper.cli._main import execute
 
-APART = ("calibrate", "demo", "run", "serve")
+APART = ("calibrate", "compare", "demo", "run", "serve")
 """They start workers, measure, or change the process that they are in."""
 
 

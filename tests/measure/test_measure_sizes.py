@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.lazily import Lazily
 from kit.support import round_data
-from scipy import stats
 
 from gatekeeper.gates import speedup, stability
 from gatekeeper.ids import BASELINE
@@ -19,6 +19,8 @@ from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.measured import Artifact, RoundData
 from gatekeeper.stats.looks import look_alpha
 from gatekeeper.verdicts.glance import _columns
+
+stats = Lazily("scipy.stats")
 
 ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1_000_000)
 INPUTS = 32

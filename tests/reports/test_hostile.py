@@ -108,9 +108,7 @@ def test_one_string_in_every_place(text: str) -> None:
     check(hostile.filled(everything(), lambda old: old if old in CHARTED else text))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(seed=st.integers(0, 2**32))
-def test_other_strings_in_every_place(seed: int) -> None:
+def other_strings(seed: int) -> None:
     drawn, count = hostile.strings(seed), 0
     same: dict[str, str] = {}
     old_chart = seed % 2 == 0  # with other names of gates there is no chart
@@ -125,6 +123,18 @@ def test_other_strings_in_every_place(seed: int) -> None:
     found = hostile.filled(everything(), put)
     assert count > 200, "60 reports of so many strings are more than ten thousand"
     check(found)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_other_strings_in_every_place(seed: int) -> None:
+    other_strings(seed)
+
+
+@pytest.mark.thorough
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_any_strings_in_every_place(seed: int) -> None:
+    other_strings(seed)
 
 
 def test_no_output_breaks_out_of_its_place() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,9 +29,9 @@ LOSSES: dict[str, Draw] = {
 }
 
 
-def perplexity_rows(runs: int) -> Iterator[Row]:
+def perplexity_rows(runs: int, sizes: Sequence[int] = SIZES) -> Iterator[Row]:
     for name, draw in LOSSES.items():
-        for n in SIZES:
+        for n in sizes:
             rng = np.random.default_rng(11)
             yield Row("perplexity", f"{name}; n = {n}", sum(_passes(draw(rng, n)) for _ in range(runs)), runs)
 

@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy.signal import lfilter
+from kit.lazily import Lazily
 
 from gatekeeper.records.base import Verdict
 from simulation.noise import Array
 from simulation.rows import Row
+
+signal = Lazily("scipy.signal")
 
 RUNS = 600
 
@@ -39,7 +41,7 @@ def offline(rng: np.random.Generator, runs: int, per_s: float, alike: float, sec
     """When each request was answered, at a rate that averages `per_s` and whose phases are `alike` from window to window."""
     windows = 20
     for _ in range(runs):
-        noise = lfilter([math.sqrt(1 - alike**2)], [1, -alike], rng.standard_normal(windows + 100))[100:]
+        noise = signal.lfilter([math.sqrt(1 - alike**2)], [1, -alike], rng.standard_normal(windows + 100))[100:]
         rates = np.maximum(per_s * (1 + 0.1 * noise), 1.0)
         work = np.concatenate([[0.0], np.cumsum(rates) * seconds / windows])
         yield np.interp(np.arange(1, int(work[-1]) + 1), work, np.linspace(0, seconds, windows + 1))

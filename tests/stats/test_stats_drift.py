@@ -124,6 +124,7 @@ def test_identical_sources_are_called_drift_in_at_most_five_percent_of_first_loo
     assert wrong / runs <= 0.05
 
 
+@pytest.mark.thorough
 def test_a_month_of_daily_looks_has_few_false_alarms():
     """A daily test at 5 % would have one in 66 % of months or more."""
     rng, months, wrong = np.random.default_rng(9), 40, 0

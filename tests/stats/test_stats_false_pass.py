@@ -15,11 +15,13 @@ from simulation.cells import MAKERS
 from simulation.memory import REDUCTION, memory_rows, peaks
 from simulation.noise import ARMS, BASELINE, CONTROL, VARIANT
 from simulation.peers import peers, peers_table
+from simulation.perplexity import perplexity_rows
 from simulation.power import power_table
 from simulation.rows import Row, clearly_above, summary, table
 from simulation.scores import LIMIT, ORDINARY, cells, rates, score_rows
 from simulation.speedup import RERUN, rerun_rows, speedup_rows
-from simulation.stability import VARIATION, p95_method, quantiles
+from simulation.stability import VARIATION, consistency_rows, p95_method, quantiles
+from simulation.tail import tail_rows
 from simulation.timings import TIMINGS
 
 from gatekeeper.gates import memory, speedup, stability
@@ -127,12 +129,28 @@ def test_the_stability_simulated_is_the_gates(tick: float) -> None:
         assert first_verdict(judge) == verdict
 
 
+FEWER: dict[Any, dict[str, Any]] = {
+    consistency_rows: {"sizes": (20, 50), "broken_too": False},
+    perplexity_rows: {"sizes": (200,)},
+    tail_rows: {"most": 10_000, "broken_too": False},
+}
+"""Cells that are always simulated: of few inferences, windows and requests, where a bound is the likeliest to be wrong."""
+
+
 @pytest.mark.parametrize("rows", MAKERS, ids=lambda rows: rows.__name__)
+def test_a_gate_at_its_limit_passes_seldom_in_its_worst_cells(rows: Callable[..., Iterator[Row]]) -> None:
+    found = [row for row in rows(RUNS, **FEWER.get(rows, {})) if not row.broken]
+    assert found
+    assert [row for row in found if clearly_above(row)] == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("rows", FEWER, ids=lambda rows: rows.__name__)
 def test_a_gate_at_its_limit_passes_at_most_five_percent_of_the_time(rows: Callable[[int], Iterator[Row]]) -> None:
     assert [row for row in rows(RUNS) if not row.broken and clearly_above(row)] == []
 
 
-@pytest.mark.parametrize(("runs", "most"), [(300, 500), pytest.param(RUNS, 5000, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(("runs", "most"), [(300, 200), pytest.param(RUNS, 5000, marks=pytest.mark.thorough)])
 def test_no_kind_of_score_at_its_limit_passes_more_often(runs: int, most: int) -> None:
     rows = list(score_rows(runs, lambda cell: cell.examples <= most))
     assert {row.gate for row in rows} >= {

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from kit.lazily import Lazily
 
 from gatekeeper.stats.looks import MAX_ROUNDS, look_alpha, schedule
 from gatekeeper.stats.power import POWER, power, rounds_needed, rounds_to_decide, smallest_effect
+
+stats = Lazily("scipy.stats")
 
 SPREADS = st.floats(0.001, 1.0)
 ALPHAS = st.sampled_from([0.05, 0.04, 0.01, 0.005])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize, special, stats
+from kit.lazily import Lazily
 
 from gatekeeper.records.scores import Kind, PairedScores
 from gatekeeper.stats import unbounded
@@ -20,6 +20,8 @@ from gatekeeper.stats.betting import betting_rejects
 from gatekeeper.stats.binary import score_z
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.retention import retention_interval
+
+optimize, special, stats = (Lazily(f"scipy.{name}") for name in ("optimize", "special", "stats"))
 
 LIMIT = 0.95
 TABLES = st.tuples(st.integers(0, 40), st.integers(0, 10), st.integers(0, 10), st.integers(0, 20)).filter(
@@ -326,7 +328,9 @@ def test_betting_never_shows_a_mean_of_one_or_more(mean: float):
     assert not betting_rejects(np.ones(1000), mean, ALPHA)
 
 
-@pytest.mark.parametrize("grouped", [False, True], ids=["shuffled", "sorted by class"])
+@pytest.mark.parametrize(
+    "grouped", [pytest.param(False, marks=pytest.mark.thorough, id="shuffled"), pytest.param(True, id="sorted by class")]
+)
 def test_bounded_scores_keep_the_promise_in_whatever_order_the_file_has_them(grouped: bool):
     """A folder of images is read class by class, and a variant may be good at the first classes only."""
     rng, passed, runs, n = np.random.default_rng(11), 0, 300, 600

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from kit.lazily import Lazily
 
 from gatekeeper.stats.looks import look_alpha, schedule
 from gatekeeper.stats.rounds import mean_interval, ratio_interval
+
+stats = Lazily("scipy.stats")
 
 ALPHAS = st.sampled_from([0.25, 0.05, 0.04, 0.01, 0.0025, 1e-4])
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30)

@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
-from scipy.signal import lfilter
+from kit.lazily import Lazily
 
 from gatekeeper.records.base import Interval
 from gatekeeper.stats.soak import LIMIT, block_length, drift_interval, judge_drift, theil_sen
+
+signal = Lazily("scipy.signal")
+stats = Lazily("scipy.stats")
 
 SEEDS = st.integers(0, 1000)
 
 
 def series(seed: int, n: int = 60, drift: float = 0.0, rho: float = 0.0, spread: float = 0.01) -> tuple[np.ndarray, np.ndarray]:
     rng, t = np.random.default_rng(seed), np.linspace(0, 1, n)
-    noise = lfilter([math.sqrt(1 - rho**2)], [1, -rho], rng.standard_normal(n + 200))[200:]
+    noise = signal.lfilter([math.sqrt(1 - rho**2)], [1, -rho], rng.standard_normal(n + 200))[200:]
     return t, 1 + drift * (t - 0.5) + spread * noise
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from kit.lazily import Lazily
 from simulation.tail import in_bursts
 
 from gatekeeper.stats.looks import ALPHA, attempt_alpha
 from gatekeeper.stats.tail import judge_tail, least_requests, requests_needed, requests_per_observation, share_p_values
+
+stats = Lazily("scipy.stats")
 
 FLAGS = st.lists(st.booleans(), min_size=1, max_size=400).map(lambda flags: np.array(flags, dtype=bool))
 

@@ -56,7 +56,7 @@ def _supported(review: Review, index: int, target: Target) -> None:
     path = review.loaded.model_path()
     kind = model_format(path) if path else None
     frameworks = review.loaded.frameworks(target)
-    if kind is None or any(name not in FRAMEWORKS.names for name in frameworks):
+    if kind is None or not frameworks or any(name not in FRAMEWORKS.names for name in frameworks):
         return
     device = hardware(target.hardware).DEVICE
     reasons = {name: framework(name).supports(kind, device) for name in frameworks}

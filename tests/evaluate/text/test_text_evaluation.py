@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from kit.lazily import Lazily
 from kit.support import spec
 from kit.tiny_llm import TEXT, VOCABULARY, write_llama
-from transformers import AutoModelForCausalLM
 
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
@@ -25,6 +24,9 @@ from gatekeeper.evaluate.text.score import score_text
 from gatekeeper.evaluate.text.tokenizer import open_tokenizer
 from gatekeeper.frameworks._base import REFERENCE
 from gatekeeper.frameworks._spec import TextSpec
+
+transformers = Lazily("transformers")
+torch = Lazily("torch")
 
 WINDOW = 32
 
@@ -69,7 +71,7 @@ class Model:
     outputs = ("logits",)
 
     def __post_init__(self) -> None:
-        self.model = AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32).eval()
+        self.model = transformers.AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32).eval()
 
     def run(self, feed: dict[str, Any]) -> list[Any]:
         with torch.inference_mode():
