@@ -36,12 +36,18 @@ def format_duration(seconds: float) -> str:
     return f"{whole}s" if whole < 120 else f"{math.ceil(whole / 60)}m"
 
 
+def format_number(number: float, digits: int = 3) -> str:
+    """For people: so many digits that count, and all of a large number's, never as a power of ten: 0.0123, 12.3, 1,230."""
+    shown = f"{number:.{digits}g}"
+    return f"{number:,.0f}" if "e+" in shown else shown
+
+
 def format_bytes(count: float) -> str:
     """For people: three digits and a decimal unit."""
     count = min(count, 1e300)  # a stranger's integer may be larger than any float
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if abs(count) >= size:
-            return f"{count / size:.3g} {unit}"
+            return f"{format_number(count / size)} {unit}"
     return f"{count:.0f} B"
 
 
@@ -53,7 +59,7 @@ def format_value(number: float, unit: str) -> str:
         return f"{number:.1%}"
     if unit == "bytes":
         return format_bytes(number)
-    return f"{number:.4g} {unit}".strip()
+    return f"{format_number(number, 4)} {unit}".strip()
 
 
 def format_limit(bound: str, number: float | None, unit: str) -> str:

@@ -119,7 +119,7 @@ def _race(leg: Leg, dataset: Path | None, rounds: int) -> Race:
     measure, progress = leg.measure, leg.progress
     inputs = leg.feeds("inputs", dataset)
     progress.step(f"{leg.id}: measuring {rounds} rounds of three identical models")
-    with leg.space.alone(progress):
+    with leg.space.alone(progress, f"calibrating {leg.id}", measure.budget):
         raced = race(
             leg.baseline_arm(),
             [leg.baseline_arm(COPY)],

@@ -100,10 +100,11 @@ def _print(
         )
 
     table = Table(show_header=False, box=None, pad_edge=False)
+    counted = ", ".join(f"{kind} {count:,}" for kind, count in model.weights.items())
     rows = {
         "folder" if is_folder(Path(model.path)) else "file": f"{plain(model.path)} ({format_bytes(model.bytes)}, {model.format})",
         "architecture": f"{model.architecture}{', quantized' if model.quantized else ''}",
-        "parameters": f"{model.parameters:,} ({', '.join(f'{k} {v:,}' for k, v in model.weights.items())})",
+        "parameters": f"{model.parameters:,}{f' ({counted})' if counted else ''}",
         **_text_rows(model.text),
         "opset": ", ".join(f"{plain(k)} {v}" for k, v in model.opset.items()),
         "producer": plain(model.producer),

@@ -64,17 +64,21 @@ def command(
         def shown(text: str) -> str:
             return escape(plain(text))
 
-        columns = ("leg", "hardware", "runs on", "technique", "")
-        table = Table(*(Column(name, no_wrap=name in ("leg", "technique")) for name in columns), highlight=False)
+        columns = ["leg", "hardware", "runs on", "variant", ""]
+        rows: list[list[str]] = []
         for leg in plan.legs:
             runs_on = leg.runs_on if isinstance(leg.runs_on, str) else ", ".join(leg.runs_on)
             if leg.error or leg.skip:
                 why = f"cannot run: {leg.error}" if leg.error else f"left out: {leg.skip}"
-                table.add_row(leg.id, leg.hardware, shown(runs_on), "", shown(why))
+                rows.append([leg.id, leg.hardware, shown(runs_on), "", shown(why)])
             for i, variant in enumerate(leg.variants):
                 first = (leg.id, leg.hardware, shown(runs_on)) if i == 0 and not leg.error else ("", "", "")
                 note = f"cannot apply: {variant.error}" if variant.error else f"left out: {variant.skip}" if variant.skip else ""
-                table.add_row(*first, variant.technique, shown(note))
+                rows.append([*first, variant.technique, shown(note or (f"your own: {variant.path}" if variant.path else ""))])
+        width = len(columns) if any(row[-1] for row in rows) else len(columns) - 1
+        table = Table(*(Column(name, no_wrap=name in ("leg", "variant")) for name in columns[:width]), highlight=False)
+        for row in rows:
+            table.add_row(*row[:width])
         Console(highlight=False).print(table)
         extras = {leg.framework: leg.extra for leg in plan.legs if leg.extra and not leg.skip}
         click.echo("extras: " + "; ".join(f"{name} needs [{extra}]" for name, extra in extras.items()))

@@ -81,7 +81,8 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
         other = f"Olive has it for other models than those that write text; for them there are {', '.join(_TEXT)}"
         return _genai.refuses(model) or (None if technique in _TEXT else other)
     if technique == "transformer_optimized":
-        return None if model.architecture == "transformer" else f"it is for transformers, and this is a {model.architecture}"
+        other = f"it is for transformers, and the model is none (its architecture: {model.architecture})"
+        return None if model.architecture == "transformer" else other
     if technique == "int4_weight_only" and "Gather" in model.weighted_operators and not model.quantized:
         return None
     return onnx_runtime.refuses(_LIKE.get(technique, technique), model, calibrated)

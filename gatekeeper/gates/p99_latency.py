@@ -14,6 +14,7 @@ from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.quantile import bounded_quantile, quantile
 from gatekeeper.stats.tail import SHARE, judge_tail
+from gatekeeper.units import format_number
 
 DESCRIPTION = "At most 1 % of requests under load take longer than this, or fail."
 UNIT = "ms"
@@ -62,9 +63,9 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     tail = judge_tail(~server.ok | (server.latency_ns > limit * 1e6), evidence.alpha)
     interval, bounded = bounded_quantile(server, evidence.alpha)
     observed, lower, upper = (value / 1e6 for value in (interval.observed, interval.lower, interval.upper))
-    shown = f"p99 {observed:.3g} ms" if finite(observed) else "no p99, more than 1 % have no answer"
+    shown = f"p99 {format_number(observed)} ms" if finite(observed) else "no p99, more than 1 % have no answer"
     decided = verdict(tail)
-    reason = f"{shown}: {tail.share:.2%} of {said(server, load.target_qps)} over {limit:.3g} ms{whose}"
+    reason = f"{shown}: {tail.share:.2%} of {said(server, load.target_qps)} over {format_number(limit)} ms{whose}"
     details: dict[str, Any] = {"share": tail.share, "tau": tail.tau, "requests": tail.requests, "needed": tail.needed}
     return Decision(
         verdict=decided, reason=reason + (more(tail) if decided is Verdict.INCONCLUSIVE else ""),

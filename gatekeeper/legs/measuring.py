@@ -76,7 +76,7 @@ def measured(
     raced, error, inputs = Race(), None, None
     try:
         inputs, heavy = leg.feeds("inputs", dataset), leg.heavy_feeds(dataset, predictions)
-        with leg.space.alone(leg.progress):
+        with leg.space.alone(leg.progress, leg.id, leg.measure.budget):
             count = f"{len(arms)} variant{'s' * (len(arms) != 1)}"
             leg.progress.step(f"{leg.id}: measuring {count} against the baseline")
             raced = race(leg.baseline_arm(), arms, settings(leg, inputs, meter, heavy), stop, decided, leg.progress)

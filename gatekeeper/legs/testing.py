@@ -71,13 +71,12 @@ class TestedLeg:
             for each in alone:
                 self._check(name, each)
             self._judge(name)
-        with leg.space.alone(leg.progress):
-            self._behind_a_server([name for name in self.kinds if kind(name).SERVER])
+        if behind := [name for name in self.kinds if kind(name).SERVER]:
+            with leg.space.alone(leg.progress, f"tests of {leg.id}"):
+                self._behind_a_server(behind)
 
     def _behind_a_server(self, kinds: list[str]) -> None:
         """The best variant first."""
-        if not kinds:
-            return
         hopeful = best_first(v for v in self.variants.values() if self._hopeful(v, kinds))
         for each in kinds if hopeful else []:
             self._standard(each)

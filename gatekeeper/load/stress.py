@@ -6,6 +6,7 @@ from gatekeeper.load.sender import Sender
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Requests
 from gatekeeper.records.tested import Check
+from gatekeeper.units import format_number
 
 OVERLOAD = 3.0
 """Times what it bears."""
@@ -34,7 +35,8 @@ def stress(sender: Sender, rate: float, capacity: float, seconds: float) -> tupl
         _check(
             recovers,
             last <= RECOVERY * first,
-            f"median {first:.3g} ms before, {last:.3g} ms in the {AROUND_S:g} s after, allowed {RECOVERY:g} times",
+            f"median {format_number(first)} ms before, {format_number(last)} ms in the {AROUND_S:g} s after, "
+            f"allowed {RECOVERY:g} times",
         ),
     ]
 

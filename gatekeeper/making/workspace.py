@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import filelock
+import msgspec
 
 from gatekeeper.config.sections.measure import Measure
 from gatekeeper.errors import NotMeasured, UsageError
-from gatekeeper.files import check_name
+from gatekeeper.files import check_name, write_atomic
 from gatekeeper.making.cache import Cache
 from gatekeeper.process.isolate import Worker, run_job
 from gatekeeper.process.memory import available
@@ -22,6 +25,25 @@ from gatekeeper.progress import Progress
 from gatekeeper.units import parse_duration, parse_size
 
 A = TypeVar("A", bound=Answer)
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who measures on this machine, what, since when and for how long at most; as far as a stranger's file can be believed."""
+
+    pid: int
+    what: str
+    since: str
+    most: str
+
+
+def _told(card: Path) -> str:
+    """The same in words; nothing where it is not known."""
+    try:
+        holder = msgspec.json.decode(card.read_bytes(), type=Holder)
+    except (OSError, msgspec.DecodeError):
+        return ""
+    most = f", for at most {holder.most}" if holder.most else ""
+    return f" (process {holder.pid}: {holder.what}, since {holder.since}{most})"
 
 
 class Clerk:
@@ -60,18 +82,24 @@ class Workspace:
     clerk: Clerk = field(default_factory=Clerk)
 
     @contextmanager
-    def alone(self, progress: Progress) -> Iterator[None]:
-        """Hold the machine-wide lock: two runs measuring at once would measure each other."""
-        lock = filelock.FileLock(self.cache.folder / "measuring.lock")
+    def alone(self, progress: Progress, what: str, most: str = "") -> Iterator[None]:
+        """Hold the machine-wide lock: two runs measuring at once would measure each other.
+
+        `what` is measured, for at most so long: others that wait are told.
+        """
+        lock, card = filelock.FileLock(self.cache.folder / "measuring.lock"), self.cache.folder / "measuring.json"
         try:
             lock.acquire(timeout=0.1)
         except filelock.Timeout:
-            progress.note("another gatekeeper is measuring on this machine; waiting for it to finish")
+            progress.note(f"another gatekeeper is measuring on this machine{_told(card)}; waiting for it to finish")
             lock.acquire()
         self.clerk.leave()  # nothing of ours is beside what is measured
+        mine = Holder(pid=os.getpid(), what=what, since=datetime.now(UTC).astimezone().isoformat(timespec="seconds"), most=most)
+        write_atomic(card, msgspec.json.encode(mine))
         try:
             yield
         finally:
+            card.unlink(missing_ok=True)
             lock.release()
 
     def ask(self, request: Request, answer: type[A]) -> A:

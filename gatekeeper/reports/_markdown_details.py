@@ -12,7 +12,7 @@ from gatekeeper.reports._numbers import divergence
 from gatekeeper.reports._pareto import PARETO, PARETO_LEGEND, worth_a_look
 from gatekeeper.reports._sentences import effort
 from gatekeeper.reports._verdict import MARKS
-from gatekeeper.units import format_bytes
+from gatekeeper.units import format_bytes, format_number
 
 WIDEST_MATRIX = 12
 
@@ -76,11 +76,11 @@ def _square(agreement: Agreement) -> bool:
 
 
 def _ms(ns: float | None) -> str:
-    return "" if ns is None else f"{ns / 1e6:.3g} ms"
+    return "" if ns is None else f"{format_number(ns / 1e6)} ms"
 
 
 def _rate(per_s: float | None) -> str:
-    return "" if per_s is None else f"{per_s:,.0f}" if per_s >= 100 else f"{per_s:.3g}"
+    return "" if per_s is None else format_number(per_s)
 
 
 _COLUMNS: dict[str, Callable[[Performance], str]] = {
@@ -93,7 +93,7 @@ _COLUMNS: dict[str, Callable[[Performance], str]] = {
     "peak memory": lambda p: format_bytes(p.peak_bytes) if p.peak_bytes is not None else "",
     "load": lambda p: _ms(p.load_ns),
     "CPU": lambda p: f"{p.cpu_utilisation:.0%}",
-    "energy": lambda p: f"{1000 * p.joules:.3g} mJ" if p.joules is not None else "",
+    "energy": lambda p: f"{format_number(1000 * p.joules)} mJ" if p.joules is not None else "",
 }
 """What is shown of an arm; an empty cell is not known."""
 

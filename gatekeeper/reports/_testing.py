@@ -11,6 +11,7 @@ from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.records.tested import LoadRun, Tested
 from gatekeeper.reports._plain import plain
 from gatekeeper.reports._verdict import WORDS
+from gatekeeper.units import format_number
 
 HEAD = ("scenario", "load", "answered", "p50", "p95", "p99", "errors", "shed")
 
@@ -78,8 +79,8 @@ def lines(variant: VariantReport, leg: LegReport | None) -> Iterator[str]:
 
 
 def _ms(ns: float | None) -> str:
-    return "" if ns is None else f"{ns / 1e6:.3g} ms"
+    return "" if ns is None else f"{format_number(ns / 1e6)} ms"
 
 
 def _rate(per_s: float) -> str:
-    return f"{per_s:,.0f}/s" if per_s >= 100 else f"{per_s:.3g}/s"
+    return f"{format_number(per_s)}/s"

@@ -87,7 +87,7 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
         f"    path: {_quoted(_relative(model, folder))}",
         *_task(assessment),
         "",
-        *(_TEXT if assessment.text else _EXAMPLES),
+        *(_TEXT if assessment.text else _examples(assessment)),
         "  dataset:",
         f"    path: {_quoted(_relative(evaluation, folder)) if evaluation else _PLACEHOLDER[assessment.text is not None]}",
         *([f"    calibration: {_quoted(_relative(calibration, folder))}"] if calibration else []),
@@ -117,10 +117,6 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
 
 
 _PLACEHOLDER = {False: "CHANGE-me.npz", True: "CHANGE-me.txt"}
-_EXAMPLES = [
-    "  # Examples the model has never seen, at least 500 for a clear verdict: .npz with arrays x and y,",
-    "  # .csv, a folder of images (one subfolder a class), or `loader: package.module:function`.",
-]
 _TEXT = [
     "  # Text the model has never seen, at least 25,000 tokens for a clear verdict: .txt, or .jsonl with `text`,",
     "  # or `prompt` and `answer`, on each line.",
@@ -128,6 +124,22 @@ _TEXT = [
 _CALIBRATION = "    # calibration: calib.npz    # other examples, for int8_static"
 _METRIC = ["    # metric: accuracy    # top5_accuracy, macro_f1, mae, rmse, r2, cosine_similarity, or package.module:function"]
 _TEXT_METRIC = ["    # metric: perplexity    # exact_match needs `prompt` and `answer`"]
+
+
+def _examples(model: Assessment) -> list[str]:
+    """What the evaluation set may be; a table and images fill one input only."""
+    names = ", ".join(_plain(tensor.name) for tensor in model.inputs)
+    arrays = "arrays x and y" if len(model.inputs) == 1 else f"an array for each input ({names}), and y"
+    others = ".csv, a folder of images (one subfolder a class), or" if len(model.inputs) == 1 else "or"
+    return [
+        f"  # Examples the model has never seen, at least 500 for a clear verdict: .npz with {arrays},",
+        f"  # {others} `loader: package.module:function`.",
+    ]
+
+
+def _plain(name: str) -> str:
+    """A tensor's name on a line of comment."""
+    return " ".join(name.split()) if name.isprintable() else repr(name)
 
 
 def _task(model: Assessment) -> list[str]:

@@ -191,3 +191,12 @@ def test_a_file_name_may_be_any(tmp_path: Path, gatekeeper: Callable) -> None:
     result = gatekeeper("assess", name, env={"COLUMNS": "200"})
     assert result.returncode == 0, result.stderr
     assert name in result.stdout
+
+
+def test_a_model_without_weights_has_no_empty_brackets(tmp_path: Path, gatekeeper: Callable) -> None:
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", tensors[:1], tensors[1:])
+    onnx.save(helper.make_model(graph), tmp_path / "m.onnx")
+    lines = gatekeeper("assess", tmp_path / "m.onnx").stdout.splitlines()
+    [said] = [line for line in lines if line.startswith("parameters")]
+    assert said.split() == ["parameters", "0"]

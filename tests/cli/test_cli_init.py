@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+import onnx
 import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
@@ -302,3 +303,15 @@ def test_any_file_name_is_found_and_written(tmp_path: Path, gatekeeper: Callable
     result = gatekeeper("init")
     assert result.returncode == 0, result.stderr[-300:]
     assert gatekeeper("validate", "edge_ai_pipeline.yaml").returncode == 0
+
+
+def test_every_input_is_named_where_there_are_several(tmp_path: Path, gatekeeper: Callable) -> None:
+    names = ("ids", "mask", "scale")
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 4]) for name in names]
+    nodes = [helper.make_node("Sum", list(names), ["y"])]
+    graph = helper.make_graph(nodes, "g", inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4])])
+    onnx.save(helper.make_model(graph), tmp_path / "model.onnx")
+    done = gatekeeper("init", "--model", "model.onnx")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "edge_ai_pipeline.yaml").read_text()
+    assert ".npz with an array for each input (ids, mask, scale), and y" in text and "folder of images" not in text

@@ -170,3 +170,20 @@ def test_a_policy_is_checked_when_planning_and_the_matrix_stays_alone(folder: Pa
     broken = gatekeeper("plan", "p.yaml", "--policy", "base.yaml")
     assert (broken.returncode, broken.stdout) == (2, "")
     assert "base.yaml:1:28: unknown key 'sped'" in broken.stderr
+
+
+def test_a_column_that_would_be_empty_is_left_out(folder: Path, gatekeeper: Callable) -> None:
+    write(folder, "  optimization: {techniques: {onnx_runtime: [graph_optimized]}}\n")
+    lines = gatekeeper("plan", "p.yaml", env={"COLUMNS": "200"}).stdout.splitlines()
+    assert lines[1].count("┃") == 5 and "variant" in lines[1]
+
+
+def test_a_variant_of_ones_own_is_listed_with_its_file(folder: Path, gatekeeper: Callable) -> None:
+    (folder / "ours.onnx").write_bytes((folder / "model.onnx").read_bytes())
+    write(folder, "  optimization: {frameworks: [], variants: [{name: ours, path: ours.onnx}]}\n")
+    result = gatekeeper("plan", "p.yaml", env={"COLUMNS": "200"})
+    assert result.returncode == 0 and "your own: ours.onnx" in result.stdout
+    plan = json.loads(gatekeeper("plan", "p.yaml", "--format", "json").stdout)
+    [leg] = plan["legs"]
+    assert (leg["id"], leg["baseline"]) == ("local/onnx_runtime", "")
+    assert [each["id"] for each in leg["variants"]] == ["local/onnx_runtime/ours"]

@@ -176,6 +176,7 @@ def _architecture(operators: Counter[str], nodes: list[Message]) -> str:
     for architecture, marks in (
         ("recurrent", {"LSTM", "GRU", "RNN"}),
         ("cnn", {"Conv", "ConvInteger", "QLinearConv"}),
+        ("recurrent", {"Loop", "Scan"}),
         ("tree_ensemble", {"TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble"}),
         ("mlp", {"MatMul", "Gemm", "MatMulInteger", "QLinearMatMul", "MatMulNBits", "QGemm"}),
         ("linear", {"LinearClassifier", "LinearRegressor"}),
