@@ -61,6 +61,19 @@ def _fill(temporary: Path, data: Content) -> None:
     temporary.chmod(0o644)
 
 
+POINTER = b"version https://git-lfs"
+FETCH = "Fetch it with `git lfs pull`, or in a workflow with `lfs: true`."
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether a file is what Git LFS leaves in place of one that was not fetched."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(POINTER)) == POINTER
+    except (OSError, ValueError):
+        return False
+
+
 def make_folder(path: Path) -> None:
     """Create a folder and its parents, or say why not."""
     try:

@@ -22,11 +22,24 @@ def commit_of(folder: Path, ref: str) -> str:
         if "not a git repository" in said:
             raise UsageError(f"{folder}: not in a git repository, so there is no '{ref}' to read. Run it in a clone.")
         raise UsageError(f"{folder}: git cannot read this repository: {said}")
-    for name in (ref, f"refs/remotes/origin/{ref}"):
+    branch = ref.removeprefix("refs/heads/").removeprefix("refs/remotes/").removeprefix("origin/")
+    for name in (ref, f"refs/remotes/origin/{branch}"):
         code, printed, _ = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         if code == 0:
             return printed.decode().strip()
-    raise UsageError(f"'{ref}' is not in this clone. Run `git fetch --depth=1 origin {ref}` first.")
+    raise UsageError(f"'{ref}' is not in this clone. Run `{_fetching(branch)}` first.")
+
+
+def _fetching(branch: str) -> str:
+    """The command after which a ref is there, also in a clone of one branch that holds its last commit only."""
+    named = re.fullmatch(r"(.+?)((?:[~^][0-9]*)*)", branch)
+    name, back = (named[1], named[2]) if named else (branch, "")
+    steps = sum(int(part or 1) for part in re.findall(r"[~^]([0-9]*)", back))
+    if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name):
+        return f"git fetch --depth={steps + 1} origin {name}"
+    if name in ("HEAD", "@"):
+        return f"git fetch --deepen={max(steps, 1)}"
+    return f"git fetch --depth={steps + 1} origin {name}:refs/remotes/origin/{name}"
 
 
 def read_at(folder: Path, commit: str, name: str) -> bytes | None:

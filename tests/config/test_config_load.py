@@ -60,6 +60,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder in which the model and datasets of the tests exist."""
     for name in ("model.onnx", "eval.npz", "calib.npz", "notes.txt"):
         (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "pointer.npz").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     return tmp_path
 
 
@@ -178,6 +179,8 @@ BAD: dict[str, tuple[str, str, str]] = {
     "target without name": ("targets: [{hardware: cpu}]", "2:13", "needs the key 'name'"),
     "hostile target name": ("targets: [{name: '../x', hardware: cpu}]", "2:20", "'../x'"),
     "long target name": (f"targets: [{{name: {'a' * 65}, hardware: cpu}}]", "2:20", "64"),
+    "capitals": ("targets: [{name: A, hardware: cpu}, {name: a, hardware: cpu}]", "2:46", "There is 'A'"),
+    "slash in a target": ("targets: [{name: lab/jetson, hardware: cpu}]", "2:20", "letters from A to Z, digits, and . _ -"),
     "same target twice": ("targets: [{name: a, hardware: cpu}, {name: a, hardware: cpu}]", "2:46", "'a' is already taken"),
     "order": ("stages: [optimization, model_validation]", "2:26", "'model_validation' must come before 'optimization'"),
     "stage twice": ("stages: [optimization, optimization]", "2:26", "'optimization' is listed twice"),
@@ -190,6 +193,9 @@ BAD: dict[str, tuple[str, str, str]] = {
     "long folder": (f"model: {{path: {'a' * 300}/m.onnx}}", "2:17", "aaa"),
     "nul in a path": ('model: {path: "a\\0b.onnx"}', "2:17", "no such model"),
     "lone surrogate": ('model: {path: "\\ud800.onnx"}', "2:17", "no such model"),
+    "pointer": ("dataset: {path: pointer.npz}", "2:19", "pointer.npz is a Git LFS pointer, not the data. Fetch it with `git lfs"),
+    "pointers": ("dataset: {path: eval.npz, calibration: pointer.npz}", "2:42", "pointer.npz is a Git LFS pointer, not the data"),
+    "own pointer": ("optimization: {variants: [{name: a, path: pointer.npz}]}", "2:45", "is a Git LFS pointer, not the model"),
     "no dataset": ("dataset: {path: none.npz}", "2:19", "no such dataset"),
     "a slice twice": ("dataset: {path: eval.npz, slices: [site, site]}", "2:37", "'site' is named twice"),
     "slices of errors": ("dataset: {path: eval.npz, metric: mae, slices: [site]}", "2:50", "which mae does not give"),

@@ -41,11 +41,37 @@ def test_a_branch_that_only_origin_has_is_found_as_a_checkout_in_ci_has_it(tmp_p
     git(clone, "remote", "add", "origin", origin.as_uri())
     git(clone, "fetch", "-q", "--depth=1", "origin", topic)
     git(clone, "checkout", "-q", topic)
-    with pytest.raises(UsageError, match=r"'main' is not in this clone. Run `git fetch --depth=1 origin main` first"):
+    with pytest.raises(
+        UsageError, match=r"'main' is not in this clone. Run `git fetch --depth=1 origin main:refs/remotes/origin/main` fi"
+    ):
         commit_of(clone, "main")
-    git(clone, "fetch", "-q", "--depth=1", "origin", "main")
+    git(clone, "fetch", "-q", "--depth=1", "origin", "main:refs/remotes/origin/main")
     assert commit_of(clone, "main") == base
     assert read_at(clone, base, "p.yaml") == b"base"
+
+
+@pytest.mark.parametrize("ref", ["main", "origin/main", "refs/heads/main", "HEAD~1", "main~1", "v1", "sha"])
+def test_the_command_that_is_named_makes_a_ref_known(ref: str, tmp_path: Path) -> None:
+    """Typed as it stands, in a clone of one branch that holds its last commit only."""
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    commits = []
+    for text in ("one", "two", "three"):
+        (origin / "p.yaml").write_text(text)
+        if text == "three":
+            git(origin, "checkout", "-q", "-b", "topic")
+        commits.append(commit(origin, "p.yaml"))
+        if text == "one":
+            git(origin, "tag", "v1")
+    git(origin, "config", "uploadpack.allowAnySHA1InWant", "true")
+    git(tmp_path, "clone", "-q", "--depth=1", "--no-tags", "-b", "topic", origin.as_uri(), "clone")
+    clone = tmp_path / "clone"
+    ref, wanted = (commits[0], commits[0]) if ref == "sha" else (ref, commits[0] if ref in ("main~1", "v1") else commits[1])
+    with pytest.raises(UsageError) as caught:
+        commit_of(clone, ref)
+    remedy = str(caught.value).split("`")[1]
+    git(clone, *remedy.split()[1:])
+    assert commit_of(clone, ref) == wanted
 
 
 @pytest.mark.parametrize(

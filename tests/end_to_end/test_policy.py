@@ -93,7 +93,7 @@ def test_a_target_that_a_pull_request_removes_is_missed(gatekeeper: Command, tmp
 @pytest.mark.parametrize(
     ("words", "env", "says"),
     [
-        (("--policy-ref", "nowhere"), {}, "Run `git fetch --depth=1 origin nowhere` first"),
+        (("--policy-ref", "nowhere"), {}, "Run `git fetch --depth=1 origin nowhere:refs/remotes/origin/nowhere` first"),
         (("--policy-ref=-x",), {}, "'-x' cannot be a git ref"),
         (("--policy-ref", "main", "--policy", "pipeline.yaml"), {}, "Use one of them"),
         (("--policy", "none.yaml"), {}, "none.yaml: no such file"),

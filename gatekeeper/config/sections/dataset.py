@@ -11,7 +11,7 @@ from gatekeeper.config.named import check_function, check_keys
 from gatekeeper.config.section import Count, Function, Section
 from gatekeeper.config.sections.model import TEXT_TASK, task_of
 from gatekeeper.errors import nearest
-from gatekeeper.files import check_name
+from gatekeeper.files import FETCH, check_name, is_pointer
 from gatekeeper.models.files import there
 from gatekeeper.registry import Registry
 
@@ -107,6 +107,8 @@ def problems(review: Review) -> None:
             review.add(("dataset", key), f"no such dataset: {folder / value}. Correct the path.")
         elif value is not None:
             check_name(folder / value)
+            if is_pointer(folder / value):
+                review.add(("dataset", key), f"{folder / value} is a Git LFS pointer, not the data. {FETCH}")
     if dataset.path is not None and there(folder / dataset.path):
         check_keys(review, ("dataset", "slices"), dataset.sliced_by, folder / dataset.path)
         check_keys(review, ("dataset", "labels"), [dataset.labels] if dataset.labels else [], folder / dataset.path)

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 class Target(Section, frozen=True, kw_only=True):
     """One kind of hardware the model must run on, and the runner that has it."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64, description="Your name for it, unique.")]
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+            max_length=64,
+            description="Your name for it, unique, and not by capitals alone: letters from A to Z, digits, and . _ - after the first.",
+        ),
+    ]
     hardware: Annotated[HardwareName, Meta(description="Kind of hardware.")]
     runs_on: Annotated[
         NonEmpty | Annotated[list[NonEmpty], Meta(min_length=1)], Meta(description="GitHub runner label, or a list of labels.")
@@ -44,11 +51,12 @@ class Target(Section, frozen=True, kw_only=True):
 
 def problems(review: Review) -> None:
     """Names that are taken, and hardware that no framework takes the model to."""
-    names: set[str] = set()
+    names: dict[str, str] = {}
     for i, target in enumerate(review.pipeline.targets):
-        if target.name in names:
-            review.add(("targets", i, "name"), f"the target name '{target.name}' is already taken. Names must differ.")
-        names.add(target.name)
+        if (other := names.get(target.name.casefold())) is not None:
+            how = "Names must differ" if other == target.name else f"There is '{other}': names must differ by more than capitals"
+            review.add(("targets", i, "name"), f"the target name '{target.name}' is already taken. {how}.")
+        names[target.name.casefold()] = target.name
         _supported(review, i, target)
 
 

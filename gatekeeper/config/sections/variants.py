@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from gatekeeper.config.section import FrameworkName, NonEmpty, Section
-from gatekeeper.files import check_name
+from gatekeeper.files import FETCH, check_name, is_pointer
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework, opener, variant_name
 from gatekeeper.ids import BASELINE
@@ -56,6 +56,9 @@ def variant_problems(review: Review, listed: list[OwnVariant]) -> None:
             review.add((*path, "path"), f"no such model: {file}. Correct the path or export the model.")
             continue
         check_name(file)
+        if is_pointer(file):
+            review.add((*path, "path"), f"{file} is a Git LFS pointer, not the model. {FETCH}")
+            continue
         name = framework_of(loaded, own)
         if name is None:
             review.add((*path, "path"), _unknown(file))

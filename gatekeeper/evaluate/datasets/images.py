@@ -9,6 +9,7 @@ from typing import Any
 
 from gatekeeper.config.sections.dataset import Dataset, Image
 from gatekeeper.errors import NotMeasured
+from gatekeeper.files import FETCH, is_pointer
 from gatekeeper.models.info import TensorInfo
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
@@ -80,6 +81,8 @@ def _pixels(file: Path, settings: Image, dtype: str) -> Any:
         with Pillow.open(file) as opened:
             image = opened.convert("L" if settings.color == "gray" else "RGB")
     except Exception as error:  # each of Pillow's formats has its own way to fail on a damaged file
+        if is_pointer(file):
+            raise NotMeasured("data", f"{file}: a Git LFS pointer, not the image. {FETCH}") from None
         raise NotMeasured("data", f"{file}: cannot be read as an image ({error}). Remove or replace it.") from None
     if settings.resize:
         height, width = settings.resize

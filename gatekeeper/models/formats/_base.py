@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.files import FETCH, is_pointer
 from gatekeeper.models.info import TensorInfo
 
 FLOATS = {"float32", "float16", "bfloat16", "float64"}
-LFS = b"version https://git-lfs"
 
 
 class Malformed(ValueError):
@@ -30,10 +30,9 @@ def opened(path: Path, kind: str, again: str) -> Iterator[tuple[BinaryIO, int]]:
         size = path.stat().st_size
         if size == 0:
             raise NotMeasured("model", f"{path}: the file is empty. {again} the model again.")
+        if is_pointer(path):
+            raise NotMeasured("model", f"{path}: a Git LFS pointer, not the model. {FETCH}")
         with path.open("rb") as file:
-            if file.read(len(LFS)) == LFS:
-                raise NotMeasured("model", f"{path}: a Git LFS pointer, not the model. Fetch it with `git lfs pull`.")
-            file.seek(0)
             yield file, size
     except Malformed as error:
         raise NotMeasured(
