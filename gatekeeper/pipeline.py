@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from gatekeeper.config.git import git_says
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.owners import STAGES, asked
 from gatekeeper.config.policy import loosened, missing, policy_notes
@@ -110,6 +111,7 @@ def _pipeline_info(loaded: Loaded, plan: Plan) -> PipelineInfo:
         policy=loaded.policy.name if loaded.policy else "",
         policy_sha256=loaded.policy.sha256 if loaded.policy else "",
         loosened=loosened(loaded),
+        under=git_says(Path.cwd(), "rev-parse", "--show-prefix").rstrip("/"),
     )
 
 

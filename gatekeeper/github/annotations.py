@@ -52,7 +52,7 @@ def command(name: str, message: str, **properties: str) -> str:
 
 
 def _on_its_line(report: Report, kind: str, title: str, message: str, where: str) -> str:
-    file, line = place(where, report.pipeline.path)
+    file, line = place(where, report.pipeline.path, report.pipeline.under)
     return command(kind, message, file=file, line=str(line or ""), title=title)
 
 

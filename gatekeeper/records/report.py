@@ -164,6 +164,7 @@ class PipelineInfo(Record, frozen=True, kw_only=True):
     policy: Annotated[str, Meta(description="Git ref and commit whose limits were applied; empty: the file's own.")] = ""
     policy_sha256: Annotated[str, Meta(description="Of the pipeline file at that ref.")] = ""
     loosened: Annotated[list[str], Meta(description="Limits the file loosens against its policy, not applied, in words.")] = []
+    under: Annotated[str, Meta(description="Folder of the repository that paths are seen from; empty: its root, or none.")] = ""
 
 
 class Base(Record, frozen=True, kw_only=True):

@@ -65,7 +65,7 @@ def _result(report: Report, finding: Finding, rules: Mapping[str, int], seen: Co
     rule = _rule_id(finding)
     digest = hashlib.sha256(f"{rule}\n{finding.about}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
     seen[digest] += 1
-    file, line = place(finding.where, report.pipeline.path)
+    file, line = place(finding.where, report.pipeline.path, report.pipeline.under)
     physical = {"artifactLocation": {"uri": quote(file, safe="/")}, "region": {"startLine": line or 1}}
     entry: dict[str, Any] = {
         "ruleId": rule,
