@@ -180,7 +180,7 @@ BAD: dict[str, tuple[str, str, str]] = {
     "hostile target name": ("targets: [{name: '../x', hardware: cpu}]", "2:20", "'../x'"),
     "long target name": (f"targets: [{{name: {'a' * 65}, hardware: cpu}}]", "2:20", "64"),
     "capitals": ("targets: [{name: A, hardware: cpu}, {name: a, hardware: cpu}]", "2:46", "There is 'A'"),
-    "slash in a target": ("targets: [{name: lab/jetson, hardware: cpu}]", "2:20", "letters from A to Z and digits, after"),
+    "slash in a target": ("targets: [{name: lab/jetson, hardware: cpu}]", "2:20", "letters from A to Z and digits, then"),
     "same target twice": ("targets: [{name: a, hardware: cpu}, {name: a, hardware: cpu}]", "2:46", "'a' is already taken"),
     "order": ("stages: [optimization, model_validation]", "2:26", "'model_validation' must come before 'optimization'"),
     "stage twice": ("stages: [optimization, optimization]", "2:26", "'optimization' is listed twice"),

@@ -25,7 +25,7 @@ class Target(Section, frozen=True, kw_only=True):
         Meta(
             pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
             max_length=64,
-            description="Your name for it, unique whatever the capitals: letters from A to Z and digits, after the first . _ - too.",
+            description="Your name for it, unique whatever the capitals: letters from A to Z and digits, then . _ - too.",
         ),
     ]
     hardware: Annotated[HardwareName, Meta(description="Kind of hardware.")]
