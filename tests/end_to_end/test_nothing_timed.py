@@ -24,6 +24,7 @@ from gatekeeper.legs.measuring import asked
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report
 from gatekeeper.verdicts.regate import held, leg_evidence
+from gatekeeper.verdicts.rules import Rules
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 DISABLED = ("memory", "speedup", "stability")
@@ -104,7 +105,7 @@ def test_a_limit_of_its_own_makes_a_report_without_rounds_an_error(report: dict[
     limit = Limit("speedup", gate("speedup"), gate("speedup").Config(), "policy.yaml:1")
     for variant in target.variants:
         [speed] = [g for g in variant.gates if g.gate == "speedup"]
-        found = held(speed, "speedup", limit, variant, leg_evidence(target.legs[0], "", 3, {})).gate
+        found = held(speed, "speedup", limit, variant, leg_evidence(target.legs[0], "", 3, Rules())).gate
         assert (found.verdict, found.blocking, found.limit) == (Verdict.ERROR, True, limit.config.min)
         assert found.reason == "its report holds no rounds to judge it by"
 

@@ -280,7 +280,8 @@ def test_what_the_service_says_is_harmless(api: StandIn, said: str) -> None:
     warning = say(api).warning
     assert len(warning.splitlines()) == 1
     assert len(warning) < 1000
-    assert [part for part in ("::", "\x1b", "\u202e", TOKEN) if part in warning] == []
+    assert [part for part in ("\x1b", "\u202e", TOKEN) if part in warning] == []
+    assert not any(word.startswith("::") for word in warning.split()), "nothing that a line could start with is a command"
 
 
 @pytest.mark.parametrize("token", ["", " \n", f"{TOKEN}\nX-Evil: 1", f'"{TOKEN} "', "ünicode", "\x00"])
