@@ -25,6 +25,7 @@ def series(seed: int, n: int = 60, drift: float = 0.0, rho: float = 0.0, spread:
     return t, 1 + drift * (t - 0.5) + spread * noise
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_the_slope_is_scipys(seed: int):
     t, y = series(seed, drift=0.3, spread=0.2)

@@ -117,7 +117,7 @@ MODELS = {
     "mlp": mlp, "cnn": cnn, "lstm": lstm, "attention": attention, "branch": branch, "loop": loop, "constants": constants,
 }  # fmt: skip
 ARCHITECTURES = {
-    "mlp": "mlp", "cnn": "cnn", "lstm": "recurrent", "attention": "transformer", "branch": "mlp", "loop": "mlp",
+    "mlp": "mlp", "cnn": "cnn", "lstm": "recurrent", "attention": "transformer", "branch": "mlp", "loop": "recurrent",
     "constants": "mlp",
 }  # fmt: skip
 
