@@ -151,8 +151,8 @@ def _load(r: _Running, settings: Settings) -> None:
     """Load the model while its memory is watched; the others are suspended."""
     r.worker.resume()
     footprint = r.footprint = Footprint(r.worker.pid)
-    base, resident = r.base, r.resident = footprint.full(), footprint.reset_high_water()
-    peak = base or 0
+    r.base, r.resident = footprint.full(), footprint.reset_high_water()
+    peak = r.base or 0
 
     def sample(full: bool) -> None:
         nonlocal peak
@@ -161,18 +161,16 @@ def _load(r: _Running, settings: Settings) -> None:
     loaded = r.worker.ask(LoadModel(), ModelLoaded, settings.timeout_s, sample)
     r.load_ns, r.overhead_ns, r.ran_on, r.inputs = loaded.load_ns, loaded.overhead_ns, loaded.ran_on, loaded.inputs
     sample(True)
-    high = footprint.high_water()
+    if r.base is not None:
+        r.peak = peak - r.base
+    _memory_since(r)  # what came and went while nobody could look, on a busy machine
     r.clock = read_clock(r.worker, settings.timeout_s)
-    if base is not None:
-        r.peak = peak - base
-    if resident is not None and high is not None:
-        r.high_water = high - resident
     footprint.reset_high_water()
     r.worker.suspend()
 
 
 def _memory_since(r: _Running) -> None:
-    """What the model took while it was timed, read when it sleeps again: a timed block is not disturbed by being watched.
+    """What the model took since the last mark, read when it works no more: a timed block is not disturbed by being watched.
 
     The kernel keeps the peak of resident bytes; by as much as that is above what is resident now, what is held now was once more.
     """
@@ -181,8 +179,8 @@ def _memory_since(r: _Running) -> None:
     above = max(0, high - now) if high is not None and now is not None else 0
     if r.peak is not None and r.base is not None and held is not None:
         r.peak = max(r.peak, held + above - r.base)
-    if r.high_water is not None and r.resident is not None and high is not None:
-        r.high_water = max(r.high_water, high - r.resident)
+    if r.resident is not None and high is not None:
+        r.high_water = max(r.high_water or 0, high - r.resident)
 
 
 def _block(r: _Running, settings: Settings, least: int, last: bool) -> None:
