@@ -65,7 +65,7 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
         notes.append(standing.said)
     candidates = {variant.id: candidate(leg, variant, data, trusted) for variant in leg.planned.variants}
     made = {name: each.made for name, each in candidates.items() if each.made}
-    notes += _prepared(leg, [each for each in candidates.values() if each.made])
+    notes += _prepared(leg, [each for each in candidates.values() if each.made and each.planned.path is None])
     judge.rule_out(list(candidates.values()))
     timed = made if asked(leg, limits, data.evaluation) else {}
     arms = [leg.arm(name, each) for name, each in timed.items()]

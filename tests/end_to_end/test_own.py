@@ -202,3 +202,16 @@ def test_compare_without_data_cannot_pass(folder: Path, gatekeeper: Any, tmp_pat
 def test_a_wrong_limit_is_told(limit: str, said: str, folder: Path, gatekeeper: Any, tmp_path: Path) -> None:
     done = gatekeeper("compare", folder / "model.onnx", folder / "int8.onnx", "--gate", limit, "--output", tmp_path / "r")
     assert done.returncode == 2 and said in done.stderr
+
+
+def test_a_name_that_a_technique_has_is_no_technique(folder: Path, gatekeeper: Any, tmp_path: Path) -> None:
+    """Nothing is said of work that nobody did: the file is old, and was not converted."""
+    old, older = tmp_path / "old.onnx", tmp_path / "int8_dynamic.onnx"
+    for path, cut in ((old, 1), (older, 1.001)):
+        model = onnx.load(save(path, cut=cut))
+        model.opset_import[0].version = 9
+        onnx.save(model, path)
+    words = ("--data", folder / "eval.npz", "--gate", "memory=off", "--gate", "speedup=off", "--gate", "stability=off")
+    done = gatekeeper("compare", old, older, *words, "--output", tmp_path / "r")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "int8_dynamic" in done.stdout and "converted" not in done.stdout
