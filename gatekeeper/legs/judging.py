@@ -105,8 +105,13 @@ class Judge:
     def report(self, candidate: Candidate, raced: Raced) -> VariantReport:
         """What is known of one variant."""
         planned, leg = candidate.planned, self.leg
-        blank = VariantReport(id=planned.id, framework=leg.framework, technique=planned.technique, verdict=Verdict.ERROR)
-        blank = msgspec.structs.replace(blank, given=planned.path or "")
+        blank = VariantReport(
+            id=planned.id,
+            framework=leg.framework,
+            technique=planned.technique,
+            verdict=Verdict.ERROR,
+            given=planned.path or "",
+        )
         if planned.skip:
             return msgspec.structs.replace(blank, verdict=Verdict.SKIP, reason=planned.skip)
         failure = raced.race.failures.get(planned.id)

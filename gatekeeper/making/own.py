@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 from gatekeeper.errors import GatekeeperError, NotMeasured
@@ -39,10 +38,16 @@ def own_variant(source: ModelSource, framework: str, given: Path, model: Assessm
     folder, entry, cached = source.space.cache.get_or_make("own", key, make)
     kept = tuple(folder / name for name in entry.files)
     main = CALLED.get(kind or "")
-    made = Made(folder, tuple(sorted(kept, key=lambda each: each.name != main)), digest_files(list(kept)), 0, cached)
-    made = replace(made, bytes=sum(each.stat().st_size for each in kept), fit=fitting)
-    if kind and main and opener(kind) != framework:  # another runtime's format is opened as the file it is
-        made = replace(made, file=folder / main)
+    others = bool(kind and opener(kind) != framework)  # another runtime's format is opened as the file it is
+    made = Made(
+        folder,
+        tuple(sorted(kept, key=lambda each: each.name != main)),
+        digest_files(list(kept)),
+        sum(each.stat().st_size for each in kept),
+        cached,
+        file=folder / main if main and others else None,
+        fit=fitting,
+    )
     before = source.baseline()[0]
     if source.space.ask_clerk(compare.Compare(before=str(before), after=str(made.opened)), compare.Compared).same:
         raise NotMeasured("unsupported", "it is the model itself: operators and weights are the same. Name the optimized one.")

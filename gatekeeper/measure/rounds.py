@@ -160,7 +160,6 @@ def _load(r: _Running, settings: Settings) -> None:
 
     loaded = r.worker.ask(LoadModel(), ModelLoaded, settings.timeout_s, sample)
     r.load_ns, r.overhead_ns, r.ran_on, r.inputs = loaded.load_ns, loaded.overhead_ns, loaded.ran_on, loaded.inputs
-    sample(True)
     if r.base is not None:
         r.peak = peak - r.base
     _memory_since(r)  # what came and went while nobody could look, on a busy machine

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from kit.command import called
 from kit.measured import CHECKED, LIMITS, Made, measured
-from kit.tampered import Path_, at, places
+from kit.tampered import Path_, at, passing, places
 
 from gatekeeper.models.files import digest
 from gatekeeper.planning.plan import Plan, PlannedLeg, PlannedVariant
@@ -130,15 +130,8 @@ def edit(report: dict[str, Any], rng: random.Random) -> tuple[Path_, bool]:
 
 def claims(report: dict[str, Any]) -> None:
     """What somebody writes who wants a leg to pass: that everything does."""
-    report["verdict"] = "pass"
-    for stage in report.get("stages") or []:
-        stage["verdict"] = "pass"
-    for target in report["targets"]:
-        target["verdict"] = "pass"
-        for variant in target["variants"]:
-            variant["verdict"] = "pass"
-            for gate in variant["gates"]:
-                gate["verdict"] = "pass"
+    for gate in passing(report):
+        gate["verdict"] = "pass"
 
 
 @pytest.mark.parametrize("kind", KINDS)
