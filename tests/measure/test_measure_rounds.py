@@ -199,7 +199,7 @@ def test_only_the_arm_that_is_timed_is_awake(tmp_path: Path) -> None:
             beats = sum(what == "beat" and begin < at < end for what, at in found)
             own, strange = (own + beats, strange) if other == arm else (own, strange + beats)
     assert own > 20
-    assert strange <= own // 20  # awake, three others would beat three times as often
+    assert strange <= own // 4  # awake, three others would beat three times as often; a busy core is late by a beat or two
 
 
 @pytest.mark.usefixtures("diary")
