@@ -39,6 +39,8 @@ from gatekeeper.records.measured import Quality
 from gatekeeper.records.scores import PairedScores
 from gatekeeper.version import version
 
+PLAIN = Layout()
+
 UNNAMED = ("regression", "embedding")
 """Kinds of task that are a task by themselves: a metric of theirs says which it is."""
 
@@ -55,7 +57,7 @@ class Evaluation:
     model: Assessment
     identity: str = ""  # of the model
     frameworks: tuple[str, ...] = ()  # of the legs that run here
-    layout: Layout = Layout()  # as far as the pipeline file says it
+    layout: Layout = PLAIN  # as far as the pipeline file says it
     constants: dict[str, Constant] = field(default_factory=dict)  # that the evaluation set has told
 
     @cached_property
