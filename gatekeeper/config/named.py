@@ -22,16 +22,24 @@ MOST_LISTED = 12
 
 def check_outputs(review: Review, path: Path_, wanted: Iterable[str]) -> None:
     """Outputs that the model does not have."""
+    _check_tensors(review, path, list(wanted), "output")
+
+
+def _check_tensors(review: Review, path: Path_, names: list[str], end: str) -> None:
     model = review.loaded.model_path()
-    names = list(wanted)
     if not names or model is None or not there(model) or model_format(model) is None:
         return
     try:
-        found = [tensor.name for tensor in assess(model).outputs]
+        found = [tensor.name for tensor in getattr(assess(model), f"{end}s")]
     except (GatekeeperError, OSError):  # the run says what is wrong with it
         return
     if found:
-        _check(review, path, names, found, "the model has no output", "It has")
+        _check(review, path, names, found, f"the model has no {end}", "It has")
+
+
+def check_inputs(review: Review, path: Path_, wanted: Iterable[str]) -> None:
+    """Inputs that the model does not have."""
+    _check_tensors(review, path, list(wanted), "input")
 
 
 def check_keys(review: Review, path: Path_, wanted: Iterable[str], data: Path) -> None:

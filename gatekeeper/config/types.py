@@ -16,6 +16,7 @@ from gatekeeper.config.section import Section, make_section, one_of
 from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.config.sections.deployment import Deployment
 from gatekeeper.config.sections.gates import Gates
+from gatekeeper.config.sections.inputs import Input
 from gatekeeper.config.sections.measure import Measure
 from gatekeeper.config.sections.model import Model
 from gatekeeper.config.sections.packaging import Packaging
@@ -28,6 +29,9 @@ class Common(Section, frozen=True, kw_only=True):
     stages: tuple[str, ...] = ("model_validation", "optimization")
     model: Annotated[Model | None, Meta(description="The model under test.")] = None
     dataset: Annotated[Dataset | None, Meta(description="The representative test set.")] = None
+    inputs: Annotated[
+        dict[str, Input], Meta(description="Inputs of the model that are constants, or have their examples on another axis.")
+    ] = {}
     targets: Annotated[
         list[Target], Meta(description="Hardware it must run on; default: the CPU of the machine that runs it.")
     ] = []

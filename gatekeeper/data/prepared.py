@@ -12,18 +12,22 @@ from typing import Any
 import msgspec
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.models.layout import Layout
 
-FORM = 5
+FORM = 6
 """Counts up when a prepared folder comes to hold something else: one that was kept from before is then made again."""
 
 
 class PreparedContents(msgspec.Struct, frozen=True):
-    """What lies in the folder: input names in order, the number of examples, whether there are labels, names of slices."""
+    """What lies in the folder: input names in order, the number of examples, whether there are labels, names of slices; and how
+    the model takes such examples.
+    """
 
     inputs: list[str]
     examples: int
     labelled: bool
     slices: list[str] = []
+    layout: Layout = Layout()
 
 
 class PreparedDataset:
@@ -52,6 +56,10 @@ class PreparedDataset:
         start = index * size
         return {name: np.ascontiguousarray(array[start : start + size]) for name, array in self.inputs.items()}
 
+    def own_batch(self, index: int, size: int) -> dict[str, Any]:
+        """The same as the model itself takes it, for what runs it without gatekeeper's session around it."""
+        return self.contents.layout.feed(self.batch(index, size))
+
     def whole_batch(self, index: int, size: int) -> dict[str, Any]:
         """The same, the last one filled up with its own examples: models with a fixed batch cannot take a smaller one."""
         import numpy as np
@@ -71,7 +79,9 @@ class PreparedDataset:
             yield self.batch(index, batch_size)
 
 
-def write_prepared(folder: Path, inputs: dict[str, Any], labels: Any, slices: dict[str, Any] | None = None) -> PreparedContents:
+def write_prepared(
+    folder: Path, inputs: dict[str, Any], labels: Any, slices: dict[str, Any] | None = None, layout: Layout | None = None
+) -> PreparedContents:
     """Write arrays in this form; `labels` may be None. `slices` hold a group's name for each example."""
     import numpy as np
 
@@ -83,6 +93,12 @@ def write_prepared(folder: Path, inputs: dict[str, Any], labels: Any, slices: di
     for i, groups in enumerate(slices.values()):
         np.save(folder / f"slice{i}.npy", groups)
     examples = len(next(iter(inputs.values())))
-    contents = PreparedContents(inputs=list(inputs), examples=examples, labelled=labels is not None, slices=list(slices))
+    contents = PreparedContents(
+        inputs=list(inputs),
+        examples=examples,
+        labelled=labels is not None,
+        slices=list(slices),
+        layout=layout or Layout(),
+    )
     (folder / "contents.json").write_bytes(msgspec.json.encode(contents))
     return contents

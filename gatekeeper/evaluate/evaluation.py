@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gatekeeper.config.loaded import Loaded
 from gatekeeper.data.draw import draw, loudest, sizes
 from gatekeeper.data.feeds import made_up, write_feeds
 from gatekeeper.data.prepared import FORM, PreparedDataset
+from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
 from gatekeeper.evaluate.answers import collect
 from gatekeeper.evaluate.metrics._base import family
@@ -29,12 +31,15 @@ from gatekeeper.making.optimize import package_versions
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.files import digest
 from gatekeeper.models.fit import Fit
-from gatekeeper.models.info import Assessment
+from gatekeeper.models.info import Assessment, TensorInfo
+from gatekeeper.models.layout import Constant, Layout
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.evidence import Comparison
 from gatekeeper.records.measured import Quality
 from gatekeeper.records.scores import PairedScores
 from gatekeeper.version import version
+
+PLAIN = Layout()
 
 UNNAMED = ("regression", "embedding")
 """Kinds of task that are a task by themselves: a metric of theirs says which it is."""
@@ -52,6 +57,26 @@ class Evaluation:
     model: Assessment
     identity: str = ""  # of the model
     frameworks: tuple[str, ...] = ()  # of the legs that run here
+    layout: Layout = PLAIN  # as far as the pipeline file says it
+    constants: dict[str, Constant] = field(default_factory=dict)  # that the evaluation set has told
+
+    @cached_property
+    def seen(self) -> Assessment:
+        """The model as it is asked: with the examples first, and without inputs that are one value for all of them."""
+        model = self.layout.seen(self.model)
+        return msgspec.structs.replace(model, inputs=[each for each in model.inputs if not each.scalar])
+
+    def laid(self) -> Layout:
+        """How the model takes its examples; `NotMeasured` where it takes a value that nobody has told."""
+        whole = msgspec.structs.replace(self.layout, constants=self.constants | self.layout.constants)
+        if lacking := [each.name for each in self._scalars() if each.name not in whole.constants]:
+            said = f"the model's input '{lacking[0]}' is one value for all examples. "
+            raise NotMeasured("data", f"{said}Say it with `inputs: {{{lacking[0]}: {{constant: ...}}}}`.")
+        return whole
+
+    def _scalars(self) -> list[TensorInfo]:
+        """Inputs of one value that the pipeline file does not say."""
+        return [each for each in self.model.inputs if each.scalar and each.name not in self.layout.constants]
 
     def prepared(self, calibration: bool = False) -> Path | None:
         """The evaluation (or calibration) set as plain arrays; None if the file names none."""
@@ -67,9 +92,11 @@ class Evaluation:
             "path": str(path.resolve()) if path else None,
             "folder": str(self.loaded.folder.resolve()),
             "labelled": not calibration,
-            "inputs": msgspec.to_builtins(self.model.inputs),
+            "inputs": msgspec.to_builtins(self.seen.inputs),
             "task": self.task,
             "text": self.text(),
+            "scalars": msgspec.to_builtins(self._scalars()),
+            "layout": self.layout,
         }
 
         def make(folder: Path) -> dict[str, Any]:
@@ -79,12 +106,22 @@ class Evaluation:
         if path is None:  # a loader may answer differently each time
             folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
             make(folder)
-            return folder
+            return self._told(folder)
         options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric", "range")}
         key = {"form": FORM, "data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
+        if request["scalars"] or not self.layout.plain:
+            key |= {"scalars": request["scalars"], "layout": msgspec.to_builtins(self.layout)}
         if self.model.text:
             key["tokenizer"] = self.identity
-        return self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make)[0]
+        return self._told(self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make)[0])
+
+    def _told(self, folder: Path) -> Path:
+        """A prepared set, of which the values are kept that it has told."""
+        if self._scalars():
+            for name, each in PreparedDataset(folder).contents.layout.constants.items():
+                if self.constants.setdefault(name, each) != each:
+                    raise NotMeasured("data", f"'{name}' has one value in the evaluation set and another in the calibration set.")
+        return folder
 
     @property
     def task(self) -> str | None:
@@ -112,13 +149,20 @@ class Evaluation:
         """Examples per inference: the model's own batch where it is fixed."""
         if self.model.text:
             return 1
-        return self.model.fixed_batch or self.loaded.pipeline.measure.batch_size
+        return self.seen.fixed_batch or self.loaded.pipeline.measure.batch_size
 
     def spec(self, name: str, artifact: Path, threads: int, device: str, fit: Fit | None = None) -> ModelSpec:
         """How workers open the model, or a variant of it, which may have names of its own."""
         path, text, fit = str(artifact.resolve()), self.text(), fit or Fit()
         return ModelSpec(
-            framework=name, artifact=path, threads=threads, device=device, text=text, inputs=fit.inputs, outputs=fit.outputs
+            framework=name,
+            artifact=path,
+            threads=threads,
+            device=device,
+            text=text,
+            inputs=fit.inputs,
+            outputs=fit.outputs,
+            layout=self.laid(),
         )
 
     def predictions(self, spec: ModelSpec, sha256: str, dataset: Path) -> Path:
@@ -131,7 +175,7 @@ class Evaluation:
             "dataset": [digest(f) for f in sorted([*dataset.glob("input*.npy"), *dataset.glob("prompts.json")])],
             "framework": spec.framework,
             "packages": package_versions(spec.framework, self.model.format),
-            "settings": [spec.threads, spec.device, self.batch_size(), output, self.task, spec.inputs, spec.outputs],
+            "settings": [spec.threads, spec.device, self.batch_size(), output, self.task, spec.inputs, spec.outputs, spec.layout],
             "machine": [machine.cpu, machine.isa],
             "gatekeeper": version(),
         }
@@ -208,7 +252,7 @@ class Evaluation:
             return
         if dataset is None:
             generator = np.random.default_rng(self.loaded.pipeline.measure.seed)
-            feeds = [{t.name: made_up(generator, t, batch) for t in self.model.inputs} for _ in range(4)]
+            feeds = [{t.name: made_up(generator, t, batch) for t in self.seen.inputs} for _ in range(4)]
         else:
             feeds = self._drawn(PreparedDataset(dataset), batch, loud)
         write_feeds(destination, feeds)

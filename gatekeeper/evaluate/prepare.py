@@ -15,6 +15,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.slices import slices_of
 from gatekeeper.frameworks._spec import TextSpec
 from gatekeeper.models.info import TensorInfo
+from gatekeeper.models.layout import Constant, Layout, constant
 from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.registry import Registry
 
@@ -32,6 +33,8 @@ class Prepare(Request, frozen=True, kw_only=True):
     task: str | None
     destination: str
     text: TextSpec | None = None
+    scalars: list[dict[str, Any]] = []  # inputs without axes, of which the file may hold the one value
+    layout: Layout = Layout()  # of the other inputs
 
     def answer(self, held: Held) -> Prepared:
         """Write the arrays."""
@@ -69,19 +72,25 @@ def prepare(request: Prepare) -> Prepared:
 
         return prepare_text(request)
     dataset = msgspec.convert(request.dataset, Dataset)
-    inputs = msgspec.convert(request.inputs, list[TensorInfo])
+    inputs, scalars = (msgspec.convert(each, list[TensorInfo]) for each in (request.inputs, request.scalars))
     path = Path(request.path) if request.path else None
     if path is not None and not path.exists():
         raise data_error(f"{path}: no such dataset. Correct the path.")
     for name in DATASETS.names:
         reader = cast(DatasetReader, DATASETS.get(name))
         if reader.reads(path, dataset):
-            arrays, labels = reader.read(path or Path(request.folder), dataset, inputs, request.labelled)
+            arrays, labels = reader.read(path or Path(request.folder), dataset, [*inputs, *scalars], request.labelled)
             break
     else:
         raise data_error(f"{path}: unknown dataset format. Use .npz, .csv, a folder of images, or `loader`.")
     source = str(path or dataset.loader)
+    constants = {tensor.name: one_value(arrays.pop(tensor.name, None), tensor, source) for tensor in scalars}
     arrays = {name: _array(array, name, source) for name, array in arrays.items()}
+    if dataset.axis:
+        arrays = {
+            name: array if name in dataset.sliced_by else _moved(array, dataset.axis, name, source)
+            for name, array in arrays.items()
+        }
     labels = None if labels is None else _array(labels, "labels", source)
     arrays, labels = _limited(arrays, labels, dataset.limit)
     feeds = {name: array for name, array in arrays.items() if name not in dataset.sliced_by or name in {t.name for t in inputs}}
@@ -89,9 +98,27 @@ def prepare(request: Prepare) -> Prepared:
     folder = Path(request.destination)
     examples = len(next(iter(checked.values())))
     slices = slices_of(arrays, dataset.sliced_by if request.labelled else [], examples, source)
-    contents = write_prepared(folder, checked, _labels(labels, checked, source) if request.labelled else None, slices)
+    laid = msgspec.structs.replace(request.layout, constants=request.layout.constants | constants)
+    contents = write_prepared(folder, checked, _labels(labels, checked, source) if request.labelled else None, slices, laid)
     write_examples(folder, checked)
     return Prepared(examples=contents.examples, labelled=contents.labelled)
+
+
+def one_value(found: Any, tensor: TensorInfo, source: str) -> Constant:
+    """The one value of an input without axes, which a file has once, or the same for every example."""
+    import numpy as np
+
+    remedy = f"Say it with `inputs: {{{tensor.name}: {{constant: ...}}}}`, or save one in the file."
+    if found is None:
+        raise data_error(f"{source}: the model's input '{tensor.name}' is one value for all examples, and none is here. {remedy}")
+    values = np.unique(np.asarray(found))
+    if values.size != 1:
+        said = f"'{tensor.name}' has {values.size} different values, and the model takes one for all examples."
+        raise data_error(f"{source}: {said} {remedy} Judge other values by a file of their own.")
+    try:
+        return constant(tensor, values.astype(tensor.dtype)[0].item())
+    except (TypeError, ValueError):
+        raise data_error(f"{source}: '{tensor.name}' is {values.dtype}, the model expects {tensor.dtype}. {remedy}") from None
 
 
 def _array(values: Any, name: str, source: str) -> Any:
@@ -105,6 +132,15 @@ def _array(values: Any, name: str, source: str) -> Any:
     if array.ndim == 0:
         raise data_error(f"{source}: '{name}' is one value and has no examples. Its first axis must be the examples.")
     return array
+
+
+def _moved(array: Any, axis: int, name: str, source: str) -> Any:
+    """The array with its examples first."""
+    import numpy as np
+
+    if axis >= array.ndim:
+        raise data_error(f"{source}: '{name}' has {array.ndim} axes and `dataset.axis` is {axis}, counted from 0. Correct it.")
+    return np.moveaxis(array, axis, 0)
 
 
 def _limited(arrays: dict[str, Any], labels: Any, limit: int | None) -> tuple[dict[str, Any], Any]:

@@ -105,13 +105,14 @@ def _feeds(job: OptimizeJob, about: Assessment) -> Iterator[dict[str, Any]]:
     from gatekeeper.data.feeds import made_up
     from gatekeeper.data.prepared import PreparedDataset
 
-    size = about.fixed_batch or 1
     if job.calibration is None:
+        size = about.fixed_batch or 1
         yield {tensor.name: made_up(np.random.default_rng(0), tensor, size) for tensor in about.inputs}
         return
     dataset = PreparedDataset(job.calibration)
+    size = dataset.contents.layout.seen(about).fixed_batch or 1
     for index in range(min(_COMPARED, dataset.contents.examples // size)):
-        yield dataset.batch(index, size)
+        yield dataset.own_batch(index, size)
 
 
 def _session(path: Path) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatekeeper.frameworks._base import Session, framework
+from gatekeeper.models.layout import Layout
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
@@ -33,6 +34,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     text: TextSpec | None = None  # of a model that writes text
     inputs: dict[str, tuple[str, str]] = {}  # of a variant with names of its own, see _renamed.py
     outputs: dict[str, str] = {}
+    layout: Layout = Layout()  # of a model whose inputs are not all arrays with the examples first
 
 
 def text_spec(about: Assessment, model: Path, tokenizing: str) -> TextSpec | None:
@@ -51,8 +53,12 @@ def text_spec(about: Assessment, model: Path, tokenizing: str) -> TextSpec | Non
 def open_session(spec: ModelSpec) -> Session:
     """A session of the model; runs in a worker."""
     session = framework(spec.framework).open_session(Path(spec.artifact), spec.threads, spec.device)
-    if not (spec.inputs or spec.outputs):
-        return session
-    from gatekeeper.frameworks._renamed import Renamed
+    if spec.inputs or spec.outputs:
+        from gatekeeper.frameworks._renamed import Renamed
 
-    return Renamed(session, spec.inputs, spec.outputs)
+        session = Renamed(session, spec.inputs, spec.outputs)
+    if spec.layout.plain:
+        return session
+    from gatekeeper.frameworks._laid import Laid
+
+    return Laid(session, spec.layout)

@@ -181,7 +181,8 @@ class Batches:
 
         if job.calibration is None:
             raise NotMeasured("data", f"{job.technique} needs `dataset.calibration`. Name a calibration set.")
-        self._dataset, self._size = PreparedDataset(job.calibration), _assessed(job).fixed_batch or 1
+        self._dataset = PreparedDataset(job.calibration)
+        self._size = self._dataset.contents.layout.seen(_assessed(job)).fixed_batch or 1
         if not len(self):
             raise NotMeasured("data", f"the calibration set has fewer examples than the model's batch of {self._size}. Add some.")
 
@@ -193,8 +194,7 @@ class Batches:
 
         if index >= len(self):
             raise IndexError(index)
-        start = index * self._size
-        return {name: np.array(array[start : start + self._size]) for name, array in self._dataset.inputs.items()}
+        return {name: np.array(array) for name, array in self._dataset.own_batch(index, self._size).items()}
 
 
 def _int8_static(job: OptimizeJob, target: Path) -> None:

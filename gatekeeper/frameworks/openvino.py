@@ -146,7 +146,8 @@ def _by_nncf(job: OptimizeJob, model: Any) -> Any:
     from gatekeeper.models.files import assess
 
     assessment, device = assess(job.source), split_hint(job.device)[0]
-    batches = _Batches(PreparedDataset(job.calibration), assessment.fixed_batch or 1)
+    dataset = PreparedDataset(job.calibration)
+    batches = _Batches(dataset, dataset.contents.layout.seen(assessment).fixed_batch or 1)
     saturates = device in ("cpu", "auto") and not job.vnni  # pairs of 8-bit products are added in 16 bits; 7-bit weights fit
     settings = {
         "calibration_dataset": nncf.Dataset(batches.indices, batches.feed),
@@ -181,7 +182,7 @@ class _Batches:
         """One batch, in memory that may be written to, as OpenVINO wants it."""
         import numpy as np
 
-        return {name: np.array(array) for name, array in self.dataset.batch(index, self.size).items()}
+        return {name: np.array(array) for name, array in self.dataset.own_batch(index, self.size).items()}
 
 
 class _Agreement:

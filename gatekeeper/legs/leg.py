@@ -144,7 +144,7 @@ class Leg:
         return Subject(
             id=name,
             spec=self.spec(made) if made else self.original,
-            model=self.evaluation.model,
+            model=self.evaluation.seen,
             task=self.evaluation.task,
             inputs=inputs,
             space=self.space,

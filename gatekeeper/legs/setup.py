@@ -16,6 +16,7 @@ from gatekeeper.making.optimize import Made
 from gatekeeper.making.workspace import Workspace, workspace
 from gatekeeper.models.files import digest_files
 from gatekeeper.models.info import Assessment
+from gatekeeper.models.layout import Layout, layout
 from gatekeeper.planning.plan import PlannedLeg
 from gatekeeper.progress import Progress
 from gatekeeper.records.report import PipelineInfo, StageReport, TargetReport
@@ -64,8 +65,16 @@ def bench(
     with workspace(cache, loaded.pipeline.measure) as space:
         identity = digest_files([Path(file) for file in assessment.files])
         able = tuple(dict.fromkeys(leg.framework for leg in planned if not (leg.error or leg.skip)))
-        evaluation = Evaluation(space, loaded, assessment, identity, able)
+        evaluation = Evaluation(space, loaded, assessment, identity, able, _layout(loaded, assessment))
         yield space, evaluation, [Leg(leg, loaded, evaluation, space, progress) for leg in planned], identity
+
+
+def _layout(loaded: Loaded, model: Assessment) -> Layout:
+    """What the pipeline file says of how the model takes its examples."""
+    stated = loaded.pipeline.inputs
+    constants = {name: each.constant for name, each in stated.items() if each.constant is not None}
+    axes = {name: each.batch_axis for name, each in stated.items() if each.batch_axis is not None}
+    return layout(model, constants, axes)
 
 
 @dataclass(frozen=True)

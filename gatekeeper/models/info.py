@@ -11,6 +11,7 @@ class TensorInfo(Record, frozen=True, kw_only=True):
     name: str
     dtype: str
     shape: list[int | str | None]
+    scalar: bool = False  # known to have no axes, where an empty shape else says that none are known
 
     @property
     def dynamic(self) -> bool:

@@ -77,6 +77,10 @@ class Dataset(Section, frozen=True, kw_only=True):
         ),
     ] = []
     inputs: Annotated[dict[str, str], Meta(description="Model input name -> key in the .npz, where the names differ.")] = {}
+    axis: Annotated[
+        int,
+        Meta(ge=0, le=31, description="Axis of the inputs' arrays along which the examples lie; labels have them first."),
+    ] = 0
     image: Annotated[Image | None, Meta(description="How image files become tensors.")] = None
     limit: Annotated[
         Count | None,

@@ -118,7 +118,7 @@ class Beside:
             reference=self.truth,
             other=self.spec,
             dataset=str(few),
-            batch_size=self.evaluation.batch_size() if self.evaluation.model.fixed_batch else 4,
+            batch_size=self.evaluation.batch_size() if self.evaluation.seen.fixed_batch else 4,
             scratch=str(self.evaluation.space.scratch),
         )
         try:

@@ -162,7 +162,8 @@ def _value(value: Message) -> TensorInfo:
         for dims in tensor_type.message(2):
             for dim in dims.message(1):
                 shape.append(dim.integer(1) if 1 in dim else dim.string(2) or None)
-    return TensorInfo(name=value.string(1), dtype=dtype, shape=shape)
+    scalar = any(2 in tensor for kind in value.message(2) for tensor in kind.message(1)) and not shape
+    return TensorInfo(name=value.string(1), dtype=dtype, shape=shape, scalar=scalar)
 
 
 def _architecture(operators: Counter[str], nodes: list[Message]) -> str:
