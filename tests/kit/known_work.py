@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +106,7 @@ class Asked:
 
     limits: Sequence[float] = (2.0,)
     looks: Sequence[int] = LOOKS
+    level: Callable[[int, Sequence[int]], float] = lambda rounds, looks: look_alpha(rounds, looks[-1])
     answers: dict[tuple[str, float], Answer] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
@@ -117,7 +118,7 @@ class Asked:
             baseline=baseline,
             variant=variant,
             control=control,
-            alpha=look_alpha(len(self.looks)),
+            alpha=self.level(len(variant), self.looks),
         )
         for limit in self.limits:
             if not self.decided(name, limit):
