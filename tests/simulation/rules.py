@@ -81,9 +81,10 @@ def speedup(
         at = [alpha, alpha, VALUE]
         lower = np.min([bounds(least[:, :look], level)[0] for (least, _), level in zip(effects, at, strict=False)], axis=0)
         upper = np.max([bounds(most[:, :look], level)[1] for (_, most), level in zip(effects, at, strict=False)], axis=0)
-        control_lower, control_upper = bounds(part[:, :, BASELINE] - part[:, :, CONTROL], alpha)
+        copies = [bounds(view[:, :look, BASELINE] - view[:, :look, CONTROL], alpha) for view in (logs, *views)]
+        control_lower, control_upper = copies[0]
         biased = (control_lower > 0) | (control_upper < 0)
-        bias = np.where(biased, np.maximum(control_upper, -control_lower), 0.0)
+        bias = np.max([np.where((low > 0) | (high < 0), np.maximum(high, -low), 0.0) for low, high in copies], axis=0)
         quiet = {
             "exclude": ~biased,
             "width": control_upper - control_lower <= np.abs(effect.mean(axis=1) - target),
