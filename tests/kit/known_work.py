@@ -53,6 +53,14 @@ class KnownWork:
         path.write_text(str(units))
         return path
 
+    @contextmanager
+    def warming(self, longest_ns: int) -> Iterator[None]:
+        """Let every block begin with inferences of so long a time, three at most."""
+        path = self.folder / "between_blocks_ns"  # which the plugin looks for
+        path.write_text(str(longest_ns))
+        yield
+        path.unlink()
+
     def race(
         self, variants: Mapping[str, int], asked: Asked, *, units: int = BASELINE_UNITS, blocks: int = 8, seed: int = 0
     ) -> Race:
