@@ -45,7 +45,8 @@ class Dataset(Section, frozen=True, kw_only=True):
         str | None,
         Meta(
             description="Evaluation set: .npz, .csv, or a folder of images (one subfolder a class, or labels.csv); for "
-            "text_generation .txt, or .jsonl with `text`, or `prompt` and `answer`, on each line.",
+            "text_generation .txt, or .jsonl with `text`, or `prompt` or `messages` with an `answer`, which numbers one of `choices` "
+            "where there are some, on each line.",
         ),
     ] = None
     loader: Annotated[
@@ -89,6 +90,23 @@ class Dataset(Section, frozen=True, kw_only=True):
     window: Annotated[
         int, Meta(ge=16, le=8192, description="text_generation: tokens in one window, each read from an empty context.")
     ] = 128
+
+    generations: Annotated[
+        Annotated[int, Meta(ge=1, le=64)],
+        Meta(
+            description="text_generation: answers to each prompt; above 1 each is drawn at `temperature`, by chance that is the "
+            "same for every model, and a prompt scores the share that is right.",
+        ),
+    ] = 1
+    temperature: Annotated[float, Meta(gt=0, le=10, description="text_generation: at which several generations are drawn.")] = 1.0
+    seed: Annotated[int, Meta(ge=0, description="text_generation: decides what several generations draw.")] = 0
+    new_tokens: Annotated[
+        Count | None,
+        Meta(
+            description="text_generation: most tokens that are written after a prompt; default: as many as its answer has and 8 "
+            "more, and at least 128 for `contains`.",
+        ),
+    ] = None
 
     @property
     def sliced_by(self) -> list[str]:
