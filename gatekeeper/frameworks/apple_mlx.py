@@ -238,6 +238,9 @@ def _rotary(config: dict[str, Any]) -> dict[str, Any]:
 
     Most models of mlx-lm know those only, and take a default for what they do not find: another base, no scaling.
     """
+    if isinstance(nested := config.get("text_config"), dict):  # of a model that also sees; its vocabulary is asked for above
+        size = {"vocab_size": nested["vocab_size"]} if "vocab_size" in nested and config.get("vocab_size") is None else {}
+        return {"text_config": nested | _rotary(nested), **size}
     rope = config.get("rope_parameters")
     if not isinstance(rope, dict):
         return {}

@@ -107,10 +107,14 @@ def right(name: str, prompts: list[Prompt], given: list[list[Any]]) -> Any:
 
 
 def guess(name: str, prompts: list[Prompt]) -> float:
-    """What the best answer that does not look at the prompt gets: the commonest one, or of choices any of them by lot."""
+    """What the best answer that does not look at the prompt gets: the commonest one; of choices also any of them by lot, or the
+    one that a model takes to which all tokens are alike, by how long they are.
+    """
     if name in CHOSEN:
-        commonest = Counter(prompt.right for prompt in prompts).most_common(1)[0][1] / len(prompts)
-        return max(commonest, sum(1 / len(prompt.choices) for prompt in prompts) / len(prompts))
+        commonest = Counter(prompt.right for prompt in prompts).most_common(1)[0][1]
+        by_lot = sum(1 / len(prompt.choices) for prompt in prompts)
+        by_length = sum(_likeliest(name, each, [-float(len(c)) for c in each.choices]) == each.right for each in prompts)
+        return max(commonest, by_lot, by_length) / len(prompts)
     return Counter(prompt.answer for prompt in prompts).most_common(1)[0][1] / len(prompts)
 
 
