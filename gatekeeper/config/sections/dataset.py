@@ -151,7 +151,7 @@ def problems(review: Review) -> None:
     if dataset.sliced_by:
         _slices(review, dataset)
     if dataset.generations > 1 and dataset.metric in ("perplexity", "acc", "acc_norm"):
-        said = f"{dataset.metric} reads likelihoods and draws no answers. Leave generations at 1, or judge by exact_match or contains."
+        said = f"{dataset.metric} reads likelihoods and draws no answers. Leave generations at 1, or use exact_match or contains."
         review.add(("dataset", "generations"), said)
 
 
