@@ -103,13 +103,16 @@ def _question(tokenizer: Tokenizer, row: Row, prompt: str, dataset: Dataset, con
 def _choices(tokenizer: Tokenizer, row: Row, prompt: str) -> Prompt:
     """Each choice as the tokens that it adds to the prompt's, as lm-evaluation-harness splits them.
 
-    White space at the end of a prompt belongs to the choices: tokenizers join it to the word that follows.
+    White space at the end of a prompt belongs to the choices, as tokenizers join it to the word that follows. Where one joins
+    more, the choices begin with what they do not share.
     """
-    asked = prompt.rstrip()
     begin = [] if row.messages else tokenizer.before
-    tokens = [*begin, *tokenizer.encode(asked)]
-    choices = [[*begin, *tokenizer.encode(prompt + choice)][len(tokens) :] for choice in row.choices]
+    alone = [*begin, *tokenizer.encode(prompt.rstrip())]
+    wholes = [[*begin, *tokenizer.encode(prompt + choice)] for choice in row.choices]
+    shared = next((i for i, each in enumerate(zip(alone, *wholes, strict=False)) if len(set(each)) > 1), len(alone))
+    shared = min(shared, *map(len, wholes))
+    choices = [tokens[shared:] for tokens in wholes]
     if not all(choices):
         raise NotMeasured("data", f"{row.place}: a choice adds no token to the prompt. Write it as it is to be read.")
     lengths = [len(choice.strip()) for choice in row.choices]
-    return Prompt(name=row.name, tokens=tokens, choices=choices, lengths=lengths, right=row.right)
+    return Prompt(name=row.name, tokens=alone[:shared], choices=choices, lengths=lengths, right=row.right)

@@ -274,6 +274,15 @@ def test_a_baseline_that_answers_without_looking_is_no_baseline(tmp_path: Path, 
     assert says in str(judged(tmp_path, prompts, "acc", answered, answered).error)
 
 
+def test_choices_that_a_tokenizer_joins_to_the_prompt_are_whole(model: Path, tokenizer: Any, tmp_path: Path) -> None:
+    """`(` and `)` are one token here: the choice begins with it, and none of the prompt's is read twice."""
+    rows = [{"prompt": "return len(open(path).read(", "choices": [")\n", "path"], "answer": 0}]
+    [prompt] = read_asked(prepared(model, tmp_path / "eval.jsonl", rows)).prompts
+    assert tokenizer("read()").input_ids[-1] not in tokenizer("read(").input_ids, "the tokenizer joins them"
+    for tokens, text in zip(prompt.choices, rows[0]["choices"], strict=True):
+        assert prompt.tokens + tokens == tokenizer(rows[0]["prompt"] + text).input_ids
+
+
 def greedy(truth: Any, tokens: list[int], count: int) -> list[int]:
     found = list(tokens)
     for _ in range(count):
