@@ -14,7 +14,7 @@ import msgspec
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.layout import Layout
 
-FORM = 6
+FORM = 7
 """Counts up when a prepared folder comes to hold something else: one that was kept from before is then made again."""
 
 
