@@ -13,13 +13,13 @@ share (text is read elsewhere: gatekeeper/evaluate/text):
 fits(output) -> bool                 whether an output, [examples, ...], may be the judged one: the first that does is
 way(baseline, reading) -> Any        how outputs are read, told by the baseline's, so that both models are read alike
 read(outputs, way) -> answers        what metrics compare, [examples, ...]
-check(labels, answers, reading)      labels as metrics take them; `NotMeasured`, with what to do, where they are none
+check(labels, answers, way)          labels as metrics take them; `NotMeasured`, with what to do, where they are none
 takes(outputs, labels) -> bool       whether arrays of these shapes look like this task's, for who has named another
 agreement(baseline, variant) -> Pair of answers, where there are no labels
 signs(baseline, variant) -> dict     numbers that show a collapse (gatekeeper/gates/_collapse.py), of answers
 flat(answers, baseline) -> array     every class that is answered, one after the other
-kept(baseline, variant, truth, slices) -> right answers by class and by group of each slice, of answers; without labels, of
-                                     which truth is then None, the baseline's own are right
+kept(baseline, variant, truth, slices, way) -> right answers by class and by group of each slice, of answers; without labels,
+                                     where truth is None, the baseline's own are right
 
 The module itself imports nothing heavy: `validate` asks it what it is for.
 """
@@ -47,9 +47,14 @@ SHARED = {"class": "_class", "classes": "_classes", "numbers": "_numbers", "text
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model's outputs are read: its task, and what the pipeline file says of them."""
+    """How a model's outputs are read: its task, and what the pipeline file and the labels say of them. `places` is the shape of
+    an example's labels; None where there are none.
+    """
 
     task: str | None
+    class_axis: int | None = None
+    classes: tuple[str, ...] = ()  # their names, in the output's order
+    places: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +69,12 @@ class Task:
     fits: Callable[[Any], bool]
     way: Callable[[Any, Reading], Any]
     read: Callable[[Any, Any], Any]
-    check: Callable[[Any, Any, Reading], Any]
+    check: Callable[[Any, Any, Any], Any]
     takes: Callable[[tuple[int, ...], tuple[int, ...]], bool]
     agreement: Callable[[Any, Any], Pair]
     signs: Callable[[Any, Any], dict[str, float]]
     flat: Callable[[Any, Any], Any]
-    kept: Callable[[Any, Any, Any, dict[str, Any]], list[KeptClass]]
+    kept: Callable[[Any, Any, Any, dict[str, Any], Any], list[KeptClass]]
 
     @property
     def of_classes(self) -> bool:
@@ -111,6 +116,12 @@ def named_by(metric: str) -> str | None:
 
     found = of_family(own) if (own := family(metric)) else []
     return found[0] if len(found) == 1 and REGISTRY.get(found[0]).ANSWERS != "text" else None
+
+
+def others_taking(name: str, outputs: tuple[int, ...], labels: tuple[int, ...]) -> list[str]:
+    """Other tasks that outputs and labels of these shapes look like."""
+    named = (task(each) for each in REGISTRY.names if each != name and not is_text(each))
+    return [each.name for each in named if each.takes(outputs, labels)]
 
 
 def is_text(name: str) -> bool:

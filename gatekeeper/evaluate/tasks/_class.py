@@ -6,13 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.data.outputs import scores_of_classes as fits
 from gatekeeper.evaluate.metrics._positions import answered as flat
-from gatekeeper.evaluate.tasks._numbers import check, read, takes, way
+from gatekeeper.evaluate.tasks._numbers import read, takes, way
 
 if TYPE_CHECKING:
     from gatekeeper.evaluate.metrics._base import Pair
     from gatekeeper.records.scores import KeptClass
 
 __all__ = ["agreement", "check", "fits", "flat", "kept", "read", "signs", "takes", "way"]
+
+
+def check(labels: Any, answers: Any, way: Any) -> Any:
+    """Labels as they are, which metrics read; where there are several an example, the task that takes such is named."""
+    from gatekeeper.errors import NotMeasured
+    from gatekeeper.evaluate.metrics._base import one_hot
+    from gatekeeper.evaluate.tasks._axes import shaped
+    from gatekeeper.evaluate.tasks._base import others_taking
+
+    several = labels.size > len(labels) and not (answers.ndim == 2 and one_hot(labels.reshape(len(labels), -1)))
+    others = others_taking(way.task or "", answers.shape, labels.shape) if several else []
+    if others:
+        said = f"the labels have shape {shaped(labels.shape)}, several an example, and the output {shaped(answers.shape)}"
+        raise NotMeasured("data", f"{said}. Say what the model does: `model: {{task: {' or '.join(others)}}}`.")
+    return labels
 
 
 def agreement(baseline: Any, variant: Any) -> Pair:
@@ -39,7 +54,7 @@ def signs(baseline: Any, variant: Any) -> dict[str, float]:
     return of_classes(flat(baseline), flat(variant, baseline))
 
 
-def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any]) -> list[KeptClass]:
+def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Any) -> list[KeptClass]:
     """Examples of each class and of each group, and how many are answered rightly."""
     from gatekeeper.errors import NotMeasured
     from gatekeeper.evaluate.groups import kept_answers, kept_classes, kept_columns
