@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["KEYS", "agreement", "check", "fits", "flat", "kept", "read", "signs", "takes", "way"]
 
 KEYS = ("ignore", "classes")
+UNLABELLED = "share of places answered with the same class"
 FOUND = 0.5
 """A class is found in an example where the answers overlap with it by half; of one that the baseline finds less well, where they
 do so as far as the baseline's in half of the examples that have it."""

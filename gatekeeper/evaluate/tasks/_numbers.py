@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["agreement", "check", "fits", "flat", "kept", "read", "signs", "takes", "way"]
 
 
+UNLABELLED = "share of examples of which every number is within 5 % of the original's spread"
+
+
 def way(baseline: Any, reading: Reading) -> Any:
     """Numbers need no reading."""
     return reading
