@@ -242,7 +242,7 @@ def test_every_metric_knows_what_a_guess_scores(metric: str, scored: Callable[..
     name = judged_as(None, metric).name
     found = scored(name, OUTPUTS[name], truth(name), variant=RNG.permutation(OUTPUTS[name]), metric=metric)
     assert found.error is None
-    assert 0.9 * found.signs["guess"] < found.signs["score"] < 1.02 * found.signs["guess"], found
+    assert found.signs["score"] < 1.06 * found.signs["guess"], found
     assert found.collapsed.startswith("it is no better than chance") is (found.signs["score"] <= found.signs["guess"])
 
 
