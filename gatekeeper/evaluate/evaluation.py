@@ -20,10 +20,10 @@ from gatekeeper.data.prepared import FORM, PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
 from gatekeeper.evaluate.answers import collect
-from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.score import Score, Scored
+from gatekeeper.evaluate.tasks._base import Reading, named_by
 from gatekeeper.evaluate.text.prompts import timed_prompts
 from gatekeeper.evaluate.unroll import Unroll, Unrolled
 from gatekeeper.frameworks._base import framework, reference
@@ -38,13 +38,10 @@ from gatekeeper.models.layout import Constant, Layout
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.evidence import Comparison
 from gatekeeper.records.measured import Quality
-from gatekeeper.records.scores import PairedScores
+from gatekeeper.records.scores import Counts, PairedScores
 from gatekeeper.version import version
 
 PLAIN = Layout()
-
-UNNAMED = ("regression", "embedding")
-"""Kinds of task that are a task by themselves: a metric of theirs says which it is."""
 
 TIMED_INPUTS = 32
 TIMED_BYTES = 64 << 20
@@ -147,8 +144,17 @@ class Evaluation:
         if self.model.text:
             return "text_generation"
         metric = pipeline.dataset.metric if pipeline.dataset else None
-        own = family(metric) if metric else ""
-        return own if own in UNNAMED else None
+        return named_by(metric) if metric else None
+
+    def reading(self, dataset: Path) -> Reading:
+        """How the judged output is read, beside a prepared dataset."""
+        pipeline, contents = self.loaded.pipeline, PreparedDataset(dataset).contents
+        return Reading(
+            task=self.task,
+            class_axis=pipeline.model.class_axis if pipeline.model else None,
+            classes=tuple(pipeline.dataset.classes) if pipeline.dataset else (),
+            places=contents.label_shape if contents.labelled else None,
+        )
 
     @property
     def output(self) -> str | None:
@@ -202,7 +208,7 @@ class Evaluation:
                 destination=str(folder / "predictions.npy"),
                 batch_size=self.batch_size(),
                 output=output,
-                task=self.task,
+                reading=self.reading(dataset),
             )
             self.space.ask(request, Predicted)
             return {}
@@ -221,7 +227,7 @@ class Evaluation:
             baseline=str(baseline),
             variant=str(variant),
             metric=metric,
-            task=self.task,
+            reading=self.reading(dataset),
             folder=str(self.loaded.folder.resolve()),
             destination=str(destination),
             text=self.model.text is not None,
@@ -254,7 +260,7 @@ class Evaluation:
     def answers(self, predictions: Mapping[str, Path], dataset: Path) -> Answers | None:
         """What models answered, out of their predictions by name, small enough to travel beside a report."""
         about = self.loaded.pipeline.dataset
-        return collect(predictions, dataset, self.task, about.metric if about else None)
+        return collect(predictions, dataset, self.reading(dataset), about.metric if about else None)
 
     def timed_inputs(self, dataset: Path | None, destination: Path, loud: bool = False) -> None:
         """Write the feeds that are timed and tested: real examples where there are any. `loud`: and the one with the largest
@@ -303,16 +309,19 @@ class Evaluation:
 def _scores(answer: Scored, rows: Any) -> PairedScores:
     """The scores that were written."""
     truth, unit = rows[2:] if answer.kind == "classes" else (None, None)
+    counts = Counts(rows, answer.union) if answer.kind == "pooled" else None
+    p, q = (rows[4].sum(axis=1), rows[2].sum(axis=1)) if counts else rows[:2]
     return PairedScores(
         kind=answer.kind,
-        p=rows[0],
-        q=rows[1],
+        p=p,
+        q=q,
         examples=answer.examples,
         power=answer.power,
         low=answer.low,
         high=answer.high,
         truth=truth,
         unit=unit,
+        counts=counts,
         copies=answer.copies,
         unseen=answer.unseen,
     )

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from gatekeeper.config.named import check_function, check_keys
 from gatekeeper.config.section import Count, Function, Section
-from gatekeeper.config.sections.model import TEXT_TASK, task_of
+from gatekeeper.config.sections.model import TASKS, family, is_text, keys, task_of
 from gatekeeper.errors import nearest
 from gatekeeper.files import FETCH, check_name, is_pointer
 from gatekeeper.models.files import there
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 METRICS = Registry("evaluate.metrics")
+CLASSIFICATION = "classification"
+"""The tasks of right and wrong answers, one an example."""
 
 
 class Image(Section, frozen=True, kw_only=True):
@@ -71,6 +73,17 @@ class Dataset(Section, frozen=True, kw_only=True):
         ),
     ] = None
     labels: Annotated[str | None, Meta(description="Key (.npz) or column (.csv) of the labels; default: y or labels.")] = None
+    ignore: Annotated[
+        int,
+        Meta(description="Tasks of several labels an example: the one that is left out, as of padding or of void pixels."),
+    ] = -100
+    classes: Annotated[
+        list[str],
+        Meta(
+            description="Tasks of several labels an example: names of the classes, in the output's order, for the report; "
+            "entity_f1 reads them as tags (O, B-PER, I-PER).",
+        ),
+    ] = []
     slices: Annotated[
         str | list[str],
         Meta(
@@ -146,6 +159,7 @@ def problems(review: Review) -> None:
         review.add(("dataset", "calibration"), said)
     if dataset.metric is not None:
         _metric(review, dataset.metric)
+    _several(review, dataset)
     if dataset.range is not None:
         _range(review, dataset.range, dataset.metric)
     if dataset.sliced_by:
@@ -157,18 +171,18 @@ def problems(review: Review) -> None:
 
 def _metric(review: Review, metric: str) -> None:
     task = task_of(review)
-    if metric not in METRICS.names and task != TEXT_TASK:
+    text = task is not None and is_text(task)
+    if metric not in METRICS.names and not text:
         if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", metric):
             check_function(review, ("dataset", "metric"), metric)
         else:
             allowed = f"Allowed: {', '.join(METRICS.names)}, or package.module:function."
             review.add(("dataset", "metric"), f"dataset.metric is '{metric}'{nearest(metric, METRICS.names) or '.'} {allowed}")
         return
-    if task and not (metric in METRICS.names and task.endswith(METRICS.get(metric).FAMILY)):
-        fitting = sorted(
-            (m for m in METRICS.names if task.endswith(METRICS.get(m).FAMILY)), key=lambda m: not METRICS.get(m).DEFAULT
-        )
-        which = task if task == TEXT_TASK else f"the task {task}"
+    if task and not (metric in METRICS.names and family(task) == METRICS.get(metric).FAMILY):
+        own = (m for m in METRICS.names if family(task) == METRICS.get(m).FAMILY)
+        fitting = sorted(own, key=lambda m: not METRICS.get(m).DEFAULT)
+        which = task if text else f"the task {task}"
         review.add(("dataset", "metric"), f"'{metric}' does not fit {which}. Use {', '.join(fitting)}.")
 
 
@@ -180,13 +194,33 @@ def _range(review: Review, span: list[float], metric: str | None) -> None:
         review.add(("dataset", "range"), said)
 
 
+def _several(review: Review, dataset: Dataset) -> None:
+    """What only tasks of several labels an example read."""
+    task = (
+        task_of(review)
+        or (dataset.metric in METRICS.names and METRICS.get(dataset.metric or "").FAMILY)
+        or "tabular_classification"
+    )
+    for key in ("ignore", "classes"):
+        if getattr(dataset, key) != getattr(Dataset(), key) and task in TASKS.names and key not in keys(task):
+            fitting = ", ".join(name for name in TASKS.names if key in keys(name))
+            review.add(
+                ("dataset", key), f"`dataset.{key}` is read for {fitting}, not for {task}. Remove it, or correct the task."
+            )
+    if twice := sorted({name for name in dataset.classes if dataset.classes.count(name) > 1}):
+        review.add(("dataset", "classes"), f"the class '{twice[0]}' is named twice. Names must differ.")
+    if dataset.metric == "entity_f1" and not dataset.classes:
+        said = "entity_f1 reads tags: name the classes in the output's order, `dataset: {classes: [O, B-PER, I-PER]}`."
+        review.add(("dataset", "metric"), said)
+
+
 def _slices(review: Review, dataset: Dataset) -> None:
     for name in {each for each in dataset.sliced_by if dataset.sliced_by.count(each) > 1}:
         review.add(("dataset", "slices"), f"'{name}' is named twice. Remove one.")
     task, metric = task_of(review), dataset.metric
-    kind = task or "classification"
+    kind = family(task) if task else CLASSIFICATION
     if metric:
         kind = METRICS.get(metric).FAMILY if metric in METRICS.names else ""
-    if not kind.endswith("classification"):
+    if kind != CLASSIFICATION:
         said = f"slices count right and wrong answers, which {metric or task} does not give. Remove them, or judge by accuracy."
         review.add(("dataset", "slices"), said)

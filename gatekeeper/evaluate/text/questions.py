@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gatekeeper.data.distinct import numbered
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.chance import chance_of_answers, no_better
-from gatekeeper.evaluate.collapse import collapsed, read
+from gatekeeper.evaluate.collapse import collapsed, of_classes
 from gatekeeper.evaluate.metrics._base import Pair
 from gatekeeper.evaluate.once import once
 from gatekeeper.evaluate.text.answering import Answered, read_answered
@@ -73,8 +73,8 @@ def judge(request: Score, name: str, asked: Asked) -> PromptScores:
     gone = ""
     if not error and request.variant != request.baseline:
         first, other = (np.array([each[0] for each in found]) for found in (base, ours))
-        signs = {"not_finite": 0, **read(first, other, None, True), "score": pair.variant, "guess": blind}
-        gone = _shown(collapsed(signs, first, other)) or no_better(name, signs)
+        signs = {"not_finite": 0, **of_classes(first, other), "score": pair.variant, "guess": blind}
+        gone = _shown(collapsed(signs, len(other), other)) or no_better(name, signs)
     lost = np.flatnonzero(p < q)
     worst = lost[np.argsort((p - q)[lost], kind="stable")][:NAMED]
     return PromptScores(

@@ -22,6 +22,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.predict import Predict
 from gatekeeper.evaluate.prepare import Prepare
 from gatekeeper.evaluate.score import Score, Scored
+from gatekeeper.evaluate.tasks._base import Reading
 from gatekeeper.evaluate.text.answering import Answered, read_answered, write_answered
 from gatekeeper.evaluate.text.asked import Asked, Prompt, read_asked
 from gatekeeper.evaluate.text.predict import predict_text
@@ -114,7 +115,7 @@ def predicted(model: Path, dataset: Path, session: Any, name: str) -> Path:
     text = TextSpec(model=str(model), framework="", vocabulary=VOCABULARY, end=[0])
     request = Predict(
         spec=spec(model, REFERENCE, text=text), dataset=str(dataset), destination=str(folder / "predictions.npy"),
-        batch_size=1, output=None, task=None,
+        batch_size=1, output=None, reading=Reading(task=None),
     )  # fmt: skip
     predict_text(request, session)
     return folder / "predictions.npy"
@@ -124,7 +125,7 @@ def scored(dataset: Path, baseline: Path, variant: Path, metric: str | None = No
     destination = str(variant.with_name("scores.npy"))
     return score_text(
         Score(
-            dataset=str(dataset), baseline=str(baseline), variant=str(variant), metric=metric, task=None, folder="",
+            dataset=str(dataset), baseline=str(baseline), variant=str(variant), metric=metric, reading=Reading(task=None), folder="",
             destination=destination, text=True,
         )
     )  # fmt: skip
@@ -227,7 +228,7 @@ def judged(folder: Path, prompts: list[Prompt], metric: str, baseline: Answered,
         (folder / name).mkdir(parents=True)
         write_answered(folder / name / "p.npy", answered)
     files = {"baseline": str(folder / "b.npy/p.npy"), "variant": str(folder / "v.npy/p.npy")}
-    request = Score(dataset="", metric=metric, task=None, folder="", destination="", text=True, **files)
+    request = Score(dataset="", metric=metric, reading=Reading(task=None), folder="", destination="", text=True, **files)
     return judge(request, metric, Asked(prompts=prompts))
 
 
