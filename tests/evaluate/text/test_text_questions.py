@@ -125,8 +125,8 @@ def scored(dataset: Path, baseline: Path, variant: Path, metric: str | None = No
     destination = str(variant.with_name("scores.npy"))
     return score_text(
         Score(
-            dataset=str(dataset), baseline=str(baseline), variant=str(variant), metric=metric, reading=Reading(task=None), folder="",
-            destination=destination, text=True,
+            dataset=str(dataset), baseline=str(baseline), variant=str(variant), metric=metric, reading=Reading(task=None),
+            folder="", destination=destination, text=True,
         )
     )  # fmt: skip
 
