@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from kit.sample_reports import gate, report, target, variant
 
+from gatekeeper.evaluate.evaluation import quality
 from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Comparison
 from gatekeeper.records.measured import Quality
+from gatekeeper.records.scores import PairedScores
 from gatekeeper.reports._markdown_worse import worse
 from gatekeeper.reports.markdown import render
 
@@ -33,3 +36,11 @@ def test_each_variants_are_listed_with_how_many_there_are_more() -> None:
 def test_where_none_is_named_nothing_is_said() -> None:
     assert worse(target("t", [variant("t/a/b", [gate("accuracy")])])) == ""
     assert "got worse" not in render(report([target("t", [variant("t/a/b", [gate("accuracy")])])]))
+
+
+def test_a_comparison_names_them_of_the_variant_alone() -> None:
+    scores = PairedScores("binary", p=[0.0], q=[1.0], examples=1)
+    found = Comparison(metric="acc", baseline=1.0, variant=0.0, scores=scores, details={"answers_worse": 1.0}, worse=("q1",))
+    ours, theirs = quality(found, variant=True), quality(found, variant=False)
+    assert ours is not None and theirs is not None
+    assert (ours.worse, theirs.worse) == (["q1"], [])
