@@ -15,7 +15,7 @@ from gatekeeper.data.prepared import IGNORED, PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.by_class import by_class
 from gatekeeper.evaluate.chance import chance, constant, guessing, no_better
-from gatekeeper.evaluate.collapse import collapsed, not_finite, of_values
+from gatekeeper.evaluate.collapse import all_finite, collapsed, not_finite, of_values
 from gatekeeper.evaluate.metrics._base import (
     REGISTRY,
     REGRESSION,
@@ -105,7 +105,7 @@ def score(request: Score) -> Scored:
     judged = judged_as(request.reading.task, request.metric)
     how: Literal["r"] | None = "r" if judged.ANSWERS == "classes" else None  # scores of every pixel may be more than fits
     baseline, variant = np.load(request.baseline, mmap_mode=how), np.load(request.variant, mmap_mode=how)
-    if baseline.dtype.kind == "f" and not np.isfinite(baseline).all():
+    if not all_finite(baseline):
         raise NotMeasured("model", "the baseline's output holds NaN or infinite values. Look at the model and its inputs.")
     itself = request.variant == request.baseline
     units = distinct(dataset.inputs)

@@ -53,7 +53,7 @@ def check(labels: Any, answers: Any, way: Way) -> Any:
         has = f"and the output has {way.classes} classes" if way.classes is not None else "and none may be below 0"
         remedy = f"Where {low if low < 0 else high} means none, say so with `dataset.ignore`; else correct them."
         raise NotMeasured("data", f"the labels go from {low} to {high}, {has}. {remedy}")
-    return whole
+    return whole if high > np.iinfo(np.int32).max else whole.astype(np.int32)
 
 
 def agreement(baseline: Any, variant: Any) -> Pair:
