@@ -15,16 +15,18 @@ import msgspec
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.data.draw import draw, loudest, sizes
 from gatekeeper.data.feeds import made_up, write_feeds
+from gatekeeper.data.overlap import FILE_NAME as EXAMPLES
 from gatekeeper.data.prepared import FORM, PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
 from gatekeeper.evaluate.answers import collect
-from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.score import Score, Scored
+from gatekeeper.evaluate.tasks._base import Reading, named_by
 from gatekeeper.evaluate.text.prompts import timed_prompts
-from gatekeeper.frameworks._base import framework
+from gatekeeper.evaluate.unroll import Unroll, Unrolled
+from gatekeeper.frameworks._base import framework, reference
 from gatekeeper.frameworks._spec import ModelSpec, TextSpec, text_spec
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.making.optimize import package_versions
@@ -36,13 +38,10 @@ from gatekeeper.models.layout import Constant, Layout
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.evidence import Comparison
 from gatekeeper.records.measured import Quality
-from gatekeeper.records.scores import PairedScores
+from gatekeeper.records.scores import Counts, PairedScores
 from gatekeeper.version import version
 
 PLAIN = Layout()
-
-UNNAMED = ("regression", "embedding")
-"""Kinds of task that are a task by themselves: a metric of theirs says which it is."""
 
 TIMED_INPUTS = 32
 TIMED_BYTES = 64 << 20
@@ -106,14 +105,27 @@ class Evaluation:
         if path is None:  # a loader may answer differently each time
             folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
             make(folder)
-            return self._told(folder)
+            return self._stepped(self._told(folder)) if calibration else self._told(folder)
         options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric", "range")}
         key = {"form": FORM, "data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
         if request["scalars"] or not self.layout.plain:
             key |= {"scalars": request["scalars"], "layout": msgspec.to_builtins(self.layout)}
         if self.model.text:
-            key["tokenizer"] = self.identity
-        return self._told(self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make)[0])
+            key |= {"tokenizer": self.identity, "metric": dataset.metric}  # which says how long answers may be
+        whole = self._told(self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make)[0])
+        return self._stepped(whole) if calibration else whole
+
+    def _stepped(self, dataset: Path) -> Path:
+        """A calibration set of which every step is an example, where the model's examples are sequences."""
+        if not self.layout.carries:
+            return dataset
+        name = reference(self.model.format) or self.frameworks[0]
+        folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
+        spec = self.spec(name, Path(self.model.path), 1, "cpu")
+        request = Unroll(spec=spec, dataset=str(dataset), destination=str(folder), batch_size=self.batch_size())
+        self.space.ask(request, Unrolled)
+        shutil.copy(dataset / EXAMPLES, folder)  # what is in both sets is asked of whole examples
+        return folder
 
     def _told(self, folder: Path) -> Path:
         """A prepared set, of which the values are kept that it has told."""
@@ -132,8 +144,17 @@ class Evaluation:
         if self.model.text:
             return "text_generation"
         metric = pipeline.dataset.metric if pipeline.dataset else None
-        own = family(metric) if metric else ""
-        return own if own in UNNAMED else None
+        return named_by(metric) if metric else None
+
+    def reading(self, dataset: Path) -> Reading:
+        """How the judged output is read, beside a prepared dataset."""
+        pipeline, contents = self.loaded.pipeline, PreparedDataset(dataset).contents
+        return Reading(
+            task=self.task,
+            class_axis=pipeline.model.class_axis if pipeline.model else None,
+            classes=tuple(pipeline.dataset.classes) if pipeline.dataset else (),
+            places=contents.label_shape if contents.labelled else None,
+        )
 
     @property
     def output(self) -> str | None:
@@ -187,7 +208,7 @@ class Evaluation:
                 destination=str(folder / "predictions.npy"),
                 batch_size=self.batch_size(),
                 output=output,
-                task=self.task,
+                reading=self.reading(dataset),
             )
             self.space.ask(request, Predicted)
             return {}
@@ -206,7 +227,7 @@ class Evaluation:
             baseline=str(baseline),
             variant=str(variant),
             metric=metric,
-            task=self.task,
+            reading=self.reading(dataset),
             folder=str(self.loaded.folder.resolve()),
             destination=str(destination),
             text=self.model.text is not None,
@@ -225,6 +246,7 @@ class Evaluation:
             details=answer.details,
             collapsed=answer.collapsed,
             signs=answer.signs,
+            worse=tuple(answer.worse),
             outputs=tuple(answer.outputs),
             unjudged=answer.unjudged,
             classes=tuple(answer.classes),
@@ -238,7 +260,7 @@ class Evaluation:
     def answers(self, predictions: Mapping[str, Path], dataset: Path) -> Answers | None:
         """What models answered, out of their predictions by name, small enough to travel beside a report."""
         about = self.loaded.pipeline.dataset
-        return collect(predictions, dataset, self.task, about.metric if about else None)
+        return collect(predictions, dataset, self.reading(dataset), about.metric if about else None)
 
     def timed_inputs(self, dataset: Path | None, destination: Path, loud: bool = False) -> None:
         """Write the feeds that are timed and tested: real examples where there are any. `loud`: and the one with the largest
@@ -287,16 +309,19 @@ class Evaluation:
 def _scores(answer: Scored, rows: Any) -> PairedScores:
     """The scores that were written."""
     truth, unit = rows[2:] if answer.kind == "classes" else (None, None)
+    counts = Counts(rows, answer.union) if answer.kind == "pooled" else None
+    p, q = (rows[4].sum(axis=1), rows[2].sum(axis=1)) if counts else rows[:2]
     return PairedScores(
         kind=answer.kind,
-        p=rows[0],
-        q=rows[1],
+        p=p,
+        q=q,
         examples=answer.examples,
         power=answer.power,
         low=answer.low,
         high=answer.high,
         truth=truth,
         unit=unit,
+        counts=counts,
         copies=answer.copies,
         unseen=answer.unseen,
     )
@@ -307,8 +332,9 @@ def quality(comparison: Comparison, variant: bool) -> Quality | None:
     value = comparison.variant if variant else comparison.baseline
     if value is None or comparison.scores is None:
         return None
-    details = comparison.details if variant else {}
-    return Quality(metric=comparison.metric, value=value, examples=comparison.scores.examples, details=details)
+    details, worse = (comparison.details, comparison.worse) if variant else ({}, ())
+    examples = comparison.scores.examples
+    return Quality(metric=comparison.metric, value=value, examples=examples, details=details, worse=list(worse))
 
 
 def _content(path: Path) -> list[list[str]]:

@@ -10,12 +10,13 @@ import msgspec
 from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.data.draw import evenly
 from gatekeeper.data.overlap import write_examples
-from gatekeeper.data.prepared import write_prepared
+from gatekeeper.data.prepared import IGNORED, write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.slices import slices_of
 from gatekeeper.frameworks._spec import TextSpec
 from gatekeeper.models.info import TensorInfo
 from gatekeeper.models.layout import Constant, Layout, constant
+from gatekeeper.models.submodules import left_out
 from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.registry import Registry
 
@@ -75,7 +76,7 @@ def prepare(request: Prepare) -> Prepared:
     inputs, scalars = (msgspec.convert(each, list[TensorInfo]) for each in (request.inputs, request.scalars))
     path = Path(request.path) if request.path else None
     if path is not None and not path.exists():
-        raise data_error(f"{path}: no such dataset. Correct the path.")
+        raise data_error(left_out(path) or f"{path}: no such dataset. Correct the path.")
     for name in DATASETS.names:
         reader = cast(DatasetReader, DATASETS.get(name))
         if reader.reads(path, dataset):
@@ -99,7 +100,8 @@ def prepare(request: Prepare) -> Prepared:
     examples = len(next(iter(checked.values())))
     slices = slices_of(arrays, dataset.sliced_by if request.labelled else [], examples, source)
     laid = msgspec.structs.replace(request.layout, constants=request.layout.constants | constants)
-    contents = write_prepared(folder, checked, _labels(labels, checked, source) if request.labelled else None, slices, laid)
+    found = _marked(_labels(labels, checked, source), dataset.ignore) if request.labelled else None
+    contents = write_prepared(folder, checked, found, slices, laid)
     write_examples(folder, checked)
     return Prepared(examples=contents.examples, labelled=contents.labelled)
 
@@ -159,7 +161,8 @@ def _fit(arrays: dict[str, Any], tensor: TensorInfo, source: str) -> Any:
     if tensor.name not in arrays:
         raise data_error(
             f"{source}: no array for the model's input '{tensor.name}' (found {', '.join(arrays) or 'none'}). "
-            "Name it like the input, or map it with `dataset.inputs`."
+            f"Name it like the input, map it with `dataset.inputs`, or say `inputs: {{{tensor.name}: ...}}`: a `constant`, "
+            "or a state with the output to `carry`."
         )
     array = arrays[tensor.name]
     if not len(array):
@@ -218,3 +221,12 @@ def _labels(labels: Any, inputs: dict[str, Any], source: str) -> Any:
     if array.dtype.kind not in "biufU":
         raise data_error(f"{source}: the labels are {array.dtype}, neither numbers nor names. Save class indices.")
     return array
+
+
+def _marked(labels: Any, ignore: int) -> Any:
+    """Labels with `IGNORED` where the user's own number says that nobody asks."""
+    import numpy as np
+
+    if labels is None or ignore == IGNORED or labels.dtype.kind not in "biuf" or not (labels == ignore).any():
+        return labels
+    return np.where(labels == ignore, IGNORED, labels.astype(float if labels.dtype.kind == "f" else np.int64))

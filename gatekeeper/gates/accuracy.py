@@ -43,6 +43,10 @@ class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retention: Annotated[float, Meta(gt=0, le=1, description="Least fraction of the baseline's accuracy that must be kept.")] = (
         0.95
     )
+    min: Annotated[
+        Annotated[float, Meta(gt=0, le=1)] | None,
+        Meta(description="Least accuracy of the variant itself, whatever the baseline's is: the gate `least_accuracy`."),
+    ] = None
 
 
 DEFAULT = Config()
@@ -69,7 +73,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     }
     if scores.copies:
         details["copies"] = scores.copies
-    if counts := right_and_wrong(scores.p, scores.q):
+    if scores.kind not in ("classes", "pooled") and (counts := right_and_wrong(scores.p, scores.q)):
         details["counts"] = list(counts)
     details |= (
         comparison.details

@@ -90,6 +90,7 @@ class Quality(Record, frozen=True, kw_only=True):
     value: float | None
     examples: Count
     details: Annotated[dict[str, float], Meta(description="Text models: divergence from the baseline, perplexities.")] = {}
+    worse: Annotated[list[str], Meta(description="Names of prompts that it answers worse than the baseline, some of them.")] = []
 
 
 class Environment(Record, frozen=True, kw_only=True):

@@ -151,7 +151,7 @@ BAD: dict[str, tuple[str, str, str]] = {
     "zero accuracy": ("gates: {accuracy: {retention: 0}}", "2:33", "must be more than 0"),
     "zero threshold": ("model_validation: {accuracy_threshold: 0}", "2:42", "must be more than 0"),
     "percent threshold": ("model_validation: {accuracy_threshold: 95}", "2:42", "must be at most 1"),
-    "zero memory": ("gates: {memory: {reduction: 0}}", "2:31", "must be more than 0"),
+    "zero memory": ("gates: {memory: {reduction: -10}}", "2:31", "must be more than -10"),
     "whole memory": ("gates: {memory: {reduction: 1}}", "2:31", "must be less than 1"),
     "zero stability": ("gates: {stability: {max_variation: 0}}", "2:38", "must be more than 0"),
     "zero size": ("gates: {package_size: {max: 0MB}}", "2:31", "'0MB'"),
@@ -209,6 +209,26 @@ BAD: dict[str, tuple[str, str, str]] = {
     "metric of another task": (
         "model: {path: model.onnx, task: regression}\ndataset: {path: eval.npz, metric: accuracy}", "3:37", "does not fit",
     ),
+    "metric of another task of classes": (
+        "model: {path: model.onnx, task: token_classification}\ndataset: {path: eval.npz, metric: macro_f1}", "3:37",
+        "'macro_f1' does not fit the task token_classification. Use token_accuracy, entity_f1, token_macro_f1.",
+    ),
+    "labels left out of one an example": (
+        "model: {path: model.onnx, task: text_classification}\ndataset: {path: eval.npz, ignore: 255}", "3:37",
+        "read for multi_label_classification, semantic_segmentation, token_classification, not for text_classification",
+    ),
+    "names of classes nobody reads": (
+        "model: {path: model.onnx, task: regression}\ndataset: {path: eval.npz, classes: [a, b]}", "3:38", "not for regression",
+    ),
+    "one name for two classes": (
+        "dataset: {path: eval.npz, metric: dice, classes: [a, b, a]}", "2:52", "'a' is named twice",
+    ),
+    "tags without names": ("dataset: {path: eval.npz, metric: entity_f1}", "2:37", "name the classes in the output's order"),
+    "slices of tokens": (
+        "model: {path: model.onnx, task: token_classification}\ndataset: {path: eval.npz, slices: [site]}", "3:37",
+        "which token_classification does not give",
+    ),
+    "the axis of examples": ("model: {path: model.onnx, class_axis: 0}", "2:41", "class_axis is 0"),
     "technique": ("optimization: {techniques: {onnx_runtime: [int8_dynamc]}}", "2:46", "did you mean 'int8_dynamic'?"),
     "technique twice": ("optimization: {techniques: {onnx_runtime: [fp16, fp16]}}", "2:52", "listed twice"),
     "technique of no listed framework": ("optimization: {techniques: {openvino: [fp16]}}", "2:31", "not among the frameworks"),
@@ -355,9 +375,9 @@ def test_a_metric_that_fits_the_task_is_accepted(folder: Path, task: str, metric
 def test_a_text_model_is_judged_by_perplexity_or_exact_match(folder: Path, metric: str) -> None:
     (folder / "model.gguf").write_bytes(b"GGUF")
     text = "model: {path: model.gguf}\ndataset: {path: eval.npz, metric: METRIC}"
-    for fits in ("perplexity", "exact_match"):
+    for fits in ("perplexity", "exact_match", "contains", "acc", "acc_norm"):
         read(folder, text.replace("METRIC", fits))
-    with pytest.raises(ConfigError, match=r"does not fit text_generation. Use perplexity, exact_match"):
+    with pytest.raises(ConfigError, match=r"does not fit text_generation. Use perplexity, acc, acc_norm, contains, exact_match"):
         read(folder, text.replace("METRIC", metric))
 
 
@@ -637,3 +657,14 @@ ANYTHING = st.recursive(
 @given(document=ANYTHING)
 def test_any_small_document_raises_only_usage_errors(scratch: Path, document: Any) -> None:
     only_usage_errors(scratch, document)
+
+
+@pytest.mark.parametrize(("metric", "fits"), [("perplexity", False), ("acc", False), ("exact_match", True), ("contains", True)])
+def test_several_generations_are_for_answers_that_are_written(folder: Path, metric: str, fits: bool) -> None:
+    (folder / "model.gguf").write_bytes(b"GGUF")
+    text = f"model: {{path: model.gguf}}\ndataset: {{path: eval.npz, metric: {metric}, generations: 4}}"
+    if fits:
+        read(folder, text)
+        return
+    with pytest.raises(ConfigError, match=f"{metric} reads likelihoods and draws no answers"):
+        read(folder, text)

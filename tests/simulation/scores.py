@@ -6,6 +6,7 @@ owed). Scores are made by the metrics themselves. Beside the gate's rule stands 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from gatekeeper.gates.accuracy import LEAST_EXAMPLES
 from gatekeeper.records.scores import PairedScores
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.retention import shows
+from simulation import places
 from simulation.rows import Row
 
 LIMIT, ORDINARY = 0.95, 0.99
@@ -249,6 +251,28 @@ def cells() -> Iterator[Cell]:
     for copies in (2, 10):
         for n in (100, 500):
             yield Cell("accuracy", f"every example {copies} times", n, partial(copied, copies), partial(copied, copies))
+    yield from several()
+
+
+def several() -> Iterator[Cell]:
+    """Of tasks with several answers an example."""
+    for kind, how in (
+        *itertools.product(places.PRESENT, ("whole images", "pixels", "one class")),
+        ("10 classes", "the rarest class"),
+    ):
+        for n in (59, 200, 500):
+            usual = partial(places.segmented, kind, "pixels", True)
+            yield Cell("mean_iou", f"{how}, {kind}", n, partial(places.segmented, kind, how, True), usual)
+    for n in (59, 200):
+        usual = partial(places.segmented, "10 classes", "pixels", False)
+        yield Cell("dice", "whole images, 10 classes", n, partial(places.segmented, "10 classes", "whole images", False), usual)
+    for how in ("whole texts", "tokens"):
+        for n in (59, 200, 1000):
+            yield Cell("token_accuracy", how, n, partial(places.tagged, how), partial(places.tagged, "tokens"))
+            yield Cell("entity_f1", how, n, partial(places.entities, how), partial(places.entities, "tokens"))
+    for how in ("all labels", "the rarest label"):
+        for n in (59, 200, 1000):
+            yield Cell("multilabel_macro_f1", how, n, partial(places.labelled, how), partial(places.labelled, "all labels"))
 
 
 def passes(scores: PairedScores) -> bool:
@@ -266,7 +290,7 @@ def student(scores: PairedScores) -> bool:
 
 
 def rates(cell: Cell, kept: float, runs: int, seed: int) -> tuple[int, int | None]:
-    """How many of so many runs pass, by the gate's rule and by Student's t (which macro F1 has no contrasts for)."""
+    """How many of so many runs pass, by the gate's rule and by Student's t (which means over classes have no contrasts for)."""
     rng, draw = np.random.default_rng(seed), cell.at_limit if kept == LIMIT else cell.ordinary
     known: dict[bytes, bool] = {}
     passed = by_t = 0
@@ -279,8 +303,8 @@ def rates(cell: Cell, kept: float, runs: int, seed: int) -> tuple[int, int | Non
             passed += known[key]
         else:
             passed += passes(scores)
-            by_t += student(scores)
-    return passed, None if cell.score == "macro_f1" else by_t
+            by_t += scores.kind != "pooled" and student(scores)
+    return passed, None if scores.kind in ("classes", "pooled") else by_t
 
 
 def score_rows(runs: int, chosen: Callable[[Cell], bool] = lambda cell: True) -> Iterator[Row]:
@@ -288,7 +312,7 @@ def score_rows(runs: int, chosen: Callable[[Cell], bool] = lambda cell: True) ->
         yield Row(cell.score, f"{cell.loss}; n = {cell.examples}", rates(cell, LIMIT, runs, number)[0], runs)
 
 
-def scores_table(runs: int) -> tuple[str, list[Row]]:
+def scores_table(runs: int, chosen: Callable[[Cell], bool] = lambda cell: True) -> tuple[str, list[Row]]:
     """Every cell with its power, and Student's t beside both."""
     lines = [
         f"| score | loss | n | false passes | at most (95 %) | by Student's t | passes at {ORDINARY:.0%} kept | by Student's t |",
@@ -296,6 +320,8 @@ def scores_table(runs: int) -> tuple[str, list[Row]]:
     ]
     rows = []
     for number, cell in enumerate(cells()):
+        if not chosen(cell):
+            continue
         passed, by_t = rates(cell, LIMIT, runs, number)
         tried = max(runs // 8, 1)
         power, power_t = rates(cell, ORDINARY, tried, 1000 + number)

@@ -9,10 +9,11 @@ from msgspec import Meta
 
 from gatekeeper.config.named import check_function, check_keys
 from gatekeeper.config.section import Count, Function, Section
-from gatekeeper.config.sections.model import TEXT_TASK, task_of
+from gatekeeper.config.sections.model import TASKS, family, is_text, keys, task_of
 from gatekeeper.errors import nearest
 from gatekeeper.files import FETCH, check_name, is_pointer
 from gatekeeper.models.files import there
+from gatekeeper.models.submodules import left_out
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 
 METRICS = Registry("evaluate.metrics")
+CLASSIFICATION = "classification"
+"""The tasks of right and wrong answers, one an example."""
 
 
 class Image(Section, frozen=True, kw_only=True):
@@ -45,7 +48,8 @@ class Dataset(Section, frozen=True, kw_only=True):
         str | None,
         Meta(
             description="Evaluation set: .npz, .csv, or a folder of images (one subfolder a class, or labels.csv); for "
-            "text_generation .txt, or .jsonl with `text`, or `prompt` and `answer`, on each line.",
+            "text_generation .txt, or .jsonl with `text`, or `prompt` or `messages` with an `answer`, which may number one of "
+            "`choices`, on each line.",
         ),
     ] = None
     loader: Annotated[
@@ -69,6 +73,17 @@ class Dataset(Section, frozen=True, kw_only=True):
         ),
     ] = None
     labels: Annotated[str | None, Meta(description="Key (.npz) or column (.csv) of the labels; default: y or labels.")] = None
+    ignore: Annotated[
+        int,
+        Meta(description="Tasks of several labels an example: the one that is left out, as of padding or of void pixels."),
+    ] = -100
+    classes: Annotated[
+        list[str],
+        Meta(
+            description="Tasks of several labels an example: names of the classes, in the output's order, for the report; "
+            "entity_f1 reads them as tags (O, B-PER, I-PER).",
+        ),
+    ] = []
     slices: Annotated[
         str | list[str],
         Meta(
@@ -90,6 +105,23 @@ class Dataset(Section, frozen=True, kw_only=True):
         int, Meta(ge=16, le=8192, description="text_generation: tokens in one window, each read from an empty context.")
     ] = 128
 
+    generations: Annotated[
+        Annotated[int, Meta(ge=1, le=64)],
+        Meta(
+            description="text_generation: answers to each prompt; above 1 each is drawn at `temperature`, by chance that is the "
+            "same for every model, and a prompt scores the share that is right.",
+        ),
+    ] = 1
+    temperature: Annotated[float, Meta(gt=0, le=10, description="text_generation: at which several generations are drawn.")] = 1.0
+    seed: Annotated[int, Meta(ge=0, description="text_generation: decides what several generations draw.")] = 0
+    new_tokens: Annotated[
+        Count | None,
+        Meta(
+            description="text_generation: most tokens that are written after a prompt; default: as many as its answer has and 8 "
+            "more, and at least 128 for `contains`.",
+        ),
+    ] = None
+
     @property
     def sliced_by(self) -> list[str]:
         """What groups the examples, one or several."""
@@ -107,7 +139,9 @@ def problems(review: Review) -> None:
         review.add(("dataset",), "dataset needs `path` or `loader`, one of them.", key=True)
     for key in ("path", "calibration"):
         value = getattr(dataset, key)
-        if value is not None and not there(folder / value):
+        if value is not None and (said := left_out(folder / value)):
+            review.add(("dataset", key), said)
+        elif value is not None and not there(folder / value):
             review.add(("dataset", key), f"no such dataset: {folder / value}. Correct the path.")
         elif value is not None:
             check_name(folder / value)
@@ -125,26 +159,30 @@ def problems(review: Review) -> None:
         review.add(("dataset", "calibration"), said)
     if dataset.metric is not None:
         _metric(review, dataset.metric)
+    _several(review, dataset)
     if dataset.range is not None:
         _range(review, dataset.range, dataset.metric)
     if dataset.sliced_by:
         _slices(review, dataset)
+    if dataset.generations > 1 and dataset.metric in ("perplexity", "acc", "acc_norm"):
+        said = f"{dataset.metric} reads likelihoods and draws no answers. Leave generations at 1, or use exact_match or contains."
+        review.add(("dataset", "generations"), said)
 
 
 def _metric(review: Review, metric: str) -> None:
     task = task_of(review)
-    if metric not in METRICS.names and task != TEXT_TASK:
+    text = task is not None and is_text(task)
+    if metric not in METRICS.names and not text:
         if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", metric):
             check_function(review, ("dataset", "metric"), metric)
         else:
             allowed = f"Allowed: {', '.join(METRICS.names)}, or package.module:function."
             review.add(("dataset", "metric"), f"dataset.metric is '{metric}'{nearest(metric, METRICS.names) or '.'} {allowed}")
         return
-    if task and not (metric in METRICS.names and task.endswith(METRICS.get(metric).FAMILY)):
-        fitting = sorted(
-            (m for m in METRICS.names if task.endswith(METRICS.get(m).FAMILY)), key=lambda m: not METRICS.get(m).DEFAULT
-        )
-        which = task if task == TEXT_TASK else f"the task {task}"
+    if task and not (metric in METRICS.names and family(task) == METRICS.get(metric).FAMILY):
+        own = (m for m in METRICS.names if family(task) == METRICS.get(m).FAMILY)
+        fitting = sorted(own, key=lambda m: not METRICS.get(m).DEFAULT)
+        which = task if text else f"the task {task}"
         review.add(("dataset", "metric"), f"'{metric}' does not fit {which}. Use {', '.join(fitting)}.")
 
 
@@ -156,13 +194,33 @@ def _range(review: Review, span: list[float], metric: str | None) -> None:
         review.add(("dataset", "range"), said)
 
 
+def _several(review: Review, dataset: Dataset) -> None:
+    """What only tasks of several labels an example read."""
+    task = (
+        task_of(review)
+        or (dataset.metric in METRICS.names and METRICS.get(dataset.metric or "").FAMILY)
+        or "tabular_classification"
+    )
+    for key in ("ignore", "classes"):
+        if getattr(dataset, key) != getattr(Dataset(), key) and task in TASKS.names and key not in keys(task):
+            fitting = ", ".join(name for name in TASKS.names if key in keys(name))
+            review.add(
+                ("dataset", key), f"`dataset.{key}` is read for {fitting}, not for {task}. Remove it, or correct the task."
+            )
+    if twice := sorted({name for name in dataset.classes if dataset.classes.count(name) > 1}):
+        review.add(("dataset", "classes"), f"the class '{twice[0]}' is named twice. Names must differ.")
+    if dataset.metric == "entity_f1" and not dataset.classes:
+        said = "entity_f1 reads tags: name the classes in the output's order, `dataset: {classes: [O, B-PER, I-PER]}`."
+        review.add(("dataset", "metric"), said)
+
+
 def _slices(review: Review, dataset: Dataset) -> None:
     for name in {each for each in dataset.sliced_by if dataset.sliced_by.count(each) > 1}:
         review.add(("dataset", "slices"), f"'{name}' is named twice. Remove one.")
     task, metric = task_of(review), dataset.metric
-    kind = task or "classification"
+    kind = family(task) if task else CLASSIFICATION
     if metric:
         kind = METRICS.get(metric).FAMILY if metric in METRICS.names else ""
-    if not kind.endswith("classification"):
+    if kind != CLASSIFICATION:
         said = f"slices count right and wrong answers, which {metric or task} does not give. Remove them, or judge by accuracy."
         review.add(("dataset", "slices"), said)
