@@ -26,6 +26,7 @@ FILES = {match[1]: match[2] for match in re.finditer(r"`gatekeeper/([\w/]+)\.py`
 KINDS = {
     "gates",
     "reports",
+    "evaluate/tasks",
     "frameworks",
     "hardware/targets",
     "checks/unit/cases",
@@ -37,7 +38,7 @@ KINDS = {
 PIPELINE = """\
 edge_ai_pipeline:
   stages: [model_validation, optimization, weighing, testing]
-  model: {path: model.onnx, task: tabular_classification}
+  model: {path: model.onnx, task: severity}
   dataset: {path: eval.npz}
   targets: [{name: hall, hardware: kiosk, threads: 1}]
   optimization: {frameworks: [onnx_reference]}
@@ -105,6 +106,8 @@ def test_all_of_them_are_in_the_report(report: dict[str, Any]) -> None:
     assert (target["name"], target["hardware"], target["legs"][0]["error"]) == ("hall", "kiosk", "")
     assert (variant["id"], variant["verdict"]) == (VARIANT, "pass"), variant["reason"]
     gates = {gate["gate"]: gate["verdict"] for gate in variant["gates"]}
+    [classes] = [gate["details"]["classes"] for gate in variant["gates"] if gate["gate"] == "worst_class"]
+    assert set(classes) == {"class 0", "class 1"}, "the task's, of the four that the model has"
     assert {"load_time": "pass", "file_tests": "pass", "speedup": "pass"}.items() <= gates.items()
     checks = {check["name"]: (check["kind"], check["verdict"]) for check in variant["tested"]["checks"]}
     assert {name: (kind, "pass") for name, kind in CHECKS.items()}.items() <= checks.items()
@@ -150,5 +153,5 @@ def test_without_them_the_file_is_refused(ran: tuple[Path, dict[str, str]]) -> N
         [sys.executable, "-m", "gatekeeper", "validate", "p.yaml"], cwd=ran[0].parent, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    for name in ("weighing", "kiosk", "onnx_reference", "load_time", "file_tests"):
+    for name in ("weighing", "kiosk", "onnx_reference", "load_time", "file_tests", "severity"):
         assert name in done.stderr, name

@@ -7,7 +7,7 @@ Beside the judged output, `predictions.npy`, lies each other one that has a row 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +32,29 @@ def outputs_beside(predictions: Path) -> Outputs:
     return msgspec.json.decode(contents.read_bytes(), type=Outputs) if contents.exists() else Outputs(judged="")
 
 
-def choose(names: tuple[str, ...], outputs: list[Any], wanted: str | None, task: str | None) -> int:
-    """Index of the output to judge: the named one, else for classes the first with scores, else the first."""
+def scores_of_classes(output: Any) -> bool:
+    """Whether an output, [examples, ...], holds scores of several classes."""
+    return bool(output.dtype.kind == "f" and output.ndim >= 2 and output.shape[-1] > 1)
+
+
+def any_numbers(output: Any) -> bool:
+    """Whether an output holds numbers."""
+    return output.dtype.kind in "fiu"
+
+
+def choose(
+    names: tuple[str, ...], outputs: list[Any], wanted: str | None, fits: Callable[[Any], bool] = scores_of_classes
+) -> int:
+    """Index of the output to judge: the named one, else the first that fits, else the first of numbers."""
     if wanted is not None:
         if wanted not in names:
             raise NotMeasured("model", f"the model has no output '{wanted}' (it has {', '.join(names)}). Correct `model.output`.")
         return names.index(wanted)
     arrays = [_numbers(o) for o in outputs]
-    if task is None or task.endswith("classification"):
+    for one in (fits, any_numbers):
         for i, array in enumerate(arrays):
-            if array is not None and array.dtype.kind == "f" and array.ndim >= 2 and array.shape[-1] > 1:
+            if array is not None and one(array):
                 return i
-    for i, array in enumerate(arrays):
-        if array is not None and array.dtype.kind in "fiu":
-            return i
     raise NotMeasured("model", "the model has no numeric output to judge. Name one with `model.output`.")
 
 

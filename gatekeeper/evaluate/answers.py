@@ -7,21 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.evaluate.metrics._base import CLASSIFICATION, family
-from gatekeeper.evaluate.metrics._positions import answered
+from gatekeeper.evaluate.metrics._base import family
+from gatekeeper.evaluate.tasks._base import Reading, Task, judged_as
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.ids import baseline_id, leg_of
 from gatekeeper.models.files import digest
 from gatekeeper.records.answers import MOST_OUTPUTS, MOST_VALUES, Answers, AnswersHeader, Kind
 
 
-def collect(files: Mapping[str, Path], dataset: Path, task: str | None, metric: str | None) -> Answers | None:
+def collect(files: Mapping[str, Path], dataset: Path, reading: Reading, metric: str | None) -> Answers | None:
     """Answers out of the predictions of baselines and variants, by name; None if there are none.
 
     Models whose predictions are not finite numbers, or of another shape than the baseline's, are left out and named.
     """
     import numpy as np
 
+    judged = judged_as(reading.task, metric)
     by_name: dict[str, Any] = {}
     left_out: dict[str, str] = {}
     kind: Kind | None = None
@@ -30,8 +31,8 @@ def collect(files: Mapping[str, Path], dataset: Path, task: str | None, metric: 
         try:
             outputs = _outputs(file)
             reference = _outputs(files.get(baseline_id(leg_of(name)), file))
-            kind = kind or _kind(file, outputs, task, metric)
-            answers, count = _thinned(outputs, reference, kind)
+            kind = kind or _kind(file, outputs, reading, judged, metric)
+            answers, count = _thinned(outputs, reference, kind, judged, reading)
             if by_name and (count, answers.shape) != (total, next(iter(by_name.values())).shape):
                 raise ValueError(f"its output has another shape than {next(iter(by_name))}'s")
         except (OSError, ValueError) as error:
@@ -68,15 +69,15 @@ def _outputs(predictions: Path) -> Any:
     return np.load(tokens if tokens.exists() else predictions, mmap_mode="r")
 
 
-def _kind(file: Path, outputs: Any, task: str | None, metric: str | None) -> Kind:
+def _kind(file: Path, outputs: Any, reading: Reading, judged: Task, metric: str | None) -> Kind:
     """How these outputs are compared."""
     if file.with_name(TOP_TOKENS).exists():
         return "same top token"
-    classes = task.endswith("classification") if task else metric is None or family(metric) == CLASSIFICATION
-    return "same class" if classes or outputs.dtype.kind in "iu" else "relative distance"
+    known = reading.task is not None or metric is None or bool(family(metric))
+    return "same class" if (known and judged.of_classes) or outputs.dtype.kind in "iu" else "relative distance"
 
 
-def _thinned(outputs: Any, reference: Any, kind: Kind) -> tuple[Any, int]:
+def _thinned(outputs: Any, reference: Any, kind: Kind, judged: Task, reading: Reading) -> tuple[Any, int]:
     """Evenly spaced answers, as many as are kept, and how many there were."""
     import numpy as np
 
@@ -93,7 +94,9 @@ def _thinned(outputs: Any, reference: Any, kind: Kind) -> tuple[Any, int]:
     if kind == "same class":
         kept = outputs[_evenly(len(outputs), MOST_VALUES)]
         _check_finite(kept)
-        return answered(kept, reference), len(outputs)
+        if not judged.of_classes:  # whole numbers
+            return judged_as(None).flat(kept, reference), len(outputs)
+        return judged.flat(judged.read(kept, judged.way(reference, reading)), reference), len(outputs)
     columns = _evenly(width, MOST_VALUES)
     kept = outputs[_evenly(len(outputs), min(MOST_OUTPUTS, max(1, MOST_VALUES // width)))].reshape(-1, width)[:, columns]
     with np.errstate(over="ignore"):

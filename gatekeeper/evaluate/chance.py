@@ -9,22 +9,19 @@ from typing import Any
 from gatekeeper.evaluate.metrics import macro_f1, r2
 from gatekeeper.evaluate.metrics._base import CLASSIFICATION, REGRESSION, Pair, class_labels, family
 from gatekeeper.evaluate.metrics._base import classes as classes_of
-from gatekeeper.evaluate.metrics._positions import answered
 from gatekeeper.gates._collapse import Numbers, guesses, means
 
 CHANCE_ALPHA = 0.05
 
 
-def constant(outputs: Any, classes: bool) -> str | None:
-    """Why nothing can be kept of a baseline that does not look at its input; None if it does."""
+def constant(outputs: Any, answered: Any = None) -> str | None:
+    """Why nothing can be kept of a baseline that does not look at its input; None if it does. `answered` are its classes."""
     import numpy as np
 
     if (outputs == outputs[0]).all() and len(outputs) > 1:
         return "the baseline gives the same output for every example. Check the inputs and the model."
-    if classes:
-        predicted = answered(outputs)
-        if len(predicted) > 1 and len(np.unique(predicted)) == 1:
-            return f"the baseline predicts class {predicted[0]} for every example. Check the inputs and their preprocessing."
+    if answered is not None and len(answered) > 1 and len(np.unique(answered)) == 1:
+        return f"the baseline predicts class {answered[0]} for every example. Check the inputs and their preprocessing."
     return None
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gatekeeper.evaluate.metrics._positions import answered
 from gatekeeper.gates._collapse import Numbers, classes_lost, few_values, flat, one_class, other_neighbours
 
 OFTEN = 5
@@ -16,23 +15,15 @@ NEIGHBOURS = 10
 MOST_COMPARED = 2000
 
 
-def read(baseline: Any, variant: Any, task: str | None, classification: bool) -> dict[str, float]:
-    """What shows a collapse of the variant's outputs, of shape [examples, ...], beside the baseline's."""
-    if classification:
-        return _classes(baseline, variant)
-    kept = neighbours_kept(baseline, variant) if task == "embedding" else None
-    return _values(baseline, variant) | ({} if kept is None else {"neighbours_kept": kept})
-
-
-def collapsed(numbers: Numbers, baseline: Any, variant: Any) -> str:
-    """In which way outputs of which `read` found these numbers have collapsed; or nothing."""
+def collapsed(numbers: Numbers, examples: int, answered: Any) -> str:
+    """In which way outputs that show these numbers have collapsed; or nothing. `answered` are the variant's classes."""
     if "classes" in numbers:
-        return _few_classes(numbers, baseline, variant)
+        return _few_classes(numbers, answered)
     if flat(numbers):
-        return f"it gives the same output for each of the {len(variant)} examples, which the original does not"
+        return f"it gives the same output for each of the {examples} examples, which the original does not"
     if few_values(numbers):
         ours, theirs = numbers["different"], numbers["different_before"]
-        return f"it gives {ours} different outputs for {len(variant)} examples, the original {theirs}"
+        return f"it gives {ours} different outputs for {examples} examples, the original {theirs}"
     if "neighbours_kept" in numbers and other_neighbours(numbers):
         return f"only {numbers['neighbours_kept']:.0%} of the {NEIGHBOURS} nearest neighbours of an example stay among them"
     return ""
@@ -51,28 +42,29 @@ def not_finite(baseline: Any, variant: Any) -> str:
     return f"its output holds NaN or infinite values on {rows} of {len(lost)} examples, the original's is finite" if rows else ""
 
 
-def _few_classes(numbers: Numbers, baseline: Any, variant: Any) -> str:
+def _few_classes(numbers: Numbers, answered: Any) -> str:
     if one_class(numbers):
-        left = answered(variant, baseline)[0]
-        return f"it answers class {left} whatever it sees, where the original answers {numbers['classes_before']} classes"
+        return f"it answers class {answered[0]} whatever it sees, where the original answers {numbers['classes_before']} classes"
     if classes_lost(numbers):
         often = numbers["often"]
         return f"it never answers {often - numbers['often_kept']} of the {often} classes that the original answers"
     return ""
 
 
-def _classes(baseline: Any, variant: Any) -> dict[str, float]:
-    """Classes that are answered, and of those that the original answers often how many the variant ever does."""
+def of_classes(baseline: Any, variant: Any) -> dict[str, float]:
+    """How many classes are answered, and of those that the original answers often how many the variant ever does; of every
+    answer, one after the other.
+    """
     import numpy as np
 
-    left = np.unique(answered(variant, baseline))
-    given, counts = np.unique(answered(baseline), return_counts=True)
+    left = np.unique(variant)
+    given, counts = np.unique(baseline, return_counts=True)
     often = given[counts >= OFTEN]
     kept = int(np.isin(often, left).sum())
     return {"classes": len(left), "classes_before": len(given), "often": len(often), "often_kept": kept}
 
 
-def _values(baseline: Any, variant: Any) -> dict[str, float]:
+def of_values(baseline: Any, variant: Any) -> dict[str, float]:
     """How far outputs spread over the examples, and how many of them differ."""
     import numpy as np
 

@@ -19,10 +19,10 @@ from gatekeeper.data.prepared import FORM, PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
 from gatekeeper.evaluate.answers import collect
-from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.score import Score, Scored
+from gatekeeper.evaluate.tasks._base import Reading, named_by
 from gatekeeper.evaluate.text.prompts import timed_prompts
 from gatekeeper.frameworks._base import framework
 from gatekeeper.frameworks._spec import ModelSpec, TextSpec, text_spec
@@ -40,9 +40,6 @@ from gatekeeper.records.scores import PairedScores
 from gatekeeper.version import version
 
 PLAIN = Layout()
-
-UNNAMED = ("regression", "embedding")
-"""Kinds of task that are a task by themselves: a metric of theirs says which it is."""
 
 TIMED_INPUTS = 32
 TIMED_BYTES = 64 << 20
@@ -132,8 +129,12 @@ class Evaluation:
         if self.model.text:
             return "text_generation"
         metric = pipeline.dataset.metric if pipeline.dataset else None
-        own = family(metric) if metric else ""
-        return own if own in UNNAMED else None
+        return named_by(metric) if metric else None
+
+    @property
+    def reading(self) -> Reading:
+        """How the judged output is read."""
+        return Reading(task=self.task)
 
     @property
     def output(self) -> str | None:
@@ -187,7 +188,7 @@ class Evaluation:
                 destination=str(folder / "predictions.npy"),
                 batch_size=self.batch_size(),
                 output=output,
-                task=self.task,
+                reading=self.reading,
             )
             self.space.ask(request, Predicted)
             return {}
@@ -206,7 +207,7 @@ class Evaluation:
             baseline=str(baseline),
             variant=str(variant),
             metric=metric,
-            task=self.task,
+            reading=self.reading,
             folder=str(self.loaded.folder.resolve()),
             destination=str(destination),
             text=self.model.text is not None,
@@ -238,7 +239,7 @@ class Evaluation:
     def answers(self, predictions: Mapping[str, Path], dataset: Path) -> Answers | None:
         """What models answered, out of their predictions by name, small enough to travel beside a report."""
         about = self.loaded.pipeline.dataset
-        return collect(predictions, dataset, self.task, about.metric if about else None)
+        return collect(predictions, dataset, self.reading, about.metric if about else None)
 
     def timed_inputs(self, dataset: Path | None, destination: Path, loud: bool = False) -> None:
         """Write the feeds that are timed and tested: real examples where there are any. `loud`: and the one with the largest

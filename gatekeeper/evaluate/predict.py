@@ -8,6 +8,7 @@ from gatekeeper.data.outputs import OutputWriter, choose
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
+from gatekeeper.evaluate.tasks._base import Reading, judged_as
 from gatekeeper.frameworks._spec import ModelSpec, open_session
 from gatekeeper.process.messages import Answer, Held, Request
 
@@ -20,7 +21,7 @@ class Predict(Request, frozen=True, kw_only=True):
     destination: str
     batch_size: int
     output: str | None
-    task: str | None
+    reading: Reading
 
     def answer(self, held: Held) -> Predicted:
         """Write the predictions."""
@@ -48,7 +49,7 @@ def predict(request: Predict) -> Predicted:
         outputs = session.run(dataset.whole_batch(index, batch))
         watch.saw(index)
         if writer is None:
-            chosen = choose(session.outputs, outputs, request.output, request.task)
+            chosen = choose(session.outputs, outputs, request.output, judged_as(request.reading.task).fits)
             writer = OutputWriter(Path(request.destination), session.outputs, chosen, examples)
         writer.add(index * batch, min(batch, examples - index * batch), batch, outputs)
     if writer is None:

@@ -13,23 +13,23 @@ from gatekeeper.data.distinct import distinct
 from gatekeeper.data.outputs import outputs_beside
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.by_class import by_class, of_classes
+from gatekeeper.evaluate.by_class import by_class
 from gatekeeper.evaluate.chance import chance, constant, guessing, no_better
-from gatekeeper.evaluate.collapse import collapsed, not_finite, read
-from gatekeeper.evaluate.metrics._agreement import agreement
+from gatekeeper.evaluate.collapse import collapsed, not_finite, of_values
 from gatekeeper.evaluate.metrics._base import (
     REGISTRY,
     REGRESSION,
     Compare,
     Pair,
     Undefined,
-    default_metric,
+    default_of,
     family,
     metric,
 )
 from gatekeeper.evaluate.metrics._whole import ranged, user_metric
 from gatekeeper.evaluate.once import once
 from gatekeeper.evaluate.others import kept_each, kept_outputs
+from gatekeeper.evaluate.tasks._base import Reading, Task, judged_as
 from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.records.scores import KeptClass, KeptOutput, Kind, PairedScores
 
@@ -41,7 +41,7 @@ class Score(Request, frozen=True, kw_only=True):
     baseline: str
     variant: str
     metric: str | None
-    task: str | None
+    reading: Reading
     folder: str
     destination: str
     text: bool = False
@@ -105,30 +105,42 @@ def score(request: Score) -> Scored:
     if variant.shape != baseline.shape:
         raise NotMeasured("model", f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}.")
     labels, error = dataset.labels, None
-    name = "agreement" if labels is None else request.metric or default_metric(request.task)
+    judged = judged_as(request.reading.task, request.metric)
+    name = "agreement" if labels is None else request.metric or default_of(judged.FAMILY)
     # What a metric of the user's own compares is not known; its classes are looked at one by one all the same.
-    classification = (name == "agreement" or bool(family(name))) and of_classes(name, request.task)
+    own = name not in REGISTRY.names and name != "agreement"
     nothing = Scored(metric=name, baseline=None, variant=None, agreement=labels is None, kind="real", examples=0, error=None)
     broken = not_finite(baseline, variant)
     if broken:
         return msgspec.structs.replace(nothing, collapsed=broken, outputs=others, unjudged=unjudged)
     if not itself and family(name) == REGRESSION:
         others += kept_each(outputs_beside(Path(request.baseline)).judged, baseline, variant, units)
+    way = judged.way(baseline, request.reading)
+    theirs, ours = judged.read(baseline, way), judged.read(variant, way)
+    given = labels  # as they are, which is what a metric of the user's own gets
+    if labels is not None and not own:
+        labels = judged.check(labels, theirs, request.reading)
+    known = judged.of_classes and not own
     try:
-        compared = _compared(name, request, units, baseline, variant, labels)
+        if labels is None:
+            compared = _once(judged.agreement(theirs, ours), units)
+        else:
+            compared = _compared(name, request, units, *((baseline, variant) if own else (theirs, ours)), labels)
     except Undefined as undefined:
         why = str(undefined).rstrip(".")
         return msgspec.structs.replace(nothing, baseline=undefined.baseline, collapsed=why, outputs=others, unjudged=unjudged)
-    error = constant(baseline, classes=classification)
+    error = constant(baseline, judged.flat(theirs, theirs) if known else None)
     if labels is not None:
-        error = error or chance(name, baseline, labels, compared)
+        error = error or chance(name, theirs, labels, compared)
     scores = compared.scores
     write_scores(scores, request.destination)
     signs: dict[str, float] = {}
     if not (error or itself):
-        signs = {"not_finite": 0} | read(baseline, variant, request.task, classification)
-        signs |= {} if labels is None else guessing(name, baseline, variant, labels, compared)
-    gone = collapsed(signs, baseline, variant) or no_better(name, signs) if signs else ""
+        signs = {"not_finite": 0} | (of_values(baseline, variant) if own and judged.of_classes else judged.signs(theirs, ours))
+        signs |= {} if labels is None else guessing(name, theirs, ours, labels, compared)
+    gone = _gone(name, signs, judged, theirs, ours) if signs else ""
+    files = Path(request.baseline), Path(request.variant)
+    looked = None if own and request.reading.task is None else judged
     return Scored(
         metric=name,
         baseline=compared.baseline,
@@ -146,23 +158,30 @@ def score(request: Score) -> Scored:
         signs=signs,
         outputs=others,
         unjudged=unjudged,
-        classes=[] if error else by_class(request, name, baseline, variant, labels, units, dataset.slices),
+        classes=[] if error else by_class(looked, request.reading, own, files, (theirs, ours), given, units, dataset.slices),
     )
+
+
+def _gone(name: str, signs: dict[str, float], judged: Task, theirs: Any, ours: Any) -> str:
+    """How the variant has collapsed, by what its answers show; or nothing."""
+    answered = judged.flat(ours, theirs) if "classes" in signs else None
+    return collapsed(signs, len(ours), answered) or no_better(name, signs)
 
 
 def _compared(name: str, request: Score, units: Any, baseline: Any, variant: Any, labels: Any) -> Pair:
     """Values of the whole set, and scores of its distinct examples; `Undefined` where the baseline alone has a value."""
     import numpy as np
 
-    if labels is None:
-        compared = agreement(baseline, variant, request.task)
-    else:
-        with np.errstate(over="ignore", invalid="ignore"):  # squares of what a broken model answers
-            compared = _metric(name, request, units)(baseline, variant, labels)
+    with np.errstate(over="ignore", invalid="ignore"):  # squares of what a broken model answers
+        compared = _metric(name, request, units)(baseline, variant, labels)
     if math.isfinite(compared.baseline) and not math.isfinite(compared.variant):
         raise Undefined(f"{name} is undefined on the variant: it is {compared.variant}", compared.baseline)
     if request.range is not None and name == "mae":
         compared = replace(compared, scores=ranged(compared.scores, request.range, "errors go"))
+    return _once(compared, units)
+
+
+def _once(compared: Pair, units: Any) -> Pair:
     return replace(compared, scores=once(compared.scores, units))
 
 

@@ -196,7 +196,7 @@ class _Agreement:
         self.batches = batches
         original = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         answers = [list(original(batches.feed(i)).values()) for i in batches.indices]
-        self.output = choose(_names(model.outputs), answers[0], None, None)
+        self.output = choose(_names(model.outputs), answers[0], None)
         self.expected = [answer[self.output] for answer in answers]
 
     def __call__(self, model: Any, indices: Any) -> tuple[float, None]:

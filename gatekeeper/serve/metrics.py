@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from gatekeeper.evaluate.tasks._base import REGISTRY as TASKS
 from gatekeeper.serve.tensors import Feed
 
 LATENCIES_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -19,7 +20,7 @@ class Metrics:
 
     def __init__(self, task: str | None):
         self.registry = CollectorRegistry()
-        self.classifies = "classification" in (task or "")
+        self.classifies = task in TASKS.names and TASKS.get(task).ANSWERS == "class"
         own = self.registry
         self.requests = Counter("gatekeeper_requests", "Requests by HTTP status.", ["code"], registry=own)
         self.latency = Histogram(

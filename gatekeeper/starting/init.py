@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from textwrap import wrap
 
 from gatekeeper.errors import NotMeasured, UsageError
+from gatekeeper.evaluate.tasks._base import REGISTRY as TASKS
+from gatekeeper.evaluate.tasks._base import is_text
 from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, framework, untimed
 from gatekeeper.models.files import assess, known_formats, model_format
 from gatekeeper.models.info import Assessment
@@ -145,8 +148,9 @@ def _plain(name: str) -> str:
 def _task(model: Assessment) -> list[str]:
     if model.text:
         return ["    task: text_generation"]
+    *others, last = [name for name in TASKS.names if not is_text(name)]
     return [
-        "    # image_classification, tabular_classification, text_classification, regression or embedding",
+        *wrap(f"{', '.join(others)} or {last}", 100, initial_indent="    # ", subsequent_indent="    # "),
         "    task: image_classification" if model.architecture == "cnn" else "    task: tabular_classification",
     ]
 

@@ -13,8 +13,8 @@ from gatekeeper.data.outputs import Outputs
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.by_class import by_class
 from gatekeeper.evaluate.groups import kept_classes
-from gatekeeper.evaluate.metrics._agreement import agreement
-from gatekeeper.evaluate.score import Score
+from gatekeeper.evaluate.metrics._base import REGISTRY
+from gatekeeper.evaluate.tasks._base import Reading, judged_as
 from gatekeeper.gates import worst_class
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Comparison, Evidence
@@ -39,11 +39,10 @@ def compared(
     folder: Path, before: dict[str, Any], after: dict[str, Any], name: str = "agreement", labels: Any = None, **slices: Any
 ) -> list[KeptClass]:
     files = [predictions(folder / side, **arrays) for side, arrays in (("before", before), ("after", after))]
-    request = Score(
-        dataset="", baseline=str(files[0]), variant=str(files[1]), metric=None, task="tabular_classification", folder="",
-        destination="",
-    )  # fmt: skip
-    return by_class(request, name, before["judged"], after["judged"], labels, np.arange(N), slices)
+    own, judged = name not in (*REGISTRY.names, "agreement"), judged_as("tabular_classification")
+    return by_class(
+        judged, Reading(task=None), own, (files[0], files[1]), (before["judged"], after["judged"]), labels, np.arange(N), slices
+    )
 
 
 def lost(found: list[KeptClass]) -> set[str]:
@@ -65,7 +64,7 @@ def test_a_tag_or_a_pixel_class_that_is_never_answered_any_more(tmp_path: Path, 
     before, after = (scores(each, 3) for each in (truth, np.where(truth == 2, 0, truth)))
     if channels_first:
         before, after = np.moveaxis(before, -1, 1), np.moveaxis(after, -1, 1)
-    assert agreement(before, after, "image_classification").variant > 0.95, "an average hides it"
+    assert judged_as("image_classification").agreement(before, after).variant > 0.95, "an average hides it"
     assert lost(compared(tmp_path, {"judged": before}, {"judged": after})) == {"class 2"}
 
 
@@ -73,7 +72,7 @@ def test_a_column_of_whole_numbers(tmp_path: Path) -> None:
     before = np.column_stack([RNG.integers(0, 5, N), RNG.random(N) < 0.04, RNG.random(N) < 0.5]).astype(np.int64)
     after = before.copy()
     after[:, 1] = 0
-    assert agreement(before, after, "tabular_classification").variant == pytest.approx((before == after).mean())
+    assert judged_as("tabular_classification").agreement(before, after).variant == pytest.approx((before == after).mean())
     assert lost(compared(tmp_path, {"judged": before}, {"judged": after})) == {"[1] class 1"}
 
 
@@ -82,7 +81,7 @@ def test_one_of_several_yes_and_no(tmp_path: Path) -> None:
     before[:, 0] = 0.999
     after = before.copy()
     after[:, 3] = 0.1
-    assert agreement(before, after, "tabular_classification").variant < 0.95
+    assert judged_as("tabular_classification").agreement(before, after).variant < 0.95
     assert "[3] class 1" in lost(compared(tmp_path, {"judged": before}, {"judged": after}))
 
 

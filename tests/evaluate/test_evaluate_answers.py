@@ -11,6 +11,7 @@ import pytest
 
 from gatekeeper.evaluate import answers as module
 from gatekeeper.evaluate.answers import collect
+from gatekeeper.evaluate.tasks._base import Reading
 from gatekeeper.records import answers as format_
 from gatekeeper.records.answers import packed
 
@@ -44,7 +45,7 @@ def scores(seed: int, examples: int = 50, classes: int = 300) -> Any:
 )
 def test_classes_travel_as_small_integers(task: str | None, metric: str | None, tmp_path: Path, dataset: Path) -> None:
     outputs = {"baseline": scores(0), "a": scores(1)}
-    found = collect(save(tmp_path, **outputs), dataset, task, metric)
+    found = collect(save(tmp_path, **outputs), dataset, Reading(task=task), metric)
     assert found is not None
     assert (found.header.kind, found.header.names) == ("same class", [f"{LEG}/baseline", f"{LEG}/a"])
     assert found.values.dtype == np.uint16
@@ -54,7 +55,7 @@ def test_classes_travel_as_small_integers(task: str | None, metric: str | None, 
 @pytest.mark.parametrize(("task", "metric"), [("regression", None), ("embedding", None), (None, "my.module:metric")])
 def test_other_outputs_travel_as_numbers(task: str | None, metric: str | None, tmp_path: Path, dataset: Path) -> None:
     outputs = scores(0).reshape(50, 3, 100).astype(float)
-    found = collect(save(tmp_path, baseline=outputs), dataset, task, metric)
+    found = collect(save(tmp_path, baseline=outputs), dataset, Reading(task=task), metric)
     assert found is not None
     assert (found.header.kind, found.values.dtype, found.values.shape) == ("relative distance", np.float32, (1, 50, 300))
     assert np.array_equal(found.values[0], outputs.reshape(50, 300).astype(np.float32))
@@ -65,7 +66,7 @@ def test_likeliest_tokens_are_a_text_models_answers(tmp_path: Path, dataset: Pat
     tokens = np.random.default_rng(0).integers(0, 70_000, (2, 4, 7)).astype(np.int32)
     for i, file in enumerate(files.values()):
         np.save(file.with_name("top_tokens.npy"), tokens[i])
-    found = collect(files, dataset, "text_generation", None)
+    found = collect(files, dataset, Reading(task="text_generation"), None)
     assert found is not None
     assert (found.header.kind, found.header.total) == ("same top token", 28)
     assert np.array_equal(found.values, tokens.reshape(2, 28))
@@ -74,7 +75,7 @@ def test_likeliest_tokens_are_a_text_models_answers(tmp_path: Path, dataset: Pat
 def test_one_score_is_read_as_the_baseline_says(tmp_path: Path, dataset: Path) -> None:
     """Logits between 0 and 1 are not probabilities where the baseline's are not."""
     baseline, variant = np.array([[-3.0], [3.0], [0.2]]), np.array([[0.1], [0.9], [0.2]])
-    found = collect(save(tmp_path, baseline=baseline, a=variant), dataset, None, None)
+    found = collect(save(tmp_path, baseline=baseline, a=variant), dataset, Reading(task=None), None)
     assert found is not None
     assert found.values.tolist() == [[0, 1, 1], [1, 1, 1]]
 
@@ -85,7 +86,7 @@ def test_large_sets_are_thinned_out_evenly_and_alike_in_every_leg(
 ) -> None:
     monkeypatch.setattr(module, "MOST_VALUES", 40)
     outputs = np.stack([np.arange(100.0), 99 - np.arange(100.0)], axis=1)
-    [one, two] = [collect(save(tmp_path / n, baseline=outputs, **{n: outputs}), dataset, task, None) for n in "ab"]
+    [one, two] = [collect(save(tmp_path / n, baseline=outputs, **{n: outputs}), dataset, Reading(task=task), None) for n in "ab"]
     assert one is not None and two is not None
     kept = 40 if task.endswith("classification") else 20
     assert one.values.shape[:2] == (2, kept)
@@ -97,14 +98,14 @@ def test_large_sets_are_thinned_out_evenly_and_alike_in_every_leg(
 
 def test_of_single_numbers_fewer_examples_are_kept(tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_OUTPUTS", 10)
-    found = collect(save(tmp_path, baseline=np.arange(100.0)), dataset, "regression", None)
+    found = collect(save(tmp_path, baseline=np.arange(100.0)), dataset, Reading(task="regression"), None)
     assert found is not None
     assert found.values[0, :, 0].tolist() == list(range(0, 100, 10))
 
 
 def test_wide_outputs_are_thinned_out_too(tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_VALUES", 40)
-    found = collect(save(tmp_path, baseline=np.tile(np.arange(100.0), (3, 1))), dataset, "regression", None)
+    found = collect(save(tmp_path, baseline=np.tile(np.arange(100.0), (3, 1))), dataset, Reading(task="regression"), None)
     assert found is not None
     assert found.values.shape == (1, 1, 40)
 
@@ -113,7 +114,7 @@ def test_the_file_stays_small(tmp_path: Path, dataset: Path) -> None:
     """Eight models with the most that is kept of any."""
     outputs = np.random.default_rng(0).normal(size=(format_.MOST_VALUES // 16, 16)).astype(np.float32)
     names = {"baseline": outputs} | {f"v{i}": outputs + np.float32(i) for i in range(7)}
-    found = collect(save(tmp_path, **names), dataset, "regression", None)
+    found = collect(save(tmp_path, **names), dataset, Reading(task="regression"), None)
     assert found is not None
     assert len(packed(found)) <= 8.1 * (1 << 20)
 
@@ -130,7 +131,7 @@ def test_the_file_stays_small(tmp_path: Path, dataset: Path) -> None:
     ids=["NaN", "beyond float32", "narrower", "fewer", "text"],
 )
 def test_what_cannot_be_compared_is_left_out_and_named(outputs: Any, says: str, tmp_path: Path, dataset: Path) -> None:
-    found = collect(save(tmp_path, baseline=scores(0), a=outputs, b=scores(2)), dataset, "regression", None)
+    found = collect(save(tmp_path, baseline=scores(0), a=outputs, b=scores(2)), dataset, Reading(task="regression"), None)
     assert found is not None
     assert found.header.names == [f"{LEG}/baseline", f"{LEG}/b"]
     [(name, reason)] = found.header.left_out.items()
@@ -141,20 +142,20 @@ def test_what_cannot_be_compared_is_left_out_and_named(outputs: Any, says: str, 
 def test_a_prediction_that_is_gone_is_left_out(tmp_path: Path, dataset: Path) -> None:
     files = save(tmp_path, baseline=scores(0), a=scores(1))
     files[f"{LEG}/a"].unlink()
-    found = collect(files, dataset, None, None)
+    found = collect(files, dataset, Reading(task=None), None)
     assert found is not None
     assert "No such file" in found.header.left_out[f"{LEG}/a"]
 
 
 def test_nothing_is_nothing(dataset: Path) -> None:
-    assert collect({}, dataset, None, None) is None
+    assert collect({}, dataset, Reading(task=None), None) is None
 
 
 def test_other_examples_have_another_digest_and_other_labels_have_not(tmp_path: Path, dataset: Path) -> None:
     files = save(tmp_path, baseline=scores(0))
 
     def found() -> str:
-        answers = collect(files, dataset, None, None)
+        answers = collect(files, dataset, Reading(task=None), None)
         assert answers is not None
         return answers.header.dataset
 

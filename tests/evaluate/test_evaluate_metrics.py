@@ -9,11 +9,11 @@ import pytest
 from kit.lazily import Lazily
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.metrics._agreement import agreement
-from gatekeeper.evaluate.metrics._base import REGISTRY, classes, default_metric, families, metric, of_family
+from gatekeeper.evaluate.metrics._base import REGISTRY, classes, default_of, families, metric, of_family
 from gatekeeper.evaluate.metrics._positions import positions, score_axis
 from gatekeeper.evaluate.metrics._whole import user_metric
 from gatekeeper.evaluate.metrics.macro_f1 import f1_of
+from gatekeeper.evaluate.tasks._base import judged_as
 from gatekeeper.stats.retention import retention_interval
 
 reference = Lazily("sklearn.metrics")
@@ -180,7 +180,7 @@ def test_one_score_has_the_same_threshold_in_both_models():
     variant = baseline - np.float32(1e-4)
     labels = (baseline[:, 0] > 0.5).astype(int)
     assert metric("accuracy").compare(baseline, variant, labels).variant > 0.99
-    assert agreement(baseline, variant, "tabular_classification").variant > 0.99
+    assert judged_as("tabular_classification").agreement(baseline, variant).variant > 0.99
 
 
 # --- what does not fit --------------------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ def test_a_users_metric_of_another_shape_is_refused(shape: tuple[int, ...]):
 
 @pytest.mark.parametrize("task", [None, "image_classification", "tabular_classification"])
 def test_agreement_on_classes_is_the_share_of_equal_ones(task: str | None):
-    found = agreement(LOGITS, WORSE_LOGITS, task)
+    found = judged_as(task).agreement(LOGITS, WORSE_LOGITS)
     assert found.baseline == 1.0
     assert found.variant == np.mean(LOGITS.argmax(axis=1) == WORSE_LOGITS.argmax(axis=1))
     assert found.scores.kind == "binary"
@@ -262,13 +262,13 @@ def test_agreement_on_classes_is_the_share_of_equal_ones(task: str | None):
 @pytest.mark.parametrize(("share", "agrees"), [(0.04, 1.0), (0.06, 0.0)])
 def test_agreement_on_values_is_within_a_twentieth_of_their_spread(task: str, share: float, agrees: float):
     moved = VALUES + share * VALUES.std(axis=0)
-    assert agreement(VALUES, moved, task).variant == agrees
+    assert judged_as(task).agreement(VALUES, moved).variant == agrees
 
 
 def test_agreement_on_values_needs_all_of_them():
     moved = VALUES.copy()
     moved[: N // 4, 1] += 10
-    assert agreement(VALUES, moved, "regression").variant == 0.75
+    assert judged_as("regression").agreement(VALUES, moved).variant == 0.75
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_agreement_on_values_needs_all_of_them():
     [("regression", "r2"), ("embedding", "cosine_similarity"), ("image_classification", "accuracy"), (None, "accuracy")],
 )
 def test_default_metric_of_a_task(task: str | None, expected: str):
-    assert default_metric(task) == expected
+    assert default_of(judged_as(task).FAMILY) == expected
 
 
 @pytest.mark.parametrize("family", families())
@@ -289,15 +289,15 @@ def test_agreement_of_embeddings_is_their_cosine():
     generator = np.random.default_rng(3)
     vectors = generator.standard_normal((200, 512)).astype(np.float32)
     noise = 0.02 * generator.standard_normal(vectors.shape)
-    found = agreement(vectors, vectors + noise, "embedding")
+    found = judged_as("embedding").agreement(vectors, vectors + noise)
     assert found.baseline == 1.0
     assert 0.999 < found.variant < 1.0
-    assert agreement(vectors, -vectors, "embedding").variant == pytest.approx(-1.0)
+    assert judged_as("embedding").agreement(vectors, -vectors).variant == pytest.approx(-1.0)
 
 
 def test_a_direction_that_all_embeddings_share_makes_none_of_them_alike():
     own, other = np.random.default_rng(3).standard_normal((2, 200, 64))
-    assert abs(agreement(own + 100, other + 100, "embedding").variant) < 0.1
+    assert abs(judged_as("embedding").agreement(own + 100, other + 100).variant) < 0.1
 
 
 def test_outputs_of_several_answers_agree_position_by_position():
@@ -307,7 +307,7 @@ def test_outputs_of_several_answers_agree_position_by_position():
     scores[:, 0] *= 1000
     other = generator.standard_normal((100, 16, 5))
     other[:, 0] = scores[:, 0]
-    found = agreement(scores, other, "text_classification")
+    found = judged_as("text_classification").agreement(scores, other)
     assert found.scores.kind == "bounded"
     assert found.variant == np.mean(scores.argmax(axis=2) == other.argmax(axis=2))
     assert found.variant < 0.4

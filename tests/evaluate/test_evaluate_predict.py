@@ -15,6 +15,7 @@ from gatekeeper.data.outputs import choose
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.predict import Predict, Predicted, predict
+from gatekeeper.evaluate.tasks._base import Reading, judged_as
 
 X = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
 
@@ -59,7 +60,7 @@ def ask(
         destination=str(folder / "predictions.npy"),
         batch_size=batch_size,
         output=output,
-        task=task,
+        reading=Reading(task=task),
     )
     return predict(request), np.load(folder / "predictions.npy")
 
@@ -156,7 +157,7 @@ def test_a_model_that_is_none_is_the_models_fault(tmp_path: Path):
     ],
 )
 def test_which_output_is_judged(outputs: list[Any], task: str | None, index: int):
-    assert choose(("a", "b"), outputs, None, task) == index
+    assert choose(("a", "b"), outputs, None, judged_as(task).fits) == index
 
 
 def test_a_model_with_text_alone_has_nothing_to_judge():

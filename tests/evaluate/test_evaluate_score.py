@@ -12,6 +12,7 @@ import pytest
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.score import Score, Scored, score
+from gatekeeper.evaluate.tasks._base import Reading
 
 N = 500
 RNG = np.random.default_rng(0)
@@ -35,7 +36,7 @@ def compare(tmp_path: Path) -> Compare:
                 baseline=str(tmp_path / "baseline.npy"),
                 variant=str(tmp_path / "variant.npy"),
                 metric=metric,
-                task=task,
+                reading=Reading(task=task),
                 folder=str(tmp_path),
                 destination=str(tmp_path / "scores.npy"),
             )
@@ -189,7 +190,12 @@ def test_copies_of_an_example_count_once(tmp_path: Path):
             np.save(folder / f"{name}.npy", np.tile(outputs, (copies, 1)))
         names = {"baseline": str(folder / "baseline.npy"), "variant": str(folder / "variant.npy")}
         request = Score(
-            dataset=str(folder), **names, metric=None, task=None, folder=str(folder), destination=str(folder / "scores.npy")
+            dataset=str(folder),
+            **names,
+            metric=None,
+            reading=Reading(task=None),
+            folder=str(folder),
+            destination=str(folder / "scores.npy"),
         )
         found[copies] = score(request), np.load(folder / "scores.npy")
     (once, scores), (ten, merged) = found[1], found[10]

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from gatekeeper.config.named import check_function, check_keys
 from gatekeeper.config.section import Count, Function, Section
-from gatekeeper.config.sections.model import TEXT_TASK, task_of
+from gatekeeper.config.sections.model import answers, family, task_of
 from gatekeeper.errors import nearest
 from gatekeeper.files import FETCH, check_name, is_pointer
 from gatekeeper.models.files import there
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 METRICS = Registry("evaluate.metrics")
+CLASSIFICATION = "classification"
+"""The tasks of right and wrong answers, one an example."""
 
 
 class Image(Section, frozen=True, kw_only=True):
@@ -133,18 +135,18 @@ def problems(review: Review) -> None:
 
 def _metric(review: Review, metric: str) -> None:
     task = task_of(review)
-    if metric not in METRICS.names and task != TEXT_TASK:
+    text = task is not None and answers(task) == "text"
+    if metric not in METRICS.names and not text:
         if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", metric):
             check_function(review, ("dataset", "metric"), metric)
         else:
             allowed = f"Allowed: {', '.join(METRICS.names)}, or package.module:function."
             review.add(("dataset", "metric"), f"dataset.metric is '{metric}'{nearest(metric, METRICS.names) or '.'} {allowed}")
         return
-    if task and not (metric in METRICS.names and task.endswith(METRICS.get(metric).FAMILY)):
-        fitting = sorted(
-            (m for m in METRICS.names if task.endswith(METRICS.get(m).FAMILY)), key=lambda m: not METRICS.get(m).DEFAULT
-        )
-        which = task if task == TEXT_TASK else f"the task {task}"
+    if task and not (metric in METRICS.names and family(task) == METRICS.get(metric).FAMILY):
+        own = (m for m in METRICS.names if family(task) == METRICS.get(m).FAMILY)
+        fitting = sorted(own, key=lambda m: not METRICS.get(m).DEFAULT)
+        which = task if text else f"the task {task}"
         review.add(("dataset", "metric"), f"'{metric}' does not fit {which}. Use {', '.join(fitting)}.")
 
 
@@ -160,9 +162,9 @@ def _slices(review: Review, dataset: Dataset) -> None:
     for name in {each for each in dataset.sliced_by if dataset.sliced_by.count(each) > 1}:
         review.add(("dataset", "slices"), f"'{name}' is named twice. Remove one.")
     task, metric = task_of(review), dataset.metric
-    kind = task or "classification"
+    kind = family(task) if task else CLASSIFICATION
     if metric:
         kind = METRICS.get(metric).FAMILY if metric in METRICS.names else ""
-    if not kind.endswith("classification"):
+    if kind != CLASSIFICATION:
         said = f"slices count right and wrong answers, which {metric or task} does not give. Remove them, or judge by accuracy."
         review.add(("dataset", "slices"), said)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
 from gatekeeper.config.named import check_outputs
-from gatekeeper.config.section import Section
+from gatekeeper.config.section import Section, one_of
 from gatekeeper.frameworks._base import TEXT_FORMATS
 from gatekeeper.models.files import model_format, there, unknown_format
+from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
     from gatekeeper.config.meaning import Review
 
 
-Task = Literal[
-    "image_classification",
-    "tabular_classification",
-    "text_classification",
-    "regression",
-    "embedding",
-    "text_generation",
-]
+TASKS = Registry("evaluate.tasks")
+TEXT_TASK = "text_generation"
+"""What a model of text does where nothing is said."""
+
+if TYPE_CHECKING:
+    TaskName = str
+else:
+    TaskName = one_of(TASKS.names)
 
 
 class Model(Section, frozen=True, kw_only=True):
@@ -33,15 +34,12 @@ class Model(Section, frozen=True, kw_only=True):
         Meta(min_length=1, description="Model, relative to this file: .onnx, .xml (OpenVINO), .gguf, or a Hugging Face folder."),
     ]
     task: Annotated[
-        Task | None,
+        TaskName | None,
         Meta(description="What the model does; decides the default metric. Default: text_generation for .gguf and folders."),
     ] = None
     output: Annotated[
         str | None, Meta(description="Name of the output that is judged; default: the first that fits the task.")
     ] = None
-
-
-TEXT_TASK = "text_generation"
 
 
 def problems(review: Review) -> None:
@@ -58,9 +56,20 @@ def problems(review: Review) -> None:
     if model.output is not None:
         check_outputs(review, ("model", "output"), [model.output])
     kind = model_format(path)
-    if kind is not None and model.task is not None and (model.task == TEXT_TASK) != (kind in TEXT_FORMATS):
-        takes = "a Hugging Face folder or .gguf" if model.task == TEXT_TASK else "a tensor model, such as .onnx"
+    text = model.task is not None and answers(model.task) == "text"
+    if kind is not None and model.task is not None and text != (kind in TEXT_FORMATS):
+        takes = "a Hugging Face folder or .gguf" if text else "a tensor model, such as .onnx"
         review.add(("model", "task"), f"{model.task} takes {takes}; {path} is {kind}. Correct the task or the model.")
+
+
+def answers(task: str) -> str:
+    """What a task answers: a class an example, classes, numbers or text."""
+    return str(TASKS.get(task).ANSWERS)
+
+
+def family(task: str) -> str:
+    """Which metrics judge a task."""
+    return str(TASKS.get(task).FAMILY)
 
 
 def task_of(review: Review) -> str | None:

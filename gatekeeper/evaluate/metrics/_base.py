@@ -2,7 +2,7 @@
 
 A metric is a module of this folder; its file name is what `dataset.metric` says. It has:
 
-FAMILY     the kind of task it judges: a task whose name ends with it (classification, regression, embedding, text_generation)
+FAMILY     the tasks it judges: those of gatekeeper/evaluate/tasks with the same FAMILY
 DEFAULT    whether it is the one of its family where the file names none
 compare(baseline, variant, labels) -> Pair, of outputs and labels of shape [examples, ...]; values are scikit-learn's where it
            has the metric. Metrics of text have none: gatekeeper/evaluate/text/score.py reads tokens, not outputs
@@ -73,10 +73,11 @@ def families() -> list[str]:
     return list(dict.fromkeys(metric(name).FAMILY for name in REGISTRY.names))
 
 
-def default_metric(task: str | None) -> str:
-    """The metric of a task where none is named."""
-    own = next((kind for kind in families() if task and task.endswith(kind)), CLASSIFICATION)
-    return of_family(own)[0]
+def default_of(wanted: str) -> str:
+    """The metric of a kind of task where none is named; `NotMeasured` where there is none."""
+    if found := of_family(wanted):
+        return found[0]
+    raise NotMeasured("data", f"no metric judges {wanted}. Name one of your own (`dataset.metric: package.module:function`).")
 
 
 def classes(outputs: Any, reference: Any = None) -> Any:

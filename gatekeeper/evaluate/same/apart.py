@@ -7,7 +7,7 @@ from typing import Any
 
 from gatekeeper.data.apart import Scale
 from gatekeeper.data.outputs import outputs_beside
-from gatekeeper.evaluate.metrics._agreement import agreement
+from gatekeeper.evaluate.tasks._base import Reading, judged_as
 from gatekeeper.process.messages import Answer, Held, Request
 
 
@@ -16,7 +16,7 @@ class Compare(Request, frozen=True, kw_only=True):
 
     reference: str
     other: str
-    task: str | None
+    reading: Reading
     destination: str
 
     def answer(self, held: Held) -> Compared:
@@ -31,7 +31,7 @@ class Compare(Request, frozen=True, kw_only=True):
             numbers=[_floats(reference, file) for name, file, _ in pairs(reference, other) if file and name in found],
             problems=problems,
             left_out=left_out,
-            alike=_alike(reference, other, self.task, bool(found)),
+            alike=_alike(reference, other, self.reading, bool(found)),
         )
 
 
@@ -92,13 +92,15 @@ def _load(beside: Path, name: str) -> Any:
     return np.load(beside.with_name(name), mmap_mode="r")
 
 
-def _alike(reference: Path, other: Path, task: str | None, compared: bool) -> float | None:
+def _alike(reference: Path, other: Path, reading: Reading, compared: bool) -> float | None:
     """Of a classifier's judged output, the share of answers that are the same."""
     import numpy as np
 
-    if not compared or not (task is None or task.endswith("classification")):
+    judged = judged_as(reading.task)
+    if not compared or not judged.of_classes:
         return None
     a, b = np.load(reference), np.load(other)
     if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return None
-    return agreement(a, b, task).variant
+    way = judged.way(a, reading)
+    return judged.agreement(judged.read(a, way), judged.read(b, way)).variant

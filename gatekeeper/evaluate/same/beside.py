@@ -69,7 +69,8 @@ class Beside:
         import numpy as np
 
         file = Path(tempfile.mkdtemp(dir=self.evaluation.space.scratch)) / "distances.npy"
-        request = Compare(reference=str(self.told), other=str(self.answers), task=self.evaluation.task, destination=str(file))
+        files = {"reference": str(self.told), "other": str(self.answers), "destination": str(file)}
+        request = Compare(**files, reading=self.evaluation.reading)
         return self.evaluation.space.ask_clerk(request, Compared), np.load(file)
 
     def _few(self, wanted: Any) -> tuple[Path, Any]:
@@ -99,7 +100,7 @@ class Beside:
             size=size,
             batch_size=evaluation.batch_size(),
             output=evaluation.output,
-            task=evaluation.task,
+            reading=evaluation.reading,
             scratch=str(evaluation.space.scratch),
             destination=str(file),
         )

@@ -10,6 +10,7 @@ import msgspec
 from gatekeeper.data.rounding import NUDGES
 from gatekeeper.evaluate.predict import Predict, predict
 from gatekeeper.evaluate.same.apart import distances
+from gatekeeper.evaluate.tasks._base import Reading
 from gatekeeper.frameworks._spec import ModelSpec
 from gatekeeper.process.messages import Answer, Held, Request
 
@@ -26,7 +27,7 @@ class Sway(Request, frozen=True, kw_only=True):
     size: float
     batch_size: int
     output: str | None
-    task: str | None
+    reading: Reading
     scratch: str
     destination: str
 
@@ -60,7 +61,7 @@ class Sway(Request, frozen=True, kw_only=True):
             destination=str(folder / "predictions.npy"),
             batch_size=self.batch_size,
             output=self.output,
-            task=self.task,
+            reading=self.reading,
         )
         predict(request)
         return folder / "predictions.npy"

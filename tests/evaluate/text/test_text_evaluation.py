@@ -18,6 +18,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.predict import Predict
 from gatekeeper.evaluate.prepare import Prepare, prepare
 from gatekeeper.evaluate.score import Score, Scored
+from gatekeeper.evaluate.tasks._base import Reading
 from gatekeeper.evaluate.text.predict import predict_text
 from gatekeeper.evaluate.text.prepare import read_prompts
 from gatekeeper.evaluate.text.score import score_text
@@ -93,7 +94,7 @@ def predicted(model: Path, dataset: Path, session: Any, name: str) -> Path:
         destination=str(folder / "predictions.npy"),
         batch_size=1,
         output=None,
-        task=None,
+        reading=Reading(task=None),
     )
     predict_text(request, session)
     return folder / "predictions.npy"
@@ -106,7 +107,7 @@ def scored(dataset: Path, baseline: Path, variant: Path, metric: str | None = No
             baseline=str(baseline),
             variant=str(variant),
             metric=metric,
-            task=None,
+            reading=Reading(task=None),
             folder="",
             destination=str(variant.with_name("scores.npy")),
             text=True,

@@ -1,0 +1,118 @@
+"""Tasks: what a model does, and with it what labels look like and how answers are read, compared, and found to have collapsed.
+
+A task is a module of this folder; its file name is what `model.task` says. It has:
+
+FAMILY       which metrics judge it: those of gatekeeper/evaluate/metrics with the same FAMILY, of which one is the default
+DESCRIPTION  what such a model answers, in a few words
+LABELS       shape and meaning of labels, in words
+ANSWERS      what an answer is: `class` (one an example), `classes` (one at each of several places), `numbers` or `text`
+
+And what it does otherwise than gatekeeper/evaluate/tasks/_class.py, _classes.py or _numbers.py, which the others of its ANSWERS
+share (text is read elsewhere: gatekeeper/evaluate/text):
+
+fits(output) -> bool                 whether an output, [examples, ...], may be the judged one: the first that does is
+way(baseline, reading) -> Any        how outputs are read, told by the baseline's, so that both models are read alike
+read(outputs, way) -> answers        what metrics compare, [examples, ...]
+check(labels, answers, reading)      labels as metrics take them; `NotMeasured`, with what to do, where they are none
+takes(outputs, labels) -> bool       whether arrays of these shapes look like this task's, for who has named another
+agreement(baseline, variant) -> Pair of answers, where there are no labels
+signs(baseline, variant) -> dict     numbers that show a collapse (gatekeeper/gates/_collapse.py), of answers
+flat(answers, baseline) -> array     every class that is answered, one after the other
+kept(baseline, variant, truth, slices) -> right answers by class and by group of each slice, of answers; without labels, of
+                                     which truth is then None, the baseline's own are right
+
+The module itself imports nothing heavy: `validate` asks it what it is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from gatekeeper.registry import Registry
+
+if TYPE_CHECKING:
+    from gatekeeper.evaluate.metrics._base import Pair
+    from gatekeeper.records.scores import KeptClass
+
+REGISTRY = Registry("evaluate.tasks", ("FAMILY", "DESCRIPTION", "LABELS", "ANSWERS"))
+
+UNNAMED = "tabular_classification"
+"""What a model is taken for of which neither the file nor its metric says what it does: the tasks of classes read alike."""
+
+SHARED = {"class": "_class", "classes": "_classes", "numbers": "_numbers", "text": "_numbers"}
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model's outputs are read: its task, and what the pipeline file says of them."""
+
+    task: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task, with what it shares with others filled in."""
+
+    name: str
+    FAMILY: str
+    DESCRIPTION: str
+    LABELS: str
+    ANSWERS: Literal["class", "classes", "numbers", "text"]
+    fits: Callable[[Any], bool]
+    way: Callable[[Any, Reading], Any]
+    read: Callable[[Any, Any], Any]
+    check: Callable[[Any, Any, Reading], Any]
+    takes: Callable[[tuple[int, ...], tuple[int, ...]], bool]
+    agreement: Callable[[Any, Any], Pair]
+    signs: Callable[[Any, Any], dict[str, float]]
+    flat: Callable[[Any, Any], Any]
+    kept: Callable[[Any, Any, Any, dict[str, Any]], list[KeptClass]]
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether what it answers are classes, of which one may be lost."""
+        return self.ANSWERS in ("class", "classes")
+
+
+def task(name: str) -> Task:
+    """The task of that name."""
+    import importlib
+
+    own = REGISTRY.get(name)
+    if own.ANSWERS not in SHARED:
+        from gatekeeper.errors import UsageError
+
+        raise UsageError(f"the task '{name}' has the ANSWERS '{own.ANSWERS}', not {', '.join(SHARED)}. Repair or remove it.")
+    shared = importlib.import_module(f"{__package__}.{SHARED[own.ANSWERS]}")
+    slots = (each for each in Task.__dataclass_fields__ if each != "name")
+    return Task(name=name, **{each: getattr(own if hasattr(own, each) else shared, each) for each in slots})
+
+
+def judged_as(name: str | None, metric: str | None = None) -> Task:
+    """The task that is named; else the first of the metric's family, and where that says nothing either a classification."""
+    from gatekeeper.evaluate.metrics._base import family
+
+    if name is None and metric is not None and (own := family(metric)):
+        name = next((each for each in of_family(own)), None)
+    return task(name or UNNAMED)
+
+
+def of_family(family: str) -> list[str]:
+    """The tasks that the metrics of a family judge."""
+    return [name for name in REGISTRY.names if family == REGISTRY.get(name).FAMILY]
+
+
+def named_by(metric: str) -> str | None:
+    """The task that a metric tells by itself, as no other has such metrics; None of one that reads text, or is the user's own."""
+    from gatekeeper.evaluate.metrics._base import family
+
+    found = of_family(own) if (own := family(metric)) else []
+    return found[0] if len(found) == 1 and REGISTRY.get(found[0]).ANSWERS != "text" else None
+
+
+def is_text(name: str) -> bool:
+    """Whether a task takes models that read and write text by themselves, rather than tensors."""
+    return bool(REGISTRY.get(name).ANSWERS == "text")

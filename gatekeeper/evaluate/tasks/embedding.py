@@ -1,0 +1,32 @@
+"""Vectors that are compared with one another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gatekeeper.evaluate.metrics._base import Pair
+
+FAMILY = "embedding"
+ANSWERS = "numbers"
+DESCRIPTION = "a vector an example, compared with others by its direction"
+LABELS = "a reference vector an example, as long as the output's"
+
+
+def agreement(baseline: Any, variant: Any) -> Pair:
+    """Mean cosine between the two models' vectors, each less the mean of all."""
+    from gatekeeper.evaluate.collapse import centred
+    from gatekeeper.evaluate.metrics import cosine_similarity
+    from gatekeeper.evaluate.metrics._base import Pair
+
+    reference = centred(baseline)
+    cosine = cosine_similarity.compare(reference, centred(variant), reference)
+    return Pair(1.0, cosine.variant, cosine.scores)
+
+
+def signs(baseline: Any, variant: Any) -> dict[str, float]:
+    """How far the vectors spread, and which of their neighbours stay."""
+    from gatekeeper.evaluate.collapse import neighbours_kept, of_values
+
+    kept = neighbours_kept(baseline, variant)
+    return of_values(baseline, variant) | ({} if kept is None else {"neighbours_kept": kept})
