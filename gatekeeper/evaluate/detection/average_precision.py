@@ -1,8 +1,8 @@
 """Average precision of found boxes, and what each image adds to it.
 
 Mean average precision is no mean over images: a box found wrongly in one takes precision from boxes of others. What an image adds
-is how the whole changes with that image's weight (the infinitesimal jackknife: Efron, "The jackknife, the bootstrap and other
-resampling plans", 1982), which is known in closed form: of ranks j, true boxes N, and the precision P(m) that rank j is given (the
+is how the whole changes with that image's weight (the infinitesimal jackknife: B. Efron, "The jackknife, the bootstrap and
+other resampling plans", 1982), which is known in closed form: of ranks j, true boxes N, and the precision P(m) that rank j is given (the
 best at or after it), AP = sum of tp(j) P(m(j)) / N. (COCO reads that curve at 101 recalls, and so does the value that is shown.)
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _classes(matches: Matches) -> Iterator[tuple[int, Any]]:
 
     order = np.lexsort((-matches.score, matches.kind))
     ends = np.searchsorted(matches.kind[order], np.arange(matches.objects.shape[1] + 1))
-    for c, (start, end) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+    for c, (start, end) in enumerate(pairwise(ends)):
         if start < end:
             yield c, order[start:end]
 

@@ -8,19 +8,20 @@ from types import ModuleType
 from typing import Any
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.detection.form import CLASS, MOST, SCORE, WIDTH, corners, padded
-from gatekeeper.evaluate.detection.layouts._base import REGISTRY, Settings, told
+from gatekeeper.evaluate.detection.form import CLASS, SCORE, WIDTH, corners, padded
+from gatekeeper.evaluate.detection.layouts._base import REGISTRY, Outputs, Settings, told
 from gatekeeper.evaluate.detection.suppress import suppressed
 
-SIDES = 3
-"""Axes of an image beside that of the examples."""
+SIDES, CHANNELS = 3, (1, 3, 4)
+"""Axes of an image beside that of the examples, and how long that of its colours is."""
 
 
-def decoded(outputs: Mapping[str, Any], settings: Settings, count: int, size: tuple[int, int], folder: Path) -> Any:
+def decoded(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int], folder: Path) -> Any:
     """Boxes [count, MOST, 6] in the outputs of a batch of `count` images, each so many pixels high and wide."""
     import numpy as np
 
     if settings.decode is not None:
+        outputs.read.update(outputs)
         return padded(_own(outputs, settings.decode, count, size, folder))
     name = settings.layout or recognised(outputs)
     layout = REGISTRY.get(name)
@@ -88,8 +89,5 @@ def image_size(feed: Mapping[str, Any]) -> tuple[int, int]:
     for array in feed.values():
         if array.ndim == 1 + SIDES:
             first, second, third = array.shape[1:]
-            return (first, second) if third in (1, 3, 4) and first not in (1, 3, 4) else (second, third)
-    return (1, 1)
-
-
-__all__ = ["MOST", "decoded", "image_size", "recognised"]
+            return (first, second) if third in CHANNELS and first not in CHANNELS else (second, third)
+    return (1, 1)  # boxes are then what they are

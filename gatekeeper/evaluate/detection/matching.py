@@ -63,7 +63,8 @@ def _matched(boxes: Any, true: Any, overlaps: Any) -> tuple[Any, Any, Any, Any]:
     import numpy as np
 
     right = np.zeros((len(overlaps), len(boxes)), bool)
-    counts = np.ones_like(right)
+    inside = (boxes[:, 2:4] - boxes[:, :2]).prod(axis=1) >= 0  # what has less than no area is outside COCO's range of sizes
+    counts = np.repeat(inside[None], len(overlaps), axis=0)
     kind, score = boxes[:, CLASS], boxes[:, SCORE]
     if not len(boxes) or not len(true):
         return kind, score, right, counts
@@ -77,7 +78,7 @@ def _matched(boxes: Any, true: Any, overlaps: Any) -> tuple[Any, Any, Any, Any]:
         takes = fits.max(axis=1) >= 0
         right[takes, d] = True
         free[takes, best[takes]] = False
-        counts[:, d] = takes | ~((shares[d] >= least) & crowd).any(axis=1)
+        counts[:, d] = takes | (inside[d] & ~((shares[d] >= least) & crowd).any(axis=1))
     return kind, score, right, counts
 
 

@@ -10,6 +10,9 @@ ANSWERS      what an answer is: `class` (one an example), `classes` (one at each
 And what it does otherwise than gatekeeper/evaluate/tasks/_class.py, _classes.py or _numbers.py, which the others of its ANSWERS
 share (text is read elsewhere: gatekeeper/evaluate/text):
 
+gather(outputs, feed, reading) -> (name, array, read) | None   of several outputs of a batch, by name, the answers [examples, ...]
+                                     that they are together, what those are called, and which outputs were read
+label(labels, dataset, source) -> labels   as one array, where they come as something else (lists of boxes, texts)
 fits(output) -> bool                 whether an output, [examples, ...], may be the judged one: the first that does is
 way(baseline, reading) -> Any        how outputs are read, told by the baseline's, so that both models are read alike
 read(outputs, way) -> answers        what metrics compare, [examples, ...]
@@ -32,9 +35,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from gatekeeper.evaluate.detection.layouts._base import Settings
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
+    from gatekeeper.config.sections.dataset import Dataset
     from gatekeeper.evaluate.metrics._base import Pair
     from gatekeeper.records.scores import KeptClass
 
@@ -50,6 +55,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """How a model's outputs are read: its task, and what the pipeline file says of them."""
 
     task: str | None
+    folder: str = ""  # of the pipeline file; the user's functions are imported from here
+    boxes: Settings = Settings()
+
+    @property
+    def own(self) -> bool:
+        """Whether the user's own code reads them."""
+        return self.boxes.decode is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +73,8 @@ class Task:
     DESCRIPTION: str
     LABELS: str
     ANSWERS: Literal["class", "classes", "numbers", "text"]
+    gather: Callable[[dict[str, Any], dict[str, Any], Reading], tuple[str, Any, set[str]] | None]
+    label: Callable[[Any, Dataset, str], Any]
     fits: Callable[[Any], bool]
     way: Callable[[Any, Reading], Any]
     read: Callable[[Any, Any], Any]

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.data.outputs import scores_of_classes as fits
 from gatekeeper.evaluate.metrics._positions import answered as flat
-from gatekeeper.evaluate.tasks._numbers import check, read, takes, way
+from gatekeeper.evaluate.tasks._numbers import check, gather, label, read, takes, way
 
 if TYPE_CHECKING:
     from gatekeeper.evaluate.metrics._base import Pair
     from gatekeeper.records.scores import KeptClass
 
-__all__ = ["agreement", "check", "fits", "flat", "kept", "read", "signs", "takes", "way"]
+__all__ = ["agreement", "check", "fits", "flat", "gather", "kept", "label", "read", "signs", "takes", "way"]
 
 
 def agreement(baseline: Any, variant: Any) -> Pair:

@@ -40,6 +40,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     overlap: float = 0.7
 
 
+class Outputs(dict[str, Any]):
+    """A model's outputs of a batch, by name, and which of them were read."""
+
+    def __init__(self, arrays: Mapping[str, Any]):
+        super().__init__(arrays)
+        self.read: set[str] = set()
+
+    def take(self, name: str) -> Any:
+        """An output, which then counts as read."""
+        self.read.add(name)
+        return self[name]
+
+
 def misfit(outputs: Mapping[str, Any], wanted: str) -> NotMeasured:
     """The outputs are not of the layout."""
     return NotMeasured("model", f"the outputs are {told(outputs)}, and {wanted}. Correct `model.boxes`.")
@@ -50,29 +63,29 @@ def told(outputs: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {'x'.join(map(str, array.shape)) or 'of one number'}" for name, array in outputs.items())
 
 
-def only(outputs: Mapping[str, Any], axes: int, wanted: str) -> Any:
+def only(outputs: Outputs, axes: int, wanted: str) -> Any:
     """The one output of so many axes."""
-    fitting = [array for array in outputs.values() if array.ndim == axes]
+    fitting = [name for name, array in outputs.items() if array.ndim == axes]
     if len(fitting) != 1:
         raise misfit(outputs, f"one of them must be {wanted}")
-    return fitting[0]
+    return outputs.take(fitting[0])
 
 
-def one_of(outputs: Mapping[str, Any], settings: Settings, what: str, words: tuple[str, ...]) -> Any:
+def one_of(outputs: Outputs, settings: Settings, what: str, words: tuple[str, ...]) -> Any:
     """The output that holds something: named in the file, or the only one whose name has one of the words."""
     if name := settings.outputs.get(what):
         if name not in outputs:
             raise NotMeasured(
                 "model", f"the model has no output '{name}' (it has {', '.join(outputs)}). Correct `model.boxes.outputs`."
             )
-        return outputs[name]
+        return outputs.take(name)
     fitting = [name for name in outputs if any(word in name.lower() for word in words)]
     if len(fitting) != 1:
         raise NotMeasured(
             "model",
             f"which of the outputs ({told(outputs)}) holds the {what} is not known. Name it: `boxes: {{outputs: {{{what}: ...}}}}`.",
         )
-    return outputs[fitting[0]]
+    return outputs.take(fitting[0])
 
 
 def each_class(boxes: Any, scores: Any, least: float) -> Found:

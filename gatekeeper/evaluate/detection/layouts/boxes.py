@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from gatekeeper.evaluate.detection.layouts._base import Found, Settings, Shapes, misfit, one_of
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, misfit, one_of
 
 DESCRIPTION = "outputs boxes [examples, boxes, 4], scores and classes [examples, boxes]; of one image also without its first axis"
 ORDER, SCALE = "xyxy", "pixels"
 SUPPRESSED = True
 
-CLASSES, SCORES, COUNT = ("class", "label"), ("score", "conf"), ("num",)
+CLASSES, SCORES = ("class", "label"), ("score", "conf")
 
 
 def tells(shapes: Shapes) -> bool:
@@ -21,16 +18,14 @@ def tells(shapes: Shapes) -> bool:
     return len(boxes) == 1 and all(len(each) == 1 and each[0] == boxes[0][:-1] for each in found)
 
 
-def find(outputs: Mapping[str, Any], settings: Settings, count: int, size: tuple[int, int]) -> Found:
-    """As the model gives them."""
-    outputs = {name: array for name, array in outputs.items() if array.ndim}
-    counted = {name: array for name, array in outputs.items() if any(word in name.lower() for word in COUNT)}
-    others = {name: array for name, array in outputs.items() if name not in counted}
-    boxes = one_of(others, settings, "boxes", ("box",))
-    scores, classes = (one_of(others, settings, *each) for each in (("scores", SCORES), ("classes", CLASSES)))
+def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
+    """As the model gives them, of each example as many as it says that count."""
+    boxes = one_of(outputs, settings, "boxes", ("box",))
+    scores, classes = (one_of(outputs, settings, *each) for each in (("scores", SCORES), ("classes", CLASSES)))
     if count == 1 and boxes.ndim == 2:
         boxes, scores, classes = boxes[None], scores[None], classes[None]
     if boxes.ndim != 3 or not len(boxes) == len(scores) == len(classes) == count or scores.shape != boxes.shape[:2]:
         raise misfit(outputs, "boxes must be [examples, boxes, 4], scores and classes [examples, boxes]")
-    many = [int(n) for n in next(iter(counted.values())).reshape(-1)] if counted else [boxes.shape[1]] * count
+    counted = [name for name, array in outputs.items() if "num" in name.lower() and array.size == count]
+    many = [int(n) for n in outputs.take(counted[0]).reshape(-1)] if counted else [boxes.shape[1]] * count
     return [(boxes[i, :k], scores[i, :k].reshape(-1), classes[i, :k].reshape(-1)) for i, k in enumerate(many)]

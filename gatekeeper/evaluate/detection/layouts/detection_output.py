@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, misfit, only
 
-from gatekeeper.evaluate.detection.layouts._base import Found, Settings, Shapes, misfit, only
-
-DESCRIPTION = "one output [1, 1, boxes of all examples, 7]: number of the example in its batch (-1 ends), class, score, two corners"
+DESCRIPTION = (
+    "one output [1, 1, boxes of all examples, 7]: number of the example in its batch (-1 ends), class, score, two corners"
+)
 ORDER, SCALE = "xyxy", "shares"
 SUPPRESSED = True
 
@@ -18,7 +17,7 @@ def tells(shapes: Shapes) -> bool:
     return len(shapes) == 1 and len(shape) == 4 and shape[:2] == (1, 1) and shape[3] == 7
 
 
-def find(outputs: Mapping[str, Any], settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
     """The rows of each example."""
     raw = only(outputs, 4, "[1, 1, boxes, 7]")
     if raw.shape[3] != 7:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, each_class, one_of, without
 
-from gatekeeper.evaluate.detection.layouts._base import Found, Settings, Shapes, each_class, one_of, without
-
-DESCRIPTION = "two outputs, logits [examples, guesses, classes + nothing] and boxes [examples, guesses, 4]; softmax, the last is nothing"
+DESCRIPTION = (
+    "two outputs, logits [examples, guesses, classes + nothing] and boxes [examples, guesses, 4]; softmax, the last is nothing"
+)
 ORDER, SCALE = "cxcywh", "shares"
 SUPPRESSED = True
 
@@ -17,7 +16,7 @@ def tells(shapes: Shapes) -> bool:
     return False
 
 
-def find(outputs: Mapping[str, Any], settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
     """Of each guess every class, by softmax."""
     import numpy as np
 

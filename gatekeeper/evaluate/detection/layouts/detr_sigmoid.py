@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from gatekeeper.evaluate.detection.layouts._base import Found, Settings, Shapes, each_class, one_of, without
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, each_class, one_of, without
 
 DESCRIPTION = "two outputs, logits [examples, guesses, classes] and boxes [examples, guesses, 4]; sigmoid, none is nothing"
 ORDER, SCALE = "cxcywh", "shares"
@@ -17,7 +14,7 @@ def tells(shapes: Shapes) -> bool:
     return False
 
 
-def find(outputs: Mapping[str, Any], settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
     """Of each guess every class, by the logistic function."""
     from scipy.special import expit
 

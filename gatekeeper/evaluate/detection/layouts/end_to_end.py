@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from gatekeeper.evaluate.detection.layouts._base import Found, Settings, Shapes, misfit, only
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, misfit, only
 
 DESCRIPTION = "one output [examples, boxes, 6]: two corners, score, class"
 ORDER, SCALE = "xyxy", "pixels"
@@ -17,7 +14,7 @@ def tells(shapes: Shapes) -> bool:
     return False
 
 
-def find(outputs: Mapping[str, Any], settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
     """As the model gives them."""
     raw = only(outputs, 3, "[examples, boxes, 6]")
     if raw.shape[2] != 6:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from gatekeeper.evaluate.detection.layouts._base import Found, Settings, Shapes, misfit, only
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, misfit, only
 
 DESCRIPTION = "one output [boxes of all examples, 7]: number of the example in its batch, two corners, class, score"
 ORDER, SCALE = "xyxy", "pixels"
@@ -18,7 +15,7 @@ def tells(shapes: Shapes) -> bool:
     return len(shapes) == 1 and len(shape) == 2 and shape[1] == 7
 
 
-def find(outputs: Mapping[str, Any], settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
     """The rows of each example."""
     raw = only(outputs, 2, "[boxes of all examples, 7]")
     if raw.shape[1] != 7:

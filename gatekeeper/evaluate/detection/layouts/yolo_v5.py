@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, each_class, misfit, only
 
-from gatekeeper.evaluate.detection.layouts._base import Found, Settings, Shapes, each_class, misfit, only
-
-DESCRIPTION = "one output [examples, boxes, 5 + classes]: centre, width, height, whether it is anything, and a score for each class"
+DESCRIPTION = (
+    "one output [examples, boxes, 5 + classes]: centre, width, height, whether it is anything, and a score for each class"
+)
 ORDER, SCALE = "cxcywh", "pixels"
 SUPPRESSED = False
 
@@ -17,7 +16,7 @@ def tells(shapes: Shapes) -> bool:
     return False
 
 
-def find(outputs: Mapping[str, Any], settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
     """Every class of every box, as sure as it is that anything is there."""
     wanted = "[examples, boxes, 5 + classes]"
     raw = only(outputs, 3, wanted)
