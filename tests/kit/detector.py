@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-SIDE, STRIDE, KINDS = 64, 8, 3
+SIDE, STRIDE, KINDS, STEPS = 64, 8, 3, 300
 CELLS = SIDE // STRIDE
-WIDTHS = (3, 16, 32, 48, 48)
+WIDTHS = (3, 8, 24, 32, 32)
 
 
 def draw(generator: np.random.Generator, count: int, most: int = 3) -> tuple[Any, list[Any]]:
@@ -65,12 +65,12 @@ def trained() -> dict[str, Any]:
     )
     optimizer = torch.optim.Adam(layers.parameters(), 4e-3)
     generator = np.random.default_rng(0)
-    images, boxes = draw(generator, 1500)
+    images, boxes = draw(generator, 1000)
     there, what, where = (torch.from_numpy(each) for each in _targets(boxes))
     x = torch.from_numpy(images)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=360)
-    for _ in range(360):
-        rows = torch.from_numpy(generator.integers(0, len(x), 64))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1.2e-2, total_steps=STEPS)
+    for _ in range(STEPS):
+        rows = torch.from_numpy(generator.integers(0, len(x), 40))
         found = x[rows]
         for i, layer in enumerate(layers):
             found = layer(found) if i == len(layers) - 1 else functional.relu(layer(found))

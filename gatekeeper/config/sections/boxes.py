@@ -41,9 +41,7 @@ class Boxes(Section, frozen=True, kw_only=True):
     ] = None
     order: Annotated[
         Literal["xyxy", "yxyx", "xywh", "cxcywh"] | None,
-        Meta(
-            description="What four numbers make a box: two corners, or corner or centre and sides. Default: the layout's."
-        ),
+        Meta(description="What four numbers make a box: two corners, or corner or centre and sides. Default: the layout's."),
     ] = None
     scale: Annotated[
         Literal["pixels", "shares"] | None,

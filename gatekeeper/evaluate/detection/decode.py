@@ -56,8 +56,8 @@ def _in_pixels(found: Any, settings: Settings, layout: ModuleType, size: tuple[i
     if (found[:, SCORE] > 1 + 1e-3).any():
         raise NotMeasured(
             "model",
-            f"the scores of the boxes go up to {found[:, SCORE].max():.4g}, so they are no scores. Name the layout of the outputs "
-            "with `boxes: {layout: ...}`.",
+            f"the scores of the boxes go up to {found[:, SCORE].max():.4g}, so they are no scores. Name the layout of the "
+            "outputs with `boxes: {layout: ...}`.",
         )
     boxes = corners(found[:, :4], settings.order or layout.ORDER)
     if (settings.scale or layout.SCALE) == "shares":

@@ -69,7 +69,7 @@ def _sure(found: Any) -> Any:
     from gatekeeper.errors import NotMeasured
     from gatekeeper.evaluate.detection.form import CLASS, CROWD, SCORE, TRUE_CLASS
 
-    sure = found[:, :, SCORE] >= SURE
+    sure = (found[:, :, SCORE] >= SURE) & (found[:, :, 2:4] > found[:, :, :2]).all(axis=2)
     if not sure.any():
         raise NotMeasured(
             "model", f"the baseline finds no box with a score of {SURE} or more, so there is nothing to agree on. Give labels."

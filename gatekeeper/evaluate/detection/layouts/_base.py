@@ -83,7 +83,8 @@ def one_of(outputs: Outputs, settings: Settings, what: str, words: tuple[str, ..
     if len(fitting) != 1:
         raise NotMeasured(
             "model",
-            f"which of the outputs ({told(outputs)}) holds the {what} is not known. Name it: `boxes: {{outputs: {{{what}: ...}}}}`.",
+            f"which of the outputs ({told(outputs)}) holds the {what} is not known. Name it with "
+            f"`boxes: {{outputs: {{{what}: ...}}}}`.",
         )
     return outputs.take(fitting[0])
 
@@ -92,6 +93,12 @@ def each_class(boxes: Any, scores: Any, least: float) -> Found:
     """Of boxes [n, k, 4] and scores [n, k, classes] every class of a box that is above the least score is a find of its own."""
     import numpy as np
 
+    if boxes.ndim != 3 or scores.ndim != 3 or boxes.shape != (*scores.shape[:2], 4):
+        raise NotMeasured(
+            "model",
+            f"boxes of shape {boxes.shape} and scores of shape {scores.shape} are not [examples, boxes, 4] and [examples, boxes, "
+            "classes]. Correct `model.boxes`.",
+        )
     found: Found = []
     for own, of_classes in zip(boxes, scores, strict=True):
         if not (np.isfinite(own).all() and np.isfinite(of_classes).all()):

@@ -26,7 +26,9 @@ def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]
     cells = [np.stack(np.meshgrid(np.arange(size[1] // s), np.arange(size[0] // s)), -1).reshape(-1, 2) for s in STRIDES]
     strides = np.concatenate([np.full((len(grid), 1), s) for grid, s in zip(cells, STRIDES, strict=True)])
     if len(strides) != raw.shape[1]:
-        known = f"an input of {size[0]}x{size[1]} has {len(strides)} cells of 8, 16 and 32 pixels, and the output {raw.shape[1]} boxes"
+        known = (
+            f"an input of {size[0]}x{size[1]} has {len(strides)} cells of 8, 16 and 32 pixels, the output {raw.shape[1]} boxes"
+        )
         raise NotMeasured("model", f"{known}. Name another layout, or decode it yourself (`boxes: {{decode: ...}}`).")
     with np.errstate(over="ignore"):
         boxes = np.concatenate([(raw[..., :2] + np.concatenate(cells)) * strides, np.exp(raw[..., 2:4]) * strides], axis=-1)
