@@ -7,13 +7,13 @@ from typing import Any
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.groups import kept_elsewhere
-from gatekeeper.evaluate.tasks._base import Reading, Task
+from gatekeeper.evaluate.tasks._base import Task
 from gatekeeper.records.scores import KeptClass
 
 
 def by_class(
     judged: Task | None,
-    reading: Reading,
+    way: Any,
     own: bool,
     files: tuple[Path, Path],
     answers: tuple[Any, Any],
@@ -33,8 +33,8 @@ def by_class(
         return elsewhere
     theirs, ours = (each[first] for each in answers)
     try:
-        truth = None if labels is None else judged.check(labels, answers[0], reading)
-        found = judged.kept(theirs, ours, None if truth is None else truth[first], {k: v[first] for k, v in slices.items()})
+        truth = None if labels is None else judged.check(labels, answers[0], way)
+        found = judged.kept(theirs, ours, None if truth is None else truth[first], {k: v[first] for k, v in slices.items()}, way)
     except NotMeasured:
         if not own:
             raise

@@ -19,7 +19,6 @@ from gatekeeper.data.prepared import FORM, PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
 from gatekeeper.evaluate.answers import collect
-from gatekeeper.evaluate.detection.layouts._base import Settings
 from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.score import Score, Scored
@@ -138,8 +137,9 @@ class Evaluation:
     def reading(self) -> Reading:
         """How the judged output is read."""
         model = self.loaded.pipeline.model
-        boxes = msgspec.convert(msgspec.to_builtins(model.boxes), Settings) if model and model.boxes else Settings()
-        return Reading(task=self.task, folder=str(self.loaded.folder.resolve()), boxes=boxes)
+        own = {"boxes": model.boxes, "symbols": model.symbols} if model else {}
+        said = {key: msgspec.to_builtins(section) for key, section in own.items() if section is not None}
+        return msgspec.convert({"task": self.task, "folder": str(self.loaded.folder.resolve()), **said}, Reading)
 
     @property
     def output(self) -> str | None:

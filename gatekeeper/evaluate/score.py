@@ -119,7 +119,7 @@ def score(request: Score) -> Scored:
     theirs, ours = judged.read(baseline, way), judged.read(variant, way)
     given = labels  # as they are, which is what a metric of the user's own gets
     if labels is not None and not own:
-        labels = judged.check(labels, theirs, request.reading)
+        labels = judged.check(labels, theirs, way)
     known = judged.of_classes and not own
     try:
         if labels is None:
@@ -158,7 +158,7 @@ def score(request: Score) -> Scored:
         signs=signs,
         outputs=others,
         unjudged=unjudged,
-        classes=[] if error else by_class(looked, request.reading, own, files, (theirs, ours), given, units, dataset.slices),
+        classes=[] if error else by_class(looked, way, own, files, (theirs, ours), given, units, dataset.slices),
     )
 
 

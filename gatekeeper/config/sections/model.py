@@ -8,8 +8,9 @@ from msgspec import Meta
 
 from gatekeeper.config.named import check_outputs
 from gatekeeper.config.section import Section, one_of
-from gatekeeper.config.sections import boxes
+from gatekeeper.config.sections import boxes, symbols
 from gatekeeper.config.sections.boxes import Boxes
+from gatekeeper.config.sections.symbols import Symbols
 from gatekeeper.frameworks._base import TEXT_FORMATS
 from gatekeeper.models.files import model_format, there, unknown_format
 from gatekeeper.registry import Registry
@@ -43,6 +44,7 @@ class Model(Section, frozen=True, kw_only=True):
         str | None, Meta(description="Name of the output that is judged; default: the first that fits the task.")
     ] = None
     boxes: Annotated[Boxes | None, Meta(description="object_detection: how boxes lie in the outputs.")] = None
+    symbols: Annotated[Symbols | None, Meta(description="transcription: what classes or ids write.")] = None
 
 
 def problems(review: Review) -> None:
@@ -58,7 +60,8 @@ def problems(review: Review) -> None:
             review.add(("model", "path"), unknown_format(path))
     if model.output is not None:
         check_outputs(review, ("model", "output"), [model.output])
-    boxes.problems(review)
+    for section in (boxes, symbols):
+        section.problems(review)
     kind = model_format(path)
     text = model.task is not None and answers(model.task) == "text"
     if kind is not None and model.task is not None and text != (kind in TEXT_FORMATS):

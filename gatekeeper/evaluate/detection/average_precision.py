@@ -1,9 +1,9 @@
 """Average precision of found boxes, and what each image adds to it.
 
-Mean average precision is no mean over images: a box found wrongly in one takes precision from boxes of others. What an image adds
-is how the whole changes with that image's weight (the infinitesimal jackknife: B. Efron, "The jackknife, the bootstrap and other
-resampling plans", 1982), which is known in closed form: of ranks j, true boxes N, and the precision P(m) that rank j is given, the
-best at or after it, AP = sum of tp(j) P(m(j)) / N. COCO reads that curve at 101 recalls, and so does the value that is shown.
+Mean average precision is no mean over images: a box found wrongly in one takes precision from others. What an image adds is how
+the whole changes with that image's weight (the infinitesimal jackknife: B. Efron, "The jackknife, the bootstrap and other
+resampling plans", 1982), which is known in closed form: of ranks j, true boxes N, and the precision P(m) that rank j is given,
+the best at or after it, AP = sum of tp(j) P(m(j)) / N. COCO reads that curve at 101 recalls, and so does the value that is shown.
 """
 
 from __future__ import annotations

@@ -16,12 +16,12 @@ label(labels, dataset, source) -> labels   as one array, where they come as some
 fits(output) -> bool                 whether an output, [examples, ...], may be the judged one: the first that does is
 way(baseline, reading) -> Any        how outputs are read, told by the baseline's, so that both models are read alike
 read(outputs, way) -> answers        what metrics compare, [examples, ...]
-check(labels, answers, reading)      labels as metrics take them; `NotMeasured`, with what to do, where they are none
+check(labels, answers, way)          labels as metrics take them; `NotMeasured`, with what to do, where they are none
 takes(outputs, labels) -> bool       whether arrays of these shapes look like this task's, for who has named another
 agreement(baseline, variant) -> Pair of answers, where there are no labels
 signs(baseline, variant) -> dict     numbers that show a collapse (gatekeeper/gates/_collapse.py), of answers
 flat(answers, baseline) -> array     every class that is answered, one after the other
-kept(baseline, variant, truth, slices) -> right answers by class and by group of each slice, of answers; without labels, of
+kept(baseline, variant, truth, slices, way) -> right answers by class and by group of each slice, of answers; without labels, of
                                      which truth is then None, the baseline's own are right
 
 The module itself imports nothing heavy: `validate` asks it what it is for.
@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from gatekeeper.evaluate.detection.layouts._base import Settings
+from gatekeeper.evaluate.transcription.symbols import Settings as Symbols
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     task: str | None
     folder: str = ""  # of the pipeline file; the user's functions are imported from here
     boxes: Settings = Settings()
+    symbols: Symbols = Symbols()
 
     @property
     def own(self) -> bool:
@@ -78,12 +80,12 @@ class Task:
     fits: Callable[[Any], bool]
     way: Callable[[Any, Reading], Any]
     read: Callable[[Any, Any], Any]
-    check: Callable[[Any, Any, Reading], Any]
+    check: Callable[[Any, Any, Any], Any]
     takes: Callable[[tuple[int, ...], tuple[int, ...]], bool]
     agreement: Callable[[Any, Any], Pair]
     signs: Callable[[Any, Any], dict[str, float]]
     flat: Callable[[Any, Any], Any]
-    kept: Callable[[Any, Any, Any, dict[str, Any]], list[KeptClass]]
+    kept: Callable[[Any, Any, Any, dict[str, Any], Any], list[KeptClass]]
 
     @property
     def of_classes(self) -> bool:

@@ -39,7 +39,7 @@ def signs(baseline: Any, variant: Any) -> dict[str, float]:
     return of_classes(flat(baseline), flat(variant, baseline))
 
 
-def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any]) -> list[KeptClass]:
+def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Any) -> list[KeptClass]:
     """Examples of each class and of each group, and how many are answered rightly."""
     from gatekeeper.errors import NotMeasured
     from gatekeeper.evaluate.groups import kept_answers, kept_classes, kept_columns

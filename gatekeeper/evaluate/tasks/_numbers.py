@@ -28,6 +28,7 @@ def label(labels: Any, dataset: Dataset, source: str) -> Any:
 
 def way(baseline: Any, reading: Reading) -> Any:
     """Numbers need no reading."""
+    return reading
 
 
 def read(outputs: Any, way: Any) -> Any:
@@ -35,7 +36,7 @@ def read(outputs: Any, way: Any) -> Any:
     return outputs
 
 
-def check(labels: Any, answers: Any, reading: Reading) -> Any:
+def check(labels: Any, answers: Any, way: Any) -> Any:
     """Labels as they are: metrics say what does not fit."""
     return labels
 
@@ -57,6 +58,6 @@ def flat(answers: Any, baseline: Any) -> Any:
     return answers.reshape(-1)
 
 
-def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any]) -> list[KeptClass]:
+def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Any) -> list[KeptClass]:
     """There are no classes."""
     return []

@@ -55,7 +55,7 @@ def agreement(baseline: Any, variant: Any) -> Pair:
     return replace(metric.compare(baseline, variant, _sure(baseline)), baseline=1.0)
 
 
-def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any]) -> list[KeptClass]:
+def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Any) -> list[KeptClass]:
     """Images that have a class, and of how many its boxes are mostly found and mostly right."""
     from gatekeeper.evaluate.detection.by_class import kept_boxes
 

@@ -170,7 +170,7 @@ def test_without_labels_the_baselines_sure_boxes_must_be_found() -> None:
     same = object_detection.agreement(baseline, baseline)
     assert (same.baseline, same.variant) == (1.0, pytest.approx(1.0))
     assert object_detection.agreement(baseline, other).variant < 0.2
-    with pytest.raises(NotMeasured, match="no box with a score of 0.25"):
+    with pytest.raises(NotMeasured, match="no box with a score"):
         object_detection.agreement(baseline * np.asarray([1, 1, 1, 1, 0.1, 1]), other)
 
 
