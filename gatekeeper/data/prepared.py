@@ -14,7 +14,10 @@ import msgspec
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.layout import Layout
 
-FORM = 6
+IGNORED = -100
+"""A label that says that nobody asks: of padding, or of what nobody has labelled."""
+
+FORM = 7
 """Counts up when a prepared folder comes to hold something else: one that was kept from before is then made again."""
 
 
@@ -27,6 +30,7 @@ class PreparedContents(msgspec.Struct, frozen=True):
     examples: int
     labelled: bool
     slices: list[str] = []
+    label_shape: tuple[int, ...] = ()  # of one example
     layout: Layout = Layout()
 
 
@@ -98,6 +102,7 @@ def write_prepared(
         examples=examples,
         labelled=labels is not None,
         slices=list(slices),
+        label_shape=() if labels is None else labels.shape[1:],
         layout=layout or Layout(),
     )
     (folder / "contents.json").write_bytes(msgspec.json.encode(contents))

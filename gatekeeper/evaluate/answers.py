@@ -96,7 +96,11 @@ def _thinned(outputs: Any, reference: Any, kind: Kind, judged: Task, reading: Re
         _check_finite(kept)
         if not judged.of_classes:  # whole numbers
             return judged_as(None).flat(kept, reference), len(outputs)
-        return judged.flat(judged.read(kept, judged.way(reference, reading)), reference), len(outputs)
+        answers = judged.read(kept, judged.way(reference, reading))
+        if judged.ANSWERS == "classes":
+            places = answers.reshape(-1)
+            return places[_evenly(len(places), MOST_VALUES)], len(outputs) * answers[0].size
+        return judged.flat(answers, reference), len(outputs)
     columns = _evenly(width, MOST_VALUES)
     kept = outputs[_evenly(len(outputs), min(MOST_OUTPUTS, max(1, MOST_VALUES // width)))].reshape(-1, width)[:, columns]
     with np.errstate(over="ignore"):

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from gatekeeper.evaluate.metrics import macro_f1, r2
-from gatekeeper.evaluate.metrics._base import CLASSIFICATION, REGRESSION, Pair, class_labels, family
+from gatekeeper.evaluate.metrics._base import CLASSIFICATION, REGRESSION, Pair, class_labels, family, with_names
 from gatekeeper.evaluate.metrics._base import classes as classes_of
 from gatekeeper.gates._collapse import Numbers, guesses, means
 
@@ -25,15 +25,16 @@ def constant(outputs: Any, answered: Any = None) -> str | None:
     return None
 
 
-def chance(name: str, outputs: Any, labels: Any, pair: Pair) -> str | None:
+def chance(name: str, outputs: Any, labels: Any, pair: Pair, names: tuple[str, ...] = ()) -> str | None:
     """Why the baseline is no better than a guess that ignores its input; None if it is better."""
     if not math.isfinite(pair.baseline):
         return f"the baseline's {name} is {pair.baseline}. Check the metric and the model."
     advice = "Check the preprocessing and the labels, or use a better model."
-    if family(name) == CLASSIFICATION:
-        guessing = _guess(name, outputs, class_labels(labels, outputs))
+    if _guessed(name):
+        guessing = _guess(name, outputs, labels, names)
         if guessing is None:
-            return "every label is the same class; accuracy says nothing about such a set. Use a varied evaluation set."
+            measure = "accuracy" if family(name) == CLASSIFICATION else name
+            return f"every label is the same class; {measure} says nothing about such a set. Use a varied evaluation set."
         if not _beats(pair, guessing):
             return (
                 f"the baseline is no better than chance: its {name} is {pair.baseline:.1%}, and answering without "
@@ -48,7 +49,18 @@ def chance(name: str, outputs: Any, labels: Any, pair: Pair) -> str | None:
     return None
 
 
-def _guess(name: str, outputs: Any, labels: Any) -> float | None:
+def _guessed(name: str) -> bool:
+    """Whether a guess that ignores the input has a score of its own."""
+    return bool(family(name)) and (family(name) == CLASSIFICATION or with_names(name, ())[1] is not None)
+
+
+def _guess(name: str, outputs: Any, labels: Any, names: tuple[str, ...]) -> float | None:
+    """What a guess that ignores the input scores; None where every label is the same."""
+    own = with_names(name, names)[1]
+    return own(outputs, labels) if own else _guess_class(name, outputs, class_labels(labels, outputs))
+
+
+def _guess_class(name: str, outputs: Any, labels: Any) -> float | None:
     """What an answer that ignores the input scores; None where every label is the same.
 
     For accuracy that is the most common label's share. F1 also rewards guessing the rare classes at their own rate, so
@@ -68,12 +80,14 @@ def _guess(name: str, outputs: Any, labels: Any) -> float | None:
 
 def _beats(pair: Pair, guessing: float) -> bool:
     """Whether the baseline's score is above guessing by more than chance explains."""
-    from gatekeeper.stats import f1
+    from gatekeeper.stats import f1, pooled
     from gatekeeper.stats.rounds import mean_interval
 
     q = pair.scores.q
     if pair.scores.kind == "classes":
         return f1.least(pair.scores, CHANCE_ALPHA) > guessing
+    if pair.scores.kind == "pooled" and pair.scores.counts is not None:
+        return pooled.least(pair.scores.counts, CHANCE_ALPHA) > guessing
     if pair.scores.kind != "binary":
         return mean_interval(q.tolist(), CHANCE_ALPHA).lower > guessing
     correct = round(float(q.sum()))
@@ -87,10 +101,10 @@ def _beats(pair: Pair, guessing: float) -> bool:
     return bool(bdtrc(correct - 1, len(q), guessing) <= CHANCE_ALPHA)
 
 
-def guessing(name: str, baseline: Any, variant: Any, labels: Any, pair: Pair) -> dict[str, float]:
+def guessing(name: str, baseline: Any, variant: Any, labels: Any, pair: Pair, names: tuple[str, ...] = ()) -> dict[str, float]:
     """How the variant does beside a guess that ignores its input, where its metric can be guessed at."""
-    if family(name) == CLASSIFICATION:
-        guess = _guess(name, baseline, class_labels(labels, baseline))
+    if _guessed(name):
+        guess = _guess(name, baseline, labels, names)
         return {} if guess is None else {"score": pair.variant, "guess": guess}
     if family(name) == REGRESSION:
         explained = r2.compare(variant, variant, labels).baseline

@@ -36,7 +36,7 @@ from gatekeeper.models.layout import Constant, Layout
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.evidence import Comparison
 from gatekeeper.records.measured import Quality
-from gatekeeper.records.scores import PairedScores
+from gatekeeper.records.scores import Counts, PairedScores
 from gatekeeper.version import version
 
 PLAIN = Layout()
@@ -133,13 +133,20 @@ class Evaluation:
         metric = pipeline.dataset.metric if pipeline.dataset else None
         return named_by(metric) if metric else None
 
-    @property
-    def reading(self) -> Reading:
-        """How the judged output is read."""
-        model = self.loaded.pipeline.model
+    def reading(self, dataset: Path) -> Reading:
+        """How the judged output is read, beside a prepared dataset."""
+        pipeline, contents = self.loaded.pipeline, PreparedDataset(dataset).contents
+        model = pipeline.model
         own = {"boxes": model.boxes, "symbols": model.symbols} if model else {}
         said = {key: msgspec.to_builtins(section) for key, section in own.items() if section is not None}
-        return msgspec.convert({"task": self.task, "folder": str(self.loaded.folder.resolve()), **said}, Reading)
+        known = Reading(
+            task=self.task,
+            class_axis=model.class_axis if model else None,
+            classes=tuple(pipeline.dataset.classes) if pipeline.dataset else (),
+            places=contents.label_shape if contents.labelled else None,
+            folder=str(self.loaded.folder.resolve()),
+        )
+        return msgspec.convert(msgspec.to_builtins(known) | said, Reading)
 
     @property
     def output(self) -> str | None:
@@ -173,7 +180,7 @@ class Evaluation:
 
     def predictions(self, spec: ModelSpec, sha256: str, dataset: Path) -> Path:
         """The judged output of a model over the dataset, as a .npy file."""
-        output = self.output
+        output, reading = self.output, self.reading(dataset)
         machine = this_machine()
         key = {
             "artifact": sha256,
@@ -181,7 +188,7 @@ class Evaluation:
             "dataset": [digest(f) for f in sorted([*dataset.glob("input*.npy"), *dataset.glob("prompts.json")])],
             "framework": spec.framework,
             "packages": package_versions(spec.framework, self.model.format),
-            "reading": self.reading,
+            "reading": reading,
             "settings": [spec.threads, spec.device, self.batch_size(), output, spec.inputs, spec.outputs, spec.layout],
             "machine": [machine.cpu, machine.isa],
             "gatekeeper": version(),
@@ -194,12 +201,12 @@ class Evaluation:
                 destination=str(folder / "predictions.npy"),
                 batch_size=self.batch_size(),
                 output=output,
-                reading=self.reading,
+                reading=reading,
             )
             self.space.ask(request, Predicted)
             return {}
 
-        if self.reading.own:  # the user's code may answer otherwise the next time
+        if reading.own:  # the user's code may answer otherwise the next time
             folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
             make(folder)
             return folder / "predictions.npy"
@@ -217,7 +224,7 @@ class Evaluation:
             baseline=str(baseline),
             variant=str(variant),
             metric=metric,
-            reading=self.reading,
+            reading=self.reading(dataset),
             folder=str(self.loaded.folder.resolve()),
             destination=str(destination),
             text=self.model.text is not None,
@@ -249,7 +256,7 @@ class Evaluation:
     def answers(self, predictions: Mapping[str, Path], dataset: Path) -> Answers | None:
         """What models answered, out of their predictions by name, small enough to travel beside a report."""
         about = self.loaded.pipeline.dataset
-        return collect(predictions, dataset, self.reading, about.metric if about else None)
+        return collect(predictions, dataset, self.reading(dataset), about.metric if about else None)
 
     def timed_inputs(self, dataset: Path | None, destination: Path, loud: bool = False) -> None:
         """Write the feeds that are timed and tested: real examples where there are any. `loud`: and the one with the largest
@@ -298,16 +305,19 @@ class Evaluation:
 def _scores(answer: Scored, rows: Any) -> PairedScores:
     """The scores that were written."""
     truth, unit = rows[2:] if answer.kind == "classes" else (None, None)
+    counts = Counts(rows, answer.union) if answer.kind == "pooled" else None
+    p, q = (rows[4].sum(axis=1), rows[2].sum(axis=1)) if counts else rows[:2]
     return PairedScores(
         kind=answer.kind,
-        p=rows[0],
-        q=rows[1],
+        p=p,
+        q=q,
         examples=answer.examples,
         power=answer.power,
         low=answer.low,
         high=answer.high,
         truth=truth,
         unit=unit,
+        counts=counts,
         copies=answer.copies,
         unseen=answer.unseen,
     )

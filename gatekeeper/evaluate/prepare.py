@@ -10,7 +10,7 @@ import msgspec
 from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.data.draw import evenly
 from gatekeeper.data.overlap import write_examples
-from gatekeeper.data.prepared import write_prepared
+from gatekeeper.data.prepared import IGNORED, write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.slices import slices_of
 from gatekeeper.evaluate.tasks._base import judged_as
@@ -101,7 +101,8 @@ def prepare(request: Prepare) -> Prepared:
     examples = len(next(iter(checked.values())))
     slices = slices_of(arrays, dataset.sliced_by if request.labelled else [], examples, source)
     laid = msgspec.structs.replace(request.layout, constants=request.layout.constants | constants)
-    contents = write_prepared(folder, checked, _labels(labels, checked, source) if request.labelled else None, slices, laid)
+    found = _marked(_labels(labels, checked, source), dataset.ignore) if request.labelled else None
+    contents = write_prepared(folder, checked, found, slices, laid)
     write_examples(folder, checked)
     return Prepared(examples=contents.examples, labelled=contents.labelled)
 
@@ -220,3 +221,12 @@ def _labels(labels: Any, inputs: dict[str, Any], source: str) -> Any:
     if array.dtype.kind not in "biufU":
         raise data_error(f"{source}: the labels are {array.dtype}, neither numbers nor names. Save class indices.")
     return array
+
+
+def _marked(labels: Any, ignore: int) -> Any:
+    """Labels with `IGNORED` where the user's own number says that nobody asks."""
+    import numpy as np
+
+    if labels is None or ignore == IGNORED or labels.dtype.kind not in "biuf" or not (labels == ignore).any():
+        return labels
+    return np.where(labels == ignore, IGNORED, labels.astype(float if labels.dtype.kind == "f" else np.int64))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from gatekeeper.data.distinct import distinct
 from gatekeeper.data.outputs import outputs_beside
-from gatekeeper.data.prepared import PreparedDataset
+from gatekeeper.data.prepared import IGNORED, PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.by_class import by_class
 from gatekeeper.evaluate.chance import chance, constant, guessing, no_better
@@ -24,12 +24,13 @@ from gatekeeper.evaluate.metrics._base import (
     Undefined,
     default_of,
     family,
-    metric,
+    with_names,
 )
 from gatekeeper.evaluate.metrics._whole import ranged, user_metric
 from gatekeeper.evaluate.once import once
 from gatekeeper.evaluate.others import kept_each, kept_outputs
 from gatekeeper.evaluate.tasks._base import Reading, Task, judged_as
+from gatekeeper.evaluate.tasks._hidden import hidden
 from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.records.scores import KeptClass, KeptOutput, Kind, PairedScores
 
@@ -70,6 +71,7 @@ class Scored(Answer, frozen=True, kw_only=True):
     details: dict[str, float] = {}
     copies: int = 0
     unseen: float | None = None
+    union: bool = False
     collapsed: str = ""
     signs: dict[str, float] = {}
     outputs: list[KeptOutput] = []
@@ -78,9 +80,12 @@ class Scored(Answer, frozen=True, kw_only=True):
 
 
 def write_scores(scores: PairedScores, destination: str) -> None:
-    """The arrays of scores: p and q, and of the kind `classes` the truth and the numbers of distinct examples."""
+    """The arrays of scores: p and q, and of the kind `classes` the truth and the numbers of distinct examples; or counts."""
     import numpy as np
 
+    if scores.counts is not None:
+        np.save(destination, scores.counts.table.astype(np.float32))
+        return
     rows = [scores.p, scores.q]
     if scores.kind == "classes":
         rows += [scores.truth, np.arange(len(scores.p)) if scores.unit is None else scores.unit]
@@ -96,7 +101,9 @@ def score(request: Score) -> Scored:
     import numpy as np
 
     dataset = PreparedDataset(Path(request.dataset))
-    baseline, variant = np.load(request.baseline), np.load(request.variant)
+    judged = judged_as(request.reading.task, request.metric)
+    how: Literal["r"] | None = "r" if judged.ANSWERS == "classes" else None  # scores of every pixel may be more than fits
+    baseline, variant = np.load(request.baseline, mmap_mode=how), np.load(request.variant, mmap_mode=how)
     if baseline.dtype.kind == "f" and not np.isfinite(baseline).all():
         raise NotMeasured("model", "the baseline's output holds NaN or infinite values. Look at the model and its inputs.")
     itself = request.variant == request.baseline
@@ -105,7 +112,6 @@ def score(request: Score) -> Scored:
     if variant.shape != baseline.shape:
         raise NotMeasured("model", f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}.")
     labels, error = dataset.labels, None
-    judged = judged_as(request.reading.task, request.metric)
     name = "agreement" if labels is None else request.metric or default_of(judged.FAMILY)
     # What a metric of the user's own compares is not known; its classes are looked at one by one all the same.
     own = name not in REGISTRY.names and name != "agreement"
@@ -117,9 +123,11 @@ def score(request: Score) -> Scored:
         others += kept_each(outputs_beside(Path(request.baseline)).judged, baseline, variant, units)
     way = judged.way(baseline, request.reading)
     theirs, ours = judged.read(baseline, way), judged.read(variant, way)
-    given = labels  # as they are, which is what a metric of the user's own gets
+    given, names = labels, request.reading.classes  # labels as they are, which is what a metric of the user's own gets
     if labels is not None and not own:
         labels = judged.check(labels, theirs, way)
+    if (unasked := hidden(judged, theirs, labels, dataset.inputs)) is not None:
+        theirs, ours = (np.where(unasked, IGNORED, answers) for answers in (theirs, ours))
     known = judged.of_classes and not own
     try:
         if labels is None:
@@ -129,15 +137,15 @@ def score(request: Score) -> Scored:
     except Undefined as undefined:
         why = str(undefined).rstrip(".")
         return msgspec.structs.replace(nothing, baseline=undefined.baseline, collapsed=why, outputs=others, unjudged=unjudged)
-    error = constant(baseline, judged.flat(theirs, theirs) if known else None)
+    error = constant(theirs, judged.flat(theirs, theirs) if known else None)
     if labels is not None:
-        error = error or chance(name, theirs, labels, compared)
+        error = error or chance(name, theirs, labels, compared, names)
     scores = compared.scores
     write_scores(scores, request.destination)
     signs: dict[str, float] = {}
     if not (error or itself):
         signs = {"not_finite": 0} | (of_values(baseline, variant) if own and judged.of_classes else judged.signs(theirs, ours))
-        signs |= {} if labels is None else guessing(name, theirs, ours, labels, compared)
+        signs |= {} if labels is None else guessing(name, theirs, ours, labels, compared, names)
     gone = _gone(name, signs, judged, theirs, ours) if signs else ""
     files = Path(request.baseline), Path(request.variant)
     looked = None if own and request.reading.task is None else judged
@@ -154,6 +162,7 @@ def score(request: Score) -> Scored:
         error=error,
         copies=scores.copies,
         unseen=scores.unseen,
+        union=scores.counts is not None and scores.counts.union,
         collapsed=gone,
         signs=signs,
         outputs=others,
@@ -187,7 +196,7 @@ def _once(compared: Pair, units: Any) -> Pair:
 
 def _metric(name: str, request: Score, units: Any) -> Compare:
     if name in REGISTRY.names:
-        return metric(name).compare
+        return with_names(name, request.reading.classes)[0]
     from gatekeeper.evaluate.datasets.loader import call, user_function
 
     function = user_function(name, Path(request.folder))

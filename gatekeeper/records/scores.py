@@ -7,7 +7,20 @@ from typing import Any, Literal
 
 from gatekeeper.records.base import Record
 
-Kind = Literal["binary", "bounded", "real", "errors", "log", "classes"]
+Kind = Literal["binary", "bounded", "real", "errors", "log", "classes", "pooled"]
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """How often each class was labelled and answered in each example: what F1 and IoU are made of.
+
+    `table` [5, examples, classes]: places labelled with a class; those the baseline answers with it, and rightly; those the
+    variant answers with it, and rightly. Of each class F1 is 2 right / (labelled + answered); with `union` it is IoU instead,
+    right / (labelled + answered - right).
+    """
+
+    table: Any
+    union: bool = False
 
 
 @dataclass(frozen=True)
@@ -18,7 +31,8 @@ class PairedScores:
     known (where all are 0 or 1 they count as `binary`), and `errors` have none. The retention is (mean(p) / mean(q)) ** power;
     power 0.5 turns squared errors into RMSE. `log` scores are logarithms, p the baseline's and q the variant's: the retention is
     exp(mean(p - q)), of perplexities their ratio. `classes` are no scores but answers, p the variant's and q the baseline's class
-    and `truth` the right one: the retention is that of macro F1; `unit` then numbers the distinct examples.
+    and `truth` the right one: the retention is that of macro F1; `unit` then numbers the distinct examples. `pooled` scores are
+    `counts`, of which p and q are the right answers an example: the retention is that of the mean over classes.
     `examples` is how many distinct examples the scores stand for, `copies` how many more were given that repeat them.
     `unseen` is how much an example that was not seen may lose, in the unit of scores without bound; None: as is usual for them.
     """
@@ -32,6 +46,7 @@ class PairedScores:
     high: float = 1.0
     truth: Any = None
     unit: Any = None
+    counts: Counts | None = None
     copies: int = 0
     unseen: float | None = None
 

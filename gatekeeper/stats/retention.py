@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.records.base import Interval
 from gatekeeper.records.scores import Kind, PairedScores
-from gatekeeper.stats import binary, f1, unbounded
+from gatekeeper.stats import binary, f1, pooled, unbounded
 from gatekeeper.stats.betting import ratio_above, ratio_below
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def retention_interval(scores: PairedScores, alpha: float) -> Interval:
     scores = replace(scores, kind=_rule(scores, p, q), p=p, q=q)
     if scores.kind == "classes":
         return f1.retention(scores, alpha)
+    if scores.kind == "pooled" and scores.counts is not None:
+        return pooled.retention(scores.counts, alpha)
     if scores.kind == "log":
         return _log_retention(scores, alpha)
     if q.mean() <= 0:
@@ -81,6 +83,8 @@ def shows(scores: PairedScores, limit: float, alpha: float, times: float = 1.0) 
     scores = replace(scores, kind=_rule(scores, p, q), p=p, q=q)
     if scores.kind == "classes":
         return f1.shows(scores, limit, alpha, times)
+    if scores.kind == "pooled" and scores.counts is not None:
+        return pooled.shows(scores.counts, limit, alpha, times)
     if scores.kind == "log":
         return unbounded.log_above(scores, math.log(limit), alpha, times)
     t = limit ** (1 / scores.power)

@@ -6,6 +6,7 @@ owed). Scores are made by the metrics themselves. Beside the gate's rule stands 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from gatekeeper.gates.accuracy import LEAST_EXAMPLES
 from gatekeeper.records.scores import PairedScores
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.retention import shows
+from simulation import places
 from simulation.rows import Row
 
 LIMIT, ORDINARY = 0.95, 0.99
@@ -246,6 +248,23 @@ def cells() -> Iterator[Cell]:
                 yield Cell("macro_f1", f"{how}, minority of {minority:.0%}", n, draw, draw)
     for n in (59, 100, 200, 500, 1000):
         yield Cell("perplexity", "on 1.0% of windows", n, partial(windows_rare, 0.01), windows_everywhere)
+    for kind, how in (
+        *itertools.product(places.PRESENT, ("whole images", "pixels", "one class")),
+        ("10 classes", "the rarest class"),
+    ):
+        for n in (59, 200, 500):
+            usual = partial(places.segmented, kind, "pixels", True)
+            yield Cell("mean_iou", f"{how}, {kind}", n, partial(places.segmented, kind, how, True), usual)
+    for n in (59, 200):
+        usual = partial(places.segmented, "10 classes", "pixels", False)
+        yield Cell("dice", "whole images, 10 classes", n, partial(places.segmented, "10 classes", "whole images", False), usual)
+    for how in ("whole texts", "tokens"):
+        for n in (59, 200, 1000):
+            yield Cell("token_accuracy", how, n, partial(places.tagged, how), partial(places.tagged, "tokens"))
+            yield Cell("entity_f1", how, n, partial(places.entities, how), partial(places.entities, "tokens"))
+    for how in ("all labels", "the rarest label"):
+        for n in (59, 200, 1000):
+            yield Cell("multilabel_macro_f1", how, n, partial(places.labelled, how), partial(places.labelled, "all labels"))
     for copies in (2, 10):
         for n in (100, 500):
             yield Cell("accuracy", f"every example {copies} times", n, partial(copied, copies), partial(copied, copies))
@@ -266,7 +285,7 @@ def student(scores: PairedScores) -> bool:
 
 
 def rates(cell: Cell, kept: float, runs: int, seed: int) -> tuple[int, int | None]:
-    """How many of so many runs pass, by the gate's rule and by Student's t (which macro F1 has no contrasts for)."""
+    """How many of so many runs pass, by the gate's rule and by Student's t (which means over classes have no contrasts for)."""
     rng, draw = np.random.default_rng(seed), cell.at_limit if kept == LIMIT else cell.ordinary
     known: dict[bytes, bool] = {}
     passed = by_t = 0
@@ -279,8 +298,8 @@ def rates(cell: Cell, kept: float, runs: int, seed: int) -> tuple[int, int | Non
             passed += known[key]
         else:
             passed += passes(scores)
-            by_t += student(scores)
-    return passed, None if cell.score == "macro_f1" else by_t
+            by_t += scores.kind != "pooled" and student(scores)
+    return passed, None if scores.kind in ("classes", "pooled") else by_t
 
 
 def score_rows(runs: int, chosen: Callable[[Cell], bool] = lambda cell: True) -> Iterator[Row]:

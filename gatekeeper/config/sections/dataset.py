@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from gatekeeper.config.named import check_function, check_keys
 from gatekeeper.config.section import Count, Function, Section
-from gatekeeper.config.sections.model import answers, family, task_of
+from gatekeeper.config.sections.model import TASKS, family, is_text, keys, task_of
 from gatekeeper.errors import nearest
 from gatekeeper.files import FETCH, check_name, is_pointer
 from gatekeeper.models.files import there
@@ -79,6 +79,17 @@ class Dataset(Section, frozen=True, kw_only=True):
         ),
     ] = None
     class_ids: Annotated[bool, Meta(description="The model answers with the ids of the categories themselves.")] = False
+    ignore: Annotated[
+        int,
+        Meta(description="Tasks of several labels an example: the one that is left out, as of padding or of void pixels."),
+    ] = -100
+    classes: Annotated[
+        list[str],
+        Meta(
+            description="Tasks of several labels an example: names of the classes, in the output's order, for the report; "
+            "entity_f1 reads them as tags (O, B-PER, I-PER).",
+        ),
+    ] = []
     slices: Annotated[
         str | list[str],
         Meta(
@@ -135,6 +146,7 @@ def problems(review: Review) -> None:
         review.add(("dataset", "calibration"), said)
     if dataset.metric is not None:
         _metric(review, dataset.metric)
+    _several(review, dataset)
     if dataset.range is not None:
         _range(review, dataset.range, dataset.metric)
     if dataset.sliced_by:
@@ -143,7 +155,7 @@ def problems(review: Review) -> None:
 
 def _metric(review: Review, metric: str) -> None:
     task = task_of(review)
-    text = task is not None and answers(task) == "text"
+    text = task is not None and is_text(task)
     if metric not in METRICS.names and not text:
         if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", metric):
             check_function(review, ("dataset", "metric"), metric)
@@ -164,6 +176,26 @@ def _range(review: Review, span: list[float], metric: str | None) -> None:
     elif metric != "mae" and (metric is None or metric in METRICS.names):
         said = f"a range is for a metric of your own and for mae, not for {metric or 'the default'}. Remove it."
         review.add(("dataset", "range"), said)
+
+
+def _several(review: Review, dataset: Dataset) -> None:
+    """What only tasks of several labels an example read."""
+    task = (
+        task_of(review)
+        or (dataset.metric in METRICS.names and METRICS.get(dataset.metric or "").FAMILY)
+        or "tabular_classification"
+    )
+    for key in ("ignore", "classes"):
+        if getattr(dataset, key) != getattr(Dataset(), key) and task in TASKS.names and key not in keys(task):
+            fitting = ", ".join(name for name in TASKS.names if key in keys(name))
+            review.add(
+                ("dataset", key), f"`dataset.{key}` is read for {fitting}, not for {task}. Remove it, or correct the task."
+            )
+    if twice := sorted({name for name in dataset.classes if dataset.classes.count(name) > 1}):
+        review.add(("dataset", "classes"), f"the class '{twice[0]}' is named twice. Names must differ.")
+    if dataset.metric == "entity_f1" and not dataset.classes:
+        said = "entity_f1 reads tags: name the classes in the output's order, `dataset: {classes: [O, B-PER, I-PER]}`."
+        review.add(("dataset", "metric"), said)
 
 
 def _slices(review: Review, dataset: Dataset) -> None:

@@ -45,6 +45,13 @@ class Model(Section, frozen=True, kw_only=True):
     ] = None
     boxes: Annotated[Boxes | None, Meta(description="object_detection: how boxes lie in the outputs.")] = None
     symbols: Annotated[Symbols | None, Meta(description="transcription: what classes or ids write.")] = None
+    class_axis: Annotated[
+        Annotated[int, Meta(ge=1, le=31)] | None,
+        Meta(
+            description="Axis of the judged output that holds the scores of its classes, counted from 0, which is that of the "
+            "examples; default: what the labels' shape, or the names of the classes, tell.",
+        ),
+    ] = None
 
 
 def problems(review: Review) -> None:
@@ -63,15 +70,21 @@ def problems(review: Review) -> None:
     for section in (boxes, symbols):
         section.problems(review)
     kind = model_format(path)
-    text = model.task is not None and answers(model.task) == "text"
+    text = model.task is not None and is_text(model.task)
     if kind is not None and model.task is not None and text != (kind in TEXT_FORMATS):
         takes = "a Hugging Face folder or .gguf" if text else "a tensor model, such as .onnx"
         review.add(("model", "task"), f"{model.task} takes {takes}; {path} is {kind}. Correct the task or the model.")
 
 
-def answers(task: str) -> str:
-    """What a task answers: a class an example, classes, numbers or text."""
-    return str(TASKS.get(task).ANSWERS)
+def is_text(task: str) -> bool:
+    """Whether a task is one of text that is written."""
+    return bool(TASKS.get(task).ANSWERS == "text")
+
+
+def keys(task: str) -> tuple[str, ...]:
+    """Which of `ignore` and `classes` of the dataset a task reads."""
+    own = TASKS.get(task)
+    return tuple(getattr(own, "KEYS", ("ignore", "classes") if own.ANSWERS == "classes" else ()))
 
 
 def family(task: str) -> str:

@@ -4,8 +4,11 @@ A metric is a module of this folder; its file name is what `dataset.metric` says
 
 FAMILY     the tasks it judges: those of gatekeeper/evaluate/tasks with the same FAMILY
 DEFAULT    whether it is the one of its family where the file names none
-compare(baseline, variant, labels) -> Pair, of outputs and labels of shape [examples, ...]; values are scikit-learn's where it
-           has the metric. Metrics of text have none: gatekeeper/evaluate/text/score.py reads tokens, not outputs
+compare(baseline, variant, labels) -> Pair, of answers as the task reads them, and labels, of shape [examples, ...]; values are
+           scikit-learn's where it has the metric. Metrics of text have none: gatekeeper/evaluate/text/score.py reads tokens
+guess(answers, labels) -> what an answer that does not look at the input scores, or None where the labels cannot tell. It may be
+           left out: then anything above 0 is better than chance
+NAMED      whether both take the names of the classes as well, as their last argument; it may be left out
 
 The module itself imports nothing heavy: `validate` asks it what it is for.
 """
@@ -52,7 +55,7 @@ class Metric(Protocol):
 
     FAMILY: str
     DEFAULT: bool
-    compare: Compare
+    compare: Callable[..., Pair]
 
 
 def metric(name: str) -> Metric:
@@ -63,6 +66,15 @@ def metric(name: str) -> Metric:
 def family(name: str) -> str:
     """What kind of task a metric judges; empty for one of the user's own."""
     return metric(name).FAMILY if name in REGISTRY.names else ""
+
+
+def with_names(name: str, names: tuple[str, ...]) -> tuple[Compare, Callable[[Any, Any], float | None] | None]:
+    """The functions `compare` and `guess` of a metric; the latter None where it has none."""
+    module = metric(name)
+    compare, guess = module.compare, getattr(module, "guess", None)
+    if not getattr(module, "NAMED", False):
+        return compare, guess
+    return (lambda b, v, labels: compare(b, v, labels, names)), guess and (lambda a, labels: guess(a, labels, names))
 
 
 def of_family(wanted: str) -> list[str]:
@@ -120,11 +132,18 @@ def class_labels(labels: Any, outputs: Any = None) -> Any:
     flat = labels.reshape(len(labels), -1)
     if flat.dtype.kind in "US":
         return _named(flat, outputs)
-    if flat.shape[1] > 1 and np.isin(flat, (0, 1)).all() and (flat.sum(axis=1) == 1).all():
+    if one_hot(flat):
         return flat.argmax(axis=1)
     if flat.shape[1] != 1 or (flat != np.round(flat)).any():
         raise NotMeasured("data", f"class labels must be one whole number per example; these have shape {labels.shape}.")
     return whole_numbers(flat[:, 0], "class labels")
+
+
+def one_hot(labels: Any) -> bool:
+    """Whether labels, [examples, classes], are rows with a single 1."""
+    import numpy as np
+
+    return bool(labels.shape[1] > 1 and np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all())
 
 
 def whole_numbers(values: Any, what: str) -> Any:

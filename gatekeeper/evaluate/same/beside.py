@@ -70,7 +70,7 @@ class Beside:
 
         file = Path(tempfile.mkdtemp(dir=self.evaluation.space.scratch)) / "distances.npy"
         files = {"reference": str(self.told), "other": str(self.answers), "destination": str(file)}
-        request = Compare(**files, reading=self.evaluation.reading)
+        request = Compare(**files, reading=self.evaluation.reading(self.dataset))
         return self.evaluation.space.ask_clerk(request, Compared), np.load(file)
 
     def _few(self, wanted: Any) -> tuple[Path, Any]:
@@ -100,7 +100,7 @@ class Beside:
             size=size,
             batch_size=evaluation.batch_size(),
             output=evaluation.output,
-            reading=evaluation.reading,
+            reading=evaluation.reading(self.dataset),
             scratch=str(evaluation.space.scratch),
             destination=str(file),
         )

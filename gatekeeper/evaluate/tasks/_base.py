@@ -21,8 +21,8 @@ takes(outputs, labels) -> bool       whether arrays of these shapes look like th
 agreement(baseline, variant) -> Pair of answers, where there are no labels
 signs(baseline, variant) -> dict     numbers that show a collapse (gatekeeper/gates/_collapse.py), of answers
 flat(answers, baseline) -> array     every class that is answered, one after the other
-kept(baseline, variant, truth, slices, way) -> right answers by class and by group of each slice, of answers; without labels, of
-                                     which truth is then None, the baseline's own are right
+kept(baseline, variant, truth, slices, way) -> right answers by class and by group of each slice, of answers; without labels,
+                                     where truth is None, the baseline's own are right
 
 The module itself imports nothing heavy: `validate` asks it what it is for.
 """
@@ -53,9 +53,14 @@ SHARED = {"class": "_class", "classes": "_classes", "numbers": "_numbers", "text
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model's outputs are read: its task, and what the pipeline file says of them."""
+    """How a model's outputs are read: its task, and what the pipeline file and the labels say of them. `places` is the shape of
+    an example's labels; None where there are none.
+    """
 
     task: str | None
+    class_axis: int | None = None
+    classes: tuple[str, ...] = ()  # their names, in the output's order
+    places: tuple[int, ...] | None = None
     folder: str = ""  # of the pipeline file; the user's functions are imported from here
     boxes: Settings = Settings()
     symbols: Symbols = Symbols()
@@ -127,6 +132,12 @@ def named_by(metric: str) -> str | None:
 
     found = of_family(own) if (own := family(metric)) else []
     return found[0] if len(found) == 1 and REGISTRY.get(found[0]).ANSWERS != "text" else None
+
+
+def others_taking(name: str, outputs: tuple[int, ...], labels: tuple[int, ...]) -> list[str]:
+    """Other tasks that outputs and labels of these shapes look like."""
+    named = (task(each) for each in REGISTRY.names if each != name and not is_text(each))
+    return [each.name for each in named if each.takes(outputs, labels)]
 
 
 def is_text(name: str) -> bool:

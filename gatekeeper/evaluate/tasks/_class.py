@@ -6,13 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.data.outputs import scores_of_classes as fits
 from gatekeeper.evaluate.metrics._positions import answered as flat
-from gatekeeper.evaluate.tasks._numbers import check, gather, label, read, takes, way
+from gatekeeper.evaluate.tasks._numbers import gather, label, read, takes, way
 
 if TYPE_CHECKING:
     from gatekeeper.evaluate.metrics._base import Pair
     from gatekeeper.records.scores import KeptClass
 
 __all__ = ["agreement", "check", "fits", "flat", "gather", "kept", "label", "read", "signs", "takes", "way"]
+
+
+def check(labels: Any, answers: Any, way: Any) -> Any:
+    """Labels as they are, which metrics read; where there are several an example, the task that takes such is named."""
+    from gatekeeper.errors import NotMeasured
+    from gatekeeper.evaluate.metrics._base import one_hot
+    from gatekeeper.evaluate.tasks._axes import shaped
+    from gatekeeper.evaluate.tasks._base import others_taking
+
+    several = labels.size > len(labels) and not (answers.ndim == 2 and one_hot(labels.reshape(len(labels), -1)))
+    others = others_taking(way.task or "", answers.shape, labels.shape) if several else []
+    if others:
+        said = f"the labels have shape {shaped(labels.shape)}, several an example, and the output {shaped(answers.shape)}"
+        raise NotMeasured("data", f"{said}. Say what the model does: `model: {{task: {' or '.join(others)}}}`.")
+    return labels
 
 
 def agreement(baseline: Any, variant: Any) -> Pair:

@@ -73,8 +73,8 @@ def symbols(settings: Settings, outputs: Any, folder: Path) -> Symbols:
     if scores and outputs.ndim != 3:
         raise NotMeasured(
             "model",
-            f"the output has shape {outputs.shape}. A transcribing model answers scores of classes, [examples, time, classes], or "
-            "ids, [examples, length]. Name the output with `model.output`.",
+            f"the output has shape {outputs.shape}. A transcribing model answers scores of classes, [examples, time, classes], "
+            "or ids, [examples, length]. Name the output with `model.output`.",
         )
     named = _vocabulary(settings.vocabulary, folder)
     axis, blank = 2, settings.blank
@@ -101,8 +101,8 @@ def _fitted(named: list[str], shape: tuple[int, ...], blank: int | None) -> tupl
             return axis, ["", *named] if blank == 0 else [*named, ""], blank
     raise NotMeasured(
         "model",
-        f"the vocabulary has {len(named)} entries and the output {shape[2]} classes. Give one for each class, in their order; one "
-        "less where `model.symbols.blank` is the first (0) or the last (-1).",
+        f"the vocabulary has {len(named)} entries and the output {shape[2]} classes. Give one for each class, in their order; "
+        "one less where `model.symbols.blank` is the first (0) or the last (-1).",
     )
 
 

@@ -1,0 +1,109 @@
+"""What tasks share that answer with several classes an example: at every token, at every pixel, for every label.
+
+Answers and labels are whole numbers, [examples, ...], and `IGNORED` where nobody asks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gatekeeper.data.outputs import scores_of_classes as fits
+from gatekeeper.data.prepared import IGNORED
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.metrics._counts import places, tables, width
+from gatekeeper.evaluate.tasks._axes import Way, read, shaped
+from gatekeeper.evaluate.tasks._numbers import gather, label, takes
+
+if TYPE_CHECKING:
+    from gatekeeper.evaluate.metrics._base import Pair
+    from gatekeeper.evaluate.tasks._base import Reading
+    from gatekeeper.records.scores import KeptClass
+
+__all__ = ["KEYS", "agreement", "check", "fits", "flat", "gather", "kept", "label", "read", "signs", "takes", "way"]
+
+KEYS = ("ignore", "classes")
+FOUND = 0.5
+"""A class is found in an example where the answers overlap with it by half; of one that the baseline finds less well, where they
+do so as far as the baseline's in half of the examples that have it."""
+
+
+def way(baseline: Any, reading: Reading) -> Any:
+    """Whole numbers, which are the classes."""
+    return Way(reading)
+
+
+def check(labels: Any, answers: Any, way: Way) -> Any:
+    """Labels as whole numbers of the answers' shape; `NotMeasured` where they are none, or go beyond the classes."""
+    import numpy as np
+
+    if labels.shape != answers.shape and labels.size == answers.size:
+        labels = labels.reshape(answers.shape)  # an axis of one more, or less
+    if labels.shape != answers.shape:
+        said = f"the labels have shape {shaped(labels.shape)} and the answers {shaped(answers.shape)}"
+        raise NotMeasured("data", f"{said}. Save a label for every answer.")
+    if labels.dtype.kind not in "biuf" or (labels != np.round(labels)).any():
+        raise NotMeasured("data", f"labels must be whole numbers; these are {labels.dtype}. Save class indices.")
+    whole = labels.astype(np.int64)
+    seen = whole[whole != IGNORED]
+    if not seen.size:
+        raise NotMeasured("data", "every label is one that is left out (`dataset.ignore`). Label some of the set.")
+    low, high = int(seen.min()), int(seen.max())
+    if low < 0 or (way.classes is not None and high >= way.classes):
+        has = f"and the output has {way.classes} classes" if way.classes is not None else "and none may be below 0"
+        remedy = f"Where {low if low < 0 else high} means none, say so with `dataset.ignore`; else correct them."
+        raise NotMeasured("data", f"the labels go from {low} to {high}, {has}. {remedy}")
+    return whole
+
+
+def agreement(baseline: Any, variant: Any) -> Pair:
+    """Share of the places that are answered alike."""
+    return places(baseline, variant, baseline)
+
+
+def signs(baseline: Any, variant: Any) -> dict[str, float]:
+    """Classes that are answered, and how many the variant still answers."""
+    from gatekeeper.evaluate.collapse import of_classes
+
+    return of_classes(flat(baseline, baseline), flat(variant, baseline))
+
+
+def flat(answers: Any, baseline: Any) -> Any:
+    """The answer at every place that is asked about."""
+    return answers.reshape(-1)[baseline.reshape(-1) != IGNORED]
+
+
+def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Way) -> list[KeptClass]:
+    """The examples that have a class, and in how many of them it is found."""
+    import numpy as np
+
+    from gatekeeper.evaluate.groups import MOST_CLASSES
+    from gatekeeper.records.scores import KeptClass
+
+    right = baseline if truth is None else truth
+    classes = width(baseline, variant, right)
+    labelled, *theirs = tables(baseline, right, classes)
+    there, before, after = labelled > 0, _overlap(labelled, *theirs), _overlap(labelled, *tables(variant, right, classes)[1:])
+    names, found = way.reading.classes, []
+    for c in np.argsort(-there.sum(axis=0), kind="stable")[:MOST_CLASSES]:
+        rows = there[:, c]
+        if not rows.any():
+            break
+        least = min(FOUND, float(np.median(before[rows, c])))
+        b, v = (side[rows, c] > 0 if least == 0 else side[rows, c] >= least for side in (before, after))
+        found.append(
+            KeptClass(
+                name=f"class {names[c] if c < len(names) else c}",
+                examples=int(rows.sum()),
+                both=int((b & v).sum()),
+                only_baseline=int((b & ~v).sum()),
+                only_variant=int((~b & v).sum()),
+            )
+        )
+    return found
+
+
+def _overlap(labelled: Any, given: Any, right: Any) -> Any:
+    """Of each class in each example, the intersection of labels and answers over their union; 0 where there is neither."""
+    import numpy as np
+
+    return right / np.maximum(labelled + given - right, 1)
