@@ -37,7 +37,7 @@ def ndcg(gains: Any, scores: Any, most: int | None) -> float:
     import numpy as np
 
     weights = 1 / np.log2(np.arange(len(gains)) + 2)
-    weights[most:] = 0
+    weights[len(gains) if most is None else most :] = 0
     best = float(np.sort(gains)[::-1] @ weights)
     if best == 0:
         return 0.0
