@@ -7,6 +7,8 @@ from __future__ import annotations
 
 BASELINE = "baseline"
 """What the original model is called among the variants of its leg."""
+PROPOSED = "proposed"
+"""What the model itself is called where it is judged as a variant is: against an earlier one, or against none."""
 
 
 def leg_id(target: str, framework: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ from gatekeeper.legs.judging import ARTIFACTS
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.setup import Known, Setup, bench
 from gatekeeper.making.cache import Cache
+from gatekeeper.making.earlier import earlier_model
 from gatekeeper.models.files import digest
 from gatekeeper.planning.plan import Plan, choose_legs, make_plan, model_of
 from gatekeeper.progress import Progress
@@ -43,6 +44,7 @@ class Options:
     attempt: int = 1
     commit: str = ""
     reproduce: str = ""
+    base: Path | None = None  # a checkout of the branch that a change is made against
 
 
 def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
@@ -55,6 +57,10 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
     plan = make_plan(loaded, assessment)
     planned = choose_legs(plan, options.target, options.framework)
     cache = Cache(options.cache)
+    shown = _shown(model)
+    if earlier := earlier_model(loaded, model, assessment, cache, options.base):
+        loaded = replace(loaded, model_override=earlier[0])
+        shown, assessment = f"{shown} of {earlier[1]}", model_of(loaded)[1]
     with owned(options.output), bench(loaded, assessment, planned, cache, progress) as (space, evaluation, legs, identity):
         _clear(options.output)
         info = _pipeline_info(loaded, plan)
@@ -79,7 +85,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
         schema=REPORT_SCHEMA,
         verdict=report_verdict(targets, stages),
         model=ModelInfo(
-            path=_shown(model),
+            path=shown,
             sha256=identity,
             bytes=assessment.bytes,
             format=assessment.format,

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 @_options.policy_ref
 @_options.policy
 @_options.baseline_report
+@click.option(
+    "--base", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
+    help="A checkout of the branch the change is made against; its model is what `{git: base}` means [default: by git].",
+)  # fmt: skip
 @_options.quiet
 def command(
     file: Path,
@@ -46,6 +50,7 @@ def command(
     policy_ref: str | None,
     policy: Path | None,
     baseline_report: Path | None,
+    base: Path | None,
     quiet: bool,
 ) -> int:
     """Run FILE's pipeline on this machine.
@@ -72,6 +77,7 @@ def command(
             attempt=attempt_from(os.environ, attempt),
             commit=commit_from(os.environ),
             reproduce=_reproduce(file, model, target, framework),
+            base=base,
         )
         return execute(file, model, options, quiet, HeldTo(policy_ref, policy, baseline_report, defer_verdict))
 

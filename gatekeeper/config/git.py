@@ -42,15 +42,43 @@ def _fetching(branch: str) -> str:
     return f"git fetch --depth={steps + 1} origin {name}:refs/remotes/origin/{name}"
 
 
-def read_at(folder: Path, commit: str, name: str) -> bytes | None:
-    """The file `name` of `folder` as it is at a commit; None if it is not there."""
+def read_at(folder: Path, commit: str, name: str, filters: bool = False) -> bytes | None:
+    """The file `name` of `folder` as it is at a commit; None if it is not there. `filters`: as a checkout would have it."""
     code, blob, _ = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:./{name}")
     if code:
         return None
+    if filters:  # Git LFS, where it is installed and has the content
+        code, content, _ = _git(folder, "cat-file", "--filters", f"{commit}:./{name}")
+        if code == 0:
+            return content
     code, content, said = _git(folder, "cat-file", "blob", blob.decode().strip())
     if code:
         raise UsageError(f"{name} cannot be read at {commit[:12]}: {said} Fetch that commit whole, or name another ref.")
     return content
+
+
+def blobs_at(folder: Path, commit: str, name: str, whole: bool, beside: set[str]) -> dict[str, str]:
+    """Files of a model at a commit with their blobs: those in the folder `name` (`whole`), or the file and what lies beside it
+    and is called as one of `beside` or begins with its name. Empty where the model is not there.
+    """
+    listed = ["ls-tree", "-z", commit, "--", f"{name}/" if whole else "./"]
+    code, printed, said = _git(folder, *listed)
+    if code:
+        raise UsageError(f"{folder} cannot be read at {commit[:12]}: {said} Fetch that commit whole, or name another ref.")
+    found: dict[str, str] = {}
+    for line in printed.decode(errors="surrogateescape").split("\0"):
+        about, _, path = line.partition("\t")
+        if not path or about.split()[1] != "blob":
+            continue
+        own = path.rsplit("/", 1)[-1]
+        if whole or own == name or own in beside or own.startswith((f"{name}.", f"{name}_")):
+            found[path] = about.split()[2]
+    return found if whole or name in {path.rsplit("/", 1)[-1] for path in found} else {}
+
+
+def default_branch(folder: Path) -> str:
+    """What `origin` calls its default branch, as `origin/main`; empty where it is not known."""
+    return git_says(folder, "rev-parse", "--abbrev-ref", "origin/HEAD") if git_says(folder, "rev-parse", "origin/HEAD") else ""
 
 
 def git_says(folder: Path, *words: str) -> str:

@@ -84,7 +84,7 @@ def _strictest(own: Limit | None, policy: Limit, where: str) -> tuple[Limit, lis
     strict, loosened = {}, []
     for name in type(policy.config).__struct_fields__:
         before, here = getattr(policy.config, name), getattr(own.config, name)
-        if before == here:
+        if before == here or ("gates", own.name, name) in same_as().values():  # a gate of its own holds it
             continue
         if _stricter(policy.gate, name, here, before):
             strict[name] = here
@@ -119,7 +119,8 @@ def _stated(loaded: Loaded, target: Target) -> list[Limit]:
     for name in gate_names():
         module = gate(name)
         values, path = merged(loaded, target, name)
-        if values is None and (module.DEFAULT is None or loaded.unmeasured(name)):
+        unasked = module.DEFAULT is None or loaded.unmeasured(name) or (loaded.pipeline.baseline and hasattr(module, "GAIN"))
+        if values is None and unasked:
             continue
         config = None if values == DISABLED else msgspec.convert(values or {}, module.Config)
         stated.append(Limit(name=name, gate=module, config=config, where=loaded.where(*path)))
@@ -137,7 +138,7 @@ def merged(loaded: Loaded, target: Target, name: str) -> tuple[Any, Path_]:
         else:
             values = {**(values if isinstance(values, dict) else {}), **layer}
             if key in layer:
-                where = path if path in same_as().values() else (*path, key)
+                where = path if path[-3:] in same_as().values() or path in same_as().values() else (*path, key)
     return values, where
 
 
@@ -154,6 +155,8 @@ def _layers(loaded: Loaded, target: Target, name: str) -> list[tuple[Path_, Any]
     index = loaded.position.get(target.name)
     if index is not None:
         own = loaded.stated("targets", index, "gates", name)
+        if other and other[0] == "gates" and (value := loaded.stated("targets", index, *other)) is not None:
+            layers.append((("targets", index, *other), {gate(name).limit_key: value}))
         if own is not None:
             layers.append((("targets", index, "gates", name), own))
     return layers

@@ -119,7 +119,7 @@ class Loaded:
         """What the file itself says at a path under `edge_ai_pipeline`; None where it says nothing."""
         part: Any = self.source.data[ROOT]
         for key in path:
-            part = part[key] if isinstance(key, int) else (part or {}).get(key)
+            part = part[key] if isinstance(key, int) else part.get(key) if isinstance(part, dict) else None
         return part
 
     def where(self, *path: str | int) -> str:

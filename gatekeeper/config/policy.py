@@ -99,6 +99,9 @@ def missing(loaded: Loaded) -> list[tuple[str, str]]:
     if loaded.policy is None or loaded.policy.limits is None:
         return []
     names, policy = {target.name for target in loaded.targets}, loaded.policy.limits.pipeline
+    if loaded.pipeline.baseline != policy.baseline:
+        before = msgspec.to_builtins(policy.baseline) or "the model itself"
+        return [(f"the baseline ({before})", "baseline")]
     targets = [(f"target {target.name}", "targets") for target in policy.targets if target.name not in names]
     return targets + [(f"stage {name}", "stages") for name in policy.stages if name not in loaded.pipeline.stages]
 

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from gatekeeper.config.owners import stage_names, stages
 from gatekeeper.config.section import Section, make_section, one_of
+from gatekeeper.config.sections.baseline import Baseline
 from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.config.sections.deployment import Deployment
 from gatekeeper.config.sections.gates import Gates
@@ -28,6 +29,13 @@ class Common(Section, frozen=True, kw_only=True):
 
     stages: tuple[str, ...] = ("model_validation", "optimization")
     model: Annotated[Model | None, Meta(description="The model under test.")] = None
+    baseline: Annotated[
+        Baseline | None,
+        Meta(
+            description="What is measured against, instead of the model itself: the model at another commit, or `none`; "
+            "the model is then judged itself, as the variant `proposed`."
+        ),
+    ] = None
     dataset: Annotated[Dataset | None, Meta(description="The representative test set.")] = None
     inputs: Annotated[
         dict[str, Input], Meta(description="Inputs of the model that are constants, or have their examples on another axis.")

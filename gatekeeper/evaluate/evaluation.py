@@ -15,6 +15,7 @@ import msgspec
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.data.draw import draw, loudest, sizes
 from gatekeeper.data.feeds import made_up, write_feeds
+from gatekeeper.data.overlap import FILE_NAME as EXAMPLES
 from gatekeeper.data.prepared import FORM, PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
@@ -24,7 +25,8 @@ from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.score import Score, Scored
 from gatekeeper.evaluate.tasks._base import Reading, named_by
 from gatekeeper.evaluate.text.prompts import timed_prompts
-from gatekeeper.frameworks._base import framework
+from gatekeeper.evaluate.unroll import Unroll, Unrolled
+from gatekeeper.frameworks._base import framework, reference
 from gatekeeper.frameworks._spec import ModelSpec, TextSpec, text_spec
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.making.optimize import package_versions
@@ -103,7 +105,7 @@ class Evaluation:
         if path is None:  # a loader may answer differently each time
             folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
             make(folder)
-            return self._told(folder)
+            return self._stepped(self._told(folder)) if calibration else self._told(folder)
         options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric", "range")}
         key = {"form": FORM, "data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
         if not calibration:
@@ -112,7 +114,20 @@ class Evaluation:
             key |= {"scalars": request["scalars"], "layout": msgspec.to_builtins(self.layout)}
         if self.model.text:
             key["tokenizer"] = self.identity
-        return self._told(self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make)[0])
+        whole = self._told(self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make)[0])
+        return self._stepped(whole) if calibration else whole
+
+    def _stepped(self, dataset: Path) -> Path:
+        """A calibration set of which every step is an example, where the model's examples are sequences."""
+        if not self.layout.carries:
+            return dataset
+        name = reference(self.model.format) or self.frameworks[0]
+        folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
+        spec = self.spec(name, Path(self.model.path), 1, "cpu")
+        request = Unroll(spec=spec, dataset=str(dataset), destination=str(folder), batch_size=self.batch_size())
+        self.space.ask(request, Unrolled)
+        shutil.copy(dataset / EXAMPLES, folder)  # what is in both sets is asked of whole examples
+        return folder
 
     def _told(self, folder: Path) -> Path:
         """A prepared set, of which the values are kept that it has told."""

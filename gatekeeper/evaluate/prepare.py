@@ -162,7 +162,8 @@ def _fit(arrays: dict[str, Any], tensor: TensorInfo, source: str) -> Any:
     if tensor.name not in arrays:
         raise data_error(
             f"{source}: no array for the model's input '{tensor.name}' (found {', '.join(arrays) or 'none'}). "
-            "Name it like the input, or map it with `dataset.inputs`."
+            f"Name it like the input, map it with `dataset.inputs`, or say `inputs: {{{tensor.name}: ...}}`: a `constant`, "
+            "or a state with the output to `carry`."
         )
     array = arrays[tensor.name]
     if not len(array):

@@ -20,6 +20,8 @@ SAME_AS      the path of that name, below `edge_ai_pipeline`
 
 and, where it has something to say:
 
+GAIN         what a limit of it may be where the model itself is judged (`baseline`): of what is gained by optimizing, which is
+             then asked for only where the file mentions the gate
 OF_TENSORS   whether it compares outputs other than text on the evaluation set, and applies only where there are such
 JUDGES       the scenarios of load that it decides, the first of them that ran
 CHECKS       the kind of checks that it counts, where it is not called as they are

@@ -43,6 +43,10 @@ class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retention: Annotated[float, Meta(gt=0, le=1, description="Least fraction of the baseline's accuracy that must be kept.")] = (
         0.95
     )
+    min: Annotated[
+        Annotated[float, Meta(gt=0, le=1)] | None,
+        Meta(description="Least accuracy of the variant itself, whatever the baseline's is: the gate `least_accuracy`."),
+    ] = None
 
 
 DEFAULT = Config()

@@ -23,6 +23,7 @@ DESCRIPTION = "The variant's peak memory is at least this fraction smaller than 
 UNIT = "fraction"
 BOUND: Literal["at_least"] = "at_least"
 BASIS: Literal["rounds"] = "rounds"
+GAIN = "`memory: {reduction: -0.1}`"
 limit_key = "reduction"
 
 SMALLEST_BASELINE_BYTES = 2 * 2**20
@@ -37,7 +38,7 @@ class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limit of the memory gate."""
 
     reduction: Annotated[
-        float, Meta(gt=0, lt=1, description="Least reduction of peak memory, as a fraction: 0.5 is half as much.")
+        float, Meta(gt=-10, lt=1, description="Least reduction of peak memory: 0.5 is half as much, -0.1 a tenth more.")
     ] = 0.5
 
 

@@ -33,6 +33,7 @@ DESCRIPTION = "The variant is at least this many times as fast as the baseline."
 UNIT = "x"
 BOUND: Literal["at_least"] = "at_least"
 BASIS: Literal["rounds"] = "rounds"
+GAIN = "`speedup: {min: 0.9}`"
 limit_key = "min"
 
 

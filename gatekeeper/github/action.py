@@ -141,6 +141,7 @@ def _run_words(environ: Mapping[str, str]) -> list[str]:
     words = ["run", _config(environ), "--output", _output(environ).as_posix()]
     for flag, name in (("--model", "MODEL"), ("--target", "TARGET"), ("--framework", "FRAMEWORK")):
         words += [flag, environ[name]] if environ.get(name) else []
+    words += ["--base", environ["BASE"]] if environ.get("BASE") and Path(environ["BASE"]).is_dir() else []
     words += _policy(environ)
     words += ["--defer-verdict"] if environ.get("FAIL_ON") == "error" else []
     return words + _baseline(environ)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.ids import baseline_id
+from gatekeeper.ids import PROPOSED, baseline_id
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.setup import Data
 from gatekeeper.making.optimize import Made, make_variant
@@ -44,8 +44,9 @@ def _made(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool) -> Made:
     """The artifact: the user's own, or what the framework makes."""
     if planned.path is not None:
         leg.progress.step(f"{planned.id}: reading {planned.path}")
-        evaluation = leg.evaluation
-        return own_variant(leg.source, leg.framework, leg.loaded.folder / planned.path, evaluation.model, evaluation.batch_size())
+        evaluation, given = leg.evaluation, leg.loaded.folder / planned.path
+        itself = planned.technique == PROPOSED and leg.loaded.pipeline.baseline is not None
+        return own_variant(leg.source, leg.framework, given, evaluation.model, evaluation.batch_size(), itself)
     leg.progress.step(f"{planned.id}: optimizing")
     config = leg.loaded.folder / planned.config if planned.config else None
     return make_variant(leg.source, planned.technique, data.calibration, config, trusted)

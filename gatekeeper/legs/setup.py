@@ -74,7 +74,8 @@ def _layout(loaded: Loaded, model: Assessment) -> Layout:
     stated = loaded.pipeline.inputs
     constants = {name: each.constant for name, each in stated.items() if each.constant is not None}
     axes = {name: each.batch_axis for name, each in stated.items() if each.batch_axis is not None}
-    return layout(model, constants, axes)
+    carried = {name: each.carry for name, each in stated.items() if each.carry is not None}
+    return layout(model, constants, axes, carried)
 
 
 @dataclass(frozen=True)

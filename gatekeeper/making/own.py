@@ -18,10 +18,10 @@ CALLED = {"onnx": "model.onnx", "openvino_ir": "model.xml", "gguf": "model.gguf"
 WEIGHTS = ".bin"
 
 
-def own_variant(source: ModelSource, framework: str, given: Path, model: Assessment, batch: int) -> Made:
+def own_variant(source: ModelSource, framework: str, given: Path, model: Assessment, batch: int, itself: bool = False) -> Made:
     """The user's file or folder as an artifact; `NotMeasured` where it is no variant of the model.
 
-    `batch` is how many examples are asked at once.
+    `batch` is how many examples are asked at once, `itself` whether it may be the model as it is.
     """
     kind = model_format(given)
     files, about = _files(given, kind)
@@ -48,6 +48,8 @@ def own_variant(source: ModelSource, framework: str, given: Path, model: Assessm
         file=folder / main if main and others else None,
         fit=fitting,
     )
+    if itself:
+        return made
     before = source.baseline()[0]
     if source.space.ask_clerk(compare.Compare(before=str(before), after=str(made.opened)), compare.Compared).same:
         raise NotMeasured("unsupported", "it is the model itself: operators and weights are the same. Name the optimized one.")

@@ -1,7 +1,8 @@
 """How a model takes its examples where that is not simply one after the other on the first axis: inputs that are one value for
-all of them, and examples that lie along another axis.
+all of them, examples that lie along another axis, and states that one step of a sequence hands to the next.
 
-What else there is sees such a model as others are: feeds and answers with the examples first, and without the constants.
+What else there is sees such a model as others are: feeds and answers with the examples first, then the steps where there are
+states, and without the constants and the states.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from typing import Any
 import msgspec
 
 from gatekeeper.models.info import Assessment, TensorInfo
-
-Value = bool | int | float | str
+from gatekeeper.models.states import Carry, Value, carry, state_axis
 
 
 class Constant(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,16 +32,22 @@ class Constant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """Constants by input; of inputs and outputs whose examples lie along another axis than the first, which."""
+    """Constants and states by input; of inputs and outputs whose examples lie along another axis than the first, which."""
 
     constants: dict[str, Constant] = {}
     inputs: dict[str, int] = {}
     outputs: dict[str, int] = {}
+    carries: dict[str, Carry] = {}
 
     @property
     def plain(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.constants or self.inputs or self.outputs)
+        return not (self.constants or self.inputs or self.outputs or self.carries)
+
+    @property
+    def one_step(self) -> Layout:
+        """The same without states handed on: they are inputs and outputs like others."""
+        return msgspec.structs.replace(self, carries={})
 
     @cached_property
     def _arrays(self) -> dict[str, Any]:
@@ -74,19 +80,37 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The model as it is seen with this layout."""
         inputs = [_first(each, self.inputs.get(each.name, 0)) for each in model.inputs if each.name not in self.constants]
         outputs = [_first(each, self.outputs.get(each.name, 0)) for each in model.outputs]
+        if self.carries:
+            handed = {each.output for each in self.carries.values()}
+            inputs = [_in_steps(each) for each in inputs if each.name not in self.carries]
+            outputs = [_in_steps(each) for each in outputs if each.name not in handed]
         return msgspec.structs.replace(model, inputs=inputs, outputs=outputs)
 
 
-def layout(model: Assessment, constants: Mapping[str, Value | list[Value]], axes: Mapping[str, int]) -> Layout:
-    """What is stated, for this model. Outputs whose shape names the axis of an input's examples have theirs where that is."""
+def layout(
+    model: Assessment,
+    constants: Mapping[str, Value | list[Value]],
+    axes: Mapping[str, int],
+    carried: Mapping[str, str] | None = None,
+) -> Layout:
+    """What is stated, for this model. Outputs whose shape names the axis of an input's examples have theirs where that is.
+
+    `carried` says of a state which output is its next value; a constant of such an input is what it starts with.
+    """
     about = {each.name: each for each in model.inputs}
+    carried = carried or {}
+    axes = {**{name: state_axis(model, about[name]) for name in carried}, **axes}
+    carries = {name: carry(about[name], output, constants.get(name, 0)) for name, output in carried.items()}
+    constants = {name: value for name, value in constants.items() if name not in carried}
     named = {about[name].shape[axis] for name, axis in axes.items() if axis < len(about[name].shape)}
     names = {each for each in named if isinstance(each, str) and each}
     places = {each.name: next((i for i, length in enumerate(each.shape) if length in names), 0) for each in model.outputs}
+    places |= {each.output: axes[name] for name, each in carries.items()}
     return Layout(
         constants={name: constant(about[name], value) for name, value in constants.items()},
         inputs={name: axis for name, axis in axes.items() if axis},
         outputs={name: axis for name, axis in places.items() if axis},
+        carries=carries,
     )
 
 
@@ -120,3 +144,8 @@ def _first(tensor: TensorInfo, axis: int) -> TensorInfo:
         return tensor
     shape = list(tensor.shape)
     return msgspec.structs.replace(tensor, shape=[shape.pop(axis), *shape])
+
+
+def _in_steps(tensor: TensorInfo) -> TensorInfo:
+    """With the steps of a sequence after the examples."""
+    return msgspec.structs.replace(tensor, shape=[*tensor.shape[:1], "steps", *tensor.shape[1:]])

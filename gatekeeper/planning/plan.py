@@ -15,13 +15,14 @@ from msgspec import Meta
 
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.owners import asked
+from gatekeeper.config.sections.baseline import runs_proposed
 from gatekeeper.config.sections.targets import Target
 from gatekeeper.config.sections.variants import OwnVariant, framework_of
 from gatekeeper.errors import NotMeasured, UsageError, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework, is_config, needs, opener, variant_name
 from gatekeeper.hardware.selection import hardware
-from gatekeeper.ids import artifact_name, leg_id, variant_id
+from gatekeeper.ids import PROPOSED, artifact_name, leg_id, variant_id
 from gatekeeper.models.files import assess, digest
 from gatekeeper.models.info import Assessment
 from gatekeeper.records.base import Record
@@ -91,6 +92,8 @@ def model_of(loaded: Loaded) -> tuple[Path, Assessment]:
 def make_plan(loaded: Loaded, model: Assessment, commit: str = "") -> Plan:
     """Every leg and variant the pipeline file asks for."""
     own: dict[str, list[OwnVariant]] = {}
+    if name := runs_proposed(loaded):
+        own[name] = [OwnVariant(name=PROPOSED, path=_proposed(loaded))]
     for variant in loaded.section("optimization").variants:
         own.setdefault(framework_of(loaded, variant) or "", []).append(variant)
     legs = [
@@ -99,6 +102,14 @@ def make_plan(loaded: Loaded, model: Assessment, commit: str = "") -> Plan:
         for name in dict.fromkeys([*loaded.frameworks(target), *own])
     ]
     return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=digest(loaded.path), legs=legs, commit=commit)
+
+
+def _proposed(loaded: Loaded) -> str:
+    """The model itself, as a path from the pipeline file."""
+    if loaded.model_override is not None:
+        return str(loaded.model_override.resolve())
+    assert loaded.pipeline.model is not None
+    return loaded.pipeline.model.path
 
 
 def choose_legs(plan: Plan, target: str | None, framework: str | None) -> list[PlannedLeg]:

@@ -74,7 +74,7 @@ def problems(review: Review) -> None:
     from gatekeeper.config.techniques import technique_problems
 
     section = review.loaded.section(NAME)
-    if not (section.frameworks or section.variants):
+    if not (section.frameworks or section.variants or review.pipeline.baseline):
         review.add((NAME, "frameworks"), "there is nothing to judge. Name a framework, or a variant of your own in `variants`.")
     variant_problems(review, section.variants)
     technique_problems(review, review.loaded.section(NAME).techniques)

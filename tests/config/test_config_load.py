@@ -151,7 +151,7 @@ BAD: dict[str, tuple[str, str, str]] = {
     "zero accuracy": ("gates: {accuracy: {retention: 0}}", "2:33", "must be more than 0"),
     "zero threshold": ("model_validation: {accuracy_threshold: 0}", "2:42", "must be more than 0"),
     "percent threshold": ("model_validation: {accuracy_threshold: 95}", "2:42", "must be at most 1"),
-    "zero memory": ("gates: {memory: {reduction: 0}}", "2:31", "must be more than 0"),
+    "zero memory": ("gates: {memory: {reduction: -10}}", "2:31", "must be more than -10"),
     "whole memory": ("gates: {memory: {reduction: 1}}", "2:31", "must be less than 1"),
     "zero stability": ("gates: {stability: {max_variation: 0}}", "2:38", "must be more than 0"),
     "zero size": ("gates: {package_size: {max: 0MB}}", "2:31", "'0MB'"),

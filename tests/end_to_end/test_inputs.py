@@ -64,6 +64,36 @@ def time_first(folder: Path) -> Any:
     return weight(700, 12, 8), {}
 
 
+def stateful(folder: Path, open_: bool = True) -> Any:
+    """One step of a recurrent model: its state goes in as [1, examples, 16] and comes out again."""
+    nodes = [
+        node("Squeeze", ["state", "zero"], ["s"]),
+        node("MatMul", ["s", "u"], ["su"]),
+        node("MatMul", ["x", "w"], ["xw"]),
+        node("Add", ["su", "xw"], ["sum"]),
+        node("Tanh", ["sum"], ["h"]),
+        node("Unsqueeze", ["h", "zero"], ["stateN"]),
+        node("MatMul", ["h", "o"], ["logits"]),
+    ]
+    weights = {"u": weight(16, 16, scale=0.4), "w": weight(8, 16, scale=0.6), "o": weight(16, 4), "zero": np.array([0])}
+    n: Any = "n" if open_ else 1
+    inputs = [value("x", FLOAT, [n, 8]), value("state", FLOAT, [1, n, 16])]
+    save(folder / "model.onnx", nodes, inputs, [value("logits", FLOAT, [n, 4]), value("stateN", FLOAT, [1, n, 16])], **weights)
+    return weight(650, 12, 8)
+
+
+def stepped(path: Path, x: Any, start: float = 0) -> Any:
+    """A class for each step of each example, asked one after the other by a bare loop."""
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = []
+    for row in x:
+        state = np.full((1, 1, 16), start, np.float32)
+        for frame in row:
+            logits, state = session.run(["logits", "stateN"], {"x": frame[None], "state": state})
+            found.append(logits[0].argmax())
+    return np.array(found).reshape(len(x), -1)
+
+
 def asked(path: Path, x: Any, more: dict[str, Any], axis: int) -> Any:
     """A class for each example, asked one by one."""
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -143,6 +173,48 @@ def test_examples_on_the_second_axis(files_too: bool, tmp_path: Path) -> None:
     check(variants, tmp_path, x[:600], y[:600], {}, 1)
 
 
+@pytest.mark.parametrize(("open_", "start"), [(True, 0), pytest.param(False, 2, marks=pytest.mark.thorough)])
+def test_a_state_is_carried_along_each_example(open_: bool, start: int, tmp_path: Path) -> None:
+    """In every framework, with steps to calibrate on that have come to states of their own."""
+    x = stateful(tmp_path, open_)
+    for name, part in (("eval", slice(600)), ("calib", slice(600, None))):
+        np.savez(tmp_path / f"{name}.npz", x=x[part])
+    more = f"  inputs: {{state: {{carry: stateN{f', constant: {start}' if start else ''}}}}}\n"
+    file = pipeline(tmp_path, "onnx_runtime, openvino", more)
+    # Eight bits cost a model that feeds on its own answers more than others: what is asked here is whether it is said rightly.
+    gates = "gates: {accuracy: {retention: 0.8}, worst_class: {retention: 0.8}, "
+    file.write_text(file.read_text().replace("gates: {", gates).replace("integration_tests: smoke", "integration_tests: off"))
+    variants = ran(file)
+    right = stepped(tmp_path / "model.onnx", x[:600], start)
+    forgotten = np.stack([stepped(tmp_path / "model.onnx", x[:50, [i]], start)[:, 0] for i in range(12)], axis=1)
+    assert (forgotten != right[:50]).mean() > 0.1, "the state matters"
+    assert len(variants) == 3
+    for variant in variants.values():
+        assert variant["verdict"] == "pass"
+        artifact = tmp_path / "report" / variant["artifact"]["path"]
+        if artifact.suffix == ".onnx":
+            kept = (stepped(artifact, x[:600], start) == right).mean()
+            assert variant["quality"]["value"] == pytest.approx(kept, abs=1e-9)
+
+
+def test_a_variant_that_loses_its_state_fails(tmp_path: Path) -> None:
+    x = stateful(tmp_path)
+    np.savez(tmp_path / "eval.npz", x=x)
+    model = onnx.load(tmp_path / "model.onnx")
+    u = next(each for each in model.graph.initializer if each.name == "u")
+    u.CopyFrom(numpy_helper.from_array(np.zeros((16, 16), np.float32), "u"))
+    onnx.save(model, tmp_path / "ours.onnx")
+    kept = (stepped(tmp_path / "ours.onnx", x) == stepped(tmp_path / "model.onnx", x)).mean()
+    assert kept < 0.9
+    file = pipeline(tmp_path, "onnx_runtime", "  inputs: {state: {carry: stateN}}\n")
+    text = file.read_text().replace(
+        "techniques: {onnx_runtime: [fp16, int8_static]}", "variants: [{name: ours, path: ours.onnx}]"
+    )
+    file.write_text(text.replace("frameworks: [onnx_runtime]", "frameworks: []").replace(", calibration: calib.npz", ""))
+    [variant] = ran(file, 1).values()
+    assert variant["quality"]["value"] == pytest.approx(kept, abs=1e-9)
+
+
 def test_what_is_not_clear_is_asked(tmp_path: Path, gatekeeper: Any) -> None:
     x, _ = time_first(tmp_path)
     np.savez(tmp_path / "eval.npz", x=x)
@@ -153,7 +225,7 @@ def test_what_is_not_clear_is_asked(tmp_path: Path, gatekeeper: Any) -> None:
 
 WRONG = {
     "{y: {constant: 1}}": "the model has no input 'y'",
-    "{sr: {}}": "an input is a `constant`, or its examples lie along a `batch_axis`. Say one.",
+    "{sr: {}}": "an input is a `constant`, its examples lie along a `batch_axis`, or it is a state to `carry`. Say one.",
     "{sr: {constant: 1, batch_axis: 0}}": "Say one.",
     "{x: {batch_axis: 2}}": "'x' has 2 axes, counted from 0",
     "{x: {batch_axis: -1}}": "batch_axis",
@@ -167,6 +239,24 @@ def test_what_no_model_takes_is_told(stated: str, tmp_path: Path, gatekeeper: An
     np.savez(tmp_path / "calib.npz", x=x)
     done = gatekeeper("validate", pipeline(tmp_path, "onnx_runtime", f"  inputs: {stated}\n"))
     assert done.returncode == 2 and WRONG[stated] in done.stderr
+
+
+CARRIED = {
+    "{h: {carry: stateN}}": "the model has no input 'h'",
+    "{state: {carry: state_N}}": "the model has no output 'state_N'; did you mean 'stateN'?",
+    "{state: {carry: logits}}": "'logits' is [n, 4] and 'state' is [1, n, 16]: it is not the state's next value",
+    "{state: {carry: stateN}, x: {carry: stateN}}": "'stateN' is [1, n, 16] and 'x' is [n, 8]",
+    "{state: {carry: stateN, batch_axis: 0}}": "only its examples' axis may be open",
+    "{state: {carry: stateN, constant: [1, 2]}}": "a state begins with one number",
+}
+
+
+@pytest.mark.parametrize("stated", CARRIED)
+def test_a_state_that_cannot_be_carried_is_told(stated: str, tmp_path: Path, gatekeeper: Any) -> None:
+    np.savez(tmp_path / "eval.npz", x=stateful(tmp_path))
+    np.savez(tmp_path / "calib.npz", x=np.zeros((10, 12, 8), np.float32))
+    done = gatekeeper("validate", pipeline(tmp_path, "onnx_runtime", f"  inputs: {stated}\n"))
+    assert done.returncode == 2 and CARRIED[stated] in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize(

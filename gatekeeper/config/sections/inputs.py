@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from gatekeeper.config.named import check_inputs
+from gatekeeper.config.named import check_inputs, check_outputs
 from gatekeeper.config.section import Section
 from gatekeeper.errors import GatekeeperError
 from gatekeeper.models.files import assess, model_format, there
 from gatekeeper.models.layout import ambiguous
+from gatekeeper.models.states import shown, state_axis, unlike
 
 if TYPE_CHECKING:
     from gatekeeper.config.meaning import Review
+    from gatekeeper.models.info import Assessment
 
 
 class Input(Section, frozen=True, kw_only=True):
@@ -21,11 +23,18 @@ class Input(Section, frozen=True, kw_only=True):
 
     constant: Annotated[
         bool | int | float | str | list[bool | int | float | str] | None,
-        Meta(description="The value that every example gets, such as a sampling rate; it is then in no file."),
+        Meta(description="The value every example gets, such as a sampling rate; it is then in no file. Of a state: the first."),
     ] = None
     batch_axis: Annotated[
         Annotated[int, Meta(ge=0, le=31)] | None,
         Meta(description="The axis along which the examples lie in the model's input; files have them first all the same."),
+    ] = None
+    carry: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(
+            description="The output that is the next value of this input, a state: examples are sequences, "
+            "[examples, steps, ...], asked step by step, each from a state of zeros.",
+        ),
     ] = None
 
 
@@ -34,8 +43,13 @@ def problems(review: Review) -> None:
     stated = review.pipeline.inputs
     for name, each in stated.items():
         check_inputs(review, ("inputs", name), [name])
-        if (each.constant is None) == (each.batch_axis is None):
-            review.add(("inputs", name), "an input is a `constant`, or its examples lie along a `batch_axis`. Say one.", key=True)
+        if each.carry is not None:
+            check_outputs(review, ("inputs", name, "carry"), [each.carry])
+            if isinstance(each.constant, list | str):
+                review.add(("inputs", name, "constant"), "a state begins with one number. Give one, or leave it out for zeros.")
+        elif (each.constant is None) == (each.batch_axis is None):
+            said = "an input is a `constant`, its examples lie along a `batch_axis`, or it is a state to `carry`. Say one."
+            review.add(("inputs", name), said, key=True)
     path = review.loaded.model_path()
     if path is None or not there(path) or model_format(path) not in ("onnx", "openvino_ir"):
         return
@@ -48,6 +62,7 @@ def problems(review: Review) -> None:
         if name in about and each.batch_axis is not None and each.batch_axis >= max(len(about[name].shape), 1):
             said = f"'{name}' has {len(about[name].shape)} axes, counted from 0. Correct the axis."
             review.add(("inputs", name, "batch_axis"), said)
+    _check_carries(review, model)
     unsure = ambiguous(model)
     if unsure and unsure[0].name not in stated:
         tensor, axis = unsure
@@ -57,3 +72,26 @@ def problems(review: Review) -> None:
             f"Say `inputs: {{{tensor.name}: {{batch_axis: {axis}}}}}`, or 0 where the first axis is {tensor.shape[0]} examples."
         )
         review.add(("model", "path"), said)
+
+
+def _check_carries(review: Review, model: Assessment) -> None:
+    """States that the named output cannot be the next value of; one output for two; states that cannot be begun."""
+    inputs, outputs = ({each.name: each for each in side} for side in (model.inputs, model.outputs))
+    taken: dict[str, str] = {}
+    for name, each in review.pipeline.inputs.items():
+        if each.carry not in outputs or name not in inputs:
+            continue
+        place, state = ("inputs", name, "carry"), inputs[name]
+        if why := unlike(state, outputs[each.carry]):
+            review.add(place, f"{why}: it is not the state's next value. Name the output that is.")
+        elif each.carry in taken:
+            review.add(place, f"'{each.carry}' is the next value of '{taken[each.carry]}' already. Name this state's own output.")
+        taken.setdefault(each.carry, name)
+        axis = state_axis(model, state) if each.batch_axis is None else each.batch_axis
+        opened = [i for i, length in enumerate(state.shape) if i != axis and not (isinstance(length, int) and length > 0)]
+        if opened or not state.shape:
+            said = "only its examples' axis may be open, so that it can begin with zeros"
+            review.add(("inputs", name), f"the state '{name}' is {shown(state)}: {said}. Export it with its sizes.", key=True)
+    left = [name for name in inputs if name not in review.pipeline.inputs]
+    if taken and not left:
+        review.add(("inputs",), "every input is a constant or a state, and none is left for the examples. Leave one out.")
