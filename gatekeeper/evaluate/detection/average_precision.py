@@ -36,6 +36,17 @@ class Matches:
     counts: Any
     objects: Any
 
+    def among(self, images: Any) -> Matches:
+        """Those of some of the images, [images] of yes or no, and of the classes that these have."""
+        import numpy as np
+
+        objects = self.objects[images]
+        there = objects.sum(axis=0) > 0
+        own = images[self.image] & there[self.kind]
+        number, kind = np.cumsum(images) - 1, np.cumsum(there) - 1
+        of_boxes = number[self.image[own]], kind[self.kind[own]], self.score[own]
+        return Matches(*of_boxes, self.right[:, own], self.counts[:, own], objects[:, there])
+
 
 def precision(matches: Matches) -> Array:
     """COCO's average precision [overlaps, classes]: the mean of the best precision at or after each of 101 recalls."""
@@ -51,6 +62,18 @@ def precision(matches: Matches) -> Array:
             place = np.searchsorted(recall, recalls, side="left")
             values[t, c] = given[t][place[place < len(recall)]].sum() / RECALLS
     return values
+
+
+def area(matches: Matches) -> float:
+    """The mean over classes and overlaps where every rank is read, and not 101 recalls: which takes a fraction of the time."""
+    import numpy as np
+
+    values = np.zeros(matches.objects.shape[1])
+    for c, own in _classes(matches):
+        right = matches.right[:, own]
+        _, given = _best(right.cumsum(axis=1) / np.maximum(matches.counts[:, own].cumsum(axis=1), 1))
+        values[c] = (right * given).sum() / (len(right) * float(matches.objects[:, c].sum()))
+    return float(values.mean())
 
 
 def added(matches: Matches) -> Array:

@@ -14,19 +14,23 @@ WORST = 2.0
 
 
 def compare(baseline: Any, variant: Any, labels: Any, parts: Callable[[str], Sequence[str]]) -> Pair:
-    """Edits of all texts by the length of all labels. What is kept is kept of what is right, one less the rate: of a text its
-    length less its edits. The mean length is the same on both sides, so that the ratio of means is what is kept.
-    """
+    """Edits of all texts by the length of all labels."""
     import numpy as np
 
     lengths = np.asarray([len(parts(each)) for each in labels.tolist()], float)
     if not lengths.sum() > 0:
         raise NotMeasured("data", "every label is an empty text. Use examples with something to write.")
+    return paired(lengths, *(edits(answers, labels, parts) for answers in (baseline, variant)))
+
+
+def paired(lengths: Any, baseline: Any, variant: Any) -> Pair:
+    """What is kept is kept of what is right, one less the rate: of a text its length less its edits. The mean length is the same
+    on both sides, so that the ratio of means is what is kept.
+    """
     mean = float(lengths.mean())
-    b, v = (edits(answers, labels, parts) for answers in (baseline, variant))
-    p, q = (lengths - v) / mean, (lengths - b) / mean
+    p, q = (lengths - variant) / mean, (lengths - baseline) / mean
     scores = PairedScores("real", p=p, q=q, examples=len(q), unseen=WORST * float(lengths.max()) / mean)
-    return Pair(float(b.mean()) / mean, float(v.mean()) / mean, scores, level=float(q.mean()))
+    return Pair(float(baseline.mean()) / mean, float(variant.mean()) / mean, scores, level=float(q.mean()))
 
 
 def edits(answers: Any, labels: Any, parts: Callable[[str], Sequence[str]]) -> Any:

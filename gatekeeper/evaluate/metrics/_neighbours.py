@@ -20,14 +20,20 @@ def compare(baseline: Any, variant: Any, labels: Any, most: int) -> Pair:
     """
     import numpy as np
 
-    things = labels[asked(labels), 0]
-    b, v = (found(vectors, labels, most) for vectors in (baseline, variant))
-    numbers, of, sizes = np.unique(things, return_inverse=True, return_counts=True)
-    if len(numbers) < LEAST_EXAMPLES or len(numbers) == len(things):
-        return binary(b, v)
-    q, p = (np.bincount(of.reshape(-1), weights=each) / sizes.mean() for each in (b, v))
-    scores = PairedScores("real", p=p, q=q, examples=len(numbers), unseen=float(sizes.max() / sizes.mean()))
-    return Pair(float(b.mean()), float(v.mean()), scores)
+    things = np.unique(labels[asked(labels), 0], return_inverse=True)[1].reshape(-1)
+    return paired(things, *(found(vectors, labels, most) for vectors in (baseline, variant)))
+
+
+def paired(things: Any, baseline: Any, variant: Any) -> Pair:
+    """Queries that are answered rightly, by the number of the thing of each."""
+    import numpy as np
+
+    sizes = np.bincount(things)
+    if len(sizes) < LEAST_EXAMPLES or len(sizes) == len(things):
+        return binary(baseline, variant)
+    q, p = (np.bincount(things, weights=each) / sizes.mean() for each in (baseline, variant))
+    scores = PairedScores("real", p=p, q=q, examples=len(sizes), unseen=float(sizes.max() / sizes.mean()))
+    return Pair(float(baseline.mean()), float(variant.mean()), scores)
 
 
 def asked(labels: Any) -> Any:
