@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from kit.support import REPOSITORY
 
-from gatekeeper.errors import ExitCode
+from gatekeeper.config.load import load
+from gatekeeper.errors import ConfigError, ExitCode
+from gatekeeper.evaluate.tasks._base import REGISTRY as TASKS
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework
 from gatekeeper.gates._base import names as gate_names
@@ -53,6 +56,21 @@ def test_the_readme_lists_every_gate(name: str) -> None:
 @pytest.mark.parametrize("code", [c for c in ExitCode if c is not ExitCode.INTERRUPTED])
 def test_the_readme_lists_every_exit_code(code: ExitCode) -> None:
     assert re.search(rf"^\| {int(code)} \|", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", TASKS.builtin)
+def test_every_task_has_a_row_and_a_file_that_is_valid(name: str, tmp_path: Path) -> None:
+    """But for the model and the data, which are the reader's."""
+    page = (REPOSITORY / "docs/tasks.md").read_text()
+    assert f"\n| `{name}` | " in page
+    shown = re.search(rf"\n## {name}\n\n```yaml\n(.*?)```", page, re.DOTALL)
+    assert shown is not None
+    (tmp_path / "p.yaml").write_text(shown[1])
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path / "p.yaml")
+    problems = [each.message for each in refused.value.problems]
+    assert [each for each in problems if not each.startswith(("no such model", "no such dataset"))] == []
+    assert f"task: {name}}}" in shown[1]
 
 
 def test_the_readmes_smallest_file_is_valid(tmp_path: object) -> None:

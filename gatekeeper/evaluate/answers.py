@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gatekeeper.data.prepared import PreparedDataset
+from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.tasks._base import Reading, Task, judged_as
+from gatekeeper.evaluate.tasks._hidden import hidden
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
 from gatekeeper.ids import baseline_id, leg_of
 from gatekeeper.models.files import digest
@@ -32,10 +35,10 @@ def collect(files: Mapping[str, Path], dataset: Path, reading: Reading, metric: 
             outputs = _outputs(file)
             reference = _outputs(files.get(baseline_id(leg_of(name)), file))
             kind = kind or _kind(file, outputs, reading, judged, metric)
-            answers, count = _thinned(outputs, reference, kind, judged, reading)
+            answers, count = _thinned(outputs, reference, kind, judged, reading, dataset)
             if by_name and (count, answers.shape) != (total, next(iter(by_name.values())).shape):
                 raise ValueError(f"its output has another shape than {next(iter(by_name))}'s")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, NotMeasured) as error:
             left_out[name] = str(error)
             continue
         by_name[name], total = answers, count
@@ -77,7 +80,7 @@ def _kind(file: Path, outputs: Any, reading: Reading, judged: Task, metric: str 
     return "same class" if (known and judged.of_classes) or outputs.dtype.kind in "iu" else "relative distance"
 
 
-def _thinned(outputs: Any, reference: Any, kind: Kind, judged: Task, reading: Reading) -> tuple[Any, int]:
+def _thinned(outputs: Any, reference: Any, kind: Kind, judged: Task, reading: Reading, dataset: Path) -> tuple[Any, int]:
     """Evenly spaced answers, as many as are kept, and how many there were."""
     import numpy as np
 
@@ -94,19 +97,25 @@ def _thinned(outputs: Any, reference: Any, kind: Kind, judged: Task, reading: Re
     if kind == "same class":
         kept = outputs[_evenly(len(outputs), MOST_VALUES)]
         _check_finite(kept)
-        if not judged.of_classes:  # whole numbers
-            return judged_as(None).flat(kept, reference), len(outputs)
-        answers = judged.read(kept, judged.way(reference, reading))
         if judged.ANSWERS == "classes":
-            places = answers.reshape(-1)
-            return places[_evenly(len(places), MOST_VALUES)], len(outputs) * answers[0].size
-        return judged.flat(answers, reference), len(outputs)
+            places = _asked(judged.read(outputs, judged.way(reference, reading)), judged, dataset)
+            return places[_evenly(len(places), MOST_VALUES)], len(places)
+        one = judged if judged.of_classes else judged_as(None)  # else whole numbers
+        places = one.flat(one.read(kept, one.way(reference, reading)), reference)
+        return places[_evenly(len(places), MOST_VALUES)], len(outputs) * (len(places) // len(kept))
     columns = _evenly(width, MOST_VALUES)
     kept = outputs[_evenly(len(outputs), min(MOST_OUTPUTS, max(1, MOST_VALUES // width)))].reshape(-1, width)[:, columns]
     with np.errstate(over="ignore"):
         values = kept.astype(np.float32)
     _check_finite(values)
     return values, len(outputs)
+
+
+def _asked(answers: Any, judged: Task, dataset: Path) -> Any:
+    """The answers at every place that is asked about, one after the other."""
+    prepared = PreparedDataset(dataset)
+    unasked = hidden(judged, answers, prepared.labels, prepared.inputs)
+    return answers.reshape(-1) if unasked is None else answers[~unasked]
 
 
 def _evenly(count: int, most: int) -> Any:

@@ -11,6 +11,9 @@ from gatekeeper.gates._collapse import Numbers, classes_lost, few_values, flat, 
 OFTEN = 5
 """Answers that make a class one that the original gives."""
 
+PART = 1 << 24
+"""Values read at once."""
+
 NEIGHBOURS = 10
 MOST_COMPARED = 2000
 
@@ -35,11 +38,26 @@ def not_finite(baseline: Any, variant: Any) -> str:
 
     if variant.dtype.kind != "f":
         return ""
-    lost = ~np.isfinite(variant)
-    if baseline.dtype.kind == "f":
-        lost &= np.isfinite(baseline)
-    rows = int(lost.reshape(len(lost), -1).any(axis=1).sum())
-    return f"its output holds NaN or infinite values on {rows} of {len(lost)} examples, the original's is finite" if rows else ""
+    rows, step = 0, max(1, PART // max(variant[0].size, 1))
+    for start in range(0, len(variant), step):
+        part = slice(start, start + step)
+        lost = ~np.isfinite(variant[part])
+        if baseline.dtype.kind == "f":
+            lost &= np.isfinite(baseline[part])
+        rows += int(lost.reshape(len(lost), -1).any(axis=1).sum())
+    return (
+        f"its output holds NaN or infinite values on {rows} of {len(variant)} examples, the original's is finite" if rows else ""
+    )
+
+
+def all_finite(outputs: Any) -> bool:
+    """Whether every value is a number; some at a time, as scores of every pixel may be more than fits."""
+    import numpy as np
+
+    if outputs.dtype.kind != "f" or not outputs.size:
+        return True
+    step = max(1, PART // max(outputs[0].size, 1))
+    return all(np.isfinite(outputs[i : i + step]).all() for i in range(0, len(outputs), step))
 
 
 def _few_classes(numbers: Numbers, answered: Any) -> str:

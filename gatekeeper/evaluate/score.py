@@ -15,7 +15,7 @@ from gatekeeper.data.prepared import IGNORED, PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.by_class import by_class
 from gatekeeper.evaluate.chance import chance, constant, guessing, no_better
-from gatekeeper.evaluate.collapse import collapsed, not_finite, of_values
+from gatekeeper.evaluate.collapse import all_finite, collapsed, not_finite, of_values
 from gatekeeper.evaluate.metrics._base import (
     REGISTRY,
     REGRESSION,
@@ -29,7 +29,7 @@ from gatekeeper.evaluate.metrics._base import (
 from gatekeeper.evaluate.metrics._whole import ranged, user_metric
 from gatekeeper.evaluate.once import once
 from gatekeeper.evaluate.others import kept_each, kept_outputs
-from gatekeeper.evaluate.tasks._base import Reading, Task, judged_as
+from gatekeeper.evaluate.tasks._base import Reading, Task, judged_as, or_another
 from gatekeeper.evaluate.tasks._hidden import hidden
 from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.records.scores import KeptClass, KeptOutput, Kind, PairedScores
@@ -104,7 +104,7 @@ def score(request: Score) -> Scored:
     judged = judged_as(request.reading.task, request.metric)
     how: Literal["r"] | None = "r" if judged.ANSWERS == "classes" else None  # scores of every pixel may be more than fits
     baseline, variant = np.load(request.baseline, mmap_mode=how), np.load(request.variant, mmap_mode=how)
-    if baseline.dtype.kind == "f" and not np.isfinite(baseline).all():
+    if not all_finite(baseline):
         raise NotMeasured("model", "the baseline's output holds NaN or infinite values. Look at the model and its inputs.")
     itself = request.variant == request.baseline
     units = distinct(dataset.inputs)
@@ -121,11 +121,14 @@ def score(request: Score) -> Scored:
         return msgspec.structs.replace(nothing, collapsed=broken, outputs=others, unjudged=unjudged)
     if not itself and family(name) == REGRESSION:
         others += kept_each(outputs_beside(Path(request.baseline)).judged, baseline, variant, units)
-    way = judged.way(baseline, request.reading)
-    theirs, ours = judged.read(baseline, way), judged.read(variant, way)
     given, names = labels, request.reading.classes  # labels as they are, which is what a metric of the user's own gets
-    if labels is not None and not own:
-        labels = judged.check(labels, theirs, way)
+    try:
+        way = judged.way(baseline, request.reading)
+        theirs, ours = judged.read(baseline, way), judged.read(variant, way)
+        if labels is not None and not own:
+            labels = judged.check(labels, theirs, way)
+    except NotMeasured as refused:
+        raise or_another(refused, judged.name, baseline.shape, None if given is None else given.shape) from None
     if (unasked := hidden(judged, theirs, labels, dataset.inputs)) is not None:
         theirs, ours = (np.where(unasked, IGNORED, answers) for answers in (theirs, ours))
     known = judged.of_classes and not own

@@ -73,7 +73,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     }
     if scores.copies:
         details["copies"] = scores.copies
-    if counts := right_and_wrong(scores.p, scores.q):
+    if scores.kind not in ("classes", "pooled") and (counts := right_and_wrong(scores.p, scores.q)):
         details["counts"] = list(counts)
     details |= (
         comparison.details

@@ -209,6 +209,26 @@ BAD: dict[str, tuple[str, str, str]] = {
     "metric of another task": (
         "model: {path: model.onnx, task: regression}\ndataset: {path: eval.npz, metric: accuracy}", "3:37", "does not fit",
     ),
+    "metric of another task of classes": (
+        "model: {path: model.onnx, task: token_classification}\ndataset: {path: eval.npz, metric: macro_f1}", "3:37",
+        "'macro_f1' does not fit the task token_classification. Use token_accuracy, entity_f1, token_macro_f1.",
+    ),
+    "labels left out of one an example": (
+        "model: {path: model.onnx, task: text_classification}\ndataset: {path: eval.npz, ignore: 255}", "3:37",
+        "read for multi_label_classification, semantic_segmentation, token_classification, not for text_classification",
+    ),
+    "names of classes nobody reads": (
+        "model: {path: model.onnx, task: regression}\ndataset: {path: eval.npz, classes: [a, b]}", "3:38", "not for regression",
+    ),
+    "one name for two classes": (
+        "dataset: {path: eval.npz, metric: dice, classes: [a, b, a]}", "2:52", "'a' is named twice",
+    ),
+    "tags without names": ("dataset: {path: eval.npz, metric: entity_f1}", "2:37", "name the classes in the output's order"),
+    "slices of tokens": (
+        "model: {path: model.onnx, task: token_classification}\ndataset: {path: eval.npz, slices: [site]}", "3:37",
+        "which token_classification does not give",
+    ),
+    "the axis of examples": ("model: {path: model.onnx, class_axis: 0}", "2:41", "class_axis is 0"),
     "technique": ("optimization: {techniques: {onnx_runtime: [int8_dynamc]}}", "2:46", "did you mean 'int8_dynamic'?"),
     "technique twice": ("optimization: {techniques: {onnx_runtime: [fp16, fp16]}}", "2:52", "listed twice"),
     "technique of no listed framework": ("optimization: {techniques: {openvino: [fp16]}}", "2:31", "not among the frameworks"),

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gatekeeper.data.prepared import IGNORED, write_prepared
 from gatekeeper.evaluate import answers as module
 from gatekeeper.evaluate.answers import collect
 from gatekeeper.evaluate.tasks._base import Reading
 from gatekeeper.records import answers as format_
-from gatekeeper.records.answers import packed
+from gatekeeper.records.answers import packed, read_answers
 
 LEG = "x86/ort"
 
@@ -164,3 +165,31 @@ def test_other_examples_have_another_digest_and_other_labels_have_not(tmp_path: 
     assert found() == before
     np.save(dataset / "input0.npy", np.arange(11))
     assert found() != before
+
+
+def test_answers_at_every_token_but_padding_travel_and_are_read_back(tmp_path: Path) -> None:
+    r = np.random.default_rng(3)
+    folder = tmp_path / "tokens"
+    folder.mkdir()
+    labels = np.where(np.arange(7) < r.integers(2, 7, 50)[:, None], 1, IGNORED)
+    write_prepared(folder, {"x": r.normal(size=(50, 2))}, labels)
+    outputs = r.normal(size=(50, 7, 4)).astype(np.float32)
+    found = collect(save(tmp_path, baseline=outputs), folder, Reading(task="token_classification", places=(7,)), None)
+    assert found is not None
+    assert found.header.total == (labels != IGNORED).sum()
+    np.testing.assert_array_equal(found.values[0], outputs.argmax(axis=2)[labels != IGNORED])
+    (tmp_path / "answers.npz").write_bytes(packed(found))
+    assert np.array_equal(read_answers(tmp_path / "answers.npz").values, found.values)
+
+
+def test_several_answers_of_a_classifier_are_read_back(tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tags without a task of tags: they are more than there are examples, and a file that holds them is no stranger's."""
+    outputs = np.random.default_rng(3).normal(size=(50, 7, 4)).astype(np.float32)
+    found = collect(save(tmp_path, baseline=outputs), dataset, Reading(task=None), None)
+    assert found is not None
+    assert found.header.total == found.values.shape[1] == 350
+    (tmp_path / "answers.npz").write_bytes(packed(found))
+    assert np.array_equal(read_answers(tmp_path / "answers.npz").values, found.values)
+    monkeypatch.setattr(module, "MOST_VALUES", 40)
+    found = collect(save(tmp_path / "b", baseline=outputs), dataset, Reading(task=None), None)
+    assert found is not None and found.values.shape == (1, 40)

@@ -248,6 +248,14 @@ def cells() -> Iterator[Cell]:
                 yield Cell("macro_f1", f"{how}, minority of {minority:.0%}", n, draw, draw)
     for n in (59, 100, 200, 500, 1000):
         yield Cell("perplexity", "on 1.0% of windows", n, partial(windows_rare, 0.01), windows_everywhere)
+    for copies in (2, 10):
+        for n in (100, 500):
+            yield Cell("accuracy", f"every example {copies} times", n, partial(copied, copies), partial(copied, copies))
+    yield from several()
+
+
+def several() -> Iterator[Cell]:
+    """Of tasks with several answers an example."""
     for kind, how in (
         *itertools.product(places.PRESENT, ("whole images", "pixels", "one class")),
         ("10 classes", "the rarest class"),
@@ -272,9 +280,6 @@ def cells() -> Iterator[Cell]:
     for how in ("queries", "whole things"):
         for n in (59, 100, 200, 1000):
             yield Cell("recall_at_1", how, n, partial(lists.neighbours, how), partial(lists.neighbours, "queries"))
-    for copies in (2, 10):
-        for n in (100, 500):
-            yield Cell("accuracy", f"every example {copies} times", n, partial(copied, copies), partial(copied, copies))
 
 
 def detector_cells() -> Iterator[Cell]:
@@ -321,7 +326,7 @@ def score_rows(runs: int, chosen: Callable[[Cell], bool] = lambda cell: True) ->
         yield Row(cell.score, f"{cell.loss}; n = {cell.examples}", rates(cell, LIMIT, runs, number)[0], runs)
 
 
-def scores_table(runs: int) -> tuple[str, list[Row]]:
+def scores_table(runs: int, chosen: Callable[[Cell], bool] = lambda cell: True) -> tuple[str, list[Row]]:
     """Every cell with its power, and Student's t beside both."""
     lines = [
         f"| score | loss | n | false passes | at most (95 %) | by Student's t | passes at {ORDINARY:.0%} kept | by Student's t |",
@@ -329,6 +334,8 @@ def scores_table(runs: int) -> tuple[str, list[Row]]:
     ]
     rows = []
     for number, cell in enumerate(cells()):
+        if not chosen(cell):
+            continue
         passed, by_t = rates(cell, LIMIT, runs, number)
         tried = max(runs // 8, 1)
         power, power_t = rates(cell, ORDINARY, tried, 1000 + number)

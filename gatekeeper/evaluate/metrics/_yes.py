@@ -1,4 +1,4 @@
-"""F1 of yes to each of several labels. Answers and labels are 0 or 1, [examples, labels], and `IGNORED` where a label is not known."""
+"""F1 of yes to each of several labels. Answers and labels, [examples, labels], are 0, 1, or `IGNORED` where one is not known."""
 
 from __future__ import annotations
 

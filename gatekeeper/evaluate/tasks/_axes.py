@@ -82,10 +82,12 @@ def class_axis(outputs: Any, reading: Reading, usual: int, places: str) -> int:
 
 def other_places(outputs: tuple[int, ...], places: tuple[int, ...], called: str) -> NotMeasured:
     """What to do about labels of another shape than the answers."""
-    said = f"the labels have {shaped(places)} {called} an example, and the output, with its classes, {shaped(outputs[1:])}"
-    if len(places) == 1 and places[0] > max(outputs[1:]):
+    said = (
+        f"the labels have {shaped(places) or 'no'} {called} an example, and the output, with its classes, {shaped(outputs[1:])}"
+    )
+    if called == "tokens" and len(places) == 1 and places[0] > max(outputs[1:]):
         return NotMeasured("data", f"{said}: labels are longer than the tokens. Cut them as the tokens were cut.")
-    if len(places) == 1:
+    if called == "tokens":
         return NotMeasured("data", f"{said}. Fill labels up with `dataset.ignore` (-100) where tokens are padding.")
     return NotMeasured("data", f"{said}. Save labels of the output's size, or put the resizing into the model.")
 

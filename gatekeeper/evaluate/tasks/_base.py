@@ -5,6 +5,7 @@ A task is a module of this folder; its file name is what `model.task` says. It h
 FAMILY       which metrics judge it: those of gatekeeper/evaluate/metrics with the same FAMILY, of which one is the default
 DESCRIPTION  what such a model answers, in a few words
 LABELS       shape and meaning of labels, in words
+UNLABELLED   what agreement is where there are no labels, in words
 ANSWERS      what an answer is: `class` (one an example), `classes` (one at each of several places), `numbers` or `text`
 
 And what it does otherwise than gatekeeper/evaluate/tasks/_class.py, _classes.py or _numbers.py, which the others of its ANSWERS
@@ -35,6 +36,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from gatekeeper.errors import NotMeasured, UsageError
 from gatekeeper.evaluate.detection.layouts._base import Settings
 from gatekeeper.evaluate.transcription.symbols import Settings as Symbols
 from gatekeeper.registry import Registry
@@ -79,6 +81,7 @@ class Task:
     FAMILY: str
     DESCRIPTION: str
     LABELS: str
+    UNLABELLED: str
     ANSWERS: Literal["class", "classes", "numbers", "text"]
     gather: Callable[[dict[str, Any], dict[str, Any], Reading], tuple[str, Any, set[str]] | None]
     label: Callable[[Any, Dataset, str], Any]
@@ -104,8 +107,6 @@ def task(name: str) -> Task:
 
     own = REGISTRY.get(name)
     if own.ANSWERS not in SHARED:
-        from gatekeeper.errors import UsageError
-
         raise UsageError(f"the task '{name}' has the ANSWERS '{own.ANSWERS}', not {', '.join(SHARED)}. Repair or remove it.")
     shared = importlib.import_module(f"{__package__}.{SHARED[own.ANSWERS]}")
     slots = (each for each in Task.__dataclass_fields__ if each != "name")
@@ -138,6 +139,14 @@ def others_taking(name: str, outputs: tuple[int, ...], labels: tuple[int, ...]) 
     """Other tasks that outputs and labels of these shapes look like."""
     named = (task(each) for each in REGISTRY.names if each != name and not is_text(each))
     return [each.name for each in named if each.takes(outputs, labels)]
+
+
+def or_another(error: NotMeasured, name: str, outputs: tuple[int, ...], labels: tuple[int, ...] | None) -> NotMeasured:
+    """What is wrong with labels or outputs of a task, and which others they look like."""
+    others = others_taking(name, outputs, labels) if labels is not None else []
+    if not others:
+        return error
+    return NotMeasured(error.kind, f"{error} If the model does something else, say so: `model: {{task: {' or '.join(others)}}}`.")
 
 
 def is_text(name: str) -> bool:

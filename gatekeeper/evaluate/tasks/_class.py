@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.data.outputs import scores_of_classes as fits
 from gatekeeper.evaluate.metrics._positions import answered as flat
-from gatekeeper.evaluate.tasks._numbers import gather, label, read, takes, way
+from gatekeeper.evaluate.tasks._numbers import gather, label, read, way
 
 if TYPE_CHECKING:
     from gatekeeper.evaluate.metrics._base import Pair
@@ -15,19 +15,26 @@ if TYPE_CHECKING:
 __all__ = ["agreement", "check", "fits", "flat", "gather", "kept", "label", "read", "signs", "takes", "way"]
 
 
+UNLABELLED = "share of examples answered with the same class"
+
+
 def check(labels: Any, answers: Any, way: Any) -> Any:
-    """Labels as they are, which metrics read; where there are several an example, the task that takes such is named."""
+    """Labels as they are, which metrics read, but for those that another task takes: several an example."""
     from gatekeeper.errors import NotMeasured
     from gatekeeper.evaluate.metrics._base import one_hot
     from gatekeeper.evaluate.tasks._axes import shaped
     from gatekeeper.evaluate.tasks._base import others_taking
 
     several = labels.size > len(labels) and not (answers.ndim == 2 and one_hot(labels.reshape(len(labels), -1)))
-    others = others_taking(way.task or "", answers.shape, labels.shape) if several else []
-    if others:
+    if several and others_taking(way.task or "", answers.shape, labels.shape):
         said = f"the labels have shape {shaped(labels.shape)}, several an example, and the output {shaped(answers.shape)}"
-        raise NotMeasured("data", f"{said}. Say what the model does: `model: {{task: {' or '.join(others)}}}`.")
+        raise NotMeasured("data", f"{said}.")
     return labels
+
+
+def takes(outputs: tuple[int, ...], labels: tuple[int, ...]) -> bool:
+    """One label an example, and scores of classes."""
+    return len(outputs) == 2 and (len(labels) == 1 or labels[1:] == (1,))
 
 
 def agreement(baseline: Any, variant: Any) -> Pair:

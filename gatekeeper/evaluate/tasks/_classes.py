@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["KEYS", "agreement", "check", "fits", "flat", "gather", "kept", "label", "read", "signs", "takes", "way"]
 
 KEYS = ("ignore", "classes")
+UNLABELLED = "share of places answered with the same class"
 FOUND = 0.5
 """A class is found in an example where the answers overlap with it by half; of one that the baseline finds less well, where they
 do so as far as the baseline's in half of the examples that have it."""
@@ -52,7 +53,7 @@ def check(labels: Any, answers: Any, way: Way) -> Any:
         has = f"and the output has {way.classes} classes" if way.classes is not None else "and none may be below 0"
         remedy = f"Where {low if low < 0 else high} means none, say so with `dataset.ignore`; else correct them."
         raise NotMeasured("data", f"the labels go from {low} to {high}, {has}. {remedy}")
-    return whole
+    return whole if high > np.iinfo(np.int32).max else whole.astype(np.int32)
 
 
 def agreement(baseline: Any, variant: Any) -> Pair:

@@ -26,6 +26,9 @@ def label(labels: Any, dataset: Dataset, source: str) -> Any:
     return labels
 
 
+UNLABELLED = "share of examples of which every number is within 5 % of the original's spread"
+
+
 def way(baseline: Any, reading: Reading) -> Any:
     """Numbers need no reading."""
     return reading

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 FAMILY = "embedding"
 ANSWERS = "numbers"
 DESCRIPTION = "a vector an example, compared with others by its direction"
+UNLABELLED = "mean cosine with the original's vector, each less the mean of all"
 LABELS = "a reference vector an example, as long as the output's"
 
 

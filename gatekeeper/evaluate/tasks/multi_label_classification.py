@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FAMILY = "multi_label_classification"
 ANSWERS = "classes"
 DESCRIPTION = "yes or no to each of several labels, of which an example may have any number"
+UNLABELLED = "macro F1 with the original's answers"
 LABELS = "0 or 1 for every label, examples x labels; -100 (`dataset.ignore`) where it is not known"
 
 

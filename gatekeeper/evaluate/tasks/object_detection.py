@@ -17,6 +17,7 @@ LABELS = (
     "[examples, most, 5]: x1, y1, x2, y2 in pixels of the input and the class, -1 where there is no box; a list of such arrays "
     "from a loader; or a folder of images and `dataset.annotations`, a COCO .json"
 )
+UNLABELLED = "mAP, where the original's boxes with a score of 0.25 or more are the true ones"
 
 SURE = 0.25
 """Without labels the baseline's own boxes from this score on are what must be found."""

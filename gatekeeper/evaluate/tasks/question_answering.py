@@ -14,6 +14,7 @@ FAMILY = "question_answering"
 ANSWERS = "numbers"
 DESCRIPTION = "where in a text the answer begins and ends, as two scores a token"
 LABELS = "[examples, 2], the first and last token of the answer; or [examples, answers, 2], -1 where there are fewer"
+UNLABELLED = "share of questions answered with the same span"
 
 LONGEST = 30
 """Tokens of an answer, as SQuAD's own scripts have it."""

@@ -13,6 +13,7 @@ FAMILY = "ranking"
 ANSWERS = "numbers"
 DESCRIPTION = "a score for each item of a query, the best first"
 LABELS = "[items, 2]: how relevant an item is, 0 or more, and the number of its query"
+UNLABELLED = "share of items within a twentieth of the original's rank among all"
 
 
 def read(outputs: Any, way: Any) -> Any:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FAMILY = "semantic_segmentation"
 ANSWERS = "classes"
 DESCRIPTION = "one class a pixel"
+UNLABELLED = "mean IoU with the original's classes"
 LABELS = (
     "whole numbers, examples x height x width, of the output's size; -100 (or another `dataset.ignore`, often 255) is left out"
 )

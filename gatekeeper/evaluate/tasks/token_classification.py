@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 FAMILY = "token_classification"
 ANSWERS = "classes"
 DESCRIPTION = "one class a token of a text, or a step of a series"
+UNLABELLED = "share of tokens answered with the same class; padding, by the input whose name has `mask`, is no token"
 LABELS = "whole numbers, examples x tokens; -100 (`dataset.ignore`) where a token is padding or goes unlabelled"
 
 

@@ -14,6 +14,7 @@ FAMILY = "transcription"
 ANSWERS = "numbers"
 DESCRIPTION = "a text an example, as scores of classes along time (CTC) or as ids"
 LABELS = "[examples]: the text; or [examples, most]: its ids, -1 where it is shorter"
+UNLABELLED = "letters that are as in the original's texts (one less the character error rate)"
 
 
 def way(baseline: Any, reading: Reading) -> Any:
