@@ -113,7 +113,7 @@ class Evaluation:
         if request["scalars"] or not self.layout.plain:
             key |= {"scalars": request["scalars"], "layout": msgspec.to_builtins(self.layout)}
         if self.model.text:
-            key["tokenizer"] = self.identity
+            key |= {"tokenizer": self.identity, "metric": dataset.metric}  # which says how long answers may be
         whole = self._told(self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make)[0])
         return self._stepped(whole) if calibration else whole
 
@@ -258,6 +258,7 @@ class Evaluation:
             details=answer.details,
             collapsed=answer.collapsed,
             signs=answer.signs,
+            worse=tuple(answer.worse),
             outputs=tuple(answer.outputs),
             unjudged=answer.unjudged,
             classes=tuple(answer.classes),
@@ -343,8 +344,9 @@ def quality(comparison: Comparison, variant: bool) -> Quality | None:
     value = comparison.variant if variant else comparison.baseline
     if value is None or comparison.scores is None:
         return None
-    details = comparison.details if variant else {}
-    return Quality(metric=comparison.metric, value=value, examples=comparison.scores.examples, details=details)
+    details, worse = (comparison.details, comparison.worse) if variant else ({}, ())
+    examples = comparison.scores.examples
+    return Quality(metric=comparison.metric, value=value, examples=examples, details=details, worse=list(worse))
 
 
 def _beside(folder: Path, name: str | None) -> str:

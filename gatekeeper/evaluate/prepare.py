@@ -17,6 +17,7 @@ from gatekeeper.evaluate.tasks._base import judged_as
 from gatekeeper.frameworks._spec import TextSpec
 from gatekeeper.models.info import TensorInfo
 from gatekeeper.models.layout import Constant, Layout, constant
+from gatekeeper.models.submodules import left_out
 from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.registry import Registry
 
@@ -76,7 +77,7 @@ def prepare(request: Prepare) -> Prepared:
     inputs, scalars = (msgspec.convert(each, list[TensorInfo]) for each in (request.inputs, request.scalars))
     path = Path(request.path) if request.path else None
     if path is not None and not path.exists():
-        raise data_error(f"{path}: no such dataset. Correct the path.")
+        raise data_error(left_out(path) or f"{path}: no such dataset. Correct the path.")
     for name in DATASETS.names:
         reader = cast(DatasetReader, DATASETS.get(name))
         if reader.reads(path, dataset):

@@ -25,6 +25,7 @@ from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact
 from gatekeeper.records.report import VariantReport
 from gatekeeper.stats.closed import allowed
+from gatekeeper.stats.looks import look_alpha
 from gatekeeper.units import parse_duration
 from gatekeeper.verdicts.gates import judge_gate, unmeasured_gate
 from gatekeeper.verdicts.judge import variant_reason, variant_verdict
@@ -35,7 +36,7 @@ ARTIFACTS = "artifacts"
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges the variants of one leg by the limits that rounds, scores and artifacts decide. `alpha` is that of one look.
+    """Judges the variants of one leg by the limits that rounds, scores and artifacts decide.
 
     `beside` are the variants that other legs of its target try. `sure` fills with those of this leg that pass whatever the others
     do, and `failed` with those that need not be counted any more.
@@ -43,7 +44,6 @@ class Judge:
 
     leg: Leg
     limits: list[Limit]
-    alpha: float
     attempt: int
     beside: int = 0
     sure: set[str] = field(default_factory=set)
@@ -96,7 +96,7 @@ class Judge:
             variant=variant,
             control=control,
             comparison=candidate.comparison,
-            alpha=share * self.alpha,
+            alpha=look_alpha(len(variant), measure.max_rounds, self.attempt, share),
             effort=Effort(raced.round_s(), parse_duration(measure.budget), measure.max_rounds, leg.place.threads, self.attempt),
             untimed=leg.untimed or None,
         )

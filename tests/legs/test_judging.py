@@ -24,9 +24,7 @@ from gatekeeper.measure.rounds import CONTROL, Round
 from gatekeeper.planning.plan import PlannedLeg, PlannedVariant
 from gatekeeper.records.evidence import Comparison
 from gatekeeper.records.scores import PairedScores
-from gatekeeper.stats.looks import LOOKS, look_alpha
 
-ALPHA = look_alpha(len(LOOKS))
 NAMES = [f"cpu/onnx_runtime/{name}" for name in ("a", "b", "c", "d")]
 
 
@@ -43,7 +41,7 @@ def judge(names: list[str], beside: int = 0, require: str = "best", limits: dict
         planned=planned("cpu/onnx_runtime", names), measure=Measure(), place=SimpleNamespace(threads=1), untimed="",
         loaded=SimpleNamespace(require=require),
     )  # fmt: skip
-    return Judge(cast(Leg, leg), applied(limits or {"speedup": {}}), ALPHA, 1, beside)
+    return Judge(cast(Leg, leg), applied(limits or {"speedup": {}}), 1, beside)
 
 
 def candidate(name: str, kept: float = 1.0) -> Candidate:

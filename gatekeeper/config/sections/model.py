@@ -12,7 +12,9 @@ from gatekeeper.config.sections import boxes, symbols
 from gatekeeper.config.sections.boxes import Boxes
 from gatekeeper.config.sections.symbols import Symbols
 from gatekeeper.frameworks._base import TEXT_FORMATS
+from gatekeeper.models.adapters import adapter
 from gatekeeper.models.files import model_format, there, unknown_format
+from gatekeeper.models.submodules import left_out
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
@@ -60,11 +62,15 @@ def problems(review: Review) -> None:
     if model is None or path is None:
         return
     if review.loaded.model_override is None:
-        if not there(path):
+        if said := left_out(path):
+            review.add(("model", "path"), said)
+        elif not there(path):
             hint = " Run make_model.py beside it first." if there(path.parent / "make_model.py") else ""
             review.add(("model", "path"), f"no such model: {path}.{hint} Correct the path or export the model.")
         elif model_format(path) is None:
             review.add(("model", "path"), unknown_format(path))
+        elif said := adapter(path):
+            review.add(("model", "path"), f"{path}: {said}")
     if model.output is not None:
         check_outputs(review, ("model", "output"), [model.output])
     for section in (boxes, symbols):
