@@ -13,6 +13,7 @@ from gatekeeper.data.overlap import write_examples
 from gatekeeper.data.prepared import IGNORED, write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.slices import slices_of
+from gatekeeper.evaluate.tasks._base import judged_as
 from gatekeeper.frameworks._spec import TextSpec
 from gatekeeper.models.info import TensorInfo
 from gatekeeper.models.layout import Constant, Layout, constant
@@ -92,7 +93,8 @@ def prepare(request: Prepare) -> Prepared:
             name: array if name in dataset.sliced_by else _moved(array, dataset.axis, name, source)
             for name, array in arrays.items()
         }
-    labels = None if labels is None else _array(labels, "labels", source)
+    if labels is not None:
+        labels = _array(judged_as(request.task).label(labels, dataset, source), "labels", source)
     arrays, labels = _limited(arrays, labels, dataset.limit)
     feeds = {name: array for name, array in arrays.items() if name not in dataset.sliced_by or name in {t.name for t in inputs}}
     checked = {tensor.name: _fit(feeds, tensor, source) for tensor in inputs}
