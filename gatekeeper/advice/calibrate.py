@@ -33,7 +33,6 @@ from gatekeeper.units import format_duration, parse_duration
 COPY = "copy"
 ARMS = 3  # the baseline, its A/A control and one copy more
 LEAST_ROUNDS = 3
-LOOK_ALPHA = look_alpha(len(LOOKS))
 
 
 class Resolution(Record, frozen=True, kw_only=True):
@@ -162,7 +161,8 @@ def _resolution(limit: Limit, gate: RatioGate, raced: Race, effect: float) -> Re
         bound=gate.BOUND,
         noise=noise,
         told_apart={
-            n: gate.from_ratio(bound * math.exp(sign * smallest_effect(noise, n, LOOK_ALPHA))) for n in (LOOKS[0], LOOKS[-1])
+            n: gate.from_ratio(bound * math.exp(sign * smallest_effect(noise, n, look_alpha(n, LOOKS[-1]))))
+            for n in (LOOKS[0], LOOKS[-1])
         },
         rounds=None if remark or needed is None else max(needed, getattr(gate, "LEAST_ROUNDS", 2)),
         blocking=limit.config.on_fail == "fail",

@@ -13,6 +13,7 @@ from gatekeeper.config.source import Source, read_source
 from gatekeeper.config.types import Common, Document
 from gatekeeper.errors import ConfigError, Problem, UsageError
 from gatekeeper.files import check_name
+from gatekeeper.models.submodules import left_out
 
 
 def load(path: Path, model: Path | None = None) -> Loaded:
@@ -53,6 +54,8 @@ def _check_override(model: Path) -> None:
     from gatekeeper.models.files import model_format, there, unknown_format
 
     check_name(model)
+    if said := left_out(model):
+        raise UsageError(f"--model {model}: {said}")
     if not there(model):
         raise UsageError(f"--model {model}: no such model. Check the path, or export the model first.")
     if model_format(model) is None:

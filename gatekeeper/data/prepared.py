@@ -17,7 +17,7 @@ from gatekeeper.models.layout import Layout
 IGNORED = -100
 """A label that says that nobody asks: of padding, or of what nobody has labelled."""
 
-FORM = 7
+FORM = 8
 """Counts up when a prepared folder comes to hold something else: one that was kept from before is then made again."""
 
 

@@ -44,7 +44,7 @@ def chance(name: str, outputs: Any, labels: Any, pair: Pair, names: tuple[str, .
         explained = r2.compare(outputs, outputs, labels).baseline
         if not explained > 0:
             return f"the baseline is no better than answering the mean (R2 = {explained:.3f}). {advice}"
-    elif not pair.baseline > 0:
+    elif not (pair.baseline if pair.level is None else pair.level) > 0:
         return f"the baseline's {name} is {pair.baseline:.3g}; nothing of it can be kept. {advice}"
     return None
 
@@ -99,6 +99,25 @@ def _beats(pair: Pair, guessing: float) -> bool:
     from scipy.special import bdtrc
 
     return bool(bdtrc(correct - 1, len(q), guessing) <= CHANCE_ALPHA)
+
+
+def chance_of_answers(name: str, pair: Pair, blind: float) -> str | None:
+    """Why answers to prompts are no better than `blind`, what one that does not look gets, or too few to tell; None if better."""
+    from gatekeeper.gates.accuracy import LEAST_EXAMPLES
+
+    if not pair.baseline > 0:
+        return "the baseline answers none of the prompts. Check their form, or use a better model."
+    if blind >= 1:
+        return "every prompt has the same answer, which says nothing of a model. Use a varied evaluation set."
+    if _beats(pair, blind):
+        return None
+    values = f"its {name} is {pair.baseline:.1%}, and answering without looking gets {blind:.1%}"
+    examples = pair.scores.examples
+    if pair.baseline > blind:
+        few = f"{examples} distinct {'prompt is' if examples == 1 else 'prompts are'} too few to tell"
+        more = f"at least {LEAST_EXAMPLES} are needed" if examples < LEAST_EXAMPLES else "more are needed"
+        return f"{few}: {more}. Add some. (Of the baseline, {values}.)"
+    return f"the baseline is no better than chance: {values}. Check the form of the prompts, or use a better model."
 
 
 def guessing(name: str, baseline: Any, variant: Any, labels: Any, pair: Pair, names: tuple[str, ...] = ()) -> dict[str, float]:

@@ -13,9 +13,11 @@ from gatekeeper.data.overlap import write_examples
 from gatekeeper.data.prepared import IGNORED, write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.slices import slices_of
+from gatekeeper.evaluate.tasks._base import judged_as
 from gatekeeper.frameworks._spec import TextSpec
 from gatekeeper.models.info import TensorInfo
 from gatekeeper.models.layout import Constant, Layout, constant
+from gatekeeper.models.submodules import left_out
 from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.registry import Registry
 
@@ -75,7 +77,7 @@ def prepare(request: Prepare) -> Prepared:
     inputs, scalars = (msgspec.convert(each, list[TensorInfo]) for each in (request.inputs, request.scalars))
     path = Path(request.path) if request.path else None
     if path is not None and not path.exists():
-        raise data_error(f"{path}: no such dataset. Correct the path.")
+        raise data_error(left_out(path) or f"{path}: no such dataset. Correct the path.")
     for name in DATASETS.names:
         reader = cast(DatasetReader, DATASETS.get(name))
         if reader.reads(path, dataset):
@@ -91,7 +93,8 @@ def prepare(request: Prepare) -> Prepared:
             name: array if name in dataset.sliced_by else _moved(array, dataset.axis, name, source)
             for name, array in arrays.items()
         }
-    labels = None if labels is None else _array(labels, "labels", source)
+    if labels is not None:
+        labels = _array(judged_as(request.task).label(labels, dataset, source), "labels", source)
     arrays, labels = _limited(arrays, labels, dataset.limit)
     feeds = {name: array for name, array in arrays.items() if name not in dataset.sliced_by or name in {t.name for t in inputs}}
     checked = {tensor.name: _fit(feeds, tensor, source) for tensor in inputs}

@@ -77,6 +77,7 @@ class Scored(Answer, frozen=True, kw_only=True):
     outputs: list[KeptOutput] = []
     unjudged: dict[str, str] = {}
     classes: list[KeptClass] = []
+    worse: list[str] = []
 
 
 def write_scores(scores: PairedScores, destination: str) -> None:

@@ -92,6 +92,11 @@ class Session(Protocol):
     def run(self, feed: dict[str, Any]) -> list[Any]: ...
 
 
+def likeliest(scores: Any) -> int:
+    """The token of the highest score."""
+    return int(scores.argmax())
+
+
 class ConcurrentSession(Session, Protocol):
     """A session whose `run` several threads may call at once: its throughput at saturation is measured too."""
 
@@ -107,16 +112,43 @@ class TextSession(Session, Protocol):
     def generate(self, feed: dict[str, Any]) -> Iterator[int]:
         """Yield feed["new_tokens"] token ids after the prompt feed["tokens"], int64 [n], each as soon as it is known.
 
-        The likeliest token every time, from an empty context; the end-of-text token does not end it.
+        The likeliest token every time, from an empty context; the end-of-text token does not end it. Where feed["choose"] is
+        there, each token is what it makes of the scores, float [vocabulary, or more].
         """
 
 
+@dataclass(frozen=True)
+class ChatTemplate:
+    """What makes a text of a conversation: a Jinja template, and the special tokens that it may name."""
+
+    template: str
+    tokens: dict[str, str]
+
+
 class Tokenizer(Protocol):
-    """Text to token ids and back, without special tokens added or removed."""
+    """Text to token ids and back, without special tokens added or removed.
+
+    `before` and `after` are those that its own template puts around a text: what the model was trained to find there. `chat` is
+    the template of conversations that comes with it, None where none does.
+    """
+
+    @property
+    def before(self) -> list[int]: ...
+
+    @property
+    def after(self) -> list[int]: ...
+
+    @property
+    def chat(self) -> ChatTemplate | None: ...
 
     def encode(self, text: str) -> list[int]: ...
 
     def decode(self, ids: list[int]) -> str: ...
+
+
+def whole(tokenizer: Tokenizer, text: str) -> list[int]:
+    """The tokens of a text as the model is given it: with what the tokenizer's template puts around it."""
+    return [*tokenizer.before, *tokenizer.encode(text), *tokenizer.after]
 
 
 class Framework(Protocol):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks._base import likeliest
 
 if TYPE_CHECKING:
     from gatekeeper.frameworks._base import OptimizeJob
@@ -141,10 +142,10 @@ class GenaiSession:
         """
         import numpy as np
 
-        tokens, new = feed["tokens"], int(feed["new_tokens"])
+        tokens, new, choose = feed["tokens"], int(feed["new_tokens"]), feed.get("choose", likeliest)
         generator = self._after(tokens[None], len(tokens) + new)
         for rest in reversed(range(new)):
-            token = int(generator.get_logits()[0, -1].argmax())
+            token = choose(generator.get_logits()[0, -1])
             yield token
             if rest:
                 generator.append_tokens(np.array([[token]], np.int32))

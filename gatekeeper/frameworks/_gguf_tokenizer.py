@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks._template import around
 
 _REFUSED = (
     "gatekeeper cannot write this tokenizer for llama.cpp: {}. "
@@ -68,9 +69,34 @@ def add_tokenizer(writer: Any, folder: Path, size: int) -> None:
     writer.add_token_list(tokens)
     writer.add_token_types(types)
     try:
-        gguf.SpecialVocab(folder, load_merges=not pieces, n_vocab=size).add_to_gguf(writer, quiet=True)
+        special = gguf.SpecialVocab(folder, load_merges=not pieces, n_vocab=size)
+        _add_template(special, folder)
+        special.add_to_gguf(writer, quiet=True)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotMeasured("model", f"the special tokens of the tokenizer cannot be read: {error}. Correct them.") from error
+
+
+def _add_template(special: Any, folder: Path) -> None:
+    """Have llama.cpp put around a text what the tokenizer's template does, whatever else the folder says: one token or none.
+
+    Where a file is silent, llama.cpp chooses by the kind of tokenizer.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        library = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # the library raises its own Exception class
+        raise ValueError(" ".join(str(error).split())) from error
+    before, after = around(library)
+    known = special.special_token_ids
+    if len(before) > 1 or len(after) > 1 or (after and known.setdefault("eos", after[0]) != after[0]):
+        named = ", ".join(str(library.id_to_token(token)) for token in (*before, *after))
+        raise _refused(
+            f"its template puts {named} around a text, and llama.cpp's can put there one that begins and one that ends"
+        )
+    if before:
+        known["bos"] = before[0]
+    special.add_special_token |= {"bos": bool(before), "eos": bool(after)}
 
 
 def _read(folder: Path) -> dict[str, Any]:

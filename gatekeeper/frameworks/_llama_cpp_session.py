@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks._base import ChatTemplate, likeliest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,8 +147,8 @@ class LlamaSession:
         return [logits]
 
     def generate(self, feed: dict[str, Any]) -> Iterator[int]:
-        """Yield feed["new_tokens"] greedy token ids after feed["tokens"], int64 [n], each as soon as it is known."""
-        tokens, count = feed["tokens"], int(feed["new_tokens"])
+        """Yield feed["new_tokens"] token ids after feed["tokens"], int64 [n], each as soon as it is known."""
+        tokens, count, choose = feed["tokens"], int(feed["new_tokens"]), feed.get("choose", likeliest)
         self._begin(len(tokens) + count)
         for start in range(0, len(tokens), _BATCH):
             part = tokens[start : start + _BATCH]
@@ -155,7 +156,7 @@ class LlamaSession:
         for i in range(count):
             if i:
                 self._decode(self._one, 1)
-            self._one[0] = self._likeliest()
+            self._one[0] = choose(self._last())
             yield self._one[0]
 
     def _begin(self, tokens: int) -> None:
@@ -212,10 +213,11 @@ class LlamaSession:
             raise NotMeasured("crash", "llama.cpp has no logits for what it computed. Report this.")
         return ctypes.addressof(pointer.contents)
 
-    def _likeliest(self) -> int:
+    def _last(self) -> Any:
+        """The logits of the last position, in llama.cpp's own memory."""
         import numpy as np
 
-        return int(np.frombuffer(self._row.from_address(self._logits()), np.float32).argmax())
+        return np.frombuffer(self._row.from_address(self._logits()), np.float32)
 
 
 class LlamaTokenizer:
@@ -232,6 +234,20 @@ class LlamaTokenizer:
             raise NotMeasured("model", f"{path.name} has no tokenizer in it. Convert the model again with its tokenizer.")
         pieces = llama_cpp.llama_vocab_type(self._vocabulary) == _SENTENCEPIECE
         self._prefixed = pieces and _metadata(self._handles.model, "tokenizer.ggml.add_space_prefix") != "false"
+        begin, end = llama_cpp.llama_vocab_bos(self._vocabulary), llama_cpp.llama_vocab_eos(self._vocabulary)
+        self.before = [begin] if llama_cpp.llama_vocab_get_add_bos(self._vocabulary) and begin >= 0 else []
+        self.after = [end] if llama_cpp.llama_vocab_get_add_eos(self._vocabulary) and end >= 0 else []
+
+    @property
+    def chat(self) -> ChatTemplate | None:
+        """The template of conversations in the file."""
+        library = self._library
+        template = library.llama_model_chat_template(self._handles.model, None)
+        if not template:
+            return None
+        ids = {"bos_token": library.llama_vocab_bos(self._vocabulary), "eos_token": library.llama_vocab_eos(self._vocabulary)}
+        tokens = {name: self._piece(token, strip=False).decode("utf-8", "replace") for name, token in ids.items() if token >= 0}
+        return ChatTemplate(template.decode("utf-8", "replace"), tokens)
 
     def encode(self, text: str) -> list[int]:
         """Token ids; special tokens only where the text names them."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks._base import ORIGINAL
+from gatekeeper.frameworks._base import ORIGINAL, likeliest
 from gatekeeper.frameworks._openvino_device import compile_on, ran_on, read, split_hint
 
 if TYPE_CHECKING:
@@ -136,11 +136,11 @@ class OpenVINOTextSession:
         """Yield feed["new_tokens"] token ids, the likeliest every time; the prompt is read in one go."""
         import numpy as np
 
-        step, past = feed["tokens"][None], 0
+        step, past, choose = feed["tokens"][None], 0, feed.get("choose", likeliest)
         self._request.reset_state()
         for _ in range(int(feed["new_tokens"])):
             count = step.shape[1]
-            token = int(self._step(step, past, np.array([count - 1])).argmax())
+            token = choose(self._step(step, past, np.array([count - 1]))[0, -1])
             yield token
             past += count
             step = np.array([[token]])

@@ -6,7 +6,7 @@ import fnmatch
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -169,13 +169,21 @@ class MlxSession:
 
         As for mlx-lm's users, the next step is under way before a token is handed out.
         """
-        steps = self._steps(self._mx.array(feed["tokens"]), self._model, stream=self._stream, max_tokens=int(feed["new_tokens"]))
+        given = {"sampler": self._sampler(feed["choose"])} if "choose" in feed else {}
+        tokens, most = self._mx.array(feed["tokens"]), int(feed["new_tokens"])
+        steps = self._steps(tokens, self._model, stream=self._stream, max_tokens=most, **given)
         try:
             with _explained():
                 for token, _ in steps:
                     yield token
         finally:
             self._mx.synchronize(self._stream)  # the step begun after the last token must not slow what comes next
+
+    def _sampler(self, choose: Callable[[Any], int]) -> Callable[[Any], Any]:
+        """As mlx-lm takes it: of scores [1, vocabulary] the token, [1]."""
+        import numpy as np
+
+        return lambda scores: self._mx.array([choose(np.array(scores.astype(self._mx.float32))[0])])
 
 
 def open_session(path: Path, threads: int, device: str) -> MlxSession:
@@ -230,6 +238,9 @@ def _rotary(config: dict[str, Any]) -> dict[str, Any]:
 
     Most models of mlx-lm know those only, and take a default for what they do not find: another base, no scaling.
     """
+    if isinstance(nested := config.get("text_config"), dict):  # of a model that also sees; its vocabulary is asked for above
+        size = {"vocab_size": nested["vocab_size"]} if "vocab_size" in nested and config.get("vocab_size") is None else {}
+        return {"text_config": nested | _rotary(nested), **size}
     rope = config.get("rope_parameters")
     if not isinstance(rope, dict):
         return {}

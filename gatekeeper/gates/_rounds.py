@@ -61,6 +61,11 @@ def alikes(*arms: Columns) -> NDArray[np.bool_]:
     return np.logical_and.reduce(known)  # type: ignore[no-any-return]
 
 
+def in_turns(*arms: Sequence[RoundData]) -> bool:
+    """Whether medians of single blocks are known of these arms; earlier versions had none."""
+    return all(arms) and all(r.turn_median_ns for arm in arms for r in arm)
+
+
 def clock_error(arm: Sequence[RoundData]) -> float:
     """How far an arm's latencies may be from the truth, in nanoseconds: half a tick of the clock.
 

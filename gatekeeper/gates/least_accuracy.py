@@ -62,6 +62,8 @@ def _interval(scores: PairedScores) -> tuple[Interval, tuple[int, int] | None] |
     """Bounds on the mean of the variant's scores, and how many of how many are right where they are right or wrong."""
     import numpy as np
 
+    if not np.isfinite(scores.q).all():  # the examples are spoilt, whichever model they were asked of
+        return None
     if np.isin(scores.p, (0.0, 1.0)).all() and scores.kind in ("binary", "real", "bounded"):
         right, examples = int(np.sum(scores.p == 1)), len(scores.p)
         return share_interval(right, examples, ALPHA), (right, examples)

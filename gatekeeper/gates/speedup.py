@@ -15,6 +15,7 @@ from gatekeeper.gates._rounds import (
     clock_errors,
     clock_too_coarse,
     clocks_too_coarse,
+    in_turns,
     unusable,
     would_decide,
 )
@@ -27,6 +28,9 @@ from gatekeeper.stats.many import ratio_bounds
 from gatekeeper.stats.rounds import ratio_interval
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from gatekeeper.stats.many import Array
 
 DESCRIPTION = "The variant is at least this many times as fast as the baseline."
@@ -49,11 +53,14 @@ DEFAULT = Config()
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the lower bound of the ratio clears the limit, FAIL if the upper bound misses it.
 
-    The bounds are those of three ratios at once: of medians, of means and of the fastest tenths. On a quiet machine they
+    The bounds are those of two ratios at once, of medians and of means, which a user sees both. On a quiet machine they
     agree. Other load interrupts a slow inference more often than a fast one, so that on a busy machine the ratio of
-    medians can be twice the true one; the means share out the interruptions by time, and the fastest tenths met fewest.
-    The value shown is the medians', which the latencies of the report are too: the least of the three is no estimate of
-    anything, and where one view is thrown off it is that one.
+    medians can be twice the true one; the means share out the interruptions by time. The value shown is the medians': the
+    lesser of the two is no estimate of anything, and where one view is thrown off it is that one.
+
+    The fastest tenths, which met the fewest interruptions, must not say the opposite. What is asked of them is their value and
+    no bound: of few inferences they are the noisiest number there is, and no user waits for them. A report of an earlier version
+    has medians over whole rounds, and bounds of all three.
 
     Where inputs differ in size the medians are those of a middling input, and the means those of all the work: a pass takes both,
     and either one fails. The fastest tenths are then of latencies brought to one size, else they would be the shortest inputs.
@@ -62,12 +69,13 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         return few
     if evidence.copy is None and len(evidence.control) != len(evidence.variant):
         return unmeasured("the A/A control was not measured")
-    pairs = ratios(evidence.baseline, evidence.variant)
+    pairs = [*ratios(evidence.baseline, evidence.variant), *_tenths(evidence.baseline, evidence.variant)]
     if coarse := clock_too_coarse(*pairs[0]):
         return coarse
     errors = clock_error(evidence.baseline), clock_error(evidence.variant)
-    views = [ratio_interval(*pair, evidence.alpha, errors) for pair in pairs]
-    copies = [] if evidence.copy else ratios(evidence.baseline, evidence.control)
+    alphas = [evidence.alpha, evidence.alpha, VALUE if in_turns(evidence.baseline, evidence.variant) else evidence.alpha]
+    views = [ratio_interval(*pair, alpha, errors) for pair, alpha in zip(pairs, alphas, strict=True)]
+    copies = [] if evidence.copy else _copies(evidence.baseline, evidence.control)
     controls = [evidence.copy] if evidence.copy else [ratio_interval(*pair, evidence.alpha) for pair in copies]
     if not all(math.isfinite(interval.observed) for interval in (*views, *controls)):
         return unmeasured("the latencies are not numbers")
@@ -124,12 +132,15 @@ def glance(limits: Array, alpha: float, baseline: Columns, variant: Columns, con
     import numpy as np
 
     errors = clock_errors(baseline), clock_errors(variant)
-    views = [ratio_bounds(*pair, alpha, errors) for pair in _columns(baseline, variant)]
+    turned, pairs = _turned(baseline, variant), _columns(baseline, variant)
+    views = [ratio_bounds(*pair, alpha, errors) for pair in pairs]
+    value = ratio_bounds(*pairs[2], VALUE, errors)
+    views[2] = tuple(np.where(turned, own, bound) for own, bound in zip(value, views[2], strict=True))  # type: ignore[assignment]
     copies = [ratio_bounds(*pair, alpha) for pair in _columns(baseline, control)]
     lower, upper = np.min([low for low, _ in views], axis=0), np.max([high for _, high in views], axis=0)
     bias = np.max([np.where((low <= 1) & (high >= 1), 1.0, np.maximum(high, 1 / low)) for low, high in copies], axis=0)
     sure = np.isfinite(lower) & np.isfinite(upper) & np.isfinite(bias)
-    sure &= ~clocks_too_coarse(baseline["median_ns"], variant["median_ns"])
+    sure &= ~clocks_too_coarse(*pairs[0])
     sized = alikes(baseline, variant)
     most = np.where(sized, np.minimum(views[0][1], np.maximum(views[1][1], views[2][1])), upper)
     return Glance(lower, upper, lower >= limits * bias, most < limits / bias, sure)
@@ -140,20 +151,54 @@ def _columns(one: Columns, other: Columns) -> list[tuple[Array, Array]]:
     import numpy as np
 
     sized = alikes(one, other)[:, None]
-    pairs = [(one[name], other[name]) for name in VIEWS.values()]
-    return [*pairs[:2], tuple(np.where(sized, arm["alike_p10_ns"], arm["p10_ns"]) for arm in (one, other))]  # type: ignore[list-item]
+    turned = _turned(one, other)[:, None] & ~sized
+    medians = tuple(np.where(turned, arm["turn_median_ns"], arm["median_ns"]) for arm in (one, other))
+    fastest = tuple(np.where(sized, arm["alike_p10_ns"], arm["p10_ns"]) for arm in (one, other))
+    return [medians, (one["mean_ns"], other["mean_ns"]), fastest]  # type: ignore[list-item]
 
 
-VIEWS = {"medians": "median_ns", "means": "mean_ns", "fastest tenths": "p10_ns"}
+def _turned(*arms: Columns) -> NDArray[np.bool_]:
+    """`in_turns` of n variants, of shape [n]."""
+    import numpy as np
+
+    return np.logical_and.reduce([(arm["turn_median_ns"] > 0).all(axis=-1) for arm in arms])  # type: ignore[no-any-return]
+
+
+VIEWS = {"medians": "turn_median_ns", "means": "mean_ns", "fastest tenths": "p10_ns"}
 """What is compared, and where a round keeps it; the first is shown."""
+VALUE = 0.5
+"""At this level a bound is the value itself, with what the clock may be off by."""
 
 
 def ratios(baseline: list[RoundData], variant: list[RoundData]) -> list[Ratio]:
-    """The pairs of `VIEWS`, in order; all must clear the limit. Where inputs differ, fastest tenths are of one size."""
-    names = [*VIEWS.values()]
-    if alike(baseline, variant):
-        names[2] = "alike_p10_ns"
-    return [([getattr(r, name) for r in baseline], [getattr(r, name) for r in variant]) for name in names]
+    """The pairs of `VIEWS` of which bounds must clear the limit, in order."""
+    turned = in_turns(baseline, variant)
+    pairs = _pairs(baseline, variant, [_median(turned, alike(baseline, variant)), "mean_ns"])
+    return pairs if turned else [*pairs, *_fastest(baseline, variant)]
+
+
+def _tenths(baseline: list[RoundData], variant: list[RoundData]) -> list[Ratio]:
+    """The last of `VIEWS`, where only its value must."""
+    return _fastest(baseline, variant) if in_turns(baseline, variant) else []
+
+
+def _copies(baseline: list[RoundData], control: list[RoundData]) -> list[Ratio]:
+    """All of `VIEWS` of the control."""
+    return [*ratios(baseline, control), *_tenths(baseline, control)]
+
+
+def _median(turned: bool, sized: bool) -> str:
+    """Turns are of a few inputs each: where those differ in size, a middling one is only found over all of them."""
+    return "turn_median_ns" if turned and not sized else "median_ns"
+
+
+def _fastest(one: list[RoundData], other: list[RoundData]) -> list[Ratio]:
+    """Where inputs differ in size, of latencies brought to one."""
+    return _pairs(one, other, ["alike_p10_ns" if alike(one, other) else "p10_ns"])
+
+
+def _pairs(one: list[RoundData], other: list[RoundData], names: list[str]) -> list[Ratio]:
+    return [([getattr(r, name) for r in one], [getattr(r, name) for r in other]) for name in names]
 
 
 def to_ratio(limit: float) -> float:

@@ -49,7 +49,7 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
         return Optimized(LegReport(id=leg.id, framework=leg.framework, skip=leg.planned.skip))
     looks = schedule(leg.measure.max_rounds)
     limits = [limit for limit in leg.limits() if not tested_by(limit.name)]
-    judge = Judge(leg, limits, look_alpha(len(looks), setup.attempt), setup.attempt, setup.beside(leg))
+    judge = Judge(leg, limits, setup.attempt, setup.beside(leg))
     notes = [leg.place.note] if leg.place.note else []
     if leg.baseline_framework != leg.framework:
         other = f"the original runs in {leg.baseline_framework}, as {leg.framework} cannot open it"
@@ -115,10 +115,11 @@ def _leg_report(
         untimed=leg.untimed,
         baseline=performance(_rounds_of(race, BASELINE), leg.evaluation.batch_size(), memory.METRIC),
         quality=next((shown for each in made if (shown := quality(each.comparison, variant=False))), None),
-        control=control_interval(race.rounds, judge.alpha),
+        control=control_interval(race.rounds, look_alpha(len(race.rounds), measure.max_rounds, setup.attempt)),
         control_rounds=_rounds_of(race, CONTROL),
         rounds=len(race.rounds),
         max_rounds=measure.max_rounds,
+        spending="proportional",
         attempt=setup.attempt,
         seed=measure.seed,
         measuring_s=race.elapsed_s,

@@ -22,7 +22,7 @@ from gatekeeper.records.evidence import Evidence, LoadEvidence
 from gatekeeper.records.gates import Decision, GateResult
 from gatekeeper.records.report import VariantReport
 from gatekeeper.records.tested import Tested
-from gatekeeper.stats.looks import look_alpha
+from gatekeeper.stats.looks import attempt_alpha
 from gatekeeper.verdicts.gates import judge_gate
 from gatekeeper.verdicts.judge import best_first, variant_reason, variant_verdict
 
@@ -55,7 +55,7 @@ class TestedLeg:
         self.variants = {variant.id: variant for variant in variants}
         self.before = dict(self.variants)
         self.limits = [limit for limit in leg.limits() if tested_by(limit.name)]
-        self.alpha = look_alpha(1, attempt)
+        self.alpha = attempt_alpha(attempt)
         self.states = {name: _State() for name in self.variants}
         self.kinds = [name for name in in_order() if leg.loaded.level(name) != OFF]
         self.original: Tested | None = None

@@ -82,7 +82,9 @@ class Sender:
         from gatekeeper.evaluate.text.tokenizer import open_tokenizer
 
         tokenizer = open_tokenizer(Path(text.model), text.framework)
-        return [tokenizer.decode([int(i) for i in feed["tokens"].reshape(-1)]) for feed in read_feeds(self.subject.inputs)]
+        given = len(tokenizer.before)  # the server puts them there itself
+        prompts = (feed["tokens"].reshape(-1)[given:] for feed in read_feeds(self.subject.inputs))
+        return [tokenizer.decode([int(i) for i in prompt]) for prompt in prompts]
 
     def line(self, scenario: ScenarioName, requests: Requests, rate: float | None, bound: float | None = None) -> LoadRun:
         """What the report says of a scenario; `bound` is the latency limit in milliseconds that it was held against."""

@@ -8,7 +8,9 @@ anew each time, so that a slow phase of the machine falls on every arm alike.
 from __future__ import annotations
 
 import itertools
+import math
 import random
+import statistics
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -79,6 +81,7 @@ class _Running:
     peak: int | None = None
     high_water: int | None = None
     latencies: list[int] = field(default_factory=list)
+    log_medians: list[float] = field(default_factory=list)  # of each block
     first_tokens: list[int] = field(default_factory=list)
     cpu_ns: int = 0
     wall_ns: int = 0
@@ -190,6 +193,7 @@ def _block(r: _Running, settings: Settings, least: int, last: bool) -> None:
     r.worker.suspend()
     r.joules += settings.meter.since(before, timed.wall_ns, timed.cpu_ns)
     r.latencies += timed.latencies_ns
+    r.log_medians.append(math.log(statistics.median(timed.latencies_ns)))
     r.first_tokens += timed.first_tokens_ns
     r.cpu_ns += timed.cpu_ns
     r.wall_ns += timed.wall_ns
@@ -227,6 +231,7 @@ def _summarise(index: int, r: _Running, threads: int) -> RoundData:
         count=latencies.size,
         p10_ns=float(p10),
         median_ns=float(p50),
+        turn_median_ns=math.exp(statistics.fmean(r.log_medians)) if r.log_medians else None,
         mean_ns=float(latencies.mean()),
         p95_ns=float(p95),
         p99_ns=float(p99),

@@ -8,7 +8,9 @@ from typing import Protocol, cast
 
 from gatekeeper.errors import UsageError
 from gatekeeper.files import check_name
+from gatekeeper.models.adapters import adapter
 from gatekeeper.models.info import Assessment
+from gatekeeper.models.submodules import left_out
 from gatekeeper.registry import Registry
 
 FORMATS = Registry("models.formats")
@@ -47,6 +49,8 @@ def model_format(path: Path) -> str | None:
 
 def assess(path: Path) -> Assessment:
     """Inspect a model file or folder; a missing one or an unknown format is a `UsageError`."""
+    if said := left_out(path):
+        raise UsageError(said)
     if not there(path):
         raise UsageError(f"{path}: no such model. Check the path, or export the model first.")
     check_name(path)
@@ -58,6 +62,8 @@ def assess(path: Path) -> Assessment:
 
 def unknown_format(path: Path) -> str:
     """What to say of a path whose `model_format` is None."""
+    if said := adapter(path):
+        return said
     if is_folder(path):
         kinds = _folder_formats()
         markers, content = " or ".join(kind.MARKER for kind in kinds), "; or ".join(kind.HOLDS for kind in kinds)

@@ -29,6 +29,13 @@ class RoundData(Record, frozen=True, kw_only=True):
     p10_ns: Annotated[Amount, Meta(description="The fastest tenth: what other load on the machine disturbs least.")]
     median_ns: Amount
     mean_ns: Amount
+    turn_median_ns: Annotated[
+        Amount | None,
+        Meta(
+            description="Geometric mean over blocks of each one's median. A turn has one block of every arm, so what slows "
+            "it cancels in a ratio of these. None: an earlier version measured."
+        ),
+    ] = None
     p95_ns: Amount
     p99_ns: Amount
     load_ns: Count
@@ -83,6 +90,7 @@ class Quality(Record, frozen=True, kw_only=True):
     value: float | None
     examples: Count
     details: Annotated[dict[str, float], Meta(description="Text models: divergence from the baseline, perplexities.")] = {}
+    worse: Annotated[list[str], Meta(description="Names of prompts that it answers worse than the baseline, some of them.")] = []
 
 
 class Environment(Record, frozen=True, kw_only=True):

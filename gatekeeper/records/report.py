@@ -75,6 +75,12 @@ class LegReport(Record, frozen=True, kw_only=True):
     attempt: Annotated[
         int, Meta(ge=1, le=10**9, description="Attempt at this commit; all attempts together share one error budget.")
     ] = 1
+    spending: Annotated[
+        Literal["", "proportional"],
+        Meta(
+            description="How looks share the error budget: in proportion to the rounds; empty: equally, as in earlier versions."
+        ),
+    ] = ""
     seed: int = 0
     measuring_s: Amount = 0.0
     budget_s: Annotated[float, Meta(description="Seconds the pipeline file allows for measuring; 0: not measured.")] = 0.0

@@ -19,6 +19,7 @@ from gatekeeper.reports._markdown_failures import against_base, failures, warnin
 from gatekeeper.reports._markdown_table import legend, overview
 from gatekeeper.reports._markdown_testing import testing
 from gatekeeper.reports._markdown_text import code, fence, size, some, text
+from gatekeeper.reports._markdown_worse import worse
 from gatekeeper.reports._plain import plain
 from gatekeeper.reports._verdict import MARKS, WORDS, counts, headline, waived
 
@@ -33,7 +34,7 @@ SUMMARY_BYTES = 1 << 20
 SMALLEST_BYTES = 1_000
 """No place is smaller: the verdict, the counts and a link want this much."""
 
-FOLDED = "the chart, the measurements, the classes and the stages"
+FOLDED = "the chart, the measurements, the classes, the answers that got worse and the stages"
 
 _LINK = re.compile(r"https?://[\w.:-]+(/[\w./%?=&#+~:-]*)?", re.ASCII)
 
@@ -91,7 +92,7 @@ def _upper(report: Report, drawn: Sequence[Point]) -> list[str]:
 
 
 def _folded(report: Report, brief: bool) -> list[str]:
-    parts = [(measurements(report, t), classes(t), testing(t, brief), agreement(t)) for t in report.targets]
+    parts = [(measurements(report, t), classes(t), worse(t), testing(t, brief), agreement(t)) for t in report.targets]
     return [*(part for of_target in parts for part in of_target), stages(report)]
 
 

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
+from gatekeeper.frameworks._base import whole
 from gatekeeper.frameworks._spec import open_session
 from gatekeeper.process.failure import failure
 from gatekeeper.process.inside import begin
@@ -48,10 +49,10 @@ class Sessions:
         """The likeliest text, piece by piece, until the model ends it, a stop sequence appears or it is long enough."""
         text = self.text
         assert text is not None
-        tokens = self.tokenizer.encode(wanted.text)
-        if not tokens:
+        if not self.tokenizer.encode(wanted.text):
             yield Reply(error="`text_input` is empty: there is nothing to go on with.", status=422)
             return
+        tokens = whole(self.tokenizer, wanted.text)
         if text.context and len(tokens) + wanted.max_tokens > text.context:
             said = (
                 f"`text_input` is {len(tokens)} tokens; with {wanted.max_tokens} more the model's {text.context} do not hold it."
@@ -65,14 +66,14 @@ class Sessions:
             if token in text.end:
                 break
             written.append(int(token))
-            whole = self.tokenizer.decode(written)
-            if (cut := min((at for s in wanted.stop if (at := whole.find(s)) >= 0), default=-1)) >= 0:
-                yield Reply(piece=whole[len(sent) : max(cut, len(sent))])
+            so_far = self.tokenizer.decode(written)
+            if (cut := min((at for s in wanted.stop if (at := so_far.find(s)) >= 0), default=-1)) >= 0:
+                yield Reply(piece=so_far[len(sent) : max(cut, len(sent))])
                 return
-            if whole.endswith("\ufffd") or not whole.startswith(sent):
+            if so_far.endswith("\ufffd") or not so_far.startswith(sent):
                 continue  # a character whose bytes are not all there yet
-            yield Reply(piece=whole[len(sent) :], done=False)
-            sent = whole
+            yield Reply(piece=so_far[len(sent) :], done=False)
+            sent = so_far
         yield Reply(piece=self.tokenizer.decode(written)[len(sent) :])
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from gatekeeper.stats.looks import LOOKS, MAX_ROUNDS, look_alpha
+from gatekeeper.stats.looks import MAX_ROUNDS, attempt_alpha, look_alpha
 
 POWER = 0.8
 """The probability with which the effect is to be shown."""
@@ -46,15 +46,13 @@ def rounds_needed(spread: float, effect: float, alpha: float) -> int | None:
 def rounds_to_decide(spread: float, effect: float, attempt: int = 1) -> int | None:
     """The least `max_rounds` whose last look alone shows `effect` with 80 % power; None if `MAX_ROUNDS` do not.
 
-    More rounds are more looks, and each look then has less of the error budget.
+    More rounds may be more looks, of which the last then has less of the error budget.
     """
-    fewest = 2
-    for looks, most in enumerate((*LOOKS, MAX_ROUNDS), start=1):
-        needed = rounds_needed(spread, effect, look_alpha(looks, attempt))
-        if needed is not None and max(needed, fewest) <= most:
-            return max(needed, fewest)
-        fewest = most + 1
-    return None
+    fewest = rounds_needed(spread, effect, attempt_alpha(attempt))
+    if fewest is None:
+        return None
+    # No look has all of the budget, so fewer than if it had cannot do.
+    return next((n for n in range(fewest, MAX_ROUNDS + 1) if power(spread, effect, n, look_alpha(n, n, attempt)) >= POWER), None)
 
 
 def smallest_effect(spread: float, rounds: int, alpha: float) -> float:

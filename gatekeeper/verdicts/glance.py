@@ -18,7 +18,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import RoundData
 from gatekeeper.records.report import LegReport, Report, VariantReport
-from gatekeeper.stats.looks import look_alpha, schedule
+from gatekeeper.verdicts.regate import AGREE, leg_alpha
 from gatekeeper.verdicts.rules import Rules
 from gatekeeper.verdicts.sound import owner_of
 
@@ -28,11 +28,9 @@ if TYPE_CHECKING:
 
 WORTH = 40
 """Variants from which it is quicker to import numpy than to do without."""
-AGREE = 1e-6
-"""Bounds that were computed elsewhere differ by less, relative to what they bound."""
 COLUMNS = (
-    "median_ns", "mean_ns", "p10_ns", "p95_ns", "tick_ns", "count", "peak_bytes", "alike_p10_ns", "alike_median_ns",
-    "alike_p95_ns",
+    "median_ns", "turn_median_ns", "mean_ns", "p10_ns", "p95_ns", "tick_ns", "count", "peak_bytes", "alike_p10_ns",
+    "alike_median_ns", "alike_p95_ns",
 )  # fmt: skip
 _values = attrgetter(*COLUMNS)
 
@@ -64,7 +62,6 @@ def _add(leg: LegReport, variants: Sequence[VariantReport], max_rounds: int, gro
     """The variants of a leg that were measured in the same rounds as its baseline and its control, from the first on."""
     if leg.baseline is None or leg.untimed or not leg.control_rounds:
         return
-    alpha = look_alpha(len(schedule(max_rounds)), leg.attempt)
     baseline, control = leg.baseline.rounds, leg.control_rounds
     numbers = [each.round for each in baseline]
     if [each.round for each in control] != numbers:
@@ -75,7 +72,7 @@ def _add(leg: LegReport, variants: Sequence[VariantReport], max_rounds: int, gro
         count = len(own)
         if count < 2 or [each.round for each in own] != numbers[:count]:
             continue
-        group = groups[count, alpha]
+        group = groups[count, leg_alpha(leg, count, max_rounds)]
         if count not in rows:
             rows[count] = len(group.baseline)
             group.baseline.append(baseline[:count])

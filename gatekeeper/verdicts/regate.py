@@ -17,14 +17,15 @@ from gatekeeper.records.gates import Decision, GateResult
 from gatekeeper.records.measured import Artifact, Control, RoundData
 from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.records.tested import Check
-from gatekeeper.stats.looks import look_alpha, schedule
+from gatekeeper.stats.looks import attempt_alpha, equal_alpha, look_alpha
 from gatekeeper.verdicts.gates import judge_gate
-from gatekeeper.verdicts.glance import AGREE
 from gatekeeper.verdicts.judge import all_of
 from gatekeeper.verdicts.rules import Rules
 
 T = TypeVar("T")
 NONE = Artifact(path="", sha256="", bytes=0)
+AGREE = 1e-6
+"""Bounds that were computed elsewhere differ by less, relative to what they bound."""
 RECOMPUTED = ("rounds", "artifact", "checks")
 """What gates are judged on that a report holds whole."""
 
@@ -44,14 +45,11 @@ class Held:
 
 @dataclass(frozen=True)
 class LegEvidence:
-    """What a leg's variants are judged on; `untimed` is why its times say nothing, if that is believed, `alpha` one-sided
-    and of one look.
-    """
+    """What a leg's variants are judged on; `untimed` is why its times say nothing, if that is believed."""
 
     leg: LegReport
     untimed: str
     max_rounds: int
-    alpha: float
     baseline: Mapping[int, RoundData]
     control: Mapping[int, RoundData]
     rules: Rules
@@ -59,15 +57,25 @@ class LegEvidence:
     @property
     def alpha_at_load(self) -> float:
         """One-sided, where there is one look."""
-        return look_alpha(1, self.leg.attempt)
+        return attempt_alpha(self.leg.attempt)
+
+    def alpha(self, rounds: int, share: float = 1.0) -> float:
+        """One-sided, of the look after `rounds`, at a share of the leg's budget."""
+        return leg_alpha(self.leg, rounds, self.max_rounds, share)
+
+
+def leg_alpha(leg: LegReport, rounds: int, max_rounds: int, share: float = 1.0) -> float:
+    """The level of a look, as the version had it that measured. By neither is any level more than `look_alpha`."""
+    if not leg.spending:
+        return share * equal_alpha(max_rounds, leg.attempt)
+    return look_alpha(rounds, max_rounds, leg.attempt, share)
 
 
 def leg_evidence(leg: LegReport, untimed: str, max_rounds: int, rules: Rules) -> LegEvidence:
     """The rounds of a leg by their number; of `rules` those of what is asked beyond limits."""
     baseline = {each.round: each for each in leg.baseline.rounds} if leg.baseline else {}
-    alpha = look_alpha(len(schedule(max_rounds)), leg.attempt)
     control = {each.round: each for each in leg.control_rounds}
-    return LegEvidence(leg, untimed, max_rounds, alpha, baseline, control, rules)
+    return LegEvidence(leg, untimed, max_rounds, baseline, control, rules)
 
 
 def held(
@@ -240,7 +248,7 @@ def raced(each: GateResult, rounds: list[RoundData], artifact: Artifact | None, 
         baseline=[leg.baseline[own.round] for own in rounds],
         variant=rounds,
         control=[leg.control[own.round] for own in rounds] if leg.control else [],
-        alpha=leg.alpha,
+        alpha=leg.alpha(len(rounds)),
         effort=Effort(max_rounds=leg.max_rounds, attempt=leg.leg.attempt),
         untimed=leg.untimed or None,
         copy=None if leg.control else _copy(each.control),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from gatekeeper.gates._base import Gate, Told, gate
@@ -57,15 +58,18 @@ def _gate(each: GateResult, variant: VariantReport, leg: LegEvidence | None, lea
         return float(asked_of(own, 1.0, told))
     rounds = variant.performance.rounds if variant.performance else []
     if module.BASIS == "rounds" and rounds and leg.baseline:
+        evidence = raced(each, rounds, variant.artifact, leg)
         return _by_rounds(
-            module, stated_config(each, owner), each.control is not None, raced(each, rounds, variant.artifact, leg), least
+            module, stated_config(each, owner), each.control is not None, evidence, partial(leg.alpha, len(rounds)), least
         )
     if module.BASIS == "load" and hasattr(module, "again"):
         return _by_counts(module.again, stated_config(each, owner), told, least)
     return _by_bounds(each)
 
 
-def _by_rounds(module: Gate, config: Any, controlled: bool, evidence: Evidence, least: float) -> float:
+def _by_rounds(
+    module: Gate, config: Any, controlled: bool, evidence: Evidence, alpha: Callable[[float], float], least: float
+) -> float:
     """Judged on the rounds themselves. The control stays as it was found: a wider interval of it would excuse more."""
     if controlled:
         first = module.judge(config, evidence)
@@ -74,9 +78,7 @@ def _by_rounds(module: Gate, config: Any, controlled: bool, evidence: Evidence, 
         if (found := first.control) and found.lower is not None and found.upper is not None:
             seen = (found.lower * found.upper) ** 0.5 if found.observed is None else found.observed
             evidence = replace(evidence, control=[], copy=Interval(observed=seen, lower=found.lower, upper=found.upper))
-    return least_share(
-        lambda part: module.judge(config, replace(evidence, alpha=part * evidence.alpha)).verdict is Verdict.PASS, least
-    )
+    return least_share(lambda part: module.judge(config, replace(evidence, alpha=alpha(part))).verdict is Verdict.PASS, least)
 
 
 def _by_counts(again: Callable[..., Verdict | None], config: Any, told: Told, least: float) -> float:

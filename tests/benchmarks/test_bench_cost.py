@@ -30,7 +30,7 @@ def at_the_first_look(samples: Mapping[str, list[list[int]]]) -> Iterator[str]:
 def speed(samples: Mapping[str, list[list[int]]], arm: str, percent: float) -> Interval:
     """How many times as fast as the baseline, by a percentile of the inferences of every round up to the first look."""
     baseline, its = ([float(np.percentile(r, percent)) for r in samples[name][:FIRST]] for name in (BASELINE, arm))
-    return ratio_interval(baseline, its, look_alpha(len(LOOKS)))
+    return ratio_interval(baseline, its, look_alpha(len(its), LOOKS[-1]))
 
 
 def shown(interval: Interval) -> str:

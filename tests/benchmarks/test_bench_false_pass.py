@@ -12,6 +12,7 @@ import os
 from kit.support import REPOSITORY
 from simulation.cells import all_rows
 from simulation.clocks import clock_power_table, clock_table
+from simulation.looks import looks_table
 from simulation.peers import peers, peers_table
 from simulation.power import control_table, correlation_limit, power_table
 from simulation.rows import Row, clearly_above, summary, table
@@ -145,6 +146,10 @@ def test_bench_false_pass() -> None:
     write_page("false_pass", text)
     assert [row for row in rows if not row.broken and missed(row)] == []
     write_short("false_pass", short)
+
+
+def test_bench_looks() -> None:
+    write_short("looks", looks_table(RUNS))
 
 
 def test_bench_scores() -> None:

@@ -375,9 +375,9 @@ def test_a_metric_that_fits_the_task_is_accepted(folder: Path, task: str, metric
 def test_a_text_model_is_judged_by_perplexity_or_exact_match(folder: Path, metric: str) -> None:
     (folder / "model.gguf").write_bytes(b"GGUF")
     text = "model: {path: model.gguf}\ndataset: {path: eval.npz, metric: METRIC}"
-    for fits in ("perplexity", "exact_match"):
+    for fits in ("perplexity", "exact_match", "contains", "acc", "acc_norm"):
         read(folder, text.replace("METRIC", fits))
-    with pytest.raises(ConfigError, match=r"does not fit text_generation. Use perplexity, exact_match"):
+    with pytest.raises(ConfigError, match=r"does not fit text_generation. Use perplexity, acc, acc_norm, contains, exact_match"):
         read(folder, text.replace("METRIC", metric))
 
 
@@ -657,3 +657,14 @@ ANYTHING = st.recursive(
 @given(document=ANYTHING)
 def test_any_small_document_raises_only_usage_errors(scratch: Path, document: Any) -> None:
     only_usage_errors(scratch, document)
+
+
+@pytest.mark.parametrize(("metric", "fits"), [("perplexity", False), ("acc", False), ("exact_match", True), ("contains", True)])
+def test_several_generations_are_for_answers_that_are_written(folder: Path, metric: str, fits: bool) -> None:
+    (folder / "model.gguf").write_bytes(b"GGUF")
+    text = f"model: {{path: model.gguf}}\ndataset: {{path: eval.npz, metric: {metric}, generations: 4}}"
+    if fits:
+        read(folder, text)
+        return
+    with pytest.raises(ConfigError, match=f"{metric} reads likelihoods and draws no answers"):
+        read(folder, text)

@@ -116,6 +116,51 @@ def test_the_control_stands_beside_the_bounds():
     assert found.control.lower <= 1.01 and found.control.upper >= 0.99
 
 
+def turned(arm: list[RoundData]) -> list[RoundData]:
+    """As this version measures: medians of turns, which are far from those of whole rounds here."""
+    return [msgspec.structs.replace(r, turn_median_ns=r.median_ns, median_ns=(3 + r.round) * r.median_ns) for r in arm]
+
+
+def in_turns(ratio: float, tenths: float, spread: float = 0.0) -> Decision:
+    """A variant `ratio` times as fast by medians and means, `tenths` times by fastest tenths, which scatter by `spread`."""
+    scatter = np.exp(spread * np.array([-1.0, 1.0] * 4))
+    base = rounds(1e6 * WOBBLE)
+    variant = rounds(1e6 / ratio * WOBBLE[::-1])
+    variant = [
+        msgspec.structs.replace(r, p10_ns=0.95e6 / tenths * own * off)
+        for r, own, off in zip(variant, WOBBLE, scatter, strict=True)
+    ]
+    arms = {"baseline": turned(base), "variant": turned(variant), "control": turned(rounds(1e6 * WOBBLE[::-1]))}
+    return speedup.judge(speedup.Config(), Evidence(artifact=ARTIFACT, **arms))
+
+
+def test_medians_are_compared_turn_by_turn():
+    found = in_turns(2.5, 2.5)
+    assert found.verdict is Verdict.PASS
+    assert found.observed == found.details["views"]["medians"][0] == pytest.approx(2.5)
+
+
+def test_fastest_tenths_hold_back_by_their_value_however_much_they_scatter():
+    assert in_turns(2.5, 2.1, spread=0.4).verdict is Verdict.PASS
+    found = in_turns(2.5, 1.9, spread=0.4)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.lower == pytest.approx(1.9)
+    assert in_turns(1.5, 1.9, spread=0.4).verdict is Verdict.FAIL
+    assert in_turns(1.5, 2.1, spread=0.4).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_report_of_an_earlier_version_needs_the_bounds_of_all_three():
+    found = in_turns(2.5, 2.1, spread=0.4)
+    base, fast = rounds(1e6 * WOBBLE), rounds(0.4e6 * WOBBLE[::-1])
+    fast = [
+        msgspec.structs.replace(r, p10_ns=0.95e6 / 2.1 * math.exp(0.4 * (-1) ** (r.round + 1)) * float(WOBBLE[r.round]))
+        for r in fast
+    ]
+    evidence = Evidence(artifact=ARTIFACT, baseline=base, variant=fast, control=rounds(1e6 * WOBBLE[::-1]))
+    assert found.verdict is Verdict.PASS
+    assert speedup.judge(speedup.Config(), evidence).verdict is Verdict.INCONCLUSIVE
+
+
 def test_medians_that_other_load_has_driven_apart_are_not_believed():
     assert judge(4.0, busy=1.5).verdict is Verdict.PASS
     found = judge(4.0, busy=2.2)

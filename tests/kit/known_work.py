@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +52,14 @@ class KnownWork:
         path = self.folder / f"{units}.units"
         path.write_text(str(units))
         return path
+
+    @contextmanager
+    def warming(self, longest_ns: int) -> Iterator[None]:
+        """Let every block begin with inferences of so long a time, three at most."""
+        path = self.folder / "between_blocks_ns"  # which the plugin looks for
+        path.write_text(str(longest_ns))
+        yield
+        path.unlink()
 
     def race(
         self, variants: Mapping[str, int], asked: Asked, *, units: int = BASELINE_UNITS, blocks: int = 8, seed: int = 0
@@ -106,6 +114,7 @@ class Asked:
 
     limits: Sequence[float] = (2.0,)
     looks: Sequence[int] = LOOKS
+    level: Callable[[int, Sequence[int]], float] = lambda rounds, looks: look_alpha(rounds, looks[-1])
     answers: dict[tuple[str, float], Answer] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
@@ -117,7 +126,7 @@ class Asked:
             baseline=baseline,
             variant=variant,
             control=control,
-            alpha=look_alpha(len(self.looks)),
+            alpha=self.level(len(variant), self.looks),
         )
         for limit in self.limits:
             if not self.decided(name, limit):

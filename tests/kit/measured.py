@@ -22,7 +22,7 @@ from gatekeeper.records.measured import Artifact, Control, RoundData
 from gatekeeper.records.report import Basis, LegReport, ModelInfo, PipelineInfo, Report, StageReport, VariantReport
 from gatekeeper.records.scores import KeptClass, KeptOutput, PairedScores
 from gatekeeper.records.tested import Check, LoadRun, Tested
-from gatekeeper.stats.looks import look_alpha, schedule
+from gatekeeper.stats.looks import attempt_alpha, look_alpha
 from gatekeeper.stats.rounds import ratio_interval
 from gatekeeper.verdicts.gates import judge_gate, unmeasured_gate
 from gatekeeper.verdicts.judge import variant_reason, variant_verdict
@@ -60,7 +60,7 @@ def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
     target, _, framework = leg.partition("/")
     limits = applied(more.get("limits", LIMITS))
     attempt, rng = more.get("attempt", 1), random.Random(more.get("seed", 0))
-    alpha = look_alpha(len(schedule(MAX_ROUNDS)), attempt)
+    alpha = look_alpha(ROUNDS, MAX_ROUNDS, attempt)
     baseline = _arm(rng, BASELINE_NS, 0.01, BASELINE_BYTES)
     control = _arm(rng, BASELINE_NS * more.get("copy", 1.0), 0.01, BASELINE_BYTES)
     found = [
@@ -71,7 +71,7 @@ def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
     about = LegReport(
         id=leg, framework=framework, baseline=performance(baseline, 1, "pss"), control_rounds=control,
         control=Control(observed=both.observed, lower=both.lower, upper=both.upper), rounds=ROUNDS, max_rounds=MAX_ROUNDS,
-        attempt=attempt, untimed=more.get("untimed", ""), error=more.get("error", ""),
+        spending="proportional", attempt=attempt, untimed=more.get("untimed", ""), error=more.get("error", ""),
         basis=_basis(variants.values()),
         tested=Tested(load=[_run(0, 0)]) if any(m.late is not None for m in variants.values()) else None,
     )  # fmt: skip
@@ -130,7 +130,7 @@ def _variant(
         artifact=artifact, baseline=baseline, variant=own, control=control, comparison=comparison, alpha=alpha, checks=checks,
         load=load,
     )  # fmt: skip
-    at_load = replace(evidence, alpha=look_alpha(1, attempt))
+    at_load = replace(evidence, alpha=attempt_alpha(attempt))
     gates = [judge_gate(each, at_load if each.gate.BASIS == "load" else evidence) for each in limits]
     verdict = variant_verdict(gates)
     return msgspec.structs.replace(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import random
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,7 +18,7 @@ import pytest
 from kit.support import install_framework, spec
 from onnx import helper, numpy_helper
 
-from gatekeeper.measure.rounds import LEAST_INFERENCES, Arm, Round, Settings, measure_round
+from gatekeeper.measure.rounds import LEAST_INFERENCES, Arm, Round, Settings, _Running, _summarise, measure_round
 
 ARMS = ("baseline", "control", "t/f/one", "t/f/two")
 WARM_UP = 3
@@ -186,6 +188,18 @@ def test_the_order_is_random_and_reproducible(tmp_path: Path) -> None:
     assert len(turns) == 5
     assert all(sorted(turn) == sorted(ARMS) for turn in turns), "each arm has one block in each turn"
     assert len(set(turns)) > 1, "the order is drawn anew for each turn"
+
+
+def test_medians_of_turns_are_the_geometric_mean_of_the_blocks(real: Round) -> None:
+    for name, data in real.data.items():
+        assert data.turn_median_ns is not None
+        assert min(real.samples[name]) <= data.turn_median_ns <= max(real.samples[name])
+
+
+def test_a_slow_turn_weighs_as_much_as_any_other() -> None:
+    worker: Any = None
+    running = _Running(worker, worker, latencies=[10, 10, 10, 90], log_medians=[math.log(10), math.log(90)], cpu_ns=1, wall_ns=1)
+    assert _summarise(0, running, 1).turn_median_ns == pytest.approx(30)
 
 
 @pytest.mark.usefixtures("diary")

@@ -17,7 +17,7 @@ from gatekeeper.measure.sizes import with_sizes
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.measured import Artifact, RoundData
-from gatekeeper.stats.looks import look_alpha
+from gatekeeper.stats.looks import ALPHA
 from gatekeeper.verdicts.glance import _columns
 
 stats = Lazily("scipy.stats")
@@ -144,7 +144,7 @@ def test_an_inconsistent_variant_fails_on_inputs_of_any_size(sizes: str, passes:
 @pytest.mark.parametrize(("mean", "passes"), [(TWO, 1), (ONE_HUGE, 3), (MANY, 1)], ids=SIZES)
 def test_stability_at_its_limit_passes_falsely_at_most_as_often_as_promised(mean: Any, passes: int) -> None:
     """The law of one inference has its 95th percentile exactly 20 % above its median, on every input."""
-    runs, alpha = 200, look_alpha(1)
+    runs, alpha = 200, ALPHA
     scale = math.log(1.2) / stats.norm.ppf(0.95)
     at_limit = lambda rng: lambda n: np.exp(scale * rng.standard_normal(n))  # noqa: E731
     passed = 0

@@ -81,11 +81,11 @@ RULES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = { 
 
 def passes(logs: Array, bounded: Callable[[Array], Array], judged: Callable[[Array], Array]) -> Array:
     """Whether each run passes, without the A/A control."""
-    alpha, target = look_alpha(len(LOOKS)), math.log(LIMIT)
+    target = math.log(LIMIT)
 
     def judge(look: int) -> Array:
         part = logs[:, :look]
-        return (judged(part) & (bounds(bounded(part), alpha)[0] >= target)).astype(int)
+        return (judged(part) & (bounds(bounded(part), look_alpha(look, LOOKS[-1]))[0] >= target)).astype(int)
 
     return sequential(judge, LOOKS, len(logs))[0] > 0
 

@@ -72,8 +72,8 @@ def met(machine: Array, rng: np.random.Generator) -> Array:
 
 
 def raced(machine: Array, rng: np.random.Generator) -> Array:
-    """What the machine adds to each arm's median: [runs, rounds, arms]."""
-    return np.median(met(machine, rng), axis=2)
+    """What the machine adds to the geometric mean of each arm's blocks: [runs, rounds, arms]."""
+    return met(machine, rng).mean(axis=2)
 
 
 # --- noise of a process: ln slowness of an arm in a round, [runs, rounds, arms], of equal mean in every arm --------------------

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.special import stdtrit
 
+from gatekeeper.gates.speedup import VALUE
 from gatekeeper.stats.looks import LOOKS, look_alpha
 from simulation.noise import BASELINE, CONTROL, VARIANT, Array
 
@@ -60,13 +61,14 @@ def speedup(
 ) -> tuple[Array, Array]:
     """Verdicts of gates/speedup.py on `Timing.logs`, and rounds used.
 
-    `views` are the likes of `logs` for means and fastest tenths, which must agree with the medians; by default they move
-    with them. `tick` is the clock's, of which half is charged to each reading. `rule` is what the A/A control does:
-    "none"; "margin" as the gate has it (a verdict must hold even with the largest bias the control's interval allows, once
-    that excludes 1); "exclude" (no verdict once it excludes 1); "width" (margin, and no verdict while that interval is wider
-    than the effect seen, |ln(ratio / limit)|); "width of the limit" (margin, and no verdict while it is wider than ln(limit)).
+    `views` are the likes of `logs` for means, which must clear the limit as the medians do, and for fastest tenths, whose value
+    must; by default they move with them. `tick` is the clock's, of which half is charged to each reading. `rule` is what the
+    A/A control does: "none"; "margin" as the gate has it (a verdict must hold even with the largest bias the control's interval
+    allows, once that excludes 1); "exclude" (no verdict once it excludes 1); "width" (margin, and no verdict while that
+    interval is wider than the effect seen, |ln(ratio / limit)|); "width of the limit" (margin, and no verdict while it is wider
+    than ln(limit)).
     """
-    alpha, target = look_alpha(len(looks), attempt), math.log(limit)
+    target = math.log(limit)
 
     def of(view: Array, error: float) -> Array:
         return charged(view[:, :, BASELINE], error) - charged(view[:, :, VARIANT], -error)
@@ -74,13 +76,15 @@ def speedup(
     effects = [(of(view, tick / 2), of(view, -tick / 2)) for view in (logs, *views)]
 
     def judge(look: int) -> Array:
-        part = logs[:, :look]
+        part, alpha = logs[:, :look], look_alpha(look, looks[-1], attempt)
         effect = part[:, :, BASELINE] - part[:, :, VARIANT]
-        lower = np.min([bounds(least[:, :look], alpha)[0] for least, _ in effects], axis=0)
-        upper = np.max([bounds(most[:, :look], alpha)[1] for _, most in effects], axis=0)
-        control_lower, control_upper = bounds(part[:, :, BASELINE] - part[:, :, CONTROL], alpha)
+        at = [alpha, alpha, VALUE]
+        lower = np.min([bounds(least[:, :look], level)[0] for (least, _), level in zip(effects, at, strict=False)], axis=0)
+        upper = np.max([bounds(most[:, :look], level)[1] for (_, most), level in zip(effects, at, strict=False)], axis=0)
+        copies = [bounds(view[:, :look, BASELINE] - view[:, :look, CONTROL], alpha) for view in (logs, *views)]
+        control_lower, control_upper = copies[0]
         biased = (control_lower > 0) | (control_upper < 0)
-        bias = np.where(biased, np.maximum(control_upper, -control_lower), 0.0)
+        bias = np.max([np.where((low > 0) | (high < 0), np.maximum(high, -low), 0.0) for low, high in copies], axis=0)
         quiet = {
             "exclude": ~biased,
             "width": control_upper - control_lower <= np.abs(effect.mean(axis=1) - target),
@@ -106,9 +110,10 @@ def tail_ratio(middle: Array, slow: Array, limit: float, looks: Sequence[int], t
 
 
 def _at_most(least: Array, most: Array, limit: float, looks: Sequence[int], least_values: int) -> Array:
-    alpha, target = look_alpha(len(looks)), math.log(limit)
+    target = math.log(limit)
 
     def judge(look: int) -> Array:
+        alpha = look_alpha(look, looks[-1])
         lower, upper = bounds(least[:, :look], alpha)[0], bounds(most[:, :look], alpha)[1]
         return np.where(distinct(least[:, :look]) >= least_values, (upper <= target).astype(int) - (lower > target), 0)
 

@@ -24,7 +24,7 @@ from gatekeeper.gates.accuracy import LEAST_EXAMPLES
 from gatekeeper.records.scores import PairedScores
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.retention import shows
-from simulation import places
+from simulation import lists, places
 from simulation.rows import Row
 
 LIMIT, ORDINARY = 0.95, 0.99
@@ -272,6 +272,20 @@ def several() -> Iterator[Cell]:
     for how in ("all labels", "the rarest label"):
         for n in (59, 200, 1000):
             yield Cell("multilabel_macro_f1", how, n, partial(places.labelled, how), partial(places.labelled, "all labels"))
+    for how in ("letters", "whole texts", "texts made up"):
+        for n in (59, 200, 500, 1000):
+            usual = partial(lists.transcribed, "letters")
+            yield Cell("character_error_rate", how, n, partial(lists.transcribed, how), usual)
+    for how in ("queries", "whole things"):
+        for n in (59, 100, 200, 1000):
+            yield Cell("recall_at_1", how, n, partial(lists.neighbours, how), partial(lists.neighbours, "queries"))
+
+
+def detector_cells() -> Iterator[Cell]:
+    """Which take longer to draw than all the others."""
+    for kind, how, kept in lists.LOST:
+        for n in (59, 200, 500, 1000) if kept == LIMIT else ():
+            yield Cell("map", f"{how}, {kind}", n, partial(lists.detected, kind, how), partial(lists.detected, kind, "objects"))
 
 
 def passes(scores: PairedScores) -> bool:

@@ -75,18 +75,28 @@ def timed(baselines: str, truths: Array) -> Draw:
 def raced(effect: Array, rule: Rule) -> tuple[Array, Array]:
     """ln ratio over the limit, [runs, n, rounds]: measured until its rule is sure for as many as have not failed by then."""
     runs, n, _ = effect.shape
-    alpha = look_alpha(len(LOOKS))
     shares, failed, done = np.full((runs, n), math.inf), np.zeros((runs, n), dtype=bool), np.zeros((runs, n), dtype=bool)
     for look in LOOKS:
         part = effect[:, :, :look]
         t = part.mean(axis=2) / (part.std(axis=2, ddof=1) / math.sqrt(look))
         below, p = stdtr(look - 1, t), stdtr(look - 1, -t)
-        failed |= ~done & (below <= alpha)
+        failed |= ~done & (below <= look_alpha(look, LOOKS[-1]))
         most = np.array([rule.until(max(size, 1), n) for size in range(n + 1)])[(~failed).sum(axis=1)][:, None]
-        now = ~done & (failed | (p <= most * alpha) | (look == LOOKS[-1]))
-        shares = np.where(now & ~failed & (p <= alpha), p / alpha, shares)
+        needed = needed_share(p, look)
+        now = ~done & (failed | (needed <= most) | (look == LOOKS[-1]))
+        shares = np.where(now & ~failed & (needed <= 1), needed, shares)
         done |= now
     return shares, failed
+
+
+PARTS = np.geomspace(1e-3, 1, 25)
+
+
+def needed_share(p: Array, look: int) -> Array:
+    """The share of the budget of which a look's level is `p`; more than 1 where the whole of it is not enough."""
+    levels = [look_alpha(look, LOOKS[-1], share=float(part)) for part in PARTS]
+    found = np.exp(np.interp(np.log(np.maximum(p, 1e-300)), np.log(levels), np.log(PARTS)))
+    return np.where(p <= levels[-1], found, math.inf)
 
 
 @lru_cache(maxsize=100_000)

@@ -39,7 +39,8 @@ SIGN = {Verdict.PASS: 1, Verdict.FAIL: -1, Verdict.INCONCLUSIVE: 0, Verdict.ERRO
 
 
 def evidence(attempt: int = 1, **arms: Any) -> Evidence:
-    return Evidence(artifact=Artifact(path="x", sha256="", bytes=1), alpha=look_alpha(len(LOOKS), attempt), **arms)
+    alpha = look_alpha(len(arms["variant"]), LOOKS[-1], attempt)
+    return Evidence(artifact=Artifact(path="x", sha256="", bytes=1), alpha=alpha, **arms)
 
 
 def first_verdict(judge: Callable[[int], Verdict]) -> int:
@@ -51,7 +52,7 @@ def speedup_of(run: Any, attempt: int = 1, views: Any = (), tick: float = 0.0) -
     means, fastest = views or (run, run)
     arms = {
         name: [
-            SimpleNamespace(median_ns=float(m), mean_ns=float(e), p10_ns=float(f), tick_ns=tick, **ALIKE)
+            SimpleNamespace(turn_median_ns=float(m), mean_ns=float(e), p10_ns=float(f), tick_ns=tick, **ALIKE)
             for m, e, f in zip(run[:, arm], means[:, arm], fastest[:, arm], strict=True)
         ]
         for name, arm in (("baseline", BASELINE), ("variant", VARIANT), ("control", CONTROL))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.lazily import Lazily
 
-from gatekeeper.stats.looks import MAX_ROUNDS, look_alpha, schedule
+from gatekeeper.stats.looks import MAX_ROUNDS, look_alpha
 from gatekeeper.stats.power import POWER, power, rounds_needed, rounds_to_decide, smallest_effect
 
 stats = Lazily("scipy.stats")
@@ -87,6 +87,6 @@ def test_the_rounds_to_decide_pay_for_their_own_looks(spread: float, effect_in_s
     rounds = rounds_to_decide(spread, effect, attempt)
 
     def enough(count: int) -> bool:
-        return power(spread, effect, count, look_alpha(len(schedule(count)), attempt)) >= POWER
+        return power(spread, effect, count, look_alpha(count, count, attempt)) >= POWER
 
     assert rounds == next((count for count in range(2, MAX_ROUNDS + 1) if enough(count)), None)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.lazily import Lazily
 
-from gatekeeper.stats.looks import look_alpha, schedule
+from gatekeeper.stats.looks import attempt_alpha, look_alpha, schedule
 from gatekeeper.stats.rounds import mean_interval, ratio_interval
 
 stats = Lazily("scipy.stats")
@@ -85,7 +85,7 @@ def test_ratio_bounds_of_any_positive_numbers_hold_the_observed_ratio(pairs: lis
 
 def test_ratio_bounds_too_wide_for_a_float_are_infinite():
     # Two rounds, a late attempt and a variant whose memory reads as 1 byte once: t(1) is in the hundreds.
-    found = ratio_interval([1.0, 1e7], [1e7, 1e7], look_alpha(1, attempt=6))
+    found = ratio_interval([1.0, 1e7], [1e7, 1e7], attempt_alpha(6))
     assert found.upper == math.inf
     assert found.lower == 0.0
 
@@ -193,11 +193,11 @@ CELLS: dict[str, tuple[Noise, Noise]] = {  # (of the round, of each arm)
 
 def share_passing(baseline: Any, variant: Any) -> int:
     """How many of the runs pass at a look, as the gate looks: a run that failed at an earlier look has ended."""
-    looks = schedule(ROUNDS)
-    alpha, passed = look_alpha(len(looks)), 0
+    looks, passed = schedule(ROUNDS), 0
+    levels = {look: look_alpha(look, ROUNDS) for look in looks}
     for b, v in zip(baseline, variant, strict=True):
         for look in looks:
-            found = ratio_interval(b[:look], v[:look], alpha)
+            found = ratio_interval(b[:look], v[:look], levels[look])
             if found.lower >= LIMIT:
                 passed += 1
             if found.lower >= LIMIT or found.upper < LIMIT:
@@ -236,7 +236,7 @@ def test_a_variant_a_tenth_above_the_limit_passes_most_of_the_time():
     assert share_passing(baseline, variant) / RUNS > 0.8
 
 
-def test_looking_four_times_without_adjusting_would_break_the_promise():
+def test_looking_several_times_without_adjusting_would_break_the_promise():
     """The simulation is strong enough to see it."""
     rng = np.random.default_rng(20242)
     logs = np.log(LIMIT) + math.sqrt(2) * normal(rng)

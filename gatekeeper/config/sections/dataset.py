@@ -13,6 +13,7 @@ from gatekeeper.config.sections.model import TASKS, family, is_text, keys, task_
 from gatekeeper.errors import nearest
 from gatekeeper.files import FETCH, check_name, is_pointer
 from gatekeeper.models.files import there
+from gatekeeper.models.submodules import left_out
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class Dataset(Section, frozen=True, kw_only=True):
         str | None,
         Meta(
             description="Evaluation set: .npz, .csv, or a folder of images (one subfolder a class, or labels.csv); for "
-            "text_generation .txt, or .jsonl with `text`, or `prompt` and `answer`, on each line.",
+            "text_generation .txt, or .jsonl with `text`, or `prompt` or `messages` with an `answer`, which may number one of "
+            "`choices`, on each line.",
         ),
     ] = None
     loader: Annotated[
@@ -71,6 +73,14 @@ class Dataset(Section, frozen=True, kw_only=True):
         ),
     ] = None
     labels: Annotated[str | None, Meta(description="Key (.npz) or column (.csv) of the labels; default: y or labels.")] = None
+    annotations: Annotated[
+        str | None,
+        Meta(
+            description="object_detection: COCO's .json with the boxes of a folder of images, in that folder or beside it. "
+            "Categories are numbered from 0 in the order of their ids, as detectors do."
+        ),
+    ] = None
+    class_ids: Annotated[bool, Meta(description="The model answers with the ids of the categories themselves.")] = False
     ignore: Annotated[
         int,
         Meta(description="Tasks of several labels an example: the one that is left out, as of padding or of void pixels."),
@@ -103,6 +113,23 @@ class Dataset(Section, frozen=True, kw_only=True):
         int, Meta(ge=16, le=8192, description="text_generation: tokens in one window, each read from an empty context.")
     ] = 128
 
+    generations: Annotated[
+        Annotated[int, Meta(ge=1, le=64)],
+        Meta(
+            description="text_generation: answers to each prompt; above 1 each is drawn at `temperature`, by chance that is the "
+            "same for every model, and a prompt scores the share that is right.",
+        ),
+    ] = 1
+    temperature: Annotated[float, Meta(gt=0, le=10, description="text_generation: at which several generations are drawn.")] = 1.0
+    seed: Annotated[int, Meta(ge=0, description="text_generation: decides what several generations draw.")] = 0
+    new_tokens: Annotated[
+        Count | None,
+        Meta(
+            description="text_generation: most tokens that are written after a prompt; default: as many as its answer has and 8 "
+            "more, and at least 128 for `contains`.",
+        ),
+    ] = None
+
     @property
     def sliced_by(self) -> list[str]:
         """What groups the examples, one or several."""
@@ -120,7 +147,9 @@ def problems(review: Review) -> None:
         review.add(("dataset",), "dataset needs `path` or `loader`, one of them.", key=True)
     for key in ("path", "calibration"):
         value = getattr(dataset, key)
-        if value is not None and not there(folder / value):
+        if value is not None and (said := left_out(folder / value)):
+            review.add(("dataset", key), said)
+        elif value is not None and not there(folder / value):
             review.add(("dataset", key), f"no such dataset: {folder / value}. Correct the path.")
         elif value is not None:
             check_name(folder / value)
@@ -143,6 +172,9 @@ def problems(review: Review) -> None:
         _range(review, dataset.range, dataset.metric)
     if dataset.sliced_by:
         _slices(review, dataset)
+    if dataset.generations > 1 and dataset.metric in ("perplexity", "acc", "acc_norm"):
+        said = f"{dataset.metric} reads likelihoods and draws no answers. Leave generations at 1, or use exact_match or contains."
+        review.add(("dataset", "generations"), said)
 
 
 def _metric(review: Review, metric: str) -> None:

@@ -8,8 +8,13 @@ from msgspec import Meta
 
 from gatekeeper.config.named import check_outputs
 from gatekeeper.config.section import Section, one_of
+from gatekeeper.config.sections import boxes, symbols
+from gatekeeper.config.sections.boxes import Boxes
+from gatekeeper.config.sections.symbols import Symbols
 from gatekeeper.frameworks._base import TEXT_FORMATS
+from gatekeeper.models.adapters import adapter
 from gatekeeper.models.files import model_format, there, unknown_format
+from gatekeeper.models.submodules import left_out
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
@@ -40,6 +45,8 @@ class Model(Section, frozen=True, kw_only=True):
     output: Annotated[
         str | None, Meta(description="Name of the output that is judged; default: the first that fits the task.")
     ] = None
+    boxes: Annotated[Boxes | None, Meta(description="object_detection: how boxes lie in the outputs.")] = None
+    symbols: Annotated[Symbols | None, Meta(description="transcription: what classes or ids write.")] = None
     class_axis: Annotated[
         Annotated[int, Meta(ge=1, le=31)] | None,
         Meta(
@@ -55,13 +62,19 @@ def problems(review: Review) -> None:
     if model is None or path is None:
         return
     if review.loaded.model_override is None:
-        if not there(path):
+        if said := left_out(path):
+            review.add(("model", "path"), said)
+        elif not there(path):
             hint = " Run make_model.py beside it first." if there(path.parent / "make_model.py") else ""
             review.add(("model", "path"), f"no such model: {path}.{hint} Correct the path or export the model.")
         elif model_format(path) is None:
             review.add(("model", "path"), unknown_format(path))
+        elif said := adapter(path):
+            review.add(("model", "path"), f"{path}: {said}")
     if model.output is not None:
         check_outputs(review, ("model", "output"), [model.output])
+    for section in (boxes, symbols):
+        section.problems(review)
     kind = model_format(path)
     text = model.task is not None and is_text(model.task)
     if kind is not None and model.task is not None and text != (kind in TEXT_FORMATS):

@@ -13,6 +13,7 @@ from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework, opener, variant_name
 from gatekeeper.ids import BASELINE
 from gatekeeper.models.files import model_format, there, unknown_format
+from gatekeeper.models.submodules import left_out
 
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
@@ -53,7 +54,7 @@ def variant_problems(review: Review, listed: list[OwnVariant]) -> None:
     for i, own in enumerate(listed):
         path, file = ("optimization", "variants", i), loaded.folder / own.path
         if not there(file):
-            review.add((*path, "path"), f"no such model: {file}. Correct the path or export the model.")
+            review.add((*path, "path"), left_out(file) or f"no such model: {file}. Correct the path or export the model.")
             continue
         check_name(file)
         if is_pointer(file):

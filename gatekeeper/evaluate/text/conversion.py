@@ -10,6 +10,7 @@ from gatekeeper.data.prepared import PreparedDataset, write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.evaluate.same.standing import Standing
+from gatekeeper.evaluate.text.asked import Asked, read_asked, write_asked
 from gatekeeper.frameworks._spec import ModelSpec
 
 CHECKED_WINDOWS = 8
@@ -30,7 +31,7 @@ def check_conversion(evaluation: Evaluation, truth: ModelSpec, spec: ModelSpec, 
     few = Path(tempfile.mkdtemp(dir=evaluation.space.scratch))
     tokens = PreparedDataset(dataset).inputs["tokens"]
     write_prepared(few, {"tokens": tokens[evenly(len(tokens), CHECKED_WINDOWS)]}, None)
-    (few / "prompts.json").write_bytes(b"[]")
+    write_asked(few, Asked(before=read_asked(dataset).before))
     try:
         told = evaluation.predictions(truth, evaluation.identity, few)
     except NotMeasured as error:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -14,98 +12,107 @@ from gatekeeper.data.overlap import write_lines
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.prepare import Prepare, Prepared
+from gatekeeper.evaluate.text.asked import Asked, Prompt, write_asked
+from gatekeeper.evaluate.text.chat import conversation
+from gatekeeper.evaluate.text.rows import SUFFIXES, Row, read_rows
 from gatekeeper.evaluate.text.tokenizer import check_round_trip, open_tokenizer
-from gatekeeper.frameworks._base import Tokenizer
+from gatekeeper.frameworks._base import Tokenizer, whole
 
 WINDOWS = 500
-MAX_BYTES = 64 << 20
-SUFFIXES = (".txt", ".jsonl")
-
-
-class Prompt(msgspec.Struct, frozen=True):
-    """A question with one right answer: the tokens of both, and the answer as text."""
-
-    tokens: list[int]
-    answer_tokens: int
-    answer: str
+SPARE_TOKENS = 8
+"""An answer may take a few tokens more in the model's own words than as it was tokenized here."""
+TO_CONTAIN = 128
+"""Tokens in which an answer must come up that need not be all that is written."""
 
 
 def prepare_text(request: Prepare) -> Prepared:
-    """Tokenize, cut into windows and write one dataset; `tokens` has shape [windows, window]."""
+    """Tokenize, cut into windows and write one dataset; `tokens` has shape [windows, window].
+
+    Every window begins as the tokenizer's template begins a text: that is where the model was trained to begin.
+    """
     import numpy as np
 
     assert request.text is not None
     dataset, path = msgspec.convert(request.dataset, Dataset), Path(request.path or "")
-    if request.path is None or path.suffix.lower() not in SUFFIXES:
-        raise NotMeasured("data", f"{request.path or dataset.loader}: text_generation reads {' and '.join(SUFFIXES)} files.")
-    if request.text.context and dataset.window > request.text.context:
-        raise NotMeasured(
-            "data", f"dataset.window is {dataset.window}, and the model knows {request.text.context} tokens. Lower it."
-        )
-    text, questions = _read(path)
+    if request.path is None:
+        raise NotMeasured("data", f"{dataset.loader}: text_generation reads {' and '.join(SUFFIXES)} files.")
+    context = request.text.context
+    if context and dataset.window > context:
+        raise NotMeasured("data", f"dataset.window is {dataset.window}, and the model knows {context} tokens. Lower it.")
+    rows = read_rows(path)
     tokenizer = open_tokenizer(Path(request.text.model), request.text.framework)
+    asked = {i: _prompt(tokenizer, row) for i, row in enumerate(rows) if not row.text}
+    text = "\n".join(asked[i] + row.right_answer if i in asked else row.text for i, row in enumerate(rows))
     ids = tokenizer.encode(text)
     check_round_trip(tokenizer, text, ids, request.text.vocabulary, path.name)
-    whole = len(ids) // dataset.window
-    if not whole:
+    room = dataset.window - len(tokenizer.before)
+    count = len(ids) // room if room > 1 else 0
+    if not count:
         raise NotMeasured(
             "data",
             f"{path}: {len(ids)} tokens are less than one window of {dataset.window}. Add text, or lower `dataset.window`.",
         )
-    windows = np.asarray(ids[: whole * dataset.window], dtype=np.int64).reshape(whole, dataset.window)
-    kept = min(dataset.limit or WINDOWS, whole)
-    windows = windows[np.linspace(0, whole - 1, kept).round().astype(int)]  # spread over the whole text
+    windows = np.asarray(ids[: count * room], dtype=np.int64).reshape(count, room)
+    kept = min(dataset.limit or WINDOWS, count)
+    windows = windows[np.linspace(0, count - 1, kept).round().astype(int)]  # spread over the whole text
+    begun = np.tile(np.asarray(tokenizer.before, dtype=np.int64), (kept, 1))
     folder = Path(request.destination)
-    contents = write_prepared(folder, {"tokens": windows}, None)
+    contents = write_prepared(folder, {"tokens": np.concatenate([begun, windows], axis=1)}, None)
     write_lines(folder, text)
-    asked = [questions[i] for i in evenly(len(questions), dataset.limit or len(questions))] if questions else []
-    prompts = [_prompt(tokenizer, question, answer) for question, answer in asked]
-    (folder / "prompts.json").write_bytes(msgspec.json.encode(prompts))
+    drawn = [list(asked)[i] for i in evenly(len(asked), dataset.limit or len(asked))] if asked else []
+    prompts = [_question(tokenizer, rows[i], asked[i], dataset, context) for i in drawn]
+    write_asked(
+        folder,
+        Asked(
+            prompts=prompts,
+            before=tokenizer.before,
+            generations=dataset.generations,
+            temperature=dataset.temperature,
+            seed=dataset.seed,
+        ),
+    )
     return Prepared(examples=contents.examples, labelled=True)
 
 
-def read_prompts(dataset: Path) -> list[Prompt]:
-    """The prompts of a prepared folder; empty for plain text."""
-    return msgspec.json.decode((dataset / "prompts.json").read_bytes(), type=list[Prompt])
+def _prompt(tokenizer: Tokenizer, row: Row) -> str:
+    """What is asked, as text."""
+    return conversation(tokenizer.chat, row.messages, row.place) if row.messages else row.prompt
 
 
-def _read(path: Path) -> tuple[str, list[tuple[str, str]]]:
-    """The text of a file, and (prompt, answer) of the lines that have them."""
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise NotMeasured("data", f"{path}: {size >> 20} MiB of text; at most {MAX_BYTES >> 20} are read. Take a part of it.")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise NotMeasured("data", f"{path}: not UTF-8 (byte {error.start}). Save it as UTF-8.") from None
-    if path.suffix.lower() == ".txt":
-        return text, []
-    lines = [_line(path, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    questions = [(line["prompt"], line["answer"]) for line in lines if "prompt" in line]
-    return "\n".join(line.get("text") or line["prompt"] + line["answer"] for line in lines), questions
+def _question(tokenizer: Tokenizer, row: Row, prompt: str, dataset: Dataset, context: int) -> Prompt:
+    """What is asked, as the model is given it. A conversation's template puts around it itself what is to be there."""
+    if row.choices:
+        found = _choices(tokenizer, row, prompt)
+    else:
+        tokens = tokenizer.encode(prompt) if row.messages else whole(tokenizer, prompt)
+        least = len(tokenizer.encode(row.answer)) + SPARE_TOKENS
+        most = max(least, TO_CONTAIN) if dataset.metric == "contains" else least
+        found = Prompt(name=row.name, tokens=tokens, answer=row.answer.strip(), new_tokens=dataset.new_tokens or most)
+    if not found.tokens:
+        raise NotMeasured("data", f"{row.place}: the prompt {prompt[:40]!r} has no tokens. Remove it.")
+    needed = len(found.tokens) + max(found.new_tokens, *map(len, found.choices), 0)
+    if context and needed > context:
+        raise NotMeasured(
+            "data",
+            f"{row.place}: the prompt of {len(found.tokens)} tokens and its answer take {needed}, and the model knows {context}. "
+            "Shorten it, or lower `dataset.new_tokens`.",
+        )
+    return found
 
 
-def _line(path: Path, number: int, line: str) -> dict[str, str]:
-    try:
-        record: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise NotMeasured("data", f"{path}:{number}: not JSON ({error}). Write one object on each line.") from None
-    texts = {k: v for k, v in record.items() if isinstance(v, str)} if isinstance(record, dict) else {}
-    if texts.keys() >= {"prompt", "answer"} and texts["prompt"] and texts["answer"].strip():
-        return {"prompt": texts["prompt"], "answer": texts["answer"]}
-    if "prompt" in texts and "answer" in texts:
-        blank = "answer" if texts["prompt"] else "prompt"
-        raise NotMeasured("data", f"{path}:{number}: the {blank} is blank. Write one, or remove the line.")
-    if texts.get("text"):
-        return {"text": texts["text"]}
-    has = ", ".join(map(str, record)) if isinstance(record, dict) else type(record).__name__
-    raise NotMeasured(
-        "data", f"{path}:{number}: needs the text `text`, or `prompt` and `answer` (it has {has or 'nothing'}). Add them."
-    )
+def _choices(tokenizer: Tokenizer, row: Row, prompt: str) -> Prompt:
+    """Each choice as the tokens that it adds to the prompt's, as lm-evaluation-harness splits them.
 
-
-def _prompt(tokenizer: Tokenizer, prompt: str, answer: str) -> Prompt:
-    tokens = tokenizer.encode(prompt)
-    if not tokens:
-        raise NotMeasured("data", f"the prompt {prompt[:40]!r} has no tokens. Remove it.")
-    return Prompt(tokens=tokens, answer_tokens=len(tokenizer.encode(answer)), answer=answer.strip())
+    White space at the end of a prompt belongs to the choices, as tokenizers join it to the word that follows. Where one joins
+    more, the choices begin with what they do not share.
+    """
+    begin = [] if row.messages else tokenizer.before
+    alone = [*begin, *tokenizer.encode(prompt.rstrip())]
+    wholes = [[*begin, *tokenizer.encode(prompt + choice)] for choice in row.choices]
+    shared = next((i for i, each in enumerate(zip(alone, *wholes, strict=False)) if len(set(each)) > 1), len(alone))
+    shared = min(shared, *map(len, wholes))
+    choices = [tokens[shared:] for tokens in wholes]
+    if not all(choices):
+        raise NotMeasured("data", f"{row.place}: a choice adds no token to the prompt. Write it as it is to be read.")
+    lengths = [len(choice.strip()) for choice in row.choices]
+    return Prompt(name=row.name, tokens=alone[:shared], choices=choices, lengths=lengths, right=row.right)

@@ -5,21 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from gatekeeper.data.distinct import distinct, numbered
+from gatekeeper.data.distinct import distinct
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.chance import CHANCE_ALPHA
 from gatekeeper.evaluate.metrics._base import of_family
 from gatekeeper.evaluate.once import once
 from gatekeeper.evaluate.score import Score, Scored, write_scores
+from gatekeeper.evaluate.text.asked import Asked, read_asked
 from gatekeeper.evaluate.text.predict import TOP_TOKENS
-from gatekeeper.evaluate.text.prepare import read_prompts
-from gatekeeper.records.scores import Kind, PairedScores
+from gatekeeper.evaluate.text.questions import judge, metric_of
+from gatekeeper.gates.accuracy import LEAST_EXAMPLES
+from gatekeeper.records.scores import PairedScores
 from gatekeeper.stats.rounds import mean_interval
-
-EXACT_MATCH = "exact_match"
 
 
 def score_text(request: Score) -> Scored:
@@ -37,37 +35,44 @@ def score_text(request: Score) -> Scored:
     known = of_family("text_generation")
     if request.metric not in (None, *known):
         raise NotMeasured("data", f"'{request.metric}' cannot judge text. Use {' or '.join(known)}.")
-    dataset, prompts = PreparedDataset(Path(request.dataset)), read_prompts(Path(request.dataset))
-    name = request.metric or (EXACT_MATCH if prompts else "perplexity")
-    if name == EXACT_MATCH:
-        if not prompts:
-            raise NotMeasured("data", "exact_match needs lines with `prompt` and `answer` in a .jsonl. Add them.")
-        p, q = (np.asarray(_answers(f), dtype=float) for f in (variant, baseline))
-        kind: Kind = "binary"
-        values = float(q.mean()), float(p.mean())
-        error = None if q.any() else "the baseline answers none of the prompts. Check their form, or use a better model."
-        details["answers_changed"] = float((p != q).mean())
-    else:
-        p, q = losses.mean(axis=1), other.mean(axis=1)
-        kind = "log"
-        values = details["baseline_perplexity"], details["perplexity"]
-        error = _chance(p, dataset.inputs["tokens"][:, 1:])
-    units = numbered(tuple(p.tokens) for p in prompts) if name == EXACT_MATCH else distinct(dataset.inputs)
-    scores = once(PairedScores(kind, p=p, q=q, examples=len(p)), units)
+    asked = read_asked(Path(request.dataset))
+    name = metric_of(asked, request.metric)
+    if name is not None:
+        return _of_prompts(request, name, asked, details)
+    dataset, first = PreparedDataset(Path(request.dataset)), len(asked.before)
+    p, q = losses.mean(axis=1), other.mean(axis=1)
+    scores = once(PairedScores("log", p=p, q=q, examples=len(p)), distinct(dataset.inputs))
     write_scores(scores, request.destination)
     return Scored(
-        metric=name,
-        baseline=values[0],
-        variant=values[1],
+        metric="perplexity",
+        baseline=details["baseline_perplexity"],
+        variant=details["perplexity"],
         agreement=False,
         kind=scores.kind,
         examples=scores.examples,
-        power=scores.power,
-        low=scores.low,
-        high=scores.high,
-        error=error,
+        error=_chance(scores.p, dataset.inputs["tokens"][:, first + 1 :]),
         details=details,
         copies=scores.copies,
+    )
+
+
+def _of_prompts(request: Score, name: str, asked: Asked, details: dict[str, float]) -> Scored:
+    judged = judge(request, name, asked)
+    scores = judged.pair.scores
+    write_scores(scores, request.destination)
+    return Scored(
+        metric=name,
+        baseline=judged.pair.baseline,
+        variant=judged.pair.variant,
+        agreement=False,
+        kind=scores.kind,
+        examples=scores.examples,
+        error=judged.error,
+        details=details | {"answers_changed": judged.changed, "answers_worse": float(judged.worse)},
+        copies=scores.copies,
+        collapsed=judged.collapsed,
+        signs=judged.signs,
+        worse=judged.names,
     )
 
 
@@ -97,7 +102,7 @@ def _kl(baseline: Path, variant: Path) -> Any:
 
 
 def _chance(losses: Any, tokens: Any) -> str | None:
-    """Why the baseline is no better than knowing how frequent each token is; None if it is better.
+    """Why the baseline is no better than knowing how frequent each token is, or too little text to tell; None if it is better.
 
     The entropy of so few tokens as judge here comes out too low; G. Miller's correction (1955) adds (kinds - 1) / 2n.
     """
@@ -106,13 +111,14 @@ def _chance(losses: Any, tokens: Any) -> str | None:
     counts = np.unique(tokens, return_counts=True)[1]
     shares = counts / counts.sum()
     guessing = float(-(shares * np.log(shares)).sum() + (len(counts) - 1) / (2 * counts.sum()))
-    if mean_interval(losses.tolist(), CHANCE_ALPHA).upper < guessing:
+    found = mean_interval(losses.tolist(), CHANCE_ALPHA)
+    if found.upper < guessing:
         return None
-    return (
-        f"the baseline is no better than chance: its perplexity is {np.exp(losses.mean()):.4g}, and guessing by the tokens' "
-        f"frequency alone has {np.exp(guessing):.4g}. Check the conversion and the text, or use a better model."
+    values = (
+        f"its perplexity is {np.exp(losses.mean()):.4g}, and guessing by the tokens' frequency alone has {np.exp(guessing):.4g}"
     )
-
-
-def _answers(predictions: Path) -> list[bool]:
-    return msgspec.json.decode(predictions.with_name("answers.json").read_bytes(), type=list[bool])
+    if found.lower >= guessing or (len(losses) >= LEAST_EXAMPLES and found.observed >= guessing):
+        return f"the baseline is no better than chance: {values}. Check the conversion and the text, or use a better model."
+    few = f"{len(losses)} {'window is' if len(losses) == 1 else 'windows are'} too few to tell"
+    more = f"at least {LEAST_EXAMPLES} are needed" if len(losses) < LEAST_EXAMPLES else "more are needed"
+    return f"{few}: {more}. Add text or lower `dataset.window`. (Of the baseline, {values}.)"

@@ -7,21 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks._base import Tokenizer, framework
+from gatekeeper.frameworks._base import ChatTemplate, Tokenizer, framework
+from gatekeeper.frameworks._template import around, chat_of_folder
 
 SHOWN = 40
 
 
 class HuggingFaceTokenizer:
-    """A tokenizer of the library `tokenizers`, without the special tokens its template adds."""
+    """A tokenizer of the library `tokenizers`."""
 
-    def __init__(self, library: Any):
-        self._library = library
+    def __init__(self, library: Any, chat: ChatTemplate | None):
+        self._library, self.chat = library, chat
         self._library.no_truncation()
         self._library.no_padding()
+        self.before, self.after = around(library)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids."""
+        """Token ids, without those that its template adds."""
         return list(self._library.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: list[int]) -> str:
@@ -32,10 +34,10 @@ class HuggingFaceTokenizer:
 def open_tokenizer(model: Path, name: str) -> Tokenizer:
     """The tokenizer of a model: a folder's own file, or what the framework `name`, else transformers, reads from the model."""
     if model.is_dir():
-        return HuggingFaceTokenizer(_of_folder(model))
+        return HuggingFaceTokenizer(_of_folder(model), chat_of_folder(model))
     module = framework(name)
     if not hasattr(module, "open_tokenizer"):
-        return HuggingFaceTokenizer(_of_gguf(model))
+        return _of_gguf(model)
     tokenizer: Tokenizer = module.open_tokenizer(model)
     return tokenizer
 
@@ -52,11 +54,11 @@ def _of_folder(folder: Path) -> Any:
         ) from None
 
 
-def _of_gguf(model: Path) -> Any:
+def _of_gguf(model: Path) -> HuggingFaceTokenizer:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(str(model.parent), gguf_file=model.name, local_files_only=True).backend_tokenizer
+        found = AutoTokenizer.from_pretrained(str(model.parent), gguf_file=model.name, local_files_only=True)
     except Exception as error:  # whatever a header makes transformers raise
         reason = " ".join(str(error).split())[:300]
         raise NotMeasured(
@@ -64,6 +66,9 @@ def _of_gguf(model: Path) -> Any:
             f"transformers cannot read the tokenizer of {model.name} ({reason}). Add the framework llama_cpp, or give a Hugging "
             "Face folder.",
         ) from None
+    named = {name: str(token) for name, token in found.special_tokens_map.items() if isinstance(token, str)}
+    chat = ChatTemplate(found.chat_template, named) if isinstance(found.chat_template, str) else None
+    return HuggingFaceTokenizer(found.backend_tokenizer, chat)
 
 
 def check_round_trip(tokenizer: Tokenizer, text: str, ids: list[int], vocabulary: int, source: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.models.adapters import adapter
 from gatekeeper.models.formats._base import FLOATS, Malformed, logits_out, mostly_quantized, opened, tokens_in
 from gatekeeper.models.info import Assessment, TextInfo
 from gatekeeper.models.safetensors import StoredTensor, read_header
@@ -37,6 +38,9 @@ CODE = ("auto_map", "model_file")
 MAX_CONFIG = 4 << 20
 MAX_INDEX = 32 << 20
 GENERATIVE = ("ForCausalLM", "LMHeadModel")
+WITH_IMAGES = "ForConditionalGeneration"
+"""Of a model that has its language model's configuration in `text_config`; others of that name translate and transcribe."""
+_LANGUAGE = "language_model"
 
 # Families name the same things differently; the first that is there counts.
 CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
@@ -51,6 +55,8 @@ def inspect(path: Path) -> Assessment:
     """Characteristics of a model folder; `NotMeasured` (kind model) if it is not one, or a file of it is missing or damaged."""
     if not (path / MARKER).is_file():
         raise NotMeasured("model", f"{path}: no {MARKER} in it. Save the model with save_pretrained(folder).")
+    if said := adapter(path):
+        raise NotMeasured("model", f"{path}: {said}")
     with opened(path / MARKER, "configuration of a model", "Save") as (file, size):
         config = _Config(_json(file.read(min(size, MAX_CONFIG) + 1)))
         if code := next((key for key in CODE if config.data.get(key)), None):
@@ -61,13 +67,14 @@ def inspect(path: Path) -> Assessment:
         for tensor in tensors.values():
             weights[tensor.element_type] += prod(tensor.shape)
         matrices = {name: tensor.shape for name, tensor in tensors.items() if _is_matrix(name, tensor)}
-        text = _text(path, config, weights.most_common(1)[0][0], sorted({shape[-1] for shape in matrices.values()}))
+        written = {name: shape for name, shape in matrices.items() if _LANGUAGE in name.split(".")} or matrices
+        text = _text(path, config.language, weights.most_common(1)[0][0], sorted({shape[-1] for shape in written.values()}))
         return Assessment(
             path=str(path),
             format="huggingface",
             files=sorted(str(path / name) for name in (MARKER, *index, *shards, *_beside(path))),
             bytes=sum((path / name).stat().st_size for name in shards),
-            architecture=config.architecture,
+            architecture=config.language.architecture,
             parameters=sum(weights.values()),
             weights=dict(weights.most_common()),
             operators={},
@@ -117,7 +124,19 @@ class _Config:
     @property
     def generative(self) -> bool:
         classes = self.data.get("architectures") or []
-        return isinstance(classes, list) and any(str(name).endswith(GENERATIVE) for name in classes)
+        ends = (*GENERATIVE, *([WITH_IMAGES] if self._nested else []))
+        return isinstance(classes, list) and any(str(name).endswith(ends) for name in classes)
+
+    @property
+    def _nested(self) -> dict[str, Any]:
+        """What is said of the part that writes text, where the model has others beside it that see or hear."""
+        nested = self.data.get("text_config")
+        return nested if isinstance(nested, dict) and nested.get("model_type") else {}
+
+    @property
+    def language(self) -> _Config:
+        """What is said of the part that writes text, and of the whole where that says nothing."""
+        return _Config(self.data | self._nested | {"text_config": self._nested}) if self._nested and self.generative else self
 
     @property
     def architecture(self) -> str:
@@ -203,8 +222,6 @@ def _no_weights(path: Path) -> str:
         )
     if any(name.startswith("model-") and name.endswith(".safetensors") for name in names):
         return f"{INDEX}, which says which file holds which tensor, is not there. Copy it from where the weights are from."
-    if "adapter_model.safetensors" in names:
-        return "an adapter, not a model. Merge it into its model with PEFT's merge_and_unload(), and save that."
     if gguf := next((name for name in names if name.endswith(".gguf")), None):
         return f"no {WEIGHTS} in it. Name the file {gguf!r} instead of its folder."
     return f"no {WEIGHTS} in it. Save the model with save_pretrained(folder), or fetch its weights."

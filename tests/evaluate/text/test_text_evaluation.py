@@ -19,8 +19,8 @@ from gatekeeper.evaluate.predict import Predict
 from gatekeeper.evaluate.prepare import Prepare, prepare
 from gatekeeper.evaluate.score import Score, Scored
 from gatekeeper.evaluate.tasks._base import Reading
+from gatekeeper.evaluate.text.asked import read_asked
 from gatekeeper.evaluate.text.predict import predict_text
-from gatekeeper.evaluate.text.prepare import read_prompts
 from gatekeeper.evaluate.text.score import score_text
 from gatekeeper.evaluate.text.tokenizer import open_tokenizer
 from gatekeeper.frameworks._base import REFERENCE
@@ -133,7 +133,7 @@ def test_a_limit_spreads_the_windows_over_the_text(model: Path, tmp_path: Path) 
 def test_json_lines_are_text_or_prompts_with_answers(model: Path, tmp_path: Path) -> None:
     lines = [{"text": TEXT}, {"prompt": "The quick", "answer": " brown fox"}]
     dataset = prepared(model, tmp_path / "eval.jsonl", "\n".join(map(json.dumps, lines)))
-    [prompt] = read_prompts(dataset)
+    [prompt] = read_asked(dataset).prompts
     assert prompt.answer == "brown fox"
     assert open_tokenizer(model, "").decode(prompt.tokens) == "The quick"
 
@@ -160,7 +160,7 @@ def test_a_window_longer_than_the_models_context_is_refused(model: Path, tmp_pat
     [
         ("a.txt", "short", r"less than one window of 32. Add text"),
         ("b.jsonl", '{"text": "x"}\nnot json', r"b.jsonl:2: not JSON"),
-        ("c.jsonl", '{"prompt": "x"}', r"c.jsonl:1: needs the text `text`, or `prompt` and `answer` \(it has prompt\)"),
+        ("c.jsonl", '{"prompt": "x"}', r"c.jsonl:1: needs the text `text`, or one of .* with an `answer` \(it has prompt\)"),
         ("d.jsonl", "[1]", r"d.jsonl:1: needs"),
         ("f.jsonl", '{"text": "x"}\n{"prompt": "x", "answer": "  "}', r"f.jsonl:2: the answer is blank"),
         ("e.csv", "x", r"reads .txt and .jsonl"),
@@ -235,6 +235,7 @@ def test_answers_are_compared_up_to_the_end_of_text_and_of_the_line(model: Path,
     wrong = predicted(model, dataset, Model(model, says=" brown dog"), "wrong")
     found = scored(dataset, right, wrong)
     assert (found.metric, found.baseline, found.variant, found.kind) == ("exact_match", 1.0, 0.0, "binary")
+    assert "every prompt has the same answer" in (found.error or "")
     assert "answers none" in (scored(dataset, wrong, right).error or "")
     assert scored(dataset, right, wrong, "perplexity").metric == "perplexity"
 
@@ -242,7 +243,7 @@ def test_answers_are_compared_up_to_the_end_of_text_and_of_the_line(model: Path,
 def test_exact_match_needs_prompts(model: Path, tmp_path: Path) -> None:
     dataset = prepared(model, tmp_path / "eval.txt", TEXT * 3)
     baseline = predicted(model, dataset, Model(model), "baseline")
-    with pytest.raises(NotMeasured, match="needs lines with `prompt` and `answer`"):
+    with pytest.raises(NotMeasured, match="needs lines with `prompt`"):
         scored(dataset, baseline, baseline, "exact_match")
 
 

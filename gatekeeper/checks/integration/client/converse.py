@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from gatekeeper.checks.integration.client.exchange import Exchanged
 from gatekeeper.checks.integration.client.reach import MAX_SAID, TIMEOUT_S, Reach
+from gatekeeper.frameworks._base import whole
 from gatekeeper.frameworks._spec import open_session
 from gatekeeper.process.messages import Held
 
@@ -38,7 +39,7 @@ def converse(request: Converse, session: Session) -> Exchanged:
     tokenizer = open_tokenizer(Path(about.model), about.framework)
     done = 0
     for prompt in PROMPTS:
-        feed = {"tokens": np.asarray(tokenizer.encode(prompt), np.int64), "new_tokens": np.int64(NEW_TOKENS)}
+        feed = {"tokens": np.asarray(whole(tokenizer, prompt), np.int64), "new_tokens": np.int64(NEW_TOKENS)}
         written: list[int] = []
         for token in cast("TextSession", session).generate(feed):
             if token in about.end:

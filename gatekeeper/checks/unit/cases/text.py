@@ -203,7 +203,8 @@ def _unicode(lab: Lab, log: TrialLog) -> None:
         except Exception as error:
             log.refused(f"text {i}", error)
         else:
-            log.keep(f"text {i}", ("ids",), [np.array(ids, np.int64)])
+            given = [*tokenizer.before, *ids, *tokenizer.after]
+            log.keep(f"text {i}", ("ids",), [np.array(given, np.int64)])
 
 
 def _own_tokenizer(lab: Lab) -> Tokenizer | None:
