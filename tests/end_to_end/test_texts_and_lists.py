@@ -38,7 +38,7 @@ class Kind:
 def transcription() -> Kind:
     rng = np.random.default_rng(0)
     letters = rng.normal(size=(len(LETTERS), 24))
-    texts, x = [], np.zeros((300, 40, 24), np.float32)
+    texts, x = [], np.zeros((600, 40, 24), np.float32)
     for example in x:
         text = " ".join("".join(rng.choice(LETTERS[1:-1], rng.integers(2, 6))) for _ in range(rng.integers(1, 4)))
         texts.append(text)
@@ -153,6 +153,7 @@ def test_a_model_is_judged_by_its_tasks_own_metric(name: str, tmp_path: Path) ->
     assert code == 1 and gates["accuracy"]["verdict"] == "fail", said
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", KINDS)
 def test_without_labels_a_model_is_held_against_itself(name: str, tmp_path: Path) -> None:
     kind = KINDS[name]()
