@@ -44,7 +44,7 @@ def chance(name: str, outputs: Any, labels: Any, pair: Pair, names: tuple[str, .
         explained = r2.compare(outputs, outputs, labels).baseline
         if not explained > 0:
             return f"the baseline is no better than answering the mean (R2 = {explained:.3f}). {advice}"
-    elif not pair.baseline > 0:
+    elif not (pair.baseline if pair.level is None else pair.level) > 0:
         return f"the baseline's {name} is {pair.baseline:.3g}; nothing of it can be kept. {advice}"
     return None
 

@@ -20,6 +20,7 @@ from gatekeeper.data.prepared import FORM, PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
 from gatekeeper.evaluate.answers import collect
+from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.score import Score, Scored
@@ -42,6 +43,9 @@ from gatekeeper.records.scores import Counts, PairedScores
 from gatekeeper.version import version
 
 PLAIN = Layout()
+
+SEQUENCES = "token_classification"
+"""What a model is taken for that is asked step by step, and of which the file does not say what it does."""
 
 TIMED_INPUTS = 32
 TIMED_BYTES = 64 << 20
@@ -108,6 +112,8 @@ class Evaluation:
             return self._stepped(self._told(folder)) if calibration else self._told(folder)
         options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric", "range")}
         key = {"form": FORM, "data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
+        if not calibration:
+            key |= {"task": self.task, "beside": _beside(path, dataset.annotations)}
         if request["scalars"] or not self.layout.plain:
             key |= {"scalars": request["scalars"], "layout": msgspec.to_builtins(self.layout)}
         if self.model.text:
@@ -144,17 +150,23 @@ class Evaluation:
         if self.model.text:
             return "text_generation"
         metric = pipeline.dataset.metric if pipeline.dataset else None
-        return named_by(metric) if metric else None
+        told = named_by(metric) if metric else None
+        return SEQUENCES if told is None and self.layout.carries and not (metric and family(metric)) else told
 
     def reading(self, dataset: Path) -> Reading:
         """How the judged output is read, beside a prepared dataset."""
         pipeline, contents = self.loaded.pipeline, PreparedDataset(dataset).contents
-        return Reading(
+        model = pipeline.model
+        own = {"boxes": model.boxes, "symbols": model.symbols} if model else {}
+        said = {key: msgspec.to_builtins(section) for key, section in own.items() if section is not None}
+        known = Reading(
             task=self.task,
-            class_axis=pipeline.model.class_axis if pipeline.model else None,
+            class_axis=model.class_axis if model else None,
             classes=tuple(pipeline.dataset.classes) if pipeline.dataset else (),
             places=contents.label_shape if contents.labelled else None,
+            folder=str(self.loaded.folder.resolve()),
         )
+        return msgspec.convert(msgspec.to_builtins(known) | said, Reading)
 
     @property
     def output(self) -> str | None:
@@ -188,7 +200,7 @@ class Evaluation:
 
     def predictions(self, spec: ModelSpec, sha256: str, dataset: Path) -> Path:
         """The judged output of a model over the dataset, as a .npy file."""
-        output = self.output
+        output, reading = self.output, self.reading(dataset)
         machine = this_machine()
         key = {
             "artifact": sha256,
@@ -196,7 +208,8 @@ class Evaluation:
             "dataset": [digest(f) for f in sorted([*dataset.glob("input*.npy"), *dataset.glob("prompts.json")])],
             "framework": spec.framework,
             "packages": package_versions(spec.framework, self.model.format),
-            "settings": [spec.threads, spec.device, self.batch_size(), output, self.task, spec.inputs, spec.outputs, spec.layout],
+            "reading": reading,
+            "settings": [spec.threads, spec.device, self.batch_size(), output, spec.inputs, spec.outputs, spec.layout],
             "machine": [machine.cpu, machine.isa],
             "gatekeeper": version(),
         }
@@ -208,11 +221,15 @@ class Evaluation:
                 destination=str(folder / "predictions.npy"),
                 batch_size=self.batch_size(),
                 output=output,
-                reading=self.reading(dataset),
+                reading=reading,
             )
             self.space.ask(request, Predicted)
             return {}
 
+        if reading.own:  # the user's code may answer otherwise the next time
+            folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
+            make(folder)
+            return folder / "predictions.npy"
         return self.space.cache.get_or_make("predictions", key, make)[0] / "predictions.npy"
 
     def compare(self, dataset: Path, baseline: Path, variant: Path, metric: str | None = None) -> Comparison:
@@ -335,6 +352,12 @@ def quality(comparison: Comparison, variant: bool) -> Quality | None:
     details, worse = (comparison.details, comparison.worse) if variant else ({}, ())
     examples = comparison.scores.examples
     return Quality(metric=comparison.metric, value=value, examples=examples, details=details, worse=list(worse))
+
+
+def _beside(folder: Path, name: str | None) -> str:
+    """The digest of a file that belongs to a folder of data and lies beside it."""
+    file = folder.parent / name if name else None
+    return digest(file) if file and file.is_file() else ""
 
 
 def _content(path: Path) -> list[list[str]]:

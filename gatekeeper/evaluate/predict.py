@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from gatekeeper.data.outputs import OutputWriter, choose
 from gatekeeper.data.prepared import PreparedDataset
@@ -45,14 +46,33 @@ def predict(request: Predict) -> Predicted:
         return predict_text(request, session)
     writer: OutputWriter | None = None
     watch, examples, batch = heaviest.Watch(), dataset.contents.examples, request.batch_size
+    judged = judged_as(request.reading.task)
     for index in range(dataset.batches(batch)):
-        outputs = session.run(dataset.whole_batch(index, batch))
+        feed = dataset.whole_batch(index, batch)
+        names, outputs = session.outputs, list(session.run(feed))
         watch.saw(index)
+        if together := judged.gather(_arrays(names, outputs, request.output), feed, request.reading):
+            names, outputs = _with(together, names, outputs)
         if writer is None:
-            chosen = choose(session.outputs, outputs, request.output, judged_as(request.reading.task).fits)
-            writer = OutputWriter(Path(request.destination), session.outputs, chosen, examples)
+            chosen = 0 if together else choose(names, outputs, request.output, judged.fits)
+            writer = OutputWriter(Path(request.destination), names, chosen, examples)
         writer.add(index * batch, min(batch, examples - index * batch), batch, outputs)
     if writer is None:
         raise NotMeasured("data", "the evaluation set has no examples.")
     heaviest.write(Path(request.destination).parent, watch)
     return Predicted(output=writer.close().judged, examples=examples)
+
+
+def _arrays(names: tuple[str, ...], outputs: list[Any], wanted: str | None) -> dict[str, Any]:
+    """Outputs that are arrays, by name; the named one alone, where the file names one."""
+    import numpy as np
+
+    arrays = {name: value for name, value in zip(names, outputs, strict=False) if isinstance(value, np.ndarray)}
+    return {wanted: arrays[wanted]} if wanted in arrays else arrays
+
+
+def _with(together: tuple[str, Any, set[str]], names: tuple[str, ...], outputs: list[Any]) -> tuple[tuple[str, ...], list[Any]]:
+    """What several outputs say together, and then those that had no part in it."""
+    called, answers, read = together
+    others = [i for i, name in enumerate(names) if name not in read]
+    return (called, *(names[i] for i in others)), [answers, *(outputs[i] for i in others)]

@@ -24,7 +24,7 @@ from gatekeeper.gates.accuracy import LEAST_EXAMPLES
 from gatekeeper.records.scores import PairedScores
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.retention import shows
-from simulation import places
+from simulation import lists, places
 from simulation.rows import Row
 
 LIMIT, ORDINARY = 0.95, 0.99
@@ -251,11 +251,10 @@ def cells() -> Iterator[Cell]:
     for copies in (2, 10):
         for n in (100, 500):
             yield Cell("accuracy", f"every example {copies} times", n, partial(copied, copies), partial(copied, copies))
-    yield from several()
 
 
 def several() -> Iterator[Cell]:
-    """Of tasks with several answers an example."""
+    """Of tasks with several answers an example: each run draws weights of its own, so that a table of theirs has fewer runs."""
     for kind, how in (
         *itertools.product(places.PRESENT, ("whole images", "pixels", "one class")),
         ("10 classes", "the rarest class"),
@@ -273,6 +272,20 @@ def several() -> Iterator[Cell]:
     for how in ("all labels", "the rarest label"):
         for n in (59, 200, 1000):
             yield Cell("multilabel_macro_f1", how, n, partial(places.labelled, how), partial(places.labelled, "all labels"))
+    for how in ("letters", "whole texts", "texts made up"):
+        for n in (59, 200, 500, 1000):
+            usual = partial(lists.transcribed, "letters")
+            yield Cell("character_error_rate", how, n, partial(lists.transcribed, how), usual)
+    for how in ("queries", "whole things"):
+        for n in (59, 100, 200, 1000):
+            yield Cell("recall_at_1", how, n, partial(lists.neighbours, how), partial(lists.neighbours, "queries"))
+
+
+def detector_cells() -> Iterator[Cell]:
+    """Which take longer to draw than all the others."""
+    for kind, how, kept in lists.LOST:
+        for n in (59, 200, 500, 1000) if kept == LIMIT else ():
+            yield Cell("map", f"{how}, {kind}", n, partial(lists.detected, kind, how), partial(lists.detected, kind, "objects"))
 
 
 def passes(scores: PairedScores) -> bool:
@@ -307,21 +320,21 @@ def rates(cell: Cell, kept: float, runs: int, seed: int) -> tuple[int, int | Non
     return passed, None if scores.kind in ("classes", "pooled") else by_t
 
 
-def score_rows(runs: int, chosen: Callable[[Cell], bool] = lambda cell: True) -> Iterator[Row]:
-    for number, cell in enumerate(filter(chosen, cells())):
+def score_rows(
+    runs: int, chosen: Callable[[Cell], bool] = lambda cell: True, among: Callable[[], Iterator[Cell]] = cells
+) -> Iterator[Row]:
+    for number, cell in enumerate(filter(chosen, among())):
         yield Row(cell.score, f"{cell.loss}; n = {cell.examples}", rates(cell, LIMIT, runs, number)[0], runs)
 
 
-def scores_table(runs: int, chosen: Callable[[Cell], bool] = lambda cell: True) -> tuple[str, list[Row]]:
+def scores_table(runs: int, among: Callable[[], Iterator[Cell]] = cells) -> tuple[str, list[Row]]:
     """Every cell with its power, and Student's t beside both."""
     lines = [
         f"| score | loss | n | false passes | at most (95 %) | by Student's t | passes at {ORDINARY:.0%} kept | by Student's t |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     rows = []
-    for number, cell in enumerate(cells()):
-        if not chosen(cell):
-            continue
+    for number, cell in enumerate(among()):
         passed, by_t = rates(cell, LIMIT, runs, number)
         tried = max(runs // 8, 1)
         power, power_t = rates(cell, ORDINARY, tried, 1000 + number)

@@ -73,6 +73,14 @@ class Dataset(Section, frozen=True, kw_only=True):
         ),
     ] = None
     labels: Annotated[str | None, Meta(description="Key (.npz) or column (.csv) of the labels; default: y or labels.")] = None
+    annotations: Annotated[
+        str | None,
+        Meta(
+            description="object_detection: COCO's .json with the boxes of a folder of images, in that folder or beside it. "
+            "Categories are numbered from 0 in the order of their ids, as detectors do."
+        ),
+    ] = None
+    class_ids: Annotated[bool, Meta(description="The model answers with the ids of the categories themselves.")] = False
     ignore: Annotated[
         int,
         Meta(description="Tasks of several labels an example: the one that is left out, as of padding or of void pixels."),

@@ -8,6 +8,9 @@ from msgspec import Meta
 
 from gatekeeper.config.named import check_outputs
 from gatekeeper.config.section import Section, one_of
+from gatekeeper.config.sections import boxes, symbols
+from gatekeeper.config.sections.boxes import Boxes
+from gatekeeper.config.sections.symbols import Symbols
 from gatekeeper.frameworks._base import TEXT_FORMATS
 from gatekeeper.models.adapters import adapter
 from gatekeeper.models.files import model_format, there, unknown_format
@@ -42,6 +45,8 @@ class Model(Section, frozen=True, kw_only=True):
     output: Annotated[
         str | None, Meta(description="Name of the output that is judged; default: the first that fits the task.")
     ] = None
+    boxes: Annotated[Boxes | None, Meta(description="object_detection: how boxes lie in the outputs.")] = None
+    symbols: Annotated[Symbols | None, Meta(description="transcription: what classes or ids write.")] = None
     class_axis: Annotated[
         Annotated[int, Meta(ge=1, le=31)] | None,
         Meta(
@@ -68,6 +73,8 @@ def problems(review: Review) -> None:
             review.add(("model", "path"), f"{path}: {said}")
     if model.output is not None:
         check_outputs(review, ("model", "output"), [model.output])
+    for section in (boxes, symbols):
+        section.problems(review)
     kind = model_format(path)
     text = model.task is not None and is_text(model.task)
     if kind is not None and model.task is not None and text != (kind in TEXT_FORMATS):

@@ -31,7 +31,7 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
     if not listed:
         raise NotMeasured("data", f"{path}: no images in it. Expected {path.name}/<class>/*.png or labels.csv with file,label.")
     settings = dataset.image or Image()
-    arrays = [_pixels(file, settings, inputs[0].dtype) for file, _ in listed]
+    arrays = [pixels(file, settings, inputs[0].dtype)[0] for file, _ in listed]
     shapes = {a.shape for a in arrays}
     if len(shapes) > 1:
         raise NotMeasured("data", f"{path}: the images differ in size ({len(shapes)} sizes). Set `dataset.image.resize`.")
@@ -73,7 +73,8 @@ def _from_table(folder: Path, table: Path, slices: dict[str, list[str]]) -> list
     return images
 
 
-def _pixels(file: Path, settings: Image, dtype: str) -> Any:
+def pixels(file: Path, settings: Image, dtype: str) -> tuple[Any, tuple[int, int]]:
+    """An image as the model takes it, and the file's own width and height."""
     import numpy as np
     from PIL import Image as Pillow
 
@@ -84,6 +85,7 @@ def _pixels(file: Path, settings: Image, dtype: str) -> Any:
         if is_pointer(file):
             raise NotMeasured("data", f"{file}: a Git LFS pointer, not the image. {FETCH}") from None
         raise NotMeasured("data", f"{file}: cannot be read as an image ({error}). Remove or replace it.") from None
+    own = image.size
     if settings.resize:
         height, width = settings.resize
         image = image.resize((width, height), Pillow.Resampling.BILINEAR)
@@ -100,4 +102,4 @@ def _pixels(file: Path, settings: Image, dtype: str) -> Any:
             if values and len(values) not in (1, channels):
                 raise NotMeasured("data", f"`dataset.image.{name}` has {len(values)} values for {channels} channels.")
         scaled = (scaled - np.asarray(settings.mean or [0], np.float32)) / np.asarray(settings.std or [1], np.float32)
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1) if settings.layout == "nchw" else scaled)
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1) if settings.layout == "nchw" else scaled), own

@@ -37,11 +37,14 @@ class Undefined(NotMeasured):
 
 @dataclass(frozen=True)
 class Pair:
-    """Values of one metric for both models, and the scores behind them."""
+    """Values of one metric for both models, and the scores behind them. `level` is what a share of the baseline's is kept of,
+    where that is not its value: of an error rate what is left of one.
+    """
 
     baseline: float
     variant: float
     scores: PairedScores
+    level: float | None = None
 
 
 Compare = Callable[[Any, Any, Any], Pair]  # (baseline outputs, variant outputs, labels)

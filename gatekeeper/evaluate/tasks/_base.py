@@ -11,6 +11,9 @@ ANSWERS      what an answer is: `class` (one an example), `classes` (one at each
 And what it does otherwise than gatekeeper/evaluate/tasks/_class.py, _classes.py or _numbers.py, which the others of its ANSWERS
 share (text is read elsewhere: gatekeeper/evaluate/text):
 
+gather(outputs, feed, reading) -> (name, array, read) | None   of several outputs of a batch, by name, the answers [examples, ...]
+                                     that they are together, what those are called, and which outputs were read
+label(labels, dataset, source) -> labels   as one array, where they come as something else (lists of boxes, texts)
 fits(output) -> bool                 whether an output, [examples, ...], may be the judged one: the first that does is
 way(baseline, reading) -> Any        how outputs are read, told by the baseline's, so that both models are read alike
 read(outputs, way) -> answers        what metrics compare, [examples, ...]
@@ -34,9 +37,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from gatekeeper.errors import NotMeasured, UsageError
+from gatekeeper.evaluate.detection.layouts._base import Settings
+from gatekeeper.evaluate.transcription.symbols import Settings as Symbols
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
+    from gatekeeper.config.sections.dataset import Dataset
     from gatekeeper.evaluate.metrics._base import Pair
     from gatekeeper.records.scores import KeptClass
 
@@ -57,6 +63,14 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     class_axis: int | None = None
     classes: tuple[str, ...] = ()  # their names, in the output's order
     places: tuple[int, ...] | None = None
+    folder: str = ""  # of the pipeline file; the user's functions are imported from here
+    boxes: Settings = Settings()
+    symbols: Symbols = Symbols()
+
+    @property
+    def own(self) -> bool:
+        """Whether the user's own code reads them."""
+        return self.boxes.decode is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +83,8 @@ class Task:
     LABELS: str
     UNLABELLED: str
     ANSWERS: Literal["class", "classes", "numbers", "text"]
+    gather: Callable[[dict[str, Any], dict[str, Any], Reading], tuple[str, Any, set[str]] | None]
+    label: Callable[[Any, Dataset, str], Any]
     fits: Callable[[Any], bool]
     way: Callable[[Any, Reading], Any]
     read: Callable[[Any, Any], Any]

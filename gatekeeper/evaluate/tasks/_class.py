@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.data.outputs import scores_of_classes as fits
 from gatekeeper.evaluate.metrics._positions import answered as flat
-from gatekeeper.evaluate.tasks._numbers import read, way
+from gatekeeper.evaluate.tasks._numbers import gather, label, read, way
 
 if TYPE_CHECKING:
     from gatekeeper.evaluate.metrics._base import Pair
     from gatekeeper.records.scores import KeptClass
 
-__all__ = ["agreement", "check", "fits", "flat", "kept", "read", "signs", "takes", "way"]
+__all__ = ["agreement", "check", "fits", "flat", "gather", "kept", "label", "read", "signs", "takes", "way"]
 
 
 UNLABELLED = "share of examples answered with the same class"

@@ -12,14 +12,14 @@ from gatekeeper.data.prepared import IGNORED
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.metrics._counts import places, tables, width
 from gatekeeper.evaluate.tasks._axes import Way, read, shaped
-from gatekeeper.evaluate.tasks._numbers import takes
+from gatekeeper.evaluate.tasks._numbers import gather, label, takes
 
 if TYPE_CHECKING:
     from gatekeeper.evaluate.metrics._base import Pair
     from gatekeeper.evaluate.tasks._base import Reading
     from gatekeeper.records.scores import KeptClass
 
-__all__ = ["KEYS", "agreement", "check", "fits", "flat", "kept", "read", "signs", "takes", "way"]
+__all__ = ["KEYS", "agreement", "check", "fits", "flat", "gather", "kept", "label", "read", "signs", "takes", "way"]
 
 KEYS = ("ignore", "classes")
 UNLABELLED = "share of places answered with the same class"

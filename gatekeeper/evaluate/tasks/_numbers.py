@@ -8,11 +8,22 @@ from gatekeeper.data.outputs import any_numbers as fits
 from gatekeeper.evaluate.collapse import of_values as signs
 
 if TYPE_CHECKING:
+    from gatekeeper.config.sections.dataset import Dataset
     from gatekeeper.evaluate.metrics._base import Pair
     from gatekeeper.evaluate.tasks._base import Reading
     from gatekeeper.records.scores import KeptClass
 
-__all__ = ["agreement", "check", "fits", "flat", "kept", "read", "signs", "takes", "way"]
+__all__ = ["agreement", "check", "fits", "flat", "gather", "kept", "label", "read", "signs", "takes", "way"]
+
+
+def gather(outputs: dict[str, Any], feed: dict[str, Any], reading: Reading) -> tuple[str, Any, set[str]] | None:
+    """One output is judged, as it is."""
+    return None
+
+
+def label(labels: Any, dataset: Dataset, source: str) -> Any:
+    """Labels are arrays."""
+    return labels
 
 
 UNLABELLED = "share of examples of which every number is within 5 % of the original's spread"

@@ -1,0 +1,16 @@
+"""Letters that are wrong, missing or too many, by the letters that should be there; lower is better."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gatekeeper.evaluate.metrics import _edits
+from gatekeeper.evaluate.metrics._base import Pair
+
+FAMILY = "transcription"
+DEFAULT = True
+
+
+def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
+    """Over all texts together."""
+    return _edits.compare(baseline, variant, labels, str)

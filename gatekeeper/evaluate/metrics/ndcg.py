@@ -1,0 +1,16 @@
+"""Normalised discounted cumulative gain of all items of a query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gatekeeper.evaluate.metrics import _ranked
+from gatekeeper.evaluate.metrics._base import Pair
+
+FAMILY = "ranking"
+DEFAULT = True
+
+
+def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
+    """Mean over queries."""
+    return _ranked.compare(baseline, variant, labels, None)
