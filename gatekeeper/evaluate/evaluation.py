@@ -20,6 +20,7 @@ from gatekeeper.data.prepared import FORM, PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
 from gatekeeper.evaluate.answers import collect
+from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.score import Score, Scored
@@ -42,6 +43,9 @@ from gatekeeper.records.scores import Counts, PairedScores
 from gatekeeper.version import version
 
 PLAIN = Layout()
+
+SEQUENCES = "token_classification"
+"""What a model is taken for that is asked step by step, and of which the file does not say what it does."""
 
 TIMED_INPUTS = 32
 TIMED_BYTES = 64 << 20
@@ -146,7 +150,8 @@ class Evaluation:
         if self.model.text:
             return "text_generation"
         metric = pipeline.dataset.metric if pipeline.dataset else None
-        return named_by(metric) if metric else None
+        told = named_by(metric) if metric else None
+        return SEQUENCES if told is None and self.layout.carries and not (metric and family(metric)) else told
 
     def reading(self, dataset: Path) -> Reading:
         """How the judged output is read, beside a prepared dataset."""

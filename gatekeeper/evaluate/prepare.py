@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -86,6 +87,27 @@ def prepare(request: Prepare) -> Prepared:
     else:
         raise data_error(f"{path}: unknown dataset format. Use .npz, .csv, a folder of images, or `loader`.")
     source = str(path or dataset.loader)
+    fitted = fit_examples(request, dataset, arrays, labels, source)
+    folder = Path(request.destination)
+    laid = msgspec.structs.replace(request.layout, constants=request.layout.constants | fitted.constants)
+    contents = write_prepared(folder, fitted.inputs, fitted.labels, fitted.slices, laid)
+    write_examples(folder, fitted.inputs)
+    return Prepared(examples=contents.examples, labelled=contents.labelled)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Examples as the model takes them: inputs and labels, [examples, ...], groups, and what is one value for all of them."""
+
+    inputs: dict[str, Any]
+    labels: Any
+    slices: dict[str, Any]
+    constants: dict[str, Constant]
+
+
+def fit_examples(request: Prepare, dataset: Dataset, arrays: dict[str, Any], labels: Any, source: str) -> Fitted:
+    """Arrays that were read, checked against the model; `NotMeasured` where they do not fit it."""
+    inputs, scalars = (msgspec.convert(each, list[TensorInfo]) for each in (request.inputs, request.scalars))
     constants = {tensor.name: one_value(arrays.pop(tensor.name, None), tensor, source) for tensor in scalars}
     arrays = {name: _array(array, name, source) for name, array in arrays.items()}
     if dataset.axis:
@@ -98,14 +120,10 @@ def prepare(request: Prepare) -> Prepared:
     arrays, labels = _limited(arrays, labels, dataset.limit)
     feeds = {name: array for name, array in arrays.items() if name not in dataset.sliced_by or name in {t.name for t in inputs}}
     checked = {tensor.name: _fit(feeds, tensor, source) for tensor in inputs}
-    folder = Path(request.destination)
     examples = len(next(iter(checked.values())))
     slices = slices_of(arrays, dataset.sliced_by if request.labelled else [], examples, source)
-    laid = msgspec.structs.replace(request.layout, constants=request.layout.constants | constants)
     found = _marked(_labels(labels, checked, source), dataset.ignore) if request.labelled else None
-    contents = write_prepared(folder, checked, found, slices, laid)
-    write_examples(folder, checked)
-    return Prepared(examples=contents.examples, labelled=contents.labelled)
+    return Fitted(checked, found, slices, constants)
 
 
 def one_value(found: Any, tensor: TensorInfo, source: str) -> Constant:

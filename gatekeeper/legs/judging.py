@@ -39,7 +39,7 @@ class Judge:
     """Judges the variants of one leg by the limits that rounds, scores and artifacts decide.
 
     `beside` are the variants that other legs of its target try. `sure` fills with those of this leg that pass whatever the others
-    do, and `failed` with those that need not be counted any more.
+    do, `failed` with those that need not be counted any more, and `unable` with those that cannot pass for want of data.
     """
 
     leg: Leg
@@ -48,23 +48,30 @@ class Judge:
     beside: int = 0
     sure: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
+    unable: set[str] = field(default_factory=set)
 
     def rule_out(self, candidates: Sequence[Candidate]) -> None:
-        """Note which fail before they are timed: by their answers, or their size."""
+        """Note which fail before they are timed, by their answers or their size, and of which too little is known to pass."""
         before = [limit for limit in self.limits if limit.gate.BASIS != "rounds" and not getattr(limit.gate, "VETO", False)]
         for each in candidates:
-            if not each.made or any(g.verdict is Verdict.FAIL and g.blocking for g in self.gates(each, Race(), before)):
+            found = {g.verdict for g in self.gates(each, Race(), before) if g.blocking} if each.made else {Verdict.FAIL}
+            if Verdict.FAIL in found:
                 self.failed.add(each.planned.id)
+            elif Verdict.ERROR in found:
+                self.unable.add(each.planned.id)
 
     def decided(self, candidate: Candidate, raced: Race) -> bool:
         """A certain failure decides; otherwise every blocking gate on rounds must know its verdict.
 
+        What cannot pass is measured until the first look: further rounds would tell more of it, and change nothing.
         Where one passing variant is enough, a pass must be good for one of as many as may be at a limit: more rounds tell.
         """
         on_rounds = [limit for limit in self.limits if limit.gate.BASIS == "rounds"]
         name, gates = candidate.planned.id, self._blocking(candidate, raced, on_rounds)
         if any(g.verdict is Verdict.FAIL for g in gates):
             self.failed.add(name)
+            return True
+        if name in self.unable:
             return True
         if not all(g.verdict is Verdict.PASS for g in gates):
             return all(g.verdict is not Verdict.INCONCLUSIVE or g.settled for g in gates)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gatekeeper.config.loaded import Loaded
+from gatekeeper.config.sections.inputs import layout_of
 from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.legs.leg import Leg
 from gatekeeper.making.cache import Cache
@@ -16,7 +17,6 @@ from gatekeeper.making.optimize import Made
 from gatekeeper.making.workspace import Workspace, workspace
 from gatekeeper.models.files import digest_files
 from gatekeeper.models.info import Assessment
-from gatekeeper.models.layout import Layout, layout
 from gatekeeper.planning.plan import PlannedLeg
 from gatekeeper.progress import Progress
 from gatekeeper.records.report import PipelineInfo, StageReport, TargetReport
@@ -65,17 +65,8 @@ def bench(
     with workspace(cache, loaded.pipeline.measure) as space:
         identity = digest_files([Path(file) for file in assessment.files])
         able = tuple(dict.fromkeys(leg.framework for leg in planned if not (leg.error or leg.skip)))
-        evaluation = Evaluation(space, loaded, assessment, identity, able, _layout(loaded, assessment))
+        evaluation = Evaluation(space, loaded, assessment, identity, able, layout_of(loaded, assessment))
         yield space, evaluation, [Leg(leg, loaded, evaluation, space, progress) for leg in planned], identity
-
-
-def _layout(loaded: Loaded, model: Assessment) -> Layout:
-    """What the pipeline file says of how the model takes its examples."""
-    stated = loaded.pipeline.inputs
-    constants = {name: each.constant for name, each in stated.items() if each.constant is not None}
-    axes = {name: each.batch_axis for name, each in stated.items() if each.batch_axis is not None}
-    carried = {name: each.carry for name, each in stated.items() if each.carry is not None}
-    return layout(model, constants, axes, carried)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def test_the_text_describes_the_model(path: Path, gatekeeper: Callable) -> None:
 def test_the_json_is_the_same_for_programs(path: Path, gatekeeper: Callable) -> None:
     found = json.loads(gatekeeper("assess", path, "--format", "json").stdout)
     assert (found["parameters"], found["architecture"], found["format"], found["quantized"]) == (12, "mlp", "onnx", False)
-    assert found["inputs"] == [{"name": "x", "dtype": "float32", "shape": ["n", 4]}]
+    assert found["inputs"] == [{"name": "x", "dtype": "float32", "shape": ["n", 4], "scalar": False}]
     assert found["recommended"]["framework"] == "onnx_runtime"
     assert found["techniques"]["onnx_runtime"]["int8_dynamic"] is None
 

@@ -104,11 +104,12 @@ def asked(path: Path, x: Any, more: dict[str, Any], axis: int) -> Any:
 def pipeline(folder: Path, frameworks: str, more: str = "", dataset: str = "") -> Path:
     techniques = {"onnx_runtime": "fp16, int8_static", "openvino": "int8_static"}
     listed = ", ".join(f"{name}: [{techniques[name]}]" for name in frameworks.split(", "))
+    task = "token_classification" if "carry" in more else "tabular_classification"
     file = folder / "p.yaml"
     file.write_text(f"""\
 edge_ai_pipeline:
   stages: [model_validation, optimization, testing]
-  model: {{path: model.onnx, task: tabular_classification, output: logits}}
+  model: {{path: model.onnx, task: {task}, output: logits}}
   dataset: {{path: eval.npz, calibration: calib.npz{dataset}}}
   targets: [{{name: here, hardware: cpu, threads: 1}}]
   optimization: {{frameworks: [{frameworks}], techniques: {{{listed}}}}}

@@ -262,3 +262,18 @@ def test_copies_count_once(metric: str, scored: Callable[..., Scored], tmp_path:
     assert n == n3 == 80
     assert (b3, v3) == pytest.approx((b, v))
     np.testing.assert_allclose(rows3, rows, rtol=1e-6)
+
+
+@pytest.mark.parametrize("logits", [False, True])
+@pytest.mark.parametrize("trailing", [False, True])
+def test_one_score_a_token_is_the_chance_of_class_one(logits: bool, trailing: bool) -> None:
+    """As a model for voice activity answers: examples x steps, with or without an axis of one."""
+    tagger = task("token_classification")
+    scores = np.random.default_rng(0).random((30, 12))
+    right = scores > 0.5
+    outputs = np.log(scores / (1 - scores)) if logits else scores
+    outputs = (outputs[..., None] if trailing else outputs).astype(np.float32)
+    way = tagger.way(outputs, Reading(task="token_classification", places=(12,)))
+    assert (tagger.read(outputs, way) == right).all()
+    with pytest.raises(NotMeasured, match="tokens"):
+        tagger.way(outputs, Reading(task="token_classification", places=(11,)))

@@ -14,12 +14,17 @@ from kit.lazily import Lazily
 
 from gatekeeper.data.prepared import IGNORED
 from gatekeeper.evaluate.metrics import entity_f1
-from gatekeeper.evaluate.metrics._base import metric
+from gatekeeper.evaluate.metrics._base import REGISTRY, metric
+from gatekeeper.evaluate.tasks._base import judged_as
 
 sklearn = Lazily("sklearn.metrics")
 seqeval = Lazily("seqeval.metrics")
 torchmetrics = Lazily("torchmetrics.functional")
 
+HELD = {
+    "token_accuracy", "token_macro_f1", "entity_f1", "mean_iou", "dice", "multilabel_macro_f1", "multilabel_micro_f1",
+    "subset_accuracy",
+}  # fmt: skip
 NAMES = ("O", "B-X", "I-X", "B-Y", "I-Y", "E-X", "S-Y")
 seeds = st.integers(0, 2**31)
 
@@ -33,6 +38,10 @@ def drawn(seed: int, classes: int, shape: tuple[int, ...], ignored: float = 0.2)
     labels = np.where(r.random(shape) < ignored, IGNORED, labels)
     labels.reshape(-1)[0] = there[0]
     return (*(np.where(labels == IGNORED, IGNORED, each) for each in answers), labels)
+
+
+def test_every_metric_is_held_against_a_reference() -> None:
+    assert {name for name in REGISTRY.builtin if judged_as(None, name).ANSWERS == "classes"} == HELD
 
 
 @settings(max_examples=60, deadline=None)

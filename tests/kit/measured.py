@@ -22,7 +22,7 @@ from gatekeeper.records.measured import Artifact, Control, RoundData
 from gatekeeper.records.report import Basis, LegReport, ModelInfo, PipelineInfo, Report, StageReport, VariantReport
 from gatekeeper.records.scores import KeptClass, KeptOutput, PairedScores
 from gatekeeper.records.tested import Check, LoadRun, Tested
-from gatekeeper.stats.looks import attempt_alpha, look_alpha
+from gatekeeper.stats.looks import attempt_alpha, equal_alpha, look_alpha
 from gatekeeper.stats.rounds import ratio_interval
 from gatekeeper.verdicts.gates import judge_gate, unmeasured_gate
 from gatekeeper.verdicts.judge import variant_reason, variant_verdict
@@ -60,7 +60,8 @@ def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
     target, _, framework = leg.partition("/")
     limits = applied(more.get("limits", LIMITS))
     attempt, rng = more.get("attempt", 1), random.Random(more.get("seed", 0))
-    alpha = look_alpha(ROUNDS, MAX_ROUNDS, attempt)
+    spending = more.get("spending", "proportional")  # empty: as earlier versions
+    alpha = look_alpha(ROUNDS, MAX_ROUNDS, attempt) if spending else equal_alpha(MAX_ROUNDS, attempt)
     baseline = _arm(rng, BASELINE_NS, 0.01, BASELINE_BYTES)
     control = _arm(rng, BASELINE_NS * more.get("copy", 1.0), 0.01, BASELINE_BYTES)
     found = [
@@ -71,7 +72,7 @@ def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
     about = LegReport(
         id=leg, framework=framework, baseline=performance(baseline, 1, "pss"), control_rounds=control,
         control=Control(observed=both.observed, lower=both.lower, upper=both.upper), rounds=ROUNDS, max_rounds=MAX_ROUNDS,
-        spending="proportional", attempt=attempt, untimed=more.get("untimed", ""), error=more.get("error", ""),
+        spending=spending, attempt=attempt, untimed=more.get("untimed", ""), error=more.get("error", ""),
         basis=_basis(variants.values()),
         tested=Tested(load=[_run(0, 0)]) if any(m.late is not None for m in variants.values()) else None,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -89,6 +90,14 @@ def test_who_fails_by_its_answers_is_known_before_anything_is_timed() -> None:
     told.rule_out([candidate(NAMES[0]), *(candidate(name, 0.5) for name in many[1:])])
     assert told.failed == set(many[1:])
     assert told.decided(candidate(NAMES[0]), race(a=2.1))
+
+
+def test_what_cannot_pass_for_want_of_data_is_measured_until_the_first_look() -> None:
+    told = judge(NAMES[:1], limits={"speedup": {}, "accuracy": {}})
+    assert not told.decided(candidate(NAMES[0]), race(a=2.02))
+    told.rule_out([replace(candidate(NAMES[0]), comparison=Comparison(error="no evaluation set"))])
+    assert (told.failed, told.unable) == (set(), {NAMES[0]})
+    assert told.decided(candidate(NAMES[0]), race(a=2.02))
 
 
 def test_a_failure_and_a_doubt_are_what_they_were() -> None:

@@ -32,7 +32,6 @@ from gatekeeper.stats.looks import ALPHA, LOOKS, look_alpha
 from gatekeeper.stats.retention import examples_needed, retention_interval, shows
 
 RUNS = 2000
-SEVERAL = {cell.name for cell in several()}
 ALIKE = {  # every input takes as long as any other
     "inputs": 32, "short_ns": None, "long_ns": None, "alike_p10_ns": None, "alike_median_ns": None, "alike_p95_ns": None,
 }  # fmt: skip
@@ -154,7 +153,7 @@ def test_a_gate_at_its_limit_passes_at_most_five_percent_of_the_time(rows: Calla
 
 @pytest.mark.parametrize(("runs", "most"), [(300, 200), pytest.param(RUNS, 5000, marks=pytest.mark.thorough)])
 def test_no_kind_of_score_at_its_limit_passes_more_often(runs: int, most: int) -> None:
-    rows = list(score_rows(runs, lambda cell: cell.examples <= most and cell.name not in SEVERAL))
+    rows = list(score_rows(runs, lambda cell: cell.examples <= most))
     assert {row.gate for row in rows} >= {
         "mae", "rmse", "r2", "outputs", "own, 0 or 1", "macro_f1", "perplexity", "accuracy",
     }  # fmt: skip
@@ -165,7 +164,7 @@ def test_no_kind_of_score_at_its_limit_passes_more_often(runs: int, most: int) -
 def test_nor_does_one_of_several_answers_an_example(runs: int, least: int) -> None:
     """Of 59 and many examples a loss is seldom passed; of 200 it would be."""
     chosen = {200} if least else {59, 200, 500, 1000}
-    rows = list(score_rows(runs, lambda cell: cell.name in SEVERAL and cell.examples in chosen))
+    rows = list(score_rows(runs, lambda cell: cell.examples in chosen, several))
     assert {row.gate for row in rows} == {"mean_iou", "dice", "token_accuracy", "entity_f1", "multilabel_macro_f1"}
     assert [row for row in rows if clearly_above(row)] == []
 
@@ -184,7 +183,7 @@ def test_students_t_breaks_the_promise_on_scores_that_are_not_right_or_wrong() -
 )
 def test_what_is_shown_is_what_the_bound_clears(score: str) -> None:
     """The simulation asks for the limit alone."""
-    for cell in [cell for cell in cells() if cell.score == score and 200 <= cell.examples <= 1000][:2]:
+    for cell in [cell for cell in [*cells(), *several()] if cell.score == score and 200 <= cell.examples <= 1000][:2]:
         rng = np.random.default_rng(8)
         for kept in (LIMIT, ORDINARY, 1.0) if score not in ("macro_f1", "mean_iou") else (LIMIT, ORDINARY):
             scores = cell.ordinary(rng, cell.examples, kept)
@@ -193,9 +192,8 @@ def test_what_is_shown_is_what_the_bound_clears(score: str) -> None:
 
 def test_enough_examples_would_be_enough() -> None:
     rng = np.random.default_rng(9)
-    for cell in (cell for cell in cells() if cell.examples in (200, 300)):
-        if cell.name in SEVERAL and cell.score not in ("mean_iou", "entity_f1"):
-            continue  # the same rule again
+    pooled = [cell for cell in several() if cell.score in ("mean_iou", "entity_f1")]
+    for cell in (cell for cell in [*cells(), *pooled[:10]] if cell.examples in (200, 300)):
         scores = cell.ordinary(rng, cell.examples, ORDINARY)
         needed = examples_needed(scores, LIMIT, ALPHA)
         if needed is not None and needed > cell.examples:

@@ -10,10 +10,11 @@ from gatekeeper.config.named import check_inputs, check_outputs
 from gatekeeper.config.section import Section
 from gatekeeper.errors import GatekeeperError
 from gatekeeper.models.files import assess, model_format, there
-from gatekeeper.models.layout import ambiguous
+from gatekeeper.models.layout import Layout, ambiguous, layout
 from gatekeeper.models.states import shown, state_axis, unlike
 
 if TYPE_CHECKING:
+    from gatekeeper.config.loaded import Loaded
     from gatekeeper.config.meaning import Review
     from gatekeeper.models.info import Assessment
 
@@ -36,6 +37,15 @@ class Input(Section, frozen=True, kw_only=True):
             "[examples, steps, ...], asked step by step, each from a state of zeros.",
         ),
     ] = None
+
+
+def layout_of(loaded: Loaded, model: Assessment) -> Layout:
+    """What the pipeline file says of how the model takes its examples."""
+    stated = loaded.pipeline.inputs
+    constants = {name: each.constant for name, each in stated.items() if each.constant is not None}
+    axes = {name: each.batch_axis for name, each in stated.items() if each.batch_axis is not None}
+    carried = {name: each.carry for name, each in stated.items() if each.carry is not None}
+    return layout(model, constants, axes, carried)
 
 
 def problems(review: Review) -> None:

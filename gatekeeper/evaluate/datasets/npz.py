@@ -20,7 +20,13 @@ def reads(path: Path | None, dataset: Dataset) -> bool:
 
 def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool) -> tuple[dict[str, Any], Any]:
     """Arrays by model input name, and the labels if there are any."""
-    arrays = _arrays(path)
+    return by_name(path, _arrays(path), dataset, inputs, labelled)
+
+
+def by_name(
+    path: Path, arrays: dict[str, Any], dataset: Dataset, inputs: list[TensorInfo], labelled: bool
+) -> tuple[dict[str, Any], Any]:
+    """The same of arrays that are read already."""
     names = {t.name for t in inputs}
     if labelled:
         check_there(dataset.sliced_by, arrays, str(path))
@@ -61,8 +67,59 @@ def _arrays(path: Path) -> dict[str, Any]:
                 raise ValueError("it holds a single array")
             return {name: archive[name] for name in archive.files}
     except Exception as error:  # a damaged archive fails in zipfile, zlib, the header's parser or in between
-        hint = "Save plain number arrays, not objects" if "pickle" in str(error).lower() else "Save it again with numpy.savez"
-        raise NotMeasured("data", f"{path}: cannot be read as .npz ({' '.join(str(error).split())}). {hint}.") from None
+        raise _unreadable(path, error) from None
+
+
+def some_rows(path: Path, most: int, seed: int = 0) -> tuple[dict[str, Any], dict[str, int]]:
+    """Of every array the first row, the last and some between, and how many it has; of one that is packed the first rows.
+
+    What is left is not read, however large it is.
+    """
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {info: info.filename.removesuffix(".npy") for info in archive.infolist()}
+            read = {name: _rows(path, archive, info, most, seed) for info, name in names.items()}
+    except Exception as error:
+        raise _unreadable(path, error) from None
+    return {name: rows for name, (rows, _) in read.items()}, {name: count for name, (_, count) in read.items()}
+
+
+def _rows(path: Path, archive: Any, info: Any, most: int, seed: int) -> tuple[Any, int]:
+    import zipfile
+
+    import numpy as np
+
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read_header(member)
+        if dtype.hasobject:
+            raise ValueError("Object arrays cannot be loaded when allow_pickle=False")
+        begin = member.tell()
+        if not shape or shape[0] <= most or (fortran and info.compress_type != zipfile.ZIP_STORED):
+            member.seek(0)
+            return np.lib.format.read_array(member, allow_pickle=False), shape[0] if shape else 1
+        if info.compress_type != zipfile.ZIP_STORED:
+            size = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
+            return np.frombuffer(member.read(most * size), dtype).reshape(-1, *shape[1:]), shape[0]
+    whole = np.memmap(path, dtype, "r", _start(path, info) + begin, shape, "F" if fortran else "C")
+    between = np.random.default_rng(seed).integers(0, shape[0], most - 2)
+    return np.array(whole[np.unique([0, *between, shape[0] - 1])]), shape[0]
+
+
+def _start(path: Path, info: Any) -> int:
+    """Where in a .zip a member's content begins: after a header of 30 bytes, a name and more, whose lengths it holds."""
+    with path.open("rb") as file:
+        file.seek(info.header_offset + 26)
+        name, more = (int.from_bytes(file.read(2), "little") for _ in range(2))
+    return int(info.header_offset) + 30 + name + more
+
+
+def _unreadable(path: Path, error: Exception) -> NotMeasured:
+    hint = "Save plain number arrays, not objects" if "pickle" in str(error).lower() else "Save it again with numpy.savez"
+    return NotMeasured("data", f"{path}: cannot be read as .npz ({' '.join(str(error).split())}). {hint}.")
 
 
 def _labels(path: Path, dataset: Dataset, arrays: dict[str, Any], inputs: set[str]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.tasks._axes import Way, class_axis, other_places, shaped
+from gatekeeper.evaluate.tasks._axes import Way, class_axis, other_places, shaped, threshold
 
 if TYPE_CHECKING:
     from gatekeeper.evaluate.tasks._base import Reading
@@ -28,11 +28,17 @@ def takes(outputs: tuple[int, ...], labels: tuple[int, ...]) -> bool:
 
 
 def way(baseline: Any, reading: Reading) -> Way:
-    """Scores by their axis of classes, examples x tokens x classes where nothing else is told; or classes already."""
+    """Scores by their axis of classes, examples x tokens x classes where nothing else is told; one score a token is the chance of
+    class 1; or classes already.
+    """
     if baseline.ndim == 2 and baseline.dtype.kind in "iub":
         if reading.places is not None and tuple(reading.places) != baseline.shape[1:]:
             raise other_places((*baseline.shape, 1), reading.places, "tokens")
         return Way(reading, classes=len(reading.classes) or None)
+    if baseline.dtype.kind == "f" and baseline.ndim in (2, 3) and baseline.shape[2:] in ((), (1,)) and reading.class_axis is None:
+        if reading.places is not None and tuple(reading.places) != baseline.shape[1:2]:
+            raise other_places((*baseline.shape[:2], 1), reading.places, "tokens")
+        return named(Way(reading, axis=2 if baseline.ndim == 3 else None, threshold=threshold(baseline), classes=2))
     if baseline.ndim != 3 or baseline.dtype.kind != "f":
         raise NotMeasured(
             "data",
