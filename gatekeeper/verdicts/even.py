@@ -27,12 +27,14 @@ def check_even(reports: Sequence[Report], files: Sequence[str]) -> None:
                 raise UsageError(
                     f"{file}: {variant.id}: {each.gate} {said} in {other}, and both are held to one file. Run them again."
                 )
-    whole: dict[str, set[str]] = defaultdict(set)
+    whole: dict[tuple[str, bool], set[str]] = defaultdict(set)
     for target, name in seen:
-        if not of_testing(name):
-            whole[target].add(name)
+        whole[target, of_testing(name)].add(name)
     for target, variant, file in _judged(reports, files):
-        if missing := whole[target].difference(owner_of(each.gate) for each in variant.gates):
+        own = {owner_of(each.gate) for each in variant.gates}
+        # Of the testing stage all are there, or it did not come so far.
+        asked = whole[target, False] | (whole[target, True] if any(map(of_testing, own)) else set())
+        if missing := asked - own:
             raise UsageError(
                 f"{file}: {variant.id}: {', '.join(sorted(missing))} was not judged, and is on other variants of {target}. "
                 "Run that leg again."

@@ -9,7 +9,7 @@ import pytest
 from kit.lazily import Lazily
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.metrics._base import REGISTRY, classes, default_of, families, metric, of_family
+from gatekeeper.evaluate.metrics._base import classes, default_of, families, metric, of_family
 from gatekeeper.evaluate.metrics._positions import positions, score_axis
 from gatekeeper.evaluate.metrics._whole import user_metric
 from gatekeeper.evaluate.metrics.macro_f1 import f1_of
@@ -38,7 +38,7 @@ def f1(logits: Any) -> float:
     return reference.f1_score(LABELS, logits.argmax(axis=1), average="macro")
 
 
-METRICS = [name for name in REGISTRY.names if judged_as(None, name).ANSWERS in ("class", "numbers")]
+METRICS = [name for family in ("classification", "regression", "embedding") for name in of_family(family)]
 """Those of one answer an example; of several they are in test_evaluate_tasks_differential.py, and text is scored by tokens."""
 
 EXPECTED = {

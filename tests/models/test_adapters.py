@@ -38,8 +38,8 @@ def project(request: pytest.FixtureRequest, whole: Path, tmp_path: Path) -> Path
 @pytest.mark.parametrize(
     "words", [("assess", "model"), ("validate", "p.yaml"), ("run", "p.yaml"), ("run", "p.yaml", "--model", "model")]
 )
-def test_every_command_names_it_and_says_what_to_do(project: Path, gatekeeper: Callable, words: str) -> None:
-    result = gatekeeper(*words.split())
+def test_every_command_names_it_and_says_what_to_do(project: Path, gatekeeper: Callable, words: tuple[str, ...]) -> None:
+    result = gatekeeper(*words)
     said = " ".join(result.stderr.split())
     assert result.returncode == 2, result.stdout + said
     assert "adapter" in said and "merge_and_unload()" in said

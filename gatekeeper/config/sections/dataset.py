@@ -165,6 +165,8 @@ def problems(review: Review) -> None:
     if dataset.path and dataset.calibration and same_file(folder / dataset.path, folder / dataset.calibration):
         said = "the calibration set must not be the evaluation set: accuracy would flatter. Split them."
         review.add(("dataset", "calibration"), said)
+    if dataset.annotations is not None:
+        _annotations(review, dataset)
     if dataset.metric is not None:
         _metric(review, dataset.metric)
     _several(review, dataset)
@@ -175,6 +177,18 @@ def problems(review: Review) -> None:
     if dataset.generations > 1 and dataset.metric in ("perplexity", "acc", "acc_norm"):
         said = f"{dataset.metric} reads likelihoods and draws no answers. Leave generations at 1, or use exact_match or contains."
         review.add(("dataset", "generations"), said)
+
+
+def _annotations(review: Review, dataset: Dataset) -> None:
+    if task_of(review) != "object_detection":
+        review.add(
+            ("dataset", "annotations"), "boxes are of the task object_detection. Set `model.task`, or remove them.", key=True
+        )
+    images = review.loaded.folder / (dataset.path or "")
+    name = dataset.annotations or ""
+    if dataset.path is not None and there(images) and not (there(images / name) or there(images.parent / name)):
+        said = f"no such file: {images / name} or {images.parent / name}. Correct the path."
+        review.add(("dataset", "annotations"), said)
 
 
 def _metric(review: Review, metric: str) -> None:
