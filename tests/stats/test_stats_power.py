@@ -45,6 +45,7 @@ def test_the_smallest_effect_grows_with_the_spread_and_falls_with_the_rounds(spr
     assert smallest_effect(spread, rounds + 1, alpha) < effect
 
 
+@settings(deadline=None)  # the first example imports scipy
 @given(st.floats(0.01, 3), st.integers(2, 40), ALPHAS)
 def test_power_is_that_of_scipy(effect: float, rounds: int, alpha: float):
     expected = stats.nct.sf(stats.t.isf(alpha, rounds - 1), rounds - 1, effect * math.sqrt(rounds))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.lazily import Lazily
 
@@ -32,6 +32,7 @@ def test_mean_bounds_contain_the_observed_mean(values: list[float], alpha: float
     assert found.lower <= found.observed <= found.upper
 
 
+@settings(deadline=None)  # the first example imports scipy
 @given(VALUES, ALPHAS)
 def test_mean_bounds_are_those_of_scipy(values: list[float], alpha: float):
     found = mean_interval(values, alpha)
