@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from statistics import NormalDist
 
 Spending = Callable[[float, float], float]  # (part of the rounds, from 0 to 1; alpha) -> alpha spent by then
 
@@ -21,14 +20,13 @@ STEPS = 96
 """Of Simpson's rule."""
 FAR = 8.0
 """Standard deviations beyond which a walk never is."""
-NORMAL = NormalDist()
 Walk = Sequence[tuple[float, float]]  # where it may be, and with what probability
 START: Walk = ((0.0, 1.0),)
 
 
 def obrien_fleming(part: float, alpha: float) -> float:
     """Little at first: Lan and DeMets' form of O'Brien and Fleming's boundary."""
-    return math.erfc(-NORMAL.inv_cdf(alpha / 2) / math.sqrt(2 * part)) if part > 0 else 0.0
+    return math.erfc(_upper(alpha / 2) / math.sqrt(2 * part)) if part > 0 else 0.0
 
 
 def pocock(part: float, alpha: float) -> float:
@@ -39,6 +37,15 @@ def pocock(part: float, alpha: float) -> float:
 def proportional(part: float, alpha: float) -> float:
     """As much as there are rounds: K. Kim and D. DeMets, "Design and analysis of group sequential tests", Biometrika 74, 1987."""
     return alpha * part
+
+
+def _upper(level: float) -> float:
+    """What a standard normal number is above with this probability. Imported late: `validate` imports this module, and asks no
+    level.
+    """
+    from statistics import NormalDist
+
+    return -NormalDist().inv_cdf(level)
 
 
 def levels(looks: tuple[int, ...], spent: tuple[float, ...]) -> tuple[float, ...]:
@@ -71,7 +78,7 @@ def crossing(looks: Sequence[int], nominal: Sequence[float]) -> float:
     """How often a walk crosses at any of these looks, each at its level."""
     walk, total, before = START, 0.0, 0
     for here, level in zip(looks, nominal, strict=True):
-        bound = -NORMAL.inv_cdf(level) * math.sqrt(here)
+        bound = _upper(level) * math.sqrt(here)
         total += _above(walk, before, here, bound)
         walk, before = _below(walk, before, here, bound), here
     return total
