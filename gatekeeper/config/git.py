@@ -78,7 +78,7 @@ def blobs_at(folder: Path, commit: str, name: str, whole: bool, beside: set[str]
 
 def default_branch(folder: Path) -> str:
     """What `origin` calls its default branch, as `origin/main`; empty where it is not known."""
-    return git_says(folder, "rev-parse", "--abbrev-ref", "origin/HEAD") if git_says(folder, "rev-parse", "origin/HEAD") else ""
+    return git_says(folder, "rev-parse", "--abbrev-ref", "origin/HEAD")
 
 
 def git_says(folder: Path, *words: str) -> str:

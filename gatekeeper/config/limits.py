@@ -138,7 +138,7 @@ def merged(loaded: Loaded, target: Target, name: str) -> tuple[Any, Path_]:
         else:
             values = {**(values if isinstance(values, dict) else {}), **layer}
             if key in layer:
-                where = path if path[-3:] in same_as().values() or path in same_as().values() else (*path, key)
+                where = path if path[-3:] in same_as().values() else (*path, key)
     return values, where
 
 

@@ -42,6 +42,12 @@ def check_inputs(review: Review, path: Path_, wanted: Iterable[str]) -> None:
     _check_tensors(review, path, list(wanted), "input")
 
 
+def check_task(review: Review, path: Path_, what: str, wanted: str, task: str | None) -> None:
+    """A part of the file that belongs to one task, and stands beside another."""
+    if task != wanted:
+        review.add(path, f"{what} are of the task {wanted}. Set `model.task`, or remove them.", key=True)
+
+
 def check_keys(review: Review, path: Path_, wanted: Iterable[str], data: Path) -> None:
     """Arrays of an .npz, or columns of a table, that are not there."""
     names = list(wanted)

@@ -103,8 +103,6 @@ def _beats(pair: Pair, guessing: float) -> bool:
 
 def chance_of_answers(name: str, pair: Pair, blind: float) -> str | None:
     """Why answers to prompts are no better than `blind`, what one that does not look gets, or too few to tell; None if better."""
-    from gatekeeper.gates.accuracy import LEAST_EXAMPLES
-
     if not pair.baseline > 0:
         return "the baseline answers none of the prompts. Check their form, or use a better model."
     if blind >= 1:
@@ -112,12 +110,18 @@ def chance_of_answers(name: str, pair: Pair, blind: float) -> str | None:
     if _beats(pair, blind):
         return None
     values = f"its {name} is {pair.baseline:.1%}, and answering without looking gets {blind:.1%}"
-    examples = pair.scores.examples
     if pair.baseline > blind:
-        few = f"{examples} distinct {'prompt is' if examples == 1 else 'prompts are'} too few to tell"
-        more = f"at least {LEAST_EXAMPLES} are needed" if examples < LEAST_EXAMPLES else "more are needed"
-        return f"{few}: {more}. Add some. (Of the baseline, {values}.)"
+        return f"{too_few(pair.scores.examples, 'distinct prompt')}. Add some. (Of the baseline, {values}.)"
     return f"the baseline is no better than chance: {values}. Check the form of the prompts, or use a better model."
+
+
+def too_few(count: int, what: str) -> str:
+    """That so many are too few to tell, and how many would do."""
+    from gatekeeper.gates.accuracy import LEAST_EXAMPLES
+
+    few = f"{count} {what} is" if count == 1 else f"{count} {what}s are"
+    more = f"at least {LEAST_EXAMPLES} are needed" if count < LEAST_EXAMPLES else "more are needed"
+    return f"{few} too few to tell: {more}"
 
 
 def guessing(name: str, baseline: Any, variant: Any, labels: Any, pair: Pair, names: tuple[str, ...] = ()) -> dict[str, float]:

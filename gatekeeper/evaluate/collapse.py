@@ -6,13 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from gatekeeper.data.parts import parts
 from gatekeeper.gates._collapse import Numbers, classes_lost, few_values, flat, one_class, other_neighbours
 
 OFTEN = 5
 """Answers that make a class one that the original gives."""
-
-PART = 1 << 24
-"""Values read at once."""
 
 NEIGHBOURS = 10
 MOST_COMPARED = 2000
@@ -38,9 +36,8 @@ def not_finite(baseline: Any, variant: Any) -> str:
 
     if variant.dtype.kind != "f":
         return ""
-    rows, step = 0, max(1, PART // max(variant[0].size, 1))
-    for start in range(0, len(variant), step):
-        part = slice(start, start + step)
+    rows = 0
+    for part in parts(variant):
         lost = ~np.isfinite(variant[part])
         if baseline.dtype.kind == "f":
             lost &= np.isfinite(baseline[part])
@@ -54,10 +51,7 @@ def all_finite(outputs: Any) -> bool:
     """Whether every value is a number; some at a time, as scores of every pixel may be more than fits."""
     import numpy as np
 
-    if outputs.dtype.kind != "f" or not outputs.size:
-        return True
-    step = max(1, PART // max(outputs[0].size, 1))
-    return all(np.isfinite(outputs[i : i + step]).all() for i in range(0, len(outputs), step))
+    return outputs.dtype.kind != "f" or all(np.isfinite(outputs[part]).all() for part in parts(outputs))
 
 
 def _few_classes(numbers: Numbers, answered: Any) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 
 from gatekeeper.config.loaded import Loaded
+from gatekeeper.config.sections.boxes import Boxes
+from gatekeeper.config.sections.symbols import Symbols
 from gatekeeper.data.draw import draw, loudest, sizes
 from gatekeeper.data.feeds import made_up, write_feeds
 from gatekeeper.data.overlap import FILE_NAME as EXAMPLES
@@ -34,7 +36,7 @@ from gatekeeper.making.optimize import package_versions
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.files import digest
 from gatekeeper.models.fit import Fit
-from gatekeeper.models.info import Assessment, TensorInfo
+from gatekeeper.models.info import Assessment
 from gatekeeper.models.layout import Constant, Layout
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.evidence import Comparison
@@ -66,20 +68,15 @@ class Evaluation:
     @cached_property
     def seen(self) -> Assessment:
         """The model as it is asked: with the examples first, and without inputs that are one value for all of them."""
-        model = self.layout.seen(self.model)
-        return msgspec.structs.replace(model, inputs=[each for each in model.inputs if not each.scalar])
+        return self.layout.seen(self.model)
 
     def laid(self) -> Layout:
         """How the model takes its examples; `NotMeasured` where it takes a value that nobody has told."""
         whole = msgspec.structs.replace(self.layout, constants=self.constants | self.layout.constants)
-        if lacking := [each.name for each in self._scalars() if each.name not in whole.constants]:
+        if lacking := [each.name for each in self.layout.untold(self.model) if each.name not in whole.constants]:
             said = f"the model's input '{lacking[0]}' is one value for all examples. "
             raise NotMeasured("data", f"{said}Say it with `inputs: {{{lacking[0]}: {{constant: ...}}}}`.")
         return whole
-
-    def _scalars(self) -> list[TensorInfo]:
-        """Inputs of one value that the pipeline file does not say."""
-        return [each for each in self.model.inputs if each.scalar and each.name not in self.layout.constants]
 
     def prepared(self, calibration: bool = False) -> Path | None:
         """The evaluation (or calibration) set as plain arrays; None if the file names none."""
@@ -98,7 +95,7 @@ class Evaluation:
             "inputs": msgspec.to_builtins(self.seen.inputs),
             "task": self.task,
             "text": self.text(),
-            "scalars": msgspec.to_builtins(self._scalars()),
+            "scalars": msgspec.to_builtins(self.layout.untold(self.model)),
             "layout": self.layout,
         }
 
@@ -135,7 +132,7 @@ class Evaluation:
 
     def _told(self, folder: Path) -> Path:
         """A prepared set, of which the values are kept that it has told."""
-        if self._scalars():
+        if self.layout.untold(self.model):
             for name, each in PreparedDataset(folder).contents.layout.constants.items():
                 if self.constants.setdefault(name, each) != each:
                     raise NotMeasured("data", f"'{name}' has one value in the evaluation set and another in the calibration set.")
@@ -157,16 +154,15 @@ class Evaluation:
         """How the judged output is read, beside a prepared dataset."""
         pipeline, contents = self.loaded.pipeline, PreparedDataset(dataset).contents
         model = pipeline.model
-        own = {"boxes": model.boxes, "symbols": model.symbols} if model else {}
-        said = {key: msgspec.to_builtins(section) for key, section in own.items() if section is not None}
-        known = Reading(
+        return Reading(
             task=self.task,
             class_axis=model.class_axis if model else None,
             classes=tuple(pipeline.dataset.classes) if pipeline.dataset else (),
             places=contents.label_shape if contents.labelled else None,
             folder=str(self.loaded.folder.resolve()),
+            boxes=(model and model.boxes) or Boxes(),
+            symbols=(model and model.symbols) or Symbols(),
         )
-        return msgspec.convert(msgspec.to_builtins(known) | said, Reading)
 
     @property
     def output(self) -> str | None:

@@ -35,6 +35,12 @@ def kept_classes(groups: Any, baseline: Any, variant: Any, slice_of: str = "") -
     ]
 
 
+def kept_class(name: str, baseline: Any, variant: Any) -> KeptClass:
+    """Counts of one class, of whether each model finds it in every example that has it."""
+    both, only_b, only_v = (int(rows.sum()) for rows in (baseline & variant, baseline & ~variant, ~baseline & variant))
+    return KeptClass(name=name, examples=len(baseline), both=both, only_baseline=only_b, only_variant=only_v)
+
+
 COLUMNS = 16
 """Whole numbers of at most so many columns are classes of their own in each: an answer to another question."""
 

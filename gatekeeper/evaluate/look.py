@@ -47,9 +47,7 @@ def data_problems(loaded: Loaded) -> list[Problem]:
 def _look(loaded: Loaded, dataset: Dataset, model: Assessment, path: Path, labelled: bool) -> None:
     """Raise what reading the whole set would, as far as its rows tell."""
     layout = layout_of(loaded, model)
-    seen = layout.seen(model)
-    inputs = [each for each in seen.inputs if not each.scalar]
-    scalars = [each for each in model.inputs if each.scalar and each.name not in layout.constants]
+    inputs, scalars = layout.seen(model).inputs, layout.untold(model)
     rows, counts = npz.some_rows(path, ROWS)
     length = {id(rows[name]): counts[name] for name in rows}
     arrays, labels = npz.by_name(path, rows, dataset, [*inputs, *scalars], labelled)

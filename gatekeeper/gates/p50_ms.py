@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from gatekeeper.gates import _most
 from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
-from gatekeeper.gates._rounds import clock_error, clock_too_coarse, unusable, would_decide
-from gatekeeper.records.base import Verdict
+from gatekeeper.gates._rounds import clock_error, clock_too_coarse, unusable
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import RoundData
@@ -53,14 +53,4 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     took = ratio_interval(medians, ones, evidence.alpha, (clock_error(evidence.variant) / MS, 0.0))
     if not math.isfinite(took.observed):
         return unmeasured("the latencies are not numbers")
-    details: dict[str, Any] = {"rounds": len(medians)}
-    if took.upper <= config.max:
-        verdict, reason = Verdict.PASS, f"{took.observed:.3g} ms, at most {took.upper:.3g} ms"
-    elif took.lower > config.max:
-        verdict, reason = Verdict.FAIL, f"{took.observed:.3g} ms, at least {took.lower:.3g} ms, allowed {config.max:g} ms"
-    else:
-        verdict = Verdict.INCONCLUSIVE
-        help_, needs = would_decide(medians, ones, config.max, evidence)
-        details |= needs
-        reason = f"between {took.lower:.3g} and {took.upper:.3g} ms, which does not decide {config.max:g} ms; {help_}"
-    return Decision(verdict=verdict, reason=reason, observed=took.observed, lower=took.lower, upper=took.upper, details=details)
+    return _most.decide(config.max, took, medians, UNIT, evidence)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from gatekeeper.gates import _most
 from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
-from gatekeeper.gates._rounds import too_few, would_decide
+from gatekeeper.gates._rounds import too_few
 from gatekeeper.gates.memory import LEAST_ROUNDS
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
@@ -60,14 +61,4 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     took = ratio_interval(peaks, ones, evidence.alpha)
     if not math.isfinite(took.observed):
         return unmeasured("the memory that was read is no number")
-    details: dict[str, Any] = {"rounds": len(peaks)}
-    if took.upper <= config.max:
-        verdict, reason = Verdict.PASS, f"{took.observed:.3g} MB, at most {took.upper:.3g} MB"
-    elif took.lower > config.max:
-        verdict, reason = Verdict.FAIL, f"{took.observed:.3g} MB, at least {took.lower:.3g} MB, allowed {config.max:g} MB"
-    else:
-        verdict = Verdict.INCONCLUSIVE
-        help_, needs = would_decide(peaks, ones, config.max, evidence)
-        details |= needs
-        reason = f"between {took.lower:.3g} and {took.upper:.3g} MB, which does not decide {config.max:g} MB; {help_}"
-    return Decision(verdict=verdict, reason=reason, observed=took.observed, lower=took.lower, upper=took.upper, details=details)
+    return _most.decide(config.max, took, peaks, UNIT, evidence)

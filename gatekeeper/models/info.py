@@ -5,6 +5,11 @@ from __future__ import annotations
 from gatekeeper.records.base import Record
 
 
+def fixed(length: int | str | None) -> bool:
+    """Whether a dimension is known and does not vary."""
+    return isinstance(length, int) and length > 0
+
+
 class TensorInfo(Record, frozen=True, kw_only=True):
     """An input or output. A dimension is a number, a symbolic name, or None when unknown."""
 
@@ -16,7 +21,12 @@ class TensorInfo(Record, frozen=True, kw_only=True):
     @property
     def dynamic(self) -> bool:
         """Whether an axis may vary."""
-        return any(not isinstance(d, int) or d <= 0 for d in self.shape)
+        return not all(map(fixed, self.shape))
+
+    @property
+    def shown(self) -> str:
+        """Its shape, for people."""
+        return f"[{', '.join('?' if each is None else str(each) for each in self.shape)}]"
 
 
 class TextInfo(Record, frozen=True, kw_only=True):
@@ -62,4 +72,4 @@ class Assessment(Record, frozen=True, kw_only=True):
     def fixed_batch(self) -> int | None:
         """Examples per inference where the model fixes them, None where it takes any number."""
         first = (tensor.shape[0] for tensor in self.inputs if tensor.shape)
-        return next((size for size in first if isinstance(size, int) and size > 0), None)
+        return next((size for size in first if isinstance(size, int) and fixed(size)), None)

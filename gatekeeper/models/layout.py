@@ -77,14 +77,19 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         ]
 
     def seen(self, model: Assessment) -> Assessment:
-        """The model as it is seen with this layout."""
-        inputs = [_first(each, self.inputs.get(each.name, 0)) for each in model.inputs if each.name not in self.constants]
+        """The model as it is asked: with the examples first, and without inputs that are one value for all of them."""
+        arrays = [each for each in model.inputs if not (each.scalar or each.name in self.constants)]
+        inputs = [_first(each, self.inputs.get(each.name, 0)) for each in arrays]
         outputs = [_first(each, self.outputs.get(each.name, 0)) for each in model.outputs]
         if self.carries:
             handed = {each.output for each in self.carries.values()}
             inputs = [_in_steps(each) for each in inputs if each.name not in self.carries]
             outputs = [_in_steps(each) for each in outputs if each.name not in handed]
         return msgspec.structs.replace(model, inputs=inputs, outputs=outputs)
+
+    def untold(self, model: Assessment) -> list[TensorInfo]:
+        """Inputs of one value for all examples that is not stated here."""
+        return [each for each in model.inputs if each.scalar and each.name not in self.constants]
 
 
 def layout(

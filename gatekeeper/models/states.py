@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from gatekeeper.models.info import Assessment, TensorInfo
+from gatekeeper.models.info import Assessment, TensorInfo, fixed
 
 Value = bool | int | float | str
 
@@ -35,7 +35,7 @@ def carry(tensor: TensorInfo, output: str, start: Value | list[Value]) -> Carry:
 
 def state_axis(model: Assessment, tensor: TensorInfo) -> int:
     """Where a state has its examples: on its one open axis, or the first that is as long as the model's fixed batch."""
-    if opened := [axis for axis, length in enumerate(tensor.shape) if not _fixed(length)]:
+    if opened := [axis for axis, length in enumerate(tensor.shape) if not fixed(length)]:
         return opened[0]
     others = [each.shape[0] for each in model.inputs if each.name != tensor.name and each.shape]
     return next((axis for axis, length in enumerate(tensor.shape) if length in others), 0)
@@ -57,8 +57,8 @@ def unlike(state: TensorInfo, output: TensorInfo) -> str | None:
     if state.dtype != output.dtype:
         return f"'{output.name}' is {output.dtype} and '{state.name}' is {state.dtype}"
     pairs = list(zip(state.shape, output.shape, strict=False))
-    if (output.shape and len(state.shape) != len(output.shape)) or any(_fixed(a) and _fixed(b) and a != b for a, b in pairs):
-        return f"'{output.name}' is {shown(output)} and '{state.name}' is {shown(state)}"
+    if (output.shape and len(state.shape) != len(output.shape)) or any(fixed(a) and fixed(b) and a != b for a, b in pairs):
+        return f"'{output.name}' is {output.shown} and '{state.name}' is {state.shown}"
     return None
 
 
@@ -66,12 +66,3 @@ def _akin(state: str, output: str) -> bool:
     """Whether one name is the other with a mark of "the next": stateN, new_state, hn, state_out, cache_0_out of cache_0_in."""
     stems = {state.lower().removesuffix(end).removeprefix(end.strip("_.") + "_") for end in ("", "_in", ".in", "_input", "_prev")}
     return any(stem and stem in output.lower() for stem in stems) and output.lower() not in stems
-
-
-def shown(tensor: TensorInfo) -> str:
-    """A shape, for people."""
-    return f"[{', '.join('?' if each is None else str(each) for each in tensor.shape)}]"
-
-
-def _fixed(length: int | str | None) -> bool:
-    return isinstance(length, int) and length > 0

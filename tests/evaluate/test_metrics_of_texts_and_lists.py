@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from kit.lazily import Lazily
 
+from gatekeeper.config.sections.symbols import Symbols
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.metrics._base import metric
 from gatekeeper.evaluate.tasks._base import Reading, task
-from gatekeeper.evaluate.transcription.symbols import Settings, symbols
+from gatekeeper.evaluate.transcription.symbols import symbols
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.retention import retention_interval
 
@@ -78,7 +79,7 @@ def scores_of(texts: Any, rng: Any, axis: int = 2) -> Any:
 
 def read(outputs: Any, labels: Any = None, folder: Path = Path(), **said: Any) -> tuple[Any, Any]:
     own = task("transcription")
-    way = own.way(outputs, Reading(task="transcription", folder=str(folder), symbols=Settings(**said)))
+    way = own.way(outputs, Reading(task="transcription", folder=str(folder), symbols=Symbols(**said)))
     return own.read(outputs, way), None if labels is None else own.check(labels, outputs, way)
 
 
@@ -255,4 +256,4 @@ def test_labels_without_others_of_the_same_thing_are_refused(labels: Any) -> Non
 
 
 def test_reading_keeps_what_it_was_told() -> None:
-    assert symbols(Settings(vocabulary=["a", "b"], blank=-1), np.zeros((1, 4, 3)), Path()).blank == 2
+    assert symbols(Symbols(vocabulary=["a", "b"], blank=-1), np.zeros((1, 4, 3)), Path()).blank == 2

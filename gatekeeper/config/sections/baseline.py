@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
     from gatekeeper.config.meaning import Review
 
-NONE = "none"
 BASE = "base"
 """The branch that a change is made against."""
 
@@ -72,8 +71,8 @@ def _check_limits(review: Review, earlier: bool) -> None:
     gates = review.loaded.stated("gates") or {}
     if earlier:
         for name in gate_names():
-            if getattr(gate(name), "GAIN", "") and name not in gates:
-                said = f"a changed model need not be better than before, so say what it may cost: {gate(name).GAIN}"  # type: ignore[attr-defined]
+            if (gain := getattr(gate(name), "GAIN", "")) and name not in gates:
+                said = f"a changed model need not be better than before, so say what it may cost: {gain}"
                 review.add(("baseline",), f"{said}, or `{name}: disabled`, under `gates`.")
         return
     accuracy = gates.get("accuracy")

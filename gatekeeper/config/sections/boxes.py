@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.config.named import check_function, check_outputs
+from gatekeeper.config.named import check_function, check_outputs, check_task
 from gatekeeper.config.section import Function, Section, Share, one_of
 from gatekeeper.registry import Registry
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gatekeeper.config.meaning import Review
 
 LAYOUTS = Registry("evaluate.detection.layouts")
-PARTS = ("boxes", "scores", "classes")
+Part = Literal["boxes", "scores", "classes"]
 
 if TYPE_CHECKING:
     LayoutName = str
@@ -48,7 +48,7 @@ class Boxes(Section, frozen=True, kw_only=True):
         Meta(description="Whether boxes are pixels of the input, or shares of its sides. Default: the layout's."),
     ] = None
     outputs: Annotated[
-        dict[Literal["boxes", "scores", "classes"], str],
+        dict[Part, str],
         Meta(description="Which output holds boxes, scores or classes, where its name does not tell."),
     ] = {}
     background: Annotated[
@@ -66,8 +66,7 @@ def problems(review: Review) -> None:
     model = review.pipeline.model
     if model is None or model.boxes is None:
         return
-    if model.task != "object_detection":
-        review.add(("model", "boxes"), "boxes are of the task object_detection. Set `model.task`, or remove them.", key=True)
+    check_task(review, ("model", "boxes"), "boxes", "object_detection", model.task)
     if model.boxes.decode is not None:
         check_function(review, ("model", "boxes", "decode"), model.boxes.decode)
         if model.boxes.layout is not None:

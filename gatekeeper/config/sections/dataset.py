@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.config.named import check_function, check_keys
+from gatekeeper.config.named import check_function, check_keys, check_task
 from gatekeeper.config.section import Count, Function, Section
 from gatekeeper.config.sections.model import TASKS, family, is_text, keys, task_of
 from gatekeeper.errors import nearest
@@ -180,10 +180,7 @@ def problems(review: Review) -> None:
 
 
 def _annotations(review: Review, dataset: Dataset) -> None:
-    if task_of(review) != "object_detection":
-        review.add(
-            ("dataset", "annotations"), "boxes are of the task object_detection. Set `model.task`, or remove them.", key=True
-        )
+    check_task(review, ("dataset", "annotations"), "boxes", "object_detection", task_of(review))
     images = review.loaded.folder / (dataset.path or "")
     name = dataset.annotations or ""
     if dataset.path is not None and there(images) and not (there(images / name) or there(images.parent / name)):

@@ -10,8 +10,9 @@ from gatekeeper.config.named import check_inputs, check_outputs
 from gatekeeper.config.section import Section
 from gatekeeper.errors import GatekeeperError
 from gatekeeper.models.files import assess, model_format, there
+from gatekeeper.models.info import fixed
 from gatekeeper.models.layout import Layout, ambiguous, layout
-from gatekeeper.models.states import shown, state_axis, unlike
+from gatekeeper.models.states import state_axis, unlike
 
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
@@ -76,8 +77,9 @@ def problems(review: Review) -> None:
     unsure = ambiguous(model)
     if unsure and unsure[0].name not in stated:
         tensor, axis = unsure
-        shape = ", ".join("?" if each is None else str(each) for each in tensor.shape)
-        said = f"the model takes '{tensor.name}' as [{shape}]: do its examples lie along axis {axis}, '{tensor.shape[axis]}'? "
+        said = (
+            f"the model takes '{tensor.name}' as {tensor.shown}: do its examples lie along axis {axis}, '{tensor.shape[axis]}'? "
+        )
         said += (
             f"Say `inputs: {{{tensor.name}: {{batch_axis: {axis}}}}}`, or 0 where the first axis is {tensor.shape[0]} examples."
         )
@@ -98,10 +100,10 @@ def _check_carries(review: Review, model: Assessment) -> None:
             review.add(place, f"'{each.carry}' is the next value of '{taken[each.carry]}' already. Name this state's own output.")
         taken.setdefault(each.carry, name)
         axis = state_axis(model, state) if each.batch_axis is None else each.batch_axis
-        opened = [i for i, length in enumerate(state.shape) if i != axis and not (isinstance(length, int) and length > 0)]
+        opened = [i for i, length in enumerate(state.shape) if i != axis and not fixed(length)]
         if opened or not state.shape:
             said = "only its examples' axis may be open, so that it can begin with zeros"
-            review.add(("inputs", name), f"the state '{name}' is {shown(state)}: {said}. Export it with its sizes.", key=True)
+            review.add(("inputs", name), f"the state '{name}' is {state.shown}: {said}. Export it with its sizes.", key=True)
     left = [name for name in inputs if name not in review.pipeline.inputs]
     if taken and not left:
         review.add(("inputs",), "every input is a constant or a state, and none is left for the examples. Leave one out.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
+from gatekeeper.config.named import check_task
 from gatekeeper.config.section import Section
 from gatekeeper.models.files import there
 
@@ -39,8 +40,7 @@ def problems(review: Review) -> None:
     model = review.pipeline.model
     if model is None or model.symbols is None:
         return
-    if model.task != "transcription":
-        review.add(("model", "symbols"), "symbols are of the task transcription. Set `model.task`, or remove them.", key=True)
+    check_task(review, ("model", "symbols"), "symbols", "transcription", model.task)
     file = model.symbols.vocabulary
     if isinstance(file, str) and not there(review.loaded.folder / file):
         review.add(("model", "symbols", "vocabulary"), f"no such file: {review.loaded.folder / file}. Correct the path.")

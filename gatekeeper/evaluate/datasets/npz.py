@@ -81,7 +81,7 @@ def some_rows(path: Path, most: int, seed: int = 0) -> tuple[dict[str, Any], dic
         with zipfile.ZipFile(path) as archive:
             names = {info: info.filename.removesuffix(".npy") for info in archive.infolist()}
             read = {name: _rows(path, archive, info, most, seed) for info, name in names.items()}
-    except Exception as error:
+    except Exception as error:  # as above
         raise _unreadable(path, error) from None
     return {name: rows for name, (rows, _) in read.items()}, {name: count for name, (_, count) in read.items()}
 
@@ -98,7 +98,7 @@ def _rows(path: Path, archive: Any, info: Any, most: int, seed: int) -> tuple[An
         if dtype.hasobject:
             raise ValueError("Object arrays cannot be loaded when allow_pickle=False")
         begin = member.tell()
-        if not shape or shape[0] <= most or (fortran and info.compress_type != zipfile.ZIP_STORED):
+        if not shape or shape[0] <= most or 0 in shape or (fortran and info.compress_type != zipfile.ZIP_STORED):
             member.seek(0)
             return np.lib.format.read_array(member, allow_pickle=False), shape[0] if shape else 1
         if info.compress_type != zipfile.ZIP_STORED:

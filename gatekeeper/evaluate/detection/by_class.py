@@ -6,6 +6,7 @@ from typing import Any
 
 from gatekeeper.evaluate.detection.average_precision import Matches
 from gatekeeper.evaluate.detection.matching import matches
+from gatekeeper.evaluate.groups import kept_class
 from gatekeeper.records.scores import KeptClass
 
 HALF = 0.5
@@ -23,10 +24,7 @@ def kept_boxes(baseline: Any, variant: Any, truth: Any) -> list[KeptClass]:
         has = before.objects[:, c] > 0
         least = _working_score(before, c)
         b, v = (_found(each, c, least)[has] for each in (before, after))
-        both, only_b, only_v = (int(each.sum()) for each in (b & v, b & ~v, ~b & v))
-        found.append(
-            KeptClass(name=f"class {kind}", examples=int(has.sum()), both=both, only_baseline=only_b, only_variant=only_v)
-        )
+        found.append(kept_class(f"class {kind}", b, v))
     return sorted(found, key=lambda each: -each.examples)
 
 

@@ -7,16 +7,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from gatekeeper.config.sections.boxes import Boxes
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.detection.form import CLASS, SCORE, WIDTH, corners, padded
-from gatekeeper.evaluate.detection.layouts._base import REGISTRY, Outputs, Settings, told
+from gatekeeper.evaluate.detection.layouts._base import REGISTRY, Outputs, told
 from gatekeeper.evaluate.detection.suppress import suppressed
 
 SIDES, CHANNELS = 3, (1, 3, 4)
 """Axes of an image beside that of the examples, and how long that of its colours is."""
 
 
-def decoded(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int], folder: Path) -> Any:
+def decoded(outputs: Outputs, settings: Boxes, count: int, size: tuple[int, int], folder: Path) -> Any:
     """Boxes [count, MOST, 6] in the outputs of a batch of `count` images, each so many pixels high and wide."""
     import numpy as np
 
@@ -46,7 +47,7 @@ def recognised(outputs: Mapping[str, Any]) -> str:
     )
 
 
-def _in_pixels(found: Any, settings: Settings, layout: ModuleType, size: tuple[int, int]) -> Any:
+def _in_pixels(found: Any, settings: Boxes, layout: ModuleType, size: tuple[int, int]) -> Any:
     """Sure enough boxes as corners in pixels, one for each thing."""
     import numpy as np
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gatekeeper.data.parts import parts
 from gatekeeper.data.prepared import IGNORED
-from gatekeeper.evaluate.metrics._base import Pair
+from gatekeeper.evaluate.metrics._base import Compare, Pair
 from gatekeeper.records.scores import Counts, PairedScores
 
 SHUFFLED = 20
@@ -21,9 +22,8 @@ def tables(answers: Any, labels: Any, classes: int) -> tuple[Any, Any, Any]:
     import numpy as np
 
     found = []
-    step = max(1, _CHUNK // max(answers[0].size, 1))
-    for start in range(0, len(answers), step):
-        given, truth = (np.asarray(a[start : start + step]).reshape(-1, answers[0].size) for a in (answers, labels))
+    for part in parts(answers, _CHUNK):
+        given, truth = (np.asarray(a[part]).reshape(-1, answers[0].size) for a in (answers, labels))
         rows = np.arange(len(given))[:, None] * classes
         seen = truth != IGNORED
 
@@ -74,8 +74,8 @@ def _rights(labels: Any, *models: Any) -> list[Any]:
     return [seen, *((answers == labels) & seen for answers in models)]
 
 
-def guess(value: Any, answers: Any, labels: Any) -> float | None:
-    """What an answer that does not look scores, by a function of (answers, labels): the commonest class at every place, or the
+def guess(compare: Compare, answers: Any, labels: Any) -> float | None:
+    """What an answer that does not look scores by a metric: the commonest class at every place, or the
     model's own answers in random order; None where every label is the same.
     """
     import numpy as np
@@ -85,8 +85,13 @@ def guess(value: Any, answers: Any, labels: Any) -> float | None:
     if len(names) < 2:
         return None
     generator, shuffled = np.random.default_rng(0), np.array(answers)
-    best = value(np.full_like(shuffled, names[counts.argmax()]), labels)
+    best = score(compare, np.full_like(shuffled, names[counts.argmax()]), labels)
     for _ in range(max(1, min(SHUFFLED, _CHUNK // labels.size))):
         shuffled[seen] = generator.permutation(np.asarray(answers)[seen])
-        best = max(best, value(shuffled, labels))
+        best = max(best, score(compare, shuffled, labels))
     return float(best)
+
+
+def score(compare: Compare, answers: Any, labels: Any) -> float:
+    """What answers score by a metric of two models."""
+    return compare(answers, answers, labels).baseline

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from gatekeeper.data.prepared import IGNORED
 from gatekeeper.evaluate.metrics import _counts
-from gatekeeper.evaluate.metrics._base import Pair
+from gatekeeper.evaluate.metrics._base import Compare, Pair
 
 
 def f1(baseline: Any, variant: Any, labels: Any, together: bool) -> Pair:
@@ -25,7 +24,7 @@ def _table(answers: Any, labels: Any) -> tuple[Any, Any]:
     return given.astype(int), (given & (labels == 1)).astype(int)
 
 
-def guess(value: Callable[[Any, Any], float], answers: Any, labels: Any) -> float | None:
+def guess(compare: Compare, answers: Any, labels: Any) -> float | None:
     """What an answer that does not look gets: yes to everything, or the model's answers in random order."""
     import numpy as np
 
@@ -33,4 +32,4 @@ def guess(value: Callable[[Any, Any], float], answers: Any, labels: Any) -> floa
         return None
     generator = np.random.default_rng(0)
     tried = [np.ones_like(answers), *(generator.permutation(answers) for _ in range(_counts.SHUFFLED))]
-    return max(value(each, labels) for each in tried)
+    return max(_counts.score(compare, each, labels) for each in tried)

@@ -27,4 +27,4 @@ def compare(baseline: Any, variant: Any, labels: Any, names: tuple[str, ...]) ->
 
 def guess(answers: Any, labels: Any, names: tuple[str, ...]) -> float | None:
     """What an answer that does not look gets: the model's own in random order."""
-    return _counts.guess(lambda a, truth: compare(a, a, truth, names).baseline, answers, labels)
+    return _counts.guess(lambda b, v, truth: compare(b, v, truth, names), answers, labels)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gatekeeper.data.parts import parts
 from gatekeeper.errors import NotMeasured
 
 if TYPE_CHECKING:
     from gatekeeper.evaluate.tasks._base import Reading
 
 SAID = "`model: {class_axis: 1}`, or what it is, counted from 0"
-_CHUNK = 1 << 24  # numbers read at once
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,7 @@ def read(outputs: Any, way: Way) -> Any:
     """The class at each place, [examples, ...] without the axis of the classes."""
     import numpy as np
 
-    step = max(1, _CHUNK // max(outputs[0].size, 1))
-    return np.concatenate([_classes(np.asarray(outputs[i : i + step]), way) for i in range(0, len(outputs), step)])
+    return np.concatenate([_classes(np.asarray(outputs[part]), way) for part in parts(outputs)])
 
 
 def _classes(outputs: Any, way: Way) -> Any:

@@ -36,9 +36,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from gatekeeper.config.sections.boxes import Boxes
+from gatekeeper.config.sections.symbols import Symbols
 from gatekeeper.errors import NotMeasured, UsageError
-from gatekeeper.evaluate.detection.layouts._base import Settings
-from gatekeeper.evaluate.transcription.symbols import Settings as Symbols
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     classes: tuple[str, ...] = ()  # their names, in the output's order
     places: tuple[int, ...] | None = None
     folder: str = ""  # of the pipeline file; the user's functions are imported from here
-    boxes: Settings = Settings()
+    boxes: Boxes = Boxes()
     symbols: Symbols = Symbols()
 
     @property

@@ -77,8 +77,7 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: W
     """The examples that have a class, and in how many of them it is found."""
     import numpy as np
 
-    from gatekeeper.evaluate.groups import MOST_CLASSES
-    from gatekeeper.records.scores import KeptClass
+    from gatekeeper.evaluate.groups import MOST_CLASSES, kept_class
 
     right = baseline if truth is None else truth
     classes = width(baseline, variant, right)
@@ -91,15 +90,7 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: W
             break
         least = min(FOUND, float(np.median(before[rows, c])))
         b, v = (side[rows, c] > 0 if least == 0 else side[rows, c] >= least for side in (before, after))
-        found.append(
-            KeptClass(
-                name=f"class {names[c] if c < len(names) else c}",
-                examples=int(rows.sum()),
-                both=int((b & v).sum()),
-                only_baseline=int((b & ~v).sum()),
-                only_variant=int((~b & v).sum()),
-            )
-        )
+        found.append(kept_class(f"class {names[c] if c < len(names) else c}", b, v))
     return found
 
 

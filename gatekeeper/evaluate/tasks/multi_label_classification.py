@@ -81,7 +81,7 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: W
     """The examples that have a label, and those that have it not, and how many of them are answered so."""
     import numpy as np
 
-    from gatekeeper.records.scores import KeptClass
+    from gatekeeper.evaluate.groups import kept_class
 
     right = baseline if truth is None else truth
     names, found = way.reading.classes, []
@@ -90,13 +90,5 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: W
             rows = right[:, j] == value
             b, v = (np.asarray(side[rows, j]) == value for side in (baseline, variant))
             if rows.any():
-                found.append(
-                    KeptClass(
-                        name=f"{called} {names[j] if names else j}",
-                        examples=int(rows.sum()),
-                        both=int((b & v).sum()),
-                        only_baseline=int((b & ~v).sum()),
-                        only_variant=int((~b & v).sum()),
-                    )
-                )
+                found.append(kept_class(f"{called} {names[j] if names else j}", b, v))
     return found

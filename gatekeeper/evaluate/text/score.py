@@ -8,7 +8,7 @@ from typing import Any
 from gatekeeper.data.distinct import distinct
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.chance import CHANCE_ALPHA
+from gatekeeper.evaluate.chance import CHANCE_ALPHA, too_few
 from gatekeeper.evaluate.metrics._base import of_family
 from gatekeeper.evaluate.once import once
 from gatekeeper.evaluate.score import Score, Scored, write_scores
@@ -119,6 +119,4 @@ def _chance(losses: Any, tokens: Any) -> str | None:
     )
     if found.lower >= guessing or (len(losses) >= LEAST_EXAMPLES and found.observed >= guessing):
         return f"the baseline is no better than chance: {values}. Check the conversion and the text, or use a better model."
-    few = f"{len(losses)} {'window is' if len(losses) == 1 else 'windows are'} too few to tell"
-    more = f"at least {LEAST_EXAMPLES} are needed" if len(losses) < LEAST_EXAMPLES else "more are needed"
-    return f"{few}: {more}. Add text or lower `dataset.window`. (Of the baseline, {values}.)"
+    return f"{too_few(len(losses), 'window')}. Add text or lower `dataset.window`. (Of the baseline, {values}.)"

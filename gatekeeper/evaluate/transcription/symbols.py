@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from gatekeeper.config.sections.symbols import Symbols
 from gatekeeper.errors import NotMeasured
 
 BLANKS = ("<blank>", "<pad>", "[PAD]", "[blank]", "<eps>", "<ctc_blank>")
@@ -18,17 +17,8 @@ PRIVATE = 0x10000
 """Ids without a vocabulary are letters from here on, so that they can be counted like letters."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `model.symbols` of a pipeline file says."""
-
-    vocabulary: str | list[str] | None = None
-    blank: int | None = None
-    collapse: bool | None = None
-    end: int | None = None
-
-
 @dataclass(frozen=True)
-class Symbols:
+class Alphabet:
     """What each id writes, and how ids are read."""
 
     tokens: tuple[str, ...] | None
@@ -67,7 +57,7 @@ class Symbols:
         return " ".join("".join(self.tokens[each] for each in ids).split())
 
 
-def symbols(settings: Settings, outputs: Any, folder: Path) -> Symbols:
+def symbols(settings: Symbols, outputs: Any, folder: Path) -> Alphabet:
     """How the outputs of a model are read, told by the baseline's."""
     scores = outputs.dtype.kind == "f"
     if scores and outputs.ndim != 3:
@@ -88,7 +78,7 @@ def symbols(settings: Settings, outputs: Any, folder: Path) -> Symbols:
     if blank is not None and blank < 0:
         blank += count
     collapse = scores if settings.collapse is None else settings.collapse
-    return Symbols(None if named is None else _written(named), blank, collapse, settings.end, axis)
+    return Alphabet(None if named is None else _written(named), blank, collapse, settings.end, axis)
 
 
 def _fitted(named: list[str], shape: tuple[int, ...], blank: int | None) -> tuple[int, list[str], int | None]:

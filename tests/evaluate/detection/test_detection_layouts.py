@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gatekeeper.config.sections.boxes import Boxes
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.detection.decode import decoded, image_size, recognised
 from gatekeeper.evaluate.detection.form import SCORE
-from gatekeeper.evaluate.detection.layouts._base import REGISTRY, Outputs, Settings
+from gatekeeper.evaluate.detection.layouts._base import REGISTRY, Outputs
 from gatekeeper.evaluate.detection.suppress import suppressed
 from gatekeeper.evaluate.detection.truth import true_boxes
 
@@ -101,7 +102,7 @@ LAYOUTS: dict[str, Any] = {
 
 
 def read(outputs: dict[str, Any], count: int = len(IMAGES), **settings: Any) -> Any:
-    return decoded(Outputs(outputs), Settings(**settings), count, SIZE, Path())
+    return decoded(Outputs(outputs), Boxes(**settings), count, SIZE, Path())
 
 
 def test_every_layout_is_tried() -> None:
@@ -174,7 +175,7 @@ def test_the_users_own_function_gets_outputs_and_size(tmp_path: Path, monkeypatc
         "def odd(outputs, size):\n    return 'boxes'\n"
     )
     outputs = {"o": rows(6, 2, lambda b: b)}
-    settings = {name: Settings(decode=f"own_decode:{name}") for name in ("read", "short", "odd")}
+    settings = {name: Boxes(decode=f"own_decode:{name}") for name in ("read", "short", "odd")}
     monkeypatch.syspath_prepend(str(tmp_path))
     assert decoded(Outputs(outputs), settings["read"], 3, SIZE, tmp_path)[0, :2] == pytest.approx(outputs["o"][0])
     for name, said in (("short", "returned 0 arrays"), ("odd", "returned something else")):

@@ -16,8 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
+from gatekeeper.config.sections.boxes import Boxes, Part
 from gatekeeper.errors import NotMeasured
 from gatekeeper.registry import Registry
 
@@ -25,19 +24,6 @@ REGISTRY = Registry("evaluate.detection.layouts", ("DESCRIPTION", "ORDER", "SCAL
 
 Shapes = Mapping[str, tuple[int, ...]]
 Found = list[tuple[Any, Any, Any]]
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `model.boxes` of a pipeline file says."""
-
-    layout: str | None = None
-    decode: str | None = None
-    order: str | None = None
-    scale: str | None = None
-    outputs: dict[str, str] = {}
-    background: int | None = None
-    score: float = 0.001
-    overlap: float = 0.7
 
 
 class Outputs(dict[str, Any]):
@@ -71,7 +57,7 @@ def only(outputs: Outputs, axes: int, wanted: str) -> Any:
     return outputs.take(fitting[0])
 
 
-def one_of(outputs: Outputs, settings: Settings, what: str, words: tuple[str, ...]) -> Any:
+def one_of(outputs: Outputs, settings: Boxes, what: Part, words: tuple[str, ...]) -> Any:
     """The output that holds something: named in the file, or the only one whose name has one of the words."""
     if name := settings.outputs.get(what):
         if name not in outputs:

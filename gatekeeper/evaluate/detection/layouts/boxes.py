@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, misfit, one_of
+from gatekeeper.config.sections.boxes import Boxes
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Shapes, misfit, one_of
 
 DESCRIPTION = "outputs boxes [examples, boxes, 4], scores and classes [examples, boxes]; of one image also without its first axis"
 ORDER, SCALE = "xyxy", "pixels"
@@ -18,10 +19,10 @@ def tells(shapes: Shapes) -> bool:
     return len(boxes) == 1 and all(len(each) == 1 and each[0] == boxes[0][:-1] for each in found)
 
 
-def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Boxes, count: int, size: tuple[int, int]) -> Found:
     """As the model gives them, of each example as many as it says that count."""
     boxes = one_of(outputs, settings, "boxes", ("box",))
-    scores, classes = (one_of(outputs, settings, *each) for each in (("scores", SCORES), ("classes", CLASSES)))
+    scores, classes = one_of(outputs, settings, "scores", SCORES), one_of(outputs, settings, "classes", CLASSES)
     if count == 1 and boxes.ndim == 2:
         boxes, scores, classes = boxes[None], scores[None], classes[None]
     if boxes.ndim != 3 or not len(boxes) == len(scores) == len(classes) == count or scores.shape != boxes.shape[:2]:

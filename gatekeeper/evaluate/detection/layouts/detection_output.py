@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, misfit, only
+from gatekeeper.config.sections.boxes import Boxes
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Shapes, misfit, only
 
 DESCRIPTION = (
     "one output [1, 1, boxes of all examples, 7]: number of the example in its batch (-1 ends), class, score, two corners"
@@ -17,7 +18,7 @@ def tells(shapes: Shapes) -> bool:
     return len(shapes) == 1 and len(shape) == 4 and shape[:2] == (1, 1) and shape[3] == 7
 
 
-def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Boxes, count: int, size: tuple[int, int]) -> Found:
     """The rows of each example."""
     raw = only(outputs, 4, "[1, 1, boxes, 7]")
     if raw.shape[3] != 7:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, misfit, only
+from gatekeeper.config.sections.boxes import Boxes
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Shapes, misfit, only
 
 DESCRIPTION = "one output [examples, boxes, 6]: two corners, score, class"
 ORDER, SCALE = "xyxy", "pixels"
@@ -14,7 +15,7 @@ def tells(shapes: Shapes) -> bool:
     return False
 
 
-def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Boxes, count: int, size: tuple[int, int]) -> Found:
     """As the model gives them."""
     raw = only(outputs, 3, "[examples, boxes, 6]")
     if raw.shape[2] != 6:

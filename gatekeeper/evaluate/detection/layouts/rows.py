@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, misfit, only
+from gatekeeper.config.sections.boxes import Boxes
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Shapes, misfit, only
 
 DESCRIPTION = "one output [boxes of all examples, 7]: number of the example in its batch, two corners, class, score"
 ORDER, SCALE = "xyxy", "pixels"
@@ -15,7 +16,7 @@ def tells(shapes: Shapes) -> bool:
     return len(shapes) == 1 and len(shape) == 2 and shape[1] == 7
 
 
-def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Boxes, count: int, size: tuple[int, int]) -> Found:
     """The rows of each example."""
     raw = only(outputs, 2, "[boxes of all examples, 7]")
     if raw.shape[1] != 7:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, each_class, one_of, without
+from gatekeeper.config.sections.boxes import Boxes
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Shapes, each_class, one_of, without
 
 DESCRIPTION = "two outputs, boxes [examples, boxes, 4] and scores [examples, boxes, nothing + classes], as probabilities"
 ORDER, SCALE = "xyxy", "shares"
@@ -16,7 +17,7 @@ def tells(shapes: Shapes) -> bool:
     return len(shapes) == 2 and len(box) == len(score) == 1 and len(score[0]) == len(box[0]) == 3 and score[0][2] > 1
 
 
-def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Boxes, count: int, size: tuple[int, int]) -> Found:
     """Of each box every class."""
     boxes = one_of(outputs, settings, "boxes", ("box",))
     scores = one_of(outputs, settings, "scores", ("score", "conf", "class"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, each_class, misfit, only
+from gatekeeper.config.sections.boxes import Boxes
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Shapes, each_class, misfit, only
 
 DESCRIPTION = (
     "one output [examples, boxes, 5 + classes]: centre, width, height, whether it is anything, and a score for each class"
@@ -16,7 +17,7 @@ def tells(shapes: Shapes) -> bool:
     return False
 
 
-def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Boxes, count: int, size: tuple[int, int]) -> Found:
     """Every class of every box, as sure as it is that anything is there."""
     wanted = "[examples, boxes, 5 + classes]"
     raw = only(outputs, 3, wanted)

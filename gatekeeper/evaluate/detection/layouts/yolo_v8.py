@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, each_class, misfit, only
+from gatekeeper.config.sections.boxes import Boxes
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Shapes, each_class, misfit, only
 
 DESCRIPTION = "one output [examples, 4 + classes, boxes]: centre, width, height, and a score for each class"
 ORDER, SCALE = "cxcywh", "pixels"
@@ -15,7 +16,7 @@ def tells(shapes: Shapes) -> bool:
     return len(shapes) == 1 and len(shape) == 3 and 5 <= shape[1] < shape[2]
 
 
-def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Boxes, count: int, size: tuple[int, int]) -> Found:
     """Every class of every box."""
     import numpy as np
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from gatekeeper.config.sections.boxes import Boxes
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Settings, Shapes, each_class, misfit, only
+from gatekeeper.evaluate.detection.layouts._base import Found, Outputs, Shapes, each_class, misfit, only
 
 DESCRIPTION = "one output [examples, boxes, 5 + classes] in cells of the grids of strides 8, 16 and 32, sizes as logarithms"
 ORDER, SCALE = "cxcywh", "pixels"
@@ -16,7 +17,7 @@ def tells(shapes: Shapes) -> bool:
     return False
 
 
-def find(outputs: Outputs, settings: Settings, count: int, size: tuple[int, int]) -> Found:
+def find(outputs: Outputs, settings: Boxes, count: int, size: tuple[int, int]) -> Found:
     """Every class of every box, as sure as it is that anything is there."""
     import numpy as np
 
