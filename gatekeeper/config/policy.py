@@ -123,7 +123,7 @@ def policy_notes(loaded: Loaded) -> list[str]:
     return notes
 
 
-_COMMON = ("stages", "model", "dataset", "measure")
+_COMMON = ("stages", "model", "inputs", "dataset", "measure")
 _SAID_OTHERWISE = ("model_validation.accuracy_threshold", "optimization.frameworks")
 """Stages' keys that are a limit, and that are spoken of for each target."""
 

@@ -25,7 +25,7 @@ from gatekeeper.evaluate.answers import collect
 from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.prepare import Prepare, Prepared
-from gatekeeper.evaluate.score import Score, Scored
+from gatekeeper.evaluate.score import Looks, Score, Scored
 from gatekeeper.evaluate.tasks._base import Reading, named_by
 from gatekeeper.evaluate.text.prompts import timed_prompts
 from gatekeeper.evaluate.unroll import Unroll, Unrolled
@@ -228,8 +228,10 @@ class Evaluation:
             return folder / "predictions.npy"
         return self.space.cache.get_or_make("predictions", key, make)[0] / "predictions.npy"
 
-    def compare(self, dataset: Path, baseline: Path, variant: Path, metric: str | None = None) -> Comparison:
-        """Paired scores of two models' predictions, by the pipeline file's metric where none is named."""
+    def compare(
+        self, dataset: Path, baseline: Path, variant: Path, metric: str | None = None, looks: Looks = "all"
+    ) -> Comparison:
+        """Paired scores of two models' predictions, by the pipeline file's metric where none is named, and what else is seen."""
         import numpy as np
 
         metric = metric or (self.loaded.pipeline.dataset.metric if self.loaded.pipeline.dataset else None)
@@ -245,6 +247,7 @@ class Evaluation:
             destination=str(destination),
             text=self.model.text is not None,
             range=self._range(),
+            looks=looks,
         )
         answer = self.space.ask_clerk(request, Scored)
         scores = _scores(answer, np.load(destination)) if answer.examples else None
@@ -263,6 +266,7 @@ class Evaluation:
             outputs=tuple(answer.outputs),
             unjudged=answer.unjudged,
             classes=tuple(answer.classes),
+            alone=looks == "alone",
         )
 
     def _range(self) -> tuple[float, float] | None:

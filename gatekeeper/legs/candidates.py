@@ -67,7 +67,8 @@ def _compared(made_only: Candidate, leg: Leg, made: Made, dataset: Path | None) 
         return replace(made_only, made=None, predictions=names, error=str(error))
     baseline, names[made_only.planned.id] = names[baseline_id(leg.id)], variant
     try:
-        comparison = leg.evaluation.compare(dataset, baseline, variant)
+        alone = made_only.planned.technique == PROPOSED and leg.loaded.pipeline.baseline == "none"
+        comparison = leg.evaluation.compare(dataset, baseline, variant, looks="alone" if alone else "all")
     except NotMeasured as failure:
         comparison = Comparison(error=str(failure))
     return replace(made_only, comparison=comparison, predictions=names)

@@ -23,7 +23,8 @@ class Comparison:
     says that there were no labels: the scores then compare the variant with the baseline's own answers. `collapsed` says in
     which way the variant answers nothing any more, `signs` are the numbers that show whether it does. `outputs` are those that
     the metric does not read, or only on average, `unjudged` says which of them cannot be compared, and why. None: nothing was
-    compared. `worse` names examples that the variant answers worse than the baseline, those that lost most first.
+    compared. `worse` names examples that the variant answers worse than the baseline, those that lost most first. `alone`: there
+    is no baseline, and the variant stands in its place, too.
     """
 
     metric: str = ""
@@ -39,6 +40,7 @@ class Comparison:
     unjudged: dict[str, str] = field(default_factory=dict)
     classes: tuple[KeptClass, ...] | None = None
     worse: tuple[str, ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def _baseline(setup: Setup, dataset: Path | None) -> str:
     if not any(leg.runs for leg in setup.legs):
         return model
     predictions = _predictions(setup, dataset)
-    comparison = setup.evaluation.compare(dataset, predictions, predictions)
+    comparison = setup.evaluation.compare(dataset, predictions, predictions, looks="scores")
     if comparison.error:
         raise NotMeasured("data", comparison.error)
     examples = comparison.scores.examples if comparison.scores else 0
