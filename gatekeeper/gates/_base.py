@@ -23,6 +23,7 @@ and, where it has something to say:
 GAIN         what a limit of it may be where the model itself is judged (`baseline`): of what is gained by optimizing, which is
              then asked for only where the file mentions the gate
 OF_TENSORS   whether it compares outputs other than text on the evaluation set, and applies only where there are such
+METERED      whether it is judged on joules, which not every machine counts
 JUDGES       the scenarios of load that it decides, the first of them that ran
 CHECKS       the kind of checks that it counts, where it is not called as they are
 
@@ -183,6 +184,11 @@ def tested_by(name: str) -> str:
 def of_tensors(name: str) -> bool:
     """Whether a gate compares outputs other than text on the evaluation set."""
     return bool(getattr(gate(name), "OF_TENSORS", False))
+
+
+def metered(name: str) -> bool:
+    """Whether a gate is judged on joules, which not every machine counts."""
+    return bool(getattr(gate(name), "METERED", False))
 
 
 @lru_cache(maxsize=256)

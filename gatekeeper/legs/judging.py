@@ -106,6 +106,7 @@ class Judge:
             alpha=look_alpha(len(variant), measure.max_rounds, self.attempt, share),
             effort=Effort(raced.round_s(), parse_duration(measure.budget), measure.max_rounds, leg.place.threads, self.attempt),
             untimed=leg.untimed or None,
+            energy=raced.energy,
         )
         return [judge_gate(limit, evidence) for limit in limits]
 

@@ -14,7 +14,7 @@ from gatekeeper.gates._checks import CHECKS, MOST_NAMED, lost
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Effort, Evidence
 from gatekeeper.records.gates import Decision, GateResult
-from gatekeeper.records.measured import Artifact, Control, RoundData
+from gatekeeper.records.measured import Artifact, Control, Energy, RoundData
 from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.records.tested import Check
 from gatekeeper.stats.looks import attempt_alpha, equal_alpha, look_alpha
@@ -252,6 +252,7 @@ def raced(each: GateResult, rounds: list[RoundData], artifact: Artifact | None, 
         effort=Effort(max_rounds=leg.max_rounds, attempt=leg.leg.attempt),
         untimed=leg.untimed or None,
         copy=None if leg.control else _copy(each.control),
+        energy=leg.leg.energy or Energy(),
     )
 
 
