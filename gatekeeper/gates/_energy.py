@@ -17,6 +17,8 @@ from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import Energy, RoundData
 from gatekeeper.units import format_number
 
+LEAST_BLUR = 0.005
+"""However long a block, no counter is more exact; and few rounds of a machine with neighbours look a little too quiet."""
 MOST_BLUR = 0.1
 """Beyond this a block is hardly its own."""
 WANTED_BLUR = 0.01
@@ -67,13 +69,13 @@ def blur(energy: Energy, arm: Sequence[RoundData]) -> float:
 
 def factor(energy: Energy, arm: Sequence[RoundData]) -> float:
     """How many times larger, or smaller, than what is read an arm's energy may be."""
-    part = blur(energy, arm)
+    part = max(blur(energy, arm), LEAST_BLUR)
     return (1 + part) / (1 - part) if part < 1 else float("inf")
 
 
 def charge(evidence: Evidence, charged: float) -> str:
     """What was added to the bounds, for people; empty where it is next to nothing."""
-    if charged - 1 < WANTED_BLUR:
+    if blur(evidence.energy, evidence.variant) <= WANTED_BLUR:
         return ""
     lag_ms = (evidence.energy.lag_s or 0.0) * 1e3
     wanted = format_number(min(lag_ms / WANTED_BLUR * 2, MOST_BLOCK_MS))

@@ -59,6 +59,10 @@ FAILING: dict[str, tuple[dict[str, Made], dict[str, Any], str]] = {
     "package_size": (
         {"int8": Made(size=60_000_000)}, {"limits": {**LIMITS, "package_size": {"max": "50MB"}}}, "{package_size: {max: 50MB}}",
     ),
+    "energy": (
+        {"int8": Made(speed=2.5, watts=24.0)}, {"limits": {**LIMITS, "energy": {"reduction": 0.3}}}, "{energy: {reduction: 0.3}}",
+    ),
+    "power_w": ({"int8": Made(watts=24.0)}, {"limits": {**LIMITS, "power_w": {"max": 15}}}, "{power_w: {max: 15}}"),
     "outputs": ({"int8": Made(outputs=(KEPT, LOST_OUTPUT))}, {"limits": OF_TENSORS}, "{outputs: {}, worst_class: {}}"),
     "an output of no numbers": ({"int8": Made(outputs=(KEPT, BROKEN))}, {"limits": OF_TENSORS}, "{outputs: {}, worst_class: {}}"),
     "worst_class": ({"int8": Made(classes=(FOUND, LOST))}, {"limits": OF_TENSORS}, "{outputs: {}, worst_class: {}}"),
