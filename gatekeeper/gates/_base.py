@@ -65,6 +65,7 @@ import msgspec
 from msgspec import Meta
 
 from gatekeeper.errors import UsageError, nearest
+from gatekeeper.ids import without_set
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision, GateResult
@@ -161,12 +162,19 @@ def names() -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def gate(name: str) -> Gate:
-    """The gate of that name; an unknown one is a `UsageError` that lists what exists."""
+    """The gate of that name, on whichever set; an unknown one is a `UsageError` that lists what exists."""
+    name = without_set(name)
     if name in REGISTRY.names:
         return cast(Gate, REGISTRY.get(name))
     if name not in names():
         raise UsageError(f"'{name}' is not one of gates: {', '.join(names())}{nearest(name, names()) or '.'}")
     return cast(Gate, KINDS.get(name).GATE)
+
+
+@cache
+def per_set() -> tuple[str, ...]:
+    """Gates that are judged on every evaluation set: those on scores that are on unless the file says otherwise."""
+    return tuple(name for name in names() if gate(name).BASIS == "scores" and gate(name).DEFAULT is not None)
 
 
 @cache

@@ -97,6 +97,8 @@ def _ready(leg: Leg, data: Data) -> Standing:
     """The leg's form of the model, made, and how it answers beside the reference."""
     _ = leg.source
     leg.progress.step(f"{leg.id}: checking the baseline")
+    for name, path in data.also.items():
+        leg.on(name).standing(path)
     return leg.standing(data.evaluation)
 
 
@@ -128,6 +130,7 @@ def _leg_report(
         stopped=race.stopped if ran else "",
         conditions=state,
         basis=basis(leg, made, raced.inputs),
+        also={name: basis(leg.on(name), [each.on(name) for each in made], None) for name in (made[0].also if made else ())},
         energy=told(raced.meter, race.blocks),
         notes=notes + (warnings(state) if state else []),
         total_s=time.monotonic() - started,

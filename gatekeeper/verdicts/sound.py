@@ -13,8 +13,8 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from statistics import median
 
-from gatekeeper.gates._base import REGISTRY, Gate, also, gate, names, of_testing
-from gatekeeper.ids import leg_of, target_of
+from gatekeeper.gates._base import REGISTRY, Gate, also, gate, names, of_testing, per_set
+from gatekeeper.ids import leg_of, on_set, set_of, target_of, without_set
 from gatekeeper.measure.energy._base import REGISTRY as METERS
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Performance, RoundData
@@ -162,10 +162,14 @@ def _gates(variant: VariantReport, rules: Rules) -> Iterator[str]:
 
 @lru_cache(maxsize=256)
 def owner_of(name: str) -> str:
-    """The gate that a result is of; empty where none here is."""
+    """The gate that a result is of, with its evaluation set; empty where none here is."""
     if name in REGISTRY.names:
         return name
-    return name if name in names() else also().get(name, "")
+    base, of = without_set(name), set_of(name)
+    owner = base if base in names() else also().get(base, "")
+    if "@" not in name:
+        return owner
+    return on_set(owner, of) if of and owner in per_set() else ""
 
 
 def missing_gates(variant: VariantReport, owners: Sequence[str], rules: Rules) -> list[str]:
