@@ -167,7 +167,7 @@ def owner_of(name: str) -> str:
         return name
     base, of = without_set(name), set_of(name)
     owner = base if base in names() else also().get(base, "")
-    if "@" not in name:
+    if "/" not in name:
         return owner
     return on_set(owner, of) if of and owner in per_set() else ""
 

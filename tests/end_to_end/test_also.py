@@ -12,6 +12,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 from kit.command import call
+from kit.tiny_llm import sentences, write_trained
 from onnx import TensorProto, helper, numpy_helper
 
 CLASSES, FEATURES = 4, 16
@@ -114,31 +115,31 @@ def test_what_is_lost_on_a_further_set_fails(folder: Path) -> None:
     found, data = variants(report), read(folder)
     kept, tenth = gates(found["kept"]), gates(found["tenth"])
     assert found["kept"]["verdict"] == "pass", found["kept"]["reason"]
-    assert {"accuracy", "accuracy@maths", "outputs@maths", "worst_class@maths"} <= kept.keys()
-    assert kept["accuracy@maths"]["limit"] == 0.98 and kept["accuracy@maths"]["where"].endswith("p.yaml:6")
+    assert {"accuracy", "accuracy/maths", "outputs/maths", "worst_class/maths"} <= kept.keys()
+    assert kept["accuracy/maths"]["limit"] == 0.98 and kept["accuracy/maths"]["where"].endswith("p.yaml:6")
     right = {name: float((answers(folder / f"{name}.onnx", data["x"]) == data["y"]).mean()) for name in ("model", "tenth")}
     assert right["tenth"] < 0.92 * right["model"], "the fault has arrived"
-    assert tenth["accuracy"]["verdict"] == "pass" and tenth["accuracy@maths"]["verdict"] == "fail"
-    assert tenth["accuracy@maths"]["observed"] == pytest.approx(right["tenth"] / right["model"], abs=1e-9)
+    assert tenth["accuracy"]["verdict"] == "pass" and tenth["accuracy/maths"]["verdict"] == "fail"
+    assert tenth["accuracy/maths"]["observed"] == pytest.approx(right["tenth"] / right["model"], abs=1e-9)
     assert found["tenth"]["also"]["maths"]["value"] == pytest.approx(right["tenth"], abs=1e-9)
     for name in ("constant", "nan"):
         own = gates(found[name])
         assert found[name]["verdict"] == "fail" and own["accuracy"]["verdict"] == "pass"
-        assert own["accuracy@maths"]["verdict"] == "fail"
-    assert gates(found["constant"])["worst_class@maths"]["verdict"] == "fail"
+        assert own["accuracy/maths"]["verdict"] == "fail"
+    assert gates(found["constant"])["worst_class/maths"]["verdict"] == "fail"
     assert report["targets"][0]["legs"][0]["also"]["maths"]["examples"] == 600
-    for name in ("report.md", "report.xml"):
-        assert "accuracy@maths" in (folder / "report" / name).read_text()
+    for name in ("report.md", "junit.xml", "report.sarif"):
+        assert "accuracy/maths" in (folder / "report" / name).read_text(), name
 
 
 FORGED: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
     "it passes": lambda variant, leg: None,
-    "its bounds": lambda variant, leg: gates(variant)["accuracy@maths"].update(lower=0.99, upper=1.0, observed=1.0),
-    "it is gone": lambda variant, leg: variant.update(gates=[g for g in variant["gates"] if g["gate"] != "accuracy@maths"]),
-    "another set": lambda variant, leg: gates(variant)["accuracy@maths"].update(gate="accuracy@other"),
-    "no set": lambda variant, leg: gates(variant)["accuracy@maths"].update(gate="accuracy@"),
-    "it warns": lambda variant, leg: gates(variant)["accuracy@maths"].update(blocking=False),
-    "another limit": lambda variant, leg: gates(variant)["accuracy@maths"].update(limit=0.5),
+    "its bounds": lambda variant, leg: gates(variant)["accuracy/maths"].update(lower=0.99, upper=1.0, observed=1.0),
+    "it is gone": lambda variant, leg: variant.update(gates=[g for g in variant["gates"] if g["gate"] != "accuracy/maths"]),
+    "another set": lambda variant, leg: gates(variant)["accuracy/maths"].update(gate="accuracy/other"),
+    "no set": lambda variant, leg: gates(variant)["accuracy/maths"].update(gate="accuracy/"),
+    "it warns": lambda variant, leg: gates(variant)["accuracy/maths"].update(blocking=False),
+    "another limit": lambda variant, leg: gates(variant)["accuracy/maths"].update(limit=0.5),
     "its classes are the main set's": lambda variant, leg: leg["also"].clear(),
     "its quality is gone": lambda variant, leg: variant["also"].clear(),
 }
@@ -162,7 +163,7 @@ def test_nothing_forged_of_a_further_set_passes(folder: Path) -> None:
 def test_a_set_that_warns_does_not_block(folder: Path) -> None:
     code, report = ran(written(folder, MATHS.replace("}", ", on_fail: warn}"), "tenth"))
     assert code == 0
-    found = gates(variants(report)["tenth"])["accuracy@maths"]
+    found = gates(variants(report)["tenth"])["accuracy/maths"]
     assert found["verdict"] == "fail" and not found["blocking"]
 
 
@@ -172,12 +173,12 @@ def test_what_a_change_takes_away_is_held(folder: Path) -> None:
     file.write_text("".join(line for line in file.read_text().splitlines(True) if "also:" not in line and "maths" not in line))
     code, report = ran(file, "--policy", "base.yaml")
     assert code == 4
-    found = gates(variants(report)["tenth"])["accuracy@maths"]
+    found = gates(variants(report)["tenth"])["accuracy/maths"]
     assert found["verdict"] == "error" and "there is no evaluation set 'maths' in this file" in found["reason"]
     loosened = report["pipeline"]["loosened"]
-    assert any("gates.accuracy@maths.retention: 0.98 in the policy, not given here" in each for each in loosened)
+    assert any("gates.accuracy/maths.retention: 0.98 in the policy, not given here" in each for each in loosened)
     code, report = ran(written(folder, MATHS.replace("0.98", "0.5"), "tenth"), "--policy", "base.yaml")
-    assert code == 1 and gates(variants(report)["tenth"])["accuracy@maths"]["limit"] == 0.98
+    assert code == 1 and gates(variants(report)["tenth"])["accuracy/maths"]["limit"] == 0.98
 
 
 @pytest.mark.parametrize(
@@ -206,3 +207,35 @@ def test_a_set_of_calibration_examples_is_refused(folder: Path) -> None:
     file.write_text(file.read_text().replace("    path: main.npz", "    path: main.npz\n    calibration: maths.npz"))
     done = call(("validate", file), folder, {})
     assert done.returncode == 2 and "the calibration set must not be an evaluation set" in done.stderr
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+def test_a_language_model_is_asked_questions_beside_its_text(tmp_path: Path) -> None:
+    """Windows of a text, and prompts whose right continuation a model that has learnt the form of a sentence takes."""
+    folder = write_trained(tmp_path)
+    lines = []
+    for number, line in enumerate(sentences(90, 7).splitlines()):
+        words = line.rstrip(".").split()
+        choices = [" " + " ".join(words[5:]), " " + " ".join([words[6], words[7], words[5]])]
+        lines.append(
+            json.dumps({"prompt": " ".join(words[:5]), "choices": choices[:: 1 - 2 * (number % 2)], "answer": number % 2})
+        )
+    (folder / "questions.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "text.txt").write_text(sentences(300, 8))
+    file = folder / "p.yaml"
+    file.write_text(f"""\
+edge_ai_pipeline:
+  model: {{path: model}}
+  dataset: {{path: text.txt, window: 16, also: [{{name: questions, path: questions.jsonl, metric: acc, retention: 0.9}}]}}
+  targets: [{{name: here, hardware: cpu, threads: 1}}]
+  optimization: {{frameworks: [llama_cpp], techniques: {{llama_cpp: [q8_0]}}}}
+  gates: {{{GATES}}}
+""")
+    code, report = ran(file)
+    found = variants(report)["q8_0"]
+    own = gates(found)["accuracy/questions"]
+    assert code in (0, 3) and own["verdict"] == "pass", own["reason"]
+    assert own["details"]["metric"] == "acc" and own["details"]["examples"] >= 80
+    assert found["also"]["questions"]["value"] > 0.9 and found["quality"]["metric"] == "perplexity"
+    assert "outputs/questions" not in gates(found)

@@ -16,7 +16,7 @@ class AlsoSet(Section, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$",
-            description="What it is called in the report, whose gates are then `accuracy@name`.",
+            description="What it is called in the report, whose gates are then `accuracy/name`.",
             examples=["maths"],
         ),
     ]
