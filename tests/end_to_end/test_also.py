@@ -8,88 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime as ort
 import pytest
 from kit.command import call
+from kit.further import GATES, MATHS, answers, fill, written
 from kit.tiny_llm import sentences, write_trained
-from onnx import TensorProto, helper, numpy_helper
-
-CLASSES, FEATURES = 4, 16
-GATES = "speedup: disabled, memory: disabled, stability: disabled"
-
-
-def save(path: Path, spoilt: float = 0.0, how: str = "") -> None:
-    """A classifier, which answers wrongly where the last feature is on, in a share of the cases that the feature before says."""
-    r = np.random.default_rng(0)
-    weights = {"w": r.standard_normal((FEATURES, CLASSES)).astype(np.float32)}
-    weights["w"][-2:] = 0
-    weights["turn"] = np.roll(np.eye(CLASSES, dtype=np.float32), 1, axis=1)
-    weights["from"], weights["to"] = np.array([FEATURES - 1]), np.array([FEATURES])
-    weights["second"], weights["axis"] = np.array([FEATURES - 2]), np.array([1])
-    weights["half"], weights["share"] = np.array([0.5], np.float32), np.array([spoilt], np.float32)
-    weights["bad"] = np.array([np.nan if how == "nan" else 0.0], np.float32)
-    nodes = [
-        helper.make_node("MatMul", ["x", "w"], ["right"]),
-        helper.make_node("MatMul", ["right", "turn"], ["turned"]),
-        helper.make_node("Mul", ["right", "bad"], ["none"]),
-        helper.make_node("Slice", ["x", "from", "to", "axis"], ["maths"]),
-        helper.make_node("Slice", ["x", "second", "from", "axis"], ["number"]),
-        helper.make_node("Greater", ["maths", "half"], ["of maths"]),
-        helper.make_node("Less", ["number", "share"], ["of these"]),
-        helper.make_node("And", ["of maths", "of these"], ["spoilt"]),
-        helper.make_node("Where", ["spoilt", "none" if how else "turned", "right"], ["logits"]),
-    ]
-    ends = [
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width])] for name, width in (("x", FEATURES), ("logits", 4))
-    ]
-    graph = helper.make_graph(nodes, "g", *ends, [numpy_helper.from_array(array, name) for name, array in weights.items()])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-
-
-def answers(path: Path, x: Any) -> Any:
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return np.array([session.run(None, {"x": row[None]})[0][0].argmax() for row in x])
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model, and variants that keep all of the main set: of maths all, nine tenths, nothing but one class, and no numbers."""
     place = tmp_path_factory.mktemp("also")
-    variants: dict[str, tuple[float, str]] = {"kept": (-1, ""), "tenth": (0.1, ""), "constant": (2, "zero"), "nan": (2, "nan")}
-    save(place / "model.onnx")
-    for name, (share, how) in variants.items():
-        save(place / f"{name}.onnx", share, how)
-    r = np.random.default_rng(1)
-    for name, maths in (("main", 0.0), ("maths", 1.0)):
-        x = r.standard_normal((600, FEATURES)).astype(np.float32)
-        x[:, -1], x[:, -2] = maths, np.linspace(0, 1, 600, endpoint=False)
-        y = answers(place / "model.onnx", x)
-        y[::50] = (y[::50] + 1) % CLASSES
-        np.savez(place / f"{name}.npz", x=x, y=y)
+    fill(place)
     return place
 
 
 def read(folder: Path) -> dict[str, Any]:
     with np.load(folder / "maths.npz") as file:
         return dict(file)
-
-
-def written(folder: Path, also: str, names: str, gates: str = "", name: str = "p.yaml") -> Path:
-    file = folder / name
-    variants = ", ".join(f"{{name: {each}, path: {each}.onnx}}" for each in names.split())
-    file.write_text(f"""\
-edge_ai_pipeline:
-  model: {{path: model.onnx, task: tabular_classification}}
-  dataset:
-    path: main.npz
-    also:
-      - {also}
-  targets: [{{name: here, hardware: cpu, threads: 1}}]
-  optimization: {{frameworks: [], variants: [{variants}]}}
-  gates: {{{GATES}{gates}}}
-""")
-    return file
 
 
 def ran(file: Path, *more: str) -> tuple[int, dict[str, Any]]:
@@ -104,9 +38,6 @@ def variants(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def gates(variant: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {each["gate"]: each for each in variant["gates"]}
-
-
-MATHS = "{name: maths, path: maths.npz, retention: 0.98}"
 
 
 def test_what_is_lost_on_a_further_set_fails(folder: Path) -> None:
@@ -239,3 +170,24 @@ edge_ai_pipeline:
     assert own["details"]["metric"] == "acc" and own["details"]["examples"] >= 80
     assert found["also"]["questions"]["value"] > 0.9 and found["quality"]["metric"] == "perplexity"
     assert "outputs/questions" not in gates(found)
+
+
+WAIVER = "waivers: [{{gate: accuracy, set: {name}, target: here, ceiling: {least}, reason: r, owner: o, expires: 2099-12-31}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "code", "said"),
+    [
+        ("maths", 0.8, 0, ""),
+        ("maths", 0.9, 1, "its ceiling is 0.9"),
+        ("maths", 0.99, 2, "waives nothing: the limit is 0.98"),
+        ("physics", 0.8, 2, "no gate 'accuracy/physics' is on here. The further sets are maths"),
+    ],
+)
+def test_a_waiver_names_its_set(name: str, least: float, code: int, said: str, folder: Path, tmp_path: Path) -> None:
+    for file in folder.glob("*.np*"), folder.glob("*.onnx"):
+        for each in file:
+            (tmp_path / each.name).symlink_to(each)
+    (tmp_path / "gatekeeper-waivers.yml").write_text(WAIVER.format(name=name, least=least))
+    done = call(("run", written(tmp_path, MATHS, "tenth", ", worst_class: disabled"), "--output", "r"), tmp_path, {})
+    assert done.returncode == code and said in done.stdout + done.stderr, done.stdout + done.stderr

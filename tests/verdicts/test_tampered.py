@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from kit import judged
+from kit import further, judged
 from kit.measured import CHECKED, LIMITS, OF_TENSORS, Limits, Made, measured
 from kit.tampered import Path_, claimed, tampered
 
@@ -122,6 +122,7 @@ def test_nothing_taken_from_a_failing_report_makes_it_pass(name: str, every: boo
 REAL = {
     "outputs": judged.two_heads, "a collapse": judged.minority_lost, "unit_tests": judged.loud_neighbours,
     "worst_class": judged.site_lost, "accuracy": judged.two_scales, "examples": judged.rare_outliers,
+    "a further set": further.tenth_lost,
 }  # fmt: skip
 
 
