@@ -59,6 +59,8 @@ def test_what_is_lost_on_a_further_set_fails(folder: Path) -> None:
         assert own["accuracy/maths"]["verdict"] == "fail"
     assert gates(found["constant"])["worst_class/maths"]["verdict"] == "fail"
     assert report["targets"][0]["legs"][0]["also"]["maths"]["examples"] == 600
+    said = (folder / "report/report.md").read_text()
+    assert "; on maths: accuracy of logits, 600 examples, 4 classes" in said
     for name in ("report.md", "junit.xml", "report.sarif"):
         assert "accuracy/maths" in (folder / "report" / name).read_text(), name
 
