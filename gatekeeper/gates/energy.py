@@ -53,13 +53,14 @@ from_ratio = to_ratio
 
 def judge(config: Config, evidence: Evidence) -> Decision:
     """PASS if the upper bound of ln(variant / baseline) is at most ln(1 - reduction), by the A/A control's margin."""
-    arms = [evidence.baseline, evidence.variant, evidence.control]
+    arms = [evidence.baseline, evidence.variant, *([] if evidence.copy else [evidence.control])]
     if without := _energy.unknown(evidence, arms):
         return without
-    if len(evidence.control) != len(evidence.variant):
+    if evidence.copy is None and len(evidence.control) != len(evidence.variant):
         return unmeasured("the A/A control was not measured")
-    [(variants, baselines)], [copies] = ratios(evidence.baseline, evidence.variant), ratios(evidence.baseline, evidence.control)
-    ratio, control = ratio_interval(variants, baselines, evidence.alpha), ratio_interval(*copies, evidence.alpha)
+    [(variants, baselines)] = ratios(evidence.baseline, evidence.variant)
+    ratio = ratio_interval(variants, baselines, evidence.alpha)
+    control = evidence.copy or ratio_interval(*ratios(evidence.baseline, evidence.control)[0], evidence.alpha)
     if not (math.isfinite(ratio.observed) and math.isfinite(control.observed)):
         return unmeasured("the energies that were read are no numbers")
     blurred = _energy.factor(evidence.energy, evidence.baseline) * _energy.factor(evidence.energy, evidence.variant)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gatekeeper.config.limits import Limit, as_number
-from gatekeeper.gates._base import GateConfig, Told, counted_checks, gate, of_testing, tested_by
+from gatekeeper.gates._base import GateConfig, Told, counted_checks, gate, metered, of_testing, tested_by
 from gatekeeper.gates._checks import CHECKS, MOST_NAMED, lost
 from gatekeeper.ids import set_of
 from gatekeeper.records.base import Interval, Verdict
@@ -261,7 +261,7 @@ def raced(each: GateResult, rounds: list[RoundData], artifact: Artifact | None, 
         alpha=leg.alpha(len(rounds)),
         effort=Effort(max_rounds=leg.max_rounds, attempt=leg.leg.attempt),
         untimed=leg.untimed or None,
-        copy=None if leg.control else _copy(each.control),
+        copy=None if leg.control or metered(each.gate) else _copy(each.control),
         energy=leg.leg.energy or Energy(),
     )
 
