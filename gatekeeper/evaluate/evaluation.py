@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from gatekeeper.config.also import for_set
 from gatekeeper.config.loaded import Loaded
+from gatekeeper.config.sections.also import AlsoSet
 from gatekeeper.config.sections.boxes import Boxes
 from gatekeeper.config.sections.symbols import Symbols
 from gatekeeper.data.draw import draw, loudest, sizes
@@ -65,6 +67,10 @@ class Evaluation:
     layout: Layout = PLAIN  # as far as the pipeline file says it
     constants: dict[str, Constant] = field(default_factory=dict)  # that the evaluation set has told
 
+    def on(self, also: AlsoSet) -> Evaluation:
+        """The same with a further evaluation set as its only one."""
+        return replace(self, loaded=for_set(self.loaded, also))
+
     @cached_property
     def seen(self) -> Assessment:
         """The model as it is asked: with the examples first, and without inputs that are one value for all of them."""
@@ -86,6 +92,7 @@ class Evaluation:
             return None
         if calibration:
             dataset = msgspec.structs.replace(dataset, limit=None)
+        dataset = msgspec.structs.replace(dataset, also=[])
         path = self.loaded.folder / name if name else None
         request = {
             "dataset": msgspec.to_builtins(dataset),
@@ -107,7 +114,7 @@ class Evaluation:
             folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
             make(folder)
             return self._stepped(self._told(folder)) if calibration else self._told(folder)
-        options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric", "range")}
+        options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric", "range", "also")}
         key = {"form": FORM, "data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
         if not calibration:
             key |= {"task": self.task, "beside": _beside(path, dataset.annotations)}

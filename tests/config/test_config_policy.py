@@ -57,6 +57,10 @@ def found(loaded: Loaded, target: int = 0) -> dict[str, object]:
             "gates.speedup.min: 2.0 in the policy, 1.5 here (p.yaml:2)",
         ),
         ("gates: {speedup: {min: 1.5}}", "gates: {speedup: {min: 3, on_fail: warn}}", "speedup", 3.0, "gates.speedup.on_fail"),
+        ("gates: {energy: {reduction: 0.3}}", "", "energy", 0.3, "gates.energy.reduction: 0.3 in the policy, not given here"),
+        ("gates: {power_w: {max: 5}}", "gates: {power_w: disabled}", "power_w", 5.0, "gates.power_w.max: 5.0 in the"),
+        ("gates: {power_w: {max: 5}}", "gates: {power_w: {max: 9}}", "power_w", 5.0, "gates.power_w.max: 5.0 in the"),
+        ("gates: {power_w: {max: 5}}", "gates: {power_w: {max: 4}}", "power_w", 4.0, None),
         ("", "gates: {stability: {max_variation: 0.3}}", "stability", 0.2, "gates.stability.max_variation: 0.2 in the policy"),
         ("", "gates: {stability: {max_variation: 0.1}}", "stability", 0.1, None),
         (
