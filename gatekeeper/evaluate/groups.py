@@ -35,10 +35,10 @@ def kept_classes(groups: Any, baseline: Any, variant: Any, slice_of: str = "", c
     ]
 
 
-def kept_class(name: str, baseline: Any, variant: Any) -> KeptClass:
-    """Counts of one class, of whether each model finds it in every example that has it."""
+def kept_class(name: str, baseline: Any, variant: Any, of: str = "") -> KeptClass:
+    """Counts of one class, or of a group `of` something, of whether each model finds it in every example that has it."""
     both, only_b, only_v = (int(rows.sum()) for rows in (baseline & variant, baseline & ~variant, ~baseline & variant))
-    return KeptClass(name=name, examples=len(baseline), both=both, only_baseline=only_b, only_variant=only_v)
+    return KeptClass(name=name, examples=len(baseline), both=both, only_baseline=only_b, only_variant=only_v, slice=of)
 
 
 COLUMNS = 16

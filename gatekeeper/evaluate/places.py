@@ -139,7 +139,7 @@ def _by_length(seen: Any, *right: Any) -> list[KeptClass]:
     length = seen.sum(axis=1)
     tables = [each.sum(axis=1) for each in (seen, *right)]
     return [
-        pooled(f"examples of {low} to {high} steps", *(each[rows] for each in tables), LENGTH)
+        pooled(f"examples of {low if low == high else f'{low} to {high}'} steps", *(each[rows] for each in tables), LENGTH)
         for low, high, rows in by_size(length)
     ]
 

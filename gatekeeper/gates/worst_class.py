@@ -198,4 +198,5 @@ def _value_of(each: KeptClass) -> float:
 
 def _said(each: KeptClass) -> str:
     right, now = each.both + each.only_baseline, each.both + each.only_variant
-    return f"{each.name}: {now} of {right} right answers in {each.examples} examples"
+    shown, of = (f"{count / each.parts:.1f}".removesuffix(".0") for count in (now, right))
+    return f"{each.name}: {shown} of {of} right answers in {each.examples} examples"

@@ -84,3 +84,4 @@ class KeptClass(Record, frozen=True, kw_only=True):
     slice: str = ""  # that it is a group of; empty of a class
     places: int = 0  # in those examples; 0 where each has one answer
     together: float = 1.0
+    parts: int = 1  # that an example is counted in
