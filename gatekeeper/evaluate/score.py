@@ -30,7 +30,7 @@ from gatekeeper.evaluate.metrics._whole import ranged, user_metric
 from gatekeeper.evaluate.once import once
 from gatekeeper.evaluate.others import kept_each, kept_outputs
 from gatekeeper.evaluate.tasks._base import Reading, Task, judged_as, or_another
-from gatekeeper.evaluate.tasks._hidden import hidden
+from gatekeeper.evaluate.tasks._hidden import hidden, in_doubt
 from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.records.scores import KeptClass, KeptOutput, Kind, PairedScores
 
@@ -132,6 +132,7 @@ def score(request: Score) -> Scored:
         raise or_another(refused, judged.name, baseline.shape, None if given is None else given.shape) from None
     if (unasked := hidden(judged, theirs, labels, dataset.inputs)) is not None:
         theirs, ours = (np.where(unasked, IGNORED, answers) for answers in (theirs, ours))
+    doubts = in_doubt(judged, theirs, labels, dataset.inputs)
     known = judged.of_classes and not own
     try:
         if labels is None:
@@ -171,7 +172,7 @@ def score(request: Score) -> Scored:
         signs=signs,
         outputs=others,
         unjudged=unjudged,
-        classes=[] if error else by_class(looked, way, own, files, (theirs, ours), given, units, dataset.slices),
+        classes=[] if error else by_class(looked, way, own, files, (theirs, ours), given, units, dataset.slices, doubts),
     )
 
 

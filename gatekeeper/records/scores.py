@@ -70,7 +70,11 @@ class KeptOutput(Record, frozen=True, kw_only=True):
 
 
 class KeptClass(Record, frozen=True, kw_only=True):
-    """The examples of one class (or group), and how many of them both models, only one, or the baseline got right."""
+    """The examples of one class (or group), and how many of them both models, only one, or the baseline got right.
+
+    Of several answers an example it is `places` that are counted, or parts of what an example is worth; `together` of them, as
+    those of an example are lost together, are worth one.
+    """
 
     name: str
     examples: int
@@ -78,3 +82,6 @@ class KeptClass(Record, frozen=True, kw_only=True):
     only_baseline: int
     only_variant: int
     slice: str = ""  # that it is a group of; empty of a class
+    places: int = 0  # in those examples; 0 where each has one answer
+    together: float = 1.0
+    parts: int = 1  # that an example is counted in

@@ -1,4 +1,4 @@
-"""Mean cosine between each output and its reference vector."""
+"""Mean cosine between each output and its reference vector: as they are, or each less the mean of all, whichever is less."""
 
 from __future__ import annotations
 
@@ -13,18 +13,29 @@ DEFAULT = True
 
 
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
-    """Mean cosine between each output and its reference vector."""
-    import numpy as np
-
-    reference = labels.reshape(len(labels), -1).astype(float)
-
-    def cosine(outputs: Any) -> Any:
-        vectors = outputs.reshape(len(outputs), -1).astype(float)
-        if vectors.shape != reference.shape:
-            raise NotMeasured("data", f"outputs have {vectors.shape[1]} values and references {reference.shape[1]}.")
-        norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(reference, axis=1)
-        return np.divide((vectors * reference).sum(axis=1), norms, out=np.zeros(len(norms)), where=norms > 0)
-
-    b, v = cosine(baseline), cosine(variant)
+    """The lesser cosine of each example. Less the mean, as a direction that all share makes all alike and hides what tells them
+    apart; as they are, as one that a variant adds to all of them is gone with the mean.
+    """
+    b, v = lesser(baseline, labels), lesser(variant, labels)
     scores = PairedScores("bounded", p=v, q=b, examples=len(b), low=-1.0, high=1.0)
     return Pair(float(b.mean()), float(v.mean()), scores)
+
+
+def lesser(outputs: Any, labels: Any) -> Any:
+    """Of each example, [examples]. Of a single one there is no mean to take away."""
+    import numpy as np
+
+    vectors, reference = (each.reshape(len(each), -1).astype(float) for each in (outputs, labels))
+    if vectors.shape != reference.shape:
+        raise NotMeasured("data", f"outputs have {vectors.shape[1]} values and references {reference.shape[1]}.")
+    plain = _cosine(vectors, reference)
+    if len(vectors) < 2:
+        return plain
+    return np.minimum(plain, _cosine(vectors - vectors.mean(axis=0), reference - reference.mean(axis=0)))
+
+
+def _cosine(one: Any, other: Any) -> Any:
+    import numpy as np
+
+    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return np.divide((one * other).sum(axis=1), norms, out=np.zeros(len(norms)), where=norms > 0)
