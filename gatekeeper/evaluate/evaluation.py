@@ -240,7 +240,7 @@ class Evaluation:
             baseline=str(baseline),
             variant=str(variant),
             metric=metric,
-            reading=self.reading(dataset),
+            reading=msgspec.structs.replace(self.reading(dataset), metric=metric),
             folder=str(self.loaded.folder.resolve()),
             destination=str(destination),
             text=self.model.text is not None,

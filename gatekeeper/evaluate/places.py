@@ -64,11 +64,11 @@ def of_classes(truth: Any, seen: Any, baseline: Any, variant: Any, called: str =
         if labelled[:, c].any():
             found.append(pooled(name, labelled[:, c], right[0][:, c], right[1][:, c], both[:, c]))
         if given[:, c].any():
-            found.append(_answers(f"answers of {name}", given[:, c], gone[:, c], more[:, c]))
+            found.append(answers(f"answers of {name}", given[:, c], gone[:, c], more[:, c]))
     return found
 
 
-def _answers(name: str, given: Any, gone: Any, more: Any) -> KeptClass:
+def answers(name: str, given: Any, gone: Any, more: Any) -> KeptClass:
     """The answers of a class: each wrong one that the variant adds takes from them, each that it no longer gives adds to them."""
     whole, added = int(given.sum()), int(more.sum())
     return KeptClass(

@@ -28,11 +28,10 @@ def decoded(outputs: Outputs, settings: Boxes, count: int, size: tuple[int, int]
         def decode(arrays: Mapping[str, Any]) -> list[Any]:
             return _own(arrays, name, count, size, folder)
 
-        found = decode(outputs)
-        outputs.read.update(learn(known(name, str(folder)), outputs, found, decode))
-        return padded(found)
-    name = settings.layout or recognised(outputs)
-    layout = REGISTRY.get(name)
+        own = decode(outputs)
+        outputs.read.update(learn(known(name, str(folder)), outputs, own, decode))
+        return padded(own)
+    layout = REGISTRY.get(settings.layout or recognised(outputs))
     images = []
     for boxes, scores, classes in layout.find(outputs, settings, count, size):
         found = np.concatenate([boxes.reshape(-1, 4), scores.reshape(-1, 1), classes.reshape(-1, 1)], axis=1).astype(float)
