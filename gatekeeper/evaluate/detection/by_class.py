@@ -18,7 +18,7 @@ from gatekeeper.evaluate.detection.form import CLASS, CROWD, SCORE, TRUE_CLASS, 
 from gatekeeper.evaluate.detection.matching import matches
 from gatekeeper.evaluate.detection.working import working_scores
 from gatekeeper.evaluate.groups import MOST_CLASSES, kept_class
-from gatekeeper.evaluate.places import ANSWERS, answers, by_size, pooled
+from gatekeeper.evaluate.places import ANSWERS, by_size, pooled, together
 from gatekeeper.records.scores import KeptClass
 
 HALF = 0.5
@@ -26,8 +26,8 @@ HALF = 0.5
 
 FIT, SIZE = "fit", "size"
 """What groups are of, as others are of a slice: how well boxes fit, and how large they are."""
-LESS = " less wrong ones added"
-"""Boxes that a variant shows are held against the baseline's by what it shows wrongly beyond it."""
+ADDED = " and no wrong ones added"
+"""Boxes that a variant shows wrongly beyond the baseline are held against those that the baseline shows."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,23 @@ def kept_boxes(
     matched = [matches(boxes, truth, overlaps) for boxes in found]
     least = working_scores(matched[0], threshold)
     both = [_used(*each, kinds, *least, counted.shape) for each in zip(found, matched, strict=True)]
+    return grouped(both, truth, counted, kinds, slices, names)
+
+
+def grouped(
+    both: Sequence[Used], truth: Any, counted: Any, kinds: Any, slices: dict[str, Any], names: Sequence[str]
+) -> list[KeptClass]:
+    """Every group, of what the baseline and the variant find of those true boxes that are counted, [images, most]."""
+    import numpy as np
+
     groups: list[KeptClass] = []
     for name, of, where in _places(truth, counted, kinds, slices, names):
         groups += _found(name, of, where, both)
     for name, of, rows, column in _showing(kinds, slices, names):
         shown, before, after = both[0].shown[rows][:, column], both[0].wrong[rows][:, column], both[1].wrong[rows][:, column]
-        gone, more = np.maximum(before - after, 0), np.maximum(after - before, 0)
-        groups.append(replace(answers(name, *(each.sum(axis=1) for each in (shown, gone, more))), slice=of))
+        gone, more = (np.maximum(each, 0).sum(axis=1) for each in (before - after, after - before))
+        if shown.any():
+            groups.append(_shown(name, of, shown.sum(axis=1), gone, more))
     nothing = ~held(truth, TRUE_CLASS).any(axis=1)
     if nothing.any():
         still, now = (each.shown[nothing].sum(axis=1) == 0 for each in both)
@@ -120,7 +130,7 @@ def _places(truth: Any, counted: Any, kinds: Any, slices: dict[str, Any], names:
             yield f"{of} = {value}", of, counted & (values == value)[:, None]
 
 
-def _found(name: str, of: str, where: Any, both: list[Used]) -> Iterator[KeptClass]:
+def _found(name: str, of: str, where: Any, both: Sequence[Used]) -> Iterator[KeptClass]:
     """How many of a group are found, and that counted at every overlap."""
     overlaps = len(both[0].hit)
     labelled, before, after = where.sum(axis=1), *(each.hit & where for each in both)
@@ -136,12 +146,30 @@ def _showing(kinds: Any, slices: dict[str, Any], names: Sequence[str]) -> Iterat
     import numpy as np
 
     every, all_classes = slice(None), slice(None)
-    yield f"boxes shown{LESS}", ANSWERS, every, all_classes
+    yield f"boxes shown{ADDED}", ANSWERS, every, all_classes
     for c, kind in enumerate(kinds):
-        yield f"boxes shown of {_named(kind, names)}{LESS}", ANSWERS, every, slice(c, c + 1)
+        yield f"boxes shown of {_named(kind, names)}{ADDED}", ANSWERS, every, slice(c, c + 1)
     for of, values in slices.items():
         for value in np.unique(values):
-            yield f"boxes shown, {of} = {value}{LESS}", of, values == value, all_classes
+            yield f"boxes shown, {of} = {value}{ADDED}", of, values == value, all_classes
+
+
+def _shown(name: str, of: str, shown: Any, gone: Any, more: Any) -> KeptClass:
+    """Boxes of each image that the baseline shows, beside the wrong ones that the variant adds, less those that it leaves out:
+    where the same true ones are found, the ratio of both precisions. How many are shown is chance, as how many are added is, so
+    that all of them together are what is drawn.
+    """
+    whole, added, fewer = (int(each.sum()) for each in (shown, more, gone))
+    return KeptClass(
+        name=name,
+        examples=int((shown > 0).sum()),
+        both=whole,
+        only_baseline=added,
+        only_variant=fewer,
+        slice=of,
+        places=whole + added + fewer,
+        together=max(together(each) for each in (shown, more, gone)),
+    )
 
 
 def _named(kind: float, names: Sequence[str]) -> str:

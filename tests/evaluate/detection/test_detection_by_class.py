@@ -13,7 +13,7 @@ from evaluate.detection.test_detection_precision import world
 from kit.lazily import Lazily
 
 from gatekeeper.evaluate.detection.average_precision import Matches
-from gatekeeper.evaluate.detection.by_class import LESS, kept_boxes
+from gatekeeper.evaluate.detection.by_class import ADDED, kept_boxes
 from gatekeeper.evaluate.detection.matching import OVERLAPS
 from gatekeeper.evaluate.detection.working import CUSTOMARY, working_scores
 from gatekeeper.records.scores import KeptClass
@@ -82,10 +82,9 @@ def test_what_is_found_and_how_well_is_what_pycocotools_matches(crowds: float) -
         fit = groups[f"fit of {name}"]
         assert (fit.places, fit.parts) == (10 * labelled, 10)
         assert (before(fit), after(fit)) == (sum(theirs[c, t] for t in OVERLAPS), sum(ours[c, t] for t in OVERLAPS))
-        shown = groups[f"boxes shown of {name}{LESS}"]
-        assert before(shown) == theirs[c, 0.5] + their_wrong[c]
-        if after(shown) > 0:  # nothing was cut off at none
-            assert after(shown) - before(shown) == their_wrong[c] - our_wrong[c]
+        shown = groups[f"boxes shown of {name}{ADDED}"]
+        assert shown.both == theirs[c, 0.5] + their_wrong[c]
+        assert shown.only_variant - shown.only_baseline == their_wrong[c] - our_wrong[c]
 
 
 def test_groups_of_sizes_and_sites_are_what_a_loop_says() -> None:
@@ -99,13 +98,13 @@ def test_groups_of_sizes_and_sites_are_what_a_loop_says() -> None:
     for site in "ab":
         assert groups[f"site = {site}"].places == sum(row[4] >= 0 for own in truth[sites == site].tolist() for row in own)
         shown = sum(row[4] >= USED for own in baseline[sites == site].tolist() for row in own)  # of any class
-        assert before(groups[f"boxes shown, site = {site}{LESS}"]) == shown
+        assert groups[f"boxes shown, site = {site}{ADDED}"].both == shown
     sizes = [each for name, each in groups.items() if name.startswith("boxes of ")]
     assert len(sizes) == 4 and sum(each.places for each in sizes) == int((truth[:, :, 4] >= 0).sum())
     areas = np.sort([(r[2] - r[0]) * (r[3] - r[1]) for own in truth.tolist() for r in own if r[4] >= 0])
     assert max(each.places for each in sizes) <= len(areas) / 4 + 2
-    every = groups[f"boxes shown{LESS}"]
-    assert before(every) == int((baseline[:, :, 4] >= USED).sum())
+    every = groups[f"boxes shown{ADDED}"]
+    assert every.both == int((baseline[:, :, 4].astype(float) >= USED).sum())
 
 
 def test_an_image_without_a_thing_shows_nothing() -> None:
@@ -129,8 +128,8 @@ def test_every_wrong_box_counts_whatever_it_is(kind: int, turned: bool) -> None:
     variant[:, -1] = [600, 600, 640, 640, 0.9, kind]
     if turned:
         variant[:, -1, [0, 2]] = variant[:, -1, [2, 0]]
-    every = counted(kept_boxes(baseline, variant, truth, {}, threshold=USED))[f"boxes shown{LESS}"]
-    assert before(every) - after(every) == min(60, before(every))
+    every = counted(kept_boxes(baseline, variant, truth, {}, threshold=USED))[f"boxes shown{ADDED}"]
+    assert (every.only_baseline, every.only_variant) == (60, 0)
 
 
 def scored(scores: list[float], right: list[int], objects: int) -> Matches:
