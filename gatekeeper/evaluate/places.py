@@ -16,13 +16,10 @@ SINGLE = 64
 """Places along an axis that are looked at one by one; of more, as many stretches of them."""
 LENGTHS = 4
 """Groups of examples by how many places they have."""
-ANSWERS, WHERE, LENGTH = "answers", "where", "length"
-"""What groups of places are of, as others are of a slice: what is answered, where, and how long an example is."""
-
 _CHUNK = 1 << 22  # places read at once
 
 
-def pooled(name: str, labelled: Any, before: Any, after: Any, both: Any, of: str = "") -> KeptClass:
+def pooled(name: str, labelled: Any, before: Any, after: Any, both: Any, part: bool = False) -> KeptClass:
     """One group, of counts of each example, [examples]: its places, those that each model gets right, and those that both do."""
     whole, right, now, same = (int(each.sum()) for each in (labelled, before, after, both))
     return KeptClass(
@@ -31,7 +28,7 @@ def pooled(name: str, labelled: Any, before: Any, after: Any, both: Any, of: str
         both=same,
         only_baseline=right - same,
         only_variant=now - same,
-        slice=of,
+        part=part,
         places=whole,
         together=max(together(labelled), together(before)),
     )
@@ -64,12 +61,14 @@ def of_classes(truth: Any, seen: Any, baseline: Any, variant: Any, called: str =
         if labelled[:, c].any():
             found.append(pooled(name, labelled[:, c], right[0][:, c], right[1][:, c], both[:, c]))
         if given[:, c].any():
-            found.append(_answers(f"answers of {name}", given[:, c], gone[:, c], more[:, c]))
+            found.append(answers_of(f"answers of {name}", given[:, c], gone[:, c], more[:, c]))
     return found
 
 
-def _answers(name: str, given: Any, gone: Any, more: Any) -> KeptClass:
-    """The answers of a class: each wrong one that the variant adds takes from them, each that it no longer gives adds to them."""
+def answers_of(name: str, given: Any, gone: Any, more: Any) -> KeptClass:
+    """The answers of a class in each example, [examples], and of wrong ones those that the variant no longer gives, and those that it
+    adds: each of these takes one from them, as each of the others adds one.
+    """
     whole, added = int(given.sum()), int(more.sum())
     return KeptClass(
         name=name,
@@ -77,7 +76,7 @@ def _answers(name: str, given: Any, gone: Any, more: Any) -> KeptClass:
         both=whole - min(added, whole),
         only_baseline=min(added, whole),
         only_variant=int(gone.sum()),
-        slice=ANSWERS,
+        part=True,
         places=whole + int(gone.sum()),
         together=max(together(given), together(more), together(gone)),
     )
@@ -98,7 +97,7 @@ def of_places(seen: Any, before: Any, after: Any) -> list[KeptClass]:
         along = "step" if len(axes) == 1 else f"axis {axis}"
         sums = [table.sum(axis=others) for table in tables]
         for first, end in _stretches(seen.shape[axis]):
-            found.append(pooled(_called(along, first, end), *(each[:, first:end].sum(axis=1) for each in sums), WHERE))
+            found.append(pooled(_called(along, first, end), *(each[:, first:end].sum(axis=1) for each in sums), part=True))
     if len(axes) == 1:
         flat = [table.reshape(len(seen), -1) for table in tables]
         found += [*_from_ends(*flat), *_by_length(*flat)]
@@ -129,7 +128,7 @@ def _from_ends(seen: Any, *right: Any) -> list[KeptClass]:
         while low <= number.max():
             rows = (number >= low) & (number < high)
             name = f"the {end} step" if high == 1 else f"{end} steps {low + 1} to {high}"
-            found.append(pooled(name, *((each & rows).sum(axis=1) for each in (seen, *right)), WHERE))
+            found.append(pooled(name, *((each & rows).sum(axis=1) for each in (seen, *right)), part=True))
             low, high = high, 2 * high
     return found
 
@@ -139,7 +138,7 @@ def _by_length(seen: Any, *right: Any) -> list[KeptClass]:
     length = seen.sum(axis=1)
     tables = [each.sum(axis=1) for each in (seen, *right)]
     return [
-        pooled(f"examples of {low if low == high else f'{low} to {high}'} steps", *(each[rows] for each in tables), LENGTH)
+        pooled(f"examples of {low if low == high else f'{low} to {high}'} steps", *(each[rows] for each in tables), part=True)
         for low, high, rows in by_size(length)
     ]
 
