@@ -9,7 +9,7 @@ from typing import Any
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.groups import kept_elsewhere
-from gatekeeper.evaluate.places import WHERE, pooled
+from gatekeeper.evaluate.places import pooled
 from gatekeeper.evaluate.tasks._base import Task
 from gatekeeper.records.scores import KeptClass
 
@@ -47,5 +47,5 @@ def by_class(
     for name, where in doubts.items():
         there, same = where[first].reshape(len(first), -1), (theirs == ours).reshape(len(first), -1)
         counts = there.sum(axis=1), (there & same).sum(axis=1)
-        found.append(pooled(name, counts[0], counts[0], counts[1], counts[1], WHERE))
+        found.append(pooled(name, counts[0], counts[0], counts[1], counts[1], part=True))
     return found + elsewhere

@@ -322,6 +322,7 @@ class Evaluation:
 def _scores(answer: Scored, rows: Any) -> PairedScores:
     """The scores that were written."""
     truth, unit = rows[2:] if answer.kind == "classes" else (None, None)
+    own = rows[2] if answer.kind == "bounded" and len(rows) == 3 else None
     counts = Counts(rows, answer.union) if answer.kind == "pooled" else None
     p, q = (rows[4].sum(axis=1), rows[2].sum(axis=1)) if counts else rows[:2]
     return PairedScores(
@@ -337,6 +338,7 @@ def _scores(answer: Scored, rows: Any) -> PairedScores:
         counts=counts,
         copies=answer.copies,
         unseen=answer.unseen,
+        own=own,
     )
 
 

@@ -35,10 +35,29 @@ def kept_classes(groups: Any, baseline: Any, variant: Any, slice_of: str = "", c
     ]
 
 
-def kept_class(name: str, baseline: Any, variant: Any, of: str = "") -> KeptClass:
-    """Counts of one class, or of a group `of` something, of whether each model finds it in every example that has it."""
+def kept_given(baseline: Any, variant: Any, right: Any) -> list[KeptClass]:
+    """The answers of each class, [examples], commonest first: of those of a rare one many may be wrong while hardly any example is."""
+    import numpy as np
+
+    from gatekeeper.evaluate.places import answers_of
+
+    names, of = np.unique(np.concatenate([baseline, variant]), return_inverse=True)
+    before, after = of.reshape(2, -1)
+    moved = before != after
+    wrong = (moved & (own != right) for own in (baseline, variant))
+    given = np.bincount(before, minlength=len(names))
+    gone, more = (np.bincount(each[rows], minlength=len(names)) for each, rows in zip((before, after), wrong, strict=True))
+    return [
+        answers_of(f"answers of class {names[i]}", *(np.ones(int(each[i]), int) for each in (given, gone, more)))
+        for i in np.argsort(-given, kind="stable")[:MOST_CLASSES]
+        if given[i]
+    ]
+
+
+def kept_class(name: str, baseline: Any, variant: Any, part: bool = False) -> KeptClass:
+    """Counts of one class, or of a part of the answers, of whether each model finds it in every example that has it."""
     both, only_b, only_v = (int(rows.sum()) for rows in (baseline & variant, baseline & ~variant, ~baseline & variant))
-    return KeptClass(name=name, examples=len(baseline), both=both, only_baseline=only_b, only_variant=only_v, slice=of)
+    return KeptClass(name=name, examples=len(baseline), both=both, only_baseline=only_b, only_variant=only_v, part=part)
 
 
 COLUMNS = 16

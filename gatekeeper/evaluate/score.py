@@ -87,7 +87,7 @@ def write_scores(scores: PairedScores, destination: str) -> None:
     if scores.counts is not None:
         np.save(destination, scores.counts.table.astype(np.float32))
         return
-    rows = [scores.p, scores.q]
+    rows = [scores.p, scores.q] if scores.own is None else [scores.p, scores.q, scores.own]
     if scores.kind == "classes":
         rows += [scores.truth, np.arange(len(scores.p)) if scores.unit is None else scores.unit]
     np.save(destination, np.stack(rows))
@@ -151,7 +151,7 @@ def score(request: Score) -> Scored:
     if not (error or itself):
         signs = {"not_finite": 0} | (of_values(baseline, variant) if own and judged.of_classes else judged.signs(theirs, ours))
         signs |= {} if labels is None else guessing(name, theirs, ours, labels, compared, names)
-    gone = _gone(name, signs, judged, theirs, ours) if signs else ""
+    gone = _gone(name, signs, judged, theirs, ours, compared) if signs else ""
     files = Path(request.baseline), Path(request.variant)
     looked = None if own and request.reading.task is None else judged
     return Scored(
@@ -176,10 +176,10 @@ def score(request: Score) -> Scored:
     )
 
 
-def _gone(name: str, signs: dict[str, float], judged: Task, theirs: Any, ours: Any) -> str:
+def _gone(name: str, signs: dict[str, float], judged: Task, theirs: Any, ours: Any, compared: Pair) -> str:
     """How the variant has collapsed, by what its answers show; or nothing."""
     answered = judged.flat(ours, theirs) if "classes" in signs else None
-    return collapsed(signs, len(ours), answered) or no_better(name, signs)
+    return collapsed(signs, len(ours), answered) or no_better(name, signs, compared)
 
 
 def _compared(name: str, request: Score, units: Any, baseline: Any, variant: Any, labels: Any) -> Pair:

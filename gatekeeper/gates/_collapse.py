@@ -23,6 +23,9 @@ FLAT = 1e-6
 ALIKE = 0.5
 """Share of nearest neighbours of which more must stay among the nearest."""
 
+HALF = 0.5
+"""Of what the original does better than chance more must be kept: nine in ten of its right answers may be what a guess gets."""
+
 Numbers = Mapping[str, float]
 LARGEST = sys.float_info.max
 SIGNS = "signs"
@@ -51,11 +54,12 @@ def other_neighbours(n: Numbers) -> bool:
 
 
 def guesses(n: Numbers) -> bool:
-    return n["score"] <= n["guess"]
+    """No better than a guess, or by no more than half of what the original is."""
+    return n["score"] <= n["guess"] or n["score"] - n["guess"] <= HALF * (n["before"] - n["guess"])
 
 
 def means(n: Numbers) -> bool:
-    return not n["explained"] > 0
+    return not n["explained"] > max(0.0, HALF * n["explained_before"])
 
 
 JUDGED: dict[str, tuple[tuple[str, ...], tuple[Callable[[Numbers], bool], ...]]] = {
@@ -63,8 +67,8 @@ JUDGED: dict[str, tuple[tuple[str, ...], tuple[Callable[[Numbers], bool], ...]]]
     "classes": (("classes", "classes_before", "often", "often_kept"), (one_class, classes_lost)),
     "values": (("spread", "spread_before", "different", "different_before"), (flat, few_values)),
     "neighbours": (("neighbours_kept",), (other_neighbours,)),
-    "guess": (("score", "guess"), (guesses,)),
-    "mean": (("explained",), (means,)),
+    "guess": (("score", "guess", "before"), (guesses,)),
+    "mean": (("explained", "explained_before"), (means,)),
 }
 """Every sign of a collapse: the numbers that it is read from, and what they then are."""
 

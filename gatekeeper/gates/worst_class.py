@@ -61,6 +61,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
                 "gained": each.only_variant,
             }
             | ({"places": each.places, "together": each.together} if each.places else {})
+            | ({"parts": each.parts} if each.parts != 1 else {})
             for each in found
         }
     }
@@ -81,7 +82,7 @@ def nothing(told: Told) -> bool:
     basis = told.leg.basis
     if told.whole and basis is None:
         return False
-    looked = basis is not None and bool(basis.classes + basis.groups) and told.variant.quality is not None
+    looked = basis is not None and bool(basis.classes + basis.groups + basis.parts) and told.variant.quality is not None
     return not told.gate.details.get("classes") and not looked
 
 
@@ -108,7 +109,7 @@ def _all_there(found: list[KeptClass], told: Told) -> bool:
     basis = told.leg.basis
     if basis is None and told.whole:
         return False
-    if basis is not None and len(found) != basis.classes + basis.groups:
+    if basis is not None and len(found) != basis.classes + basis.groups + basis.parts:
         return False
     worst = min(map(_value_of, found))
     return told.gate.observed is not None and abs(told.gate.observed - worst) <= ROUNDING
@@ -125,6 +126,7 @@ def _of(name: str, stated: dict[str, Any]) -> KeptClass:
         only_variant=gained,
         places=int(stated.get("places", 0)),
         together=float(stated.get("together", 1.0)),
+        parts=int(stated.get("parts", 1)),
     )
 
 

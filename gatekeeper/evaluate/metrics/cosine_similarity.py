@@ -1,4 +1,4 @@
-"""Mean cosine between each output and its reference vector: as they are, or each less the mean of all, whichever is less."""
+"""Mean cosine between each output and its reference vector; kept must be that of each less the mean of all, too."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from gatekeeper.records.scores import PairedScores
 
 FAMILY = "embedding"
 DEFAULT = True
+CHANCE = 0.0
 
 
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
-    """The lesser cosine of each example. Less the mean, as a direction that all share makes all alike and hides what tells them
+    """The value is the mean as they are, and what is kept is kept of the lesser cosine of each example. Less the mean, as a direction that all share makes all alike and hides what tells them
     apart; as they are, as one that a variant adds to all of them is gone with the mean.
     """
-    b, v = lesser(baseline, labels), lesser(variant, labels)
-    scores = PairedScores("bounded", p=v, q=b, examples=len(b), low=-1.0, high=1.0)
-    return Pair(float(b.mean()), float(v.mean()), scores)
+    (before, b), (after, v) = cosines(baseline, labels), cosines(variant, labels)
+    scores = PairedScores("bounded", p=v, q=b, examples=len(b), low=-1.0, high=1.0, own=after)
+    return Pair(float(before.mean()), float(after.mean()), scores, level=float(b.mean()))
 
 
-def lesser(outputs: Any, labels: Any) -> Any:
-    """Of each example, [examples]. Of a single one there is no mean to take away."""
+def cosines(outputs: Any, labels: Any) -> tuple[Any, Any]:
+    """Of each example, [examples], as it is, and the lesser of both. Of a single one there is no mean to take away."""
     import numpy as np
 
     vectors, reference = (each.reshape(len(each), -1).astype(float) for each in (outputs, labels))
@@ -30,8 +31,8 @@ def lesser(outputs: Any, labels: Any) -> Any:
         raise NotMeasured("data", f"outputs have {vectors.shape[1]} values and references {reference.shape[1]}.")
     plain = _cosine(vectors, reference)
     if len(vectors) < 2:
-        return plain
-    return np.minimum(plain, _cosine(vectors - vectors.mean(axis=0), reference - reference.mean(axis=0)))
+        return plain, plain
+    return plain, np.minimum(plain, _cosine(vectors - vectors.mean(axis=0), reference - reference.mean(axis=0)))
 
 
 def _cosine(one: Any, other: Any) -> Any:

@@ -66,7 +66,7 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: A
     import numpy as np
 
     from gatekeeper.errors import NotMeasured
-    from gatekeeper.evaluate.groups import kept_answers, kept_classes, kept_columns
+    from gatekeeper.evaluate.groups import kept_answers, kept_classes, kept_columns, kept_given
     from gatekeeper.evaluate.metrics._base import class_labels, classes
     from gatekeeper.evaluate.metrics._positions import positions, several
     from gatekeeper.evaluate.places import of_places
@@ -75,7 +75,8 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: A
         theirs, ours = classes(baseline), classes(variant, baseline)
         right = theirs if truth is None else class_labels(truth, baseline)
         groups = {"": right} | slices
-        return [each for name, of in groups.items() for each in kept_classes(of, theirs == right, ours == right, name)]
+        found = [each for name, of in groups.items() for each in kept_classes(of, theirs == right, ours == right, name)]
+        return found + kept_given(theirs, ours, right)
     if slices:
         said = "`dataset.slices` counts right and wrong answers, and the judged output has several an example. Remove it."
         raise NotMeasured("data", said)

@@ -17,8 +17,10 @@ LABELS = "a reference vector an example, as long as the output's"
 def agreement(baseline: Any, variant: Any) -> Pair:
     """Mean cosine between the two models' vectors, as they are or each less the mean of all, whichever is less."""
     from gatekeeper.evaluate.metrics import cosine_similarity
+    from gatekeeper.evaluate.metrics._base import Pair
 
-    return cosine_similarity.compare(baseline, variant, baseline)
+    found = cosine_similarity.compare(baseline, variant, baseline)
+    return Pair(1.0, float(found.scores.p.mean()), found.scores)
 
 
 def signs(baseline: Any, variant: Any) -> dict[str, float]:

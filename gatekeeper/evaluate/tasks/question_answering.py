@@ -98,7 +98,7 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: A
 
     from gatekeeper.evaluate.groups import kept_class
     from gatekeeper.evaluate.metrics._spans import exact
-    from gatekeeper.evaluate.places import LENGTH, WHERE, by_size
+    from gatekeeper.evaluate.places import by_size
 
     right = baseline[:, None, :2] if truth is None else truth
     plain = baseline[:, None, 2:] if truth is None else truth
@@ -109,11 +109,11 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: A
     rest = ~np.isin(of.reshape(-1), common)
     found = [kept_class(f"answer {first} to {last}", b[rows], v[rows]) for (first, last), rows in ((spans[i].tolist(), of.reshape(-1) == i) for i in common)]
     found.append(kept_class("other answers" if len(common) else "answers", b[rest], v[rest]))
-    sizes = {"answers that begin at tokens {}": (own[:, 0] + 1, -1, WHERE), "answers of {} tokens": (own[:, 1] - own[:, 0] + 1, 0, LENGTH)}
-    for called, (each, shown, kind) in sizes.items():
+    sizes = {"answers that begin at tokens {}": (own[:, 0] + 1, -1), "answers of {} tokens": (own[:, 1] - own[:, 0] + 1, 0)}
+    for called, (each, shown) in sizes.items():
         for low, high, rows in by_size(np.where(rest, each, 0)):
             name = called.format(low + shown if low == high else f"{low + shown} to {high + shown}")
-            found.append(kept_class(name, b[rows], v[rows], kind))
+            found.append(kept_class(name, b[rows], v[rows], part=True))
     read_plainly = (exact(spans[:, 2:], plain) for spans in (baseline, variant))
-    found.append(kept_class("likeliest begin and end by themselves", *read_plainly, WHERE))
+    found.append(kept_class("likeliest begin and end by themselves", *read_plainly, part=True))
     return [each for each in found if each.examples]
