@@ -18,14 +18,12 @@ from gatekeeper.evaluate.detection.form import CLASS, CROWD, SCORE, TRUE_CLASS, 
 from gatekeeper.evaluate.detection.matching import matches
 from gatekeeper.evaluate.detection.working import working_scores
 from gatekeeper.evaluate.groups import MOST_CLASSES, kept_class
-from gatekeeper.evaluate.places import ANSWERS, by_size, pooled, together
+from gatekeeper.evaluate.places import by_size, pooled, together
 from gatekeeper.records.scores import KeptClass
 
 HALF = 0.5
 """Overlap from which on a box is right."""
 
-FIT, SIZE = "fit", "size"
-"""What groups are of, as others are of a slice: how well boxes fit, and how large they are."""
 ADDED = " and no wrong ones added"
 """Boxes that a variant shows wrongly beyond the baseline are held against those that the baseline shows."""
 
@@ -74,16 +72,16 @@ def grouped(
     groups: list[KeptClass] = []
     for name, of, where in _places(truth, counted, kinds, slices, names):
         groups += _found(name, of, where, both)
-    for name, of, rows, column in _showing(kinds, slices, names):
+    for name, rows, column in _showing(kinds, slices, names):
         shown, before, after = both[0].shown[rows][:, column], both[0].wrong[rows][:, column], both[1].wrong[rows][:, column]
         gone, more = (np.maximum(each, 0).sum(axis=1) for each in (before - after, after - before))
         if shown.any():
-            groups.append(_shown(name, of, shown.sum(axis=1), gone, more))
+            groups.append(_shown(name, shown.sum(axis=1), gone, more))
     nothing = ~held(truth, TRUE_CLASS).any(axis=1)
     if nothing.any():
         still, now = (each.shown[nothing].sum(axis=1) == 0 for each in both)
-        groups.append(kept_class("images without a box", still, now, ANSWERS))
-    return sorted(groups, key=lambda each: (bool(each.slice), -each.examples))[:MOST_CLASSES]
+        groups.append(kept_class("images without a box", still, now, part=True))
+    return sorted(groups, key=lambda each: (each.part, bool(each.slice), -each.examples))[:MOST_CLASSES]
 
 
 def _proper(boxes: Any) -> Any:
@@ -116,45 +114,49 @@ def _used(boxes: Any, of: Matches, kinds: Any, least: Any, least_of_others: floa
     return Used(hit, *(np.concatenate([each, others], axis=1) for each in (shown, wrong)))
 
 
-def _places(truth: Any, counted: Any, kinds: Any, slices: dict[str, Any], names: Sequence[str]) -> Iterator[tuple[str, str, Any]]:
-    """Groups of true boxes: what each is called, what it is a group of, and which it holds, [images, most]."""
+def _places(
+    truth: Any, counted: Any, kinds: Any, slices: dict[str, Any], names: Sequence[str]
+) -> Iterator[tuple[str, str | None, Any]]:
+    """Groups of true boxes: what each is called, of which slice it is a group (none of a class, `None` of what is neither), and
+    which it holds, [images, most].
+    """
     import numpy as np
 
     for kind in kinds:
         yield _named(kind, names), "", counted & (truth[:, :, TRUE_CLASS] == kind)
     areas = np.where(counted, (truth[:, :, 2:4] - truth[:, :, :2]).prod(axis=2), 0)
     for low, high, rows in by_size(np.ceil(areas).astype(np.int64).reshape(-1)):
-        yield f"boxes of {low:,} to {high:,} square pixels", SIZE, rows.reshape(counted.shape)
+        yield f"boxes of {low:,} to {high:,} square pixels", None, rows.reshape(counted.shape)
     for of, values in slices.items():
         for value in np.unique(values):
             yield f"{of} = {value}", of, counted & (values == value)[:, None]
 
 
-def _found(name: str, of: str, where: Any, both: Sequence[Used]) -> Iterator[KeptClass]:
+def _found(name: str, of: str | None, where: Any, both: Sequence[Used]) -> Iterator[KeptClass]:
     """How many of a group are found, and that counted at every overlap."""
     overlaps = len(both[0].hit)
     labelled, before, after = where.sum(axis=1), *(each.hit & where for each in both)
     right, now, same = (hits[0].sum(axis=1) for hits in (before, after, before & after))
-    yield pooled(name, labelled, right, now, same, of)
+    yield replace(pooled(name, labelled, right, now, same, part=of is None), slice=of or "")
     if overlaps > 1:
         right, now, same = (hits.sum(axis=(0, 2)) for hits in (before, after, before & after))
-        yield replace(pooled(f"fit of {name}", overlaps * labelled, right, now, same, of or FIT), parts=overlaps)
+        yield replace(pooled(f"fit of {name}", overlaps * labelled, right, now, same, part=True), parts=overlaps)
 
 
-def _showing(kinds: Any, slices: dict[str, Any], names: Sequence[str]) -> Iterator[tuple[str, str, Any, Any]]:
-    """Groups of boxes that are shown: what each is called, what it is a group of, which images, and which columns of classes."""
+def _showing(kinds: Any, slices: dict[str, Any], names: Sequence[str]) -> Iterator[tuple[str, Any, Any]]:
+    """Groups of boxes that are shown: what each is called, of which images, and which columns of classes."""
     import numpy as np
 
     every, all_classes = slice(None), slice(None)
-    yield f"boxes shown{ADDED}", ANSWERS, every, all_classes
+    yield f"boxes shown{ADDED}", every, all_classes
     for c, kind in enumerate(kinds):
-        yield f"boxes shown of {_named(kind, names)}{ADDED}", ANSWERS, every, slice(c, c + 1)
+        yield f"boxes shown of {_named(kind, names)}{ADDED}", every, slice(c, c + 1)
     for of, values in slices.items():
         for value in np.unique(values):
-            yield f"boxes shown, {of} = {value}{ADDED}", of, values == value, all_classes
+            yield f"boxes shown, {of} = {value}{ADDED}", values == value, all_classes
 
 
-def _shown(name: str, of: str, shown: Any, gone: Any, more: Any) -> KeptClass:
+def _shown(name: str, shown: Any, gone: Any, more: Any) -> KeptClass:
     """Boxes of each image that the baseline shows, beside the wrong ones that the variant adds, less those that it leaves out:
     where the same true ones are found, the ratio of both precisions. How many are shown is chance, as how many are added is, so
     that all of them together are what is drawn.
@@ -166,7 +168,7 @@ def _shown(name: str, of: str, shown: Any, gone: Any, more: Any) -> KeptClass:
         both=whole,
         only_baseline=added,
         only_variant=fewer,
-        slice=of,
+        part=True,
         places=whole + added + fewer,
         together=max(together(each) for each in (shown, more, gone)),
     )

@@ -1,4 +1,4 @@
-"""Detectors of which every group keeps exactly what it must are called broken in at most 5 % of sets; those that lose more are."""
+"""Detectors of which every group keeps just what it must are called broken in at most 5 % of sets; what loses more always is."""
 
 from __future__ import annotations
 
