@@ -56,6 +56,13 @@ def agreement(baseline: Any, variant: Any) -> Pair:
     return replace(metric.compare(baseline, variant, _sure(baseline)), baseline=1.0)
 
 
+def signs(baseline: Any, variant: Any) -> dict[str, float]:
+    """How far boxes spread over the examples, and their scores."""
+    from gatekeeper.evaluate.collapse import of_boxes, of_values
+
+    return of_values(baseline, variant) | of_boxes(baseline, variant)
+
+
 def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Reading) -> list[KeptClass]:
     """Boxes that are found, how well they fit where the metric asks for it, and boxes that are wrong."""
     from gatekeeper.evaluate.detection.by_class import HALF, kept_boxes
