@@ -56,7 +56,8 @@ def test_an_output_that_no_metric_reads_fails(run: Run, tmp_path: Path) -> None:
     switched_off = dict.fromkeys(("speedup", "memory", "stability"), "disabled in the pipeline file")
     assert gates["basis"] == {
         "metric": "accuracy", "output": "logits", "outputs": ["range_mm"], "examples": 500, "copies": 0, "classes": 10,
-        "groups": 0, "parts": 10, "timed": 0, "not_judged": switched_off | {"behaviour under tests": "the stages have no testing"},
+        "groups": 0, "parts": 10, "timed": 0,
+        "not_judged": switched_off | {"behaviour under tests": "the stages have no testing"},
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Of every task, by each of its metrics and without labels: what a user would call broken does not pass, what rounding does does."""
+"""Of every task, by each metric and without labels: what a user would call broken does not pass, what rounding does does."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from kit.broken import WORLDS, World, judged, passes
 
 from gatekeeper.evaluate.metrics._base import REGISTRY as METRICS
 from gatekeeper.evaluate.metrics._base import REGRESSION, metric, of_family
-from gatekeeper.evaluate.tasks._base import REGISTRY, is_text, task
-from gatekeeper.evaluate.tasks._base import Reading
+from gatekeeper.evaluate.tasks._base import REGISTRY, Reading, is_text, task
 
 TASKS = [name for name in REGISTRY.builtin if not is_text(name)]
 UNLABELLED = "agreement"
@@ -60,10 +59,14 @@ def test_every_metric_says_what_chance_gets() -> None:
         module: Any = metric(name)
         if is_text(next(each for each in REGISTRY.builtin if task(each).FAMILY == module.FAMILY)):
             continue
-        assert hasattr(module, "guess") or getattr(module, "CHANCE", None) == 0.0 or module.FAMILY in (REGRESSION, "classification"), name
+        assert (
+            hasattr(module, "guess") or getattr(module, "CHANCE", None) == 0.0 or module.FAMILY in (REGRESSION, "classification")
+        ), name
 
 
-@pytest.mark.parametrize(("name", "by"), [each for each in BY_METRIC if each[0] not in ("image_classification", "text_classification")])
+@pytest.mark.parametrize(
+    ("name", "by"), [each for each in BY_METRIC if each[0] not in ("image_classification", "text_classification")]
+)
 def test_answers_in_random_order_get_what_is_said(name: str, by: str) -> None:
     own, module = world(name), metric(by)
     more = (tuple(own.told["classes"]),) if getattr(module, "NAMED", False) else ()
@@ -72,7 +75,9 @@ def test_answers_in_random_order_get_what_is_said(name: str, by: str) -> None:
         outputs = np.random.default_rng(seed).permutation(own.before)
         answers, labels = read(own, outputs, own.labels)
         pair = module.compare(answers, answers, labels, *more)
-        found.append(float(pair.scores.q.mean()) if by == "cosine_similarity" else pair.baseline if pair.level is None else pair.level)
+        found.append(
+            float(pair.scores.q.mean()) if by == "cosine_similarity" else pair.baseline if pair.level is None else pair.level
+        )
         if hasattr(module, "guess"):
             said.append(module.guess(answers, labels, *more))
     if hasattr(module, "guess"):

@@ -141,7 +141,9 @@ def test_spans_are_read_and_scored_as_squad_does() -> None:
     truth[::2, 1:] = -1
     labels = task("question_answering").check(truth, spans, None)
     answers = [[range(s, e + 1) for s, e in each if s >= 0] for each in truth.tolist()]
-    expected = [max(squad_f1(range(s, e + 1), each) for each in own) for (s, e, *_), own in zip(spans.tolist(), answers, strict=True)]
+    expected = [
+        max(squad_f1(range(s, e + 1), each) for each in own) for (s, e, *_), own in zip(spans.tolist(), answers, strict=True)
+    ]
     assert metric("span_f1").compare(spans, spans, labels).baseline == pytest.approx(np.mean(expected))
     moved = spans.copy()
     moved[::3, :2] = truth[::3, 0]

@@ -108,7 +108,9 @@ def padding(**inputs: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", [np.int64, bool, np.float32])
-@pytest.mark.parametrize("name", ["padding_mask", "key_padding_mask", "src_key_padding_mask", "pad_mask", "is_pad", "ignore_mask"])
+@pytest.mark.parametrize(
+    "name", ["padding_mask", "key_padding_mask", "src_key_padding_mask", "pad_mask", "is_pad", "ignore_mask"]
+)
 def test_a_mask_of_padding_is_one_at_padding(name: str, kind: Any) -> None:
     np.testing.assert_array_equal(padding(**{name: (~REAL).astype(kind)}), ~REAL)
 
@@ -149,4 +151,8 @@ def test_what_nothing_tells_hides_nothing_and_is_looked_at_both_ways() -> None:
     assert in_doubt(TAGGER, ANSWERS, None, {"padding_mask": (~REAL).astype(np.int64)}) == {}
     ends = in_doubt(TAGGER, ANSWERS, None, {"input_ids": IDS})
     np.testing.assert_array_equal(ends["places of input_ids before its end repeats"], REAL)
-    assert in_doubt(TAGGER, ANSWERS, ANSWERS, {"input_ids": IDS}) == in_doubt(task("regression"), ANSWERS, None, {"mask": REAL}) == {}
+    assert (
+        in_doubt(TAGGER, ANSWERS, ANSWERS, {"input_ids": IDS})
+        == in_doubt(task("regression"), ANSWERS, None, {"mask": REAL})
+        == {}
+    )

@@ -60,9 +60,11 @@ def _classified(task: str) -> World:
     before = scores(answers, 8, rng)
     alarms = np.where((rng.random(2000) < 0.035) & (answers != 7), 7, answers)
     broken = {
-        "random": shuffled(rng, before), "constant": constant(before),
-        "one class lost": scores(np.where(answers == 7, 0, answers), 8, rng), "false alarms": scores(alarms, 8, rng),
-    }  # fmt: skip
+        "random": shuffled(rng, before),
+        "constant": constant(before),
+        "one class lost": scores(np.where(answers == 7, 0, answers), 8, rng),
+        "false alarms": scores(alarms, 8, rng),
+    }
     return World(task, before, truth, broken, near(rng, before))
 
 
@@ -81,11 +83,24 @@ def _tokens() -> World:
     sparse[:, 17] = (sparse[:, 17] + 1) % 6
     alarms[rng.random(answers.shape) < 0.03] = 5
     broken = {
-        "random": shuffled(rng, of(answers)), "constant": of(np.zeros_like(answers)), "one class lost": of(np.where(answers == 5, 0, answers)),
-        "a third of a class": of(third), "the last step": of(late), "the first step": of(early), "a step": of(sparse), "false alarms": of(alarms),
-    }  # fmt: skip
+        "random": shuffled(rng, of(answers)),
+        "constant": of(np.zeros_like(answers)),
+        "one class lost": of(np.where(answers == 5, 0, answers)),
+        "a third of a class": of(third),
+        "the last step": of(late),
+        "the first step": of(early),
+        "a step": of(sparse),
+        "false alarms": of(alarms),
+    }
     before = of(answers)
-    return World("token_classification", before, truth, broken, near(rng, before), told={"classes": ("O", "B-A", "I-A", "B-B", "I-B", "B-C")})
+    return World(
+        "token_classification",
+        before,
+        truth,
+        broken,
+        near(rng, before),
+        told={"classes": ("O", "B-A", "I-A", "B-B", "I-B", "B-C")},
+    )
 
 
 def _pixels() -> World:
@@ -102,9 +117,13 @@ def _pixels() -> World:
     grown[:, 4, :3] = 6
     border[:, :, 11] = (border[:, :, 11] + 1) % 6
     broken = {
-        "random": shuffled(rng, of(answers)), "constant": of(np.zeros_like(answers)), "one class lost": of(np.where(answers == 6, 0, answers)),
-        "a class shrunk": of(shrunk), "a class grown": of(grown), "a border": of(border),
-    }  # fmt: skip
+        "random": shuffled(rng, of(answers)),
+        "constant": of(np.zeros_like(answers)),
+        "one class lost": of(np.where(answers == 6, 0, answers)),
+        "a class shrunk": of(shrunk),
+        "a class grown": of(grown),
+        "a border": of(border),
+    }
     before = of(answers)
     return World("semantic_segmentation", before, truth, broken, near(rng, before))
 
@@ -121,9 +140,12 @@ def _labels() -> World:
     lost[:, 11] = 0
     alarms[rng.random(2000) < 0.04, 11] = 1
     broken = {
-        "random": shuffled(rng, of(answers)), "constant": of(np.zeros_like(answers)), "all": of(np.ones_like(answers)),
-        "one class lost": of(lost), "false alarms": of(alarms),
-    }  # fmt: skip
+        "random": shuffled(rng, of(answers)),
+        "constant": of(np.zeros_like(answers)),
+        "all": of(np.ones_like(answers)),
+        "one class lost": of(lost),
+        "false alarms": of(alarms),
+    }
     before = of(answers)
     return World("multi_label_classification", before, truth, broken, near(rng, before))
 
@@ -136,13 +158,18 @@ def _boxes() -> World:
 
     def of(kinds: Any, kept: Any = None, moved: float = 0.0) -> Any:
         found = np.concatenate([corner + moved, corner + 30 + moved, np.full((500, 3, 1), 0.9), kinds[..., None]], axis=2)
-        return padded([row if kept is None else row[own] for row, own in zip(found, kind >= 0 if kept is None else kept, strict=True)])
+        return padded(
+            [row if kept is None else row[own] for row, own in zip(found, kind >= 0 if kept is None else kept, strict=True)]
+        )
 
     before = of(kind)
     broken = {
-        "random": shuffled(rng, before), "constant": constant(before), "empty": of(kind, kind < 0),
-        "one class lost": of(kind, kind != 3), "elsewhere": of(kind, moved=20.0),
-    }  # fmt: skip
+        "random": shuffled(rng, before),
+        "constant": constant(before),
+        "empty": of(kind, kind < 0),
+        "one class lost": of(kind, kind != 3),
+        "elsewhere": of(kind, moved=20.0),
+    }
     moved = before.copy()
     moved[..., :4] = near(rng, moved[..., :4])
     return World("object_detection", before, truth, broken, moved)
@@ -165,9 +192,12 @@ def _spans() -> World:
     crossed[:, 0, 47] += 20
     crossed[:, 1, 0] += np.where(begin > 0, 20, 0)
     broken = {
-        "random": shuffled(rng, before), "constant": constant(before), "empty": of(begin * 0, end * 0),
-        "answers lost": of(np.where(begin > 0, (begin + 20) % 45 + 1, 0), np.where(begin > 0, (begin + 20) % 45 + 1, 0)), "end first": crossed,
-    }  # fmt: skip
+        "random": shuffled(rng, before),
+        "constant": constant(before),
+        "empty": of(begin * 0, end * 0),
+        "answers lost": of(np.where(begin > 0, (begin + 20) % 45 + 1, 0), np.where(begin > 0, (begin + 20) % 45 + 1, 0)),
+        "end first": crossed,
+    }
     return World("question_answering", before, truth, broken, near(rng, before))
 
 
@@ -177,10 +207,11 @@ def _ranked() -> World:
     before = (query * 3 + relevance + 0.01 * rng.random(25000)).astype(np.float32)[:, None]
     inside = before - query[:, None] * 3
     broken = {
-        "random": rng.random((25000, 1)).astype(np.float32), "constant": np.zeros_like(before),
+        "random": rng.random((25000, 1)).astype(np.float32),
+        "constant": np.zeros_like(before),
         "reversed inside": (query[:, None] * 3 + 1 - inside).astype(np.float32),
         "random inside": (query * 3 + rng.random(25000)).astype(np.float32)[:, None],
-    }  # fmt: skip
+    }
     labels = np.stack([relevance, query], axis=1)
     return World("ranking", before, labels, broken, near(rng, before), unlabelled=query)
 
@@ -195,15 +226,34 @@ def _vectors(task: str) -> World:
     few = own.copy()
     few[:, 3:] = 0
     broken = {
-        "random": shuffled(rng, before), "constant": constant(before), "few directions": (few + common).astype(np.float32),
+        "random": shuffled(rng, before),
+        "constant": constant(before),
+        "few directions": (few + common).astype(np.float32),
         "zero": np.zeros_like(before),
-    }  # fmt: skip
+    }
     if task == "retrieval":
         lost = own.copy()
         lost[things == 3] = rng.normal(size=(5, 24))
-        return World(task, before, things, broken | {"some things lost": (np.where(things[:, None] % 7 == 3, rng.normal(size=own.shape), own) + common).astype(np.float32)}, near(rng, before))
+        return World(
+            task,
+            before,
+            things,
+            broken
+            | {
+                "some things lost": (np.where(things[:, None] % 7 == 3, rng.normal(size=own.shape), own) + common).astype(
+                    np.float32
+                )
+            },
+            near(rng, before),
+        )
     pushed = before + np.roll(common, 1).astype(np.float32) * 2
-    return World(task, before, before + rng.normal(0, 0.01, before.shape).astype(np.float32), broken | {"pushed": pushed}, near(rng, before))
+    return World(
+        task,
+        before,
+        before + rng.normal(0, 0.01, before.shape).astype(np.float32),
+        broken | {"pushed": pushed},
+        near(rng, before),
+    )
 
 
 def _numbers() -> World:
@@ -212,7 +262,12 @@ def _numbers() -> World:
     before = (truth + rng.normal(0, 0.3, truth.shape)).astype(np.float32)
     dead = before.copy()
     dead[:, 2] = 0
-    broken = {"random": shuffled(rng, before), "constant": constant(before), "one number lost": dead, "zero": np.zeros_like(before)}
+    broken = {
+        "random": shuffled(rng, before),
+        "constant": constant(before),
+        "one number lost": dead,
+        "zero": np.zeros_like(before),
+    }
     return World("regression", before, truth, broken, near(rng, before))
 
 
@@ -222,7 +277,9 @@ LETTERS = ("<blank>", *"abcdefghijklmnopqrstuvwxyz")
 def _texts() -> World:
     rng = np.random.default_rng(10)
     alphabet = list("abcdefghijklmnopqrstuvwxy")
-    texts = ["".join(rng.choice(alphabet, rng.integers(1, 3) if rng.random() < 0.3 else rng.integers(40, 60))) for _ in range(800)]
+    texts = [
+        "".join(rng.choice(alphabet, rng.integers(1, 3) if rng.random() < 0.3 else rng.integers(40, 60))) for _ in range(800)
+    ]
     texts = [text[:-1] + "z" if rng.random() < 0.2 and len(text) > 9 else text for text in texts]
     texts = ["" if rng.random() < 0.05 else text for text in texts]
 
@@ -236,17 +293,23 @@ def _texts() -> World:
 
     before = of(texts)
     broken = {
-        "random": shuffled(rng, before), "constant": constant(before), "empty": of([""] * 800),
+        "random": shuffled(rng, before),
+        "constant": constant(before),
+        "empty": of([""] * 800),
         "short ones lost": of(["" if len(text) < 3 else text for text in texts]),
-        "one letter lost": of([text.replace("z", "") for text in texts]), "the end lost": of([text[:-1] if len(text) > 9 else text for text in texts]),
+        "one letter lost": of([text.replace("z", "") for text in texts]),
+        "the end lost": of([text[:-1] if len(text) > 9 else text for text in texts]),
         "silence filled": of([text or "a" for text in texts]),
-    }  # fmt: skip
+    }
     told = {"symbols": Symbols(vocabulary=list(LETTERS), blank=0)}
     return World("transcription", before, np.asarray(texts), broken, near(rng, before), told=told)
 
 
 WORLDS: dict[str, Callable[[], World]] = {
-    **{name: (lambda name=name: _classified(name)) for name in ("image_classification", "tabular_classification", "text_classification")},
+    **{
+        name: (lambda name=name: _classified(name))
+        for name in ("image_classification", "tabular_classification", "text_classification")
+    },
     **{name: (lambda name=name: _vectors(name)) for name in ("embedding", "retrieval")},
     "token_classification": _tokens,
     "semantic_segmentation": _pixels,
@@ -267,11 +330,15 @@ def judged(folder: Path, world: World, after: Any, labels: Any, metric: str | No
         np.save(folder / f"{name}.npy", array)
     found = score(
         Score(
-            dataset=str(folder), baseline=str(folder / "baseline.npy"), variant=str(folder / "variant.npy"), metric=metric,
+            dataset=str(folder),
+            baseline=str(folder / "baseline.npy"),
+            variant=str(folder / "variant.npy"),
+            metric=metric,
             reading=Reading(task=world.task, places=None if labels is None else labels.shape[1:], **world.told),
-            folder=str(folder), destination=str(folder / "scores.npy"),
+            folder=str(folder),
+            destination=str(folder / "scores.npy"),
         )
-    )  # fmt: skip
+    )
     scores_ = None
     if found.examples:
         rows = np.load(folder / "scores.npy")
@@ -279,14 +346,33 @@ def judged(folder: Path, world: World, after: Any, labels: Any, metric: str | No
         p, q = (rows[4].sum(axis=1), rows[2].sum(axis=1)) if counts else rows[:2]
         truth, unit = rows[2:] if found.kind == "classes" else (None, None)
         scores_ = PairedScores(
-            kind=found.kind, p=p, q=q, examples=found.examples, power=found.power, low=found.low, high=found.high, truth=truth,
-            unit=unit, counts=counts, copies=found.copies, unseen=found.unseen,
-        )  # fmt: skip
+            kind=found.kind,
+            p=p,
+            q=q,
+            examples=found.examples,
+            power=found.power,
+            low=found.low,
+            high=found.high,
+            truth=truth,
+            unit=unit,
+            counts=counts,
+            copies=found.copies,
+            unseen=found.unseen,
+        )
     comparison = Comparison(
-        metric=found.metric, baseline=found.baseline, variant=found.variant, scores=scores_, agreement=found.agreement, error=found.error,
-        details=found.details, collapsed=found.collapsed, signs=found.signs, outputs=tuple(found.outputs), unjudged=found.unjudged,
+        metric=found.metric,
+        baseline=found.baseline,
+        variant=found.variant,
+        scores=scores_,
+        agreement=found.agreement,
+        error=found.error,
+        details=found.details,
+        collapsed=found.collapsed,
+        signs=found.signs,
+        outputs=tuple(found.outputs),
+        unjudged=found.unjudged,
         classes=tuple(found.classes),
-    )  # fmt: skip
+    )
     evidence = Evidence(artifact=Artifact(path="x", sha256="", bytes=1), comparison=comparison)
     gates: dict[str, Any] = {"accuracy": accuracy, "outputs": outputs, "worst_class": worst_class}
     return {name: gate.judge(gate.DEFAULT, evidence) for name, gate in gates.items()}

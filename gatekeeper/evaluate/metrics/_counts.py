@@ -75,8 +75,8 @@ def _rights(labels: Any, *models: Any) -> list[Any]:
 
 
 def guess(compare: Compare, answers: Any, labels: Any) -> float | None:
-    """What an answer that does not look scores by a metric: the commonest class at every place, or at each the one that is commonest
-    there, the model's own answers to another example, or in random order; None where every label is the same.
+    """What an answer that does not look scores by a metric: the commonest class at every place, or at each the one that is
+    commonest there, the model's own answers to another example, or in random order; None where every label is the same.
     """
     import numpy as np
 
@@ -86,7 +86,9 @@ def guess(compare: Compare, answers: Any, labels: Any) -> float | None:
         return None
     generator, shuffled = np.random.default_rng(0), np.array(answers)
     there = np.broadcast_to(_commonest(labels, names), shuffled.shape)
-    best = max(score(compare, each, labels) for each in (np.full_like(shuffled, names[counts.argmax()]), there.astype(shuffled.dtype)))
+    best = max(
+        score(compare, each, labels) for each in (np.full_like(shuffled, names[counts.argmax()]), there.astype(shuffled.dtype))
+    )
     for _ in range(max(1, min(SHUFFLED, _CHUNK // labels.size))):
         shuffled[seen] = generator.permutation(np.asarray(answers)[seen])
         other = np.asarray(answers)[generator.permutation(len(labels))]

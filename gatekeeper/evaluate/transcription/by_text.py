@@ -53,7 +53,7 @@ def shares(answers: Any, truth: Any) -> Any:
     return np.clip(1 - edits(answers, truth, str) / lengths, 0, 1)
 
 
-def _of(name: str, before: Any, after: Any, part: bool = False) -> KeptClass:
+def _of(name: str, before: Any, after: Any, *, part: bool = False) -> KeptClass:
     """A group of texts, of shares [examples]: what both have of a text is the lesser."""
     import numpy as np
 
