@@ -58,7 +58,7 @@ def _of(name: str, before: Any, after: Any, *, part: bool = False) -> KeptClass:
     import numpy as np
 
     b, v = (np.round(PARTS * each).astype(int) for each in (before, after))
-    return msgspec.structs.replace(pooled(name, np.full(len(b), PARTS), b, v, np.minimum(b, v), part), parts=PARTS)
+    return msgspec.structs.replace(pooled(name, np.full(len(b), PARTS), b, v, np.minimum(b, v), part=part), parts=PARTS)
 
 
 def _first(text: str, count: int) -> str:
