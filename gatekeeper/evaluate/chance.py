@@ -141,11 +141,13 @@ def no_better(name: str, numbers: Numbers, pair: Pair) -> str:
         values = _beside(name, pair.variant, numbers["guess"], pair)
         if numbers["score"] <= numbers["guess"]:
             return f"it is no better than chance: {values}"
-        return f"it keeps {_above(numbers):.0%} of what the original is better than chance: {values}, the original's is {pair.baseline:.1%}"
+        kept = f"it keeps {_above(numbers):.0%} of what the original is better than chance"
+        return f"{kept}: {values}, the original's is {pair.baseline:.1%}"
     if "explained" in numbers and means(numbers):
         explained, before = numbers["explained"], numbers["explained_before"]
         if explained > 0:
-            return f"it keeps {explained / before:.0%} of what the original explains (R2 = {explained:.3g}, the original's {before:.3g})"
+            values = f"R2 = {explained:.3g}, the original's {before:.3g}"
+            return f"it keeps {explained / before:.0%} of what the original explains ({values})"
         return f"it is no better than answering the mean (R2 = {explained:{'.3f' if abs(explained) < 1000 else '.3g'}})"
     return ""
 

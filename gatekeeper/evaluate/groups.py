@@ -36,7 +36,7 @@ def kept_classes(groups: Any, baseline: Any, variant: Any, slice_of: str = "", c
 
 
 def kept_given(baseline: Any, variant: Any, right: Any) -> list[KeptClass]:
-    """The answers of each class, [examples], commonest first: of those of a rare one many may be wrong while hardly any example is."""
+    """The answers of each class, [examples], commonest first: most of a rare one may be wrong while hardly any example is."""
     import numpy as np
 
     from gatekeeper.evaluate.places import answers_of
@@ -54,7 +54,7 @@ def kept_given(baseline: Any, variant: Any, right: Any) -> list[KeptClass]:
     ]
 
 
-def kept_class(name: str, baseline: Any, variant: Any, part: bool = False) -> KeptClass:
+def kept_class(name: str, baseline: Any, variant: Any, *, part: bool = False) -> KeptClass:
     """Counts of one class, or of a part of the answers, of whether each model finds it in every example that has it."""
     both, only_b, only_v = (int(rows.sum()) for rows in (baseline & variant, baseline & ~variant, ~baseline & variant))
     return KeptClass(name=name, examples=len(baseline), both=both, only_baseline=only_b, only_variant=only_v, part=part)

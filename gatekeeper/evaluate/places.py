@@ -6,6 +6,7 @@ Places of one example are lost together, so that each count also says how many o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from gatekeeper.data.parts import parts
@@ -19,7 +20,7 @@ LENGTHS = 4
 _CHUNK = 1 << 22  # places read at once
 
 
-def pooled(name: str, labelled: Any, before: Any, after: Any, both: Any, part: bool = False) -> KeptClass:
+def pooled(name: str, labelled: Any, before: Any, after: Any, both: Any, *, part: bool = False) -> KeptClass:
     """One group, of counts of each example, [examples]: its places, those that each model gets right, and those that both do."""
     whole, right, now, same = (int(each.sum()) for each in (labelled, before, after, both))
     return KeptClass(
@@ -44,8 +45,8 @@ def together(counts: Any) -> float:
 
 
 def of_classes(truth: Any, seen: Any, baseline: Any, variant: Any, called: str = "class", names: Any = ()) -> list[KeptClass]:
-    """Of whole numbers [examples, ...], where they are `seen`: the places of each class, those with most first, and the answers of
-    each, of which no more may be wrong than were.
+    """Of whole numbers [examples, ...], where they are `seen`: the places of each class, those with most first, and the answers
+    of each, of which no more may be wrong than were.
     """
     import numpy as np
 
@@ -66,8 +67,8 @@ def of_classes(truth: Any, seen: Any, baseline: Any, variant: Any, called: str =
 
 
 def answers_of(name: str, given: Any, gone: Any, more: Any) -> KeptClass:
-    """The answers of a class in each example, [examples], and of wrong ones those that the variant no longer gives, and those that it
-    adds: each of these takes one from them, as each of the others adds one.
+    """The answers of a class in each example, [examples], and of wrong ones those that the variant no longer gives, and those
+    that it adds: each of these takes one from them, as each of the others adds one.
     """
     whole, added = int(given.sum()), int(more.sum())
     return KeptClass(
@@ -86,7 +87,6 @@ def of_places(seen: Any, before: Any, after: Any) -> list[KeptClass]:
     """The places of [examples, ...] along each axis, one by one or in stretches; of a single axis also as they are counted from
     both ends of what is `seen`, and examples by how much of them is. `before` and `after` say which are right.
     """
-    import numpy as np
 
     before, after = before & seen, after & seen
     tables = (seen, before, after, before & after)
@@ -110,7 +110,7 @@ def _called(along: str, first: int, end: int) -> str:
 
 def _stretches(length: int) -> Iterator[tuple[int, int]]:
     edges = [length * i // SINGLE for i in range(SINGLE + 1)] if length > SINGLE else list(range(length + 1))
-    return zip(edges[:-1], edges[1:], strict=True)
+    return pairwise(edges)
 
 
 def _from_ends(seen: Any, *right: Any) -> list[KeptClass]:

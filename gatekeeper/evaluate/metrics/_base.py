@@ -39,8 +39,8 @@ class Undefined(NotMeasured):
 @dataclass(frozen=True)
 class Pair:
     """Values of one metric for both models, and the scores behind them. `level` is what a share of the baseline's is kept of,
-    where that is not its value: of an error rate what is left of one. `above` says that the scores are what each example has above
-    what a guess gets of it, so that this is what is kept or lost.
+    where that is not its value: of an error rate what is left of one. `above` says that the scores are what each example has
+    above what a guess gets of it, so that this is what is kept or lost.
     """
 
     baseline: float

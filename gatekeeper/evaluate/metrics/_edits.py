@@ -48,8 +48,7 @@ def edits(answers: Any, labels: Any, parts: Callable[[str], Sequence[str]]) -> A
 
 
 def guess(answers: Any, labels: Any, parts: Callable[[str], Sequence[str]]) -> float | None:
-    """What is right of a text that is always the same, or of the model's own in random order; None where one text is right for all.
-    """
+    """What is right of a text that is always the same, or of the model's own in random order; None where one is right for all."""
     import numpy as np
 
     texts, counts = np.unique(labels, return_counts=True)

@@ -1,8 +1,8 @@
 """Places at which nobody asks for an answer: what is not labelled, and without labels what the model's own mask leaves out.
 
-Which of a mask's two values means padding no one says: `attention_mask` is 1 at what is read, PyTorch's `key_padding_mask` at what
-is not, and what is added to scores is 0 at what is read. Where the data tell, they are believed, else the name; where neither does,
-every place counts, and those of each value are looked at by themselves, so that the padding cannot hide the others.
+Which of a mask's two values means padding nothing says: `attention_mask` is 1 at what is read, PyTorch's `key_padding_mask` at
+what is not, and what is added to scores is 0 at what is read. Where the data tell, they are believed, else the name; where
+neither does, every place counts, and those of each value are looked at by themselves, so that the padding cannot hide the others.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def in_doubt(judged: Task, answers: Any, labels: Any, inputs: Mapping[str, Any])
     """
     if judged.ANSWERS != "classes" or labels is not None:
         return {}
-    found = {}
+    found: dict[str, Any] = {}
     masks = list(_masks(answers, inputs))
     for mask in masks:
         if _padding(mask, inputs) is None:
@@ -56,8 +56,8 @@ def in_doubt(judged: Task, answers: Any, labels: Any, inputs: Mapping[str, Any])
 
 @dataclass(frozen=True)
 class Mask:
-    """An input of two values: its name, where it is set, of the answers' shape, and which of both means padding, if its numbers say
-    so themselves.
+    """An input of two values: its name, where it is set, of the answers' shape, and which of both means padding, if its numbers
+    say so themselves.
     """
 
     name: str

@@ -45,8 +45,8 @@ def gather(outputs: dict[str, Any], feed: dict[str, Any], reading: Reading) -> t
 
 
 def read(outputs: Any, way: Any) -> Any:
-    """The likeliest span of each text, of no more than so many tokens and no end before its beginning, and beside it the likeliest
-    beginning and the likeliest end, which many read as they are: [examples, 4].
+    """The likeliest span of each text, of no more than so many tokens and no end before its beginning, and beside it the
+    likeliest beginning and the likeliest end, which many read as they are: [examples, 4].
     """
     import numpy as np
 
@@ -107,7 +107,10 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: A
     spans, of, counts = np.unique(own, axis=0, return_inverse=True, return_counts=True)
     common = np.flatnonzero(counts > COMMON * len(own))
     rest = ~np.isin(of.reshape(-1), common)
-    found = [kept_class(f"answer {first} to {last}", b[rows], v[rows]) for (first, last), rows in ((spans[i].tolist(), of.reshape(-1) == i) for i in common)]
+    found = [
+        kept_class(f"answer {first} to {last}", b[rows], v[rows])
+        for (first, last), rows in ((spans[i].tolist(), of.reshape(-1) == i) for i in common)
+    ]
     found.append(kept_class("other answers" if len(common) else "answers", b[rest], v[rest]))
     sizes = {"answers that begin at tokens {}": (own[:, 0] + 1, -1), "answers of {} tokens": (own[:, 1] - own[:, 0] + 1, 0)}
     for called, (each, shown) in sizes.items():

@@ -27,8 +27,8 @@ def read(outputs: Any, way: Any) -> Any:
 
 
 def check(labels: Any, answers: Any, way: Any) -> Any:
-    """Relevance and query. Where the query alone is known, the lowest item with the original is of no relevance, the next of 1, and
-    so on.
+    """Relevance and query. Where the query alone is known, the lowest item with the original is of no relevance, the next of 1,
+    and so on.
     """
     import numpy as np
     from scipy.stats import rankdata
@@ -61,5 +61,5 @@ def agreement(baseline: Any, variant: Any) -> Pair:
     """Items are ranked among those of their query, and which these are nothing tells: among all, whole queries keep their places
     while the order in each is another.
     """
-    said = "which items are ranked together is not known. Save the number of each item's query as `y`, or 0 for all where they are one"
-    raise NotMeasured("data", f"{said}.")
+    remedy = "Save the number of each item's query as `y`, or 0 for all where they are one."
+    raise NotMeasured("data", f"which items are ranked together is not known. {remedy}")

@@ -53,12 +53,12 @@ def shares(answers: Any, truth: Any) -> Any:
     return np.clip(1 - edits(answers, truth, str) / lengths, 0, 1)
 
 
-def _of(name: str, before: Any, after: Any, part: bool = False) -> KeptClass:
+def _of(name: str, before: Any, after: Any, *, part: bool = False) -> KeptClass:
     """A group of texts, of shares [examples]: what both have of a text is the lesser."""
     import numpy as np
 
     b, v = (np.round(PARTS * each).astype(int) for each in (before, after))
-    return msgspec.structs.replace(pooled(name, np.full(len(b), PARTS), b, v, np.minimum(b, v), part), parts=PARTS)
+    return msgspec.structs.replace(pooled(name, np.full(len(b), PARTS), b, v, np.minimum(b, v), part=part), parts=PARTS)
 
 
 def _first(text: str, count: int) -> str:
