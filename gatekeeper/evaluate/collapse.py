@@ -104,10 +104,9 @@ def of_boxes(baseline: Any, variant: Any) -> dict[str, float]:
     """How far the scores of sure boxes differ, and the highest: of boxes as gatekeeper/evaluate/detection/form.py has them. Where
     few are sure, that they differ says nothing, and that they are gone is seen elsewhere.
     """
-    from gatekeeper.evaluate.detection.form import SCORE
-    from gatekeeper.evaluate.detection.working import CUSTOMARY
+    from gatekeeper.evaluate.detection.form import SCORE, SURE
 
-    theirs, ours = (boxes[:, :, SCORE][boxes[:, :, SCORE] >= CUSTOMARY].astype(float) for boxes in (baseline, variant))
+    theirs, ours = (boxes[:, :, SCORE][boxes[:, :, SCORE] >= SURE].astype(float) for boxes in (baseline, variant))
     spread, before = (float(scores.var()) if min(len(ours), len(theirs)) >= OFTEN else 0.0 for scores in (ours, theirs))
     highest, was = (float(scores.max(initial=0.0)) for scores in (ours, theirs))
     return {"surety": spread, "surety_before": before, "surest": highest, "surest_before": was}

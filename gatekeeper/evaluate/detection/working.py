@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gatekeeper.evaluate.detection.average_precision import Matches
-
-CUSTOMARY = 0.25
-"""The score that detectors are used with where nothing speaks for another; without labels what is surer is what must be found."""
+from gatekeeper.evaluate.detection.form import SURE
 
 
 def working_scores(baseline: Matches, declared: float | None) -> tuple[Any, float]:
@@ -18,7 +16,7 @@ def working_scores(baseline: Matches, declared: float | None) -> tuple[Any, floa
     if declared is not None:
         return np.full(classes, declared), declared
     whole = _best(baseline, np.ones(len(baseline.kind), bool), baseline.objects.sum())
-    any_class = CUSTOMARY if whole is None else whole
+    any_class = SURE if whole is None else whole
     each = [_best(baseline, baseline.kind == c, baseline.objects[:, c].sum()) for c in range(classes)]
     return np.array([any_class if score is None else score for score in each]), any_class
 
@@ -40,4 +38,4 @@ def _best(of: Matches, own: Any, objects: float) -> float | None:
     last = np.append(np.diff(scores[order]) < 0, True)  # boxes of one score are used together
     high = float(scores[order][np.where(last, f1, -1).argmax()])
     low = float(scores[scores < high].max(initial=0.0))
-    return min(max(CUSTOMARY, low + (high - low) / 4), high - (high - low) / 4)
+    return min(max(SURE, low + (high - low) / 4), high - (high - low) / 4)

@@ -19,9 +19,6 @@ LABELS = (
 )
 UNLABELLED = "mAP, where the original's boxes with a score of 0.25 or more are the true ones"
 
-SURE = 0.25
-"""Without labels the baseline's own boxes from this score on are what must be found."""
-
 
 def gather(outputs: dict[str, Any], feed: dict[str, Any], reading: Reading) -> tuple[str, Any, set[str]] | None:
     """Boxes, out of whatever outputs hold them."""
@@ -78,7 +75,7 @@ def _sure(found: Any, least: float | None = None) -> Any:
     import numpy as np
 
     from gatekeeper.errors import NotMeasured
-    from gatekeeper.evaluate.detection.form import CLASS, CROWD, SCORE, TRUE_CLASS
+    from gatekeeper.evaluate.detection.form import CLASS, CROWD, SCORE, SURE, TRUE_CLASS
 
     least = SURE if least is None else least
     sure = (found[:, :, SCORE] >= least) & (found[:, :, 2:4] > found[:, :, :2]).all(axis=2)

@@ -14,8 +14,9 @@ from kit.lazily import Lazily
 
 from gatekeeper.evaluate.detection.average_precision import Matches
 from gatekeeper.evaluate.detection.by_class import ADDED, kept_boxes
+from gatekeeper.evaluate.detection.form import SURE
 from gatekeeper.evaluate.detection.matching import OVERLAPS
-from gatekeeper.evaluate.detection.working import CUSTOMARY, working_scores
+from gatekeeper.evaluate.detection.working import working_scores
 from gatekeeper.records.scores import KeptClass
 
 coco, cocoeval = Lazily("pycocotools.coco"), Lazily("pycocotools.cocoeval")
@@ -142,7 +143,7 @@ def scored(scores: list[float], right: list[int], objects: int) -> Matches:
 @pytest.mark.parametrize(
     ("scores", "right", "score"),
     [
-        ([0.9, 0.8], [1, 1], CUSTOMARY),  # any from nothing to 0.8 is as good
+        ([0.9, 0.8], [1, 1], SURE),  # any from nothing to 0.8 is as good
         ([0.9, 0.8, 0.1], [1, 1, 0], 0.275),  # between 0.1 and 0.8, and not within a quarter of either
         ([0.2, 0.19, 0.18], [1, 1, 1], 0.135),
         ([0.9, 0.6, 0.5, 0.4], [1, 0, 1, 0], 0.425),  # a second right one is worth a wrong one
@@ -156,6 +157,6 @@ def test_the_working_score_is_where_the_baseline_is_most_often_right(scores: lis
 
 def test_a_class_that_is_never_found_is_used_as_the_others_are_and_a_declared_score_for_all() -> None:
     each, whole = working_scores(scored([0.9, 0.8], [0, 0], 2), None)
-    assert (each.tolist(), whole) == ([CUSTOMARY], CUSTOMARY)
+    assert (each.tolist(), whole) == ([SURE], SURE)
     each, whole = working_scores(scored([0.9, 0.8], [1, 1], 2), 0.7)
     assert (each.tolist(), whole) == ([0.7], 0.7)
