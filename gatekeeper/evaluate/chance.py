@@ -135,6 +135,13 @@ def guessing(name: str, baseline: Any, variant: Any, labels: Any, pair: Pair, na
     return {}
 
 
+def beside_chance(pair: Pair, guess: float | None) -> dict[str, float]:
+    """The same by a metric of the user's own; nothing is known where chance is as good as the baseline, as of errors."""
+    if guess is None or not pair.baseline > guess:
+        return {}
+    return {"score": pair.variant, "guess": guess, "before": pair.baseline}
+
+
 def no_better(name: str, numbers: Numbers, pair: Pair) -> str:
     """Whether the variant is no better than such a guess, or mostly as bad, by what `guessing` found."""
     if "guess" in numbers and guesses(numbers):

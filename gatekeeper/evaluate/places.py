@@ -9,12 +9,16 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+import msgspec
+
 from gatekeeper.data.parts import parts
 from gatekeeper.evaluate.groups import MOST_CLASSES
 from gatekeeper.records.scores import KeptClass
 
 SINGLE = 64
 """Places along an axis that are looked at one by one; of more, as many stretches of them."""
+PARTS = 1000
+"""An example of which a share is right is counted in so many."""
 LENGTHS = 4
 """Groups of examples by how many places they have."""
 _CHUNK = 1 << 22  # places read at once
@@ -61,9 +65,26 @@ def of_classes(truth: Any, seen: Any, baseline: Any, variant: Any, called: str =
         name = f"{called} {names[c] if c < len(names) else c}"
         if labelled[:, c].any():
             found.append(pooled(name, labelled[:, c], right[0][:, c], right[1][:, c], both[:, c]))
+            found += by_example(f"{name}, each example as one", labelled[:, c], right[0][:, c], right[1][:, c])
         if given[:, c].any():
             found.append(answers_of(f"answers of {name}", given[:, c], gone[:, c], more[:, c]))
     return found
+
+
+def by_example(name: str, labelled: Any, before: Any, after: Any) -> list[KeptClass]:
+    """Shares of the places of each example, [examples], where not all have as many: few are lost in the places of all."""
+    own = labelled[labelled > 0]
+    if not own.size or own.min() == own.max():
+        return []
+    return [of_shares(name, *(each[labelled > 0] / own for each in (before, after)), part=True)]
+
+
+def of_shares(name: str, before: Any, after: Any, *, part: bool = False) -> KeptClass:
+    """A group of examples that are worth one each, by the share of it that is right, [examples]: what both have is the lesser."""
+    import numpy as np
+
+    b, v = (np.round(PARTS * each).astype(int) for each in (before, after))
+    return msgspec.structs.replace(pooled(name, np.full(len(b), PARTS), b, v, np.minimum(b, v), part=part), parts=PARTS)
 
 
 def answers_of(name: str, given: Any, gone: Any, more: Any) -> KeptClass:
@@ -137,7 +158,7 @@ def _by_length(seen: Any, *right: Any) -> list[KeptClass]:
     """Examples by their length, where it differs."""
     length = seen.sum(axis=1)
     tables = [each.sum(axis=1) for each in (seen, *right)]
-    return [
+    return by_example("examples, each as one", *tables[:3]) + [
         pooled(f"examples of {low if low == high else f'{low} to {high}'} steps", *(each[rows] for each in tables), part=True)
         for low, high, rows in by_size(length)
     ]

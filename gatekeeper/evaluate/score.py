@@ -14,7 +14,7 @@ from gatekeeper.data.outputs import outputs_beside
 from gatekeeper.data.prepared import IGNORED, PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.by_class import by_class
-from gatekeeper.evaluate.chance import chance, constant, guessing, no_better
+from gatekeeper.evaluate.chance import beside_chance, chance, constant, guessing, no_better
 from gatekeeper.evaluate.collapse import all_finite, collapsed, not_finite, of_values
 from gatekeeper.evaluate.metrics._base import (
     REGISTRY,
@@ -26,7 +26,7 @@ from gatekeeper.evaluate.metrics._base import (
     family,
     with_names,
 )
-from gatekeeper.evaluate.metrics._whole import ranged, user_metric
+from gatekeeper.evaluate.metrics._whole import Function, guess, ranged, user_metric
 from gatekeeper.evaluate.once import once
 from gatekeeper.evaluate.others import kept_each, kept_outputs
 from gatekeeper.evaluate.tasks._base import Reading, Task, judged_as, or_another
@@ -150,7 +150,10 @@ def score(request: Score) -> Scored:
     signs: dict[str, float] = {}
     if not (error or itself):
         signs = {"not_finite": 0} | (of_values(baseline, variant) if own and judged.of_classes else judged.signs(theirs, ours))
-        signs |= {} if labels is None else guessing(name, theirs, ours, labels, compared, names)
+        if own and labels is not None:
+            signs |= beside_chance(compared, guess(_function(name, request), baseline, labels))
+        elif labels is not None:
+            signs |= guessing(name, theirs, ours, labels, compared, names)
     gone = _gone(name, signs, judged, theirs, ours, compared) if signs else ""
     files = Path(request.baseline), Path(request.variant)
     looked = None if own and request.reading.task is None else judged
@@ -202,7 +205,12 @@ def _once(compared: Pair, units: Any) -> Pair:
 def _metric(name: str, request: Score, units: Any) -> Compare:
     if name in REGISTRY.names:
         return with_names(name, request.reading.classes)[0]
+    return user_metric(name, _function(name, request), units, request.range)
+
+
+def _function(name: str, request: Score) -> Function:
+    """The user's own, which gets copies of what it is asked about."""
     from gatekeeper.evaluate.datasets.loader import call, user_function
 
     function = user_function(name, Path(request.folder))
-    return user_metric(name, lambda outputs, labels: call(name, function, outputs.copy(), labels.copy()), units, request.range)
+    return lambda outputs, labels: call(name, function, outputs.copy(), labels.copy())

@@ -13,6 +13,7 @@ from kit.broken import WORLDS, World, judged, passes
 from gatekeeper.evaluate.metrics._base import REGISTRY as METRICS
 from gatekeeper.evaluate.metrics._base import REGRESSION, metric, of_family
 from gatekeeper.evaluate.tasks._base import REGISTRY, Reading, is_text, task
+from gatekeeper.records.base import Verdict
 
 TASKS = [name for name in REGISTRY.builtin if not is_text(name)]
 UNLABELLED = "agreement"
@@ -109,3 +110,42 @@ def test_random_orders_get_what_ties_do() -> None:
     for most in (None, 3):
         mean = np.mean([ndcg(gains, rng.random(9), most) for _ in range(4000)])
         assert random(gains, most) == pytest.approx(mean, abs=0.01)
+
+
+OWN = """
+def right(outputs, labels):
+    return outputs.argmax(axis=1) == labels
+
+
+def quality(outputs, labels):
+    return {}
+
+
+def error(outputs, labels):
+    return (outputs.argmax(axis=1) != labels).mean()
+"""
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0.95 + 0.05 * right(outputs, labels)", "float(0.95 + 0.05 * right(outputs, labels).mean())"],
+)
+def test_a_metric_of_the_users_own_is_held_beside_chance(value: str, tmp_path: Path) -> None:
+    """By one that gives nearly all to whatever is answered."""
+    own = world("tabular_classification")
+    found = {}
+    for name, after in {"sound": own.sound, **own.broken}.items():
+        folder = tmp_path / name.replace(" ", "_")
+        folder.mkdir()
+        (folder / "mine.py").write_text(OWN.format(value))
+        found[name] = judged(folder, own, after, own.labels, "mine:quality")["accuracy"]
+    assert found["sound"].verdict is not Verdict.FAIL, found["sound"].reason
+    assert found["random"].verdict is found["constant"].verdict is Verdict.FAIL
+    assert found["random"].reason.startswith(("it keeps", "it is no better than chance"))
+
+
+def test_a_metric_of_the_users_own_that_counts_errors_is_not(tmp_path: Path) -> None:
+    own = world("tabular_classification")
+    (tmp_path / "mine.py").write_text(OWN.format(0))
+    found = judged(tmp_path, own, own.sound, own.labels, "mine:error")["accuracy"]
+    assert found.verdict is not Verdict.FAIL, found.reason

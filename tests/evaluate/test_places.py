@@ -51,6 +51,21 @@ def test_places_and_answers_of_a_class(c: int) -> None:
     assert counts(answers) == (given - min(added, given), min(added, given), gone, given + gone) and answers.part
 
 
+def test_small_things_are_lost_though_hardly_any_place_is() -> None:
+    """In half of the examples the class has one place, in the others sixty-one."""
+    truth = np.zeros((100, 8, 8), int)
+    truth[::2, 0, 0] = 1
+    truth[1::2, :, :] = 1
+    truth[1::2, 0, :3] = 0
+    after = truth.copy()
+    after[::2, 0, 0] = 0
+    found = by_name(of_classes(truth, np.ones(truth.shape, bool), truth, after))
+    assert found["class 1"].both / found["class 1"].places > 0.98
+    small = found["class 1, each example as one"]
+    assert (small.both, small.only_baseline, small.examples, small.together) == (50_000, 50_000, 100, 1000)
+    assert "class 0, each example as one" in found
+
+
 def test_where_they_are() -> None:
     found = by_name(of_places(SEEN, BEFORE == TRUTH, AFTER == TRUTH))
     lengths = SEEN.sum(axis=1)

@@ -18,7 +18,7 @@ from gatekeeper.evaluate.detection.form import CLASS, CROWD, SCORE, TRUE_CLASS, 
 from gatekeeper.evaluate.detection.matching import matches
 from gatekeeper.evaluate.detection.working import working_scores
 from gatekeeper.evaluate.groups import MOST_CLASSES, kept_class
-from gatekeeper.evaluate.places import by_size, pooled, together
+from gatekeeper.evaluate.places import by_example, by_size, pooled, together
 from gatekeeper.records.scores import KeptClass
 
 HALF = 0.5
@@ -138,6 +138,7 @@ def _found(name: str, of: str | None, where: Any, both: Sequence[Used]) -> Itera
     labelled, before, after = where.sum(axis=1), *(each.hit & where for each in both)
     right, now, same = (hits[0].sum(axis=1) for hits in (before, after, before & after))
     yield replace(pooled(name, labelled, right, now, same, part=of is None), slice=of or "")
+    yield from by_example(f"{name}, each image as one", labelled, right, now)
     if overlaps > 1:
         right, now, same = (hits.sum(axis=(0, 2)) for hits in (before, after, before & after))
         yield replace(pooled(f"fit of {name}", overlaps * labelled, right, now, same, part=True), parts=overlaps)

@@ -16,8 +16,8 @@ CHANCE = 0.0
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
     """The value is the mean of the cosines as they are; what is kept is kept of the lesser of both of each example.
 
-    Less the mean, as a direction that all share makes all alike and hides what tells them apart; as they are, as one that a variant
-    adds to all is gone with the mean.
+    Less the mean, as a direction that all share makes all alike and hides what tells them apart; as they are, as one that a
+    variant adds to all is gone with the mean.
     """
     (before, b), (after, v) = cosines(baseline, labels), cosines(variant, labels)
     scores = PairedScores("bounded", p=v, q=b, examples=len(b), low=-1.0, high=1.0, own=after)

@@ -8,15 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import msgspec
-
 from gatekeeper.evaluate.groups import MOST_CLASSES
 from gatekeeper.evaluate.metrics._edits import edits
-from gatekeeper.evaluate.places import by_size, pooled
+from gatekeeper.evaluate.places import by_size, of_shares, pooled
 from gatekeeper.records.scores import KeptClass
 
-PARTS = 1000
-"""A text is counted in so many."""
 ENDS = 10
 """One in so many letters is of the beginning, and as many of the end, if it is but one."""
 COUNTED = 1 << 26
@@ -31,17 +27,17 @@ def kept_texts(baseline: Any, variant: Any, truth: Any) -> list[KeptClass]:
     written = lengths > 0
     whole = [shares(answers, truth) for answers in (baseline, variant)]
     silent = [np.asarray([not text for text in answers.tolist()], float)[~written] for answers in (baseline, variant)]
-    found = [_of("texts", *(each[written] for each in whole)), _of("texts with nothing in them", *silent, part=True)]
+    found = [of_shares("texts", *(each[written] for each in whole)), of_shares("texts with nothing in them", *silent, part=True)]
     for low, high, rows in by_size(lengths):
         sizes = f"{low}" if low == high else f"{low} to {high}"
-        found.append(_of(f"texts of {sizes} letters", *(each[rows] for each in whole), part=True))
+        found.append(of_shares(f"texts of {sizes} letters", *(each[rows] for each in whole), part=True))
     ends = np.maximum(lengths // ENDS, 1).tolist()
     for name, part in (("first", _first), ("last", _last)):
         right, *cut = (
             np.asarray([part(text, count) for text, count in zip(each.tolist(), ends, strict=True)])
             for each in (truth, baseline, variant)
         )
-        found.append(_of(f"{name} letters of texts", *(shares(each, right)[written] for each in cut), part=True))
+        found.append(of_shares(f"{name} letters of texts", *(shares(each, right)[written] for each in cut), part=True))
     return [each for each in (*found, *_letters(baseline, variant, truth)) if each.both + each.only_baseline]
 
 
@@ -51,14 +47,6 @@ def shares(answers: Any, truth: Any) -> Any:
 
     lengths = np.asarray([max(len(text), 1) for text in truth.tolist()], float)
     return np.clip(1 - edits(answers, truth, str) / lengths, 0, 1)
-
-
-def _of(name: str, before: Any, after: Any, *, part: bool = False) -> KeptClass:
-    """A group of texts, of shares [examples]: what both have of a text is the lesser."""
-    import numpy as np
-
-    b, v = (np.round(PARTS * each).astype(int) for each in (before, after))
-    return msgspec.structs.replace(pooled(name, np.full(len(b), PARTS), b, v, np.minimum(b, v), part=part), parts=PARTS)
 
 
 def _first(text: str, count: int) -> str:
