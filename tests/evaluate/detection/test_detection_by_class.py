@@ -100,12 +100,27 @@ def test_groups_of_sizes_and_sites_are_what_a_loop_says() -> None:
         assert groups[f"site = {site}"].places == sum(row[4] >= 0 for own in truth[sites == site].tolist() for row in own)
         shown = sum(row[4] >= USED for own in baseline[sites == site].tolist() for row in own)  # of any class
         assert groups[f"boxes shown, site = {site}{ADDED}"].both == shown
-    sizes = [each for name, each in groups.items() if name.startswith("boxes of ")]
+    sizes = [each for name, each in groups.items() if name.startswith("boxes of ") and not name.endswith("as one")]
     assert len(sizes) == 4 and sum(each.places for each in sizes) == int((truth[:, :, 4] >= 0).sum())
     areas = np.sort([(r[2] - r[0]) * (r[3] - r[1]) for own in truth.tolist() for r in own if r[4] >= 0])
     assert max(each.places for each in sizes) <= len(areas) / 4 + 2
     every = groups[f"boxes shown{ADDED}"]
     assert every.both == int((baseline[:, :, 4].astype(float) >= USED).sum())
+
+
+def test_an_image_with_many_boxes_does_not_hide_many_with_one() -> None:
+    truth, baseline = np.zeros((41, 30, 6)), np.full((41, 30, 6), -1.0)
+    truth[:, :, 4] = -1
+    for i in range(41):
+        for k in range(30 if i == 0 else 1):
+            truth[i, k, :5] = [20 * k, 10, 20 * k + 15, 30, 0]
+            baseline[i, k] = [20 * k, 10, 20 * k + 15, 30, 0.9, 0]
+    variant = baseline.copy()
+    variant[1:13, :, 4] = -1
+    groups = counted(kept_boxes(baseline, variant, truth, {}))
+    assert (before(groups["class 0"]), after(groups["class 0"])) == (70, 58)
+    each = groups["class 0, each image as one"]
+    assert (before(each) / each.parts, after(each) / each.parts) == (41, 29)
 
 
 def test_an_image_without_a_thing_shows_nothing() -> None:
