@@ -107,7 +107,9 @@ def test_all_of_them_are_in_the_report(report: dict[str, Any]) -> None:
     assert (variant["id"], variant["verdict"]) == (VARIANT, "pass"), variant["reason"]
     gates = {gate["gate"]: gate["verdict"] for gate in variant["gates"]}
     [classes] = [gate["details"]["classes"] for gate in variant["gates"] if gate["gate"] == "worst_class"]
-    assert set(classes) == {"class 0", "class 1"}, "the task's, of the four that the model has"
+    assert {name for name in classes if name.startswith("class")} == {"class 0", "class 1"}, (
+        "the task's, of the four that the model has"
+    )
     assert {"load_time": "pass", "file_tests": "pass", "speedup": "pass"}.items() <= gates.items()
     checks = {check["name"]: (check["kind"], check["verdict"]) for check in variant["tested"]["checks"]}
     assert {name: (kind, "pass") for name, kind in CHECKS.items()}.items() <= checks.items()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.groups import kept_elsewhere
+from gatekeeper.evaluate.places import pooled
 from gatekeeper.evaluate.tasks._base import Task
 from gatekeeper.records.scores import KeptClass
 
@@ -20,10 +23,12 @@ def by_class(
     labels: Any,
     units: Any,
     slices: dict[str, Any],
+    doubts: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[KeptClass]:
     """Right answers by class and by group of each slice, of distinct examples; without labels, the baseline's own answers are
     right. `units` numbers the distinct examples; files and answers are the baseline's and the variant's. Of a metric of the
-    user's `own` it is not known what it compares, nor without a task what the answers are.
+    user's `own` it is not known what it compares, nor without a task what the answers are. `doubts` are places, by what they are
+    called, that are looked at by themselves, as it is not known whether anybody asks there.
     """
     import numpy as np
 
@@ -39,4 +44,8 @@ def by_class(
         if not own:
             raise
         return elsewhere  # a metric of the user's own reads labels and outputs in a way of its own
+    for name, where in doubts.items():
+        there, same = where[first].reshape(len(first), -1), (theirs == ours).reshape(len(first), -1)
+        counts = there.sum(axis=1), (there & same).sum(axis=1)
+        found.append(pooled(name, counts[0], counts[0], counts[1], counts[1], part=True))
     return found + elsewhere

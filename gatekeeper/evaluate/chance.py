@@ -36,10 +36,7 @@ def chance(name: str, outputs: Any, labels: Any, pair: Pair, names: tuple[str, .
             measure = "accuracy" if family(name) == CLASSIFICATION else name
             return f"every label is the same class; {measure} says nothing about such a set. Use a varied evaluation set."
         if not _beats(pair, guessing):
-            return (
-                f"the baseline is no better than chance: its {name} is {pair.baseline:.1%}, and answering without "
-                f"looking gets {guessing:.1%}. {advice}"
-            )
+            return f"the baseline is no better than chance: {_beside(name, pair.baseline, guessing, pair)}. {advice}"
     elif family(name) == REGRESSION:
         explained = r2.compare(outputs, outputs, labels).baseline
         if not explained > 0:
@@ -84,6 +81,8 @@ def _beats(pair: Pair, guessing: float) -> bool:
     from gatekeeper.stats.rounds import mean_interval
 
     q = pair.scores.q
+    if pair.above:
+        guessing = 0.0
     if pair.scores.kind == "classes":
         return f1.least(pair.scores, CHANCE_ALPHA) > guessing
     if pair.scores.kind == "pooled" and pair.scores.counts is not None:
@@ -125,22 +124,46 @@ def too_few(count: int, what: str) -> str:
 
 
 def guessing(name: str, baseline: Any, variant: Any, labels: Any, pair: Pair, names: tuple[str, ...] = ()) -> dict[str, float]:
-    """How the variant does beside a guess that ignores its input, where its metric can be guessed at."""
+    """How both models do beside a guess that ignores its input, where their metric can be guessed at."""
     if _guessed(name):
         guess = _guess(name, baseline, labels, names)
-        return {} if guess is None else {"score": pair.variant, "guess": guess}
+        before, score = (pair.baseline, pair.variant) if pair.level is None else (pair.level, float(pair.scores.p.mean()))
+        return {} if guess is None else {"score": score, "guess": guess, "before": before}
     if family(name) == REGRESSION:
-        explained = r2.compare(variant, variant, labels).baseline
-        return {"explained": explained if math.isfinite(explained) else -sys.float_info.max}
+        after, before = (r2.compare(outputs, outputs, labels).baseline for outputs in (variant, baseline))
+        return {"explained": after if math.isfinite(after) else -sys.float_info.max, "explained_before": before}
     return {}
 
 
-def no_better(name: str, numbers: Numbers) -> str:
-    """Whether the variant is no better than such a guess, by what `guessing` found."""
+def beside_chance(pair: Pair, guess: float | None) -> dict[str, float]:
+    """The same by a metric of the user's own; nothing is known where chance is as good as the baseline, as of errors."""
+    if guess is None or not pair.baseline > guess:
+        return {}
+    return {"score": pair.variant, "guess": guess, "before": pair.baseline}
+
+
+def no_better(name: str, numbers: Numbers, pair: Pair) -> str:
+    """Whether the variant is no better than such a guess, or mostly as bad, by what `guessing` found."""
     if "guess" in numbers and guesses(numbers):
-        values = f"its {name} is {numbers['score']:.1%}, and answering without looking gets {numbers['guess']:.1%}"
-        return f"it is no better than chance: {values}"
+        values = _beside(name, pair.variant, numbers["guess"], pair)
+        if numbers["score"] <= numbers["guess"]:
+            return f"it is no better than chance: {values}"
+        kept = f"it keeps {_above(numbers):.0%} of what the original is better than chance"
+        return f"{kept}: {values}, the original's is {pair.baseline:.1%}"
     if "explained" in numbers and means(numbers):
-        explained = numbers["explained"]
+        explained, before = numbers["explained"], numbers["explained_before"]
+        if explained > 0:
+            values = f"R2 = {explained:.3g}, the original's {before:.3g}"
+            return f"it keeps {explained / before:.0%} of what the original explains ({values})"
         return f"it is no better than answering the mean (R2 = {explained:{'.3f' if abs(explained) < 1000 else '.3g'}})"
     return ""
+
+
+def _above(numbers: Numbers) -> float:
+    return (numbers["score"] - numbers["guess"]) / (numbers["before"] - numbers["guess"])
+
+
+def _beside(name: str, value: float, guess: float, pair: Pair) -> str:
+    """A value and what a guess gets, which of an error rate is what is left of one."""
+    gets = guess if pair.level is None else 1 - guess
+    return f"its {name} is {value:.1%}, and answering without looking gets {gets:.1%}"

@@ -249,7 +249,7 @@ class Evaluation:
             baseline=str(baseline),
             variant=str(variant),
             metric=metric,
-            reading=self.reading(dataset),
+            reading=msgspec.structs.replace(self.reading(dataset), metric=metric),
             folder=str(self.loaded.folder.resolve()),
             destination=str(destination),
             text=self.model.text is not None,
@@ -333,6 +333,7 @@ class Evaluation:
 def _scores(answer: Scored, rows: Any) -> PairedScores:
     """The scores that were written."""
     truth, unit = rows[2:] if answer.kind == "classes" else (None, None)
+    own = rows[2] if answer.kind == "bounded" and len(rows) == 3 else None
     counts = Counts(rows, answer.union) if answer.kind == "pooled" else None
     p, q = (rows[4].sum(axis=1), rows[2].sum(axis=1)) if counts else rows[:2]
     return PairedScores(
@@ -348,6 +349,7 @@ def _scores(answer: Scored, rows: Any) -> PairedScores:
         counts=counts,
         copies=answer.copies,
         unseen=answer.unseen,
+        own=own,
     )
 
 

@@ -12,7 +12,7 @@ MOST_CLASSES = 10_000
 """Classes that are looked at, the commonest; where there are more, the report says that the others are not."""
 
 
-def kept_classes(groups: Any, baseline: Any, variant: Any, slice_of: str = "") -> list[KeptClass]:
+def kept_classes(groups: Any, baseline: Any, variant: Any, slice_of: str = "", called: str = "class") -> list[KeptClass]:
     """Counts of each group, those with most examples first, from groups and right answers of shape [examples].
 
     Groups are classes, or those of the slice that is named.
@@ -24,7 +24,7 @@ def kept_classes(groups: Any, baseline: Any, variant: Any, slice_of: str = "") -
     both, only_b, only_v = (np.bincount(of[rows], minlength=len(labels)) for rows in (b & v, b & ~v, ~b & v))
     return [
         KeptClass(
-            name=f"{slice_of} = {labels[i]}" if slice_of else f"class {labels[i]}",
+            name=f"{slice_of} = {labels[i]}" if slice_of else f"{called} {labels[i]}",
             examples=int(counts[i]),
             both=int(both[i]),
             only_baseline=int(only_b[i]),
@@ -35,10 +35,29 @@ def kept_classes(groups: Any, baseline: Any, variant: Any, slice_of: str = "") -
     ]
 
 
-def kept_class(name: str, baseline: Any, variant: Any) -> KeptClass:
-    """Counts of one class, of whether each model finds it in every example that has it."""
+def kept_given(baseline: Any, variant: Any, right: Any) -> list[KeptClass]:
+    """The answers of each class, [examples], commonest first: most of a rare one may be wrong while hardly any example is."""
+    import numpy as np
+
+    from gatekeeper.evaluate.places import answers_of
+
+    names, of = np.unique(np.concatenate([baseline, variant]), return_inverse=True)
+    before, after = of.reshape(2, -1)
+    moved = before != after
+    wrong = (moved & (own != right) for own in (baseline, variant))
+    given = np.bincount(before, minlength=len(names))
+    gone, more = (np.bincount(each[rows], minlength=len(names)) for each, rows in zip((before, after), wrong, strict=True))
+    return [
+        answers_of(f"answers of class {names[i]}", *(np.ones(int(each[i]), int) for each in (given, gone, more)))
+        for i in np.argsort(-given, kind="stable")[:MOST_CLASSES]
+        if given[i]
+    ]
+
+
+def kept_class(name: str, baseline: Any, variant: Any, *, part: bool = False) -> KeptClass:
+    """Counts of one class, or of a part of the answers, of whether each model finds it in every example that has it."""
     both, only_b, only_v = (int(rows.sum()) for rows in (baseline & variant, baseline & ~variant, ~baseline & variant))
-    return KeptClass(name=name, examples=len(baseline), both=both, only_baseline=only_b, only_variant=only_v)
+    return KeptClass(name=name, examples=len(baseline), both=both, only_baseline=only_b, only_variant=only_v, part=part)
 
 
 COLUMNS = 16
@@ -49,30 +68,17 @@ MOST_VALUES = 100
 
 
 def kept_answers(baseline: Any, variant: Any, called: str = "class") -> list[KeptClass]:
-    """Of answers of shape [examples, positions], the examples that have a class, and how many keep most of its positions.
-
-    Examples are counted, and not positions, which belong together.
-    """
+    """Of answers of shape [examples, positions], of which the baseline's are right, the places of each class."""
     import numpy as np
 
+    from gatekeeper.evaluate.places import of_classes
+
     theirs, ours = (outputs.reshape(len(outputs), -1) for outputs in (baseline, variant))
-    values, of, counts = np.unique(theirs, return_inverse=True, return_counts=True)
-    rows = np.repeat(np.arange(len(theirs)), theirs.shape[1])
-    place = rows * len(values) + of.reshape(-1)  # of an example and a class
-    there, has = np.unique(place, return_counts=True)
-    same = np.bincount(np.searchsorted(there, place[(ours == theirs).reshape(-1)]), minlength=len(there))
-    examples = np.bincount(there % len(values), minlength=len(values))
-    kept = np.bincount(there[2 * same >= has] % len(values), minlength=len(values))
-    return [
-        KeptClass(
-            name=f"{called} {values[i]}",
-            examples=int(examples[i]),
-            both=int(kept[i]),
-            only_baseline=int(examples[i] - kept[i]),
-            only_variant=0,
-        )
-        for i in np.argsort(-counts, kind="stable")[:MOST_CLASSES]
-    ]
+    if theirs.shape[1] == 1:
+        return kept_classes(theirs[:, 0], np.ones(len(theirs)), ours[:, 0] == theirs[:, 0], called=called)
+    names, of = np.unique(np.stack([theirs, ours]), return_inverse=True)
+    before, after = of.reshape(2, *theirs.shape)
+    return of_classes(before, np.ones(before.shape, bool), before, after, called, names.tolist())
 
 
 def kept_columns(baseline: Any, variant: Any, called: str = "class") -> list[KeptClass]:

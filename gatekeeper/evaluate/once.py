@@ -24,8 +24,9 @@ def once(scores: PairedScores, units: Any) -> PairedScores:
         return replace(scores, copies=copies)
     size = np.bincount(units, minlength=count)
     p, q = (np.bincount(units, weights=values, minlength=count) / size for values in (scores.p, scores.q))
+    own = None if scores.own is None else np.bincount(units, weights=scores.own, minlength=count) / size
     mixed = scores.kind == "binary" and not (np.isin(p, (0, 1)).all() and np.isin(q, (0, 1)).all())
-    return replace(scores, kind="bounded" if mixed else scores.kind, p=p, q=q, examples=count, copies=copies)
+    return replace(scores, kind="bounded" if mixed else scores.kind, p=p, q=q, examples=count, copies=copies, own=own)
 
 
 def _counted_once(scores: PairedScores, counts: Counts, units: Any, distinct: int) -> PairedScores:

@@ -14,7 +14,7 @@ from gatekeeper.data.outputs import outputs_beside
 from gatekeeper.data.prepared import IGNORED, PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.by_class import by_class
-from gatekeeper.evaluate.chance import chance, constant, guessing, no_better
+from gatekeeper.evaluate.chance import beside_chance, chance, constant, guessing, no_better
 from gatekeeper.evaluate.collapse import all_finite, collapsed, not_finite, of_values
 from gatekeeper.evaluate.metrics._base import (
     REGISTRY,
@@ -26,11 +26,11 @@ from gatekeeper.evaluate.metrics._base import (
     family,
     with_names,
 )
-from gatekeeper.evaluate.metrics._whole import ranged, user_metric
+from gatekeeper.evaluate.metrics._whole import Function, guess, ranged, user_metric
 from gatekeeper.evaluate.once import once
 from gatekeeper.evaluate.others import kept_each, kept_outputs, spoilt
 from gatekeeper.evaluate.tasks._base import Reading, Task, judged_as, or_another
-from gatekeeper.evaluate.tasks._hidden import hidden
+from gatekeeper.evaluate.tasks._hidden import hidden, in_doubt
 from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.records.scores import KeptClass, KeptOutput, Kind, PairedScores
 
@@ -91,7 +91,7 @@ def write_scores(scores: PairedScores, destination: str) -> None:
     if scores.counts is not None:
         np.save(destination, scores.counts.table.astype(np.float32))
         return
-    rows = [scores.p, scores.q]
+    rows = [scores.p, scores.q] if scores.own is None else [scores.p, scores.q, scores.own]
     if scores.kind == "classes":
         rows += [scores.truth, np.arange(len(scores.p)) if scores.unit is None else scores.unit]
     np.save(destination, np.stack(rows))
@@ -135,6 +135,7 @@ def score(request: Score) -> Scored:
         raise or_another(refused, judged.name, baseline.shape, None if given is None else given.shape) from None
     if (unasked := hidden(judged, theirs, labels, dataset.inputs)) is not None:
         theirs, ours = (np.where(unasked, IGNORED, answers) for answers in (theirs, ours))
+    doubts = in_doubt(judged, theirs, labels, dataset.inputs)
     known = judged.of_classes and not own
     try:
         if labels is None:
@@ -152,11 +153,14 @@ def score(request: Score) -> Scored:
     signs: dict[str, float] = {}
     if everything and not error:
         signs = {"not_finite": 0} | (of_values(baseline, variant) if own and judged.of_classes else judged.signs(theirs, ours))
-        signs |= {} if labels is None else guessing(name, theirs, ours, labels, compared, names)
-    gone = _gone(name, signs, judged, theirs, ours) if signs else ""
+        if own and labels is not None:
+            signs |= beside_chance(compared, guess(_function(name, request), baseline, labels))
+        elif labels is not None:
+            signs |= guessing(name, theirs, ours, labels, compared, names)
+    gone = _gone(name, signs, judged, theirs, ours, compared) if signs else ""
     files = Path(request.baseline), Path(request.variant)
     looked = None if own and request.reading.task is None else judged
-    classes = [] if error else by_class(looked, way, own, files, (theirs, ours), given, units, dataset.slices)
+    classes = [] if error else by_class(looked, way, own, files, (theirs, ours), given, units, dataset.slices, doubts)
     return Scored(
         metric=name,
         baseline=compared.baseline,
@@ -187,10 +191,10 @@ def _others(request: Score, units: Any) -> tuple[list[KeptOutput], dict[str, str
     return spoilt(files[0]) if request.looks == "alone" else kept_outputs(*files, units)
 
 
-def _gone(name: str, signs: dict[str, float], judged: Task, theirs: Any, ours: Any) -> str:
+def _gone(name: str, signs: dict[str, float], judged: Task, theirs: Any, ours: Any, compared: Pair) -> str:
     """How the variant has collapsed, by what its answers show; or nothing."""
     answered = judged.flat(ours, theirs) if "classes" in signs else None
-    return collapsed(signs, len(ours), answered) or no_better(name, signs)
+    return collapsed(signs, len(ours), answered) or no_better(name, signs, compared)
 
 
 def _compared(name: str, request: Score, units: Any, baseline: Any, variant: Any, labels: Any) -> Pair:
@@ -213,7 +217,12 @@ def _once(compared: Pair, units: Any) -> Pair:
 def _metric(name: str, request: Score, units: Any) -> Compare:
     if name in REGISTRY.names:
         return with_names(name, request.reading.classes)[0]
+    return user_metric(name, _function(name, request), units, request.range)
+
+
+def _function(name: str, request: Score) -> Function:
+    """The user's own, which gets copies of what it is asked about."""
     from gatekeeper.evaluate.datasets.loader import call, user_function
 
     function = user_function(name, Path(request.folder))
-    return user_metric(name, lambda outputs, labels: call(name, function, outputs.copy(), labels.copy()), units, request.range)
+    return lambda outputs, labels: call(name, function, outputs.copy(), labels.copy())

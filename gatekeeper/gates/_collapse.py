@@ -23,6 +23,12 @@ FLAT = 1e-6
 ALIKE = 0.5
 """Share of nearest neighbours of which more must stay among the nearest."""
 
+SURE = 1 + 1e-3
+"""The highest score of a box that is sure, with what rounding adds to it."""
+
+HALF = 0.5
+"""Of what the original does better than chance more must be kept: nine in ten of its right answers may be what a guess gets."""
+
 Numbers = Mapping[str, float]
 LARGEST = sys.float_info.max
 SIGNS = "signs"
@@ -51,11 +57,22 @@ def other_neighbours(n: Numbers) -> bool:
 
 
 def guesses(n: Numbers) -> bool:
-    return n["score"] <= n["guess"]
+    """No better than a guess, or by no more than half of what the original is."""
+    return n["score"] <= n["guess"] or n["score"] - n["guess"] <= HALF * (n["before"] - n["guess"])
 
 
 def means(n: Numbers) -> bool:
-    return not n["explained"] > 0
+    return not n["explained"] > max(0.0, HALF * n["explained_before"])
+
+
+def one_surety(n: Numbers) -> bool:
+    """A detector whose boxes are all as sure as each other: no score to use them from tells any apart."""
+    return n["surety_before"] > 0 and n["surety"] <= FLAT * n["surety_before"]
+
+
+def no_scores(n: Numbers) -> bool:
+    """Scores of boxes beyond one, where the original's are shares."""
+    return n["surest_before"] <= SURE < n["surest"]
 
 
 JUDGED: dict[str, tuple[tuple[str, ...], tuple[Callable[[Numbers], bool], ...]]] = {
@@ -63,8 +80,9 @@ JUDGED: dict[str, tuple[tuple[str, ...], tuple[Callable[[Numbers], bool], ...]]]
     "classes": (("classes", "classes_before", "often", "often_kept"), (one_class, classes_lost)),
     "values": (("spread", "spread_before", "different", "different_before"), (flat, few_values)),
     "neighbours": (("neighbours_kept",), (other_neighbours,)),
-    "guess": (("score", "guess"), (guesses,)),
-    "mean": (("explained",), (means,)),
+    "boxes": (("surety", "surety_before", "surest", "surest_before"), (one_surety, no_scores)),
+    "guess": (("score", "guess", "before"), (guesses,)),
+    "mean": (("explained", "explained_before"), (means,)),
 }
 """Every sign of a collapse: the numbers that it is read from, and what they then are."""
 

@@ -64,11 +64,13 @@ def _interval(scores: PairedScores) -> tuple[Interval, tuple[int, int] | None] |
 
     if not np.isfinite(scores.q).all():  # the examples are spoilt, whichever model they were asked of
         return None
-    if np.isin(scores.p, (0.0, 1.0)).all() and scores.kind in ("binary", "real", "bounded"):
-        right, examples = int(np.sum(scores.p == 1)), len(scores.p)
+    p = scores.p if scores.own is None else scores.own
+    if np.isin(p, (0.0, 1.0)).all() and scores.kind in ("binary", "real", "bounded"):
+        right, examples = int(np.sum(p == 1)), len(p)
         return share_interval(right, examples, ALPHA), (right, examples)
     if scores.kind == "bounded" and scores.power == 1:
-        return bounded_interval(scores.p, scores.low, scores.high, ALPHA), None
+        low, high = (scores.low, scores.high) if scores.own is None else (min(scores.low, 0.0), max(scores.high, 1.0))
+        return bounded_interval(p, low, high, ALPHA), None
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import ceil, floor, isfinite
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -25,7 +26,7 @@ limit_key = "retention"
 OF_TENSORS = True
 VETO = True
 MOST_NAMED = 3
-ROUNDING = 1e-6
+ROUNDING, DIGITS = 1e-6, 12
 
 ENOUGH = 20
 """Examples of a class of which a model that finds one in seven finds none in 1 of 20 cases."""
@@ -55,15 +56,17 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         return Decision(verdict=Verdict.SKIP, applies=False, reason="the metric has no classes to look at one by one")
     lost = [each for each, shown in zip(found, _shown(found, config.retention), strict=True) if shown]
     worst = min(found, key=lambda each: (_value_of(each), -each.examples))
-    kept = retention_interval(_paired(_counts(worst)), ALPHA)
+    kept = _bounds(worst)
     details = {
         "classes": {
             each.name: {
                 "examples": each.examples,
                 "right": each.both + each.only_baseline,
-                "kept": round(_value_of(each), 6),
+                "kept": round(_value_of(each), DIGITS),
                 "gained": each.only_variant,
             }
+            | ({"places": each.places, "together": each.together} if each.places else {})
+            | ({"parts": each.parts} if each.parts != 1 else {})
             for each in found
         }
     }
@@ -94,7 +97,7 @@ def nothing(told: Told) -> bool:
     basis = told.leg.basis
     if told.whole and basis is None:
         return False
-    looked = basis is not None and bool(basis.classes + basis.groups) and told.variant.quality is not None
+    looked = basis is not None and bool(basis.classes + basis.groups + basis.parts) and told.variant.quality is not None
     return not told.gate.details.get("classes") and not looked
 
 
@@ -121,7 +124,7 @@ def _all_there(found: list[KeptClass], told: Told) -> bool:
     basis = told.leg.basis
     if basis is None and told.whole:
         return False
-    if basis is not None and len(found) != basis.classes + basis.groups:
+    if basis is not None and len(found) != basis.classes + basis.groups + basis.parts:
         return False
     worst = min(map(_value_of, found))
     return told.gate.observed is not None and abs(told.gate.observed - worst) <= ROUNDING
@@ -130,12 +133,31 @@ def _all_there(found: list[KeptClass], told: Told) -> bool:
 def _of(name: str, stated: dict[str, Any]) -> KeptClass:
     examples, right, gained = (int(stated[key]) for key in ("examples", "right", "gained"))
     both = round(right * float(stated["kept"])) - gained
-    return KeptClass(name=name, examples=examples, both=both, only_baseline=right - both, only_variant=gained)
+    return KeptClass(
+        name=name,
+        examples=examples,
+        both=both,
+        only_baseline=right - both,
+        only_variant=gained,
+        places=int(stated.get("places", 0)),
+        together=float(stated.get("together", 1.0)),
+        parts=int(stated.get("parts", 1)),
+    )
 
 
 def _possible(each: KeptClass) -> bool:
+    """Whether there can be such counts. Places of an example cannot be worth more than one, nor all of them less than one."""
     counts = (each.both, each.only_baseline, each.only_variant)
-    return min(counts) >= 0 and each.both + each.only_baseline > 0 and sum(counts) <= each.examples
+    whole = max(each.places, each.examples)
+    worth = 1 <= each.together <= max(whole, 1) if each.places else each.together == 1
+    return min(counts) >= 0 and each.both + each.only_baseline > 0 and sum(counts) <= whole and worth
+
+
+def _bounds(each: KeptClass) -> Interval:
+    """What is kept of a class, and how sure that is; of one that is worth less than an example nothing is known."""
+    value, found = _value_of(each), retention_interval(_paired(_counts(each)), ALPHA)
+    lower, upper = (bound if isfinite(bound) else value for bound in (found.lower, found.upper))
+    return Interval(observed=value, lower=min(lower, value), upper=max(upper, value))
 
 
 def _decision(verdict: Verdict, reason: str, worst: Interval, details: dict[str, Any], brief: str = "") -> Decision:
@@ -167,7 +189,15 @@ def _certain(counts: Counts, limit: float) -> bool:
 
 
 def _counts(each: KeptClass) -> Counts:
-    return each.both, each.only_baseline, each.only_variant, each.examples
+    """Counts, each of as many as are worth one; what is lost never counts for more than it is."""
+    if not each.places:
+        return each.both, each.only_baseline, each.only_variant, each.examples
+    right, lost, gained, whole = (
+        count / each.together for count in (each.both + each.only_baseline, each.only_baseline, each.only_variant, each.places)
+    )
+    right, lost = floor(right + ROUNDING), floor(min(lost, right) + ROUNDING)
+    gained = ceil(gained - ROUNDING)
+    return right - lost, lost, gained, max(ceil(whole - ROUNDING), right + gained)
 
 
 def _paired(counts: Counts) -> PairedScores:
@@ -185,4 +215,5 @@ def _value_of(each: KeptClass) -> float:
 
 def _said(each: KeptClass) -> str:
     right, now = each.both + each.only_baseline, each.both + each.only_variant
-    return f"{each.name}: {now} of {right} right answers in {each.examples} examples"
+    shown, of = (f"{count / each.parts:.1f}".removesuffix(".0") for count in (now, right))
+    return f"{each.name}: {shown} of {of} right answers in {each.examples} examples"

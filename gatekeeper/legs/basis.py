@@ -39,8 +39,9 @@ def basis(leg: Leg, made: Sequence[Candidate], timed: Path | None) -> Basis:
         outputs=judged,
         examples=compared.scores.examples if compared and compared.scores else 0,
         copies=compared.scores.copies if compared and compared.scores else 0,
-        classes=sum(not each.slice for each in classes),
+        classes=sum(not (each.slice or each.part) for each in classes),
         groups=sum(bool(each.slice) for each in classes),
+        parts=sum(each.part for each in classes),
         timed=count_feeds(timed) * leg.evaluation.batch_size() if timed else 0,
         not_judged=_disabled(limits)
         | _left(beside, judged, ignored, unjudged)

@@ -46,6 +46,9 @@ class Basis(Record, frozen=True, kw_only=True):
     copies: Annotated[Count, Meta(description="Examples beyond them, each the same as one of them.")] = 0
     classes: Annotated[Count, Meta(description="That the gate `worst_class` looks at one by one.")] = 0
     groups: Annotated[Count, Meta(description="Of `dataset.slices`, looked at like classes.")] = 0
+    parts: Annotated[
+        Count, Meta(description="Of the answers, looked at like classes: what is answered, where, in examples of which size.")
+    ] = 0
     timed: Annotated[Count, Meta(description="Inputs that were timed.")] = 0
     not_judged: Annotated[dict[str, str], Meta(description="What a user may expect to be judged, and why it is not.")] = {}
 

@@ -34,6 +34,7 @@ class PairedScores:
     and `truth` the right one: the retention is that of macro F1; `unit` then numbers the distinct examples. `pooled` scores are
     `counts`, of which p and q are the right answers an example: the retention is that of the mean over classes.
     `examples` is how many distinct examples the scores stand for, `copies` how many more were given that repeat them.
+    `own` are the variant's scores by its metric, where p are something else, such as what it has above a guess.
     `unseen` is how much an example that was not seen may lose, in the unit of scores without bound; None: as is usual for them.
     """
 
@@ -49,6 +50,7 @@ class PairedScores:
     counts: Counts | None = None
     copies: int = 0
     unseen: float | None = None
+    own: Any = None
 
 
 class KeptOutput(Record, frozen=True, kw_only=True):
@@ -70,7 +72,11 @@ class KeptOutput(Record, frozen=True, kw_only=True):
 
 
 class KeptClass(Record, frozen=True, kw_only=True):
-    """The examples of one class (or group), and how many of them both models, only one, or the baseline got right."""
+    """The examples of one class (or group), and how many of them both models, only one, or the baseline got right.
+
+    Of several answers an example it is `places` that are counted, or parts of what an example is worth; `together` of them, as
+    those of an example are lost together, are worth one.
+    """
 
     name: str
     examples: int
@@ -78,3 +84,7 @@ class KeptClass(Record, frozen=True, kw_only=True):
     only_baseline: int
     only_variant: int
     slice: str = ""  # that it is a group of; empty of a class
+    part: bool = False  # of the answers: what is answered, where in an example, or in examples of which size
+    places: int = 0  # in those examples; 0 where each has one answer
+    together: float = 1.0
+    parts: int = 1  # that an example is counted in

@@ -44,6 +44,8 @@ def _parts(basis: Basis) -> list[str]:
         parts.append(_count(basis.classes, "class", "classes"))
     if basis.groups:
         parts.append(_count(basis.groups, "group"))
+    if basis.parts:
+        parts.append(f"{_count(basis.parts, 'part')} of the answers")
     if basis.timed:
         parts.append(f"{_count(basis.timed, 'input')} timed")
     return parts

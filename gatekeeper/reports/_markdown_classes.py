@@ -26,13 +26,19 @@ def classes(target: TargetReport) -> str:
     worst = sorted(every, key=lambda name: (min(k for k in kept[name] if k is not None), -every[name]["examples"]))
     head = ["", "examples", "right", *(code(f"{v.framework}/{v.technique}") for v in looked)]
     lines = [
-        row([text(name, 60), *(f"{every[name][key]:,}" for key in ("examples", "right")), *map(_share, kept[name])])
+        row([text(name, 60), f"{every[name]['examples']:,}", _right(every[name]), *map(_share, kept[name])])
         for name in worst[:MOST]
     ]
     left = len(worst) - len(lines)
     said = [f"\n{left:,} more, of which no less is kept, are in report.json"] if left else []
     legend = "**right**: answers of the baseline that are right; a column each: the share of them that a variant has"
     return folded(f"Classes and groups on {text(target.name)}, the worst first", [*table(head, lines), *said, "", legend])
+
+
+def _right(each: dict[str, Any]) -> str:
+    """Right answers; of examples that are counted in parts, what these come to."""
+    parts = each.get("parts", 1)
+    return f"{each['right'] / parts:,.1f}".removesuffix(".0") if type(parts) is int and parts > 0 else ""
 
 
 def _share(kept: float | None) -> str:

@@ -56,7 +56,8 @@ def test_an_output_that_no_metric_reads_fails(run: Run, tmp_path: Path) -> None:
     switched_off = dict.fromkeys(("speedup", "memory", "stability"), "disabled in the pipeline file")
     assert gates["basis"] == {
         "metric": "accuracy", "output": "logits", "outputs": ["range_mm"], "examples": 500, "copies": 0, "classes": 10,
-        "groups": 0, "timed": 0, "not_judged": switched_off | {"behaviour under tests": "the stages have no testing"},
+        "groups": 0, "parts": 10, "timed": 0,
+        "not_judged": switched_off | {"behaviour under tests": "the stages have no testing"},
     }  # fmt: skip
 
 
@@ -115,8 +116,9 @@ def test_a_group_that_is_lost_fails(run: Run, tmp_path: Path) -> None:
     found = gates["worst_class"]
     assert found["verdict"] == "fail" and found["reason"].startswith("site = north: ")
     assert found["observed"] == pytest.approx(after[data["site"] == "north"].mean() / before[data["site"] == "north"].mean())
-    assert set(found["details"]["classes"]) == {"class 0", "class 1", "site = north", "site = south"}
-    assert (gates["basis"]["classes"], gates["basis"]["groups"]) == (2, 2)
+    answers_of = {"answers of class 0", "answers of class 1"}
+    assert set(found["details"]["classes"]) == {"class 0", "class 1", "site = north", "site = south"} | answers_of
+    assert (gates["basis"]["classes"], gates["basis"]["groups"], gates["basis"]["parts"]) == (2, 2, 2)
     north = int((data["site"] == "north").sum())
     assert found["details"]["classes"]["site = north"]["examples"] == north
     markdown = (tmp_path / "report/report.md").read_text()

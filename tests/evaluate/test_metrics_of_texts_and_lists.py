@@ -133,18 +133,21 @@ def test_spans_are_read_and_scored_as_squad_does() -> None:
     rng = np.random.default_rng(3)
     outputs = rng.normal(size=(60, 2, 50))
     spans = task("question_answering").read(outputs, None)
-    for row, (first, last) in zip(outputs, spans, strict=True):
+    for row, (first, last, begin, end) in zip(outputs, spans, strict=True):
         best = max((row[0, s] + row[1, e], -s, -e) for s in range(50) for e in range(s, min(s + 30, 50)))
         assert (first, last) == (-best[1], -best[2])
+        assert (begin, end) == (row[0].argmax(), row[1].argmax())
     truth = np.sort(rng.integers(0, 50, (60, 3, 2)), axis=2)
     truth[::2, 1:] = -1
     labels = task("question_answering").check(truth, spans, None)
     answers = [[range(s, e + 1) for s, e in each if s >= 0] for each in truth.tolist()]
-    expected = [max(squad_f1(range(s, e + 1), each) for each in own) for (s, e), own in zip(spans.tolist(), answers, strict=True)]
+    expected = [
+        max(squad_f1(range(s, e + 1), each) for each in own) for (s, e, *_), own in zip(spans.tolist(), answers, strict=True)
+    ]
     assert metric("span_f1").compare(spans, spans, labels).baseline == pytest.approx(np.mean(expected))
     moved = spans.copy()
-    moved[::3] = truth[::3, 0]
-    right = [range(s, e + 1) in own for (s, e), own in zip(moved.tolist(), answers, strict=True)]
+    moved[::3, :2] = truth[::3, 0]
+    right = [range(s, e + 1) in own for (s, e, *_), own in zip(moved.tolist(), answers, strict=True)]
     assert metric("span_exact").compare(moved, spans, labels).baseline == np.mean(right) > 0.3
 
 
@@ -194,7 +197,7 @@ def test_a_query_given_twice_counts_once_and_one_of_a_single_item_not() -> None:
     assert pair.baseline == pytest.approx(metric("ndcg").compare(b, v, labels).baseline)
 
 
-@pytest.mark.parametrize("labels", [np.zeros(4), np.asarray([[-1, 0], [1, 0]]), np.asarray([[1, 0], [1, 1]])])
+@pytest.mark.parametrize("labels", [np.arange(4), np.asarray([[-1, 0], [1, 0]]), np.asarray([[1, 0], [1, 1]])])
 def test_labels_without_queries_are_refused(labels: Any) -> None:
     with pytest.raises(NotMeasured):
         task("ranking").check(labels, None, None)

@@ -175,6 +175,7 @@ def _energy(median_ns: float, watts: float) -> dict[str, Any]:
 
 SIGNS: dict[str, float] = {
     "not_finite": 0, "classes": 10, "classes_before": 10, "often": 10, "often_kept": 10, "score": 1.0, "guess": 0.1,
+    "before": 1.0,
 }  # fmt: skip
 """Of a variant that answers ten classes."""
 

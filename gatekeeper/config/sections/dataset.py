@@ -269,6 +269,10 @@ def _several(review: Review, dataset: Dataset) -> None:
         review.add(("dataset", "metric"), said)
 
 
+SLICED = (CLASSIFICATION, "object_detection")
+"""Families of metrics whose right answers are counted by group."""
+
+
 def _slices(review: Review, dataset: Dataset) -> None:
     for name in {each for each in dataset.sliced_by if dataset.sliced_by.count(each) > 1}:
         review.add(("dataset", "slices"), f"'{name}' is named twice. Remove one.")
@@ -276,6 +280,6 @@ def _slices(review: Review, dataset: Dataset) -> None:
     kind = family(task) if task else CLASSIFICATION
     if metric:
         kind = METRICS.get(metric).FAMILY if metric in METRICS.names else ""
-    if kind != CLASSIFICATION:
+    if kind not in SLICED:
         said = f"slices count right and wrong answers, which {metric or task} does not give. Remove them, or judge by accuracy."
         review.add(("dataset", "slices"), said)

@@ -6,8 +6,9 @@ FAMILY     the tasks it judges: those of gatekeeper/evaluate/tasks with the same
 DEFAULT    whether it is the one of its family where the file names none
 compare(baseline, variant, labels) -> Pair, of answers as the task reads them, and labels, of shape [examples, ...]; values are
            scikit-learn's where it has the metric. Metrics of text have none: gatekeeper/evaluate/text/score.py reads tokens
-guess(answers, labels) -> what an answer that does not look at the input scores, or None where the labels cannot tell. It may be
-           left out: then anything above 0 is better than chance
+guess(answers, labels) -> what an answer that does not look at the input scores, or None where the labels cannot tell; of an error
+           rate one less that. Or
+CHANCE     0.0: such an answer scores no more than that, so that anything above is better than chance
 NAMED      whether both take the names of the classes as well, as their last argument; it may be left out
 
 The module itself imports nothing heavy: `validate` asks it what it is for.
@@ -38,13 +39,15 @@ class Undefined(NotMeasured):
 @dataclass(frozen=True)
 class Pair:
     """Values of one metric for both models, and the scores behind them. `level` is what a share of the baseline's is kept of,
-    where that is not its value: of an error rate what is left of one.
+    where that is not its value: of an error rate what is left of one. `above` says that the scores are what each example has
+    above what a guess gets of it, so that this is what is kept or lost.
     """
 
     baseline: float
     variant: float
     scores: PairedScores
     level: float | None = None
+    above: bool = False
 
 
 Compare = Callable[[Any, Any, Any], Pair]  # (baseline outputs, variant outputs, labels)

@@ -75,8 +75,8 @@ def _rights(labels: Any, *models: Any) -> list[Any]:
 
 
 def guess(compare: Compare, answers: Any, labels: Any) -> float | None:
-    """What an answer that does not look scores by a metric: the commonest class at every place, or the
-    model's own answers in random order; None where every label is the same.
+    """What an answer that does not look scores by a metric: the commonest class at every place, or at each the one that is
+    commonest there, the model's own answers to another example, or in random order; None where every label is the same.
     """
     import numpy as np
 
@@ -85,11 +85,26 @@ def guess(compare: Compare, answers: Any, labels: Any) -> float | None:
     if len(names) < 2:
         return None
     generator, shuffled = np.random.default_rng(0), np.array(answers)
-    best = score(compare, np.full_like(shuffled, names[counts.argmax()]), labels)
+    there = np.broadcast_to(_commonest(labels, names), shuffled.shape)
+    best = max(
+        score(compare, each, labels) for each in (np.full_like(shuffled, names[counts.argmax()]), there.astype(shuffled.dtype))
+    )
     for _ in range(max(1, min(SHUFFLED, _CHUNK // labels.size))):
         shuffled[seen] = generator.permutation(np.asarray(answers)[seen])
-        best = max(best, score(compare, shuffled, labels))
+        other = np.asarray(answers)[generator.permutation(len(labels))]
+        best = max(best, score(compare, shuffled, labels), score(compare, np.where(other == IGNORED, names[0], other), labels))
     return float(best)
+
+
+def _commonest(labels: Any, names: Any) -> Any:
+    """The class that is commonest at each place, [1, ...]."""
+    import numpy as np
+
+    best, most = np.full(labels.shape[1:], names[0]), np.full(labels.shape[1:], -1)
+    for name in names:
+        count = (labels == name).sum(axis=0)
+        best, most = np.where(count > most, name, best), np.maximum(count, most)
+    return best[None]
 
 
 def score(compare: Compare, answers: Any, labels: Any) -> float:

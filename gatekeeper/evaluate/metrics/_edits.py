@@ -9,6 +9,8 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.metrics._base import Pair
 from gatekeeper.records.scores import PairedScores
 
+TRIED = 5
+"""Texts that are always the same, and random orders."""
 WORST = 2.0
 """An example that was not seen may lose so many times the longest: all is missing, and as much is made up."""
 
@@ -43,3 +45,16 @@ def edits(answers: Any, labels: Any, parts: Callable[[str], Sequence[str]]) -> A
         raise NotMeasured("data", "rapidfuzz is not installed. Run: pip install 'edge-gatekeeper[transcription]'.") from None
     pairs = zip(answers.tolist(), labels.tolist(), strict=True)
     return np.asarray([Levenshtein.distance(parts(answer), parts(label)) for answer, label in pairs], float)
+
+
+def guess(answers: Any, labels: Any, parts: Callable[[str], Sequence[str]]) -> float | None:
+    """What is right of a text that is always the same, or of the model's own in random order; None where one is right for all."""
+    import numpy as np
+
+    texts, counts = np.unique(labels, return_counts=True)
+    if len(texts) < 2:
+        return None
+    always = (np.full(len(labels), text) for text in texts[np.argsort(-counts, kind="stable")[:TRIED]])
+    generator = np.random.default_rng(0)
+    shuffled = (generator.permutation(answers) for _ in range(TRIED))
+    return max(1 - compare(each, each, labels, parts).baseline for each in (*always, *shuffled))

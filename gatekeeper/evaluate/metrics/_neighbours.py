@@ -73,3 +73,17 @@ def found(vectors: Any, labels: Any, most: int) -> Any:
         # Of others that are as near, none counts as nearer only by its place: they all stand before it.
         right[start : start + step] = ((near >= best) & ~same).sum(axis=1) < most
     return right
+
+
+def guess(labels: Any, most: int) -> float:
+    """What vectors that say nothing get: one of the same thing among so many that are drawn by lot."""
+    import numpy as np
+
+    among = searched(labels)
+    own = np.bincount(labels[among, 0], minlength=int(labels[:, 0].max()) + 1)
+    rows = asked(labels)
+    others, same = among.sum() - among[rows], own[labels[rows, 0]] - among[rows]
+    missed = np.ones(int(rows.sum()))
+    for drawn in range(most):
+        missed *= np.clip((others - same - drawn) / np.maximum(others - drawn, 1), 0, 1)
+    return float(1 - missed.mean())

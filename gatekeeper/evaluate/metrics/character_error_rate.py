@@ -14,3 +14,8 @@ DEFAULT = True
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
     """Over all texts together."""
     return _edits.compare(baseline, variant, labels, str)
+
+
+def guess(answers: Any, labels: Any) -> float | None:
+    """What is right of an answer that does not look."""
+    return _edits.guess(answers, labels, str)

@@ -9,6 +9,7 @@ from gatekeeper.evaluate.metrics._base import Pair
 
 FAMILY = "object_detection"
 DEFAULT = True
+CHANCE = 0.0
 
 
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:

@@ -14,3 +14,8 @@ DEFAULT = True
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
     """Mean over queries."""
     return _ranked.compare(baseline, variant, labels, None)
+
+
+def guess(answers: Any, labels: Any) -> float | None:
+    """What items in random order get."""
+    return _ranked.guess(answers, labels, None)

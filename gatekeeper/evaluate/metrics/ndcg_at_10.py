@@ -14,3 +14,8 @@ DEFAULT = False
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
     """Mean over queries."""
     return _ranked.compare(baseline, variant, labels, 10)
+
+
+def guess(answers: Any, labels: Any) -> float | None:
+    """What items in random order get."""
+    return _ranked.guess(answers, labels, 10)

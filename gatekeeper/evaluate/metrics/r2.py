@@ -10,6 +10,7 @@ from gatekeeper.records.scores import PairedScores
 
 FAMILY = "regression"
 DEFAULT = True
+CHANCE = 0.0
 
 
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:

@@ -14,3 +14,8 @@ DEFAULT = False
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
     """Right or wrong, query by query; or, of things with several queries, how many of each thing's."""
     return _neighbours.compare(baseline, variant, labels, 5)
+
+
+def guess(answers: Any, labels: Any) -> float | None:
+    """What vectors that say nothing get."""
+    return _neighbours.guess(labels, 5)

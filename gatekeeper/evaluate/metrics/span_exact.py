@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gatekeeper.evaluate.metrics import _spans
 from gatekeeper.evaluate.metrics._base import Pair, binary
 from gatekeeper.evaluate.metrics._spans import exact
 
@@ -14,3 +15,8 @@ DEFAULT = True
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
     """Right or wrong, question by question."""
     return binary(exact(baseline, labels), exact(variant, labels))
+
+
+def guess(answers: Any, labels: Any) -> float | None:
+    """What an answer that does not look gets."""
+    return _spans.guess(compare, answers, labels)

@@ -63,20 +63,27 @@ def signs(baseline: Any, variant: Any) -> dict[str, float]:
 
 def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Any) -> list[KeptClass]:
     """Examples of each class and of each group, and how many are answered rightly."""
+    import numpy as np
+
     from gatekeeper.errors import NotMeasured
-    from gatekeeper.evaluate.groups import kept_answers, kept_classes, kept_columns
+    from gatekeeper.evaluate.groups import kept_answers, kept_classes, kept_columns, kept_given
     from gatekeeper.evaluate.metrics._base import class_labels, classes
     from gatekeeper.evaluate.metrics._positions import positions, several
+    from gatekeeper.evaluate.places import of_places
 
     if truth is not None or not several(baseline):
         theirs, ours = classes(baseline), classes(variant, baseline)
         right = theirs if truth is None else class_labels(truth, baseline)
         groups = {"": right} | slices
-        return [each for name, of in groups.items() for each in kept_classes(of, theirs == right, ours == right, name)]
+        found = [each for name, of in groups.items() for each in kept_classes(of, theirs == right, ours == right, name)]
+        return found + kept_given(theirs, ours, right)
     if slices:
         said = "`dataset.slices` counts right and wrong answers, and the judged output has several an example. Remove it."
         raise NotMeasured("data", said)
     if baseline.dtype.kind in "iub":
         return kept_columns(baseline.astype(int), variant.astype(int))
     theirs, ours = positions(baseline), positions(variant, baseline)
-    return kept_columns(theirs, ours) if baseline.ndim == 2 else kept_answers(theirs, ours)
+    if baseline.ndim == 2:
+        return kept_columns(theirs, ours)
+    everywhere = np.ones(theirs.shape, bool)
+    return kept_answers(theirs, ours) + of_places(everywhere, everywhere, theirs == ours)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gatekeeper.data.outputs import scores_of_classes as fits
 from gatekeeper.data.prepared import IGNORED
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.metrics._counts import places, tables, width
+from gatekeeper.evaluate.metrics._counts import places
 from gatekeeper.evaluate.tasks._axes import Way, read, shaped
 from gatekeeper.evaluate.tasks._numbers import gather, label, takes
 
@@ -23,9 +23,6 @@ __all__ = ["KEYS", "agreement", "check", "fits", "flat", "gather", "kept", "labe
 
 KEYS = ("ignore", "classes")
 UNLABELLED = "share of places answered with the same class"
-FOUND = 0.5
-"""A class is found in an example where the answers overlap with it by half; of one that the baseline finds less well, where they
-do so as far as the baseline's in half of the examples that have it."""
 
 
 def way(baseline: Any, reading: Reading) -> Any:
@@ -74,28 +71,10 @@ def flat(answers: Any, baseline: Any) -> Any:
 
 
 def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Way) -> list[KeptClass]:
-    """The examples that have a class, and in how many of them it is found."""
-    import numpy as np
-
-    from gatekeeper.evaluate.groups import MOST_CLASSES, kept_class
+    """The places of each class and the answers of each, and places by where they are."""
+    from gatekeeper.evaluate.places import of_classes, of_places
 
     right = baseline if truth is None else truth
-    classes = width(baseline, variant, right)
-    labelled, *theirs = tables(baseline, right, classes)
-    there, before, after = labelled > 0, _overlap(labelled, *theirs), _overlap(labelled, *tables(variant, right, classes)[1:])
-    names, found = way.reading.classes, []
-    for c in np.argsort(-there.sum(axis=0), kind="stable")[:MOST_CLASSES]:
-        rows = there[:, c]
-        if not rows.any():
-            break
-        least = min(FOUND, float(np.median(before[rows, c])))
-        b, v = (side[rows, c] > 0 if least == 0 else side[rows, c] >= least for side in (before, after))
-        found.append(kept_class(f"class {names[c] if c < len(names) else c}", b, v))
-    return found
-
-
-def _overlap(labelled: Any, given: Any, right: Any) -> Any:
-    """Of each class in each example, the intersection of labels and answers over their union; 0 where there is neither."""
-    import numpy as np
-
-    return right / np.maximum(labelled + given - right, 1)
+    seen = right != IGNORED
+    found = of_classes(right, seen, baseline, variant, names=way.reading.classes)
+    return found + of_places(seen, baseline == right, variant == right)

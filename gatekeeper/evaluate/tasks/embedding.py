@@ -10,19 +10,17 @@ if TYPE_CHECKING:
 FAMILY = "embedding"
 ANSWERS = "numbers"
 DESCRIPTION = "a vector an example, compared with others by its direction"
-UNLABELLED = "mean cosine with the original's vector, each less the mean of all"
+UNLABELLED = "mean cosine with the original's vector, as they are or each less the mean of all, whichever is less"
 LABELS = "a reference vector an example, as long as the output's"
 
 
 def agreement(baseline: Any, variant: Any) -> Pair:
-    """Mean cosine between the two models' vectors, each less the mean of all."""
-    from gatekeeper.evaluate.collapse import centred
+    """Mean cosine between the two models' vectors, as they are or each less the mean of all, whichever is less."""
     from gatekeeper.evaluate.metrics import cosine_similarity
     from gatekeeper.evaluate.metrics._base import Pair
 
-    reference = centred(baseline)
-    cosine = cosine_similarity.compare(reference, centred(variant), reference)
-    return Pair(1.0, cosine.variant, cosine.scores)
+    found = cosine_similarity.compare(baseline, variant, baseline)
+    return Pair(1.0, float(found.scores.p.mean()), found.scores)
 
 
 def signs(baseline: Any, variant: Any) -> dict[str, float]:

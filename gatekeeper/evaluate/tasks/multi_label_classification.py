@@ -78,10 +78,12 @@ def signs(baseline: Any, variant: Any) -> dict[str, float]:
 
 
 def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Way) -> list[KeptClass]:
-    """The examples that have a label, and those that have it not, and how many of them are answered so."""
+    """The examples that have a label, those that have it not, and those that are given it, and how many are answered rightly."""
     import numpy as np
 
+    from gatekeeper.data.prepared import IGNORED
     from gatekeeper.evaluate.groups import kept_class
+    from gatekeeper.evaluate.places import answers_of
 
     right = baseline if truth is None else truth
     names, found = way.reading.classes, []
@@ -91,4 +93,9 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: W
             b, v = (np.asarray(side[rows, j]) == value for side in (baseline, variant))
             if rows.any():
                 found.append(kept_class(f"{called} {names[j] if names else j}", b, v))
+        yes, now = (side[:, j] == 1 for side in (baseline, variant))
+        wrong, seen = right[:, j] == 0, right[:, j] != IGNORED
+        if (yes & seen).any():
+            counts = ((rows & seen).astype(int) for rows in (yes, yes & ~now & wrong, now & ~yes & wrong))
+            found.append(answers_of(f"answers of class {names[j] if names else j}", *counts))
     return found

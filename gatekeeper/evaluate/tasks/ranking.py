@@ -13,7 +13,7 @@ FAMILY = "ranking"
 ANSWERS = "numbers"
 DESCRIPTION = "a score for each item of a query, the best first"
 LABELS = "[items, 2]: how relevant an item is, 0 or more, and the number of its query"
-UNLABELLED = "share of items within a twentieth of the original's rank among all"
+UNLABELLED = "the labels [items], the number of the query alone: the items are then as relevant as the original ranks them"
 
 
 def read(outputs: Any, way: Any) -> Any:
@@ -27,18 +27,29 @@ def read(outputs: Any, way: Any) -> Any:
 
 
 def check(labels: Any, answers: Any, way: Any) -> Any:
-    """Relevance and query."""
+    """Relevance and query. Where the query alone is known, the lowest item with the original is of no relevance, the next of 1,
+    and so on.
+    """
+    import numpy as np
+    from scipy.stats import rankdata
+
     from gatekeeper.evaluate.metrics._ranked import queries
 
-    if labels.ndim != 2 or labels.shape[1] != 2 or labels.dtype.kind not in "iuf":
-        raise NotMeasured("data", f"the labels have shape {labels.shape}. Labels of ranking are {LABELS}.")
-    labels = labels.astype(float)
-    if labels[:, 0].min() < 0:
-        raise NotMeasured("data", f"the least relevance is {labels[:, 0].min():g}. Labels of ranking are {LABELS}.")
-    sizes = [len(rows) for rows in queries(labels[:, 1])]
-    if max(sizes) < 2:
-        raise NotMeasured("data", "no query has two items, so there is nothing to rank. The second column numbers the queries.")
-    return labels
+    alone = labels.size == len(labels)
+    if labels.dtype.kind not in "iuf" or not (alone or (labels.ndim == 2 and labels.shape[1] == 2)):
+        raise NotMeasured("data", f"the labels have shape {labels.shape}. Labels of ranking are {LABELS}; or {UNLABELLED}.")
+    found = labels.reshape(len(labels), -1).astype(float)
+    rows = queries(found[:, -1])
+    if max(map(len, rows)) < 2:
+        raise NotMeasured("data", "no query has two items, so there is nothing to rank. The last column numbers the queries.")
+    if alone:
+        relevance = np.zeros(len(found))
+        for each in rows:
+            relevance[each] = rankdata(answers[each], method="dense") - 1
+        return np.column_stack([relevance, found[:, 0]])
+    if found[:, 0].min() < 0:
+        raise NotMeasured("data", f"the least relevance is {found[:, 0].min():g}. Labels of ranking are {LABELS}.")
+    return found
 
 
 def takes(outputs: tuple[int, ...], labels: tuple[int, ...]) -> bool:
@@ -47,11 +58,8 @@ def takes(outputs: tuple[int, ...], labels: tuple[int, ...]) -> bool:
 
 
 def agreement(baseline: Any, variant: Any) -> Pair:
-    """Share of items, in tenths of all, that are as high as with the baseline: without labels no query is known."""
-    import numpy as np
-    from scipy.stats import rankdata
-
-    from gatekeeper.evaluate.metrics._base import binary
-
-    before, after = (rankdata(scores) / len(scores) for scores in (baseline, variant))
-    return binary(np.ones(len(before), bool), np.abs(before - after) <= 0.05)
+    """Items are ranked among those of their query, and which these are nothing tells: among all, whole queries keep their places
+    while the order in each is another.
+    """
+    remedy = "Save the number of each item's query as `y`, or 0 for all where they are one."
+    raise NotMeasured("data", f"which items are ranked together is not known. {remedy}")

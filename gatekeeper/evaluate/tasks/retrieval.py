@@ -17,7 +17,7 @@ LABELS = (
     "[examples]: the number or name of the thing, each example being a query among all others; or [examples, 2]: that number, "
     "and 1 for a query or 0 for one that is searched"
 )
-UNLABELLED = "mean cosine with the original's vector, each less the mean of all"
+UNLABELLED = "mean cosine with the original's vector, as they are or each less the mean of all, whichever is less"
 
 __all__ = ["agreement", "check", "kept", "signs", "takes"]
 

@@ -9,6 +9,7 @@ from gatekeeper.errors import NotMeasured
 if TYPE_CHECKING:
     from gatekeeper.evaluate.metrics._base import Pair
     from gatekeeper.evaluate.tasks._base import Reading
+    from gatekeeper.records.scores import KeptClass
 
 FAMILY = "transcription"
 ANSWERS = "numbers"
@@ -67,3 +68,10 @@ def signs(baseline: Any, variant: Any) -> dict[str, float]:
 
     ours, theirs = len(np.unique(variant)), len(np.unique(baseline))
     return {"spread": float(ours > 1), "spread_before": float(theirs > 1), "different": ours, "different_before": theirs}
+
+
+def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Any) -> list[KeptClass]:
+    """How well each text is written, whatever its length, and its beginning and its end; and how often each letter is."""
+    from gatekeeper.evaluate.transcription.by_text import kept_texts
+
+    return kept_texts(baseline, variant, baseline if truth is None else truth)

@@ -73,8 +73,8 @@ def judge(request: Score, name: str, asked: Asked) -> PromptScores:
     gone = ""
     if not error and request.variant != request.baseline:
         first, other = (np.array([each[0] for each in found]) for found in (base, ours))
-        signs = {"not_finite": 0, **of_classes(first, other), "score": pair.variant, "guess": blind}
-        gone = _shown(collapsed(signs, len(other), other)) or no_better(name, signs)
+        signs = {"not_finite": 0, **of_classes(first, other), "score": pair.variant, "guess": blind, "before": pair.baseline}
+        gone = _shown(collapsed(signs, len(other), other)) or no_better(name, signs, pair)
     lost = np.flatnonzero(p < q)
     worst = lost[np.argsort((p - q)[lost], kind="stable")][:NAMED]
     return PromptScores(
