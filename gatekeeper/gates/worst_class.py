@@ -87,7 +87,8 @@ def judge(config: Config, evidence: Evidence) -> Decision:
 
 def _never(classes: tuple[KeptClass, ...]) -> str:
     """Of a model without a baseline: the classes that it never finds, of those that have examples enough to tell."""
-    lost = [each for each in classes if each.examples >= ENOUGH and not each.both]
+    plain = [each for each in classes if each.parts == 1 and not (each.part or each.slice)]
+    lost = [each for each in plain if each.examples >= ENOUGH and not each.both]
     more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
     return ", ".join(f"{each.name}: none of {each.examples} examples is found" for each in lost[:MOST_NAMED]) + more
 
