@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gatekeeper.evaluate.metrics._base import of_family
+from gatekeeper.evaluate.tasks import _numbers
 from gatekeeper.evaluate.tasks._base import REGISTRY, Task, task
 from gatekeeper.gates import accuracy, outputs, worst_class
 from gatekeeper.reference.tables import REPOSITORY, cell, filled, table
@@ -30,6 +31,6 @@ def _limits(each: Task) -> str:
     found = [f"`accuracy` {accuracy.DEFAULT.retention:.0%}"]
     if each.ANSWERS == "text":
         return found[0]
-    if each.of_classes:
+    if each.kept is not _numbers.kept:
         found.append(f"`worst_class` {worst_class.DEFAULT.retention:.0%}")
     return ", ".join([*found, f"`outputs` {outputs.DEFAULT.retention:.0%}"])
