@@ -1,6 +1,6 @@
 """Names of what is measured: a leg is `target/framework`, a variant `target/framework/technique`.
 
-The original model of a leg goes by `target/framework/baseline`.
+The original model of a leg goes by `target/framework/baseline`. A gate on one of several evaluation sets is `gate/set`.
 """
 
 from __future__ import annotations
@@ -74,3 +74,18 @@ def file_name(name: str) -> str:
 def artifact_name(name: str) -> str:
     """A name for artifacts of GitHub Actions, which take no slash."""
     return name.replace("/", ".")
+
+
+def on_set(gate: str, name: str) -> str:
+    """A gate on an evaluation set of that name; on the main one, which has none, the gate itself."""
+    return f"{gate}/{name}" if name else gate
+
+
+def set_of(gate: str) -> str:
+    """The evaluation set that a gate is judged on; empty for the main one."""
+    return gate.partition("/")[2]
+
+
+def without_set(gate: str) -> str:
+    """A gate, whichever set it is judged on."""
+    return gate.partition("/")[0]

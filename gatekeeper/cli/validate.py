@@ -18,6 +18,7 @@ def command(file: Path, model: Path | None, quick: bool) -> None:
 
     Every problem is printed as `file:line:column: message`, with the nearest valid name; those of the waivers beside FILE
     (gatekeeper-waivers.yml) too. Of .npz sets names, shapes, types and some rows are held against the model. Nothing is run.
+    Gates on energy that this machine does not measure are a warning, as the runner may.
     Exit code 2 if there is a problem.
     """
     from gatekeeper.config.load import load
@@ -31,6 +32,11 @@ def command(file: Path, model: Path | None, quick: bool) -> None:
 
         if problems := data_problems(loaded):
             raise ConfigError(loaded.source.path, problems)
+    if not quick:
+        from gatekeeper.planning.meters import unmetered
+
+        for said in unmetered(loaded):
+            click.echo(f"warning: {said}", err=True)
     targets, section = loaded.targets, loaded.section("optimization")
     judged = [f"frameworks {', '.join(section.frameworks)}"] if section.frameworks else []
     judged += ["the model itself"] if loaded.pipeline.baseline else []

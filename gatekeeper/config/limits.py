@@ -11,9 +11,13 @@ from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.sections.gates import DISABLED, same_as
 from gatekeeper.config.sections.targets import Target
 from gatekeeper.config.source import Path_
-from gatekeeper.gates._base import Gate, GateConfig, gate
+from gatekeeper.gates._base import Gate, GateConfig, gate, per_set
 from gatekeeper.gates._base import names as gate_names
+from gatekeeper.ids import on_set
 from gatekeeper.units import parse_size
+
+OF_SETS = "accuracy"
+"""The gate whose limit every evaluation set may have of its own."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def limits_and_loosened(loaded: Loaded, target: Target) -> tuple[list[Limit], li
         return list(own.values()), []
     policy = {limit.name: limit for limit in _stated(loaded.policy.limits, target)}
     applied, loosened = [], []
-    for name in gate_names():
+    for name in dict.fromkeys([*gate_names(), *own, *policy]):
         if name not in policy:
             applied += [own[name]] if name in own else []
             continue
@@ -124,7 +128,35 @@ def _stated(loaded: Loaded, target: Target) -> list[Limit]:
             continue
         config = None if values == DISABLED else msgspec.convert(values or {}, module.Config)
         stated.append(Limit(name=name, gate=module, config=config, where=loaded.where(*path)))
-    return stated
+    return [*stated, *_on_other_sets(loaded, stated)]
+
+
+def _on_other_sets(loaded: Loaded, stated: list[Limit]) -> list[Limit]:
+    """The gates on each further evaluation set: the accuracy that it asks for, and what else the main set is held to."""
+    dataset = loaded.pipeline.dataset
+    known = {limit.name: limit for limit in stated}
+    found = []
+    for index, each in enumerate(dataset.also if dataset else ()):
+        place = ("dataset", "also", index)
+        for name in per_set():
+            config = known[name].config if name in known else None
+            if name == OF_SETS:  # asked for by the set itself, whatever the main one is held to
+                config = config or gate(name).DEFAULT
+                own = {gate(name).limit_key: each.retention} if each.retention is not None else {}
+                config = msgspec.structs.replace(config, **own) if config else None
+            if config is None:
+                continue
+            config = msgspec.structs.replace(
+                config, on_fail="warn" if "warn" in (each.on_fail, _on_fail(name, config)) else "fail"
+            )
+            where = loaded.where(*place, "retention") if name == OF_SETS else loaded.where(*place)
+            found.append(Limit(on_set(name, each.name), gate(name), config, where))
+    return found
+
+
+def _on_fail(name: str, config: GateConfig) -> str:
+    """What the main set's gate does where it fails; how hard a set's own limit is, the set says."""
+    return "fail" if name == OF_SETS else config.on_fail
 
 
 def merged(loaded: Loaded, target: Target, name: str) -> tuple[Any, Path_]:

@@ -29,6 +29,20 @@ class Review:
         self.problems.append(Problem(*mark, message))
 
 
+class Within(Review):
+    """A part of a file that is looked through as if it were `dataset`: its problems are told where it stands."""
+
+    def __init__(self, review: Review, place: Path_):
+        super().__init__(review.loaded)
+        self.problems, self.place = review.problems, place
+
+    def add(self, path: Path_, message: str, key: bool = False) -> None:
+        """At the part's own key, else at the part."""
+        own, source = (*self.place, *path[1:]), self.loaded.source
+        there = (ROOT, *own) in source.values or (ROOT, *own) in source.keys
+        super().add(own if there else self.place, message, key and (ROOT, *own) in source.keys)
+
+
 def meaning_problems(loaded: Loaded) -> list[Problem]:
     """Every disagreement, with its place."""
     review = Review(loaded)

@@ -123,9 +123,11 @@ def policy_notes(loaded: Loaded) -> list[str]:
     return notes
 
 
-_COMMON = ("stages", "model", "dataset", "measure")
+_COMMON = ("stages", "model", "inputs", "dataset", "measure")
 _SAID_OTHERWISE = ("model_validation.accuracy_threshold", "optimization.frameworks")
 """Stages' keys that are a limit, and that are spoken of for each target."""
+_SETS, _OF_SETS = "dataset.also.", (".retention", ".on_fail")
+"""Evaluation sets, and what of them is a limit."""
 
 
 def _flat(loaded: Loaded) -> dict[str, tuple[Path_, Any]]:
@@ -134,6 +136,7 @@ def _flat(loaded: Loaded) -> dict[str, tuple[Path_, Any]]:
     relevant = [*_COMMON, *(name for name, _ in stages() if name in whole)]
     values = {name: each for section in relevant for name, each in _leaves(section, (section,), whole[section])}
     values = {name: each for name, each in values.items() if name not in _SAID_OTHERWISE}
+    values = {name: each for name, each in values.items() if not (name.startswith(_SETS) and name.endswith(_OF_SETS))}
     for index, target in enumerate(whole["targets"]):
         for key in target.keys() - {"name", "gates", "frameworks"}:
             values |= _leaves(f"targets.{target['name']}.{key}", ("targets", index, key), target[key])
@@ -147,5 +150,9 @@ def _leaves(name: str, path: Path_, value: Any) -> Iterator[tuple[str, tuple[Pat
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _leaves(f"{name}.{key}", (*path, key), inner)
+    elif f"{name}." == _SETS and isinstance(value, list):
+        for index, each in enumerate(value):
+            rest = {key: inner for key, inner in each.items() if key != "name"}
+            yield from _leaves(f"{_SETS}{each['name']}", (*path, index), rest)
     elif value is not None:
         yield name, (path, value)

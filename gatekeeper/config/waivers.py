@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
+from gatekeeper.config.also import also_sets
 from gatekeeper.config.limits import as_number, limits
 from gatekeeper.config.load import converted
 from gatekeeper.config.loaded import Loaded
@@ -18,7 +19,7 @@ from gatekeeper.config.source import Source, read_source
 from gatekeeper.errors import ConfigError, Problem, nearest
 from gatekeeper.gates._base import also, gate
 from gatekeeper.gates._base import names as gate_names
-from gatekeeper.ids import of_target, target_of, within_target
+from gatekeeper.ids import of_target, on_set, set_of, target_of, within_target, without_set
 from gatekeeper.records.gates import Waiver
 
 FILE_NAME = "gatekeeper-waivers.yml"
@@ -38,6 +39,9 @@ class WaiverEntry(Section, frozen=True, kw_only=True):
     """One failure that is tolerated for a while."""
 
     gate: Annotated[GateName, Meta(description="Gate whose failure is tolerated, as reports name it.")]
+    set: Annotated[
+        Words | None, Meta(description="Name of a further evaluation set (`dataset.also`); default: the main one's gate.")
+    ] = None
     target: Annotated[Words, Meta(description="Name of the target.")]
     variant: Annotated[
         Words | None,
@@ -114,7 +118,7 @@ def parse_waivers(source: Source) -> Waivers:
 
 def _waiver(source: Source, index: int, entry: WaiverEntry) -> GateWaiver:
     return GateWaiver(
-        gate=entry.gate,
+        gate=on_set(entry.gate, entry.set or ""),
         target=entry.target,
         variant=entry.variant,
         until=datetime.date.fromisoformat(entry.expires),
@@ -141,7 +145,7 @@ def _problems(source: Source, document: WaiverDocument) -> Iterator[Problem]:
             datetime.date.fromisoformat(entry.expires)
         except ValueError:
             yield Problem(*at["expires"], f"'{entry.expires}' is not a day of the calendar. Write year-month-day.")
-        own = (entry.gate, f"{entry.target}/{(entry.variant or '').removeprefix(entry.target + '/')}")
+        own = (on_set(entry.gate, entry.set or ""), f"{entry.target}/{(entry.variant or '').removeprefix(entry.target + '/')}")
         if own in seen:
             line = source.values[("waivers", seen[own])][0]
             yield Problem(
@@ -171,8 +175,12 @@ def check_waivers(waivers: Waivers, loaded: Loaded, variants: list[str] | None) 
             problems.append(
                 Problem(*values["variant"], f"{entry.target} has no variant '{entry.variant}'{hint} It has {', '.join(own)}.")
             )
-        for limit in limits(loaded, targets[entry.target]):
-            if limit.name != OTHER_NAMES.get(entry.gate, entry.gate) or limit.config is None:
+        own_limits, name = limits(loaded, targets[entry.target]), _owner(entry.gate)
+        if "set" in values and name not in {limit.name for limit in own_limits}:
+            sets = ", ".join(each.name for each in also_sets(loaded)) or "of which there are none"
+            problems.append(Problem(*values["set"], f"no gate '{name}' is on {entry.target}. The further sets are {sets}."))
+        for limit in own_limits:
+            if limit.name != name or limit.config is None:
                 continue
             value = getattr(limit.config, limit.gate.limit_key)
             if value is None:
@@ -188,6 +196,12 @@ def check_waivers(waivers: Waivers, loaded: Loaded, variants: list[str] | None) 
                 )
     if problems:
         raise ConfigError(waivers.source.path, problems)
+
+
+def _owner(name: str) -> str:
+    """The gate that holds the limit, with its evaluation set, of one as reports name it."""
+    base = without_set(name)
+    return on_set(OTHER_NAMES.get(base, base), set_of(name))
 
 
 def waivers_for(loaded: Loaded, variants: Callable[[], list[str]] | None = None) -> Waivers | None:

@@ -7,7 +7,7 @@ Beside the judged output, `predictions.npy`, lies each other one that has a row 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +133,12 @@ class OutputWriter:
     def _file(self, i: int) -> Path:
         return self.predictions if i == self.judged else self.predictions.with_name(f"output{i}.npy")
 
-    def close(self) -> Outputs:
-        """Write what is what."""
+    def close(self, read: Collection[str] = ()) -> Outputs:
+        """Write what is what. Outputs that the judged one turned out to be made of, `read`, are none beside it."""
+        for i in [i for i in self._arrays if i != self.judged and self.names[i] in read]:
+            del self._arrays[i]
+            self._file(i).unlink()
+        self._skipped = {i: why for i, why in self._skipped.items() if self.names[i] not in read}
         for array in self._arrays.values():
             array.flush()
         found = Outputs(

@@ -7,7 +7,16 @@ from __future__ import annotations
 from typing import Any
 
 from gatekeeper.data.parts import parts
-from gatekeeper.gates._collapse import Numbers, classes_lost, few_values, flat, one_class, other_neighbours
+from gatekeeper.gates._collapse import (
+    Numbers,
+    classes_lost,
+    few_values,
+    flat,
+    no_scores,
+    one_class,
+    one_surety,
+    other_neighbours,
+)
 
 OFTEN = 5
 """Answers that make a class one that the original gives."""
@@ -27,6 +36,10 @@ def collapsed(numbers: Numbers, examples: int, answered: Any) -> str:
         return f"it gives {ours} different outputs for {examples} examples, the original {theirs}"
     if "neighbours_kept" in numbers and other_neighbours(numbers):
         return f"only {numbers['neighbours_kept']:.0%} of the {NEIGHBOURS} nearest neighbours of an example stay among them"
+    if "surety" in numbers and one_surety(numbers):
+        return "it gives every box the same score, which the original does not"
+    if "surest" in numbers and no_scores(numbers):
+        return f"the scores of its boxes go up to {numbers['surest']:.4g}, the original's to {numbers['surest_before']:.4g}"
     return ""
 
 
@@ -85,6 +98,18 @@ def of_values(baseline: Any, variant: Any) -> dict[str, float]:
         spread, before = (float(np.nan_to_num(values.var(axis=0).sum(), nan=np.finfo(float).max)) for values in (v, b))
     ours, theirs = (len(np.unique(values, axis=0)) for values in (v, b))
     return {"spread": spread, "spread_before": before, "different": ours, "different_before": theirs}
+
+
+def of_boxes(baseline: Any, variant: Any) -> dict[str, float]:
+    """How far the scores of sure boxes differ, and the highest: of boxes as gatekeeper/evaluate/detection/form.py has them. Where
+    few are sure, that they differ says nothing, and that they are gone is seen elsewhere.
+    """
+    from gatekeeper.evaluate.detection.form import SCORE, SURE
+
+    theirs, ours = (boxes[:, :, SCORE][boxes[:, :, SCORE] >= SURE].astype(float) for boxes in (baseline, variant))
+    spread, before = (float(scores.var()) if min(len(ours), len(theirs)) >= OFTEN else 0.0 for scores in (ours, theirs))
+    highest, was = (float(scores.max(initial=0.0)) for scores in (ours, theirs))
+    return {"surety": spread, "surety_before": before, "surest": highest, "surest_before": was}
 
 
 def neighbours_kept(baseline: Any, variant: Any) -> float | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from gatekeeper.config.also import for_set
 from gatekeeper.config.loaded import Loaded
+from gatekeeper.config.sections.also import AlsoSet
 from gatekeeper.config.sections.boxes import Boxes
 from gatekeeper.config.sections.symbols import Symbols
 from gatekeeper.data.draw import draw, loudest, sizes
@@ -25,7 +27,7 @@ from gatekeeper.evaluate.answers import collect
 from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.prepare import Prepare, Prepared
-from gatekeeper.evaluate.score import Score, Scored
+from gatekeeper.evaluate.score import Looks, Score, Scored
 from gatekeeper.evaluate.tasks._base import Reading, named_by
 from gatekeeper.evaluate.text.prompts import timed_prompts
 from gatekeeper.evaluate.unroll import Unroll, Unrolled
@@ -65,6 +67,10 @@ class Evaluation:
     layout: Layout = PLAIN  # as far as the pipeline file says it
     constants: dict[str, Constant] = field(default_factory=dict)  # that the evaluation set has told
 
+    def on(self, also: AlsoSet) -> Evaluation:
+        """The same with a further evaluation set as its only one."""
+        return replace(self, loaded=for_set(self.loaded, also))
+
     @cached_property
     def seen(self) -> Assessment:
         """The model as it is asked: with the examples first, and without inputs that are one value for all of them."""
@@ -86,6 +92,7 @@ class Evaluation:
             return None
         if calibration:
             dataset = msgspec.structs.replace(dataset, limit=None)
+        dataset = msgspec.structs.replace(dataset, also=[])
         path = self.loaded.folder / name if name else None
         request = {
             "dataset": msgspec.to_builtins(dataset),
@@ -107,7 +114,7 @@ class Evaluation:
             folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
             make(folder)
             return self._stepped(self._told(folder)) if calibration else self._told(folder)
-        options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric", "range")}
+        options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric", "range", "also")}
         key = {"form": FORM, "data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
         if not calibration:
             key |= {"task": self.task, "beside": _beside(path, dataset.annotations)}
@@ -228,8 +235,10 @@ class Evaluation:
             return folder / "predictions.npy"
         return self.space.cache.get_or_make("predictions", key, make)[0] / "predictions.npy"
 
-    def compare(self, dataset: Path, baseline: Path, variant: Path, metric: str | None = None) -> Comparison:
-        """Paired scores of two models' predictions, by the pipeline file's metric where none is named."""
+    def compare(
+        self, dataset: Path, baseline: Path, variant: Path, metric: str | None = None, looks: Looks = "all"
+    ) -> Comparison:
+        """Paired scores of two models' predictions, by the pipeline file's metric where none is named, and what else is seen."""
         import numpy as np
 
         metric = metric or (self.loaded.pipeline.dataset.metric if self.loaded.pipeline.dataset else None)
@@ -240,11 +249,12 @@ class Evaluation:
             baseline=str(baseline),
             variant=str(variant),
             metric=metric,
-            reading=self.reading(dataset),
+            reading=msgspec.structs.replace(self.reading(dataset), metric=metric),
             folder=str(self.loaded.folder.resolve()),
             destination=str(destination),
             text=self.model.text is not None,
             range=self._range(),
+            looks=looks,
         )
         answer = self.space.ask_clerk(request, Scored)
         scores = _scores(answer, np.load(destination)) if answer.examples else None
@@ -263,6 +273,7 @@ class Evaluation:
             outputs=tuple(answer.outputs),
             unjudged=answer.unjudged,
             classes=tuple(answer.classes),
+            alone=looks == "alone",
         )
 
     def _range(self) -> tuple[float, float] | None:

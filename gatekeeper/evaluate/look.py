@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from gatekeeper.config.also import for_set
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.meaning import Review
 from gatekeeper.config.sections.dataset import Dataset
@@ -41,6 +42,14 @@ def data_problems(loaded: Loaded) -> list[Problem]:
                 _look(loaded, dataset, model, loaded.folder / name, labelled=key == "path")
             except NotMeasured as error:
                 review.add(("dataset", key), str(error))
+    for index, also in enumerate(dataset.also):
+        own = for_set(loaded, also)
+        about = own.pipeline.dataset
+        if about is not None and also.path is not None and npz.reads(loaded.folder / also.path, about):
+            try:
+                _look(own, about, model, loaded.folder / also.path, labelled=True)
+            except NotMeasured as error:
+                review.add(("dataset", "also", index, "path"), str(error))
     return review.problems
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from gatekeeper.data.components import Components, chunks, group_axes, spread
 from gatekeeper.data.outputs import outputs_beside
+from gatekeeper.data.parts import parts
 from gatekeeper.evaluate.once import once
 from gatekeeper.records.scores import KeptOutput, PairedScores
 from gatekeeper.stats.looks import ALPHA
@@ -47,6 +48,29 @@ def kept_outputs(baseline: Path, variant: Path, units: Any = None) -> tuple[list
         else:
             found.append(kept(name, before, np.load(variant.with_name(ours.others[name]), mmap_mode="r"), units))
     return found, theirs.skipped
+
+
+def spoilt(predictions: Path) -> tuple[list[KeptOutput], dict[str, str]]:
+    """The same of a model that is measured against none: outputs that hold NaN; the others are beside nothing."""
+    import numpy as np
+
+    there = outputs_beside(predictions)
+    found, left = [], dict(there.skipped)
+    for name, file in there.others.items():
+        output = np.load(predictions.with_name(file), mmap_mode="r")
+        if rows := _rows_of_nan(output):
+            found.append(KeptOutput(name=name, problem=f"it holds NaN on {rows} of {len(output)} examples"))
+        else:
+            left[name] = "there is no baseline to hold it against"
+    return found, left
+
+
+def _rows_of_nan(output: Any) -> int:
+    import numpy as np
+
+    if output.dtype.kind != "f":
+        return 0
+    return sum(int(np.isnan(output[part]).reshape(len(output[part]), -1).any(axis=1).sum()) for part in parts(output))
 
 
 def kept_each(name: str, baseline: Any, variant: Any, units: Any = None) -> list[KeptOutput]:

@@ -45,6 +45,7 @@ def predict(request: Predict) -> Predicted:
 
         return predict_text(request, session)
     writer: OutputWriter | None = None
+    read: set[str] = set()
     watch, examples, batch = heaviest.Watch(), dataset.contents.examples, request.batch_size
     judged = judged_as(request.reading.task)
     for index in range(dataset.batches(batch)):
@@ -52,7 +53,8 @@ def predict(request: Predict) -> Predicted:
         names, outputs = session.outputs, list(session.run(feed))
         watch.saw(index)
         if together := judged.gather(_arrays(names, outputs, request.output), feed, request.reading):
-            names, outputs = _with(together, names, outputs)
+            read |= together[2]
+            names, outputs = _with(together, writer, names, outputs)
         if writer is None:
             chosen = 0 if together else choose(names, outputs, request.output, judged.fits)
             writer = OutputWriter(Path(request.destination), names, chosen, examples)
@@ -60,7 +62,7 @@ def predict(request: Predict) -> Predicted:
     if writer is None:
         raise NotMeasured("data", "the evaluation set has no examples.")
     heaviest.write(Path(request.destination).parent, watch)
-    return Predicted(output=writer.close().judged, examples=examples)
+    return Predicted(output=writer.close(read).judged, examples=examples)
 
 
 def _arrays(names: tuple[str, ...], outputs: list[Any], wanted: str | None) -> dict[str, Any]:
@@ -71,8 +73,11 @@ def _arrays(names: tuple[str, ...], outputs: list[Any], wanted: str | None) -> d
     return {wanted: arrays[wanted]} if wanted in arrays else arrays
 
 
-def _with(together: tuple[str, Any, set[str]], names: tuple[str, ...], outputs: list[Any]) -> tuple[tuple[str, ...], list[Any]]:
-    """What several outputs say together, and then those that had no part in it."""
+def _with(
+    together: tuple[str, Any, set[str]], writer: OutputWriter | None, names: tuple[str, ...], outputs: list[Any]
+) -> tuple[tuple[str, ...], list[Any]]:
+    """What several outputs say together, and then those that had no part in it: as the first batch has it, for all of them."""
     called, answers, read = together
-    others = [i for i, name in enumerate(names) if name not in read]
-    return (called, *(names[i] for i in others)), [answers, *(outputs[i] for i in others)]
+    left = [name for name in names if name not in read] if writer is None else writer.names[1:]
+    by_name = dict(zip(names, outputs, strict=False))
+    return (called, *left), [answers, *(by_name[name] for name in left)]

@@ -28,11 +28,14 @@ from gatekeeper.evaluate.metrics._base import (
 )
 from gatekeeper.evaluate.metrics._whole import Function, guess, ranged, user_metric
 from gatekeeper.evaluate.once import once
-from gatekeeper.evaluate.others import kept_each, kept_outputs
+from gatekeeper.evaluate.others import kept_each, kept_outputs, spoilt
 from gatekeeper.evaluate.tasks._base import Reading, Task, judged_as, or_another
 from gatekeeper.evaluate.tasks._hidden import hidden, in_doubt
 from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.records.scores import KeptClass, KeptOutput, Kind, PairedScores
+
+Looks = Literal["all", "alone", "scores"]
+"""What is looked at: all that a variant is judged by, what can be said of a model without a baseline, or its scores only."""
 
 
 class Score(Request, frozen=True, kw_only=True):
@@ -47,6 +50,7 @@ class Score(Request, frozen=True, kw_only=True):
     destination: str
     text: bool = False
     range: tuple[float, float] | None = None  # of one example's score, where it is declared
+    looks: Looks = "all"
 
     def answer(self, held: Held) -> Scored:
         """Write the scores."""
@@ -107,9 +111,8 @@ def score(request: Score) -> Scored:
     baseline, variant = np.load(request.baseline, mmap_mode=how), np.load(request.variant, mmap_mode=how)
     if not all_finite(baseline):
         raise NotMeasured("model", "the baseline's output holds NaN or infinite values. Look at the model and its inputs.")
-    itself = request.variant == request.baseline
-    units = distinct(dataset.inputs)
-    others, unjudged = ([], {}) if itself else kept_outputs(Path(request.baseline), Path(request.variant), units)
+    units, everything = distinct(dataset.inputs), request.looks != "scores"
+    others, unjudged = _others(request, units)
     if variant.shape != baseline.shape:
         raise NotMeasured("model", f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}.")
     labels, error = dataset.labels, None
@@ -120,7 +123,7 @@ def score(request: Score) -> Scored:
     broken = not_finite(baseline, variant)
     if broken:
         return msgspec.structs.replace(nothing, collapsed=broken, outputs=others, unjudged=unjudged)
-    if not itself and family(name) == REGRESSION:
+    if request.looks == "all" and family(name) == REGRESSION:
         others += kept_each(outputs_beside(Path(request.baseline)).judged, baseline, variant, units)
     given, names = labels, request.reading.classes  # labels as they are, which is what a metric of the user's own gets
     try:
@@ -148,7 +151,7 @@ def score(request: Score) -> Scored:
     scores = compared.scores
     write_scores(scores, request.destination)
     signs: dict[str, float] = {}
-    if not (error or itself):
+    if everything and not error:
         signs = {"not_finite": 0} | (of_values(baseline, variant) if own and judged.of_classes else judged.signs(theirs, ours))
         if own and labels is not None:
             signs |= beside_chance(compared, guess(_function(name, request), baseline, labels))
@@ -157,6 +160,7 @@ def score(request: Score) -> Scored:
     gone = _gone(name, signs, judged, theirs, ours, compared) if signs else ""
     files = Path(request.baseline), Path(request.variant)
     looked = None if own and request.reading.task is None else judged
+    classes = [] if error else by_class(looked, way, own, files, (theirs, ours), given, units, dataset.slices, doubts)
     return Scored(
         metric=name,
         baseline=compared.baseline,
@@ -175,8 +179,16 @@ def score(request: Score) -> Scored:
         signs=signs,
         outputs=others,
         unjudged=unjudged,
-        classes=[] if error else by_class(looked, way, own, files, (theirs, ours), given, units, dataset.slices, doubts),
+        classes=classes,
     )
+
+
+def _others(request: Score, units: Any) -> tuple[list[KeptOutput], dict[str, str]]:
+    """What is kept of outputs that the metric does not read, and why others are not judged."""
+    if request.looks == "scores":
+        return [], {}
+    files = Path(request.baseline), Path(request.variant)
+    return spoilt(files[0]) if request.looks == "alone" else kept_outputs(*files, units)
 
 
 def _gone(name: str, signs: dict[str, float], judged: Task, theirs: Any, ours: Any, compared: Pair) -> str:

@@ -23,6 +23,7 @@ and, where it has something to say:
 GAIN         what a limit of it may be where the model itself is judged (`baseline`): of what is gained by optimizing, which is
              then asked for only where the file mentions the gate
 OF_TENSORS   whether it compares outputs other than text on the evaluation set, and applies only where there are such
+METERED      whether it is judged on joules, which not every machine counts
 JUDGES       the scenarios of load that it decides, the first of them that ran
 CHECKS       the kind of checks that it counts, where it is not called as they are
 
@@ -64,6 +65,7 @@ import msgspec
 from msgspec import Meta
 
 from gatekeeper.errors import UsageError, nearest
+from gatekeeper.ids import without_set
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision, GateResult
@@ -160,12 +162,19 @@ def names() -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def gate(name: str) -> Gate:
-    """The gate of that name; an unknown one is a `UsageError` that lists what exists."""
+    """The gate of that name, on whichever set; an unknown one is a `UsageError` that lists what exists."""
+    name = without_set(name)
     if name in REGISTRY.names:
         return cast(Gate, REGISTRY.get(name))
     if name not in names():
         raise UsageError(f"'{name}' is not one of gates: {', '.join(names())}{nearest(name, names()) or '.'}")
     return cast(Gate, KINDS.get(name).GATE)
+
+
+@cache
+def per_set() -> tuple[str, ...]:
+    """Gates that are judged on every evaluation set: those on scores that are on unless the file says otherwise."""
+    return tuple(name for name in names() if gate(name).BASIS == "scores" and gate(name).DEFAULT is not None)
 
 
 @cache
@@ -183,6 +192,11 @@ def tested_by(name: str) -> str:
 def of_tensors(name: str) -> bool:
     """Whether a gate compares outputs other than text on the evaluation set."""
     return bool(getattr(gate(name), "OF_TENSORS", False))
+
+
+def metered(name: str) -> bool:
+    """Whether a gate is judged on joules, which not every machine counts."""
+    return bool(getattr(gate(name), "METERED", False))
 
 
 @lru_cache(maxsize=256)

@@ -23,6 +23,9 @@ FLAT = 1e-6
 ALIKE = 0.5
 """Share of nearest neighbours of which more must stay among the nearest."""
 
+SURE = 1 + 1e-3
+"""The highest score of a box that is sure, with what rounding adds to it."""
+
 HALF = 0.5
 """Of what the original does better than chance more must be kept: nine in ten of its right answers may be what a guess gets."""
 
@@ -62,11 +65,22 @@ def means(n: Numbers) -> bool:
     return not n["explained"] > max(0.0, HALF * n["explained_before"])
 
 
+def one_surety(n: Numbers) -> bool:
+    """A detector whose boxes are all as sure as each other: no score to use them from tells any apart."""
+    return n["surety_before"] > 0 and n["surety"] <= FLAT * n["surety_before"]
+
+
+def no_scores(n: Numbers) -> bool:
+    """Scores of boxes beyond one, where the original's are shares."""
+    return n["surest_before"] <= SURE < n["surest"]
+
+
 JUDGED: dict[str, tuple[tuple[str, ...], tuple[Callable[[Numbers], bool], ...]]] = {
     "finite": (("not_finite",), (lambda n: n["not_finite"] > 0,)),
     "classes": (("classes", "classes_before", "often", "often_kept"), (one_class, classes_lost)),
     "values": (("spread", "spread_before", "different", "different_before"), (flat, few_values)),
     "neighbours": (("neighbours_kept",), (other_neighbours,)),
+    "boxes": (("surety", "surety_before", "surest", "surest_before"), (one_surety, no_scores)),
     "guess": (("score", "guess", "before"), (guesses,)),
     "mean": (("explained", "explained_before"), (means,)),
 }

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from gatekeeper.gates import _collapse
 from gatekeeper.gates._base import GateConfig, Told, unmeasured
+from gatekeeper.ids import without_set
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
@@ -129,7 +130,7 @@ def again(config: Config, told: Told) -> Verdict | None:
 def _labels(told: Told) -> bool:
     """Whether answers were held against labels, by anything in the report that says so."""
     quality, basis = told.variant.quality, told.leg.basis
-    metrics = (told.gate.details.get("metric"), quality and quality.metric, basis and basis.metric, told.gate.gate)
+    metrics = (told.gate.details.get("metric"), quality and quality.metric, basis and basis.metric, without_set(told.gate.gate))
     return any(metric not in (None, "", "agreement") for metric in metrics)
 
 

@@ -28,6 +28,9 @@ VETO = True
 MOST_NAMED = 3
 ROUNDING, DIGITS = 1e-6, 12
 
+ENOUGH = 20
+"""Examples of a class of which a model that finds one in seven finds none in 1 of 20 cases."""
+
 Counts = tuple[int, int, int, int]
 """Right answers of both models, of the baseline alone and of the variant alone, and examples: many classes share theirs."""
 
@@ -47,6 +50,8 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     if comparison.error or comparison.classes is None:
         return unmeasured(comparison.error or "no classes were compared")
     found = [each for each in comparison.classes if each.both + each.only_baseline > 0]
+    if comparison.alone and (never := _never(comparison.classes)):
+        return Decision(verdict=Verdict.FAIL, reason=never)
     if not found:
         return Decision(verdict=Verdict.SKIP, applies=False, reason="the metric has no classes to look at one by one")
     lost = [each for each, shown in zip(found, _shown(found, config.retention), strict=True) if shown]
@@ -73,8 +78,18 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     reason = f"worst of {len(found)}: {_said(worst)}"
     if rare:
         reason += f"; {len(rare)} have too few examples to show {config.retention:.1%} by themselves"
+    if comparison.alone:
+        said = f"there is no baseline whose classes could be kept; each that has {ENOUGH} examples is found"
+        return _decision(Verdict.PASS, said, kept, details, "every common class is found")
     brief = f"no class is shown to be lost{f', {len(rare)} of {len(found)} are too rare to tell' if rare else ''}"
     return _decision(Verdict.PASS, reason, kept, details, brief)
+
+
+def _never(classes: tuple[KeptClass, ...]) -> str:
+    """Of a model without a baseline: the classes that it never finds, of those that have examples enough to tell."""
+    lost = [each for each in classes if each.examples >= ENOUGH and not each.both]
+    more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
+    return ", ".join(f"{each.name}: none of {each.examples} examples is found" for each in lost[:MOST_NAMED]) + more
 
 
 def nothing(told: Told) -> bool:

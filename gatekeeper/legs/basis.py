@@ -29,7 +29,8 @@ def basis(leg: Leg, made: Sequence[Candidate], timed: Path | None) -> Basis:
     ignored = config.ignore if isinstance(config, outputs_gate.Config) else []
     each = beside.judged in {output.name for candidate in made for output in candidate.comparison.outputs or ()}
     known = [beside.judged, *beside.others] if each else list(beside.others)
-    judged = [name for name in known if config is not None and name not in ignored]
+    unjudged = beside.skipped | (compared.unjudged if compared else {})
+    judged = [name for name in known if config is not None and name not in ignored and name not in unjudged]
     # Of a class that the original never finds nothing can be lost.
     classes = [each for each in (compared and compared.classes) or () if each.both + each.only_baseline]
     return Basis(
@@ -42,7 +43,9 @@ def basis(leg: Leg, made: Sequence[Candidate], timed: Path | None) -> Basis:
         groups=sum(bool(each.slice) for each in classes),
         parts=sum(each.part for each in classes),
         timed=count_feeds(timed) * leg.evaluation.batch_size() if timed else 0,
-        not_judged=_disabled(limits) | _left(beside, judged, ignored) | _unseen(leg, compared is not None, len(classes)),
+        not_judged=_disabled(limits)
+        | _left(beside, judged, ignored, unjudged)
+        | _unseen(leg, compared is not None, len(classes)),
     )
 
 
@@ -58,10 +61,10 @@ def _disabled(limits: Sequence[Limit]) -> dict[str, str]:
     return {limit.name: DISABLED for limit in limits if limit.config is None and limit.gate.DEFAULT is not None}
 
 
-def _left(beside: Outputs, judged: Sequence[str], ignored: Sequence[str]) -> dict[str, str]:
+def _left(beside: Outputs, judged: Sequence[str], ignored: Sequence[str], unjudged: dict[str, str]) -> dict[str, str]:
     """Outputs of the model that nothing judges."""
     left = {name: "ignored in the pipeline file" if name in ignored else DISABLED for name in beside.others if name not in judged}
-    return {f"output {name}": why for name, why in (left | beside.skipped).items()}
+    return {f"output {name}": why for name, why in (left | unjudged).items()}
 
 
 def _unseen(leg: Leg, compared: bool, classes: int) -> dict[str, str]:

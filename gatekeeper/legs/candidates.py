@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,13 +18,21 @@ from gatekeeper.records.evidence import Comparison
 
 @dataclass(frozen=True)
 class Candidate:
-    """What was made and found of a planned variant, or why not. `predictions` are its and the original's, by name."""
+    """What was made and found of a planned variant, or why not. `predictions` are its and the original's, by name; `also` is
+    the same candidate on each further evaluation set.
+    """
 
     planned: PlannedVariant
     made: Made | None = None
     comparison: Comparison = field(default_factory=Comparison)
     predictions: dict[str, Path] = field(default_factory=dict)
     error: str | None = None
+    also: Mapping[str, Candidate] = field(default_factory=dict)
+
+    def on(self, name: str) -> Candidate:
+        """The candidate on an evaluation set; the main one has no name."""
+        missing = f"there is no evaluation set '{name}' in this file, and its policy has one. Put it back under `dataset.also`"
+        return self.also.get(name, replace(self, comparison=Comparison(error=missing))) if name else self
 
 
 def candidate(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool) -> Candidate:
@@ -34,7 +43,10 @@ def candidate(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool) -> C
     try:
         made = _made(leg, planned, data, trusted)
         leg.progress.step(f"{planned.id}: comparing answers")
-        return _compared(replace(blank, made=made), leg, made, data.evaluation)
+        found = _compared(replace(blank, made=made), leg, made, data.evaluation)
+        also = {name: _compared(replace(blank, made=made), leg.on(name), made, path) for name, path in data.also.items()}
+        broken = next((each.error for each in [found, *also.values()] if not each.made), None)
+        return replace(found, also=also, made=None if broken else found.made, error=found.error or broken)
     except NotMeasured as error:
         leg.progress.note(f"{planned.id}: {error}")
         return replace(blank, error=str(error))
@@ -67,7 +79,8 @@ def _compared(made_only: Candidate, leg: Leg, made: Made, dataset: Path | None) 
         return replace(made_only, made=None, predictions=names, error=str(error))
     baseline, names[made_only.planned.id] = names[baseline_id(leg.id)], variant
     try:
-        comparison = leg.evaluation.compare(dataset, baseline, variant)
+        alone = made_only.planned.technique == PROPOSED and leg.loaded.pipeline.baseline == "none"
+        comparison = leg.evaluation.compare(dataset, baseline, variant, looks="alone" if alone else "all")
     except NotMeasured as failure:
         comparison = Comparison(error=str(failure))
     return replace(made_only, comparison=comparison, predictions=names)

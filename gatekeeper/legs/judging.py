@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from gatekeeper.config.limits import Limit
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality
-from gatekeeper.ids import file_name
+from gatekeeper.ids import file_name, set_of
 from gatekeeper.legs.candidates import Candidate
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.measuring import Raced
@@ -102,12 +102,13 @@ class Judge:
             baseline=baseline,
             variant=variant,
             control=control,
-            comparison=candidate.comparison,
             alpha=look_alpha(len(variant), measure.max_rounds, self.attempt, share),
             effort=Effort(raced.round_s(), parse_duration(measure.budget), measure.max_rounds, leg.place.threads, self.attempt),
             untimed=leg.untimed or None,
+            energy=raced.energy,
         )
-        return [judge_gate(limit, evidence) for limit in limits]
+        sets = {name: candidate.on(name).comparison for name in {set_of(limit.name) for limit in limits}}
+        return [judge_gate(limit, replace(evidence, comparison=sets[set_of(limit.name)])) for limit in limits]
 
     def report(self, candidate: Candidate, raced: Raced) -> VariantReport:
         """What is known of one variant."""
@@ -137,6 +138,7 @@ class Judge:
             artifact=artifact(planned.id, candidate.made),
             performance=performance(raced.race.paired(planned.id)[1], leg.evaluation.batch_size(), memory.METRIC),
             quality=quality(candidate.comparison, variant=True),
+            also={name: own for name, each in candidate.also.items() if (own := quality(each.comparison, variant=True))},
             gates=gates,
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+from gatekeeper.config.also import also_sets
 from gatekeeper.config.limits import Limit, limits
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.sections.measure import Measure
@@ -33,6 +34,15 @@ class Leg:
 
     def __init__(self, planned: PlannedLeg, loaded: Loaded, evaluation: Evaluation, space: Workspace, progress: Progress):
         self.planned, self.loaded, self.evaluation, self.space, self.progress = planned, loaded, evaluation, space, progress
+
+    def on(self, name: str) -> Leg:
+        """The same leg on another evaluation set of that name."""
+        also = next(each for each in also_sets(self.loaded) if each.name == name)
+        evaluation = self.evaluation.on(also)
+        leg = Leg(self.planned, evaluation.loaded, evaluation, self.space, self.progress)
+        if "source" in self.__dict__:  # made once for all sets
+            leg.__dict__["source"] = self.source
+        return leg
 
     @property
     def id(self) -> str:

@@ -22,10 +22,11 @@ from gatekeeper.legs.measuring import NOTHING, Raced, asked, measured
 from gatekeeper.legs.setup import Data, Setup
 from gatekeeper.making.optimize import Made
 from gatekeeper.measure.conditions import conditions, warnings
+from gatekeeper.measure.energy._base import told
 from gatekeeper.measure.race import Race, control_interval, performance, samples
 from gatekeeper.measure.rounds import CONTROL
 from gatekeeper.process import memory
-from gatekeeper.records.measured import Energy, RoundData
+from gatekeeper.records.measured import RoundData
 from gatekeeper.records.report import Basis, LegReport, VariantReport
 from gatekeeper.stats.looks import look_alpha, schedule
 from gatekeeper.units import parse_duration
@@ -96,6 +97,8 @@ def _ready(leg: Leg, data: Data) -> Standing:
     """The leg's form of the model, made, and how it answers beside the reference."""
     _ = leg.source
     leg.progress.step(f"{leg.id}: checking the baseline")
+    for name, path in data.also.items():
+        leg.on(name).standing(path)
     return leg.standing(data.evaluation)
 
 
@@ -127,7 +130,8 @@ def _leg_report(
         stopped=race.stopped if ran else "",
         conditions=state,
         basis=basis(leg, made, raced.inputs),
-        energy=Energy(method=raced.meter.method, kind=raced.meter.kind, note=raced.meter.note),
+        also={name: basis(leg.on(name), [each.on(name) for each in made], None) for name in (made[0].also if made else ())},
+        energy=told(raced.meter, race.blocks),
         notes=notes + (warnings(state) if state else []),
         total_s=time.monotonic() - started,
     )

@@ -71,10 +71,11 @@ def bench(
 
 @dataclass(frozen=True)
 class Data:
-    """The prepared evaluation and calibration sets; None where the file names none."""
+    """The prepared evaluation and calibration sets; None where the file names none. `also` are the further sets, by name."""
 
     evaluation: Path | None = None
     calibration: Path | None = None
+    also: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from typing import Literal
 from gatekeeper.errors import NotMeasured
 from gatekeeper.ids import BASELINE
 from gatekeeper.measure.conditions import Snapshot, snapshot
+from gatekeeper.measure.energy._base import Absent, Meter, told
 from gatekeeper.measure.rounds import CONTROL, Arm, Round, Settings, measure_round
 from gatekeeper.measure.sizes import with_sizes
 from gatekeeper.process.memory import available
 from gatekeeper.progress import Progress
-from gatekeeper.records.measured import Control, Performance, RoundData
+from gatekeeper.records.measured import Control, Energy, Performance, RoundData
 from gatekeeper.stats.rounds import ratio_interval
 
 COPIES_IN_MEMORY = 3  # a runtime may hold a model's bytes this many times while loading it
@@ -30,11 +31,18 @@ class Race:
     failures: dict[str, NotMeasured] = field(default_factory=dict)
     snapshots: list[Snapshot] = field(default_factory=list)
     stopped: Stopped = "decided"
+    meter: Meter | Absent = field(default_factory=lambda: Absent("nothing was measured"))
+    blocks: int = 0
 
     def paired(self, variant: str) -> tuple[list[RoundData], list[RoundData], list[RoundData]]:
         """Baseline, variant and control data of the rounds in which all three were measured."""
         rows = [r.data for r in self.rounds if {BASELINE, CONTROL, variant} <= r.data.keys()]
         return [d[BASELINE] for d in rows], [d[variant] for d in rows], [d[CONTROL] for d in rows]
+
+    @property
+    def energy(self) -> Energy:
+        """By what the rounds' joules were read, and what went wrong with it so far."""
+        return told(self.meter, self.blocks)
 
     @property
     def elapsed_s(self) -> float:
@@ -66,7 +74,7 @@ def race(
 
     A baseline that fails ends the race with `NotMeasured`; a failing variant only leaves it.
     """
-    start, whole = time.monotonic(), Race(snapshots=[snapshot()])
+    start, whole = time.monotonic(), Race(snapshots=[snapshot()], meter=settings.meter, blocks=settings.blocks)
     groups = [list(variants)] if _fit_together([baseline, *variants]) else [[v] for v in variants]
     order = random.Random(limits.seed)
     for position, group in enumerate(groups):

@@ -244,6 +244,7 @@ def _summarise(index: int, r: _Running, threads: int) -> RoundData:
         yielded_per_s=_per_second(r.yielded, r.wall_ns),
         preempted_per_s=_per_second(r.preempted, r.wall_ns),
         joules=per_inference(r.joules, latencies.size),
+        timed_ns=float(r.wall_ns),
         overhead_ns=r.overhead_ns,
         tick_ns=_tick(r.latencies),
         inputs=r.inputs,

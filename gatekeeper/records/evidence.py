@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gatekeeper.records.base import Interval
-from gatekeeper.records.measured import Artifact, RoundData
+from gatekeeper.records.measured import Artifact, Energy, RoundData
 from gatekeeper.records.scores import KeptClass, KeptOutput, PairedScores
 from gatekeeper.records.tested import Check
 
@@ -23,7 +23,8 @@ class Comparison:
     says that there were no labels: the scores then compare the variant with the baseline's own answers. `collapsed` says in
     which way the variant answers nothing any more, `signs` are the numbers that show whether it does. `outputs` are those that
     the metric does not read, or only on average, `unjudged` says which of them cannot be compared, and why. None: nothing was
-    compared. `worse` names examples that the variant answers worse than the baseline, those that lost most first.
+    compared. `worse` names examples that the variant answers worse than the baseline, those that lost most first. `alone`: there
+    is no baseline, and the variant stands in its place, too.
     """
 
     metric: str = ""
@@ -39,6 +40,7 @@ class Comparison:
     unjudged: dict[str, str] = field(default_factory=dict)
     classes: tuple[KeptClass, ...] | None = None
     worse: tuple[str, ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Evidence:
     `baseline[i]`, `variant[i]` and `control[i]` were measured in the same round. `alpha` is one-sided, for this
     look. `effort` is what measuring took so far, so that an undecided gate can say what it would need. `untimed` says
     why times of this leg mean nothing, where they do not. `copy` is what `control` bounds, where a report of an earlier version
-    kept that and not its rounds. `checks` and `load` come from the testing stage.
+    kept that and not its rounds. `energy` is what the joules were read by. `checks` and `load` come from the testing stage.
     """
 
     artifact: Artifact
@@ -114,5 +116,6 @@ class Evidence:
     effort: Effort = Effort()
     untimed: str | None = None
     copy: Interval | None = None
+    energy: Energy = field(default_factory=Energy)
     checks: list[Check] = field(default_factory=list)
     load: LoadEvidence = LoadEvidence()

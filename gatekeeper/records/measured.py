@@ -47,6 +47,10 @@ class RoundData(Record, frozen=True, kw_only=True):
     yielded_per_s: Annotated[float | None, Meta(description="Voluntary context switches per second of timing.")] = None
     preempted_per_s: Annotated[float | None, Meta(description="Involuntary context switches per second of timing.")] = None
     joules: Annotated[float | None, Meta(description="Energy per inference, by the leg's `energy`.")] = None
+    timed_ns: Annotated[
+        Amount | None,
+        Meta(description="Wall time of all blocks: `count` inferences took `joules` each. None: an earlier version measured."),
+    ] = None
     overhead_ns: Annotated[Count, Meta(description="What timing itself adds to one latency.")] = 0
     tick_ns: Annotated[Count, Meta(description="Smallest step between two latencies: how fine the clock is.")] = 0
     ran_on: Annotated[str, Meta(description="The device the framework says it ran on; empty if it does not say.")] = ""
@@ -121,9 +125,13 @@ class Conditions(Record, frozen=True, kw_only=True):
 class Energy(Record, frozen=True, kw_only=True):
     """How energy was measured, or why it was not."""
 
-    method: Annotated[str, Meta(description="rapl, nvml, apple_silicon, codecarbon; empty if there is none.")] = ""
+    method: Annotated[str, Meta(description="rapl, nvml, jetson, apple_silicon, codecarbon; empty if there is none.")] = ""
     kind: Annotated[Literal["measured", "estimate", "none"], Meta(description="An estimate is not a measurement.")] = "none"
     note: Annotated[str, Meta(description="What it covers, or why nothing could be measured.")] = ""
+    lag_s: Annotated[
+        Amount | None, Meta(description="How old a reading may be, in seconds; None: not known, and no gate is judged by it.")
+    ] = None
+    blocks: Annotated[Count, Meta(description="Blocks per arm in a round, before and after each of which was read.")] = 0
 
 
 class Control(Record, frozen=True, kw_only=True):

@@ -32,6 +32,7 @@ class VariantReport(Record, frozen=True, kw_only=True):
         Meta(description="Whether no other variant of its target is better in speed, memory or quality and as good in the rest."),
     ] = None
     tested: Annotated[Tested | None, Meta(description="What the testing stage found; None: it did not come to test it.")] = None
+    also: Annotated[dict[str, Quality], Meta(description="What it is on the other evaluation sets, by their names.")] = {}
     given: Annotated[str, Meta(description="The file of a variant that the user optimized; empty where it was made here.")] = ""
 
 
@@ -92,6 +93,9 @@ class LegReport(Record, frozen=True, kw_only=True):
     ] = ""
     conditions: Conditions | None = None
     basis: Annotated[Basis | None, Meta(description="None: an earlier version measured, or nothing was judged.")] = None
+    also: Annotated[
+        dict[str, Basis], Meta(description="What verdicts on the other evaluation sets rest on, by their names.")
+    ] = {}
     energy: Energy | None = None
     total_s: Amount = 0.0
     tested: Annotated[Tested | None, Meta(description="What the testing stage found of the baseline.")] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatekeeper.records.report import Basis, Report
+from gatekeeper.records.report import Basis, LegReport, Report
 
 MOST_NAMED = 5
 
@@ -15,16 +15,18 @@ def lines(report: Report) -> list[str]:
     for target in report.targets:
         for leg in target.legs:
             if leg.basis is not None:  # else nothing was judged, or an earlier version measured
-                grouped.setdefault(_said(leg.basis), []).append(leg.id)
+                grouped.setdefault(_said(leg), []).append(leg.id)
     return [said if len(grouped) == 1 else f"{', '.join(legs)}: {said}" for said, legs in grouped.items()]
 
 
-def _said(basis: Basis) -> str:
+def _said(leg: LegReport) -> str:
+    basis = leg.basis or Basis()
     by_reason: dict[str, list[str]] = {}
     for name, why in basis.not_judged.items():
         by_reason.setdefault(why, []).append(name)
     left = "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
-    return f"rests on {', '.join(_parts(basis)) or 'nothing measured'} | not judged: {left or 'nothing'}"
+    sets = "".join(f"; on {name}: {', '.join(_parts(each)) or 'nothing'}" for name, each in leg.also.items())
+    return f"rests on {', '.join(_parts(basis)) or 'nothing measured'}{sets} | not judged: {left or 'nothing'}"
 
 
 def _parts(basis: Basis) -> list[str]:

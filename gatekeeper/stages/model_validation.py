@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from gatekeeper.stages._base import report
 
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
+    from gatekeeper.config.sections.also import AlsoSet
     from gatekeeper.legs.setup import Added, Data, Known, Setup
 
 NAME = "model_validation"
@@ -40,6 +42,7 @@ SECTION = ModelValidation
 
 def run(setup: Setup, known: Known) -> Added:
     """Prepare the datasets, run the baseline on them and check that it is better than chance."""
+    from gatekeeper.config.also import also_sets
     from gatekeeper.legs.setup import Added, Data
 
     loaded = setup.loaded
@@ -48,8 +51,12 @@ def run(setup: Setup, known: Known) -> Added:
     try:
         data = Data(setup.evaluation.prepared())
         data = Data(data.evaluation, setup.evaluation.prepared(calibration=True))
-        known_already = _overlap(data, "characters" if setup.assessment.text else "examples")
-        reason = "; ".join(filter(None, [_baseline(setup, data.evaluation), known_already]))
+        unit = "characters" if setup.assessment.text else "examples"
+        checked = [_baseline(setup, data.evaluation), _overlap(data, unit)]
+        for also in also_sets(loaded):
+            own, further = _further(setup, also, data.calibration, unit)
+            data, checked = replace(data, also={**data.also, also.name: own}), [*checked, further]
+        reason = "; ".join(filter(None, checked))
     except NotMeasured as error:
         return Added(report(loaded, NAME, Verdict.ERROR, str(error), "dataset"), facts=[data])
     if missing := lacks(loaded):
@@ -80,6 +87,22 @@ def _overlap(data: Data, unit: str) -> str:
     return said if found.shared else ""
 
 
+def _further(setup: Setup, also: AlsoSet, calibration: Path | None, unit: str) -> tuple[Path, str]:
+    """A further evaluation set, prepared and checked as the main one is, and what is to be said of it."""
+    from gatekeeper.legs.setup import Data
+
+    evaluation = setup.evaluation.on(also)
+    own = replace(setup, loaded=evaluation.loaded, evaluation=evaluation, legs=[leg.on(also.name) for leg in setup.legs])
+    try:
+        path = evaluation.prepared()
+        if path is None:
+            raise NotMeasured("data", "there is no such set.")
+        said = [_baseline(own, path).partition("parameters, ")[2], _overlap(Data(path, calibration), unit)]
+    except NotMeasured as error:
+        raise NotMeasured(error.kind, f"dataset.also '{also.name}': {error}") from None
+    return path, f"on {also.name}: {', '.join(filter(None, said))}" if any(said) else ""
+
+
 def _baseline(setup: Setup, dataset: Path | None) -> str:
     """Run the original model once; what it scores, or `NotMeasured` when there is nothing to hold variants against."""
     model = f"{setup.assessment.architecture}, {setup.assessment.parameters:,} parameters"
@@ -88,7 +111,7 @@ def _baseline(setup: Setup, dataset: Path | None) -> str:
     if not any(leg.runs for leg in setup.legs):
         return model
     predictions = _predictions(setup, dataset)
-    comparison = setup.evaluation.compare(dataset, predictions, predictions)
+    comparison = setup.evaluation.compare(dataset, predictions, predictions, looks="scores")
     if comparison.error:
         raise NotMeasured("data", comparison.error)
     examples = comparison.scores.examples if comparison.scores else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gatekeeper.config.limits import Limit, as_number
+from gatekeeper.ids import on_set, set_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision, GateResult
@@ -29,7 +30,7 @@ def _disabled(limit: Limit) -> GateResult | None:
 def _result(limit: Limit, decision: Decision) -> GateResult:
     value = getattr(limit.config, limit.gate.limit_key) if limit.config else None
     return GateResult(
-        gate=decision.name or limit.name,
+        gate=on_set(decision.name, set_of(limit.name)) if decision.name else limit.name,
         verdict=decision.verdict if decision.applies else Verdict.SKIP,
         observed=decision.observed,
         lower=decision.lower,

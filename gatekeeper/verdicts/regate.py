@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from gatekeeper.config.limits import Limit, as_number
-from gatekeeper.gates._base import GateConfig, Told, counted_checks, gate, of_testing, tested_by
+from gatekeeper.gates._base import GateConfig, Told, counted_checks, gate, metered, of_testing, tested_by
 from gatekeeper.gates._checks import CHECKS, MOST_NAMED, lost
+from gatekeeper.ids import set_of
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Effort, Evidence
 from gatekeeper.records.gates import Decision, GateResult
-from gatekeeper.records.measured import Artifact, Control, RoundData
+from gatekeeper.records.measured import Artifact, Control, Energy, RoundData
 from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.records.tested import Check
 from gatekeeper.stats.looks import attempt_alpha, equal_alpha, look_alpha
@@ -124,8 +125,17 @@ def _nothing(each: GateResult, limit: Limit, variant: VariantReport, leg: LegEvi
     """Whether there was nothing that the gate could judge, as far as the report shows."""
     nothing = getattr(limit.gate, "nothing", None)
     measured = variant.artifact is not None and each.observed is None and each.lower is None and each.upper is None
-    told = Told(each, variant, leg.leg, leg.alpha_at_load, leg.rules.whole)
+    told = told_of(each, variant, leg, leg.rules.whole)
     return measured and nothing is not None and bool(asked_of(nothing, False, told))
+
+
+def told_of(each: GateResult, variant: VariantReport, leg: LegEvidence, whole: bool = False) -> Told:
+    """What a report holds for a gate: of one on another evaluation set what it holds of that set, and nothing of the main one."""
+    about = leg.leg
+    if name := set_of(each.gate):
+        variant = msgspec.structs.replace(variant, quality=variant.also.get(name))
+        about = msgspec.structs.replace(about, basis=about.also.get(name))
+    return Told(each, variant, about, leg.alpha_at_load, whole)
 
 
 def asked_of(hook: Callable[..., T], otherwise: T, *told: object) -> T:
@@ -251,7 +261,8 @@ def raced(each: GateResult, rounds: list[RoundData], artifact: Artifact | None, 
         alpha=leg.alpha(len(rounds)),
         effort=Effort(max_rounds=leg.max_rounds, attempt=leg.leg.attempt),
         untimed=leg.untimed or None,
-        copy=None if leg.control else _copy(each.control),
+        copy=None if leg.control or metered(each.gate) else _copy(each.control),
+        energy=leg.leg.energy or Energy(),
     )
 
 
@@ -285,7 +296,7 @@ def _apart(each: GateResult, decision: Decision) -> str:
 def _by_bounds(each: GateResult, limit: Limit, bound: float | None, variant: VariantReport, leg: LegEvidence) -> Held:
     """Judged on bounds, and on what else the gate finds in the report; never better than it says itself."""
     again = getattr(limit.gate, "again", None)
-    told = Told(each, variant, leg.leg, leg.alpha_at_load, leg.rules.whole)
+    told = told_of(each, variant, leg, leg.rules.whole)
     bounded = _bounded(each, limit.gate.BOUND, bound)
     own = None
     if again is not None and each.verdict is not Verdict.ERROR:

@@ -15,7 +15,7 @@ from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.stats.closed import least_share, share_of_bound
 from gatekeeper.stats.looks import ALPHA
-from gatekeeper.verdicts.regate import LegEvidence, asked_of, leg_evidence, raced, stated_config
+from gatekeeper.verdicts.regate import LegEvidence, asked_of, leg_evidence, raced, stated_config, told_of
 from gatekeeper.verdicts.rules import Rules
 from gatekeeper.verdicts.sound import owner_of
 
@@ -53,7 +53,7 @@ def _gate(each: GateResult, variant: VariantReport, leg: LegEvidence | None, lea
     module = gate(owner)
     if module.BASIS in EXACT:
         return 0.0
-    told = Told(each, variant, leg.leg, leg.alpha_at_load)
+    told = told_of(each, variant, leg)
     if (own := getattr(module, "share", None)) is not None:
         return float(asked_of(own, 1.0, told))
     rounds = variant.performance.rounds if variant.performance else []

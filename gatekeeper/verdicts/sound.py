@@ -5,6 +5,7 @@ A report that a run wrote always is; one that is not was made by something else,
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -12,14 +13,15 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from statistics import median
 
-from gatekeeper.gates._base import REGISTRY, Gate, also, gate, names, of_testing
-from gatekeeper.ids import leg_of, target_of
+from gatekeeper.gates._base import REGISTRY, Gate, also, gate, names, of_testing, per_set
+from gatekeeper.ids import leg_of, on_set, set_of, target_of, without_set
+from gatekeeper.measure.energy._base import REGISTRY as METERS
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Performance, RoundData
 from gatekeeper.records.report import LegReport, Report, VariantReport
 from gatekeeper.verdicts.rules import Rules
 
-LEAST = {"x": 0.0, "bytes": 0.0, "ms": 0.0, "per s": 0.0, "failed checks": 0.0}
+LEAST = {"x": 0.0, "bytes": 0.0, "ms": 0.0, "per s": 0.0, "W": 0.0, "failed checks": 0.0}
 """The least values in these units."""
 LEAST_GROWTH = -1.0
 """What must not grow can shrink to nothing, and no further."""
@@ -60,8 +62,21 @@ def _leg(leg: LegReport, variants: Sequence[VariantReport], rules: Rules) -> Ite
             yield f"the plan has no variant {', '.join(unknown)}"
         if (missing := sorted(asked - here)) and not leg.error:
             yield f"{', '.join(missing)} of the plan is missing"
+    yield from (f"{leg.id}: {problem}" for problem in _meter(leg))
     for arm, rounds in (("baseline", leg.baseline.rounds if leg.baseline else []), ("control", leg.control_rounds)):
         yield from (f"{leg.id}: the {arm}'s {problem}" for problem in _rounds(rounds))
+
+
+def _meter(leg: LegReport) -> Iterator[str]:
+    """What is said to be measured is so by a source that measures."""
+    if leg.energy is None or leg.energy.kind != "measured":
+        return
+    method = leg.energy.method
+    if method not in METERS.names:
+        known = ", ".join(METERS.names)
+        yield f"its energy is measured by {method!r}, which is not known here, as {known} are. Install the plugin that has it"
+    elif METERS.get(method).KIND != "measured":
+        yield f"its energy is said to be measured, and {method} estimates"
 
 
 def _variant(variant: VariantReport, rules: Rules) -> Iterator[str]:
@@ -88,6 +103,8 @@ def _rounds(rounds: Sequence[RoundData]) -> Iterator[str]:
             and each.mean_ns
             and each.count
             and each.alike_p10_ns is None
+            and each.joules is None
+            and each.timed_ns is None
         ):
             last = each.round
             continue
@@ -98,6 +115,8 @@ def _rounds(rounds: Sequence[RoundData]) -> Iterator[str]:
             yield f"round {each.round} has latencies that cannot be: of {each.count} inferences, percentiles out of order or zero"
         elif not _alike(each):
             yield f"round {each.round} has latencies of inputs of one size that cannot be: out of order, zero or incomplete"
+        elif not _energetic(each):
+            yield f"round {each.round} has an energy, or a time it was read over, that cannot be: none, less, or too short"
 
 
 def _alike(each: RoundData) -> bool:
@@ -105,6 +124,12 @@ def _alike(each: RoundData) -> bool:
     known = [each.alike_p10_ns, each.alike_median_ns, each.alike_p95_ns, each.short_ns, each.long_ns]
     low, middle, high, short, long = (value or 0.0 for value in known)
     return known == [None] * 5 or (0 < low <= middle <= high and short > 0 and long > 0)
+
+
+def _energetic(each: RoundData) -> bool:
+    """Whether energy and the time in which it was used can be: what was timed lasted as long as its inferences at least."""
+    timed = each.timed_ns is None or each.timed_ns >= each.count * each.mean_ns * (1 - ROUNDING)
+    return timed and (each.joules is None or 0 < each.joules < math.inf)
 
 
 def _medians(performance: Performance) -> Iterator[str]:
@@ -137,10 +162,14 @@ def _gates(variant: VariantReport, rules: Rules) -> Iterator[str]:
 
 @lru_cache(maxsize=256)
 def owner_of(name: str) -> str:
-    """The gate that a result is of; empty where none here is."""
+    """The gate that a result is of, with its evaluation set; empty where none here is."""
     if name in REGISTRY.names:
         return name
-    return name if name in names() else also().get(name, "")
+    base, of = without_set(name), set_of(name)
+    owner = base if base in names() else also().get(base, "")
+    if "/" not in name:
+        return owner
+    return on_set(owner, of) if of and owner in per_set() else ""
 
 
 def missing_gates(variant: VariantReport, owners: Sequence[str], rules: Rules) -> list[str]:

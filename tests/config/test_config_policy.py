@@ -57,6 +57,10 @@ def found(loaded: Loaded, target: int = 0) -> dict[str, object]:
             "gates.speedup.min: 2.0 in the policy, 1.5 here (p.yaml:2)",
         ),
         ("gates: {speedup: {min: 1.5}}", "gates: {speedup: {min: 3, on_fail: warn}}", "speedup", 3.0, "gates.speedup.on_fail"),
+        ("gates: {energy: {reduction: 0.3}}", "", "energy", 0.3, "gates.energy.reduction: 0.3 in the policy, not given here"),
+        ("gates: {power_w: {max: 5}}", "gates: {power_w: disabled}", "power_w", 5.0, "gates.power_w.max: 5.0 in the"),
+        ("gates: {power_w: {max: 5}}", "gates: {power_w: {max: 9}}", "power_w", 5.0, "gates.power_w.max: 5.0 in the"),
+        ("gates: {power_w: {max: 5}}", "gates: {power_w: {max: 4}}", "power_w", 4.0, None),
         ("", "gates: {stability: {max_variation: 0.3}}", "stability", 0.2, "gates.stability.max_variation: 0.2 in the policy"),
         ("", "gates: {stability: {max_variation: 0.1}}", "stability", 0.1, None),
         (
@@ -146,20 +150,24 @@ def test_what_else_differs_is_allowed_and_said(tmp_path: Path) -> None:
     policy = (
         "dataset: {path: eval.npz, limit: 500}\noptimization: {frameworks: [openvino], validation: {cross_validation: enabled}}\n"
     )
-    here = "dataset: {path: other.npz, metric: macro_f1}\noptimization: {frameworks: [onnx_runtime]}\n"
+    policy += "inputs: {sr: {constant: 16000}}\n"
+    here = "inputs: {sr: {constant: 8000}, h: {carry: hn}}\ndataset: {path: other.npz, metric: macro_f1}\n"
+    here += "optimization: {frameworks: [onnx_runtime]}\n"
     loaded = held(
         tmp_path, policy + TWO, here + TWO.replace("hardware: cpu}]", "hardware: intel_cpu}, {name: c, hardware: cpu}]")
     )
     file = loaded.path
     assert policy_notes(loaded) == [
         "target c is not in the policy, whose common limits it is held to",
-        f"dataset.limit: 500 in the policy, not given here ({file}:2)",
-        f"dataset.path: eval.npz in the policy, other.npz here ({file}:2)",
-        f"optimization.validation.cross_validation: enabled in the policy, disabled here ({file}:3)",
-        f"targets.a.frameworks: ['openvino'] in the policy, ['onnx_runtime'] here ({file}:3)",
-        f"targets.b.frameworks: ['openvino'] in the policy, ['onnx_runtime'] here ({file}:3)",
-        f"targets.b.hardware: cpu in the policy, intel_cpu here ({file}:4)",
-        f"dataset.metric: not given in the policy, macro_f1 here ({file}:2)",
+        f"dataset.limit: 500 in the policy, not given here ({file}:3)",
+        f"dataset.path: eval.npz in the policy, other.npz here ({file}:3)",
+        f"inputs.sr.constant: 16000 in the policy, 8000 here ({file}:2)",
+        f"optimization.validation.cross_validation: enabled in the policy, disabled here ({file}:4)",
+        f"targets.a.frameworks: ['openvino'] in the policy, ['onnx_runtime'] here ({file}:4)",
+        f"targets.b.frameworks: ['openvino'] in the policy, ['onnx_runtime'] here ({file}:4)",
+        f"targets.b.hardware: cpu in the policy, intel_cpu here ({file}:5)",
+        f"dataset.metric: not given in the policy, macro_f1 here ({file}:3)",
+        f"inputs.h.carry: not given in the policy, hn here ({file}:2)",
     ]
 
 

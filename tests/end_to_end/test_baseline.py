@@ -164,6 +164,49 @@ def test_times_and_memory_of_a_first_model_have_limits_of_their_own(project: Pat
     assert gates(failing)["p50_ms"]["verdict"] == "fail"
 
 
+def merged(folder: Path, code: int) -> str:
+    done = call(("report", folder / "report"), folder, {})
+    assert done.returncode == code, done.stdout + done.stderr
+    return str(done.stdout)
+
+
+@pytest.mark.parametrize("bad", [False, True])
+def test_another_output_of_a_first_model_that_holds_nan_fails(bad: bool, project: Path) -> None:
+    """Nothing else can be said of it without a baseline, and that it is not judged is said."""
+    model = onnx.load(project / "model.onnx")
+    op = helper.make_node("Log" if bad else "Abs", ["logits"], ["also"])
+    model.graph.node.append(op)
+    model.graph.output.append(helper.make_tensor_value_info("also", FLOAT, ["n", 4]))
+    onnx.save(model, project / "model.onnx")
+    x = np.load(project / "eval.npz")["x"]
+    also = ort.InferenceSession(str(project / "model.onnx")).run(["also"], {"x": x})[0]
+    rows = int(np.isnan(also).any(axis=1).sum())
+    assert bool(rows) == bad
+    report = ran(written(project, "none", f"accuracy: {{min: 0.8}}, {OFF}"), int(bad))
+    found = gates(variants(report)["proposed"])["outputs"]
+    said = f"also: it holds NaN on {rows} of 600 examples"
+    said = said if bad else "not judged: also (there is no baseline to hold it against)"
+    assert found["verdict"] == ("fail" if bad else "skip") and said in found["reason"]
+    assert ("output also" in report["targets"][0]["legs"][0]["basis"]["not_judged"]) != bad
+    assert said.partition(":")[0] in merged(project, int(bad))
+
+
+@pytest.mark.parametrize("labelled", [15, 30])
+def test_a_class_that_a_first_model_never_finds_fails_it_where_there_are_examples_enough(labelled: int, project: Path) -> None:
+    save(project / "model.onnx", lost=1)
+    x = np.random.default_rng(1).standard_normal((600, 16)).astype(np.float32)
+    y = answers(project / "model.onnx", x)
+    y[:labelled] = 3
+    np.savez(project / "eval.npz", x=x, y=y)
+    report = ran(written(project, "none", f"accuracy: {{min: 0.8}}, {OFF}"), int(labelled >= 20))
+    found = gates(variants(report)["proposed"])["worst_class"]
+    if labelled >= 20:
+        assert (found["verdict"], found["reason"]) == ("fail", "class 3: none of 30 examples is found")
+    else:
+        assert found["verdict"] == "pass" and "no baseline whose classes could be kept" in found["reason"]
+    merged(project, int(labelled >= 20))
+
+
 WRONG = {
     ("{git: main}", "accuracy: {retention: 0.9}", "[]"): "say what it may cost: `speedup: {min: 0.9}`, or `speedup: disabled`",
     ("{git: main}", OFF, "[onnx_runtime]"): "what onnx_runtime would make is measured against the model it is made from",

@@ -17,14 +17,14 @@ from gatekeeper.gates._base import tested_by as measured_by
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Comparison, Evidence, LoadEvidence
 from gatekeeper.records.gates import Decision
-from gatekeeper.records.measured import Artifact, RoundData
+from gatekeeper.records.measured import Artifact, Energy, RoundData
 from gatekeeper.records.scores import KeptClass, KeptOutput, PairedScores
 
 GATES = names()
 NOTHING = Artifact(path="", sha256="", bytes=0)
 ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1_000_000)
 LOOK = 8
-FIELDS = ("p10_ns", "median_ns", "mean_ns", "p95_ns", "p99_ns", "peak_bytes")
+FIELDS = ("p10_ns", "median_ns", "mean_ns", "p95_ns", "p99_ns", "peak_bytes", "joules", "timed_ns")
 
 
 LIMITS: dict[str, dict[str, Any]] = {
@@ -32,11 +32,15 @@ LIMITS: dict[str, dict[str, Any]] = {
     "throughput": {"min_per_s": 50},
     "p50_ms": {"max": 1},
     "peak_mb": {"max": 50},
+    "energy": {"reduction": 0.3},
+    "power_w": {"max": 15},
     "least_accuracy": {"min": 0.8},
 }
 """Of gates that have no default: limits that the evidence below keeps."""
 
-ALONE = {"stability", "p50_ms", "peak_mb"}
+METER = Energy(method="rapl", kind="measured", lag_s=0.001, blocks=8)
+
+ALONE = {"stability", "p50_ms", "peak_mb", "power_w"}
 """Gates on rounds that look at the variant alone."""
 
 KINDS = ("unit_tests", "integration_tests", "load_tests", "security_tests")
@@ -56,6 +60,8 @@ def rounds(scale: float, count: int = LOOK, **changes: Any) -> list[RoundData]:
             "p95_ns": (1.05 + 0.001 * math.cos(i)) * median,
             "p99_ns": 1.1 * median,
             "peak_bytes": int(scale * 1e8) + i,
+            "joules": 10 * median / 1e9,
+            "timed_ns": 200 * median / scale,
         }
         found.append(round_data(i, **({"median_ns": median} | values | changes)))
     return found
@@ -75,7 +81,7 @@ def good() -> Evidence:
     right = np.array([1.0] * 900 + [0.0] * 100)
     return Evidence(
         artifact=ARTIFACT, baseline=rounds(1), variant=rounds(0.25), control=rounds(1), comparison=comparison(right, right),
-        checks=[check(kind=kind) for kind in KINDS], load=loaded(),
+        checks=[check(kind=kind) for kind in KINDS], load=loaded(), energy=METER,
     )  # fmt: skip
 
 
@@ -162,7 +168,13 @@ def test_one_impossible_score_never_passes(name: str, bad: float, side: str):
 @pytest.mark.parametrize("name", [n for n in GATES if gate(n).BASIS == "rounds"])
 def test_one_round_never_decides(name: str):
     evidence = good()
-    one = Evidence(artifact=ARTIFACT, baseline=evidence.baseline[:1], variant=evidence.variant[:1], control=evidence.control[:1])
+    one = Evidence(
+        artifact=ARTIFACT,
+        baseline=evidence.baseline[:1],
+        variant=evidence.variant[:1],
+        control=evidence.control[:1],
+        energy=METER,
+    )
     assert gate(name).judge(config(name), one).verdict is Verdict.INCONCLUSIVE
 
 

@@ -18,7 +18,7 @@ from gatekeeper.gates._base import gate
 from gatekeeper.measure.race import performance
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Comparison, Evidence, LoadEvidence, Requests
-from gatekeeper.records.measured import Artifact, Control, RoundData
+from gatekeeper.records.measured import Artifact, Control, Energy, RoundData
 from gatekeeper.records.report import Basis, LegReport, ModelInfo, PipelineInfo, Report, StageReport, VariantReport
 from gatekeeper.records.scores import KeptClass, KeptOutput, PairedScores
 from gatekeeper.records.tested import Check, LoadRun, Tested
@@ -28,6 +28,8 @@ from gatekeeper.verdicts.gates import judge_gate, unmeasured_gate
 from gatekeeper.verdicts.judge import variant_reason, variant_verdict
 from gatekeeper.verdicts.targets import report_verdict, target_report
 
+METER = Energy(method="rapl", kind="measured", note="CPU package", lag_s=0.001, blocks=8)
+BASELINE_WATTS = 10.0
 ROUNDS, MAX_ROUNDS = 8, 24
 BASELINE_NS, BASELINE_BYTES = 1e6, 64 << 20
 Limits = Mapping[str, Mapping[str, Any] | None]
@@ -47,6 +49,7 @@ class Made:
     peak: float = 0.3
     tail: float = 1.1
     size: int = 1_000_000
+    watts: float = 0.0  # while it infers; 0: nothing measures energy
     checks: Sequence[Verdict] = ()
     late: int | None = None
     error: str = ""
@@ -62,8 +65,9 @@ def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
     attempt, rng = more.get("attempt", 1), random.Random(more.get("seed", 0))
     spending = more.get("spending", "proportional")  # empty: as earlier versions
     alpha = look_alpha(ROUNDS, MAX_ROUNDS, attempt) if spending else equal_alpha(MAX_ROUNDS, attempt)
-    baseline = _arm(rng, BASELINE_NS, 0.01, BASELINE_BYTES)
-    control = _arm(rng, BASELINE_NS * more.get("copy", 1.0), 0.01, BASELINE_BYTES)
+    watts = BASELINE_WATTS if any(made.watts for made in variants.values()) else 0.0
+    baseline = _arm(rng, BASELINE_NS, 0.01, BASELINE_BYTES, watts=watts)
+    control = _arm(rng, BASELINE_NS * more.get("copy", 1.0), 0.01, BASELINE_BYTES, watts=watts)
     found = [
         _variant(f"{leg}/{name}", framework, made, limits, baseline, control, alpha, attempt, rng)
         for name, made in variants.items()
@@ -73,7 +77,7 @@ def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
         id=leg, framework=framework, baseline=performance(baseline, 1, "pss"), control_rounds=control,
         control=Control(observed=both.observed, lower=both.lower, upper=both.upper), rounds=ROUNDS, max_rounds=MAX_ROUNDS,
         spending=spending, attempt=attempt, untimed=more.get("untimed", ""), error=more.get("error", ""),
-        basis=_basis(variants.values()),
+        basis=_basis(variants.values()), energy=METER if watts else None,
         tested=Tested(load=[_run(0, 0)]) if any(m.late is not None for m in variants.values()) else None,
     )  # fmt: skip
     require: Literal["best", "all"] = more.get("require", "best")
@@ -122,14 +126,14 @@ def _variant(
     if made.error:
         gates = [unmeasured_gate(limit, made.error) for limit in limits]
         return msgspec.structs.replace(blank, reason=made.error, gates=gates)
-    own = _arm(rng, BASELINE_NS / made.speed, made.noise, round(made.peak * BASELINE_BYTES), made.tail)
+    own = _arm(rng, BASELINE_NS / made.speed, made.noise, round(made.peak * BASELINE_BYTES), made.tail, made.watts)
     comparison, requests = _scores(made), _requests(made.late) if made.late is not None else None
     artifact = Artifact(path=f"artifacts/{name.replace('/', '__')}.onnx", sha256="a" * 64, bytes=made.size)
     checks = _checks(made.checks)
     load = LoadEvidence(server=requests, baseline=requests, target_qps=50.0)
     evidence = Evidence(
         artifact=artifact, baseline=baseline, variant=own, control=control, comparison=comparison, alpha=alpha, checks=checks,
-        load=load,
+        load=load, energy=METER if made.watts else Energy(),
     )  # fmt: skip
     at_load = replace(evidence, alpha=attempt_alpha(attempt))
     gates = [judge_gate(each, at_load if each.gate.BASIS == "load" else evidence) for each in limits]
@@ -148,7 +152,7 @@ def _checks(first: Sequence[Verdict]) -> list[Check]:
     return [Check(kind="unit_tests", name=n, verdict=v, reason="as it is") for n, v in zip(names, verdicts, strict=True)]
 
 
-def _arm(rng: random.Random, median_ns: float, noise: float, peak: int, tail: float = 1.1) -> list[RoundData]:
+def _arm(rng: random.Random, median_ns: float, noise: float, peak: int, tail: float = 1.1, watts: float = 0.0) -> list[RoundData]:
     """Rounds of fresh processes, all of them a little off."""
     arm = []
     for index in range(ROUNDS):
@@ -157,10 +161,16 @@ def _arm(rng: random.Random, median_ns: float, noise: float, peak: int, tail: fl
         arm.append(
             round_data(
                 index, own, p95_ns=max(slow, own), p99_ns=1.1 * max(slow, own), tick_ns=20,
-                peak_bytes=peak + rng.randrange(4096),
+                peak_bytes=peak + rng.randrange(4096), **(_energy(own, watts) if watts else {}),
             )
         )  # fmt: skip
     return arm
+
+
+def _energy(median_ns: float, watts: float) -> dict[str, Any]:
+    """Of blocks that last 0.4 s together."""
+    count = round(4e8 / median_ns)
+    return {"count": count, "joules": watts * 4e8 / 1e9 / count, "timed_ns": 4e8 * 1.01}
 
 
 SIGNS: dict[str, float] = {

@@ -102,6 +102,20 @@ def one_ratio(logs: Array, limit: float, looks: Sequence[int]) -> Array:
     return _at_most(logs, logs, limit, looks, least_values=1)
 
 
+def energy_ratio(logs: Array, limit: float, looks: Sequence[int], charged: float) -> Array:
+    """Verdicts of gates/energy.py: ln joules of an inference, [runs, rounds, arms]; bounds are wider by the factor `charged`."""
+    target, wider = math.log(limit), math.log(charged)
+
+    def judge(look: int) -> Array:
+        part, alpha = logs[:, :look], look_alpha(look, looks[-1])
+        lower, upper = bounds(part[:, :, VARIANT] - part[:, :, BASELINE], alpha)
+        low, high = bounds(part[:, :, CONTROL] - part[:, :, BASELINE], alpha)
+        bias = np.where((low > 0) | (high < 0), np.maximum(high, -low), 0.0)
+        return (upper + wider <= target - bias).astype(int) - (lower - wider > target + bias)
+
+    return sequential(judge, looks, len(logs))[0]
+
+
 def tail_ratio(middle: Array, slow: Array, limit: float, looks: Sequence[int], tick: float = 0.0) -> Array:
     """Verdicts of gates/stability.py: ln p50 and ln p95, [runs, rounds], half a tick charged to each."""
     least = charged(slow, tick / 2) - charged(middle, -tick / 2)

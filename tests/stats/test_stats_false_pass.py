@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.support import round_data
 from simulation import clocks, rules
 from simulation.cells import MAKERS
+from simulation.energy import REDUCTION as SAVED
+from simulation.energy import blocks, charge, energy_rows, power_rows
 from simulation.memory import REDUCTION, memory_rows, peaks
 from simulation.noise import ARMS, BASELINE, CONTROL, VARIANT
 from simulation.peers import peers, peers_table
@@ -24,10 +27,10 @@ from simulation.stability import VARIATION, consistency_rows, p95_method, quanti
 from simulation.tail import tail_rows
 from simulation.timings import TIMINGS
 
-from gatekeeper.gates import memory, speedup, stability
+from gatekeeper.gates import energy, memory, speedup, stability
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
-from gatekeeper.records.measured import Artifact
+from gatekeeper.records.measured import Artifact, Energy
 from gatekeeper.stats.looks import ALPHA, LOOKS, look_alpha
 from gatekeeper.stats.retention import examples_needed, retention_interval, shows
 
@@ -111,6 +114,34 @@ def test_the_memory_simulated_is_the_gates() -> None:
             return memory.judge(memory.DEFAULT, evidence(baseline=baseline[:look], variant=variant[:look])).verdict
 
         assert first_verdict(judge) == verdict
+
+
+@pytest.mark.parametrize(("part", "share"), [(0.001, 0.6), (0.05, 0.45)])
+def test_the_energy_simulated_is_the_gates(part: float, share: float) -> None:
+    """Blocks of a second, read by a counter that is so far behind; the variant's joules are so much less than at the limit."""
+    joules, _ = blocks(np.random.default_rng(8), 40, 0.5, part, "normal")
+    joules[:, :, VARIANT] += np.log(share / (1 - SAVED)) + 0.4 * (np.arange(40)[:, None] % 4)
+    meter = Energy(method="rapl", kind="measured", lag_s=part, blocks=8)
+    found = rules.energy_ratio(joules, 1 - SAVED, LOOKS, charge(part) ** 2)
+    for run, verdict in zip(np.exp(joules), found, strict=True):
+        arms = {
+            name: [round_data(i, 1e9, count=8, joules=float(x), timed_ns=8e9) for i, x in enumerate(run[:, arm])]
+            for name, arm in (("baseline", BASELINE), ("variant", VARIANT), ("control", CONTROL))
+        }
+
+        def judge(look: int, arms: Any = arms) -> Verdict:
+            seen = evidence(energy=meter, **{name: arm[:look] for name, arm in arms.items()})
+            return energy.judge(energy.Config(reduction=SAVED), seen).verdict
+
+        assert first_verdict(judge) == verdict
+    assert {1, -1} <= set(found.tolist())
+
+
+@pytest.mark.parametrize("rows", [energy_rows, power_rows])
+def test_energy_at_the_limit_passes_as_rarely_as_promised(rows: Any) -> None:
+    found = list(rows(RUNS // 4))
+    assert not [row for row in found if clearly_above(row) and not row.broken]
+    assert all(row.rate > 0.5 for row in found if row.broken and "0% of" in row.noise and "10%" not in row.noise)
 
 
 @pytest.mark.parametrize("tick", [0.0, 0.02])

@@ -206,3 +206,13 @@ def test_the_command_line_says_so(gatekeeper: Any, tmp_path: Path) -> None:
     done = gatekeeper("report", *(f"{index}.json" for index in range(3)), cwd=tmp_path)
     assert done.returncode == 3, done.stderr
     assert "passes only if looked at alone" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(("name", "limit"), [("energy", {"reduction": 0.3}), ("power_w", {"max": 12})])
+def test_of_energy_it_is_asked_how_surely_it_passes(name: str, limit: dict[str, float]) -> None:
+    """Two that draw as little are candidates of one target, and either is shown to pass among both."""
+    made = {"int8": Made(speed=2.5, watts=10.0), "int4": Made(speed=2.5, watts=10.0)}
+    [target] = measured(ORT, made, limits={"accuracy": {}, name: limit}).targets
+    assert target.verdict is PASS, target.reason
+    shares = [share_of(each, target.legs[0], 1e-4) for each in target.variants]
+    assert all(0 < each.needed < 0.5 for each in shares)

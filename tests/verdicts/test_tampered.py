@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from kit import judged
+from kit import further, judged
 from kit.measured import CHECKED, LIMITS, OF_TENSORS, Limits, Made, measured
 from kit.tampered import Path_, claimed, tampered
 
@@ -39,6 +39,7 @@ PASS, FAIL = Verdict.PASS, Verdict.FAIL
 LEG, REFUSED = "cpu/onnx_runtime", 2
 STAGES = [StageReport(stage=name, verdict=PASS) for name in ("model_validation", "optimization", "testing")]
 TESTED: Limits = {**LIMITS, **CHECKED}
+OFF: Limits = {"accuracy": {}, "memory": None, "speedup": None, "stability": None}
 TESTS = "{p99_latency: {max_ms: 10}}, stages: [model_validation, optimization, testing]"
 TESTS += ", testing: {unit_tests: basic, load_tests: smoke}"
 KEPT = KeptOutput(name="y", what="variance kept", observed=0.99, lower=0.98, upper=0.995, examples=1000)
@@ -59,6 +60,14 @@ FAILING: dict[str, tuple[dict[str, Made], dict[str, Any], str]] = {
     "package_size": (
         {"int8": Made(size=60_000_000)}, {"limits": {**LIMITS, "package_size": {"max": "50MB"}}}, "{package_size: {max: 50MB}}",
     ),
+    "energy": (
+        {"int8": Made(speed=2.5, watts=24.0)}, {"limits": {**LIMITS, "energy": {"reduction": 0.3}}}, "{energy: {reduction: 0.3}}",
+    ),
+    "energy on a noisy runner": (
+        {"int8": Made(speed=3.0, watts=15.0)}, {"copy": 1.5, "limits": {**OFF, "energy": {"reduction": 0.3}}},
+        "{speedup: disabled, memory: disabled, stability: disabled, energy: {reduction: 0.3}}",
+    ),
+    "power_w": ({"int8": Made(watts=24.0)}, {"limits": {**LIMITS, "power_w": {"max": 15}}}, "{power_w: {max: 15}}"),
     "outputs": ({"int8": Made(outputs=(KEPT, LOST_OUTPUT))}, {"limits": OF_TENSORS}, "{outputs: {}, worst_class: {}}"),
     "an output of no numbers": ({"int8": Made(outputs=(KEPT, BROKEN))}, {"limits": OF_TENSORS}, "{outputs: {}, worst_class: {}}"),
     "worst_class": ({"int8": Made(classes=(FOUND, LOST))}, {"limits": OF_TENSORS}, "{outputs: {}, worst_class: {}}"),
@@ -118,6 +127,7 @@ def test_nothing_taken_from_a_failing_report_makes_it_pass(name: str, every: boo
 REAL = {
     "outputs": judged.two_heads, "a collapse": judged.minority_lost, "unit_tests": judged.loud_neighbours,
     "worst_class": judged.site_lost, "accuracy": judged.two_scales, "examples": judged.rare_outliers,
+    "a further set": further.tenth_lost,
 }  # fmt: skip
 
 

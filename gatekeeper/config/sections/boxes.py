@@ -56,6 +56,13 @@ class Boxes(Section, frozen=True, kw_only=True):
         Meta(description="Column of the scores that means nothing, -1 for the last. Default: 0 for ssd, -1 for detr, else none."),
     ] = None
     score: Annotated[float, Meta(ge=0, lt=1, description="Boxes below this score are left out.")] = 0.001
+    threshold: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(
+            description="Score from which on boxes are used, where found and wrong ones are counted; default: class by class "
+            "where the original is most often right.",
+        ),
+    ] = None
     overlap: Annotated[
         Share, Meta(description="Of boxes of one class that overlap more than this the surest is kept, where the model does not.")
     ] = 0.7

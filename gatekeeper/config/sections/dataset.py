@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from gatekeeper.config.named import check_function, check_keys, check_task
 from gatekeeper.config.section import Count, Function, Section
+from gatekeeper.config.sections.also import INHERITED, AlsoSet
 from gatekeeper.config.sections.model import TASKS, family, is_text, keys, task_of
 from gatekeeper.errors import nearest
 from gatekeeper.files import FETCH, check_name, is_pointer
@@ -105,6 +107,13 @@ class Dataset(Section, frozen=True, kw_only=True):
         Meta(ge=0, le=31, description="Axis of the inputs' arrays along which the examples lie; labels have them first."),
     ] = 0
     image: Annotated[Image | None, Meta(description="How image files become tensors.")] = None
+    also: Annotated[
+        list[AlsoSet],
+        Meta(
+            description="Further evaluation sets. Every variant is judged on each as on the main one, by the gates accuracy, "
+            "worst_class and outputs, with a limit of its own."
+        ),
+    ] = []
     limit: Annotated[
         Count | None,
         Meta(description="Use only so many examples, drawn from all parts of the set; of a text, so many windows (default 500)."),
@@ -136,13 +145,40 @@ class Dataset(Section, frozen=True, kw_only=True):
         return [self.slices] if isinstance(self.slices, str) else self.slices
 
 
+def read_as(main: Dataset, also: AlsoSet) -> Dataset:
+    """A further set, as a section of its own."""
+    own = {key: value for key in INHERITED if (value := getattr(also, key)) is not None}
+    own |= {"metric": also.metric, "range": also.range} if also.metric or also.range else {}
+    return msgspec.structs.replace(main, also=[], calibration=None, path=also.path, loader=also.loader, **own)
+
+
 def problems(review: Review) -> None:
     """Data that is not there, or that would flatter; a metric that there is not, or of another task."""
+    if (dataset := review.pipeline.dataset) is None:
+        return
+    _problems(review, dataset)
+    _further(review, dataset)
+
+
+def _further(review: Review, main: Dataset) -> None:
+    """The same of every further set, at its place in the file; and names that are given twice."""
+    from gatekeeper.config.meaning import Within, same_file
+
+    folder, names = review.loaded.folder, [each.name.casefold() for each in main.also]
+    for index, each in enumerate(main.also):
+        place = ("dataset", "also", index)
+        if each.name.casefold() in names[:index]:
+            review.add((*place, "name"), f"the evaluation set '{each.name}' is named twice. Names must differ.")
+        if each.path and main.calibration and same_file(folder / each.path, folder / main.calibration):
+            said = "the calibration set must not be an evaluation set: accuracy would flatter. Split them."
+            review.add((*place, "path"), said)
+        _problems(Within(review, place), read_as(main, each))
+
+
+def _problems(review: Review, dataset: Dataset) -> None:
     from gatekeeper.config.meaning import same_file
 
-    dataset, folder = review.pipeline.dataset, review.loaded.folder
-    if dataset is None:
-        return
+    folder = review.loaded.folder
     if (dataset.path is None) == (dataset.loader is None):
         review.add(("dataset",), "dataset needs `path` or `loader`, one of them.", key=True)
     for key in ("path", "calibration"):
@@ -233,6 +269,10 @@ def _several(review: Review, dataset: Dataset) -> None:
         review.add(("dataset", "metric"), said)
 
 
+SLICED = (CLASSIFICATION, "object_detection")
+"""Families of metrics whose right answers are counted by group."""
+
+
 def _slices(review: Review, dataset: Dataset) -> None:
     for name in {each for each in dataset.sliced_by if dataset.sliced_by.count(each) > 1}:
         review.add(("dataset", "slices"), f"'{name}' is named twice. Remove one.")
@@ -240,6 +280,6 @@ def _slices(review: Review, dataset: Dataset) -> None:
     kind = family(task) if task else CLASSIFICATION
     if metric:
         kind = METRICS.get(metric).FAMILY if metric in METRICS.names else ""
-    if kind != CLASSIFICATION:
+    if kind not in SLICED:
         said = f"slices count right and wrong answers, which {metric or task} does not give. Remove them, or judge by accuracy."
         review.add(("dataset", "slices"), said)

@@ -25,8 +25,8 @@ RECALLS = 101
 @dataclass(frozen=True)
 class Matches:
     """Found boxes held against true ones: the image, class and score of each [boxes], whether it is right at each overlap, and
-    whether it counts there at all (not on a crowd) [overlaps, boxes], and how many true boxes each image has of each class
-    [images, classes].
+    whether it counts there at all (not on a crowd) [overlaps, boxes], how many true boxes each image has of each class
+    [images, classes], and which of its image's true ones each takes, -1 where none [overlaps, boxes].
     """
 
     image: Any
@@ -35,6 +35,7 @@ class Matches:
     right: Any
     counts: Any
     objects: Any
+    took: Any = None
 
     def among(self, images: Any) -> Matches:
         """Those of some of the images, [images] of yes or no, and of the classes that these have."""

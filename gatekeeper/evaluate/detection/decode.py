@@ -9,6 +9,7 @@ from typing import Any
 
 from gatekeeper.config.sections.boxes import Boxes
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.detection.depends import known, learn
 from gatekeeper.evaluate.detection.form import CLASS, SCORE, WIDTH, corners, padded
 from gatekeeper.evaluate.detection.layouts._base import REGISTRY, Outputs, told
 from gatekeeper.evaluate.detection.suppress import suppressed
@@ -22,10 +23,15 @@ def decoded(outputs: Outputs, settings: Boxes, count: int, size: tuple[int, int]
     import numpy as np
 
     if settings.decode is not None:
-        outputs.read.update(outputs)
-        return padded(_own(outputs, settings.decode, count, size, folder))
-    name = settings.layout or recognised(outputs)
-    layout = REGISTRY.get(name)
+        name = settings.decode
+
+        def decode(arrays: Mapping[str, Any]) -> list[Any]:
+            return _own(arrays, name, count, size, folder)
+
+        own = decode(outputs)
+        outputs.read.update(learn(known(name, str(folder)), outputs, own, decode))
+        return padded(own)
+    layout = REGISTRY.get(settings.layout or recognised(outputs))
     images = []
     for boxes, scores, classes in layout.find(outputs, settings, count, size):
         found = np.concatenate([boxes.reshape(-1, 4), scores.reshape(-1, 1), classes.reshape(-1, 1)], axis=1).astype(float)

@@ -13,6 +13,9 @@ from typing import Any
 MOST = 300
 """Boxes of one image, those of the highest scores; pycocotools reads a hundred of each class."""
 
+SURE = 0.25
+"""The score that detectors are used with where nothing speaks for another; without labels what is surer is what must be found."""
+
 SCORE, CLASS = 4, 5
 TRUE_CLASS, CROWD = 4, 5
 WIDTH = 6

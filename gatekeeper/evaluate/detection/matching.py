@@ -37,11 +37,12 @@ def matches(found: Any, truth: Any, overlaps: Sequence[float] = OVERLAPS) -> Mat
     for i, boxes in enumerate(found):
         own = _surest(boxes[held(boxes[None], SCORE)[0] & np.isin(boxes[:, CLASS], kinds)].astype(float))
         images.append(np.full(len(own), i))
-        rows.append(_matched(own, truth[i][there[i]].astype(float), np.asarray(overlaps)))
+        rows.append(_matched(own, truth[i].astype(float), there[i].nonzero()[0], np.asarray(overlaps)))
     image = np.concatenate(images)
     kind, score = (np.concatenate([each[c] for each in rows]) for c in (0, 1))
     right, counts = (np.concatenate([each[c] for each in rows], axis=1) for c in (2, 3))
-    return Matches(image, np.searchsorted(kinds, kind), score, right, counts, objects)
+    took = np.concatenate([each[4] for each in rows], axis=1)
+    return Matches(image, np.searchsorted(kinds, kind), score, right, counts, objects, took)
 
 
 def _surest(boxes: Any) -> Any:
@@ -58,16 +59,20 @@ def _surest(boxes: Any) -> Any:
     return boxes[earlier < EACH_CLASS]
 
 
-def _matched(boxes: Any, true: Any, overlaps: Any) -> tuple[Any, Any, Any, Any]:
-    """Of one image: class and score of found boxes, and whether each is right, and counts, at each overlap [overlaps, boxes]."""
+def _matched(boxes: Any, true: Any, there: Any, overlaps: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """Of one image: class and score of found boxes, and at each overlap [overlaps, boxes] whether each is right, whether it
+    counts, and which row of the true ones it takes, of those that are `there`.
+    """
     import numpy as np
 
+    true = true[there]
     right = np.zeros((len(overlaps), len(boxes)), bool)
+    took = np.full(right.shape, -1, np.int32)
     inside = (boxes[:, 2:4] - boxes[:, :2]).prod(axis=1) >= 0  # what has less than no area is outside COCO's range of sizes
     counts = np.repeat(inside[None], len(overlaps), axis=0)
     kind, score = boxes[:, CLASS], boxes[:, SCORE]
     if not len(boxes) or not len(true):
-        return kind, score, right, counts
+        return kind, score, right, counts, took
     crowd = true[:, CROWD] > 0
     shares = np.where(kind[:, None] == true[:, TRUE_CLASS], shared(boxes, true, crowd), NONE)
     free = np.repeat(~crowd[None], len(overlaps), axis=0)
@@ -77,9 +82,10 @@ def _matched(boxes: Any, true: Any, overlaps: Any) -> tuple[Any, Any, Any, Any]:
         best = fits.shape[1] - 1 - fits[:, ::-1].argmax(axis=1)  # of equal ones the last, as there
         takes = fits.max(axis=1) >= 0
         right[takes, d] = True
+        took[takes, d] = there[best[takes]]
         free[takes, best[takes]] = False
         counts[:, d] = takes | (inside[d] & ~((shares[d] >= least) & crowd).any(axis=1))
-    return kind, score, right, counts
+    return kind, score, right, counts, took
 
 
 def shared(boxes: Any, true: Any, crowd: Any) -> Any:

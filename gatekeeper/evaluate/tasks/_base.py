@@ -66,6 +66,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     folder: str = ""  # of the pipeline file; the user's functions are imported from here
     boxes: Boxes = Boxes()
     symbols: Symbols = Symbols()
+    metric: str | None = None  # that answers are compared by; where it is not told, that of the family
 
     @property
     def own(self) -> bool:

@@ -19,9 +19,6 @@ LABELS = (
 )
 UNLABELLED = "mAP, where the original's boxes with a score of 0.25 or more are the true ones"
 
-SURE = 0.25
-"""Without labels the baseline's own boxes from this score on are what must be found."""
-
 
 def gather(outputs: dict[str, Any], feed: dict[str, Any], reading: Reading) -> tuple[str, Any, set[str]] | None:
     """Boxes, out of whatever outputs hold them."""
@@ -56,24 +53,35 @@ def agreement(baseline: Any, variant: Any) -> Pair:
     return replace(metric.compare(baseline, variant, _sure(baseline)), baseline=1.0)
 
 
-def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Any) -> list[KeptClass]:
-    """Images that have a class, and of how many its boxes are mostly found and mostly right."""
-    from gatekeeper.evaluate.detection.by_class import kept_boxes
+def signs(baseline: Any, variant: Any) -> dict[str, float]:
+    """How far boxes spread over the examples, and their scores."""
+    from gatekeeper.evaluate.collapse import of_boxes, of_values
 
-    return kept_boxes(baseline, variant, _sure(baseline) if truth is None else truth)
+    return of_values(baseline, variant) | of_boxes(baseline, variant)
 
 
-def _sure(found: Any) -> Any:
-    """Found boxes as true ones."""
+def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Reading) -> list[KeptClass]:
+    """Boxes that are found, how well they fit where the metric asks for it, and boxes that are wrong."""
+    from gatekeeper.evaluate.detection.by_class import HALF, kept_boxes
+    from gatekeeper.evaluate.detection.matching import OVERLAPS
+
+    overlaps = OVERLAPS if way.metric in (None, "map") else (HALF,)
+    right = _sure(baseline, way.boxes.threshold) if truth is None else truth
+    return kept_boxes(baseline, variant, right, slices, way.classes, overlaps, way.boxes.threshold)
+
+
+def _sure(found: Any, least: float | None = None) -> Any:
+    """Found boxes as true ones, of at least that score; of the customary one where none is said."""
     import numpy as np
 
     from gatekeeper.errors import NotMeasured
-    from gatekeeper.evaluate.detection.form import CLASS, CROWD, SCORE, TRUE_CLASS
+    from gatekeeper.evaluate.detection.form import CLASS, CROWD, SCORE, SURE, TRUE_CLASS
 
-    sure = (found[:, :, SCORE] >= SURE) & (found[:, :, 2:4] > found[:, :, :2]).all(axis=2)
+    least = SURE if least is None else least
+    sure = (found[:, :, SCORE] >= least) & (found[:, :, 2:4] > found[:, :, :2]).all(axis=2)
     if not sure.any():
         raise NotMeasured(
-            "model", f"the baseline finds no box with a score of {SURE} or more, so there is nothing to agree on. Give labels."
+            "model", f"the baseline finds no box with a score of {least} or more, so there is nothing to agree on. Give labels."
         )
     truth = found.astype(float)
     truth[:, :, TRUE_CLASS] = np.where(sure, found[:, :, CLASS], -1)

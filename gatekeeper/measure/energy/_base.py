@@ -8,6 +8,10 @@ A counter counts everything its part of the machine uses: the inference, the mac
 runs. Joules of an inference are therefore those of the machine while it infers, and the ratio of two models is nearer
 to 1 than what their inferences alone would give. An estimate knows CPU time only and has no idle power in it.
 
+A reading is a little old: what a counter says at the start of a block lacks the last moments before it, and at its end the
+block's own last moments. `lag_s` is how long these are at most. Gates charge it to every value: two models that draw unlike
+power would else be credited with a part of one another's.
+
 Importing this folder imports nothing heavy, and nothing in here raises: what goes wrong becomes a reason.
 """
 
@@ -20,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, cast
 
 from gatekeeper.making.cache import Cache
+from gatekeeper.records.measured import Energy
 from gatekeeper.registry import Registry
 from gatekeeper.version import install_hint
 
@@ -76,6 +81,7 @@ class Meter:
     covers: str  # one line: which parts of the machine
     counters: Sequence[Counter] = ()
     watts: float = 0.0  # per second of CPU time
+    lag_s: float | None = None  # how old a reading may be
     problems: list[str] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -113,6 +119,7 @@ class Absent:
     reason: str
     method: str = ""
     kind: Literal["none"] = "none"
+    lag_s: None = None
 
     @property
     def note(self) -> str:
@@ -140,12 +147,16 @@ class EnergySource(Protocol):
 
 def meter(device: str, cache: Cache | None = None) -> Meter | Absent:
     """The best there is for a device: a counter, else an estimate, else the reasons of all that were looked for."""
+    return _best(device, cache)
+
+
+def _best(device: str, cache: Cache | None, kind: str = "") -> Meter | Absent:
     reasons: list[str] = []
     sources: list[tuple[str, EnergySource]] = []
     for name in REGISTRY.names:
         try:
             source = cast(EnergySource, REGISTRY.get(name))
-            if device in source.DEVICES:
+            if device in source.DEVICES and kind in ("", source.KIND):
                 sources.append((name, source))
         except Exception as error:  # a plugin's
             reasons.append(f"{name}: {reason(error)}")
@@ -155,6 +166,16 @@ def meter(device: str, cache: Cache | None = None) -> Meter | Absent:
             return answer
         reasons.append(f"{name}: {answer.reason}")
     return Absent("not measurable here: " + "; ".join(reasons or [f"nothing counts the energy of '{device}'"]))
+
+
+def measures(device: str) -> Meter | Absent:
+    """A counter for a device, or why there is none; estimates, which take seconds to find and decide no gate, are not asked."""
+    return _best(device, None, "measured")
+
+
+def told(meter: Meter | Absent, blocks: int) -> Energy:
+    """What a report says of a meter that was read around so many blocks of each arm in a round."""
+    return Energy(method=meter.method, kind=meter.kind, note=meter.note, lag_s=meter.lag_s, blocks=blocks)
 
 
 def per_inference(joules: float, count: int) -> float | None:

@@ -22,6 +22,7 @@ from gatekeeper.measure.energy._probe import ask
 
 KIND = "measured"
 DEVICES = ("cpu", "gpu", "metal", "coreml")
+LAG_S = 2.0  # the longest that was seen
 
 PARTS = {
     "cpu_total_mj": "CPU",
@@ -67,4 +68,4 @@ def open_monitor(monitor: Any) -> Meter | Absent:
         return float(sum(getattr(now, name) for name in parts)) / 1e3
 
     covers = f"{', '.join(PARTS[name] for name in parts)}, by Apple's model of power; idle and everything running on it"
-    return Meter("apple_silicon", "measured", covers, [Counter(joules)])
+    return Meter("apple_silicon", "measured", covers, [Counter(joules)], lag_s=LAG_S)

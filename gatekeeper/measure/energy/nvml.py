@@ -18,6 +18,7 @@ from gatekeeper.measure.energy._base import INSTALL, Absent, Counter, Meter
 
 KIND = "measured"
 DEVICES = ("cuda",)
+LAG_S = 0.1  # between two samples of the sensor
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def open_cards(nvml: Any, environment: Any) -> Meter | Absent:
                 return Absent(f"{card.name} has no energy counter; cards from Volta on have one, unless they are virtual")
             return Absent(f"the energy counter of {card.name} cannot be read ({error})")
     which = chosen[0].name if len(chosen) == 1 else f"{len(chosen)} cards ({', '.join(sorted({c.name for c in chosen}))})"
-    return Meter("nvml", "measured", f"{which}, idle and everything running on it; no CPU", counters)
+    return Meter("nvml", "measured", f"{which}, idle and everything running on it; no CPU", counters, lag_s=LAG_S)
 
 
 def _card(nvml: Any, index: int) -> _Card:

@@ -20,6 +20,7 @@ KIND = "measured"
 DEVICES = ("auto", "cpu", "gpu")  # "gpu" is Intel's, which is usually inside the package
 
 ROOT = Path("/sys/class/powercap")
+LAG_S = 1e-3  # the hardware's own step
 MIRROR_JOULES = 1.0  # two independent counters are never this near, two readings of one are
 
 
@@ -56,7 +57,7 @@ def find(device: str, cache: Cache | None = None, root: Path | None = None) -> M
         dram = []  # of every package or of none: a part of the memory would be no quantity
     parts = "CPU package" + (" and DRAM" if dram else " without DRAM")
     gpu = "; of GPUs only one inside the package" if device == "gpu" else ""
-    return Meter("rapl", "measured", f"{parts}, idle and everything running on it{gpu}", counters + dram)
+    return Meter("rapl", "measured", f"{parts}, idle and everything running on it{gpu}", counters + dram, lag_s=LAG_S)
 
 
 def _counter(domain: Path) -> Counter:
