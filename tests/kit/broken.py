@@ -260,12 +260,14 @@ def _numbers() -> World:
     rng = np.random.default_rng(9)
     truth = rng.normal(size=(1500, 3)).astype(np.float32)
     before = (truth + rng.normal(0, 0.3, truth.shape)).astype(np.float32)
-    dead = before.copy()
+    dead, saturated = before.copy(), before.copy()
     dead[:, 2] = 0
+    saturated[:, 1] = np.minimum(saturated[:, 1], 1.6)
     broken = {
         "random": shuffled(rng, before),
         "constant": constant(before),
         "one number lost": dead,
+        "saturated": saturated,
         "zero": np.zeros_like(before),
     }
     return World("regression", before, truth, broken, near(rng, before))
