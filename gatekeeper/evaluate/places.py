@@ -71,6 +71,13 @@ def of_classes(truth: Any, seen: Any, baseline: Any, variant: Any, called: str =
     return found
 
 
+def commonest(truth: Any, seen: Any) -> int:
+    """The class of most places that are `seen`."""
+    import numpy as np
+
+    return int(_count(truth, seen, 1 + int(np.max(truth, where=seen, initial=0))).sum(axis=0).argmax())
+
+
 def by_example(name: str, labelled: Any, before: Any, after: Any) -> list[KeptClass]:
     """Shares of the places of each example, [examples], where not all have as many: few are lost in the places of all."""
     own = labelled[labelled > 0]

@@ -71,12 +71,18 @@ def _classified(task: str) -> World:
 def _tokens() -> World:
     rng = np.random.default_rng(2)
     truth = np.where(rng.random((600, 30)) < 0.02, 5, rng.integers(0, 5, (600, 30)))
+    nothing, single = np.arange(60), np.arange(60, 100)
+    truth[:100] = 0
+    truth[single, rng.integers(0, 30, 40)] = rng.integers(1, 5, 40)
     answers = np.where(rng.random(truth.shape) < 0.02, rng.integers(0, 6, truth.shape), truth)
+    answers[:100] = truth[:100]
 
     def of(answers: Any) -> Any:
         return scores(answers, 6, rng)
 
-    third, late, early, sparse, alarms = (answers.copy() for _ in range(5))
+    third, late, early, sparse, alarms, filled, emptied = (answers.copy() for _ in range(7))
+    filled[nothing, rng.integers(0, 30, 60)] = rng.integers(1, 5, 60)
+    emptied[single] = 0
     third[(answers == 5) & (rng.random(answers.shape) < 0.34)] = 0
     late[:, 29] = 0
     early[:, 0] = 0
@@ -91,6 +97,8 @@ def _tokens() -> World:
         "the first step": of(early),
         "a step": of(sparse),
         "false alarms": of(alarms),
+        "nothing filled": of(filled),
+        "single ones lost": of(emptied),
     }
     before = of(answers)
     return World(
@@ -107,12 +115,19 @@ def _pixels() -> World:
     rng = np.random.default_rng(3)
     truth = rng.integers(0, 6, (300, 12, 1)).repeat(12, axis=2)
     truth[:, 3, :4] = 6
+    truth[:90] = 0
+    for i in range(60, 90):
+        _blob(rng, truth[i], 2, 6)
     answers = np.where(rng.random(truth.shape) < 0.02, rng.integers(0, 7, truth.shape), truth)
+    answers[:90] = truth[:90]
 
     def of(answers: Any) -> Any:
         return np.moveaxis(scores(answers, 7, rng), -1, 1)
 
-    shrunk, grown, border = (answers.copy() for _ in range(3))
+    shrunk, grown, border, filled, emptied = (answers.copy() for _ in range(5))
+    for each in filled[:60]:
+        _blob(rng, each, 2, 6)
+    emptied[60:90] = 0
     shrunk[:, 3, 2:4] = 0
     grown[:, 4, :3] = 6
     border[:, :, 11] = (border[:, :, 11] + 1) % 6
@@ -123,9 +138,17 @@ def _pixels() -> World:
         "a class shrunk": of(shrunk),
         "a class grown": of(grown),
         "a border": of(border),
+        "nothing filled": of(filled),
+        "small ones lost": of(emptied),
     }
     before = of(answers)
     return World("semantic_segmentation", before, truth, broken, near(rng, before))
+
+
+def _blob(rng: Any, image: Any, size: int, classes: int) -> None:
+    """Of some class, somewhere."""
+    row, column = (rng.integers(0, length - size + 1) for length in image.shape)
+    image[row : row + size, column : column + size] = rng.integers(1, classes)
 
 
 def _labels() -> World:
@@ -136,7 +159,10 @@ def _labels() -> World:
     def of(answers: Any) -> Any:
         return (0.05 + 0.9 * answers + rng.normal(0, 0.01, answers.shape)).astype(np.float32)
 
-    lost, alarms = answers.copy(), answers.copy()
+    lost, alarms, filled, emptied = (answers.copy() for _ in range(4))
+    nothing = np.flatnonzero(~answers.any(axis=1))
+    filled[nothing, rng.integers(0, 11, len(nothing))] = 1
+    emptied[answers.sum(axis=1) == 1] = 0
     lost[:, 11] = 0
     alarms[rng.random(2000) < 0.04, 11] = 1
     broken = {
@@ -145,6 +171,8 @@ def _labels() -> World:
         "all": of(np.ones_like(answers)),
         "one class lost": of(lost),
         "false alarms": of(alarms),
+        "nothing filled": of(filled),
+        "single ones lost": of(emptied),
     }
     before = of(answers)
     return World("multi_label_classification", before, truth, broken, near(rng, before))

@@ -71,10 +71,19 @@ def flat(answers: Any, baseline: Any) -> Any:
 
 
 def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Way) -> list[KeptClass]:
-    """The places of each class and the answers of each, and places by where they are."""
-    from gatekeeper.evaluate.places import of_classes, of_places
+    """The places of each class and the answers of each, places by where they are, and examples with nothing or little in them."""
+    from gatekeeper.evaluate.by_amount import with_few, with_nothing
+    from gatekeeper.evaluate.metrics._entities import OUTSIDE
+    from gatekeeper.evaluate.places import commonest, of_classes, of_places
 
     right = baseline if truth is None else truth
-    seen = right != IGNORED
-    found = of_classes(right, seen, baseline, variant, names=way.reading.classes)
-    return found + of_places(seen, baseline == right, variant == right)
+    names, seen = way.reading.classes, right != IGNORED
+    found = of_classes(right, seen, baseline, variant, names=names)
+    found += of_places(seen, baseline == right, variant == right)
+    background = names.index(OUTSIDE) if OUTSIDE in names else commonest(right, seen)
+    called = f"class {names[background] if background < len(names) else background}"
+    asked = seen.reshape(len(seen), -1).any(axis=1)
+    there = [(seen & (each != background))[asked] for each in (right, baseline, variant)]
+    found += with_nothing(f"examples with nothing but {called}", *there)
+    few = (f"place beside {called}", f"places beside {called}")
+    return found + with_few(few, seen & (right != background), baseline == right, variant == right)

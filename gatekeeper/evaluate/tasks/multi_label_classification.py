@@ -78,10 +78,13 @@ def signs(baseline: Any, variant: Any) -> dict[str, float]:
 
 
 def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Way) -> list[KeptClass]:
-    """The examples that have a label, those that have it not, and those that are given it, and how many are answered rightly."""
+    """The examples that have a label, those that have it not, those that are given it, and those that have none or few, and how
+    many are answered rightly.
+    """
     import numpy as np
 
     from gatekeeper.data.prepared import IGNORED
+    from gatekeeper.evaluate.by_amount import with_few, with_nothing
     from gatekeeper.evaluate.groups import kept_class
     from gatekeeper.evaluate.places import answers_of
 
@@ -98,4 +101,8 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: W
         if (yes & seen).any():
             counts = ((rows & seen).astype(int) for rows in (yes, yes & ~now & wrong, now & ~yes & wrong))
             found.append(answers_of(f"answers of class {names[j] if names else j}", *counts))
-    return found
+    seen = right != IGNORED
+    asked = seen.any(axis=1)
+    there = [(seen & (each == 1))[asked] for each in (right, baseline, variant)]
+    found += with_nothing("examples without a label", *there)
+    return found + with_few(("label", "labels"), *there)
