@@ -77,3 +77,14 @@ def test_the_background_is_the_class_named_so_else_the_commonest_and_what_nobody
     truth[4, :3] = 2
     few = kept("token_classification", truth, truth, truth, classes=("A", "B", "O"))
     assert {"examples with 1 place beside class O", "examples with 3 to 4 places beside class O"} <= set(few)
+
+
+def test_a_thing_with_one_query_does_not_hide_that_another_is_lost() -> None:
+    rng = np.random.default_rng(0)
+    things = np.concatenate([np.repeat(np.arange(8), 6), [8], np.arange(9)])  # the last nine are searched
+    query = (np.arange(58) < 49).astype(int)
+    before = np.eye(9)[things] + rng.normal(0, 0.01, (58, 9))
+    after = before.copy()
+    after[(things == 3) & (query == 1)] *= -1
+    found = {each.name: each for each in task("retrieval").kept(before, after, np.stack([things, query], axis=1), {}, None)}
+    assert set(found) == {f"class {i}" for i in range(8)} and lost(found).startswith("class 3: ")

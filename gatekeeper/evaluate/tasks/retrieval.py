@@ -45,11 +45,11 @@ def takes(outputs: tuple[int, ...], labels: tuple[int, ...]) -> bool:
 
 
 def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: Any) -> list[KeptClass]:
-    """Queries of each thing, where each has several."""
+    """Queries of each thing that has several."""
     from gatekeeper.evaluate.groups import kept_classes
     from gatekeeper.evaluate.metrics._neighbours import asked, found
 
     if truth is None:
         return []
     each = kept_classes(truth[asked(truth), 0], *(found(vectors, truth, 1) for vectors in (baseline, variant)))
-    return each if all(one.examples > 1 for one in each) else []
+    return [one for one in each if one.examples > 1]
