@@ -88,3 +88,15 @@ def test_a_thing_with_one_query_does_not_hide_that_another_is_lost() -> None:
     after[(things == 3) & (query == 1)] *= -1
     found = {each.name: each for each in task("retrieval").kept(before, after, np.stack([things, query], axis=1), {}, None)}
     assert set(found) == {f"class {i}" for i in range(8)} and lost(found).startswith("class 3: ")
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_letter_that_is_made_up_is_seen_and_one_that_is_as_often_wrong_elsewhere_is_not(labelled: bool) -> None:
+    truth = np.asarray(["abcdefghij" * 5 + ("x" if i % 10 == 0 else "") for i in range(400)])
+    before = np.asarray([text + "x" * (i % 5 == 1) for i, text in enumerate(truth)]) if labelled else truth
+    moved = np.asarray([text + "x" * (i % 5 == 2) for i, text in enumerate(truth)]) if labelled else truth
+    after = np.asarray([text[:25] + "x" + text[25:] for text in truth])
+    right = truth if labelled else None
+    found = [{each.name: each for each in task("transcription").kept(before, own, right, {}, None)} for own in (moved, after)]
+    assert not lost(found[0]) and "answers of letter x: " in lost(found[1])
+    assert found[0]["answers of letter x"].places == (200 if labelled else 40)

@@ -330,6 +330,9 @@ def _texts() -> World:
         "one letter lost": of([text.replace("z", "") for text in texts]),
         "the end lost": of([text[:-1] if len(text) > 9 else text for text in texts]),
         "silence filled": of([text or "a" for text in texts]),
+        "a letter made up": of(
+            [text[:20] + "z" + text[20:] if i % 3 == 0 and len(text) > 9 else text for i, text in enumerate(texts)]
+        ),
     }
     told = {"symbols": Symbols(vocabulary=list(LETTERS), blank=0)}
     return World("transcription", before, np.asarray(texts), broken, near(rng, before), told=told)

@@ -10,7 +10,7 @@ from typing import Any
 
 from gatekeeper.evaluate.groups import MOST_CLASSES
 from gatekeeper.evaluate.metrics._edits import edits
-from gatekeeper.evaluate.places import by_size, of_shares, pooled
+from gatekeeper.evaluate.places import answers_of, by_size, of_shares, pooled
 from gatekeeper.records.scores import KeptClass
 
 ENDS = 10
@@ -20,7 +20,7 @@ COUNTED = 1 << 26
 
 
 def kept_texts(baseline: Any, variant: Any, truth: Any) -> list[KeptClass]:
-    """Of texts [examples] all, those of some length, their ends, those that should be empty, and each letter."""
+    """Of texts [examples] all, those of some length, their ends, those that should be empty, and each letter, lost or made up."""
     import numpy as np
 
     lengths = np.asarray([len(text) for text in truth.tolist()])
@@ -58,10 +58,11 @@ def _last(text: str, count: int) -> str:
 
 
 def _letters(baseline: Any, variant: Any, truth: Any) -> list[KeptClass]:
-    """How often each letter is written of how often it should be, text by text, wherever in it."""
+    """How often each letter is written of how often it should be, text by text, wherever in it; and how often it is made up."""
     import numpy as np
 
-    commonest = [letter for letter, _ in Counter("".join(truth.tolist())).most_common(min(MOST_CLASSES, COUNTED // len(truth)))]
+    every = Counter(letter for texts in (truth, baseline) for text in texts.tolist() for letter in text)
+    commonest = [letter for letter, _ in every.most_common(min(MOST_CLASSES // 2, COUNTED // len(truth)))]
     number = {letter: i for i, letter in enumerate(commonest)}
     counts = []
     for texts in (truth, baseline, variant):
@@ -73,10 +74,15 @@ def _letters(baseline: Any, variant: Any, truth: Any) -> list[KeptClass]:
         counts.append(table)
     labelled, before, after = counts[0], np.minimum(counts[0], counts[1]), np.minimum(counts[0], counts[2])
     both = np.minimum(before, after)
-    return [
-        pooled(f"letter {_shown(letter)}", *(each[:, i] for each in (labelled, before, after, both)))
-        for i, letter in enumerate(commonest)
-    ]
+    wrong, now = counts[1] - before, counts[2] - after
+    gone, more = np.maximum(wrong - now, 0), np.maximum(now - wrong, 0)
+    found = []
+    for i, letter in enumerate(commonest):
+        name = f"letter {_shown(letter)}"
+        found.append(pooled(name, *(each[:, i] for each in (labelled, before, after, both))))
+        if counts[1][:, i].any():
+            found.append(answers_of(f"answers of {name}", counts[1][:, i], gone[:, i], more[:, i]))
+    return found
 
 
 def _shown(letter: str) -> str:
