@@ -11,6 +11,7 @@ from gatekeeper.data.prepared import IGNORED
 from gatekeeper.evaluate.by_amount import SPECK, with_few, with_nothing
 from gatekeeper.evaluate.tasks._axes import Way
 from gatekeeper.evaluate.tasks._base import Reading, task
+from gatekeeper.evaluate.tasks.regression import MOST_NUMBERS
 from gatekeeper.gates import worst_class
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Comparison, Evidence
@@ -88,6 +89,21 @@ def test_a_thing_with_one_query_does_not_hide_that_another_is_lost() -> None:
     after[(things == 3) & (query == 1)] *= -1
     found = {each.name: each for each in task("retrieval").kept(before, after, np.stack([things, query], axis=1), {}, None)}
     assert set(found) == {f"class {i}" for i in range(8)} and lost(found).startswith("class 3: ")
+
+
+@pytest.mark.parametrize("numbers", [MOST_NUMBERS, MOST_NUMBERS + 1, 300])
+def test_numbers_that_go_no_higher_are_seen_however_many_there_are(numbers: int) -> None:
+    rng = np.random.default_rng(numbers)
+    truth = rng.normal(size=(500, numbers))
+    if numbers > MOST_NUMBERS:
+        truth[:, 0] = 1.0  # one that never differs has no highest
+    before = truth + rng.normal(0, 0.1, truth.shape)
+    for after, wrong in ((before, ""), (np.minimum(before, 1.5), "highest"), (np.maximum(before, -1.5), "lowest")):
+        found = {each.name: each for each in task("regression").kept(before, after, truth, {}, None)}
+        assert bool(lost(found)) == bool(wrong) and (numbers == MOST_NUMBERS or wrong in lost(found))
+        assert numbers == MOST_NUMBERS or set(found) == {"the lowest of each number", "the highest of each number"}
+    moved = before + rng.normal(0, 0.02, truth.shape)
+    assert not lost({each.name: each for each in task("regression").kept(before, moved, truth, {}, None)})
 
 
 @pytest.mark.parametrize("labelled", [True, False])

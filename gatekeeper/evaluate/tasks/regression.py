@@ -22,6 +22,7 @@ explains some 6 % less of their variance."""
 EDGES = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98)
 """Shares of the examples between which their numbers are looked at by themselves: most is lost at the ends, where few are."""
 MOST_NUMBERS = 64
+"""Of more than so many numbers an example the lowest and the highest of each are looked at all together."""
 
 
 def agreement(baseline: Any, variant: Any) -> Pair:
@@ -45,9 +46,11 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: A
 
     b, v = (outputs.reshape(len(outputs), -1).astype(float) for outputs in (baseline, variant))
     right = b if truth is None else truth.reshape(len(truth), -1).astype(float)
-    if right.shape != b.shape or b.shape[1] > MOST_NUMBERS:
+    if right.shape != b.shape:
         return []
     good = np.abs(v - right) <= np.abs(b - right) + FAR * right.std(axis=0)
+    if b.shape[1] > MOST_NUMBERS:
+        return _ends(right, good)
     found = []
     for j in range(b.shape[1]):
         number = np.searchsorted(np.unique(np.quantile(right[:, j], EDGES)), right[:, j], side="left")
@@ -58,3 +61,18 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: A
                 kept_class(f"[{j}] from {low:.4g} to {high:.4g}", np.ones(int(rows.sum()), bool), good[rows, j], part=True)
             )
     return found
+
+
+def _ends(right: Any, good: Any) -> list[KeptClass]:
+    """The lowest and the highest of every number that differs, and how many of them, [examples, numbers], are good."""
+    import numpy as np
+
+    from gatekeeper.evaluate.places import pooled
+
+    low, high = np.quantile(right, (EDGES[0], EDGES[-1]), axis=0)
+    found = []
+    for name, rows in (("the lowest of each number", right <= low), ("the highest of each number", right > high)):
+        rows &= low < high
+        labelled, kept = rows.sum(axis=1), (rows & good).sum(axis=1)
+        found.append(pooled(name, labelled, labelled, kept, kept, part=True))
+    return [each for each in found if each.places]
