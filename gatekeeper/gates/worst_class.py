@@ -216,5 +216,9 @@ def _value_of(each: KeptClass) -> float:
 
 def _said(each: KeptClass) -> str:
     right, now = each.both + each.only_baseline, each.both + each.only_variant
+    if each.given:  # of which no more are counted than there are answers
+        least = "at least " if not each.both else ""
+        gone = f" and {each.only_variant} gone" if each.only_variant else ""
+        return f"{each.name}: {right} in {each.examples} examples, {least}{each.only_baseline} wrong ones added{gone}"
     shown, of = (f"{count / each.parts:.1f}".removesuffix(".0") for count in (now, right))
     return f"{each.name}: {shown} of {of} right answers in {each.examples} examples"

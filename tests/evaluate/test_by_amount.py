@@ -116,3 +116,15 @@ def test_a_letter_that_is_made_up_is_seen_and_one_that_is_as_often_wrong_elsewhe
     found = [{each.name: each for each in task("transcription").kept(before, own, right, {}, None)} for own in (moved, after)]
     assert not lost(found[0]) and "answers of letter x: " in lost(found[1])
     assert found[0]["answers of letter x"].places == (200 if labelled else 40)
+
+
+def test_what_is_said_of_answers_is_what_is_counted() -> None:
+    truth = np.append(np.full(11, 1), np.zeros(989, int))[:, None]
+    after = truth.copy()
+    after[500:509] = 1
+    found = kept("token_classification", truth, truth, after)
+    assert lost(found) == "answers of class 1: 11 in 11 examples, 9 wrong ones added, needs 95.0%"
+    after[500:600] = 1
+    assert "answers of class 1: 11 in 11 examples, at least 11 wrong ones added" in lost(
+        kept("token_classification", truth, truth, after)
+    )
