@@ -147,10 +147,10 @@ def _of(name: str, stated: dict[str, Any]) -> KeptClass:
 
 
 def _possible(each: KeptClass) -> bool:
-    """Whether there can be such counts. Places of an example cannot be worth more than one, nor all of them less than one."""
+    """Whether there can be such counts. As many places as the largest example has are worth one at most, and each has one."""
     counts = (each.both, each.only_baseline, each.only_variant)
     whole = max(each.places, each.examples)
-    worth = 1 <= each.together <= max(whole, 1) if each.places else each.together == 1
+    worth = 1 <= each.together <= max(whole - each.examples + 1, 1) if each.places else each.together == 1
     return min(counts) >= 0 and each.both + each.only_baseline > 0 and sum(counts) <= whole and worth
 
 
