@@ -52,6 +52,9 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     found = [each for each in comparison.classes if each.both + each.only_baseline > 0]
     if comparison.alone and (never := _never(comparison.classes)):
         return Decision(verdict=Verdict.FAIL, reason=never)
+    if not found and comparison.classes:
+        said = f"the baseline finds nothing of any of the {len(comparison.classes)} classes and groups"
+        return unmeasured(f"{said}, so that nothing of them can be kept. Check the model, and from which score on it is used")
     if not found:
         return Decision(verdict=Verdict.SKIP, applies=False, reason="the metric has no classes to look at one by one")
     lost = [each for each, shown in zip(found, _shown(found, config.retention), strict=True) if shown]
