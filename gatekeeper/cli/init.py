@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import click
 
 @click.command(short_help="Write a commented pipeline file and workflow for your model.")
 @click.option("--model", type=click.Path(path_type=Path), help="Model file or folder [default: the one found here].")
+@click.option("--task", help="What the model does [default: what shapes, names and labels tell; else it is asked].")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("edge_ai_pipeline.yaml"), show_default=True)
 @click.option("--workflow/--no-workflow", default=True, show_default=True, help="Also write .github/workflows/gatekeeper.yml.")
 @click.option("--forks", is_flag=True, help="Also write the workflow that comments on pull requests from forks.")
@@ -19,6 +21,7 @@ import click
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 def command(
     model: Path | None,
+    task: str | None,
     output: Path,
     workflow: bool,
     forks: bool,
@@ -35,19 +38,20 @@ def command(
     """
     from gatekeeper.config.load import load
     from gatekeeper.config.schema import pipeline_schema, render
-    from gatekeeper.errors import ConfigError, UsageError
+    from gatekeeper.errors import ConfigError
     from gatekeeper.files import make_folder, write_atomic
     from gatekeeper.starting.init import SCHEMA_NAME, find_model, pipeline_text
 
     path = model or find_model(Path.cwd())
-    files = {output: pipeline_text(path, output.parent, schema=SCHEMA_NAME if schema else None)}
+    _check_free(output, force)
+    task = _task(path, task)
+    files = {output: pipeline_text(path, output.parent, SCHEMA_NAME if schema else None, task)}
     if schema:
         files[output.parent / SCHEMA_NAME] = render(pipeline_schema())
     if workflow or forks or release:
         files |= _workflows(path, output, action, forks, release)
     for file in files:
-        if file.exists() and not force and file.name != SCHEMA_NAME:
-            raise UsageError(f"{file}: exists already. Pass --force to overwrite it, or --output for another name.")
+        _check_free(file, force or file.name == SCHEMA_NAME)
     for file, text in files.items():
         make_folder(file.parent)
         write_atomic(file, text)
@@ -57,6 +61,30 @@ def command(
         click.echo(f"next: gatekeeper run {output}")
     except ConfigError as error:
         click.echo(f"next: complete what is marked CHANGE in {output}:\n{error}")
+
+
+def _check_free(file: Path, force: bool) -> None:
+    from gatekeeper.errors import UsageError
+
+    if file.exists() and not force:
+        raise UsageError(f"{file}: exists already. Pass --force to overwrite it, or --output for another name.")
+
+
+def _task(model: Path, stated: str | None) -> str | None:
+    """What the model does: said, told by the model and its examples, or asked where somebody can answer."""
+    from gatekeeper.errors import UsageError, nearest
+    from gatekeeper.evaluate.tasks._base import REGISTRY
+    from gatekeeper.starting.init import task_of
+
+    if stated is not None:
+        if stated not in REGISTRY.names:
+            allowed = ", ".join(REGISTRY.names)
+            raise UsageError(f"--task: '{stated}' is none{nearest(stated, REGISTRY.names) or '.'} Allowed: {allowed}.")
+        return stated
+    told = task_of(model)
+    if told is None and sys.stdin.isatty() and sys.stderr.isatty():
+        return str(click.prompt("What does the model do?", type=click.Choice(REGISTRY.names), err=True))
+    return told
 
 
 def _workflows(model: Path, config: Path, action: str | None, forks: bool, release: bool) -> dict[Path, str]:

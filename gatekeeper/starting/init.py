@@ -13,6 +13,8 @@ from gatekeeper.evaluate.tasks._base import is_text
 from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, framework, untimed
 from gatekeeper.models.files import assess, known_formats, model_format
 from gatekeeper.models.info import Assessment
+from gatekeeper.models.states import states
+from gatekeeper.starting.told import labels_of, told_task
 from gatekeeper.units import format_bytes
 
 SCHEMA_NAME = "edge_ai_pipeline.schema.json"
@@ -68,8 +70,10 @@ def framework_for(model: Assessment) -> str:
     return next(fitting, first)
 
 
-def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
-    """A commented pipeline file for a model; `folder` is where it will lie, `schema` a file beside it."""
+def pipeline_text(model: Path, folder: Path, schema: str | None = None, task: str | None = None) -> str:
+    """A commented pipeline file for a model; `folder` is where it will lie, `schema` a file beside it. `task`: what the user says
+    that it does.
+    """
     try:
         assessment = assess(model)
     except NotMeasured as error:
@@ -88,8 +92,9 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
         f"  # {assessment.architecture}, {assessment.parameters:,} parameters, {format_bytes(assessment.bytes)}",
         "  model:",
         f"    path: {_quoted(_relative(model, folder))}",
-        *_task(assessment),
+        *_task(assessment, task or told(assessment, evaluation)),
         "",
+        *_inputs(assessment),
         *(_TEXT if assessment.text else _examples(assessment)),
         "  dataset:",
         f"    path: {_quoted(_relative(evaluation, folder)) if evaluation else _PLACEHOLDER[assessment.text is not None]}",
@@ -120,6 +125,7 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None) -> str:
 
 
 _PLACEHOLDER = {False: "CHANGE-me.npz", True: "CHANGE-me.txt"}
+_UNTOLD = "CHANGE-me"
 _TEXT = [
     "  # Text the model has never seen, at least 25,000 tokens for a clear verdict: .txt, or .jsonl with `text`,",
     "  # or `prompt` and `answer`, on each line.",
@@ -131,9 +137,11 @@ _TEXT_METRIC = ["    # metric: perplexity    # exact_match needs `prompt` and `a
 
 def _examples(model: Assessment) -> list[str]:
     """What the evaluation set may be; a table and images fill one input only."""
-    names = ", ".join(_plain(tensor.name) for tensor in model.inputs)
-    arrays = "arrays x and y" if len(model.inputs) == 1 else f"an array for each input ({names}), and y"
-    others = ".csv, a folder of images (one subfolder a class), or" if len(model.inputs) == 1 else "or"
+    handed = states(model)
+    inputs = [each for each in model.inputs if not (each.scalar or each.name in handed)]
+    names = ", ".join(_plain(tensor.name) for tensor in inputs)
+    arrays = "arrays x and y" if len(inputs) == 1 else f"an array for each input ({names}), and y"
+    others = ".csv, a folder of images (one subfolder a class), or" if len(inputs) == 1 else "or"
     return [
         f"  # Examples the model has never seen, at least 500 for a clear verdict: .npz with {arrays},",
         f"  # {others} `loader: package.module:function`.",
@@ -145,14 +153,39 @@ def _plain(name: str) -> str:
     return " ".join(name.split()) if name.isprintable() else repr(name)
 
 
-def _task(model: Assessment) -> list[str]:
+def task_of(model: Path) -> str | None:
+    """What the model and the examples beside it tell of what it does; None where they do not."""
+    try:
+        assessment = assess(model)
+    except NotMeasured:  # said where the file is written
+        return None
+    return told(assessment, _datasets(model, TEXTS if assessment.text else TABLES)[0])
+
+
+def told(model: Assessment, evaluation: Path | None) -> str | None:
+    """The same, of a model that has been read, and its evaluation set."""
+    folder = evaluation is not None and evaluation.is_dir()
+    return told_task(model, None if folder else labels_of(evaluation), folder)
+
+
+def _task(model: Assessment, task: str | None) -> list[str]:
     if model.text:
         return ["    task: text_generation"]
     *others, last = [name for name in TASKS.names if not is_text(name)]
-    return [
-        *wrap(f"{', '.join(others)} or {last}", 100, initial_indent="    # ", subsequent_indent="    # "),
-        "    task: image_classification" if model.architecture == "cnn" else "    task: tabular_classification",
-    ]
+    chosen = f"    task: {task}" if task else f"    task: {_UNTOLD}    # neither shapes nor names nor labels tell it"
+    return [*wrap(f"{', '.join(others)} or {last}", 100, initial_indent="    # ", subsequent_indent="    # "), chosen]
+
+
+def _inputs(model: Assessment) -> list[str]:
+    """Inputs that are not simply an array of examples: states, with what comes out of them, and single values."""
+    handed = states(model)
+    carried = [f"    {_quoted(name)}: {{carry: {_quoted(output)}}}" for name, output in handed.items()]
+    single = [_quoted(each.name) for each in model.inputs if each.scalar and each.name not in handed]
+    said = [f"{name}: {{constant: 16000}}    # one value for all examples, where the data do not hold it" for name in single]
+    if not carried:
+        return ["  # inputs:", *(f"  #   {line}" for line in said), ""] if said else []
+    about = "  # States, which a step of a sequence hands to the next: examples are [examples, steps, ...]."
+    return [about, "  inputs:", *carried, *(f"    # {line}" for line in said), ""]
 
 
 def _techniques(name: str, model: Assessment, calibrated: bool) -> list[str]:

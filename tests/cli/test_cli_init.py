@@ -37,7 +37,7 @@ def save(path: Path, operator: str = "MatMul") -> Path:
 
 def datasets(folder: Path, prefix: str = "") -> None:
     for name in ("eval", "calib"):
-        np.savez(folder / f"{prefix}{name}.npz", x=np.zeros((2, 4), np.float32))
+        np.savez(folder / f"{prefix}{name}.npz", x=np.zeros((2, 4), np.float32), y=np.arange(2))
 
 
 def test_it_writes_files_that_validate_accepts(tmp_path: Path, gatekeeper: Callable) -> None:
@@ -181,7 +181,7 @@ def test_xml_files_of_other_kinds_are_no_models(tmp_path: Path, gatekeeper: Call
 
 def test_without_a_dataset_it_says_what_to_change(tmp_path: Path, gatekeeper: Callable) -> None:
     save(tmp_path / "model.onnx")
-    result = gatekeeper("init")
+    result = gatekeeper("init", "--task", "regression")
     assert result.returncode == 0
     assert "complete what is marked CHANGE" in result.stdout
     with pytest.raises(ConfigError) as caught:
@@ -315,3 +315,37 @@ def test_every_input_is_named_where_there_are_several(tmp_path: Path, gatekeeper
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "edge_ai_pipeline.yaml").read_text()
     assert ".npz with an array for each input (ids, mask, scale), and y" in text and "folder of images" not in text
+
+
+def test_what_nothing_tells_is_to_be_said(tmp_path: Path, gatekeeper: Callable) -> None:
+    save(tmp_path / "model.onnx")
+    result = gatekeeper("init")
+    assert result.returncode == 0 and "model.task is 'CHANGE-me'" in result.stdout, result.stdout
+    refused = gatekeeper("init", "--force", "--task", "regresion")
+    assert refused.returncode == 2 and "did you mean 'regression'?" in refused.stderr
+    result = gatekeeper("init", "--force", "--task", "regression")
+    assert "task: regression" in (tmp_path / "edge_ai_pipeline.yaml").read_text()
+
+
+def test_states_and_single_values_of_a_recurrent_model_are_written(tmp_path: Path, gatekeeper: Callable) -> None:
+    """What it writes is what `run` needs: the answers of its steps are those of a bare loop."""
+    ends = {
+        "x": ["n", 4],
+        "state": ["n", 4],
+        "sr": [],
+    }
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends.items()]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 4]) for name in ("out", "stateN")]
+    nodes = [
+        helper.make_node("Add", ["x", "state"], ["stateN"]),
+        helper.make_node("Mul", ["stateN", "sr"], ["out"]),
+    ]
+    onnx.save(helper.make_model(helper.make_graph(nodes, "g", inputs, outputs)), tmp_path / "model.onnx")
+    x = np.random.default_rng(0).standard_normal((40, 5, 4)).astype(np.float32)
+    np.savez(tmp_path / "eval.npz", x=x, sr=np.float32(2))
+    assert gatekeeper("init", "--task", "regression").returncode == 0
+    text = (tmp_path / "edge_ai_pipeline.yaml").read_text()
+    assert "state: {carry: stateN}" in text and "# sr: {constant: 16000}" in text and "arrays x and y" in text
+    done = gatekeeper("validate", "edge_ai_pipeline.yaml")
+    assert done.returncode == 0, done.stderr
+    assert load(tmp_path / "edge_ai_pipeline.yaml").pipeline.inputs["state"].carry == "stateN"

@@ -87,7 +87,7 @@ def test_what_a_function_of_ones_own_does_not_read_is_judged_beside_it(tmp_path:
     assert "go up to 2.9" in found["sure"]["accuracy"]["reason"]
 
 
-LABELLED = pytest.mark.parametrize("labels", [True, False])
+LABELLED = pytest.mark.parametrize("labels", [True, pytest.param(False, marks=pytest.mark.thorough)])
 FINE = ("near", "half_precision", "shuffled", "more_rows")
 
 

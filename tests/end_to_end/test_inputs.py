@@ -159,6 +159,21 @@ def test_a_value_that_the_pipeline_file_says(tmp_path: Path) -> None:
     check(variants, tmp_path, x[:600], y[:600], slow, 0)
 
 
+def test_a_value_that_a_model_in_openvinos_own_format_takes(tmp_path: Path) -> None:
+    import openvino
+
+    x, more = rated(tmp_path)
+    y = asked(tmp_path / "model.onnx", x, more, 0)
+    openvino.save_model(openvino.convert_model(tmp_path / "model.onnx"), tmp_path / "model.xml", compress_to_fp16=False)
+    np.savez(tmp_path / "eval.npz", x=x[:600], y=y[:600], sr=more["sr"])
+    file, text = pipeline(tmp_path, "openvino"), pipeline(tmp_path, "openvino").read_text()
+    file.write_text(
+        text.replace("model.onnx", "model.xml").replace(", calibration: calib.npz", "").replace("int8_static", "fp16")
+    )
+    [variant] = ran(file).values()
+    assert variant["verdict"] == "pass" and variant["quality"]["value"] > 0.99
+
+
 @pytest.mark.parametrize("files_too", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_examples_on_the_second_axis(files_too: bool, tmp_path: Path) -> None:
     x, _ = time_first(tmp_path)

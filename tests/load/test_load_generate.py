@@ -327,7 +327,9 @@ def kill_when(ready: Callable[[], bool], module: str) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is a signal")
 def test_control_c_leaves_nothing(tmp_path: Path) -> None:
     script = f"""
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for what it runs in the background
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from test_load_generate import loaded, served

@@ -291,7 +291,8 @@ def _architecture(kinds: set[str], graphs: list[_Graph]) -> str:
 def _input(layer: _Layer) -> TensorInfo:
     shape = layer.data.get("shape", "")
     dims: list[int | str | None] = [] if shape in ("", "...") else [_dimension(d) for d in shape.split(",")]
-    return TensorInfo(name=_name(layer.names.values(), layer.name), dtype=_dtype(layer.type), shape=dims)
+    name, scalar = _name(layer.names.values(), layer.name), layer.data.get("shape") == ""  # `...` where the rank is not known
+    return TensorInfo(name=name, dtype=_dtype(layer.type), shape=dims, scalar=scalar)
 
 
 def _output(key: str, layer: _Layer, graph: _Graph) -> TensorInfo:

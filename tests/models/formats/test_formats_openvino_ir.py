@@ -161,6 +161,17 @@ def test_results_of_older_files_are_named_by_what_they_take(tmp_path: Path) -> N
     assert inspect(path).outputs[0].name == "y"
 
 
+def test_what_has_no_axes_is_told_from_what_has_an_unknown_number_of_them(tmp_path: Path) -> None:
+    import openvino as ov
+    from openvino import opset13
+
+    shapes = {"rate": ov.PartialShape([]), "any": ov.PartialShape.dynamic()}
+    taken = [opset13.parameter(shape, np.float32, name=name) for name, shape in shapes.items()]
+    ov.save_model(ov.Model([opset13.multiply(*taken)], taken, "m"), tmp_path / "m.xml")
+    found = {each.name: (each.shape, each.scalar) for each in assess(tmp_path / "m.xml").inputs}
+    assert found == {"rate": ([], True), "any": ([], False)}
+
+
 def test_a_model_without_weights_needs_no_bin(tmp_path: Path) -> None:
     path = convert(two_outputs(), tmp_path)
     path.with_suffix(".bin").unlink()
