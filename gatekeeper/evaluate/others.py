@@ -51,26 +51,33 @@ def kept_outputs(baseline: Path, variant: Path, units: Any = None) -> tuple[list
 
 
 def spoilt(predictions: Path) -> tuple[list[KeptOutput], dict[str, str]]:
-    """The same of a model that is measured against none: outputs that hold NaN; the others are beside nothing."""
+    """The same of a model that is measured against none: outputs that hold NaN, or nothing that is finite; the others are beside
+    nothing.
+    """
     import numpy as np
 
     there = outputs_beside(predictions)
     found, left = [], dict(there.skipped)
     for name, file in there.others.items():
         output = np.load(predictions.with_name(file), mmap_mode="r")
-        if rows := _rows_of_nan(output):
-            found.append(KeptOutput(name=name, problem=f"it holds NaN on {rows} of {len(output)} examples"))
+        if rows := _spoilt_rows(output):
+            found.append(KeptOutput(name=name, problem=f"it holds NaN, or no finite value, on {rows} of {len(output)} examples"))
         else:
             left[name] = "there is no baseline to hold it against"
     return found, left
 
 
-def _rows_of_nan(output: Any) -> int:
+def _spoilt_rows(output: Any) -> int:
+    """Infinite values by themselves may be a mask."""
     import numpy as np
 
-    if output.dtype.kind != "f":
+    if output.dtype.kind != "f" or not output.size:
         return 0
-    return sum(int(np.isnan(output[part]).reshape(len(output[part]), -1).any(axis=1).sum()) for part in parts(output))
+    rows = 0
+    for part in parts(output):
+        values = output[part].reshape(len(output[part]), -1)
+        rows += int((np.isnan(values).any(axis=1) | ~np.isfinite(values).any(axis=1)).sum())
+    return rows
 
 
 def kept_each(name: str, baseline: Any, variant: Any, units: Any = None) -> list[KeptOutput]:

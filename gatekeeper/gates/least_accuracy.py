@@ -21,6 +21,7 @@ BASIS: Literal["scores"] = "scores"
 DEFAULT = None
 OF_TENSORS = True
 limit_key = "min"
+ROUNDING = 1e-6
 SAME_AS = ("gates", "accuracy", "min")
 
 
@@ -91,12 +92,26 @@ def again(config: Config, told: Told) -> Verdict | None:
     examples, counts = details.get("examples"), details.get("counts")
     if not isinstance(examples, int) or examples < 1:
         return Verdict.ERROR
+    if told.whole and not _as_measured(told, examples):
+        return Verdict.ERROR
     if counts is None:
         return None
     if not (isinstance(counts, list) and len(counts) == 2 and all(isinstance(each, int) for each in counts)):
         return Verdict.ERROR
     right, n = counts
-    if not 0 <= right <= n or n < 1:
+    if not 0 <= right <= n or n < 1 or n != examples:
         return Verdict.ERROR
     own = share_interval(right, n, ALPHA)
+    if told.gate.observed is None or abs(told.gate.observed - own.observed) > ROUNDING:
+        return Verdict.ERROR
     return Verdict.FAIL if own.upper < config.min else None if own.lower >= config.min else Verdict.INCONCLUSIVE
+
+
+def _as_measured(told: Told, examples: int) -> bool:
+    """Whether it is of as many examples as the variant's own value, and no more than that value; examples that come twice count
+    once here, and more often there.
+    """
+    quality, basis, observed = told.variant.quality, told.leg.basis, told.gate.observed
+    if quality is None or quality.value is None or basis is None or quality.examples != examples or observed is None:
+        return False
+    return basis.copies > 0 or observed <= quality.value + ROUNDING

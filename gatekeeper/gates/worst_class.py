@@ -52,6 +52,9 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     found = [each for each in comparison.classes if each.both + each.only_baseline > 0]
     if comparison.alone and (never := _never(comparison.classes)):
         return Decision(verdict=Verdict.FAIL, reason=never)
+    if not found and comparison.classes:
+        said = f"the baseline finds nothing of any of the {len(comparison.classes)} classes and groups"
+        return unmeasured(f"{said}, so that nothing of them can be kept. Check the model, and from which score on it is used")
     if not found:
         return Decision(verdict=Verdict.SKIP, applies=False, reason="the metric has no classes to look at one by one")
     lost = [each for each, shown in zip(found, _shown(found, config.retention), strict=True) if shown]
@@ -147,10 +150,10 @@ def _of(name: str, stated: dict[str, Any]) -> KeptClass:
 
 
 def _possible(each: KeptClass) -> bool:
-    """Whether there can be such counts. Places of an example cannot be worth more than one, nor all of them less than one."""
+    """Whether there can be such counts. As many places as the largest example has are worth one at most, and each has one."""
     counts = (each.both, each.only_baseline, each.only_variant)
     whole = max(each.places, each.examples)
-    worth = 1 <= each.together <= max(whole, 1) if each.places else each.together == 1
+    worth = 1 <= each.together <= max(whole - each.examples + 1, 1) if each.places else each.together == 1
     return min(counts) >= 0 and each.both + each.only_baseline > 0 and sum(counts) <= whole and worth
 
 

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from gatekeeper.errors import UsageError
-from gatekeeper.gates._base import of_testing
+from gatekeeper.gates._base import of_testing, per_set
+from gatekeeper.ids import leg_of, on_set
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import Report, VariantReport
@@ -27,6 +28,7 @@ def check_even(reports: Sequence[Report], files: Sequence[str]) -> None:
                 raise UsageError(
                     f"{file}: {variant.id}: {each.gate} {said} in {other}, and both are held to one file. Run them again."
                 )
+    _check_sets(reports, files)
     whole: dict[tuple[str, bool], set[str]] = defaultdict(set)
     for target, name in seen:
         whole[target, of_testing(name)].add(name)
@@ -39,6 +41,18 @@ def check_even(reports: Sequence[Report], files: Sequence[str]) -> None:
                 f"{file}: {variant.id}: {', '.join(sorted(missing))} was not judged, and is on other variants of {target}. "
                 "Run that leg again."
             )
+
+
+def _check_sets(reports: Sequence[Report], files: Sequence[str]) -> None:
+    """A `UsageError` for the first variant that passes, and was not judged on a set that its leg was."""
+    for report, file in zip(reports, files, strict=True):
+        for target in report.targets:
+            sets = {leg.id: leg.also for leg in target.legs}
+            for variant in target.variants:
+                own = {each.gate for each in variant.gates}
+                asked = {on_set(name, of) for of in sets.get(leg_of(variant.id), ()) for name in per_set() if name in own}
+                if variant.verdict is Verdict.PASS and (missing := asked - own):
+                    raise UsageError(f"{file}: {variant.id}: {', '.join(sorted(missing))} was not judged. Run that leg again.")
 
 
 def _judged(reports: Sequence[Report], files: Sequence[str]) -> Iterator[tuple[str, VariantReport, str]]:

@@ -69,6 +69,7 @@ FORGED: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
     "it passes": lambda variant, leg: None,
     "its bounds": lambda variant, leg: gates(variant)["accuracy/maths"].update(lower=0.99, upper=1.0, observed=1.0),
     "it is gone": lambda variant, leg: variant.update(gates=[g for g in variant["gates"] if g["gate"] != "accuracy/maths"]),
+    "all of it is gone": lambda variant, leg: variant.update(gates=[g for g in variant["gates"] if "/" not in g["gate"]]),
     "another set": lambda variant, leg: gates(variant)["accuracy/maths"].update(gate="accuracy/other"),
     "no set": lambda variant, leg: gates(variant)["accuracy/maths"].update(gate="accuracy/"),
     "it warns": lambda variant, leg: gates(variant)["accuracy/maths"].update(blocking=False),

@@ -170,25 +170,27 @@ def merged(folder: Path, code: int) -> str:
     return str(done.stdout)
 
 
-@pytest.mark.parametrize("bad", [False, True])
-def test_another_output_of_a_first_model_that_holds_nan_fails(bad: bool, project: Path) -> None:
+@pytest.mark.parametrize("op", ["Abs", "Log", "Infinite"])
+def test_another_output_of_a_first_model_that_says_nothing_fails(op: str, project: Path) -> None:
     """Nothing else can be said of it without a baseline, and that it is not judged is said."""
     model = onnx.load(project / "model.onnx")
-    op = helper.make_node("Log" if bad else "Abs", ["logits"], ["also"])
-    model.graph.node.append(op)
+    if op == "Infinite":
+        model.graph.initializer.append(numpy_helper.from_array(np.float32(np.inf), "inf"))
+    nodes = {"Infinite": [helper.make_node("Abs", ["logits"], ["size"]), helper.make_node("Mul", ["size", "inf"], ["also"])]}
+    model.graph.node.extend(nodes.get(op, [helper.make_node(op, ["logits"], ["also"])]))
     model.graph.output.append(helper.make_tensor_value_info("also", FLOAT, ["n", 4]))
     onnx.save(model, project / "model.onnx")
     x = np.load(project / "eval.npz")["x"]
     also = ort.InferenceSession(str(project / "model.onnx")).run(["also"], {"x": x})[0]
-    rows = int(np.isnan(also).any(axis=1).sum())
-    assert bool(rows) == bad
-    report = ran(written(project, "none", f"accuracy: {{min: 0.8}}, {OFF}"), int(bad))
+    rows = int((np.isnan(also).any(axis=1) | np.isinf(also).all(axis=1)).sum())
+    assert (rows == 0) == (op == "Abs")
+    report = ran(written(project, "none", f"accuracy: {{min: 0.8}}, {OFF}"), int(rows > 0))
     found = gates(variants(report)["proposed"])["outputs"]
-    said = f"also: it holds NaN on {rows} of 600 examples"
-    said = said if bad else "not judged: also (there is no baseline to hold it against)"
-    assert found["verdict"] == ("fail" if bad else "skip") and said in found["reason"]
-    assert ("output also" in report["targets"][0]["legs"][0]["basis"]["not_judged"]) != bad
-    assert said.partition(":")[0] in merged(project, int(bad))
+    said = f"also: it holds NaN, or no finite value, on {rows} of 600 examples"
+    said = said if rows else "not judged: also (there is no baseline to hold it against)"
+    assert found["verdict"] == ("fail" if rows else "skip") and said in found["reason"]
+    assert ("output also" in report["targets"][0]["legs"][0]["basis"]["not_judged"]) == (rows == 0)
+    assert said.partition(":")[0] in merged(project, int(rows > 0))
 
 
 @pytest.mark.parametrize("labelled", [15, 30])

@@ -158,3 +158,17 @@ def test_places_that_are_worth_more_or_less_than_can_be_are_not_believed(stated:
     details = judge(pooled("x", whole, whole, whole, whole)).details["classes"]["x"]
     assert worst_class._possible(worst_class._of("x", details))
     assert not worst_class._possible(worst_class._of("x", details | stated))
+
+
+def test_places_of_examples_that_have_one_each_are_worth_one_each():
+    details = {"examples": 34, "right": 34, "kept": 0.0, "gained": 0, "places": 34}
+    assert worst_class._possible(worst_class._of("x", details))
+    assert not worst_class._possible(worst_class._of("x", details | {"together": 2.0}))
+
+
+def test_classes_of_which_the_baseline_finds_nothing_are_an_error_and_no_classes_are_none():
+    """As of a detector whose boxes all have a lower score than the one it is used with."""
+    nothing = KeptClass(name="class a", examples=90, both=0, only_baseline=0, only_variant=0)
+    found = judge(nothing)
+    assert found.verdict is Verdict.ERROR and "finds nothing" in found.reason
+    assert judge().verdict is Verdict.SKIP
