@@ -71,7 +71,7 @@ def _check_free(file: Path, force: bool) -> None:
 
 
 def _task(model: Path, stated: str | None) -> str | None:
-    """What the model does: said, told by the model and its examples, or asked where somebody can answer."""
+    """What the model does, where it is said, or asked as nothing tells it and somebody can answer."""
     from gatekeeper.errors import UsageError, nearest
     from gatekeeper.evaluate.tasks._base import REGISTRY
     from gatekeeper.starting.init import task_of
@@ -81,10 +81,9 @@ def _task(model: Path, stated: str | None) -> str | None:
             allowed = ", ".join(REGISTRY.names)
             raise UsageError(f"--task: '{stated}' is none{nearest(stated, REGISTRY.names) or '.'} Allowed: {allowed}.")
         return stated
-    told = task_of(model)
-    if told is None and sys.stdin.isatty() and sys.stderr.isatty():
+    if sys.stdin.isatty() and sys.stderr.isatty() and task_of(model) is None:
         return str(click.prompt("What does the model do?", type=click.Choice(REGISTRY.names), err=True))
-    return told
+    return None
 
 
 def _workflows(model: Path, config: Path, action: str | None, forks: bool, release: bool) -> dict[Path, str]:

@@ -116,7 +116,6 @@ def of_places(seen: Any, before: Any, after: Any) -> list[KeptClass]:
     """The places of [examples, ...] along each axis, one by one or in stretches; of a single axis also as they are counted from
     both ends of what is `seen`, and examples by how much of them is. `before` and `after` say which are right.
     """
-
     before, after = before & seen, after & seen
     tables = (seen, before, after, before & after)
     axes = [axis for axis in range(1, seen.ndim) if seen.shape[axis] > 1]
