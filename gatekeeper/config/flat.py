@@ -11,7 +11,7 @@ from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.owners import stages
 from gatekeeper.config.source import Path_
 
-_COMMON = ("stages", "model", "inputs", "dataset", "measure")
+_COMMON = ("stages", "model", "inputs", "outputs", "dataset", "measure")
 _SAID_OTHERWISE = ("model_validation.accuracy_threshold", "optimization.frameworks")
 """Stages' keys that are a limit, and that are spoken of for each target."""
 SETS, _OF_SETS = "dataset.also.", (".retention", ".on_fail")

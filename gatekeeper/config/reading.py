@@ -11,7 +11,7 @@ from gatekeeper.config.limits import Loosened
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.source import Path_
 
-READ = ("model.", "inputs.", "dataset.")
+READ = ("model.", "inputs.", "outputs.", "dataset.")
 """Sections that say how a model is asked and read."""
 
 FREE = ("model.path", "dataset.path", "dataset.loader", "dataset.calibration")
@@ -48,7 +48,7 @@ def _spoken_of(policy: Loaded, loaded: Loaded, name: str, path: Path_) -> bool:
         return _set_of(name) in called & ours  # one that is missing is held to its limits, which nothing can show
     if path and policy.stated(*path) is not None:
         return True
-    return model is not None if section in ("model", "inputs") else bool(data and (data.path or data.loader))
+    return model is not None if section in ("model", "inputs", "outputs") else bool(data and (data.path or data.loader))
 
 
 def _pinned(name: str, before: dict[str, tuple[Path_, Any]]) -> bool:

@@ -17,7 +17,7 @@ from gatekeeper.config.reading import FREE, PINS, read_otherwise
 from gatekeeper.config.sections.also import AlsoSet
 from gatekeeper.config.sections.boxes import Boxes
 from gatekeeper.config.sections.dataset import Dataset, Image
-from gatekeeper.config.sections.inputs import Input
+from gatekeeper.config.sections.inputs import Input, Output
 from gatekeeper.config.sections.model import Model
 from gatekeeper.config.sections.symbols import Symbols
 
@@ -150,7 +150,7 @@ def test_a_policy_without_data_holds_what_it_says_of_them(place: Path) -> None:
 
 
 SECTIONS = {
-    ("model",): Model, ("model", "boxes"): Boxes, ("model", "symbols"): Symbols, ("inputs", "x"): Input,
+    ("outputs", "y"): Output, ("model",): Model, ("model", "boxes"): Boxes, ("model", "symbols"): Symbols, ("inputs", "x"): Input,
     ("dataset",): Dataset, ("dataset", "image"): Image, ("dataset", "also", "maths"): AlsoSet,
 }  # fmt: skip
 LIMITS = ("dataset.also.maths.name", "dataset.also.maths.retention", "dataset.also.maths.on_fail")
@@ -175,7 +175,13 @@ def test_every_key_of_how_answers_are_read_is_held(place: Path, section: tuple[s
 
 def with_value(pipeline: Any, path: tuple[str, ...], value: Any) -> Any:
     """The same pipeline with a value at a path; sections on the way are made where there are none."""
-    made = {("model", "boxes"): Boxes(), ("model", "symbols"): Symbols(), ("dataset", "image"): Image(), ("inputs", "x"): Input()}
+    made = {
+        ("model", "boxes"): Boxes(),
+        ("model", "symbols"): Symbols(),
+        ("dataset", "image"): Image(),
+        ("inputs", "x"): Input(),
+        ("outputs", "y"): Output(batch_axis=1),
+    }
 
     def put(part: Any, done: tuple[str, ...], left: tuple[str, ...]) -> Any:
         if not left:
