@@ -14,7 +14,7 @@ from gatekeeper.config.also import for_set
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.meaning import Review
 from gatekeeper.config.sections.dataset import Dataset
-from gatekeeper.config.sections.inputs import layout_of
+from gatekeeper.config.sections.inputs import asked_as, layout_of
 from gatekeeper.errors import GatekeeperError, NotMeasured, Problem
 from gatekeeper.evaluate.datasets import npz
 from gatekeeper.evaluate.prepare import Prepare, fit_examples
@@ -31,7 +31,7 @@ def data_problems(loaded: Loaded) -> list[Problem]:
     if dataset is None or path is None or model_format(path) not in FORMATS or dataset.axis:
         return []
     try:
-        model = assess(path)
+        model = asked_as(loaded, assess(path))
     except GatekeeperError:  # the run says what is wrong with it
         return []
     review = Review(loaded)

@@ -16,7 +16,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.slices import slices_of
 from gatekeeper.evaluate.tasks._base import judged_as
 from gatekeeper.frameworks._spec import TextSpec
-from gatekeeper.models.info import TensorInfo
+from gatekeeper.models.info import NO_TENSORS, TEXT, TensorInfo
 from gatekeeper.models.layout import Constant, Layout, constant
 from gatekeeper.models.submodules import left_out
 from gatekeeper.process.messages import Answer, Held, Request
@@ -138,7 +138,7 @@ def one_value(found: Any, tensor: TensorInfo, source: str) -> Constant:
         said = f"'{tensor.name}' has {values.size} different values, and the model takes one for all examples."
         raise data_error(f"{source}: {said} {remedy} Judge other values by a file of their own.")
     try:
-        return constant(tensor, values.astype(tensor.dtype)[0].item())
+        return constant(tensor, values.astype(str if tensor.dtype == TEXT else tensor.dtype)[0].item())
     except (TypeError, ValueError):
         raise data_error(f"{source}: '{tensor.name}' is {values.dtype}, the model expects {tensor.dtype}. {remedy}") from None
 
@@ -190,11 +190,17 @@ def _fit(arrays: dict[str, Any], tensor: TensorInfo, source: str) -> Any:
     counts = {name: len(a) for name, a in arrays.items()}
     if len(set(counts.values())) > 1:
         raise data_error(f"{source}: the inputs have different numbers of examples: {counts}. Make them equal.")
-    expected = np.dtype(tensor.dtype) if tensor.dtype in np.sctypeDict else None
-    if expected is None or expected.kind not in "biuf":
-        raise data_error(f"the model's input '{tensor.name}' is of type {tensor.dtype}, which datasets cannot hold yet.")
-    if array.dtype != expected:
-        array = _cast(array, expected, f"{source}: '{tensor.name}'")
+    if tensor.dtype == TEXT:
+        array = _texts(array, f"{source}: '{tensor.name}'")
+    else:
+        expected = np.dtype(tensor.dtype) if tensor.dtype in np.sctypeDict else None
+        if expected is None or expected.kind not in "biuf":
+            called = NO_TENSORS.get(tensor.dtype, f"of type {tensor.dtype}")
+            raise data_error(
+                f"the model's input '{tensor.name}' is {called}, which no dataset holds. Export the model without it."
+            )
+        if array.dtype != expected:
+            array = _cast(array, expected, f"{source}: '{tensor.name}'")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise data_error(f"{source}: '{tensor.name}' holds NaN or infinite values. Remove or repair those examples.")
     wanted = tensor.shape[1:]
@@ -207,6 +213,22 @@ def _fit(arrays: dict[str, Any], tensor: TensorInfo, source: str) -> Any:
         raise data_error(
             f"{source}: '{tensor.name}' has shape {got}, the model expects {shown}. Reshape it when saving the file."
         )
+    return array
+
+
+def _texts(array: Any, what: str) -> Any:
+    """An array of texts, whatever they were kept as."""
+    import numpy as np
+
+    if array.dtype.kind == "S":
+        try:
+            return np.char.decode(array, "utf-8")
+        except UnicodeDecodeError:
+            raise data_error(f"{what} holds bytes that are not UTF-8. Save texts.") from None
+    if array.dtype.kind == "O" and all(isinstance(each, str) for each in array.reshape(-1)):
+        return array.astype(str)
+    if array.dtype.kind != "U":
+        raise data_error(f"{what} is {array.dtype}, and the model takes texts. Save them as an array of strings.")
     return array
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from gatekeeper.config.named import check_inputs, check_outputs
+from gatekeeper.config.named import check_inputs, check_outputs, keys_of
 from gatekeeper.config.section import Section
 from gatekeeper.errors import GatekeeperError
 from gatekeeper.models.files import assess, model_format, there
-from gatekeeper.models.info import fixed
+from gatekeeper.models.info import NO_TENSORS, fixed
 from gatekeeper.models.layout import Layout, ambiguous, layout
 from gatekeeper.models.states import state_axis, unlike
 
@@ -51,6 +51,17 @@ class Output(Section, frozen=True, kw_only=True):
     ]
 
 
+def asked_as(loaded: Loaded, model: Assessment) -> Assessment:
+    """The model with those of its inputs that have a value of their own and are given one all the same: in the pipeline file, or
+    by an array or column of their name.
+    """
+    dataset = loaded.pipeline.dataset
+    names = {*loaded.pipeline.inputs, *(dataset.inputs if dataset else ())}
+    if model.defaults and dataset and dataset.path:
+        names |= set(keys_of(loaded.folder / dataset.path) or ())
+    return model.given(names)
+
+
 def layout_of(loaded: Loaded, model: Assessment) -> Layout:
     """What the pipeline file says of how the model takes its examples."""
     stated = loaded.pipeline.inputs
@@ -79,9 +90,11 @@ def problems(review: Review) -> None:
     if path is None or not there(path) or model_format(path) not in ("onnx", "openvino_ir"):
         return
     try:
-        model = assess(path)
+        own = assess(path)
     except GatekeeperError:  # the run says what is wrong with it
         return
+    model = asked_as(review.loaded, own)
+    _check_kinds(review, own, model)
     about = {tensor.name: tensor for tensor in model.inputs}
     for name, each in stated.items():
         if name in about and each.batch_axis is not None and each.batch_axis >= max(len(about[name].shape), 1):
@@ -98,6 +111,21 @@ def problems(review: Review) -> None:
             f"Say `inputs: {{{tensor.name}: {{batch_axis: {axis}}}}}`, or 0 where the first axis is {tensor.shape[0]} examples."
         )
         review.add(("model", "path"), said)
+
+
+def _check_kinds(review: Review, own: Assessment, model: Assessment) -> None:
+    """Inputs that are no tensors; and those with a value of their own for all examples, of which the data have another."""
+    for each in model.inputs:
+        if each.dtype in NO_TENSORS:
+            said = f"the model takes '{each.name}' as {NO_TENSORS[each.dtype]}, and only tensors can be given"
+            review.add(("model", "path"), f"{said}. Export it with a tensor, or with a value of its own (an initializer).")
+    given = [each for each in own.defaults if each in model.inputs and each.name not in review.pipeline.inputs]
+    for each in given:
+        if each.shape and fixed(each.shape[0]) and each.shape[0] != own.fixed_batch:
+            said = f"'{each.name}' is {each.shown}, one value for all examples, which the model has, and the data give another"
+            review.add(
+                ("dataset",), f"{said}. Say it with `inputs: {{{each.name}: {{constant: [...]}}}}`, or leave it out.", key=True
+            )
 
 
 def _check_carries(review: Review, model: Assessment) -> None:
