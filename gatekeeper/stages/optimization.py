@@ -80,6 +80,13 @@ def problems(review: Review) -> None:
     technique_problems(review, review.loaded.section(NAME).techniques)
 
 
+def user_code(loaded: Loaded) -> list[str]:
+    """Scripts that configuration files of Olive may run."""
+    section = loaded.section(NAME)
+    named = [technique for each in section.techniques.values() for technique in each if technique.endswith(".json")]
+    return [f"scripts of {technique}" for technique in named] if section.trust_scripts else []
+
+
 def run(setup: Setup, known: Known) -> Added:
     """Run every leg of this machine; a leg that cannot run is reported as such."""
     import msgspec
