@@ -1,7 +1,7 @@
 """Whether this system can hold a program that may be hostile, and how one is started held (see gatekeeper/process/launch.py).
 
-What a user's own code runs in (a loader, a metric, a plugin) is a worker: held, it reads no other process's memory or environment,
-writes only into its scratch folder and what it is given beside it, has no network, and leaves nothing running.
+What a user's own code runs in (a loader, a metric, its tests) is a worker: held, it reads no other process's memory or
+environment, writes only into its scratch folder and what it is given beside it, has no network, and leaves nothing running.
 """
 
 from __future__ import annotations

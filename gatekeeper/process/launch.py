@@ -65,12 +65,17 @@ def dies_with(parent: int) -> None:
         os._exit(1)
 
 
+def is_folder(path: str) -> bool:
+    """Whether there is a folder of that name."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def enter(network: bool) -> None:
     """New namespaces, with this user as the only one."""
     user, group = os.getuid(), os.getgid()
     called("unshare", CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID | (0 if network else CLONE_NEWNET))
     for name, content in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
-        with open(f"/proc/self/{name}", "w") as file:
+        with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123  (pathlib takes longer to import than all of this)
             file.write(content)
     if not network:
         with socket.socket() as any_socket:  # a network without a loopback confuses what only talks to itself
@@ -80,19 +85,19 @@ def enter(network: bool) -> None:
 def hold(folders: list[str], hidden: list[str]) -> None:
     """Everything is read-only but the folders; the hidden files are empty, and so is where the system's services listen."""
     mount("none", "/", None, MS_REC | MS_PRIVATE)
-    if os.path.isdir(SERVICES) and not any(each.startswith(SERVICES + "/") for each in [*folders, sys.executable]):
+    if is_folder(SERVICES) and not any(each.startswith(SERVICES + "/") for each in [*folders, sys.executable]):
         mount("tmpfs", SERVICES, "tmpfs", MS_NOSUID | MS_NODEV)
     for folder in folders:
         mount(folder, folder, None, MS_BIND | MS_REC)
     for file in hidden:
         mount("/dev/null", file, None, MS_BIND)
-    shared = os.path.isdir("/dev/shm")
+    shared = is_folder("/dev/shm")
     if shared:
         mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV)
     writable("/", False)
     for folder in [*folders, *(["/dev/shm"] if shared else [])]:
         writable(folder, True)
-    os.chdir(os.getcwd())  # where this process was is below the mounts made since
+    os.chdir(os.getcwd())  # noqa: PTH109  where this process was is below the mounts made since
 
 
 def powerless() -> None:

@@ -12,6 +12,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.stages._base import report
 
 if TYPE_CHECKING:
+    from gatekeeper.config.loaded import Loaded
     from gatekeeper.config.meaning import Review
     from gatekeeper.legs.optimizing import Optimized
     from gatekeeper.legs.setup import Added, Data, Known, Setup
