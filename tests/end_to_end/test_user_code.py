@@ -308,8 +308,6 @@ def test_what_a_held_loader_may_not_do_is_said_with_where_to_read_on(file: Path,
 
 @held
 def test_a_loader_may_use_its_temporary_folder(file: Path, share: float) -> None:
-    code = (
-        "import os, tempfile\nfor place in (tempfile.gettempdir(), os.path.expanduser('~')): open(os.path.join(place, 'a'), 'w')"
-    )
+    code = "import os, tempfile\nfor place in (tempfile.gettempdir(), os.path.expanduser('~')): open(place + '/a', 'w')"
     fails(loading(file, code), run(file), share)
-    assert "own_data:data, held apart" in (file.parent / "gatekeeper-report" / "report.md").read_text()
+    assert ":data, held apart" in (file.parent / "gatekeeper-report" / "report.md").read_text()
