@@ -122,7 +122,7 @@ def fit_examples(request: Prepare, dataset: Dataset, arrays: dict[str, Any], lab
     checked = {tensor.name: _fit(feeds, tensor, source) for tensor in inputs}
     examples = len(next(iter(checked.values())))
     slices = slices_of(arrays, dataset.sliced_by if request.labelled else [], examples, source)
-    found = _marked(_labels(labels, checked, source), dataset.ignore) if request.labelled else None
+    found = as_read(_labels(labels, checked, source), dataset.ignore) if request.labelled else None
     return Fitted(checked, found, slices, constants)
 
 
@@ -243,7 +243,7 @@ def _labels(labels: Any, inputs: dict[str, Any], source: str) -> Any:
     return array
 
 
-def _marked(labels: Any, ignore: int) -> Any:
+def as_read(labels: Any, ignore: int) -> Any:
     """Labels with `IGNORED` where the user's own number says that nobody asks."""
     import numpy as np
 

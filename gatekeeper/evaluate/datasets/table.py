@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 import re
 from pathlib import Path
@@ -24,6 +25,11 @@ def reads(path: Path | None, dataset: Dataset) -> bool:
 
 def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool) -> tuple[dict[str, Any], Any]:
     """All feature columns, in file order, become the model's one input."""
+    return some(path, dataset, inputs, labelled, None)
+
+
+def some(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool, most: int | None) -> tuple[dict[str, Any], Any]:
+    """The same of the first `most` rows."""
     import numpy as np
 
     if len(inputs) != 1:
@@ -41,7 +47,7 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
         slices: dict[str, list[str]] = {name: [] for name in dataset.sliced_by if name in header}
         apart = _apart([header.index(name) for name in slices], len(header) - (label is not None), inputs[0])
         table: list[list[float]] = []  # whole numbers as int: they may be larger than a float holds exactly
-        for row in rows:
+        for row in itertools.islice(rows, most):
             if not row:
                 continue
             if len(row) != len(header):
