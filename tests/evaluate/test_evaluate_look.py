@@ -11,6 +11,7 @@ import pytest
 from kit.command import call
 from onnx import TensorProto, helper, numpy_helper
 
+from gatekeeper.evaluate import look_some
 from gatekeeper.evaluate.datasets.npz import some_rows
 
 
@@ -64,8 +65,11 @@ CASES = [
 
 
 @pytest.mark.parametrize("said", CASES)
-@pytest.mark.parametrize("packed", [False, True])
-def test_what_does_not_fit_is_said_before_anything_runs(said: str, packed: bool, project: Path) -> None:
+@pytest.mark.parametrize(("packed", "large"), [(False, False), (False, True), (True, True)])
+def test_what_does_not_fit_is_said_before_anything_runs(
+    said: str, packed: bool, large: bool, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look_some, "ENOUGH", 0 if large else look_some.ENOUGH)
     good = arrays(project)
     file = project.parent / "eval.npz"
     kept = file.read_bytes()
@@ -87,6 +91,18 @@ def test_what_does_not_fit_is_said_before_anything_runs(said: str, packed: bool,
 
 def test_good_data_is_valid(project: Path) -> None:
     assert call(("validate", project), project.parent, {}).returncode == 0
+
+
+def test_a_row_in_the_middle_of_a_small_set_is_seen(project: Path) -> None:
+    good, file = arrays(project), project.parent / "eval.npz"
+    kept = file.read_bytes()
+    good["x"][377, 2] = np.inf
+    try:
+        np.savez_compressed(file, **good)
+        told = call(("validate", project), project.parent, {})
+    finally:
+        file.write_bytes(kept)
+    assert told.returncode == 2 and "NaN or infinite" in told.stderr
 
 
 @pytest.mark.parametrize("packed", [False, True])

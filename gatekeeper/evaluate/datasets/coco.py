@@ -37,7 +37,7 @@ def some(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool,
     described = _read(table)
     kinds = {each: i for i, each in enumerate(sorted(int(kind["id"]) for kind in described["categories"]))}
     settings = dataset.image or Image()
-    arrays = []
+    arrays: list[Any] = []
     sizes: dict[Any, tuple[int, float, float]] = {}
     for image in described["images"]:
         if most is not None and len(arrays) >= most:
