@@ -189,6 +189,13 @@ def test_compare_needs_no_file(folder: Path, gatekeeper: Any, tmp_path: Path) ->
     assert again.returncode == 0 and "your own int8" in again.stdout
 
 
+def test_compare_says_where_the_rest_is_said(folder: Path, gatekeeper: Any, tmp_path: Path) -> None:
+    words = ("--data", folder / "eval.npz", "--task", "transcription", "--gate", "memory=off", "--gate", "speedup=off")
+    done = gatekeeper("compare", folder / "model.onnx", folder / "int8.onnx", *words, "--output", tmp_path / "r")
+    assert done.returncode == 4 and f"can be said in a copy of {tmp_path / 'r/edge_ai_pipeline.yaml'}" in done.stderr
+    assert "edit and keep a copy in this folder" in (tmp_path / "r/edge_ai_pipeline.yaml").read_text()
+
+
 def test_compare_without_data_cannot_pass(folder: Path, gatekeeper: Any, tmp_path: Path) -> None:
     words = ("--gate", "memory=off", "--gate", "speedup=off", "--gate", "stability=off", "--output", tmp_path / "r")
     done = gatekeeper("compare", folder / "model.onnx", folder / "int8.onnx", *words)
