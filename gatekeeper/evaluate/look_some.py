@@ -14,7 +14,7 @@ from gatekeeper.models.info import TensorInfo
 
 ROWS, LINES, PICTURES = 64, 2000, 4
 
-ENOUGH = 1 << 25
+ENOUGH = 1 << 24
 """Bytes of an array that is read whole: what is wrong with any of its rows is seen. Of a larger one some rows are."""
 
 

@@ -11,7 +11,7 @@ from gatekeeper.models.states import states
 
 IMAGE = 4  # axes of images
 COLOURS = (1, 3)  # channels of what is an image itself
-ENOUGH = 1 << 25  # bytes of labels that are read whole
+ENOUGH = 1 << 24  # bytes of labels that are read whole
 
 
 class Labels(NamedTuple):
