@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -23,6 +24,7 @@ from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.registry import Registry
 
 DATASETS = Registry("evaluate.datasets")
+MOST_AXES = 6
 
 
 class Prepare(Request, frozen=True, kw_only=True):
@@ -204,10 +206,24 @@ def _fit(arrays: dict[str, Any], tensor: TensorInfo, source: str) -> Any:
     ):
         shown = "x".join(str(d) if d not in (None, "") else "?" for d in ["examples", *wanted])
         got = "x".join(map(str, array.shape))
-        raise data_error(
-            f"{source}: '{tensor.name}' has shape {got}, the model expects {shown}. Reshape it when saving the file."
-        )
+        raise data_error(f"{source}: '{tensor.name}' has shape {got}, the model expects {shown}. {_otherwise(array, wanted)}")
     return array
+
+
+def _otherwise(array: Any, wanted: list[int | str | None]) -> str:
+    """What to do about another shape: axes in another order are moved, as reshaping would mix what they hold."""
+    rest = array.shape[1:]
+    orders = permutations(range(len(rest))) if len(rest) == len(wanted) <= MOST_AXES else []
+    fits = (order for order in orders if all(_may_be(w, rest[i]) for w, i in zip(wanted, order, strict=True)))
+    order = next(fits, None)
+    if order is None:
+        return "Save it in the shape that the model takes."
+    axes = ", ".join(str(i + 1) for i in order)
+    return f"Its axes are in another order: save numpy.transpose(array, (0, {axes})), which keeps what each holds."
+
+
+def _may_be(wanted: int | str | None, length: int) -> bool:
+    return not isinstance(wanted, int) or wanted <= 0 or wanted == length
 
 
 def _cast(array: Any, expected: Any, what: str) -> Any:

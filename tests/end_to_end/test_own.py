@@ -146,6 +146,8 @@ PROBLEMS = {
     "name: ours, path: nowhere.onnx": "no such model: ",
     "name: ours, path: eval.npz": "unknown model format '.npz'",
     "name: ours twice, path: int8.onnx": "ours twice",
+    "name: ours, path: int8.onnx, framework: llama_cpp": "llama.cpp runs language models in .gguf files",
+    "name: ours, path: ir.xml, framework: onnx_runtime": "Name what runs ir.xml, or leave `framework` out",
     "name: Baseline, path: int8.onnx": "'Baseline' is what the original model is called",
     "name: int8_dynamic, path: int8.onnx": "'int8_dynamic' is what another variant of onnx_runtime is called",
 }
