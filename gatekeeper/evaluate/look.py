@@ -24,6 +24,10 @@ from gatekeeper.evaluate.metrics._base import CLASSIFICATION, REGRESSION, family
 from gatekeeper.evaluate.prepare import Prepare, as_read, fit_examples
 from gatekeeper.evaluate.reading import reading_of
 from gatekeeper.evaluate.tasks._base import judged_as, named_by
+from gatekeeper.evaluate.text.asked import Asked, Prompt
+from gatekeeper.evaluate.text.questions import metric_of
+from gatekeeper.evaluate.text.rows import read_rows
+from gatekeeper.frameworks._base import TEXT_FORMATS
 from gatekeeper.models.files import assess, model_format
 from gatekeeper.models.info import Assessment
 
@@ -31,9 +35,9 @@ FORMATS = ("onnx", "openvino_ir")
 
 
 def data_problems(loaded: Loaded) -> list[Problem]:
-    """What does not fit the model in the sets of a pipeline file, with its place; of a loader's and of texts nothing is known."""
+    """What does not fit the model in the sets of a pipeline file, with its place; of a loader's nothing is known."""
     dataset, path = loaded.pipeline.dataset, loaded.model_path()
-    if dataset is None or path is None or model_format(path) not in FORMATS:
+    if dataset is None or path is None or model_format(path) not in (*FORMATS, *TEXT_FORMATS):
         return []
     try:
         model = assess(path)
@@ -56,9 +60,22 @@ def _add(
     review: Review, place: Path_, loaded: Loaded, dataset: Dataset, model: Assessment, path: Path, *, labelled: bool
 ) -> None:
     try:
-        _look(loaded, dataset, model, path, labelled)
+        if model.format in TEXT_FORMATS:
+            _look_at_text(dataset, path, labelled)
+        else:
+            _look(loaded, dataset, model, path, labelled)
     except NotMeasured as error:
         review.add(place, str(error))
+
+
+def _look_at_text(dataset: Dataset, path: Path, labelled: bool) -> None:
+    """Lines that are not as they are read, and none that the metric scores."""
+    rows = read_rows(path)
+    asked = [
+        Prompt(name=row.name, tokens=[], choices=[[each] for each in range(len(row.choices))]) for row in rows if not row.text
+    ]
+    if labelled:
+        metric_of(Asked(prompts=asked), dataset.metric)
 
 
 def _look(loaded: Loaded, dataset: Dataset, model: Assessment, path: Path, labelled: bool) -> None:
