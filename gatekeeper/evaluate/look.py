@@ -71,10 +71,8 @@ def _add(
 def _look_at_text(dataset: Dataset, path: Path, labelled: bool) -> None:
     """Lines that are not as they are read, and none that the metric scores."""
     rows = read_rows(path)
-    asked = [
-        Prompt(name=row.name, tokens=[], choices=[[each] for each in range(len(row.choices))]) for row in rows if not row.text
-    ]
     if labelled:
+        asked = [Prompt(name=row.name, tokens=[], choices=[[0]] * len(row.choices)) for row in rows if not row.text]
         metric_of(Asked(prompts=asked), dataset.metric)
 
 
