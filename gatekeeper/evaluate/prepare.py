@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -23,6 +24,7 @@ from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.registry import Registry
 
 DATASETS = Registry("evaluate.datasets")
+MOST_AXES = 6
 
 
 class Prepare(Request, frozen=True, kw_only=True):
@@ -122,7 +124,7 @@ def fit_examples(request: Prepare, dataset: Dataset, arrays: dict[str, Any], lab
     checked = {tensor.name: _fit(feeds, tensor, source) for tensor in inputs}
     examples = len(next(iter(checked.values())))
     slices = slices_of(arrays, dataset.sliced_by if request.labelled else [], examples, source)
-    found = _marked(_labels(labels, checked, source), dataset.ignore) if request.labelled else None
+    found = as_read(_labels(labels, checked, source), dataset.ignore) if request.labelled else None
     return Fitted(checked, found, slices, constants)
 
 
@@ -210,9 +212,7 @@ def _fit(arrays: dict[str, Any], tensor: TensorInfo, source: str) -> Any:
     ):
         shown = "x".join(str(d) if d not in (None, "") else "?" for d in ["examples", *wanted])
         got = "x".join(map(str, array.shape))
-        raise data_error(
-            f"{source}: '{tensor.name}' has shape {got}, the model expects {shown}. Reshape it when saving the file."
-        )
+        raise data_error(f"{source}: '{tensor.name}' has shape {got}, the model expects {shown}. {_otherwise(array, wanted)}")
     return array
 
 
@@ -230,6 +230,22 @@ def _texts(array: Any, what: str) -> Any:
     if array.dtype.kind != "U":
         raise data_error(f"{what} is {array.dtype}, and the model takes texts. Save them as an array of strings.")
     return array
+
+
+def _otherwise(array: Any, wanted: list[int | str | None]) -> str:
+    """What to do about another shape: axes in another order are moved, as reshaping would mix what they hold."""
+    rest = array.shape[1:]
+    orders = permutations(range(len(rest))) if len(rest) == len(wanted) <= MOST_AXES else []
+    fits = (order for order in orders if all(_may_be(w, rest[i]) for w, i in zip(wanted, order, strict=True)))
+    order = next(fits, None)
+    if order is None:
+        return "Save it in the shape that the model takes."
+    axes = ", ".join(str(i + 1) for i in order)
+    return f"Its axes are in another order: save numpy.transpose(array, (0, {axes})), which keeps what each holds."
+
+
+def _may_be(wanted: int | str | None, length: int) -> bool:
+    return not isinstance(wanted, int) or wanted <= 0 or wanted == length
 
 
 def _cast(array: Any, expected: Any, what: str) -> Any:
@@ -265,7 +281,7 @@ def _labels(labels: Any, inputs: dict[str, Any], source: str) -> Any:
     return array
 
 
-def _marked(labels: Any, ignore: int) -> Any:
+def as_read(labels: Any, ignore: int) -> Any:
     """Labels with `IGNORED` where the user's own number says that nobody asks."""
     import numpy as np
 

@@ -143,6 +143,13 @@ def test_inputs_that_are_no_numbers_are_refused(tmp_path: Path, bad: float):
         (X, ("N", 4, 1), "has shape 10x4, the model expects examplesx4x1"),
         (X[:, 0], ("N", 4), "has shape 10, the model expects examplesx4"),
         (X[:, :, None], ("N", None, 3), "has shape 10x4x1, the model expects examplesx?x3"),
+        (np.zeros((10, 6, 8, 3)), ("N", 3, 6, 8), "save numpy.transpose(array, (0, 3, 1, 2)), which keeps what each holds"),
+        (np.zeros((10, 5, 3)), ("N", 3, "steps"), "save numpy.transpose(array, (0, 2, 1))"),
+        (
+            np.zeros((10, 5, 4)),
+            ("N", 3, "steps"),
+            "the model expects examplesx3xsteps. Save it in the shape that the model takes",
+        ),
         (X, ("N", "width", 2), "has shape 10x4, the model expects examplesxwidthx2"),
     ],
 )

@@ -4,6 +4,8 @@ axis.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import isfinite, prod
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
@@ -19,14 +21,22 @@ from gatekeeper.models.states import state_axis, unlike
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
     from gatekeeper.config.meaning import Review
-    from gatekeeper.models.info import Assessment
+    from gatekeeper.models.info import Assessment, TensorInfo
+
+
+WHOLE: dict[str, Callable[[int], tuple[int, int]]] = {
+    "int": lambda bits: (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1),
+    "uint": lambda bits: (0, 2**bits - 1),
+}
+FLOATS = ("float", "bfloat")
+Constant = bool | int | float | str | list[bool | int | float | str]
 
 
 class Input(Section, frozen=True, kw_only=True):
     """An input of the model that is not simply an array of examples."""
 
     constant: Annotated[
-        bool | int | float | str | list[bool | int | float | str] | None,
+        Constant | None,
         Meta(description="The value every example gets, such as a sampling rate; it is then in no file. Of a state: the first."),
     ] = None
     batch_axis: Annotated[
@@ -100,6 +110,8 @@ def problems(review: Review) -> None:
         if name in about and each.batch_axis is not None and each.batch_axis >= max(len(about[name].shape), 1):
             said = f"'{name}' has {len(about[name].shape)} axes, counted from 0. Correct the axis."
             review.add(("inputs", name, "batch_axis"), said)
+        if name in about and each.constant is not None and (why := _no_value(each.constant, about[name])):
+            review.add(("inputs", name, "constant"), why)
     _check_carries(review, model)
     unsure = ambiguous(model)
     if unsure and unsure[0].name not in stated:
@@ -126,6 +138,26 @@ def _check_kinds(review: Review, own: Assessment, model: Assessment) -> None:
             review.add(
                 ("dataset",), f"{said}. Say it with `inputs: {{{each.name}: {{constant: [...]}}}}`, or leave it out.", key=True
             )
+
+
+def _no_value(constant: Constant, tensor: TensorInfo) -> str | None:
+    """Why an input does not take a value: text for a number, a part of one for a whole one, too large a one, too many."""
+    values = constant if isinstance(constant, list) else [constant]
+    if all(map(fixed, tensor.shape)) and (tensor.scalar or tensor.shape):
+        size = prod(length for length in tensor.shape if isinstance(length, int))
+        if len(values) not in (1, size):
+            return f"{len(values)} values, and '{tensor.name}' {tensor.shown} takes {size}. Give one, or as many."
+    kind, bits = tensor.dtype.rstrip("0123456789"), tensor.dtype.lstrip("abcdefghijklmnopqrstuvwxyz")
+    for each in values:
+        if isinstance(each, str) and kind in (*WHOLE, *FLOATS, "bool"):
+            return f"'{each}' is text, and '{tensor.name}' takes {tensor.dtype}. Write a number."
+        if kind in WHOLE and not isinstance(each, str):
+            low, high = WHOLE[kind](int(bits))
+            if not isfinite(each) or each != int(each) or not low <= each <= high:
+                return (
+                    f"'{tensor.name}' takes {tensor.dtype}, whole numbers from {low} to {high}, and this is {each}. Correct it."
+                )
+    return None
 
 
 def _check_carries(review: Review, model: Assessment) -> None:

@@ -6,6 +6,7 @@ Of a model that takes texts, columns are texts.
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 import re
 from pathlib import Path
@@ -27,6 +28,11 @@ def reads(path: Path | None, dataset: Dataset) -> bool:
 
 def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool) -> tuple[dict[str, Any], Any]:
     """All feature columns, in file order, become the model's one input; of several each takes the column that has its name."""
+    return some(path, dataset, inputs, labelled, None)
+
+
+def some(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool, most: int | None) -> tuple[dict[str, Any], Any]:
+    """The same of the first `most` rows."""
     import numpy as np
 
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
@@ -44,7 +50,7 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
         texts = {i for tensor in inputs if tensor.dtype == TEXT for i in columns[tensor.name]}
         numbers = {i for own in columns.values() for i in own} - texts | ({label} if label is not None else set())
         table: list[list[Any]] = []  # whole numbers as int: they may be larger than a float holds exactly
-        for row in rows:
+        for row in itertools.islice(rows, most):
             if not row:
                 continue
             if len(row) != len(header):
