@@ -15,7 +15,7 @@ from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.owners import STAGES, asked
 from gatekeeper.config.policy import loosened, missing, policy_notes
 from gatekeeper.errors import UsageError
-from gatekeeper.files import write_atomic
+from gatekeeper.files import check_own, write_atomic
 from gatekeeper.legs.judging import ARTIFACTS
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.setup import Known, Setup, bench
@@ -187,6 +187,7 @@ def _clear(folder: Path) -> None:
     """
     for name in (name for files in asked("FILES") for name in files):
         (folder / name).unlink(missing_ok=True)
+    check_own(folder / ARTIFACTS)
     for place in (folder / ARTIFACTS).glob("*__*__*"):
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place, ignore_errors=True)

@@ -109,12 +109,13 @@ def exit_code(code: int, fail_on: str) -> int:
 def _plan_matrix(environ: Mapping[str, str]) -> int:
     import msgspec
 
-    from gatekeeper.files import make_folder, write_atomic
+    from gatekeeper.files import check_own, make_folder, write_atomic
     from gatekeeper.planning.plan import github_matrix
 
     plan = _plan(environ)
     matrix = github_matrix(plan)
     file = Path(environ.get("OUTPUT", "") or "gatekeeper-report") / PLAN
+    check_own(file.parent)
     make_folder(file.parent)
     write_atomic(file, msgspec.json.encode(plan))
     write_outputs({"matrix": matrix, "plan": file.as_posix()}, environ)
