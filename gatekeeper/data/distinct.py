@@ -43,4 +43,6 @@ def _plain(value: Any) -> Hashable:
     import numpy as np
 
     array = np.asarray(value)
-    return array.tobytes() if array.dtype.kind != "O" else str(value)
+    if array.dtype.kind == "O":
+        return str(value)
+    return array.tobytes() if array.nbytes <= 64 else hashlib.blake2b(array.tobytes(), digest_size=16).digest()
