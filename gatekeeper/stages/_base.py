@@ -10,6 +10,7 @@ SECTION                its own part of the pipeline file, under its name: a clas
 problems(review)       adds what is wrong with that part (see gatekeeper/config/meaning.py)
 extras(loaded)         extras of this distribution that a leg needs for it, beside its framework's
 lacks(loaded)          what the file asks of it and it cannot do, in words; such a stage has not passed, whoever says so
+user_code(loaded)      what of the user's code it runs, each in a word and a name
 FILES                  names of files it may put beside the report
 
 A stage changes nothing: it is a function from what is known to what it adds. The module itself imports nothing heavy, since
