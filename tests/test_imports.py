@@ -69,7 +69,7 @@ def named() -> dict[str, set[str]]:
 
 ROOMS = (
     "errors", "units", "ids", "progress", "version", "files", "registry", "records",
-    "stats", "models", "hardware", "process", "data", "frameworks", "gates", "config", "making", "measure", "evaluate",
+    "stats", "models", "hardware", "process", "scans", "data", "frameworks", "gates", "config", "making", "measure", "evaluate",
     "planning", "reports", "verdicts", "serve", "load", "checks", "legs", "stages", "advice", "starting", "pipeline",
     "cli", "reference", "github", "__main__",
 )  # fmt: skip
