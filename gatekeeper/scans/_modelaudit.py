@@ -45,7 +45,10 @@ REBUILDS = frozenset(
 )  # fmt: skip
 """What every file of tensors or arrays calls to build them, and nothing else does."""
 
-NOT_LOADED = re.compile(r"Found invoked allowlisted global without trusted loaded implementation: ([\w.]+)")
+NOT_LOADED = re.compile(
+    r"Found (?:invoked|source-backed) allowlisted global without (?:trusted loaded implementation|inert import initialization "
+    r"proof): ([\w.]+)"
+)
 """Said of names that it holds to be harmless, where the package is not imported in the very process that scans."""
 
 UNSURE_CODES = {"S902", "S903", "S904", "S999"}
@@ -104,7 +107,7 @@ def _builds(each: Any) -> bool:
 
 
 def _mere(each: Any) -> bool:
-    return _word(each.severity) == "info" and MERE.fullmatch(str(each.message).strip()) is not None
+    return _word(each.severity) not in GRAVE and MERE.fullmatch(str(each.message).strip()) is not None
 
 
 def _unsure(each: Any) -> bool:

@@ -219,7 +219,7 @@ def _macros(tree: Any) -> Iterator[str]:
             continue
         always = [call for call in _calls(macro, macros, always=True) if call in own]
         same = [call for call in own if call.node.name == name and _unchanged(call, macro)]
-        counted = [call for call in own if any(_kind(a) in ("Sub", "Add") and _names(a) & parameters for a in call.args)]
+        counted = [call for call in own if _counts(call, parameters)]
         if always:
             yield f"line {macro.lineno}: the macro {name} calls itself whatever it is given"
         elif same:
@@ -259,6 +259,12 @@ def _reached(name: str, macros: dict[str, Any]) -> set[str]:
 def _unchanged(call: Any, macro: Any) -> bool:
     given = [getattr(argument, "name", None) for argument in call.args]
     return not call.kwargs and given == [argument.name for argument in macro.args][: len(given)]
+
+
+def _counts(call: Any, parameters: set[str]) -> bool:
+    """Whether nothing but a count differs from call to call; who is given a part of something ends with it."""
+    steps = [a for a in call.args if _kind(a) in ("Sub", "Add") and _names(a) & parameters]
+    return bool(steps) and all(_kind(a) in ("Name", "Const") for a in call.args if a not in steps)
 
 
 def _names(node: Any) -> set[str]:

@@ -91,7 +91,9 @@ def _objects(kind: Any) -> bool:
     """Whether a type, or one of its parts, is of objects."""
     if isinstance(kind, str):
         return "O" in kind.upper().strip("<>|=") and not kind.strip("<>|=0123456789").upper().startswith(("U", "S"))
-    return any(_objects(part) for part in kind) if isinstance(kind, list | tuple) else False
+    if isinstance(kind, list):  # fields: (name, type) or (name, type, shape)
+        return any(isinstance(part, tuple) and len(part) > 1 and _objects(part[1]) for part in kind)
+    return isinstance(kind, tuple) and bool(kind) and _objects(kind[0])  # a type of several: (type, shape)
 
 
 def _width(kind: Any) -> int | None:
