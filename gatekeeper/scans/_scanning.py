@@ -35,7 +35,7 @@ def scan_model(model: Path, ask: Ask, domains: Iterable[str] = (), shown: str = 
     """Every file of a model's folder; of a model that is a file that file, and those it names."""
     started = time.monotonic()
     folder = is_folder(model)
-    root = model if folder else model.parent
+    root = (model if folder else model.parent).absolute()  # workers work in a folder of their own
     allowed = tuple(sorted(domains))
     links, names = _listed(model) if folder else ([], [model.name])
     done: dict[str, ScannedFile] = {each.file: each for each in links}
