@@ -138,7 +138,7 @@ def test_a_policy_that_scans_holds(tmp_path: Path) -> None:
 
 def test_a_report_without_the_scan_is_no_pass(tmp_path: Path) -> None:
     env = project(tmp_path)
-    code, report, said = run(tmp_path, env)
+    code, report, said = run(tmp_path, env, "--policy", "pipeline.yaml")
     assert code == 0, said
     path = tmp_path / "gatekeeper-report/report.json"
     for spoilt in ({"scans": []}, {"scans": [stage(report)["scans"][0] | {"verdict": "unscanned"}]}):
