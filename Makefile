@@ -50,10 +50,14 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m compileall -q gatekeeper
 	touch $@
 
+# ddddocr's models are gated by tests, and its code never runs: nothing that this needs, such as OpenCV.
+OCR := ddddocr==1.6.1
+
 # PyTorch first and by itself: what needs it later takes the build that is there, and not gigabytes for GPUs.
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q "$(TORCH)"
 	$(BIN)/python -m pip install -q -e ".[dev]"
+	$(BIN)/python -m pip install -q --no-deps $(OCR)
 	$(BIN)/python -m compileall -q gatekeeper
 	touch $(VENV)/.demo $@
 

@@ -13,7 +13,7 @@ import msgspec
 from gatekeeper.config.git import git_says
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.owners import STAGES, asked
-from gatekeeper.config.policy import loosened, missing, policy_notes
+from gatekeeper.config.policy import loosened, policy_notes, unheld
 from gatekeeper.errors import UsageError
 from gatekeeper.files import write_atomic
 from gatekeeper.legs.judging import ARTIFACTS
@@ -122,15 +122,14 @@ def _pipeline_info(loaded: Loaded, plan: Plan) -> PipelineInfo:
 
 
 def _policy_stage(loaded: Loaded) -> list[StageReport]:
-    """What the policy asks for and this file no longer mentions was not measured, and blocks."""
+    """What the policy asks for and this file no longer mentions, or reads otherwise, was not measured, and blocks."""
     if loaded.policy is None:
         return []
-    gone = missing(loaded)
+    gone = unheld(loaded)
     if not gone:
         return [StageReport(stage=POLICY, verdict=Verdict.PASS, reason=f"held to {loaded.policy.name}")]
-    said = "; ".join(f"{what} of the policy is missing" for what, _ in gone)
-    reason = f"{said}. Put it back, or change {loaded.policy.name} first."
-    return [StageReport(stage=POLICY, verdict=Verdict.ERROR, reason=reason, where=loaded.where(gone[0][1]))]
+    reason = f"{'; '.join(said for said, _ in gone)}. Put it back, or change {loaded.policy.name} first."
+    return [StageReport(stage=POLICY, verdict=Verdict.ERROR, reason=reason, where=loaded.where(*gone[0][1]))]
 
 
 def deferred(report: Report) -> Report:

@@ -64,7 +64,14 @@ class Registry:
         raise UsageError(f"'{name}' is not one of {self.folder}: {', '.join(self.names)}{nearest(name, self.names) or '.'}")
 
 
-GROUP = b"[gatekeeper."
+def plugins() -> list[str]:
+    """Members of every registry that other packages bring, by folder and name. Being imported is enough to run them."""
+    found = [each for each in _entry_points(tuple(sys.path)) if each.group.startswith(OURS)]
+    return sorted({f"{each.group.removeprefix(OURS)}/{each.name}" for each in found})
+
+
+OURS = "gatekeeper."
+GROUP = f"[{OURS}".encode()
 
 
 @cache

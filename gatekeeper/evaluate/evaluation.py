@@ -107,7 +107,11 @@ class Evaluation:
         }
 
         def make(folder: Path) -> dict[str, Any]:
-            self.space.ask_clerk(Prepare(**request, destination=str(folder)), Prepared)
+            asked = Prepare(**request, destination=str(folder))
+            if path is None:
+                self.space.ask_own(asked, Prepared, folder)
+            else:
+                self.space.ask_clerk(asked, Prepared)
             return {}
 
         if path is None:  # a loader may answer differently each time
@@ -226,7 +230,10 @@ class Evaluation:
                 output=output,
                 reading=reading,
             )
-            self.space.ask(request, Predicted)
+            if reading.own:
+                self.space.ask_own(request, Predicted, folder)
+            else:
+                self.space.ask(request, Predicted, folder)
             return {}
 
         if reading.own:  # the user's code may answer otherwise the next time
@@ -256,7 +263,10 @@ class Evaluation:
             range=self._range(),
             looks=looks,
         )
-        answer = self.space.ask_clerk(request, Scored)
+        if metric and ":" in metric:
+            answer = self.space.ask_own(request, Scored, folder)
+        else:
+            answer = self.space.ask_clerk(request, Scored)
         scores = _scores(answer, np.load(destination)) if answer.examples else None
         shutil.rmtree(folder, ignore_errors=True)
         return Comparison(

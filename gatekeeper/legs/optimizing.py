@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gatekeeper.config.user_code import user_code
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality
 from gatekeeper.evaluate.same.standing import Standing
@@ -26,6 +27,7 @@ from gatekeeper.measure.energy._base import told
 from gatekeeper.measure.race import Race, control_interval, performance, samples
 from gatekeeper.measure.rounds import CONTROL
 from gatekeeper.process import memory
+from gatekeeper.process.hold import unheld
 from gatekeeper.records.measured import RoundData
 from gatekeeper.records.report import Basis, LegReport, VariantReport
 from gatekeeper.stats.looks import look_alpha, schedule
@@ -108,6 +110,7 @@ def _leg_report(
     leg, race = judge.leg, raced.race
     measure, ran = leg.measure, bool(race.rounds)
     state = conditions(race.snapshots) if ran else None
+    own = user_code(leg.loaded)
     return LegReport(
         id=leg.id,
         framework=leg.framework,
@@ -133,6 +136,8 @@ def _leg_report(
         also={name: basis(leg.on(name), [each.on(name) for each in made], None) for name in (made[0].also if made else ())},
         energy=told(raced.meter, race.blocks),
         notes=notes + (warnings(state) if state else []),
+        user_code=own,
+        unheld=unheld() if own else "",
         total_s=time.monotonic() - started,
     )
 

@@ -12,6 +12,7 @@ from gatekeeper.data.feeds import count_feeds, read_feeds
 from gatekeeper.errors import NotMeasured
 from gatekeeper.load.generate import LoadTest, LoadTested
 from gatekeeper.making.subject import Subject
+from gatekeeper.process.hold import reaching
 from gatekeeper.process.isolate import run_job
 from gatekeeper.records.evidence import Requests
 from gatekeeper.records.tested import LoadRun
@@ -63,7 +64,9 @@ class Sender:
             request_timeout_ms=TIMEOUT_MS, callers=subject.spec.threads + 1, new_tokens=NEW_TOKENS, **over,
         )  # fmt: skip
         limit = max(2 * seconds, min(subject.space.timeout_s, LONGER * seconds)) + SPARE_S
-        answer = run_job(subject.space.scratch, request, LoadTested, limit, subject.space.memory_limit)
+        answer = run_job(
+            subject.space.scratch, request, LoadTested, limit, subject.space.memory_limit, reaching(subject.space.scratch)
+        )
         with np.load(work / "requests.npz") as written:
             arrays = {name: written[name] for name in ("start_ns", "latency_ns", "lag_ns", "ok", "shed")}
         return Requests(**arrays, unsent=answer.unsent)

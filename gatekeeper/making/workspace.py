@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from gatekeeper.config.sections.measure import Measure
 from gatekeeper.errors import NotMeasured, UsageError
 from gatekeeper.files import check_name, write_atomic
 from gatekeeper.making.cache import Cache
+from gatekeeper.process.hold import Room
 from gatekeeper.process.isolate import Worker, run_job
 from gatekeeper.process.memory import available
 from gatekeeper.process.messages import Answer, Request
@@ -52,8 +54,11 @@ class Clerk:
     def __init__(self) -> None:
         self._worker: Worker | None = None
 
-    def ask(self, scratch: Path, request: Request, answer: type[A], timeout_s: float, memory_limit: int) -> A:
-        """As `run_job`. What one that has worked before cannot do, a fresh one tries: staying decides nothing."""
+    def ask(self, request: Request, answer: type[A], timeout_s: float, memory_limit: int, room: Room) -> A:
+        """As `run_job`. What one that has worked before cannot do, a fresh one tries: staying decides nothing.
+
+        No user's code comes here: what it changed in this process would be there for the next job.
+        """
         if self._worker and self._worker.alive:
             try:
                 return self._worker.ask(request, answer, timeout_s)
@@ -61,7 +66,7 @@ class Clerk:
                 if self._worker.alive:  # it answered that this cannot be done
                     raise
         self.leave()
-        self._worker = Worker(scratch, memory_limit)
+        self._worker = Worker(room.folders[0], memory_limit, room=room)
         return self._worker.ask(request, answer, timeout_s)
 
     def leave(self) -> None:
@@ -102,13 +107,21 @@ class Workspace:
             card.unlink(missing_ok=True)
             lock.release()
 
-    def ask(self, request: Request, answer: type[A]) -> A:
-        """One job in a fresh worker."""
-        return run_job(self.scratch, request, answer, self.timeout_s, self.memory_limit)
+    def ask(self, request: Request, answer: type[A], into: Path | None = None) -> A:
+        """One job in a fresh worker, which may write into that folder beside the scratch folder."""
+        room = Room((self.scratch, into) if into else (self.scratch,), (self.cache.key,))
+        return run_job(self.scratch, request, answer, self.timeout_s, self.memory_limit, room)
+
+    def ask_own(self, request: Request, answer: type[A], into: Path) -> A:
+        """One job that runs the user's code: in a worker that no other job sees, and that sees no other's files to write in."""
+        with tempfile.TemporaryDirectory(dir=self.scratch, prefix="own-") as alone:
+            room = Room((Path(alone), into), (self.cache.key,))
+            return run_job(Path(alone), request, answer, self.timeout_s, self.memory_limit, room)
 
     def ask_clerk(self, request: Request, answer: type[A]) -> A:
-        """One job that opens no model: in the worker of the one before."""
-        return self.clerk.ask(self.scratch, request, answer, self.timeout_s, self.memory_limit)
+        """One job of ours that opens no model: in the worker of the one before."""
+        room = Room((self.scratch, self.cache.folder), (self.cache.key,))
+        return self.clerk.ask(request, answer, self.timeout_s, self.memory_limit, room)
 
 
 @contextmanager

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from gatekeeper.records.base import Record
 
+TEXT = "string"
+"""The element type of texts."""
+
 
 def fixed(length: int | str | None) -> bool:
     """Whether a dimension is known and does not vary."""

@@ -17,11 +17,12 @@ from types import TracebackType
 from typing import IO, cast
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.process.hold import Room, held, unheld
 from gatekeeper.process.lines import LineReader
 
 # What a child inherits. Everything else stays out: a model's code must not see the job's tokens.
 PASSED = {
-    "PATH", "HOME", "USERPROFILE", "LANG", "LC_ALL", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR",
+    "PATH", "USERPROFILE", "LANG", "LC_ALL", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR",
     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH", "VIRTUAL_ENV",
     "NUMBER_OF_PROCESSORS", "OPENVINO_LIB_PATHS", "MALLOC_ARENA_MAX",
 }  # fmt: skip
@@ -39,11 +40,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LONGEST_LINE = 1 << 20
 TAIL_BYTES, TAIL_LINES = 4000, 3
+END_S = 5.0
 
 
-def command(module: str) -> list[str]:
-    """The command line of a child that dies with this process."""
-    return [sys.executable, "-P", "-m", module, str(os.getpid())]
+FIRST = 1
+"""How a held child knows its parent: as the first process there is."""
+
+
+def command(module: str, room: Room | None = None) -> list[str]:
+    """The command line of a child that dies with this process; in a room, where it is held there."""
+    if room is None or unheld():
+        return [sys.executable, "-P", "-m", module, str(os.getpid())]
+    return held([sys.executable, "-P", "-m", module, str(FIRST)], room)
 
 
 def environment(threads: int | None = None, scratch: Path | None = None) -> dict[str, str]:
@@ -54,7 +62,15 @@ def environment(threads: int | None = None, scratch: Path | None = None) -> dict
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {k: v for k, v in os.environ.items() if k in PASSED} | QUIET | {"PYTHONPATH": os.pathsep.join(paths)}
     env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads)) if threads is not None else {}
-    return env | (dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch)) if scratch else {})
+    if base := _user_base():
+        env["PYTHONUSERBASE"] = base  # packages that a user installed are found although the home is another
+    return env | (dict.fromkeys(("TMPDIR", "TEMP", "TMP", "HOME"), str(scratch)) if scratch else {})
+
+
+def _user_base() -> str:
+    import site
+
+    return site.getuserbase() if site.ENABLE_USER_SITE else ""
 
 
 def signal_group(pid: int, name: str) -> None:
@@ -71,6 +87,14 @@ def signal_group(pid: int, name: str) -> None:
             {"SIGSTOP": process.suspend, "SIGCONT": process.resume, "SIGKILL": process.kill}[name]()
 
 
+def children(pid: int) -> list[int]:
+    """The processes that one has started, or been given as orphans, the oldest first; none where it is gone. Linux only."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
 def how_it_ended(code: int | None) -> str:
     """`signal SIGSEGV` or `exit code 3`."""
     if code is None or code >= 0:
@@ -81,17 +105,20 @@ def how_it_ended(code: int | None) -> str:
 class Child(AbstractContextManager["Child"]):
     """One child process. Use as a context manager: neither it nor what it started in its group outlives the block.
 
-    `name` is what messages call it: worker, server.
+    `name` is what messages call it: worker, server. With a `room` it is held there where the system can.
     """
 
-    def __init__(self, module: str, name: str, scratch: Path, threads: int | None = None, longest_line: int = LONGEST_LINE):
-        self.name = name
+    def __init__(
+        self, module: str, name: str, scratch: Path, threads: int | None = None, longest_line: int = LONGEST_LINE,
+        room: Room | None = None,
+    ):  # fmt: skip
+        self.name, self.held = name, room is not None and not unheld()
         log, path = tempfile.mkstemp(dir=scratch, prefix=f"{name}-", suffix=".log")
         self.log = Path(path)
         try:
             self.process = subprocess.Popen(
-                command(module), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment(threads, scratch),
-                cwd=scratch, start_new_session=True,
+                command(module, room), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                env=environment(threads, scratch), cwd=scratch, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             raise NotMeasured("crash", f"a {name} process could not be started: {error.strerror}.") from error
@@ -100,6 +127,7 @@ class Child(AbstractContextManager["Child"]):
         self._stdin, stdout = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
         self.lines = LineReader(stdout, longest_line)
         self.suspended = self._closed = False
+        self._main = 0 if self.held else self.pid
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
@@ -108,6 +136,13 @@ class Child(AbstractContextManager["Child"]):
     def pid(self) -> int:
         """Process id, also the id of its process group."""
         return self.process.pid
+
+    @property
+    def main(self) -> int:
+        """Process id of the program itself, whose memory counts; 0 where it has not begun."""
+        if not self._main:
+            self._main = next((child for first in children(self.pid) for child in children(first)), 0)
+        return self._main
 
     @property
     def alive(self) -> bool:
@@ -143,12 +178,22 @@ class Child(AbstractContextManager["Child"]):
         if self._closed:
             return
         self._closed = True
+        if self.held:
+            self._empty_room()
         signal_group(self.pid, "SIGKILL")  # the whole group: it may have ended and left others in it
         self.process.wait()
         self.lines.finish()
         for stream in (self.process.stdin, self.process.stdout):
             with suppress(OSError):
                 cast(IO[bytes], stream).close()
+
+    def _empty_room(self) -> None:
+        """End the first process of its namespace, and with that all others; whoever waits for it ends after them."""
+        for first in children(self.pid):
+            with suppress(ProcessLookupError):
+                os.kill(first, signal.SIGKILL)
+        signal_group(self.pid, "SIGCONT")
+        self.ended(END_S)
 
     def tail(self) -> str:
         """The last lines it printed, for an error message."""

@@ -12,6 +12,7 @@ from typing import TypeVar
 from gatekeeper.errors import NotMeasured
 from gatekeeper.process import memory
 from gatekeeper.process.child import Child, how_it_ended
+from gatekeeper.process.hold import Room
 from gatekeeper.process.messages import MAX_ANSWER_BYTES, Answer, Failed, Request, pack, read_answer
 
 A = TypeVar("A", bound=Answer)
@@ -26,19 +27,22 @@ LAST_LOOK_S = 0.2
 
 
 class Worker(AbstractContextManager["Worker"]):
-    """One child process that answers requests. Use as a context manager: it never outlives the block."""
+    """One child process that answers requests. Use as a context manager: it never outlives the block.
 
-    def __init__(self, scratch: Path, memory_limit: int, threads: int | None = None):
+    It is held where the system can: it writes into its scratch folder and what else its room names, and nowhere else.
+    """
+
+    def __init__(self, scratch: Path, memory_limit: int, threads: int | None = None, room: Room | None = None):
         self.memory_limit = memory_limit
-        self.child = Child(MODULE, "worker", scratch, threads, MAX_ANSWER_BYTES)
+        self.child = Child(MODULE, "worker", scratch, threads, MAX_ANSWER_BYTES, room or Room((scratch,)))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     @property
     def pid(self) -> int:
-        """Process id, also the id of its process group."""
-        return self.child.pid
+        """Process id of the program that works, whose memory counts."""
+        return self.child.main
 
     @property
     def alive(self) -> bool:
@@ -115,7 +119,7 @@ class Worker(AbstractContextManager["Worker"]):
                 self._check_memory()
 
     def _check_memory(self) -> None:
-        taken = memory.resident(self.pid)
+        taken = memory.resident(self.pid) if self.pid else 0
         if taken > self.memory_limit:
             raise self._kill(
                 "memory",
@@ -140,7 +144,7 @@ class Worker(AbstractContextManager["Worker"]):
         return self._kill("crash", f"the worker ended with {how} instead of answering.{said}")
 
 
-def run_job(scratch: Path, request: Request, answer: type[A], timeout_s: float, memory_limit: int) -> A:
+def run_job(scratch: Path, request: Request, answer: type[A], timeout_s: float, memory_limit: int, room: Room | None = None) -> A:
     """Ask one thing of a fresh worker."""
-    with Worker(scratch, memory_limit) as worker:
+    with Worker(scratch, memory_limit, room=room) as worker:
         return worker.ask(request, answer, timeout_s)

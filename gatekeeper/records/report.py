@@ -100,6 +100,12 @@ class LegReport(Record, frozen=True, kw_only=True):
     energy: Energy | None = None
     total_s: Amount = 0.0
     tested: Annotated[Tested | None, Meta(description="What the testing stage found of the baseline.")] = None
+    user_code: Annotated[
+        list[str], Meta(description="What ran of the user's: loader, metric, decode, own tests, scripts, plugins.")
+    ] = []
+    unheld: Annotated[
+        str, Meta(description="Why nothing kept that code from the rest of the run; empty where something did, or none ran.")
+    ] = ""
     notes: list[str] = []
 
 

@@ -12,6 +12,7 @@ extras(loaded)         extras of this distribution that a leg needs for it, besi
 lacks(loaded, line)    what the file asks of it and its line in a report does not show, in words; such a stage has not passed,
                        whoever says so
 loosened(loaded)       what of its section is looser than the policy's and is not applied, as `Loosened`
+user_code(loaded)      what of the user's code it runs, each in a word and a name
 FILES                  names of files it may put beside the report
 
 A stage changes nothing: it is a function from what is known to what it adds. The module itself imports nothing heavy, since

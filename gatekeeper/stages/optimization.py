@@ -12,6 +12,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.stages._base import report
 
 if TYPE_CHECKING:
+    from gatekeeper.config.loaded import Loaded
     from gatekeeper.config.meaning import Review
     from gatekeeper.legs.optimizing import Optimized
     from gatekeeper.legs.setup import Added, Data, Known, Setup
@@ -78,6 +79,13 @@ def problems(review: Review) -> None:
         review.add((NAME, "frameworks"), "there is nothing to judge. Name a framework, or a variant of your own in `variants`.")
     variant_problems(review, section.variants)
     technique_problems(review, review.loaded.section(NAME).techniques)
+
+
+def user_code(loaded: Loaded) -> list[str]:
+    """Scripts that configuration files of Olive may run."""
+    section = loaded.section(NAME)
+    named = [technique for each in section.techniques.values() for technique in each if technique.endswith(".json")]
+    return [f"scripts of {technique}" for technique in named] if section.trust_scripts else []
 
 
 def run(setup: Setup, known: Known) -> Added:

@@ -257,6 +257,18 @@ def test_what_no_model_takes_is_told(stated: str, tmp_path: Path, gatekeeper: An
     assert done.returncode == 2 and WRONG[stated] in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("stated", "says"),
+    [("{logit: {batch_axis: 1}}", "no output 'logit'; did you mean 'logits'?"), ("{logits: {batch_axis: 0}}", "batch_axis")],
+)
+def test_outputs_that_no_model_answers_so_are_told(stated: str, says: str, tmp_path: Path, gatekeeper: Any) -> None:
+    x, _ = rated(tmp_path)
+    np.savez(tmp_path / "eval.npz", x=x)
+    np.savez(tmp_path / "calib.npz", x=x)
+    done = gatekeeper("validate", pipeline(tmp_path, "onnx_runtime", f"  outputs: {stated}\n"))
+    assert done.returncode == 2 and says in done.stderr
+
+
 CARRIED = {
     "{h: {carry: stateN}}": "the model has no input 'h'",
     "{state: {carry: state_N}}": "the model has no output 'state_N'; did you mean 'stateN'?",

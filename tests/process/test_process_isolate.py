@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -89,9 +87,20 @@ def assert_gone(*pids: int) -> None:
         assert eventually(lambda pid=pid: gone(pid)), f"process {pid} is still there"
 
 
-def read_pid(path: Path) -> int:
-    assert eventually(lambda: path.exists() and path.read_text().isdigit())
-    return int(path.read_text())
+def left(folder: Path) -> list[psutil.Process]:
+    """What works below a folder, such as a worker of that scratch folder and what it has started."""
+    found = []
+    for each in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if Path(each.cwd()).is_relative_to(folder.resolve()) and each.status() != psutil.STATUS_ZOMBIE:
+                found.append(each)
+    return found
+
+
+def assert_nothing_left(folder: Path, began: Path) -> None:
+    """It began, and has ended. Its number says nothing: a held process counts from one."""
+    assert eventually(began.exists)
+    assert eventually(lambda: not left(folder)), f"{left(folder)} are still there"
 
 
 # --- a worker that behaves
@@ -102,12 +111,12 @@ def test_a_job_that_works_answers_done(tmp_path: Path, destination: Path) -> Non
     source.write_bytes(b"weights")
     assert run_job(tmp_path, job(destination, "works", source), Done, TIMEOUT_S, 2 * GB) == Done()
     assert (destination / "artifact").read_bytes() == b"weights"
-    assert_gone(read_pid(destination / "pid"))
+    assert_nothing_left(tmp_path, destination / "pid")
 
 
 def test_the_worker_is_gone_after_the_block(tmp_path: Path) -> None:
     with Worker(tmp_path, 2 * GB) as found:
-        assert not gone(found.pid)
+        assert eventually(lambda: not gone(found.pid))
     assert_gone(found.pid)
 
 
@@ -340,18 +349,20 @@ def test_a_failure_the_worker_reports_keeps_its_kind(worker: Worker, destination
 @pytest.mark.parametrize("technique", ["child_then_exit", "child_then_hang"])
 def test_a_child_of_a_failed_worker_is_ended(worker: Worker, destination: Path, technique: str) -> None:
     misbehave(worker, destination, technique, timeout_s=3.0)
-    assert_gone(worker.pid, read_pid(destination / "child"))
+    assert_gone(worker.pid)
+    assert_nothing_left(destination.parent, destination / "child")
 
 
 def test_a_child_of_a_worker_that_answered_is_ended(tmp_path: Path, destination: Path) -> None:
     run_job(tmp_path, job(destination, "child_then_answer"), Done, TIMEOUT_S, 2 * GB)
-    assert_gone(read_pid(destination / "child"))
+    assert_nothing_left(tmp_path, destination / "child")
 
 
 @linux
 def test_a_fork_that_holds_the_answer_pipe_does_not_hide_the_exit(worker: Worker, destination: Path) -> None:
     error = misbehave(worker, destination, "fork_then_exit", timeout_s=5.0)
-    assert_gone(worker.pid, read_pid(destination / "child"))
+    assert_gone(worker.pid)
+    assert_nothing_left(destination.parent, destination / "child")
     assert (error.kind, "exit code 3" in str(error)) == ("crash", True), str(error)
 
 
@@ -369,8 +380,8 @@ def test_a_daemon_that_holds_the_answer_pipe_does_not_hang_the_parent(tmp_path: 
     thread.start()
     thread.join(timeout=15)
     hung = thread.is_alive()
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(read_pid(destination / "child"), signal.SIGKILL)
+    for each in left(tmp_path):
+        each.kill()
     thread.join(timeout=15)
     assert not hung, "the parent waits for a process that the worker left behind"
     assert [type(error) for error in caught] == [NotMeasured]
@@ -412,7 +423,7 @@ def test_suspend_stops_and_resume_goes_on(worker: Worker, destination: Path) -> 
 
 def test_suspend_stops_what_the_worker_started(worker: Worker, destination: Path) -> None:
     worker.ask(job(destination, "child_then_answer"), Done, TIMEOUT_S)
-    child = psutil.Process(read_pid(destination / "child"))
+    [child] = psutil.Process(worker.pid).children()
     worker.suspend()
     assert eventually(lambda: child.status() == psutil.STATUS_STOPPED)
     worker.resume()

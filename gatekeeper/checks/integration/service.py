@@ -18,6 +18,7 @@ from gatekeeper.checks.integration.client.traffic import Traffic, Trafficked
 from gatekeeper.checks.outcome import Broken
 from gatekeeper.errors import NotMeasured
 from gatekeeper.making.subject import Subject
+from gatekeeper.process.hold import reaching
 from gatekeeper.process.isolate import Worker, run_job
 from gatekeeper.process.messages import Answer, Request
 from gatekeeper.serve.behind import NAME, ready_s, served
@@ -94,7 +95,7 @@ class Service:
                     acted.append(time.monotonic_ns())
                     act()
 
-            with Worker(self.scratch, self.subject.space.memory_limit) as worker:
+            with Worker(self.scratch, self.subject.space.memory_limit, room=reaching(self.scratch)) as worker:
                 sent = worker.ask(request, Trafficked, self._limit_s(), sample=watch).sent
         if not acted:
             raise NotMeasured("timeout", "the traffic was over before anything was done to the server.")
@@ -102,7 +103,7 @@ class Service:
 
     def ask(self, request: Request, answer: type[A]) -> A:
         """What a client in a process of its own finds."""
-        return run_job(self.scratch, request, answer, self._limit_s(), self.subject.space.memory_limit)
+        return run_job(self.scratch, request, answer, self._limit_s(), self.subject.space.memory_limit, reaching(self.scratch))
 
     def _limit_s(self) -> float:
         return min(CLIENT_S, self.subject.space.timeout_s)

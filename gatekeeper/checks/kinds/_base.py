@@ -18,6 +18,7 @@ unmeasured(loaded, gate) -> why a gate of its own is not measured although the k
 expected(loaded, level, text) -> names of the checks that it runs on every variant at a level, of models that write text or do
                        not; of a file of tests its path, of which there is one check or more. A merge of reports asks for them.
                        `loaded` is None where the pipeline file is not at hand
+user_code(loaded)      what of the user's code it runs, each in a word and a name
 loosened(loaded)       what of its keys is looser than the policy's, as `Loosened`
 
 The module itself imports nothing heavy: `validate` asks it what its part of the file may hold.

@@ -62,6 +62,11 @@ def expected(loaded: Loaded | None, level: str, text: bool) -> list[str]:
     return names
 
 
+def user_code(loaded: Loaded) -> list[str]:
+    """The user's files."""
+    return [f"tests {name}" for name in loaded.section("testing").tests]
+
+
 def problems(review: Review) -> None:
     """The user's files are there, and are such as pytest takes."""
     from gatekeeper.config.meaning import same_file

@@ -12,7 +12,6 @@ import msgspec
 from gatekeeper.checks.unit.own import OutcomeLine, OwnTests
 from gatekeeper.errors import NotMeasured
 from gatekeeper.making.subject import Subject
-from gatekeeper.process.isolate import run_job
 from gatekeeper.process.messages import Done
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.tested import Check
@@ -86,7 +85,7 @@ class _Run:
             destination=str(self.outcomes),
         )
         try:
-            run_job(space.scratch, request, Done, space.timeout_s, space.memory_limit)
+            space.ask_own(request, Done, self.outcomes.parent)
         except NotMeasured as failure:
             return failure
         return None

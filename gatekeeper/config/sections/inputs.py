@@ -1,4 +1,6 @@
-"""`inputs`: how the model takes its examples, where that is not one after the other on the first axis."""
+"""`inputs` and `outputs`: how the model takes its examples and answers them, where that is not one after the other on the first
+axis.
+"""
 
 from __future__ import annotations
 
@@ -40,18 +42,30 @@ class Input(Section, frozen=True, kw_only=True):
     ] = None
 
 
+class Output(Section, frozen=True, kw_only=True):
+    """An output of the model whose examples do not lie along its first axis, as of one that answers step by step."""
+
+    batch_axis: Annotated[
+        int,
+        Meta(ge=1, le=31, description="The axis along which the examples lie in what the model answers, counted from 0."),
+    ]
+
+
 def layout_of(loaded: Loaded, model: Assessment) -> Layout:
     """What the pipeline file says of how the model takes its examples."""
     stated = loaded.pipeline.inputs
     constants = {name: each.constant for name, each in stated.items() if each.constant is not None}
     axes = {name: each.batch_axis for name, each in stated.items() if each.batch_axis is not None}
     carried = {name: each.carry for name, each in stated.items() if each.carry is not None}
-    return layout(model, constants, axes, carried)
+    answered = {name: each.batch_axis for name, each in loaded.pipeline.outputs.items()}
+    return layout(model, constants, axes, carried, answered)
 
 
 def problems(review: Review) -> None:
     """Inputs that the model does not have, or of which nothing is said; examples whose axis is not known."""
     stated = review.pipeline.inputs
+    for name in review.pipeline.outputs:
+        check_outputs(review, ("outputs", name), [name])
     for name, each in stated.items():
         check_inputs(review, ("inputs", name), [name])
         if each.carry is not None:

@@ -10,6 +10,7 @@ from gatekeeper.checks.security.fuzz import Fuzz, Fuzzed
 from gatekeeper.checks.security.openapi import described
 from gatekeeper.checks.security.victim import Victim
 from gatekeeper.errors import NotMeasured
+from gatekeeper.process.hold import reaching
 from gatekeeper.process.isolate import run_job
 
 Engine = Literal["openapi", "tensors"]
@@ -31,7 +32,7 @@ def _fuzzed(victim: Victim, engine: Engine, description: dict[str, Any]) -> int:
     seconds, space = SECONDS[engine], victim.space
     request = Fuzz(url=victim.server.url, engine=engine, good=victim.good, description=description, seconds=seconds, seed=SEED)
     limit_s = min(4 * seconds + 60, space.timeout_s)
-    fuzzed = run_job(space.scratch, request, Fuzzed, limit_s, space.memory_limit)
+    fuzzed = run_job(space.scratch, request, Fuzzed, limit_s, space.memory_limit, reaching(space.scratch))
     if fuzzed.failures:
         raise Broken(f"{len(fuzzed.failures)} kinds of failure in {fuzzed.cases} requests: " + "; ".join(fuzzed.failures[:3]))
     if not fuzzed.cases:

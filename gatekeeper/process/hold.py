@@ -1,0 +1,72 @@
+"""Whether this system can hold a program that may be hostile, and how one is started held (see gatekeeper/process/launch.py).
+
+What a user's own code runs in (a loader, a metric, its tests) is a worker: held, it reads no other process's memory or
+environment, writes only into its scratch folder and what it is given beside it, has no network, and leaves nothing running.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+SWITCH = "GATEKEEPER_ISOLATION"
+"""Set to `off` it starts workers as any other program."""
+LAUNCH = Path(__file__).with_name("launch.py")
+PROBE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a held program may do: the folders it may write into, the first of which it begins in, and files it finds empty."""
+
+    folders: tuple[Path, ...]
+    hidden: tuple[Path, ...] = ()
+    network: bool = False
+
+
+def reaching(scratch: Path) -> Room:
+    """The room of what talks to a server on this machine. It shares the machine's network, so no user's code runs in it."""
+    return Room((scratch,), network=True)
+
+
+def held(command: list[str], room: Room) -> list[str]:
+    """The command line that starts another one held."""
+    about = {
+        "command": command,
+        "folders": [str(folder.resolve()) for folder in room.folders],
+        "hidden": [str(file.resolve()) for file in room.hidden if file.exists()],
+        "network": room.network,
+    }
+    return [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), json.dumps(about)]
+
+
+def unheld() -> str:
+    """Why programs are not held here, as the end of a sentence; empty where they are."""
+    if os.environ.get(SWITCH, "").lower() == "off":
+        return f"{SWITCH} is off"
+    if sys.platform != "linux":
+        return f"{sys.platform} offers nothing that a program could be held by; Linux does"
+    return _refused()
+
+
+@cache
+def _refused() -> str:
+    """Why this Linux does not let a user make namespaces, by trying; empty where it does."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="gatekeeper-try-") as folder:
+        try:
+            tried = subprocess.run(
+                held(["/bin/true"], Room((Path(folder),))), cwd=folder, capture_output=True, timeout=PROBE_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"namespaces could not be tried: {error}"
+    if tried.returncode == 0:
+        return ""
+    said = tried.stderr.decode("utf-8", "replace").strip().splitlines()
+    return f"this system gives a user no namespaces ({said[-1].rpartition(': ')[2] if said else 'it does not say why'})"
