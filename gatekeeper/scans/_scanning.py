@@ -33,11 +33,18 @@ SKIPPED = {".git"}
 
 def scan_model(model: Path, ask: Ask, domains: Iterable[str] = (), shown: str = "") -> ModelScan:
     """Every file of a model's folder; of a model that is a file that file, and those it names."""
-    started = time.monotonic()
     folder = is_folder(model)
     root = (model if folder else model.parent).absolute()  # workers work in a folder of their own
-    allowed = tuple(sorted(domains))
     links, names = _listed(model) if folder else ([], [model.name])
+    return scan_files(root, names, ask, domains, shown or str(model), links)
+
+
+def scan_files(
+    root: Path, names: Iterable[str], ask: Ask, domains: Iterable[str], shown: str, links: Iterable[ScannedFile] = ()
+) -> ModelScan:
+    """Files below a folder, and those that they name; `links` are what is wrong with the folder itself."""
+    started = time.monotonic()
+    allowed = tuple(sorted(domains))
     done: dict[str, ScannedFile] = {each.file: each for each in links}
     named_by: dict[str, str] = {}
     waiting = sorted(names, key=_first)
@@ -52,7 +59,7 @@ def scan_model(model: Path, ask: Ask, domains: Iterable[str] = (), shown: str = 
                 waiting += [other] if other not in waiting else []
     files = sorted(done.values(), key=lambda each: each.file)
     verdict = worst(each.verdict for each in files) if files else "unscanned"
-    return ModelScan(model=shown or str(model), verdict=verdict, files=files, seconds=time.monotonic() - started)
+    return ModelScan(model=shown, verdict=verdict, files=files, seconds=time.monotonic() - started)
 
 
 def worst(verdicts: Iterable[ScanVerdict]) -> ScanVerdict:
