@@ -114,7 +114,10 @@ def score(request: Score) -> Scored:
     units, everything = distinct(dataset.inputs), request.looks != "scores"
     others, unjudged = _others(request, units)
     if variant.shape != baseline.shape:
-        raise NotMeasured("model", f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}.")
+        raise NotMeasured(
+            "model",
+            f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}. Name a variant of this model.",
+        )
     labels, error = dataset.labels, None
     name = "agreement" if labels is None else request.metric or default_of(judged.FAMILY)
     # What a metric of the user's own compares is not known; its classes are looked at one by one all the same.
