@@ -19,7 +19,7 @@ from gatekeeper.files import check_own, write_atomic
 from gatekeeper.legs.datasets import Sets, data_of
 from gatekeeper.legs.judging import ARTIFACTS
 from gatekeeper.legs.leg import Leg
-from gatekeeper.legs.setup import Known, Setup, bench
+from gatekeeper.legs.setup import Known, Scanned, Setup, bench
 from gatekeeper.making.cache import Cache
 from gatekeeper.making.earlier import earlier_model
 from gatekeeper.models.files import digest
@@ -162,8 +162,11 @@ def _run_stages(setup: Setup) -> tuple[list[StageReport], Known, dict[str, bytes
             added = stage(name).run(setup, known)
             known = known.with_(added)
             files |= added.files
-            reports.append(added.report)
-            if added.report.verdict is not Verdict.PASS and added.report.blocks:
+            line = added.report
+            if changed := known.get(Scanned).changed():
+                line = msgspec.structs.replace(line, verdict=Verdict.ERROR, reason=changed, blocks=True)
+            reports.append(line)
+            if line.verdict is not Verdict.PASS and line.blocks:
                 blocked_by = name
     return reports, known, files
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gatekeeper.config.schema import SCHEMAS, render
-from gatekeeper.reference import action, frameworks, pipeline_file, readme, tasks, testing
+from gatekeeper.reference import action, frameworks, pipeline_file, readme, scan, tasks, testing
 from gatekeeper.reference.tables import REPOSITORY
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -13,6 +13,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/action.md": action.page,
     "docs/frameworks.md": frameworks.page,
     "docs/pipeline-reference.md": pipeline_file.page,
+    "docs/scan.md": scan.page,
     "docs/tasks.md": tasks.page,
     "docs/testing.md": testing.page,
 }

@@ -48,7 +48,7 @@ def _held(stage: StageReport, rules: Rules, listed: Sequence[str]) -> StageRepor
         return stage
     why = f"this version of gatekeeper has no stage '{stage.stage}'" if stage.stage not in STAGES.names else ""
     if not why and rules.file and (lacks := getattr(STAGES.get(stage.stage), "lacks", None)):
-        why = lacks(rules.file)
+        why = lacks(rules.file, stage)
     return msgspec.structs.replace(stage, verdict=Verdict.ERROR, reason=why) if why else stage
 
 
