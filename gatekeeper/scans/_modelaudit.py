@@ -93,7 +93,7 @@ def _scan(path: Path) -> Any:
     except ImportError:
         from gatekeeper.version import install_hint
 
-        raise Unscanned(f"only {PACKAGE} reads it, which is not installed. {install_hint('scan')}") from None
+        raise Unscanned(f"only {PACKAGE} reads it, which is not installed. {install_hint('scan')}, with Python 3.11") from None
     return scan_file(str(path), {"cache_enabled": False})
 
 
