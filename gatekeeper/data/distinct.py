@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
+from gatekeeper.data.texts import raw
+
 
 def distinct(inputs: Mapping[str, Any]) -> Any:
     """The number of each example among the distinct ones, in the order they come, [examples]; by all bytes of all inputs, but
@@ -26,7 +28,7 @@ def numbered(keys: Iterable[Hashable]) -> Any:
 def _digest(arrays: list[Any], i: int) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:
-        digest.update((array[i] + 0 if array.dtype.kind == "f" else array[i]).tobytes())
+        digest.update(raw(array[i] + 0 if array.dtype.kind == "f" else array[i]))
     return digest.digest()
 
 

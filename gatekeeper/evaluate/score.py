@@ -117,7 +117,10 @@ def score(request: Score) -> Scored:
     units, everything = distinct(dataset.inputs), request.looks != "scores"
     others, unjudged = _others(request, units)
     if variant.shape != baseline.shape:
-        raise NotMeasured("model", f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}.")
+        raise NotMeasured(
+            "model",
+            f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}. Name a variant of this model.",
+        )
     first = np.unique(units, return_index=True)[1]
     alike = near(list(dataset.inputs.values()), baseline, first) if request.baseline == request.variant else Near()
     rows = _rows(dataset, units, baseline, variant)

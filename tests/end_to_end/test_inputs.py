@@ -245,6 +245,10 @@ WRONG = {
     "{sr: {constant: 1, batch_axis: 0}}": "Say one.",
     "{x: {batch_axis: 2}}": "'x' has 2 axes, counted from 0",
     "{x: {batch_axis: -1}}": "batch_axis",
+    "{sr: {constant: fast}}": "'fast' is text, and 'sr' takes int64. Write a number.",
+    "{sr: {constant: 16000.5}}": "'sr' takes int64, whole numbers from -9223372036854775808 to 9223372036854775807, and this is",
+    "{sr: {constant: 1.0e+30}}": "and this is 1e+30. Correct it.",
+    "{sr: {constant: [1, 2]}}": "2 values, and 'sr' [] takes 1. Give one, or as many.",
 }
 
 
