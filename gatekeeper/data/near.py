@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gatekeeper.data.distinct import numbered
+from gatekeeper.data.texts import raw
+
 SAME = 1e-6
 """Share of their spread within which numbers are the same."""
 CELL = 10
@@ -41,12 +44,17 @@ def near(inputs: list[Any], answers: Any, rows: Any = None) -> Near:
     rows = np.arange(len(answers)) if rows is None else rows
     if answers.dtype.kind not in "biuf" or len(rows) < 2 or not answers.size:
         return Near()
-    told = [_sums(array, rows)[0] for array in inputs if array.dtype.kind in "biuf" and array.size]
+    told = [_sums(array, rows)[0] if array.dtype.kind in "biuf" else _each(array, rows) for array in inputs if array.size]
     given, sure = _sums(answers, rows)
     alike, both = _groups(given), _groups(np.concatenate([given, *told], axis=1))
     telling = ~sure if answers.dtype.kind == "f" and answers[0].size > 1 else np.zeros(len(rows), bool)
     firsts = np.unique(np.where(telling, alike, len(rows) + both))
     return Near(len(rows) - len(firsts), len(rows) - len(np.unique(both)))
+
+
+def _each(array: Any, rows: Any) -> Any:
+    """A cell for each text that there is: no two are nearly the same."""
+    return numbered(raw(array[i]) for i in rows)[:, None]
 
 
 def _sums(array: Any, rows: Any) -> tuple[Any, Any]:
