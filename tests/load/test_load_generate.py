@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from kit.running import programs
 from kit.support import eventually, install_framework, spec, write_model
 
 from gatekeeper.errors import NotMeasured
@@ -315,14 +316,13 @@ def test_a_generator_that_is_killed_is_no_result(tmp_path: Path) -> None:
         with pytest.raises(NotMeasured, match="killed"):
             running.result(120)
     assert not (tmp_path / "requests.npz").exists()
-    assert [child for child in psutil.Process().children(recursive=True) if "gatekeeper.process.worker" in child.cmdline()] == []
+    assert programs("gatekeeper.process.worker") == []
 
 
 def kill_when(ready: Callable[[], bool], module: str) -> None:
     assert eventually(ready)
-    for child in psutil.Process().children(recursive=True):
-        if module in child.cmdline():
-            child.kill()
+    for child in programs(module):
+        child.kill()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is a signal")
@@ -347,7 +347,7 @@ with served(Path({str(tmp_path)!r})) as server:
         assert eventually(lambda: process.poll() is not None or (told.exists() and len(seen(tmp_path, "http")) > 3))
         assert process.poll() is None
         family = psutil.Process(process.pid).children(recursive=True)
-        assert len(family) == 3, "a server, its session, a generator"
+        assert len(programs("gatekeeper", process.pid)) == 3, "a server, its session, a generator"
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=120)
         assert process.returncode not in (0, None), "it was ended, and did not come to its own end"
