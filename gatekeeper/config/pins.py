@@ -13,6 +13,7 @@ from gatekeeper.config.base import content_at
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.meaning import Review
 from gatekeeper.config.sections.dataset import Dataset
+from gatekeeper.config.user_code import functions
 from gatekeeper.data.code import Covered, covered, tests_of
 from gatekeeper.data.content import content
 from gatekeeper.errors import Problem
@@ -100,15 +101,7 @@ def code_problems(loaded: Loaded, found: Mapping[str, Code]) -> list[str]:
 
 def code_of(loaded: Loaded) -> dict[str, Code]:
     """The user's own code that judges, by its role and name."""
-    dataset, model = loaded.pipeline.dataset, loaded.pipeline.model
-    named: list[tuple[str, str | None]] = []
-    if dataset is not None:
-        named += [("loader", dataset.loader if dataset.path is None else None), ("metric", dataset.metric)]
-        for each in dataset.also:
-            named += [("loader", each.loader if each.path is None else None), ("metric", each.metric)]
-    if model is not None and model.boxes is not None:
-        named.append(("decode", model.boxes.decode))
-    found = {f"{role} {name}": covered(name, loaded.folder) for role, name in named if name and ":" in name}
+    found = {f"{role} {name}": covered(name, loaded.folder) for role, name in functions(loaded)}
     for test in getattr(loaded.section("testing"), "tests", ()):
         found[f"tests {test}"] = tests_of(loaded.folder / test, loaded.folder)
     return {name: _code(each) for name, each in found.items()}

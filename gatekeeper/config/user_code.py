@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     from gatekeeper.config.sections.dataset import Dataset
 
 
-def user_code(loaded: Loaded) -> list[str]:
-    """Loader, metrics, what reads the model's answers, what stages run of the user's (their hook `user_code`), and plugins."""
-    dataset, boxes = loaded.pipeline.dataset, loaded.pipeline.model.boxes if loaded.pipeline.model else None
+def functions(loaded: Loaded) -> list[tuple[str, str]]:
+    """What of the file are functions of the user's, `package.module:function`, each behind its role."""
+    dataset, model = loaded.pipeline.dataset, loaded.pipeline.model
     sets: list[Dataset | AlsoSet] = [dataset, *dataset.also] if dataset else []
-    found = [f"loader {each.loader}" for each in sets if each.loader]
-    found += [f"metric {each.metric}" for each in sets if each.metric and ":" in each.metric]
-    found += [f"decode {boxes.decode}"] if boxes and boxes.decode else []
+    named = [("loader", each.loader) for each in sets if each.path is None]
+    named += [("metric", each.metric) for each in sets]
+    named += [("decode", model.boxes.decode)] if model and model.boxes else []
+    return list(dict.fromkeys((role, name) for role, name in named if name and ":" in name))
+
+
+def user_code(loaded: Loaded) -> list[str]:
+    """Those functions, what stages run of the user's (their hook `user_code`), and plugins."""
+    found = [f"{role} {name}" for role, name in functions(loaded)]
     for own in asked("user_code"):
         found += own(loaded)
-    return list(dict.fromkeys([*found, *(f"plugin {name}" for name in plugins())]))
+    return [*found, *(f"plugin {name}" for name in plugins())]
