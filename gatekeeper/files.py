@@ -75,11 +75,48 @@ def is_pointer(path: Path) -> bool:
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and its parents, or say why not."""
+    """Create a folder to write in, and its parents, or say why not."""
+    _check_inside(_place(path))
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+def check_own(path: Path) -> None:
+    """`UsageError` where a folder of reports is a link, or lies under one in the working folder.
+
+    A change can bring a link along, and what is written through it takes the place of another's file.
+    """
+    place = _place(path)
+    _check(place)
+    _check_inside(place)
+
+
+def _place(path: Path) -> Path:
+    """The whole path as it is written, with no link followed."""
+    return Path(os.path.normpath(path.absolute()))
+
+
+def _check_inside(place: Path) -> None:
+    """The same of what lies in the working folder; where that itself lies, its owner knows."""
+    here = Path.cwd()
+    for each in (place, *place.parents):
+        if each.is_relative_to(here) and each != here:
+            _check(each)
+
+
+def _check(place: Path) -> None:
+    if is_link(place):
+        raise UsageError(f"{place}: is a link, and nothing is written through one. Name the folder itself, or remove the link.")
+
+
+def is_link(path: Path) -> bool:
+    """Whether a path is a link of any kind; one that the system cannot even name is none."""
+    try:
+        return path.is_symlink() or bool(getattr(os.path, "isjunction", lambda _: False)(path))
+    except (OSError, ValueError):
+        return False
 
 
 def check_name(path: Path) -> None:

@@ -15,7 +15,8 @@ from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.owners import STAGES, asked
 from gatekeeper.config.policy import loosened, missing, policy_notes
 from gatekeeper.errors import UsageError
-from gatekeeper.files import write_atomic
+from gatekeeper.files import check_own, write_atomic
+from gatekeeper.legs.datasets import Sets, data_of
 from gatekeeper.legs.judging import ARTIFACTS
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.setup import Known, Setup, bench
@@ -80,6 +81,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
         for name, content in files.items():
             write_atomic(options.output / name, content)
         targets = list(known.targets) or _unmeasured(setup, stages)
+        data = data_of(loaded, known.get(Sets))
     stages += _policy_stage(loaded)
     return Report(
         schema=REPORT_SCHEMA,
@@ -101,6 +103,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         version=version(),
         commit=options.commit,
+        data=data,
     )
 
 
@@ -187,6 +190,7 @@ def _clear(folder: Path) -> None:
     """
     for name in (name for files in asked("FILES") for name in files):
         (folder / name).unlink(missing_ok=True)
+    check_own(folder / ARTIFACTS)
     for place in (folder / ARTIFACTS).glob("*__*__*"):
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place, ignore_errors=True)

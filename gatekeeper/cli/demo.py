@@ -29,13 +29,12 @@ def command(folder: Path, cache_dir: Path | None) -> int:
 
 
 def _run(folder: Path, cache_dir: Path | None) -> int:
-    import shutil
     import subprocess
     import sys
 
     from gatekeeper.cli.run import HeldTo, execute
     from gatekeeper.errors import NotMeasured
-    from gatekeeper.files import make_folder
+    from gatekeeper.files import make_folder, write_atomic
     from gatekeeper.hardware.machine import installed
     from gatekeeper.making.cache import default_folder
     from gatekeeper.pipeline import Options
@@ -47,7 +46,7 @@ def _run(folder: Path, cache_dir: Path | None) -> int:
     make_folder(folder)
     for name in ("make_model.py", "edge_ai_pipeline.yaml"):
         if not (folder / name).exists():
-            shutil.copyfile(source / name, folder / name)
+            write_atomic(folder / name, (source / name).read_bytes())
     if not all((folder / name).exists() for name in ("model.onnx", "eval.npz", "calib.npz")):
         click.echo("training a digit classifier ...", err=True)
         result = subprocess.run([sys.executable, str(folder / "make_model.py")], check=False)

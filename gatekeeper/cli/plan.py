@@ -41,7 +41,8 @@ def command(
     from gatekeeper.config.waivers import waivers_for
     from gatekeeper.planning.plan import choose_legs, commit_from, github_matrix, make_plan, model_of
 
-    loaded = replace(load(file, model), policy=chosen_policy(file, policy_ref, policy))
+    loaded = load(file, model)
+    loaded = replace(loaded, policy=chosen_policy(file, policy_ref, policy, loaded.model_path()))
     assessment = model_of(loaded)[1]
     plan = make_plan(loaded, assessment, commit_from(os.environ))
     waivers_for(loaded, plan.variant_ids)

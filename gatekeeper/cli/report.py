@@ -37,8 +37,8 @@ def command(
     """Merge RESULTS (report.json files, or folders that hold one) and print the verdict.
 
     Nothing is measured, and everything is judged again: by the limits of --policy, of the pipeline file where it is at
-    hand, or else of the results, and on what they measured. The results must come from one model, pipeline file, policy
-    and commit; a leg or variant that is missing is an error, one that comes twice is refused. The exit code is the
+    hand, or else of the results, and on what they measured. The results must come from one model, pipeline file, policy,
+    commit and data; a leg or variant that is missing is an error, one that comes twice is refused. The exit code is the
     merged verdict's.
     """
     from contextlib import nullcontext
@@ -60,6 +60,7 @@ def _report(results: tuple[Path, ...], against: _Against, policy: Path | None, f
     from gatekeeper.reports._base import reporter
     from gatekeeper.reports._read import read_report
     from gatekeeper.reports._write import write_reports
+    from gatekeeper.verdicts.data import check_pinned
     from gatekeeper.verdicts.even import check_even
     from gatekeeper.verdicts.glance import confirmed
     from gatekeeper.verdicts.headers import check_headers
@@ -73,8 +74,9 @@ def _report(results: tuple[Path, ...], against: _Against, policy: Path | None, f
     reports = [read_report(file) for file in files]
     check_headers(reports, against.plan)
     rules = rules_of(reports, against.plan, policy)
-    sure = confirmed(reports, rules)
     names = [file.as_posix() for file in files]
+    check_pinned(reports, names, rules)
+    sure = confirmed(reports, rules)
     reports = [held_report(report, name, rules, sure) for report, name in zip(reports, names, strict=True)]
     check_even(reports, names)
     report = merge(reports, rules.plan, lambda index: read_answers(files[index].with_name(ANSWERS)))

@@ -110,7 +110,8 @@ def execute(file: Path, model: Path | None, options: Options, quiet: bool, held:
     from gatekeeper.verdicts.judge import exit_code
     from gatekeeper.verdicts.waivers import waive
 
-    loaded = replace(load(file, model), policy=chosen_policy(file, held.policy_ref, held.policy))
+    loaded = load(file, model)
+    loaded = replace(loaded, policy=chosen_policy(file, held.policy_ref, held.policy, loaded.model_path()))
     base = read_report(held.baseline_report) if held.baseline_report else None
     waivers = waivers_for(loaded, lambda: make_plan(loaded, model_of(loaded)[1]).variant_ids())
     with watching(quiet) as progress:

@@ -12,12 +12,15 @@ from gatekeeper.cli import _options
 @click.command(short_help="Check a pipeline file; list every problem.")
 @_options.pipeline_file
 @_options.model
+@_options.policy_ref
+@_options.policy
 @click.option("--quick", is_flag=True, help="Leave the data out: do not look at rows of the evaluation and calibration set.")
-def command(file: Path, model: Path | None, quick: bool) -> None:
+def command(file: Path, model: Path | None, policy_ref: str | None, policy: Path | None, quick: bool) -> None:
     """Check FILE's structure and meaning.
 
     Every problem is printed as `file:line:column: message`, with the nearest valid name; those of the waivers beside FILE
     (gatekeeper-waivers.yml) too. Of .npz sets names, shapes, types and some rows are held against the model. Nothing is run.
+    Data and code that the file, or its policy, pins by SHA-256 must be that; what a loader returns only a run knows.
     Gates on energy that this machine does not measure are a warning, as the runner may.
     Exit code 2 if there is a problem.
     """
@@ -25,12 +28,19 @@ def command(file: Path, model: Path | None, quick: bool) -> None:
     from gatekeeper.config.waivers import waivers_for
 
     loaded = load(file, model)
+    if policy_ref or policy:
+        from dataclasses import replace
+
+        from gatekeeper.config.policy import chosen_policy
+
+        loaded = replace(loaded, policy=chosen_policy(file, policy_ref, policy, loaded.model_path()))
     waivers = waivers_for(loaded)
     if not quick and loaded.pipeline.dataset is not None:
+        from gatekeeper.config.pins import pin_problems
         from gatekeeper.errors import ConfigError
         from gatekeeper.evaluate.look import data_problems
 
-        if problems := data_problems(loaded):
+        if problems := [*data_problems(loaded), *pin_problems(loaded)]:
             raise ConfigError(loaded.source.path, problems)
     if not quick:
         from gatekeeper.planning.meters import unmetered

@@ -90,6 +90,15 @@ def git_says(folder: Path, *words: str) -> str:
     return found.decode(errors="replace").strip() if code == 0 else ""
 
 
+def git_bytes(folder: Path, *words: str) -> bytes:
+    """What git prints, as it is; nothing where it fails or does not answer."""
+    try:
+        code, found, _ = _git(folder, *words)
+    except UsageError:
+        return b""
+    return found if code == 0 else b""
+
+
 def _git(folder: Path, *words: str, timeout_s: float = TIMEOUT_S) -> tuple[int, bytes, str]:
     """Exit status, standard output, and the first line of standard error."""
     quiet = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}

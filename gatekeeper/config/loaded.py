@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gatekeeper.config.sections.targets import Target
 from gatekeeper.config.source import Source
@@ -13,6 +13,9 @@ from gatekeeper.config.types import Common
 from gatekeeper.frameworks._base import TEXT_FORMATS
 from gatekeeper.gates._base import KINDS, of_tensors, tested_by
 from gatekeeper.models.files import model_format
+
+if TYPE_CHECKING:
+    from gatekeeper.config.base import Base
 
 ROOT = "edge_ai_pipeline"
 OFF = "off"
@@ -135,6 +138,9 @@ class Policy:
     sha256: str  # empty where `limits` is None
     limits: Loaded | None  # None: the file is new, there are no limits to hold it to
     waivers: Source | None  # the waivers beside it
+    base: Base | None = None  # the tree of files that it lies in, and where there
+    file: str = ""
+    moved: bool = False  # whether that is another file than the one that is held to it
 
 
 def why_unmeasured(loaded: Loaded, kind: str, gate: str) -> str:

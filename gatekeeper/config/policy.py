@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +11,9 @@ from typing import Any
 
 import msgspec
 
-from gatekeeper.config.git import commit_of, read_at
+from gatekeeper.config.base import Checkout, Commit
+from gatekeeper.config.following import OfModel, check_not_another, followed
+from gatekeeper.config.git import commit_of, git_says
 from gatekeeper.config.limits import Loosened, limits_and_loosened
 from gatekeeper.config.load import pipeline_of
 from gatekeeper.config.loaded import TESTING, Loaded, Policy
@@ -18,30 +22,49 @@ from gatekeeper.config.owners import asked, kinds, stages
 from gatekeeper.config.source import Path_, Source, parse_source, read_source
 from gatekeeper.config.waivers import FILE_NAME as WAIVERS
 from gatekeeper.config.waivers import REMEDY
+from gatekeeper.data.content import content
 from gatekeeper.errors import ConfigError, UsageError
 from gatekeeper.models.files import digest
 
 
-def chosen_policy(file: Path, ref: str | None, path: Path | None) -> Policy | None:
-    """What the command line names as the policy of a pipeline file, or None."""
+def chosen_policy(file: Path, ref: str | None, path: Path | None, model: Path | None = None) -> Policy | None:
+    """What the command line names as the policy of a pipeline file, which is of that model, or None."""
     if ref is not None and path is not None:
         raise UsageError("--policy-ref and --policy both name a policy. Use one of them.")
     if ref is not None:
-        return policy_at(file, ref)
+        return policy_at(file, ref, model)
     return policy_file(path) if path is not None else None
 
 
-def policy_at(file: Path, ref: str) -> Policy:
-    """The policy in the same file of the same repository at a git ref, and the waivers beside it."""
+def policy_at(file: Path, ref: str, model: Path | None = None) -> Policy:
+    """The policy in the same file of the same repository at a git ref, and the waivers beside it; where it is not there, in the
+    file that it follows (gatekeeper/config/following.py).
+    """
     commit = commit_of(file.parent, ref)
     name = f"{ref} at {commit[:12]}"
-    content, waivers = (read_at(file.parent, commit, each) for each in (file.name, WAIVERS))
+    root = Path(git_says(file.parent, "rev-parse", "--show-toplevel") or file.parent)
+    base, own = Commit(root, commit, name), in_tree(file, root)
+    about = OfModel(in_tree(model, root), content(model)) if model is not None and model.exists() else OfModel()
+    text, path = base.read(own), own
+    if text is not None:
+        check_not_another(base, own, about)
+    elif (found := followed(base, own, about)) is not None:
+        text, path = base.read(found), found
+    waivers = base.read(posixpath.join(posixpath.dirname(path), WAIVERS))
     return Policy(
         name=name,
-        sha256=sha256(content).hexdigest() if content is not None else "",
-        limits=_limits(file, _source(content, f"{ref}:{file.name}")) if content is not None else None,
+        sha256=sha256(text).hexdigest() if text is not None else "",
+        limits=_limits(file, _source(text, f"{ref}:{path}")) if text is not None else None,
         waivers=_source(waivers, f"{ref}:{WAIVERS}") if waivers is not None else None,
+        base=base,
+        file=path,
+        moved=path != own,
     )
+
+
+def in_tree(path: Path, root: Path) -> str:
+    """A path from the root of a tree, with slashes; one that leads out of it is none there."""
+    return os.path.relpath(path.resolve().parent / path.name, root.resolve()).replace(os.sep, "/")
 
 
 def policy_file(path: Path) -> Policy:
@@ -52,6 +75,8 @@ def policy_file(path: Path) -> Policy:
         limits=_limits(path, read_source(path)),
         sha256=digest(path),
         waivers=read_source(waivers, REMEDY) if waivers.exists() else None,
+        base=Checkout(path.parent),
+        file=path.name,
     )
 
 
@@ -89,9 +114,25 @@ def loosened(loaded: Loaded) -> list[str]:
         before, here = (getattr(each.section(TESTING), key) for each in (policy, loaded))
         if here != loaded.level(key):
             differences.append(Loosened(f"{TESTING}.{key}", before, here, loaded.where(TESTING, key)))
+    differences += _unpinned(loaded, policy)
     for own in asked("loosened"):
         differences += own(loaded)
     return list(dict.fromkeys(str(each) for each in differences))
+
+
+def _unpinned(loaded: Loaded, policy: Loaded) -> Iterator[Loosened]:
+    """Pins of data and code that the file does not have as its policy has them."""
+    before, here = policy.pipeline.dataset, loaded.pipeline.dataset
+    for key in _PINS if before else ():
+        old, new = getattr(before, key), getattr(here, key) if here else []
+        if old and old != new:
+            yield Loosened(f"dataset.{key}", old, new or None, loaded.where("dataset", key))
+    own = {each.name: each.sha256 for each in here.also} if here else {}
+    for each in before.also if before else ():
+        if each.sha256 and each.sha256 != own.get(each.name):
+            yield Loosened(
+                f"dataset.also.{each.name}.sha256", each.sha256, own.get(each.name) or None, loaded.where("dataset", "also")
+            )
 
 
 def missing(loaded: Loaded) -> list[tuple[str, str]]:
@@ -114,7 +155,10 @@ def policy_notes(loaded: Loaded) -> list[str]:
         return [f"{loaded.path.name} is new: it is not at {loaded.policy.name}, so its own limits apply"]
     before, here = _flat(loaded.policy.limits), _flat(loaded)
     ours, theirs = ({target.name for target in each.pipeline.targets} for each in (loaded, loaded.policy.limits))
-    notes = [f"target {name} is not in the policy, whose common limits it is held to" for name in sorted(ours - theirs)]
+    policy = loaded.policy
+    said = f"{loaded.path.name} is not at {policy.name}: it is held to {policy.file} there, which is of the same model"
+    notes = [said] if policy.moved else []
+    notes += [f"target {name} is not in the policy, whose common limits it is held to" for name in sorted(ours - theirs)]
     for name in dict.fromkeys([*before, *here]):
         (before_path, old), (path, new) = before.get(name, ((), None)), here.get(name, ((), None))
         one_sided = name.startswith("targets.") and name.split(".", 2)[1] in ours ^ theirs
@@ -124,9 +168,10 @@ def policy_notes(loaded: Loaded) -> list[str]:
 
 
 _COMMON = ("stages", "model", "inputs", "dataset", "measure")
-_SAID_OTHERWISE = ("model_validation.accuracy_threshold", "optimization.frameworks")
-"""Stages' keys that are a limit, and that are spoken of for each target."""
-_SETS, _OF_SETS = "dataset.also.", (".retention", ".on_fail")
+_PINS = ("sha256", "calibration_sha256", "code_sha256")
+_SAID_OTHERWISE = ("model_validation.accuracy_threshold", "optimization.frameworks", *(f"dataset.{key}" for key in _PINS))
+"""Keys that are a limit, and that are spoken of for each target."""
+_SETS, _OF_SETS = "dataset.also.", (".retention", ".on_fail", ".sha256")
 """Evaluation sets, and what of them is a limit."""
 
 

@@ -20,6 +20,7 @@ from gatekeeper.units import DURATION_PATTERN, SIZE_PATTERN
 Switch = Literal["enabled", "disabled"]
 Need = Literal["required"]
 Function = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", examples=["my_package.data:load"])]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="Of 64 hexadecimal digits, as sha256sum prints it.")]
 NonEmpty = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=1)]
 Threads = Annotated[int, Meta(ge=1, le=1024)]

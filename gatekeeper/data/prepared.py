@@ -11,19 +11,20 @@ from typing import Any
 
 import msgspec
 
+from gatekeeper.data.distinct import distinct
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.layout import Layout
 
 IGNORED = -100
 """A label that says that nobody asks: of padding, or of what nobody has labelled."""
 
-FORM = 8
+FORM = 9
 """Counts up when a prepared folder comes to hold something else: one that was kept from before is then made again."""
 
 
 class PreparedContents(msgspec.Struct, frozen=True):
-    """What lies in the folder: input names in order, the number of examples, whether there are labels, names of slices; and how
-    the model takes such examples.
+    """What lies in the folder: input names in order, the number of examples, and of those with other inputs, whether there are
+    labels, names of slices; and how the model takes such examples.
     """
 
     inputs: list[str]
@@ -32,6 +33,7 @@ class PreparedContents(msgspec.Struct, frozen=True):
     slices: list[str] = []
     label_shape: tuple[int, ...] = ()  # of one example
     layout: Layout = Layout()
+    distinct: int = 0
 
 
 class PreparedDataset:
@@ -104,6 +106,7 @@ def write_prepared(
         slices=list(slices),
         label_shape=() if labels is None else labels.shape[1:],
         layout=layout or Layout(),
+        distinct=int(distinct(inputs).max()) + 1 if examples else 0,
     )
     (folder / "contents.json").write_bytes(msgspec.json.encode(contents))
     return contents

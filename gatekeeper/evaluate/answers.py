@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gatekeeper.data.distinct import distinct
 from gatekeeper.data.prepared import PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.metrics._base import family
@@ -25,7 +26,7 @@ def collect(files: Mapping[str, Path], dataset: Path, reading: Reading, metric: 
     """
     import numpy as np
 
-    judged = judged_as(reading.task, metric)
+    judged, first = judged_as(reading.task, metric), _first(dataset)
     by_name: dict[str, Any] = {}
     left_out: dict[str, str] = {}
     kind: Kind | None = None
@@ -34,8 +35,11 @@ def collect(files: Mapping[str, Path], dataset: Path, reading: Reading, metric: 
         try:
             outputs = _outputs(file)
             reference = _outputs(files.get(baseline_id(leg_of(name)), file))
+            if outputs.shape != reference.shape:
+                raise ValueError(f"its output has shape {outputs.shape}, the baseline's {reference.shape}")
+            outputs, reference = outputs[first], reference[first]
             kind = kind or _kind(file, outputs, reading, judged, metric)
-            answers, count = _thinned(outputs, reference, kind, judged, reading, dataset)
+            answers, count = _thinned(outputs, reference, kind, judged, reading, dataset, first)
             if by_name and (count, answers.shape) != (total, next(iter(by_name.values())).shape):
                 raise ValueError(f"its output has another shape than {next(iter(by_name))}'s")
         except (OSError, ValueError, NotMeasured) as error:
@@ -80,12 +84,12 @@ def _kind(file: Path, outputs: Any, reading: Reading, judged: Task, metric: str 
     return "same class" if (known and judged.of_classes) or outputs.dtype.kind in "iu" else "relative distance"
 
 
-def _thinned(outputs: Any, reference: Any, kind: Kind, judged: Task, reading: Reading, dataset: Path) -> tuple[Any, int]:
+def _thinned(
+    outputs: Any, reference: Any, kind: Kind, judged: Task, reading: Reading, dataset: Path, first: Any
+) -> tuple[Any, int]:
     """Evenly spaced answers, as many as are kept, and how many there were."""
     import numpy as np
 
-    if outputs.shape != reference.shape:
-        raise ValueError(f"its output has shape {outputs.shape}, the baseline's {reference.shape}")
     if outputs.dtype.kind not in "biuf":
         raise ValueError(f"its output is {outputs.dtype}, not numbers")
     if not outputs.size:
@@ -98,7 +102,7 @@ def _thinned(outputs: Any, reference: Any, kind: Kind, judged: Task, reading: Re
         kept = outputs[_evenly(len(outputs), MOST_VALUES)]
         _check_finite(kept)
         if judged.ANSWERS == "classes":
-            places = _asked(judged.read(outputs, judged.way(reference, reading)), judged, dataset)
+            places = _asked(judged.read(outputs, judged.way(reference, reading)), judged, dataset, first)
             return places[_evenly(len(places), MOST_VALUES)], len(places)
         one = judged if judged.of_classes else judged_as(None)  # else whole numbers
         places = one.flat(one.read(kept, one.way(reference, reading)), reference)
@@ -111,10 +115,20 @@ def _thinned(outputs: Any, reference: Any, kind: Kind, judged: Task, reading: Re
     return values, len(outputs)
 
 
-def _asked(answers: Any, judged: Task, dataset: Path) -> Any:
+def _first(dataset: Path) -> Any:
+    """The distinct examples, each where it comes first; a slice where there are no others."""
+    import numpy as np
+
+    units = distinct({file.name: np.load(file, mmap_mode="r") for file in dataset.glob("input*.npy")})
+    found = np.unique(units, return_index=True)[1]
+    return found if len(found) < len(units) else slice(None)
+
+
+def _asked(answers: Any, judged: Task, dataset: Path, first: Any) -> Any:
     """The answers at every place that is asked about, one after the other."""
     prepared = PreparedDataset(dataset)
-    unasked = hidden(judged, answers, prepared.labels, prepared.inputs)
+    labels = None if prepared.labels is None else prepared.labels[first]
+    unasked = hidden(judged, answers, labels, {name: array[first] for name, array in prepared.inputs.items()})
     return answers.reshape(-1) if unasked is None else answers[~unasked]
 
 

@@ -24,16 +24,18 @@ def by_class(
     units: Any,
     slices: dict[str, Any],
     doubts: Mapping[str, Any] = MappingProxyType({}),
+    places: Any = None,
 ) -> list[KeptClass]:
     """Right answers by class and by group of each slice, of distinct examples; without labels, the baseline's own answers are
     right. `units` numbers the distinct examples; files and answers are the baseline's and the variant's. Of a metric of the
     user's `own` it is not known what it compares, nor without a task what the answers are. `doubts` are places, by what they are
-    called, that are looked at by themselves, as it is not known whether anybody asks there.
+    called, that are looked at by themselves, as it is not known whether anybody asks there. `places` are where in the files the
+    answers stand, if they are not all there is.
     """
     import numpy as np
 
     first = np.unique(units, return_index=True)[1]
-    elsewhere = kept_elsewhere(*files, first)
+    elsewhere = kept_elsewhere(*files, first if places is None else places[first])
     if judged is None:
         return elsewhere
     theirs, ours = (each[first] for each in answers)

@@ -17,6 +17,7 @@ from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.sections.also import AlsoSet
 from gatekeeper.config.sections.boxes import Boxes
 from gatekeeper.config.sections.symbols import Symbols
+from gatekeeper.data.content import content, of_folder
 from gatekeeper.data.draw import draw, loudest, sizes
 from gatekeeper.data.feeds import made_up, write_feeds
 from gatekeeper.data.overlap import FILE_NAME as EXAMPLES
@@ -51,6 +52,9 @@ PLAIN = Layout()
 SEQUENCES = "token_classification"
 """What a model is taken for that is asked step by step, and of which the file does not say what it does."""
 
+NOT_OF_DATA = ("path", "calibration", "metric", "range", "also", "sha256", "calibration_sha256", "code_sha256")
+"""Keys of a set's section that change nothing of how it is prepared."""
+
 TIMED_INPUTS = 32
 TIMED_BYTES = 64 << 20
 
@@ -66,6 +70,7 @@ class Evaluation:
     frameworks: tuple[str, ...] = ()  # of the legs that run here
     layout: Layout = PLAIN  # as far as the pipeline file says it
     constants: dict[str, Constant] = field(default_factory=dict)  # that the evaluation set has told
+    contents: dict[Path, tuple[str, str]] = field(default_factory=dict)  # where a prepared set is from, and its digest
 
     def on(self, also: AlsoSet) -> Evaluation:
         """The same with a further evaluation set as its only one."""
@@ -117,17 +122,29 @@ class Evaluation:
         if path is None:  # a loader may answer differently each time
             folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
             make(folder)
-            return self._stepped(self._told(folder)) if calibration else self._told(folder)
-        options = {k: v for k, v in request["dataset"].items() if k not in ("path", "calibration", "metric", "range", "also")}
-        key = {"form": FORM, "data": _content(path), "options": options, "inputs": request["inputs"], "labelled": not calibration}
-        if not calibration:
-            key |= {"task": self.task, "beside": _beside(path, dataset.annotations)}
+            whole = self._stepped(self._told(folder)) if calibration else self._told(folder)
+            self.contents[whole] = dataset.loader or "", _of_arrays(folder)
+            return whole
+        beside = None if calibration else dataset.annotations
+        read = content(path, beside)
+        options = {k: v for k, v in request["dataset"].items() if k not in NOT_OF_DATA}
+        key = {"form": FORM, "data": [path.suffix, read], "options": options, "inputs": request["inputs"]}
+        key |= {"labelled": False} if calibration else {"labelled": True, "task": self.task}
         if request["scalars"] or not self.layout.plain:
             key |= {"scalars": request["scalars"], "layout": msgspec.to_builtins(self.layout)}
         if self.model.text:
             key |= {"tokenizer": self.identity, "metric": dataset.metric}  # which says how long answers may be
-        whole = self._told(self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make)[0])
-        return self._stepped(whole) if calibration else whole
+
+        def make_unchanged(folder: Path) -> dict[str, Any]:
+            make(folder)
+            if content(path, beside) != read:
+                raise NotMeasured("data", f"{path} changed while it was read. Leave it alone while a run lasts.")
+            return {}
+
+        kept = self.space.cache.get_or_make("datasets", key | {"gatekeeper": version()}, make_unchanged)[0]
+        whole = self._stepped(self._told(kept)) if calibration else self._told(kept)
+        self.contents[whole] = name or "", read
+        return whole
 
     def _stepped(self, dataset: Path) -> Path:
         """A calibration set of which every step is an example, where the model's examples are sequences."""
@@ -284,6 +301,8 @@ class Evaluation:
             unjudged=answer.unjudged,
             classes=tuple(answer.classes),
             alone=looks == "alone",
+            near=answer.near,
+            close=answer.close,
         )
 
     def _range(self) -> tuple[float, float] | None:
@@ -373,14 +392,7 @@ def quality(comparison: Comparison, variant: bool) -> Quality | None:
     return Quality(metric=comparison.metric, value=value, examples=examples, details=details, worse=list(worse))
 
 
-def _beside(folder: Path, name: str | None) -> str:
-    """The digest of a file that belongs to a folder of data and lies beside it."""
-    file = folder.parent / name if name else None
-    return digest(file) if file and file.is_file() else ""
-
-
-def _content(path: Path) -> list[list[str]]:
-    """Names and digests of a dataset's files."""
-    files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
-    names = (str(f.relative_to(path)) if path.is_dir() else f.suffix for f in files)
-    return [[name.encode("utf-8", "backslashreplace").decode(), digest(f)] for name, f in zip(names, files, strict=True)]
+def _of_arrays(folder: Path) -> str:
+    """The digest of what a loader returned, as it was prepared."""
+    found = [*folder.glob("input*.npy"), *folder.glob("labels.npy"), *folder.glob("slice*.npy")]
+    return of_folder({file.name: digest(file) for file in found})

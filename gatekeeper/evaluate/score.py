@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from gatekeeper.data.distinct import distinct
+from gatekeeper.data.distinct import distinct, firsts, numbered
+from gatekeeper.data.near import Near, near
 from gatekeeper.data.outputs import outputs_beside
 from gatekeeper.data.prepared import IGNORED, PreparedDataset
 from gatekeeper.errors import NotMeasured
@@ -74,6 +75,8 @@ class Scored(Answer, frozen=True, kw_only=True):
     error: str | None
     details: dict[str, float] = {}
     copies: int = 0
+    near: int = 0  # examples that the baseline answers as another, and of these those that are nearly the same to ask
+    close: int = 0
     unseen: float | None = None
     union: bool = False
     collapsed: str = ""
@@ -115,33 +118,41 @@ def score(request: Score) -> Scored:
     others, unjudged = _others(request, units)
     if variant.shape != baseline.shape:
         raise NotMeasured("model", f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}.")
-    labels, error = dataset.labels, None
+    alike = near(*_first(dataset, units, baseline)) if request.baseline == request.variant else Near()
+    rows = _rows(dataset, units, baseline, variant)
+    own_units, places = numbered(units[rows]), np.arange(len(units))[rows]
+    inputs, slices = ({key: array[rows] for key, array in each.items()} for each in (dataset.inputs, dataset.slices))
+    labels, error = None if dataset.labels is None else dataset.labels[rows], None
     name = "agreement" if labels is None else request.metric or default_of(judged.FAMILY)
     # What a metric of the user's own compares is not known; its classes are looked at one by one all the same.
     own = name not in REGISTRY.names and name != "agreement"
     nothing = Scored(metric=name, baseline=None, variant=None, agreement=labels is None, kind="real", examples=0, error=None)
+    if how is None or own:
+        baseline, variant = baseline[rows], variant[rows]
     broken = not_finite(baseline, variant)
     if broken:
         return msgspec.structs.replace(nothing, collapsed=broken, outputs=others, unjudged=unjudged)
     if request.looks == "all" and family(name) == REGRESSION:
-        others += kept_each(outputs_beside(Path(request.baseline)).judged, baseline, variant, units)
+        others += kept_each(outputs_beside(Path(request.baseline)).judged, baseline, variant, own_units)
     given, names = labels, request.reading.classes  # labels as they are, which is what a metric of the user's own gets
     try:
         way = judged.way(baseline, request.reading)
         theirs, ours = judged.read(baseline, way), judged.read(variant, way)
+        if how is not None and not own:
+            theirs, ours = theirs[rows], ours[rows]
         if labels is not None and not own:
             labels = judged.check(labels, theirs, way)
     except NotMeasured as refused:
         raise or_another(refused, judged.name, baseline.shape, None if given is None else given.shape) from None
-    if (unasked := hidden(judged, theirs, labels, dataset.inputs)) is not None:
+    if (unasked := hidden(judged, theirs, labels, inputs)) is not None:
         theirs, ours = (np.where(unasked, IGNORED, answers) for answers in (theirs, ours))
-    doubts = in_doubt(judged, theirs, labels, dataset.inputs)
+    doubts = in_doubt(judged, theirs, labels, inputs)
     known = judged.of_classes and not own
     try:
         if labels is None:
-            compared = _once(judged.agreement(theirs, ours), units)
+            compared = _once(judged.agreement(theirs, ours), own_units)
         else:
-            compared = _compared(name, request, units, *((baseline, variant) if own else (theirs, ours)), labels)
+            compared = _compared(name, request, own_units, *((baseline, variant) if own else (theirs, ours)), labels)
     except Undefined as undefined:
         why = str(undefined).rstrip(".")
         return msgspec.structs.replace(nothing, baseline=undefined.baseline, collapsed=why, outputs=others, unjudged=unjudged)
@@ -160,7 +171,7 @@ def score(request: Score) -> Scored:
     gone = _gone(name, signs, judged, theirs, ours, compared) if signs else ""
     files = Path(request.baseline), Path(request.variant)
     looked = None if own and request.reading.task is None else judged
-    classes = [] if error else by_class(looked, way, own, files, (theirs, ours), given, units, dataset.slices, doubts)
+    classes = [] if error else by_class(looked, way, own, files, (theirs, ours), given, own_units, slices, doubts, places)
     return Scored(
         metric=name,
         baseline=compared.baseline,
@@ -172,7 +183,9 @@ def score(request: Score) -> Scored:
         low=scores.low,
         high=scores.high,
         error=error,
-        copies=scores.copies,
+        copies=scores.copies + len(units) - len(places),
+        near=alike.answered,
+        close=alike.asked,
         unseen=scores.unseen,
         union=scores.counts is not None and scores.counts.union,
         collapsed=gone,
@@ -181,6 +194,43 @@ def score(request: Score) -> Scored:
         unjudged=unjudged,
         classes=classes,
     )
+
+
+def _rows(dataset: PreparedDataset, units: Any, baseline: Any, variant: Any) -> Any:
+    """The examples without those that repeat another in all: inputs, label, groups and both models' answers."""
+    import numpy as np
+
+    counts = np.bincount(units)
+    [several] = np.nonzero(counts[units] > 1)
+    if not len(several):
+        return slice(None)
+    labels = [] if dataset.labels is None else [dataset.labels[several]]
+    groups = [values[several] for values in dataset.slices.values()]
+    kept = firsts(units[several], *labels, *groups, _Rows(baseline, several), _Rows(variant, several))
+    return np.sort(np.concatenate([np.nonzero(counts[units] == 1)[0], several[kept]]))
+
+
+class _Rows:
+    """Some rows of an array that is read one by one."""
+
+    def __init__(self, array: Any, rows: Any):
+        self.array, self.rows = array, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> Any:
+        return self.array[self.rows[i]]
+
+
+def _first(dataset: PreparedDataset, units: Any, answers: Any) -> tuple[list[Any], Any]:
+    """Inputs and answers of the distinct examples."""
+    import numpy as np
+
+    first = np.unique(units, return_index=True)[1]
+    if len(first) == len(units):
+        return list(dataset.inputs.values()), answers
+    return [array[first] for array in dataset.inputs.values()], answers[first]
 
 
 def _others(request: Score, units: Any) -> tuple[list[KeptOutput], dict[str, str]]:

@@ -109,12 +109,13 @@ def exit_code(code: int, fail_on: str) -> int:
 def _plan_matrix(environ: Mapping[str, str]) -> int:
     import msgspec
 
-    from gatekeeper.files import make_folder, write_atomic
+    from gatekeeper.files import check_own, make_folder, write_atomic
     from gatekeeper.planning.plan import github_matrix
 
     plan = _plan(environ)
     matrix = github_matrix(plan)
     file = Path(environ.get("OUTPUT", "") or "gatekeeper-report") / PLAN
+    check_own(file.parent)
     make_folder(file.parent)
     write_atomic(file, msgspec.json.encode(plan))
     write_outputs({"matrix": matrix, "plan": file.as_posix()}, environ)
@@ -142,7 +143,7 @@ def _run_words(environ: Mapping[str, str]) -> list[str]:
     for flag, name in (("--model", "MODEL"), ("--target", "TARGET"), ("--framework", "FRAMEWORK")):
         words += [flag, environ[name]] if environ.get(name) else []
     words += ["--base", environ["BASE"]] if environ.get("BASE") and Path(environ["BASE"]).is_dir() else []
-    words += _policy(environ)
+    words += _policy(environ, _held_by(environ))
     words += ["--defer-verdict"] if environ.get("FAIL_ON") == "error" else []
     return words + _baseline(environ)
 
@@ -156,29 +157,40 @@ def _report_words(environ: Mapping[str, str]) -> list[str]:
         raise UsageError("`report` needs `results`: the folder with what the legs uploaded.")
     if environ.get("PLAN"):
         words += ["--plan", environ["PLAN"]]
-    words += _policy(environ)
+    held = _held_by(environ, results)
+    words += _policy(environ, held)
     base = environ.get("BASE", "")
-    if base and (waivers := Path(base, _relative(environ)).parent / WAIVERS).is_file():
+    if base and (waivers := (held or Path(base, _relative(environ))).parent / WAIVERS).is_file():
         words += ["--waivers", waivers.as_posix()]
     return [*words, *_baseline(environ), results]
 
 
-def _policy(environ: Mapping[str, str]) -> list[str]:
-    """Whose limits apply. A pipeline file that the base branch has not is new, and has only its own."""
+def _policy(environ: Mapping[str, str], held: Path | None) -> list[str]:
+    """Whose limits apply: those at a ref, or of the base branch's file."""
     if environ.get("POLICY_REF"):
         return ["--policy-ref", environ["POLICY_REF"]]
-    if _choice(environ, "POLICY", POLICIES) == "own":
-        return []
+    return ["--policy", held.as_posix()] if held else []
+
+
+def _held_by(environ: Mapping[str, str], results: str = "") -> Path | None:
+    """The base branch's file whose limits apply, where they do: that of the same name, or the one that this one follows."""
+    from gatekeeper.github.follow import held_by, of_checkout, of_results
+
+    if environ.get("POLICY_REF") or _choice(environ, "POLICY", POLICIES) == "own":
+        return None
     if not environ.get("BASE"):
         raise UsageError("`policy: base` needs `base`: a folder with a checkout of the base branch.")
-    file = Path(environ["BASE"], _config(environ))
-    _relative(environ)
-    if not Path(environ["BASE"]).is_dir():
+    config, base = _relative(environ), Path(environ["BASE"])
+    if not base.is_dir():
         raise UsageError(f"{environ['BASE']}: no such folder. `base` must be a checkout of the base branch.")
-    if not file.is_file():
-        _notice(f"{_config(environ)} is new: the base branch has none, so its own limits apply")
-        return []
-    return ["--policy", file.as_posix()]
+    stated = environ.get("MODEL", "")
+    model = of_results(Path(results)) if results else of_checkout(Path(config), Path(stated) if stated else None)
+    found = held_by(base, config, model)
+    if found is None:
+        _notice(f"{config} is new: the base branch has no pipeline file that it could follow, so its own limits apply")
+    elif found != base / config:
+        _notice(f"{config} is not on the base branch: it is held to {found.relative_to(base)} there, which is of the same model")
+    return found
 
 
 def _baseline(environ: Mapping[str, str]) -> list[str]:

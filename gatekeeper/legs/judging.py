@@ -12,6 +12,7 @@ import msgspec
 from gatekeeper.config.limits import Limit
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import quality
+from gatekeeper.files import check_own
 from gatekeeper.ids import file_name, set_of
 from gatekeeper.legs.candidates import Candidate
 from gatekeeper.legs.leg import Leg
@@ -153,8 +154,10 @@ def artifact(variant: str, made: Made) -> Artifact:
 def keep(made: Made, place: Path) -> None:
     """Put an artifact beside the report, where people look for it; whole, or not at all."""
     whole = place.with_name(f".{place.name}")
+    check_own(place.parent)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        _free(whole)
         if len(made.files) == 1:
             shutil.copyfile(made.files[0], whole)
         else:
@@ -163,7 +166,12 @@ def keep(made: Made, place: Path) -> None:
                 shutil.copyfile(file, whole / file.name)
         whole.replace(place)
     except OSError as error:
-        if whole.is_file():
-            whole.unlink()
-        shutil.rmtree(whole, ignore_errors=True)
+        _free(whole)
         raise NotMeasured("disk", f"{place}: cannot be written: {error.strerror}. Free some space or use --output.") from None
+
+
+def _free(place: Path) -> None:
+    """Take away what lies at a place: of a link, the link."""
+    if place.is_symlink() or place.is_file():
+        place.unlink(missing_ok=True)
+    shutil.rmtree(place, ignore_errors=True)

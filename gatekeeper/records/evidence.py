@@ -24,7 +24,8 @@ class Comparison:
     which way the variant answers nothing any more, `signs` are the numbers that show whether it does. `outputs` are those that
     the metric does not read, or only on average, `unjudged` says which of them cannot be compared, and why. None: nothing was
     compared. `worse` names examples that the variant answers worse than the baseline, those that lost most first. `alone`: there
-    is no baseline, and the variant stands in its place, too.
+    is no baseline, and the variant stands in its place, too. `near` distinct examples the baseline answers as another, `close` of
+    them are nearly the same to ask.
     """
 
     metric: str = ""
@@ -41,6 +42,8 @@ class Comparison:
     classes: tuple[KeptClass, ...] | None = None
     worse: tuple[str, ...] = ()
     alone: bool = False
+    near: int = 0
+    close: int = 0
 
 
 @dataclass(frozen=True)

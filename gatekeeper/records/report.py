@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from gatekeeper.ids import leg_of
 from gatekeeper.records.base import Amount, Count, Record, Verdict
+from gatekeeper.records.data import Data
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality, RoundData
 from gatekeeper.records.tested import Tested
@@ -225,4 +226,7 @@ class Report(Record, frozen=True, kw_only=True):
     created: Annotated[str, Meta(description="UTC time, ISO 8601.")] = ""
     version: Annotated[str, Meta(description="Version of gatekeeper that measured.")] = ""
     commit: Annotated[str, Meta(description="Commit that was measured; empty outside of GitHub Actions.")] = ""
+    data: Annotated[
+        Data | None, Meta(description="The sets and the code it was judged by, by content. None: an earlier version measured.")
+    ] = None
     base: Annotated[Base | None, Meta(description="The report of the base branch, where one was given.")] = None

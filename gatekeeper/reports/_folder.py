@@ -23,9 +23,11 @@ def owned(folder: Path) -> Iterator[None]:
     """Own the folder, made if need be: two that write in it would mix two reports. One process may do so again inside."""
     import filelock
 
-    from gatekeeper.files import make_folder
+    from gatekeeper.files import check_own, make_folder
 
+    check_own(folder)
     make_folder(folder)
+    _check_lock(folder / LOCK)
     lock = filelock.FileLock(folder.resolve() / LOCK, is_singleton=True)
     try:
         lock.acquire(timeout=0)
@@ -37,6 +39,14 @@ def owned(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _check_lock(lock: Path) -> None:
+    """`UsageError` where the lock is another file by another name: locking empties it."""
+    from gatekeeper.files import is_link
+
+    if is_link(lock) or (lock.exists() and lock.stat().st_nlink > 1):
+        raise UsageError(f"{lock}: is a link to another file. Remove it, or choose another folder with --output.")
 
 
 def owned_where_runs_are(folder: Path) -> AbstractContextManager[None]:
@@ -54,6 +64,9 @@ def cleared(folder: Path, spared: Collection[Path] = ()) -> Iterator[None]:
     if not folder.is_dir():
         yield
         return
+    from gatekeeper.files import check_own
+
+    check_own(folder)
     _remove([folder / name for name in FILES if name != REPORT or not _among(folder / name, spared)])
 
     from gatekeeper.files import WRITING

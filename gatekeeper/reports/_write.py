@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from gatekeeper.files import make_folder, write_together
+from gatekeeper.files import check_own, make_folder, write_together
 from gatekeeper.records.report import Report
 from gatekeeper.reports._base import REGISTRY, reporter
 from gatekeeper.reports._folder import REPORT, owned_where_runs_are
@@ -24,6 +24,7 @@ def write_reports(report: Report, folder: Path) -> list[Path]:
             chunks = getattr(module, "chunks", None)
             rendered[folder / module.FILE_NAME] = chunks(report) if chunks else module.render(report)
     ordered = sorted(rendered, key=lambda path: (path.name != REPORT, path.name))
+    check_own(folder)
     make_folder(folder)
     with owned_where_runs_are(folder):
         write_together({path: rendered[path] for path in reversed(ordered)})

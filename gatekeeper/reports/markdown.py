@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report, TargetReport, VariantReport
 from gatekeeper.reports._basis import lines as basis_lines
+from gatekeeper.reports._data import lines as data_lines
 from gatekeeper.reports._markdown_chart import Point, chart, letters, points
 from gatekeeper.reports._markdown_classes import classes
 from gatekeeper.reports._markdown_details import agreement, measurements, stages
 from gatekeeper.reports._markdown_failures import against_base, failures, warnings
-from gatekeeper.reports._markdown_table import legend, overview
+from gatekeeper.reports._markdown_table import WARNING, legend, overview
 from gatekeeper.reports._markdown_testing import testing
 from gatekeeper.reports._markdown_text import code, fence, size, some, text
 from gatekeeper.reports._markdown_worse import worse
@@ -82,6 +83,7 @@ def _upper(report: Report, drawn: Sequence[Point]) -> list[str]:
     return [
         _title(report),
         text(headline(report)),
+        "\n>\n".join(f"> {WARNING} **{text(line, 2000)}**" for line in data_lines(report)),
         "\n".join(overview(report, rows, letters(drawn))),
         legend(report, rows),
         *(text(line, 2000) for line in basis_lines(report)),
@@ -98,7 +100,8 @@ def _folded(report: Report, brief: bool) -> list[str]:
 
 def _failures_only(report: Report, room: int, whole: str) -> str:
     """The verdict, and as much of what did not pass as there is room for, the most important first."""
-    head = [_title(report), text(headline(report)), f"**{text(counts(report))}**"]
+    data = "\n>\n".join(f"> {WARNING} **{text(line, 500)}**" for line in data_lines(report)[:3])
+    head = [_title(report), text(headline(report)), *filter(None, [data]), f"**{text(counts(report))}**"]
     foot, said = [_reproduce(report), _footer(report)], []
     room -= sum(size(part) + 2 for part in [*head, *foot, whole]) + 500  # what is left out, and the headings
     rests, _ = some([text(line, 2000) for line in basis_lines(report)], room // 10)

@@ -9,6 +9,7 @@ from gatekeeper.ids import technique_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import LegReport, Report, StageReport, TargetReport
 from gatekeeper.reports._basis import lines as basis_lines
+from gatekeeper.reports._data import lines as data_lines
 from gatekeeper.reports._plain import plain
 from gatekeeper.reports._sentences import effort, loosened, waiver
 from gatekeeper.reports._shared import Shared, said_by_leg, shared, told, unjudged
@@ -46,6 +47,7 @@ def renderables(report: Report) -> list[RenderableType]:
     said: list[Line] = [(plain(line, 2000), "dim") for line in basis_lines(report)]
     said += [line for target in report.targets for line in _target(target)]
     said += [_stage(stage) for stage in told(report)]
+    said += [(plain(line, 2000), "yellow") for line in data_lines(report)]
     said += [(plain(note), "yellow") for note in [*report.notes, *loosened(report)]]
     verdict = Text()
     verdict.append(f"\n{WORDS[report.verdict].upper()}", style=f"bold {COLORS[report.verdict]}")

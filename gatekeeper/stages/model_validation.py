@@ -17,6 +17,7 @@ from gatekeeper.stages._base import report
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
     from gatekeeper.config.sections.also import AlsoSet
+    from gatekeeper.legs.datasets import Sets
     from gatekeeper.legs.setup import Added, Data, Known, Setup
 
 NAME = "model_validation"
@@ -43,26 +44,34 @@ SECTION = ModelValidation
 def run(setup: Setup, known: Known) -> Added:
     """Prepare the datasets, run the baseline on them and check that it is better than chance."""
     from gatekeeper.config.also import also_sets
+    from gatekeeper.config.pins import code_of
+    from gatekeeper.legs.datasets import Sets, check_pins, check_unchanged
     from gatekeeper.legs.setup import Added, Data
+    from gatekeeper.records.data import CALIBRATION, EVALUATION
 
     loaded = setup.loaded
     setup.progress.step(f"Checking {Path(setup.assessment.path).name} and its test set")
-    data = Data()
+    data, sets = Data(), Sets(code=code_of(loaded))
     try:
+        check_pins(loaded, sets)
         data = Data(setup.evaluation.prepared())
+        sets.add(EVALUATION, setup.evaluation, data.evaluation)
         data = Data(data.evaluation, setup.evaluation.prepared(calibration=True))
+        sets.add(CALIBRATION, setup.evaluation, data.calibration)
+        check_pins(loaded, sets)
         unit = "characters" if setup.assessment.text else "examples"
-        checked = [_baseline(setup, data.evaluation), _overlap(data, unit)]
+        checked = [_baseline(setup, data.evaluation, sets, EVALUATION), _overlap(data, unit)]
         for also in also_sets(loaded):
-            own, further = _further(setup, also, data.calibration, unit)
+            own, further = _further(setup, also, data.calibration, unit, sets)
             data, checked = replace(data, also={**data.also, also.name: own}), [*checked, further]
+        check_unchanged(loaded, sets)
         reason = "; ".join(filter(None, checked))
     except NotMeasured as error:
-        return Added(report(loaded, NAME, Verdict.ERROR, str(error), "dataset"), facts=[data])
+        return Added(report(loaded, NAME, Verdict.ERROR, str(error), "dataset"), facts=[data, sets])
     if missing := lacks(loaded):
         said = report(loaded, NAME, Verdict.ERROR, f"{missing} The rest was checked: {reason}", NAME, "security_scan")
-        return Added(msgspec.structs.replace(said, blocks=False), facts=[data])
-    return Added(report(loaded, NAME, Verdict.PASS, reason), facts=[data])
+        return Added(msgspec.structs.replace(said, blocks=False), facts=[data, sets])
+    return Added(report(loaded, NAME, Verdict.PASS, reason), facts=[data, sets])
 
 
 def lacks(loaded: Loaded) -> str:
@@ -87,9 +96,11 @@ def _overlap(data: Data, unit: str) -> str:
     return said if found.shared else ""
 
 
-def _further(setup: Setup, also: AlsoSet, calibration: Path | None, unit: str) -> tuple[Path, str]:
+def _further(setup: Setup, also: AlsoSet, calibration: Path | None, unit: str, sets: Sets) -> tuple[Path, str]:
     """A further evaluation set, prepared and checked as the main one is, and what is to be said of it."""
+    from gatekeeper.legs.datasets import check_pins
     from gatekeeper.legs.setup import Data
+    from gatekeeper.records.data import further
 
     evaluation = setup.evaluation.on(also)
     own = replace(setup, loaded=evaluation.loaded, evaluation=evaluation, legs=[leg.on(also.name) for leg in setup.legs])
@@ -97,14 +108,21 @@ def _further(setup: Setup, also: AlsoSet, calibration: Path | None, unit: str) -
         path = evaluation.prepared()
         if path is None:
             raise NotMeasured("data", "there is no such set.")
-        said = [_baseline(own, path).partition("parameters, ")[2], _overlap(Data(path, calibration), unit)]
+        sets.add(further(also.name), evaluation, path)
+        check_pins(setup.loaded, sets)
+        said = [
+            _baseline(own, path, sets, further(also.name)).partition("parameters, ")[2],
+            _overlap(Data(path, calibration), unit),
+        ]
     except NotMeasured as error:
         raise NotMeasured(error.kind, f"dataset.also '{also.name}': {error}") from None
     return path, f"on {also.name}: {', '.join(filter(None, said))}" if any(said) else ""
 
 
-def _baseline(setup: Setup, dataset: Path | None) -> str:
+def _baseline(setup: Setup, dataset: Path | None, sets: Sets, what: str) -> str:
     """Run the original model once; what it scores, or `NotMeasured` when there is nothing to hold variants against."""
+    from gatekeeper.legs.datasets import check_enough
+
     model = f"{setup.assessment.architecture}, {setup.assessment.parameters:,} parameters"
     if dataset is None:
         return f"{model}; no dataset, so no accuracy"
@@ -112,6 +130,8 @@ def _baseline(setup: Setup, dataset: Path | None) -> str:
         return model
     predictions = _predictions(setup, dataset)
     comparison = setup.evaluation.compare(dataset, predictions, predictions, looks="scores")
+    sets.count(what, comparison)
+    check_enough(setup, comparison)
     if comparison.error:
         raise NotMeasured("data", comparison.error)
     examples = comparison.scores.examples if comparison.scores else 0

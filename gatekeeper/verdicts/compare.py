@@ -9,6 +9,7 @@ import msgspec
 from gatekeeper.gates._base import of_testing
 from gatekeeper.ids import leg_of
 from gatekeeper.records.base import Verdict
+from gatekeeper.records.data import CALIBRATION, EVALUATION, Data, DataSet, further
 from gatekeeper.records.gates import Before, GateResult
 from gatekeeper.records.report import Base, Report, TargetReport, VariantReport
 from gatekeeper.units import format_limit
@@ -30,11 +31,19 @@ def compared(report: Report, base: Report) -> Report:
     new = [variant.id for target in targets for variant in target.variants if variant.id not in old]
     not_tested = any(s.stage == "testing" and s.blocked_by for s in report.stages)
     loosened = [said for target in targets for said in _loosened(target, old, not_tested)]
-    differs = report.verdict is not base.verdict or bool(gone or new or loosened) or any(_differs(t, base, old) for t in targets)
+    data = _data_beside(report, base)
+    moved = data is not None and any(each.changed for each in data.sets.values())
+    differs = (
+        moved
+        or report.verdict is not base.verdict
+        or bool(gone or new or loosened)
+        or any(_differs(t, base, old) for t in targets)
+    )
     stranger = "base report: nothing could be compared, it has none of these variants. Was it made from this pipeline file?"
     return msgspec.structs.replace(
         renoted(report, "base", [] if here & set(old) else [stranger]),
         targets=targets,
+        data=data,
         base=Base(
             verdict=base.verdict,
             commit=base.commit,
@@ -45,6 +54,25 @@ def compared(report: Report, base: Report) -> Report:
             loosened=list(dict.fromkeys(loosened)),
             changed=differs,
         ),
+    )
+
+
+def _data_beside(report: Report, base: Report) -> Data | None:
+    """The sets beside those of the base report, where no policy has said what they are there."""
+    if report.data is None or base.data is None:
+        return report.data
+    at, before = f"base at {base.commit[:12]}" if base.commit else "the base report", base.data.sets
+
+    def beside(what: str, each: DataSet | None) -> DataSet | None:
+        if each is None or each.before or what not in before:
+            return each
+        return msgspec.structs.replace(each, before=before[what].sha256, at=at)
+
+    return msgspec.structs.replace(
+        report.data,
+        evaluation=beside(EVALUATION, report.data.evaluation),
+        calibration=beside(CALIBRATION, report.data.calibration),
+        also={name: own for name, each in report.data.also.items() if (own := beside(further(name), each))},
     )
 
 

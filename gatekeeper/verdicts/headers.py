@@ -1,4 +1,4 @@
-"""Whether reports may meet: of one model, pipeline file, policy and commit, and of the plan's. Pure."""
+"""Whether reports may meet: of one model, pipeline file, policy, commit and data, and of the plan's. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.errors import UsageError
 from gatekeeper.records.report import Report
+from gatekeeper.verdicts.data import difference
 
 if TYPE_CHECKING:
     from gatekeeper.planning.plan import Plan
@@ -45,7 +46,7 @@ def _difference(first: Report, other: Report) -> str:
         return "the results differ in what an undecided gate does, and come from one file. Run every leg again."
     if two.policy_sha256 != one.policy_sha256:
         return f"the results were judged by different policies ({_policy(first)} and {_policy(other)}). Run every leg with one."
-    return ""
+    return difference(first, other)
 
 
 def _commit(report: Report) -> str:

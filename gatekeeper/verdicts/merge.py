@@ -12,6 +12,7 @@ from gatekeeper.records.answers import Answers
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Note, Report, StageReport, TargetReport
 from gatekeeper.verdicts.across import STAGE, Merged, checked, summary
+from gatekeeper.verdicts.data import joined
 from gatekeeper.verdicts.headers import check_headers
 from gatekeeper.verdicts.judge import all_of
 from gatekeeper.verdicts.legs import Returned, by_target, collect, lost
@@ -53,6 +54,7 @@ def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable
         verdict=report_verdict(targets, stages),
         targets=targets,
         stages=stages,
+        data=joined(reports),
         base=first.base if len(reports) == 1 else None,
     )
     return _noted(whole, reports, manifest)

@@ -114,7 +114,7 @@ def test_hardware_is_the_registry() -> None:
 
 
 def test_gates_are_the_registry() -> None:
-    assert set(DEFINITIONS["Gates"]["properties"]) == {*gate_names(), "require", "on_inconclusive"}
+    assert set(DEFINITIONS["Gates"]["properties"]) == {*gate_names(), "require", "on_inconclusive", "new_files"}
 
 
 def test_every_stage_that_exists_can_be_listed() -> None:

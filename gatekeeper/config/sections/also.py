@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.config.section import Count, Function, Section, Share
+from gatekeeper.config.section import Count, Function, Section, Sha256, Share
 
 
 class AlsoSet(Section, frozen=True, kw_only=True):
@@ -22,6 +22,7 @@ class AlsoSet(Section, frozen=True, kw_only=True):
     ]
     path: Annotated[str | None, Meta(description="Its data, in the formats of `dataset.path`.")] = None
     loader: Annotated[Function | None, Meta(description="`package.module:function` returning (inputs, labels).")] = None
+    sha256: Annotated[list[Sha256], Meta(description="As `dataset.sha256`, of this set.")] = []
     retention: Annotated[
         Share | None,
         Meta(description="Least fraction of the baseline's accuracy that is kept here; default: the accuracy gate's."),

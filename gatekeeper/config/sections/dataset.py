@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from gatekeeper.config.named import check_function, check_keys, check_task
-from gatekeeper.config.section import Count, Function, Section
+from gatekeeper.config.section import Count, Function, Section, Sha256
 from gatekeeper.config.sections.also import INHERITED, AlsoSet
 from gatekeeper.config.sections.model import TASKS, family, is_text, keys, task_of
 from gatekeeper.errors import nearest
@@ -61,6 +61,22 @@ class Dataset(Section, frozen=True, kw_only=True):
     calibration: Annotated[
         str | None, Meta(description="Calibration set, same formats as `path`, without labels; never the evaluation set.")
     ] = None
+    sha256: Annotated[
+        list[Sha256],
+        Meta(
+            description="What the evaluation set must be, one of these SHA-256: other data is refused. In a "
+            "policy it holds every change, whatever that says. Of a file as `sha256sum` prints it; of a folder and of what a "
+            "loader returns as a report has it (`data`)."
+        ),
+    ] = []
+    calibration_sha256: Annotated[list[Sha256], Meta(description="The same of the calibration set.")] = []
+    code_sha256: Annotated[
+        list[Sha256],
+        Meta(
+            description="What your own code may be: digests of loaders, metric, decode and tests as a report has them. Each "
+            "that is used must be one of these."
+        ),
+    ] = []
     metric: Annotated[
         str | None,
         Meta(
@@ -149,7 +165,8 @@ def read_as(main: Dataset, also: AlsoSet) -> Dataset:
     """A further set, as a section of its own."""
     own = {key: value for key in INHERITED if (value := getattr(also, key)) is not None}
     own |= {"metric": also.metric, "range": also.range} if also.metric or also.range else {}
-    return msgspec.structs.replace(main, also=[], calibration=None, path=also.path, loader=also.loader, **own)
+    fresh = {"also": [], "calibration": None, "calibration_sha256": [], "sha256": also.sha256}
+    return msgspec.structs.replace(main, path=also.path, loader=also.loader, **fresh, **own)
 
 
 def problems(review: Review) -> None:

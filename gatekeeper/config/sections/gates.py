@@ -48,6 +48,19 @@ Gates = make_section(
             ],
             "fail",
         ),
+        (
+            "new_files",
+            Annotated[
+                Literal["held", "refused", "own"] | None,
+                Meta(
+                    description="At the base of a change: what holds a pipeline file that is not there under its name. `held` "
+                    "(where none says otherwise): the limits of the file there that is of the same model, and of another model "
+                    "none is taken; `refused`: none at all is; `own`: of another model its own limits hold. Of several the "
+                    "strictest."
+                ),
+            ],
+            None,
+        ),
     ],
 )
 

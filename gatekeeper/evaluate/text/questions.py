@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,12 +62,16 @@ def judge(request: Score, name: str, asked: Asked) -> PromptScores:
 
     files = [Path(request.baseline), Path(request.variant)]
     base, ours = (answers(name, asked.prompts, read_answered(file)) for file in files)
-    q, p = (right(name, asked.prompts, each) for each in (base, ours))
+    rows = once_each(asked.prompts, base, ours)
+    prompts = [asked.prompts[i] for i in rows]
+    base, ours = ([each[i] for i in rows] for each in (base, ours))
+    q, p = (right(name, prompts, each) for each in (base, ours))
     single = name in CHOSEN or asked.generations == 1
-    units = numbered((tuple(each.tokens), tuple(map(tuple, each.choices))) for each in asked.prompts)
+    units = numbered(map(question, prompts))
     scores = once(PairedScores("binary" if single else "bounded", p=p, q=q, examples=len(p)), units)
+    scores = replace(scores, copies=scores.copies + len(asked.prompts) - len(prompts))
     pair = Pair(float(q.mean()), float(p.mean()), scores)
-    blind = guess(name, asked.prompts)
+    blind = guess(name, prompts)
     error = chance_of_answers(name, pair, blind)
     signs: dict[str, float] = {}
     gone = ""
@@ -84,8 +88,21 @@ def judge(request: Score, name: str, asked: Asked) -> PromptScores:
         signs=signs,
         changed=float((p != q).mean()),
         worse=len(lost),
-        names=[asked.prompts[i].name for i in worst],
+        names=[prompts[i].name for i in worst],
     )
+
+
+def question(prompt: Prompt) -> tuple[Any, ...]:
+    """What is asked: where it is the same, so is the example."""
+    return tuple(prompt.tokens), tuple(map(tuple, prompt.choices))
+
+
+def once_each(prompts: list[Prompt], *answered: list[list[Any]]) -> list[int]:
+    """The prompts without those that repeat another, its right answer and every model's answers to it."""
+    first: dict[Any, int] = {}
+    for i, prompt in enumerate(prompts):
+        first.setdefault((question(prompt), prompt.answer, prompt.right, repr([each[i] for each in answered])), i)
+    return list(first.values())
 
 
 def answers(name: str, prompts: list[Prompt], answered: Answered) -> list[list[Any]]:

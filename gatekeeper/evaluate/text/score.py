@@ -28,9 +28,12 @@ def score_text(request: Score) -> Scored:
     losses, other = np.load(baseline), np.load(variant)
     if other.shape != losses.shape:
         raise NotMeasured("model", f"the variant's predictions have shape {other.shape}, the baseline's {losses.shape}.")
+    dataset = PreparedDataset(Path(request.dataset))
+    units = distinct(dataset.inputs)
+    once_each = np.unique(units, return_index=True)[1]
     details = divergence(baseline, variant) | {
-        "perplexity": float(np.exp(other.mean())),
-        "baseline_perplexity": float(np.exp(losses.mean())),
+        "perplexity": float(np.exp(other[once_each].mean())),
+        "baseline_perplexity": float(np.exp(losses[once_each].mean())),
     }
     known = of_family("text_generation")
     if request.metric not in (None, *known):
@@ -39,9 +42,9 @@ def score_text(request: Score) -> Scored:
     name = metric_of(asked, request.metric)
     if name is not None:
         return _of_prompts(request, name, asked, details)
-    dataset, first = PreparedDataset(Path(request.dataset)), len(asked.before)
+    first = len(asked.before)
     p, q = losses.mean(axis=1), other.mean(axis=1)
-    scores = once(PairedScores("log", p=p, q=q, examples=len(p)), distinct(dataset.inputs))
+    scores = once(PairedScores("log", p=p, q=q, examples=len(p)), units)
     write_scores(scores, request.destination)
     return Scored(
         metric="perplexity",
@@ -50,7 +53,7 @@ def score_text(request: Score) -> Scored:
         agreement=False,
         kind=scores.kind,
         examples=scores.examples,
-        error=_chance(scores.p, dataset.inputs["tokens"][:, first + 1 :]),
+        error=_chance(scores.p, dataset.inputs["tokens"][once_each, first + 1 :]),
         details=details,
         copies=scores.copies,
     )
