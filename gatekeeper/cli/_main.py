@@ -17,7 +17,7 @@ from gatekeeper.registry import Registry
 
 COMMANDS = Registry("cli")
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-ORDER = ("demo", "init", "validate", "assess", "plan", "calibrate", "compare", "run", "report", "serve")
+ORDER = ("demo", "init", "validate", "assess", "plan", "calibrate", "compare", "run", "report", "certify", "verify", "serve")
 
 
 def ordered() -> list[str]:

@@ -1,0 +1,133 @@
+"""Whether these files may be released: by a signature that is trusted, file by file, and judged again under the local policy.
+
+Nothing comes from the release itself but what is checked: who is trusted and what is required stand in the trust file. All that
+is wrong is said at once, as far as what comes before lets one know.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from gatekeeper.certificate.again import judged_again
+from gatekeeper.certificate.inventory import differences, identity, inventory
+from gatekeeper.certificate.signing import Signer, opened, read_bytes, verified
+from gatekeeper.certificate.statement import PREDICATE_TYPE, Certified, Statement
+from gatekeeper.certificate.trust import Trust, read_trust
+from gatekeeper.errors import Refused
+from gatekeeper.reports._read import MAX_REPORT_BYTES
+from gatekeeper.reports.json import FILE_NAME as REPORT
+
+SKEW = datetime.timedelta(minutes=5)
+"""How far two clocks that are right may be apart."""
+SHORT = 12
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to verify. `report` is the report.json, if it does not lie beside the certificate."""
+
+    certificate: Path
+    model: Path
+    trust: Path
+    report: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was trusted and why, and why it is refused all the same; nothing of the latter: it may be released."""
+
+    trusted: list[str]
+    refused: list[str]
+    certified: Certified
+
+
+def verify(asked: Asked, now: datetime.datetime) -> Outcome:
+    """Check a release; `Refused` where not even the certificate can be believed, `UsageError` where a file cannot be read."""
+    trust = read_trust(asked.trust)
+    name = str(asked.certificate)
+    data = read_bytes(asked.certificate, "certificate")
+    envelope = opened(data, name)
+    signer = verified(envelope, trust.signers, name)
+    stated = _statement(envelope.payload, name)
+    certified = stated.predicate
+    trusted = [f"signed by {signer.name} ({signer.key.scheme}, key {signer.key.keyid[:SHORT]})"]
+    refused = list(_times(certified, trust, now))
+    if not refused:
+        trusted.append(f"measured {certified.measured}, certified {certified.issued}, at most {trust.require.max_age} old")
+    report = read_bytes(asked.report or asked.certificate.with_name(REPORT), "report (--report)", MAX_REPORT_BYTES)
+    files = inventory(asked.model)
+    refused += [*_revoked(stated, data, signer, trust), *_files(stated, files, trusted)]
+    if (found := sha256(report).hexdigest()) != certified.report:
+        refused.append(
+            f"the report is not the one that was certified: its SHA-256 is {found[:SHORT]}, not {certified.report[:SHORT]}"
+        )
+    else:
+        again = judged_again(report, certified, trust, now)
+        trusted += again.trusted
+        refused += again.refused
+    return Outcome(trusted, refused, certified)
+
+
+def _statement(payload: bytes, name: str) -> Statement:
+    """The statement that was signed; a trusted key may have signed others."""
+    try:
+        kind = msgspec.json.decode(payload).get("predicateType")
+        if kind != PREDICATE_TYPE:
+            raise Refused(f"{name}: states {kind!r:.200}, and no certificate, which is {PREDICATE_TYPE}. Name a certificate.")
+        return msgspec.json.decode(payload, type=Statement)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError) as error:
+        raise Refused(f"{name}: what was signed is no certificate ({error}). Certify the report again.") from None
+
+
+def _times(certified: Certified, trust: Trust, now: datetime.datetime) -> Iterator[str]:
+    try:
+        measured, issued = (datetime.datetime.fromisoformat(each) for each in (certified.measured, certified.issued))
+        early, old = issued - now, now - measured
+    except (ValueError, TypeError, OverflowError):
+        yield f"it does not say when it was measured ({certified.measured!r:.40}) or certified ({certified.issued!r:.40})"
+        return
+    if early > SKEW:
+        yield f"it was certified at {certified.issued}, and here it is {now:%Y-%m-%dT%H:%M:%SZ}: set this machine's clock right"
+    if measured - issued > SKEW:
+        yield f"it was certified at {certified.issued}, before it was measured at {certified.measured}"
+    if old > trust.max_age:
+        yield f"it was measured at {certified.measured}, and may be {trust.require.max_age} old. Measure and certify it again"
+
+
+def _revoked(stated: Statement, data: bytes, signer: Signer, trust: Trust) -> Iterator[str]:
+    certified = stated.predicate
+    known = {
+        "the certificate": sha256(data).hexdigest(),
+        f"the key of {signer.name}": signer.key.keyid,
+        "its report": certified.report,
+        "its artifact": certified.artifact,
+        "the model it was made of": certified.model.sha256,
+        "its pipeline file": certified.pipeline.sha256,
+        **{what: each.sha256 for what, each in certified.data.items()},
+        **{f"the {name}": digest for name, digest in certified.code.items()},
+        **{f"its file {each.name}": each.digest["sha256"] for each in stated.subject if "sha256" in each.digest},
+    }
+    yield from (f"{what} is revoked ({digest[:SHORT]})" for what, digest in known.items() if digest in trust.revoked)
+
+
+def _files(stated: Statement, files: dict[str, str], trusted: list[str]) -> Iterator[str]:
+    """Every file to its subject, and all of them to what the report calls the artifact."""
+    subjects = {each.name: each.digest.get("sha256", "") for each in stated.subject}
+    if len(subjects) != len(stated.subject) or not subjects:
+        yield "the certificate names no file, or one twice. Certify the report again"
+        return
+    if found := list(differences(files, subjects)):
+        yield from found
+        return
+    if identity(files) != stated.predicate.artifact:
+        yield "the files of the certificate are not those of its own artifact. Certify the report again"
+        return
+    named = ", ".join(f"{name} ({digest[:SHORT]})" for name, digest in list(files.items())[:3])
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    trusted.append(f"every file is the one that was certified: {named}{more}")
