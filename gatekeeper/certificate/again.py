@@ -128,9 +128,9 @@ def _digests(certified: Certified) -> str:
 
 
 def _shown(each: GateResult) -> str:
-    """A gate in few words: what is bounded, and by which limit."""
-    bound = each.lower if each.bound == "at_least" else each.upper
-    value = each.observed if bound is None else bound
-    shown = format_value(value, each.unit) if value is not None else "nothing observed"
+    """A gate in few words: what was observed, between which bounds, beside which limit."""
+    shown = format_value(each.observed, each.unit) if each.observed is not None else "nothing observed"
+    if each.lower is not None and each.upper is not None:
+        shown += f" ({format_value(each.lower, each.unit)} to {format_value(each.upper, each.unit)})"
     waived = " (waived)" if each.waiver else ""
     return " ".join(filter(None, [each.gate, shown, format_limit(each.bound, each.limit, each.unit)])) + waived

@@ -224,6 +224,8 @@ def _held(each: GateResult, variant: VariantReport) -> HeldGate:
 
 def _counted(each: GateResult, variant: VariantReport) -> tuple[int | None, Any]:
     """How many of what a gate rests on, as far as the report tells."""
+    if each.verdict is Verdict.SKIP:
+        return None, ""
     owner = without_set(owner_of(each.gate))
     basis = gate(owner).BASIS
     if basis == "rounds":
