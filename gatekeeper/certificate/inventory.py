@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gatekeeper.errors import Refused, UsageError
 from gatekeeper.files import is_link
+from gatekeeper.models.files import digest_named
 
 MOST_FILES = 10_000
 MOST_DEEP = 32
@@ -39,11 +40,8 @@ def inventory(path: Path) -> dict[str, str]:
 
 
 def identity(files: Mapping[str, str]) -> str:
-    """What reports call the SHA-256 of an artifact, from its inventory (see `digest_files` in gatekeeper/models/files.py)."""
-    if len(files) == 1:
-        return next(iter(files.values()))
-    lines = "".join(f"{digest}  {_one_line(name)}\n" for name, digest in sorted(files.items()))
-    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+    """What reports call the SHA-256 of an artifact, from its inventory."""
+    return next(iter(files.values())) if len(files) == 1 else digest_named(files)
 
 
 def differences(files: Mapping[str, str], certified: Mapping[str, str]) -> Iterator[str]:
@@ -69,6 +67,8 @@ def _files(folder: Path, above: str, depth: int) -> Iterator[tuple[str, str]]:
             name = f"{above}{entry.name}"
             if count > MOST_FILES:
                 raise Refused(f"{folder}: more than {MOST_FILES} files. No model has so many.")
+            if not _is_text(name):
+                raise Refused(f"{folder}: {name!a} is not a name in UTF-8. Rename it.")
             if entry.name.startswith("."):
                 raise Refused(f"{folder}: {name} is hidden. Remove it: what is released is what one sees.")
             if entry.is_symlink() or is_link(Path(entry.path)):
@@ -86,5 +86,9 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _one_line(name: str) -> str:
-    return name.replace("\\", "\\\\").replace("\n", "\\n")
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -7,7 +7,7 @@ is wrong is said at once, as far as what comes before lets one know.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -47,28 +47,46 @@ class Outcome:
     certified: Certified
 
 
+@dataclass(frozen=True)
+class Release:
+    """What came: the bytes of the certificate and of the report, and the model's files by name and digest."""
+
+    certificate: bytes
+    report: bytes
+    files: Mapping[str, str]
+
+
 def verify(asked: Asked, now: datetime.datetime) -> Outcome:
     """Check a release; `Refused` where not even the certificate can be believed, `UsageError` where a file cannot be read."""
     trust = read_trust(asked.trust)
     name = str(asked.certificate)
     data = read_bytes(asked.certificate, "certificate")
+    check_signed(data, trust, name)  # who signed is known before anything of a stranger's is read
+    report = read_bytes(asked.report or asked.certificate.with_name(REPORT), "report (--report)", MAX_REPORT_BYTES)
+    return released(Release(data, report, inventory(asked.model)), trust, now, name)
+
+
+def check_signed(data: bytes, trust: Trust, name: str) -> tuple[Statement, Signer]:
+    """What a certificate states, and who of the trusted signed it; `Refused` where nobody did."""
     envelope = opened(data, name)
     signer = verified(envelope, trust.signers, name)
-    stated = _statement(envelope.payload, name)
+    return _statement(envelope.payload, name), signer
+
+
+def released(release: Release, trust: Trust, now: datetime.datetime, name: str) -> Outcome:
+    """The same as `verify` of what was read already; `name` is the certificate's, for what is wrong with it."""
+    stated, signer = check_signed(release.certificate, trust, name)
     certified = stated.predicate
     trusted = [f"signed by {signer.name} ({signer.key.scheme}, key {signer.key.keyid[:SHORT]})"]
     refused = list(_times(certified, trust, now))
     if not refused:
         trusted.append(f"measured {certified.measured}, certified {certified.issued}, at most {trust.require.max_age} old")
-    report = read_bytes(asked.report or asked.certificate.with_name(REPORT), "report (--report)", MAX_REPORT_BYTES)
-    files = inventory(asked.model)
-    refused += [*_revoked(stated, data, signer, trust), *_files(stated, files, trusted)]
-    if (found := sha256(report).hexdigest()) != certified.report:
-        refused.append(
-            f"the report is not the one that was certified: its SHA-256 is {found[:SHORT]}, not {certified.report[:SHORT]}"
-        )
+    refused += [*_revoked(stated, release.certificate, signer, trust), *_files(stated, release.files, trusted)]
+    if (found := sha256(release.report).hexdigest()) != certified.report:
+        digests = f"its SHA-256 is {found[:SHORT]}, not {certified.report[:SHORT]}"
+        refused.append(f"the report is not the one that was certified: {digests}")
     else:
-        again = judged_again(report, certified, trust, now)
+        again = judged_again(release.report, certified, trust, now)
         trusted += again.trusted
         refused += again.refused
     return Outcome(trusted, refused, certified)
@@ -116,7 +134,7 @@ def _revoked(stated: Statement, data: bytes, signer: Signer, trust: Trust) -> It
     yield from (f"{what} is revoked ({digest[:SHORT]})" for what, digest in known.items() if digest in trust.revoked)
 
 
-def _files(stated: Statement, files: dict[str, str], trusted: list[str]) -> Iterator[str]:
+def _files(stated: Statement, files: Mapping[str, str], trusted: list[str]) -> Iterator[str]:
     """Every file to its subject, and all of them to what the report calls the artifact."""
     subjects = {each.name: each.digest.get("sha256", "") for each in stated.subject}
     if len(subjects) != len(stated.subject) or not subjects:
