@@ -98,23 +98,32 @@ def _statement(payload: bytes, name: str) -> Statement:
         kind = msgspec.json.decode(payload).get("predicateType")
         if kind != PREDICATE_TYPE:
             raise Refused(f"{name}: states {kind!r:.200}, and no certificate, which is {PREDICATE_TYPE}. Name a certificate.")
-        return msgspec.json.decode(payload, type=Statement)
+        stated = msgspec.json.decode(payload, type=Statement)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError) as error:
         raise Refused(f"{name}: what was signed is no certificate ({error}). Certify the report again.") from None
+    _check_days(stated.predicate, name)
+    return stated
+
+
+def _check_days(certified: Certified, name: str) -> None:
+    """`Refused` where a time is none: what is signed is not therefore well written."""
+    try:
+        times = [datetime.datetime.fromisoformat(each) for each in (certified.measured, certified.issued)]
+        for each in certified.waivers:
+            datetime.date.fromisoformat(each.waiver.expires)
+    except ValueError as error:
+        raise Refused(f"{name}: holds a time that is none ({error}). Certify the report again.") from None
+    if any(each.tzinfo is None for each in times):
+        raise Refused(f"{name}: holds a time that is not UTC. Certify the report again.")
 
 
 def _times(certified: Certified, trust: Trust, now: datetime.datetime) -> Iterator[str]:
-    try:
-        measured, issued = (datetime.datetime.fromisoformat(each) for each in (certified.measured, certified.issued))
-        early, old = issued - now, now - measured
-    except (ValueError, TypeError, OverflowError):
-        yield f"it does not say when it was measured ({certified.measured!r:.40}) or certified ({certified.issued!r:.40})"
-        return
-    if early > SKEW:
+    measured, issued = (datetime.datetime.fromisoformat(each) for each in (certified.measured, certified.issued))
+    if issued - now > SKEW:
         yield f"it was certified at {certified.issued}, and here it is {now:%Y-%m-%dT%H:%M:%SZ}: set this machine's clock right"
     if measured - issued > SKEW:
         yield f"it was certified at {certified.issued}, before it was measured at {certified.measured}"
-    if old > trust.max_age:
+    if now - measured > trust.max_age:
         yield f"it was measured at {certified.measured}, and may be {trust.require.max_age} old. Measure and certify it again"
 
 
