@@ -43,13 +43,15 @@ def judged_again(data: bytes, certified: Certified, trust: Trust, now: datetime.
     own = waive(merged([report], [NAME], Rules(text=text, whole=True)), waivers, issued)
     if problem := _contradicts(own, certified):
         return Again(trusted=[], refused=[problem])
-    held = merged([report], [NAME], Rules(text=text, whole=True, own=trust.limits))
-    held = waive(held, [each for each in waivers if owner_of(each.gate) not in trust.limits], now.date())
+    judged = {each.gate for each in _of(own, certified.variant)[1].gates}
+    limits = {name: limit for name, limit in trust.limits.items() if name in judged}
+    held = merged([_only(report, target_of(certified.variant))], [NAME], Rules(text=text, whole=True, own=limits))
+    held = waive(held, [each for each in waivers if owner_of(each.gate) not in limits], now.date())
     target, variant = _of(held, certified.variant)
-    refused = [*_local(target, variant, trust), *_required(report, certified, variant, trust)]
+    refused = [*_local(target, variant, trust), *_required(report, certified, trust)]
     trusted = [
         f"judged again from its report: {certified.variant} passes {'the limits here' if trust.limits else 'its own limits'}, "
-        + ", ".join(_shown(each) for each in variant.gates if each.blocking),
+        + ", ".join(_shown(each) for each in variant.gates if each.blocking or each.waiver),
         f"on {certified.examples} distinct examples, data {_digests(certified)}, "
         f"evidence {certified.evidence}, {certified.machine}",
     ]
@@ -91,7 +93,7 @@ def _local(target: TargetReport, variant: VariantReport, trust: Trust) -> Iterat
     yield from found
 
 
-def _required(report: Report, certified: Certified, variant: VariantReport, trust: Trust) -> Iterator[str]:
+def _required(report: Report, certified: Certified, trust: Trust) -> Iterator[str]:
     require = trust.require
     if certified.examples < require.min_examples:
         yield f"it rests on {certified.examples} distinct examples, and {require.min_examples} are required here"
@@ -111,6 +113,13 @@ def _required(report: Report, certified: Certified, variant: VariantReport, trus
         )
         if not known:
             yield "it does not say on which data it was judged, and the trust file names datasets"
+
+
+def _only(report: Report, target: str) -> Report:
+    """The report of one target: the limits here are for what is released, and other machines may have other gates."""
+    targets = [each for each in report.targets if each.name == target]
+    legs = [leg for leg in report.pipeline.legs if target_of(leg) == target]
+    return msgspec.structs.replace(report, targets=targets, pipeline=msgspec.structs.replace(report.pipeline, legs=legs))
 
 
 def _of(report: Report, name: str) -> tuple[TargetReport, VariantReport]:

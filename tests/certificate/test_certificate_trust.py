@@ -134,7 +134,7 @@ def test_a_waiver_that_expired_since_is_none(waived: Place) -> None:
 
 WRONG = {
     "": "the file is empty",
-    "signers: []": "signers is []; it must have at least 1",
+    "signers: []": "it must have entries, at least 1",
     "limits: {}": "needs the key 'signers'",
     "signers: [{name: a, key: nowhere.pub}]": "cannot be read",
     "signers: [{name: a, key: release.key}]": "not a public key in PEM",
@@ -198,3 +198,21 @@ def test_every_gate_can_be_limited(place: Place, name: str) -> None:
     field = gate(name).limit_key
     place.trust.write_text(f"{TRUST}limits: {{{name}: {{{field}: x}}}}")
     refused(place.verify(), f"limits.{name}.{field}", code=2)
+
+
+def test_limits_here_are_for_what_is_released_and_not_for_other_targets(place: Place) -> None:
+    """`there` keeps less, by a limit of its own, and has another gate less."""
+
+    def lower(report: dict[str, Any]) -> None:
+        other = json.loads(json.dumps(report["targets"][0]).replace("here", "there"))
+        gates = other["variants"][0]["gates"]
+        gates[:] = [each for each in gates if each["gate"] != "worst_class"]
+        next(each for each in gates if each["gate"] == "accuracy").update(limit=0.5, observed=0.6, lower=0.55, upper=0.65)
+        report["targets"].append(other)
+        report["pipeline"]["legs"].append("there/onnx_runtime")
+        report["pipeline"]["sha256"] = "0" * 64
+
+    place.change_report(lower)
+    assert place.certify("--artifact", place.model).returncode == 0
+    done = verified(place, "limits: {accuracy: {retention: 0.95}, worst_class: {}}")
+    assert done.returncode == 0, done.stderr
