@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from gatekeeper.certificate.evidence import evidence_of
+from gatekeeper.config.schema import schema_of
 from gatekeeper.gates._base import counted_checks, gate
 from gatekeeper.ids import set_of, target_of, without_set
 from gatekeeper.records.base import Count, Record, Verdict
@@ -126,6 +127,11 @@ class Statement(Record, frozen=True, kw_only=True, rename={"type": "_type", "pre
     subject: list[Subject]
     predicate_type: Literal["urn:edge-gatekeeper:certificate:v1"]
     predicate: Certified
+
+
+def certificate_schema() -> dict[str, Any]:
+    """Schema of what a certificate's envelope holds."""
+    return schema_of(Statement, PREDICATE_TYPE, "What `gatekeeper certify` signs.")
 
 
 def statement(files: Mapping[str, str], certified: Certified) -> bytes:
