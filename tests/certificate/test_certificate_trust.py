@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from kit.certified import TRUST, Place, write_key
+from kit.support import REPOSITORY
 
 from gatekeeper.certificate.trust import read_trust
 from gatekeeper.gates._base import gate
@@ -216,3 +217,11 @@ def test_limits_here_are_for_what_is_released_and_not_for_other_targets(place: P
     assert place.certify("--artifact", place.model).returncode == 0
     done = verified(place, "limits: {accuracy: {retention: 0.95}, worst_class: {}}")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_documents_trust_file_is_one(place: Place) -> None:
+    text = (REPOSITORY / "docs/release.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    place.trust.write_text(text)
+    found = read_trust(place.trust)
+    assert (found.gates, found.max_age.days, found.require.min_examples) == (["accuracy", "worst_class", "speedup"], 30, 500)
+    refused(place.verify(), "speedup is required here, and there it only warned")
