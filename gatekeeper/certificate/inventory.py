@@ -29,6 +29,7 @@ def inventory(path: Path) -> dict[str, str]:
         if path.is_dir():
             found = dict(_files(path, "", 0))
         elif path.exists():
+            _check_name(path.name, path)
             found = {path.name: _digest(path)}
         else:
             raise UsageError(f"{path}: no such file or folder. Name the model that is to be released.")
@@ -67,10 +68,7 @@ def _files(folder: Path, above: str, depth: int) -> Iterator[tuple[str, str]]:
             name = f"{above}{entry.name}"
             if count > MOST_FILES:
                 raise Refused(f"{folder}: more than {MOST_FILES} files. No model has so many.")
-            if not _is_text(name):
-                raise Refused(f"{folder}: {name!a} is not a name in UTF-8. Rename it.")
-            if entry.name.startswith("."):
-                raise Refused(f"{folder}: {name} is hidden. Remove it: what is released is what one sees.")
+            _check_name(entry.name, Path(entry.path))
             if entry.is_symlink() or is_link(Path(entry.path)):
                 raise Refused(f"{folder}: {name} is a link. Put the file itself there.")
             if entry.is_dir(follow_symlinks=False):
@@ -86,9 +84,11 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _is_text(name: str) -> bool:
+def _check_name(name: str, place: Path) -> None:
+    """`Refused` for a file that is easily overlooked, or whose name no certificate can hold."""
+    if name.startswith("."):
+        raise Refused(f"{place}: is hidden. Remove it, or give it a name that one sees: so is what is released.")
     try:
         name.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        raise Refused(f"{name!a}: is not a name in UTF-8. Rename the file.") from None

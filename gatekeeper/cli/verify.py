@@ -36,7 +36,7 @@ def command(certificate: Path, model: Path, trust: Path, report: Path | None) ->
     for said in outcome.trusted:
         click.echo(plain(f"trusted: {said}"))
     for said in outcome.refused:
-        click.echo(plain(f"refused: {said}."), err=True)
+        click.echo(plain(f"refused: {said.rstrip('.')}."), err=True)
     if outcome.refused:
         return ExitCode.FAILED
     click.echo(plain(f"release: {model} is {outcome.certified.variant}"))

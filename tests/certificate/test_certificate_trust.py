@@ -224,4 +224,4 @@ def test_the_documents_trust_file_is_one(place: Place) -> None:
     place.trust.write_text(text)
     found = read_trust(place.trust)
     assert (found.gates, found.max_age.days, found.require.min_examples) == (["accuracy", "worst_class", "speedup"], 30, 500)
-    refused(place.verify(), "speedup is required here, and there it only warned")
+    refused(place.verify(), "speedup nothing observed ≥ 2.00x is error here: its report holds no rounds to judge it by")
