@@ -35,11 +35,16 @@ lint: $(VENV)/.dev $(NODE)
 schemas: $(VENV)/.dev
 	$(BIN)/python -m gatekeeper.reference.write
 
-# Versions without local parts (+cpu), and none of the CUDA packages: the action takes PyTorch's build for the CPU.
+# Versions without local parts (+cpu), and none of the CUDA packages: the action takes PyTorch's build for the CPU. modelaudit is for
+# Python 3.11 alone, and is resolved by itself.
 lock: $(VENV)/.dev
 	$(BIN)/uv pip freeze -q --python $(BIN)/python --exclude-editable | grep -v ' @ ' | sed 's/+cpu//' > $(VENV)/frozen.txt
+	sed 's/, "modelaudit[^]]*]/]/' pyproject.toml > $(VENV)/pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --constraint $(VENV)/frozen.txt --no-annotate \
-	  --no-header pyproject.toml | grep -vE '^(nvidia-(cu|n[cv])|cuda-|triton=)' > .github/constraints.txt
+	  --no-header $(VENV)/pyproject.toml | grep -vE '^(nvidia-(cu|n[cv])|cuda-|triton=)' > $(VENV)/locked.txt
+	$(BIN)/uv pip compile -q --python-version 3.11 --extra scan --constraint $(VENV)/locked.txt --no-annotate --no-header \
+	  pyproject.toml | grep -vxFf $(VENV)/locked.txt | sed "s/$$/ ; python_full_version < '3.12'/" > $(VENV)/more.txt
+	sort -u $(VENV)/locked.txt $(VENV)/more.txt > .github/constraints.txt
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "gatekeeper needs Python 3.11 or newer; run: make PYTHON=python3.11 <target>")'
@@ -50,10 +55,14 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m compileall -q gatekeeper
 	touch $@
 
+# ddddocr's models are gated by tests, and its code never runs: nothing that this needs, such as OpenCV.
+OCR := ddddocr==1.6.1
+
 # PyTorch first and by itself: what needs it later takes the build that is there, and not gigabytes for GPUs.
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q "$(TORCH)"
 	$(BIN)/python -m pip install -q -e ".[dev]"
+	$(BIN)/python -m pip install -q --no-deps $(OCR)
 	$(BIN)/python -m compileall -q gatekeeper
 	touch $(VENV)/.demo $@
 

@@ -13,13 +13,13 @@ import msgspec
 from gatekeeper.config.git import git_says
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.owners import STAGES, asked
-from gatekeeper.config.policy import loosened, missing, policy_notes
+from gatekeeper.config.policy import loosened, policy_notes, unheld
 from gatekeeper.errors import UsageError
 from gatekeeper.files import check_own, write_atomic
 from gatekeeper.legs.datasets import Sets, data_of
 from gatekeeper.legs.judging import ARTIFACTS
 from gatekeeper.legs.leg import Leg
-from gatekeeper.legs.setup import Known, Setup, bench
+from gatekeeper.legs.setup import Known, Scanned, Setup, bench
 from gatekeeper.making.cache import Cache
 from gatekeeper.making.earlier import earlier_model
 from gatekeeper.models.files import digest
@@ -125,15 +125,14 @@ def _pipeline_info(loaded: Loaded, plan: Plan) -> PipelineInfo:
 
 
 def _policy_stage(loaded: Loaded) -> list[StageReport]:
-    """What the policy asks for and this file no longer mentions was not measured, and blocks."""
+    """What the policy asks for and this file no longer mentions, or reads otherwise, was not measured, and blocks."""
     if loaded.policy is None:
         return []
-    gone = missing(loaded)
+    gone = unheld(loaded)
     if not gone:
         return [StageReport(stage=POLICY, verdict=Verdict.PASS, reason=f"held to {loaded.policy.name}")]
-    said = "; ".join(f"{what} of the policy is missing" for what, _ in gone)
-    reason = f"{said}. Put it back, or change {loaded.policy.name} first."
-    return [StageReport(stage=POLICY, verdict=Verdict.ERROR, reason=reason, where=loaded.where(gone[0][1]))]
+    reason = f"{'; '.join(said for said, _ in gone)}. Put it back, or change {loaded.policy.name} first."
+    return [StageReport(stage=POLICY, verdict=Verdict.ERROR, reason=reason, where=loaded.where(*gone[0][1]))]
 
 
 def deferred(report: Report) -> Report:
@@ -163,8 +162,11 @@ def _run_stages(setup: Setup) -> tuple[list[StageReport], Known, dict[str, bytes
             added = stage(name).run(setup, known)
             known = known.with_(added)
             files |= added.files
-            reports.append(added.report)
-            if added.report.verdict is not Verdict.PASS and added.report.blocks:
+            line = added.report
+            if changed := known.get(Scanned).changed():
+                line = msgspec.structs.replace(line, verdict=Verdict.ERROR, reason=changed, blocks=True)
+            reports.append(line)
+            if line.verdict is not Verdict.PASS and line.blocks:
                 blocked_by = name
     return reports, known, files
 

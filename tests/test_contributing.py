@@ -34,6 +34,7 @@ KINDS = {
     "checks/integration/cases",
     "checks/kinds",
     "stages",
+    "scans",
 }
 PIPELINE = """\
 edge_ai_pipeline:
@@ -46,6 +47,7 @@ edge_ai_pipeline:
   testing: {unit_tests: basic, file_tests: basic, integration_tests: smoke, security_tests: basic}
   gates: {load_time: {max_ms: 60000}, memory: disabled, stability: disabled, speedup: {min: 0.001}, accuracy: {retention: 0.5}}
   measure: {max_rounds: 3, blocks: 1, block_ms: 5}
+  model_validation: {security_scan: enabled}
 """
 VARIANT = "hall/onnx_reference/rounded"
 CHECKS = {"doubled": "unit_tests", "no_program": "file_tests", "patience": "integration_tests", "cookies": "security_tests"}
@@ -116,6 +118,8 @@ def test_all_of_them_are_in_the_report(report: dict[str, Any]) -> None:
     stages = {stage["stage"]: stage for stage in report["stages"]}
     assert stages["weighing"]["verdict"] == "pass"
     assert stages["weighing"]["where"].endswith(":7")
+    [scanned] = stages["model_validation"]["scans"][0]["files"]
+    assert "sizes" in scanned["scans"]
     assert list(stages) == ["model_validation", "optimization", "weighing", "testing"]
 
 

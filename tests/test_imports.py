@@ -71,7 +71,7 @@ def named() -> dict[str, set[str]]:
 
 ROOMS = (
     "errors", "units", "ids", "progress", "version", "files", "registry", "records",
-    "stats", "models", "hardware", "process", "data", "frameworks", "gates", "config", "making", "measure", "evaluate",
+    "stats", "models", "hardware", "process", "scans", "data", "frameworks", "gates", "config", "making", "measure", "evaluate",
     "planning", "reports", "verdicts", "certificate", "serve", "load", "checks", "legs", "stages", "advice", "starting",
     "pipeline", "cli", "reference", "github", "__main__",
 )  # fmt: skip
@@ -195,6 +195,8 @@ HEAVY = {
     "torch",
     "gguf",
     "llama_cpp",
+    "modelaudit",
+    "transformers",
 }
 
 
@@ -227,7 +229,9 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["validate", "p.yaml"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["run", "--help"], ["scan", "--help"], ["validate", "p.yaml"]], ids=" ".join
+)
 def test_a_light_command_imports_neither_numbers_nor_colour(pipeline: Path, words: list[str]) -> None:
     assert imported(pipeline, *words) & (HEAVY | {"rich"}) == set()
 
@@ -239,6 +243,8 @@ def test_a_light_command_imports_neither_numbers_nor_colour(pipeline: Path, word
         ["plan", "p.yaml", "--format", "github"],
         ["assess", "m.onnx"],
         ["assess", "m.onnx", "--format", "json"],
+        ["scan", "m.onnx"],
+        ["scan", "m.onnx", "--format", "sarif"],
     ],
     ids=" ".join,
 )

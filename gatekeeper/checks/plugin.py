@@ -139,6 +139,6 @@ def _made_up(model: Path) -> list[dict[str, Any]]:
         sizes = [d if isinstance(d, int) and d > 0 else 1 for d in shape]
         if dtype.startswith("float"):
             return generator.standard_normal(sizes).astype(dtype)
-        return np.zeros(sizes, dtype="object" if dtype == "string" else dtype)
+        return np.zeros(sizes, dtype="U1" if dtype == "string" else dtype)
 
     return [{t.name: made_up(t.dtype, t.shape) for t in about.inputs} for _ in range(MADE_UP)]

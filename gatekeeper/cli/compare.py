@@ -60,6 +60,7 @@ def command(
     """
     with cleared(output, [data] if data else []):
         from gatekeeper.cli.run import HeldTo, execute
+        from gatekeeper.errors import ExitCode
         from gatekeeper.files import make_folder, write_atomic
         from gatekeeper.making.cache import default_folder
         from gatekeeper.pipeline import Options
@@ -80,7 +81,18 @@ def command(
         if not data:
             click.echo("no --data is given: what both answer is not compared, so that this cannot pass", err=True)
         options = Options(output=output, cache=cache_dir or default_folder(), reproduce=f"gatekeeper run {file}")
-        return execute(file, None, options, quiet, HeldTo())
+        code = execute(file, None, options, quiet, HeldTo())
+        if code == ExitCode.NOT_MEASURED and data and _before_any_variant(output):
+            click.echo(f"what has no option here, such as `model.symbols` or `inputs`, can be said in a copy of {file}", err=True)
+        return code
+
+
+def _before_any_variant(output: Path) -> bool:
+    """Whether the model or the data were at fault, of which `compare` has fewer words than a file."""
+    import json
+
+    report = json.loads((output / "report.json").read_bytes())
+    return not any(target["variants"] for target in report["targets"])
 
 
 def _yaml(said: dict[str, Any], folder: Path) -> bytes:
@@ -97,7 +109,7 @@ def _yaml(said: dict[str, Any], folder: Path) -> bytes:
         return [plain(each) for each in value] if isinstance(value, list) else value
 
     text = yaml.safe_dump({"edge_ai_pipeline": plain(said)}, sort_keys=False, allow_unicode=True)
-    return f"# Written by `gatekeeper compare`; edit and keep it as you like.\n{text}".encode()
+    return f"# Written by `gatekeeper compare`, anew each time: edit and keep a copy in this folder.\n{text}".encode()
 
 
 def _name(variant: Path) -> str:

@@ -37,7 +37,7 @@ def command(
     import msgspec
 
     from gatekeeper.config.load import load
-    from gatekeeper.config.policy import chosen_policy, loosened, missing
+    from gatekeeper.config.policy import chosen_policy, loosened, unheld
     from gatekeeper.config.waivers import waivers_for
     from gatekeeper.planning.plan import choose_legs, commit_from, github_matrix, make_plan, model_of
 
@@ -47,8 +47,8 @@ def command(
     plan = make_plan(loaded, assessment, commit_from(os.environ))
     waivers_for(loaded, plan.variant_ids)
     plan = msgspec.structs.replace(plan, legs=choose_legs(plan, target, framework))
-    for said in (*loosened(loaded), *(f"{what} of the policy is missing" for what, _ in missing(loaded))):
-        click.echo(f"not applied: {said}", err=True)
+    for said in (*(f"not applied: {each}" for each in loosened(loaded)), *(f"refused: {each}" for each, _ in unheld(loaded))):
+        click.echo(said, err=True)
     if form == "support":
         _print_support(assessment.format)
     elif form == "github":

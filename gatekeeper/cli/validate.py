@@ -19,7 +19,8 @@ def command(file: Path, model: Path | None, policy_ref: str | None, policy: Path
     """Check FILE's structure and meaning.
 
     Every problem is printed as `file:line:column: message`, with the nearest valid name; those of the waivers beside FILE
-    (gatekeeper-waivers.yml) too. Of .npz sets names, shapes, types and some rows are held against the model. Nothing is run.
+    (gatekeeper-waivers.yml) too. Texts are read; sets in .npz and .csv and folders of images are held against the model: names,
+    shapes, types, all of what is small and some of what is large; and labels against the shapes of its outputs. Nothing is run.
     Data and code that the file, or its policy, pins by SHA-256 must be that; what a loader returns only a run knows.
     Gates on energy that this machine does not measure are a warning, as the runner may.
     Exit code 2 if there is a problem.

@@ -27,6 +27,8 @@ def commit_of(folder: Path, ref: str) -> str:
         code, printed, _ = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         if code == 0:
             return printed.decode().strip()
+    if not git_says(folder, "remote"):
+        raise UsageError(f"'{ref}' is not in this clone, which has no remote to fetch it from. Correct the name.")
     raise UsageError(f"'{ref}' is not in this clone. Run `{_fetching(branch)}` first.")
 
 

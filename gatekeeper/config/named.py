@@ -30,7 +30,8 @@ def _check_tensors(review: Review, path: Path_, names: list[str], end: str) -> N
     if not names or model is None or not there(model) or model_format(model) is None:
         return
     try:
-        found = [tensor.name for tensor in getattr(assess(model), f"{end}s")]
+        about = assess(model)
+        found = [tensor.name for tensor in ([*about.inputs, *about.defaults] if end == "input" else about.outputs)]
     except (GatekeeperError, OSError):  # the run says what is wrong with it
         return
     if found:

@@ -7,18 +7,19 @@ import posixpath
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from gatekeeper.config.base import Checkout, Commit
+from gatekeeper.config.flat import flat
 from gatekeeper.config.following import OfModel, check_not_another, followed
 from gatekeeper.config.git import commit_of, git_says
 from gatekeeper.config.limits import Loosened, limits_and_loosened
 from gatekeeper.config.load import pipeline_of
 from gatekeeper.config.loaded import TESTING, Loaded, Policy
 from gatekeeper.config.meaning import limit_problems
-from gatekeeper.config.owners import asked, kinds, stages
+from gatekeeper.config.owners import asked, kinds
+from gatekeeper.config.reading import PINS, read_otherwise
 from gatekeeper.config.source import Path_, Source, parse_source, read_source
 from gatekeeper.config.waivers import FILE_NAME as WAIVERS
 from gatekeeper.config.waivers import REMEDY
@@ -123,7 +124,7 @@ def loosened(loaded: Loaded) -> list[str]:
 def _unpinned(loaded: Loaded, policy: Loaded) -> Iterator[Loosened]:
     """Pins of data and code that the file does not have as its policy has them."""
     before, here = policy.pipeline.dataset, loaded.pipeline.dataset
-    for key in _PINS if before else ():
+    for key in (PINS, f"calibration_{PINS}", f"code_{PINS}") if before else ():
         old, new = getattr(before, key), getattr(here, key) if here else []
         if old and old != new:
             yield Loosened(f"dataset.{key}", old, new or None, loaded.where("dataset", key))
@@ -147,13 +148,20 @@ def missing(loaded: Loaded) -> list[tuple[str, str]]:
     return targets + [(f"stage {name}", "stages") for name in policy.stages if name not in loaded.pipeline.stages]
 
 
+def unheld(loaded: Loaded) -> list[tuple[str, Path_]]:
+    """What of the policy the file does not have, or reads otherwise, in words, and where: it is an error until it is put back."""
+    gone = [(f"{what} of the policy is missing", (key,)) for what, key in missing(loaded)]
+    return [*gone, *((str(each), path) for each, path in read_otherwise(loaded))]
+
+
 def policy_notes(loaded: Loaded) -> list[str]:
     """What else differs from the policy and bears on the verdict: allowed, and said."""
     if loaded.policy is None:
         return []
     if loaded.policy.limits is None:
         return [f"{loaded.path.name} is new: it is not at {loaded.policy.name}, so its own limits apply"]
-    before, here = _flat(loaded.policy.limits), _flat(loaded)
+    before, here = flat(loaded.policy.limits), flat(loaded)
+    refused = {each.name for each, _ in read_otherwise(loaded)}
     ours, theirs = ({target.name for target in each.pipeline.targets} for each in (loaded, loaded.policy.limits))
     policy = loaded.policy
     said = f"{loaded.path.name} is not at {policy.name}: it is held to {policy.file} there, which is of the same model"
@@ -162,42 +170,6 @@ def policy_notes(loaded: Loaded) -> list[str]:
     for name in dict.fromkeys([*before, *here]):
         (before_path, old), (path, new) = before.get(name, ((), None)), here.get(name, ((), None))
         one_sided = name.startswith("targets.") and name.split(".", 2)[1] in ours ^ theirs
-        if old != new and not one_sided:
+        if old != new and not one_sided and name not in refused and not name.endswith(PINS):
             notes.append(str(Loosened(name, old, new, loaded.where(*(path or before_path[:1])))))
     return notes
-
-
-_COMMON = ("stages", "model", "inputs", "dataset", "measure")
-_PINS = ("sha256", "calibration_sha256", "code_sha256")
-_SAID_OTHERWISE = ("model_validation.accuracy_threshold", "optimization.frameworks", *(f"dataset.{key}" for key in _PINS))
-"""Keys that are a limit, and that are spoken of for each target."""
-_SETS, _OF_SETS = "dataset.also.", (".retention", ".on_fail", ".sha256")
-"""Evaluation sets, and what of them is a limit."""
-
-
-def _flat(loaded: Loaded) -> dict[str, tuple[Path_, Any]]:
-    """Every value that is no limit and bears on the verdict, by its dotted name, with its path in the file."""
-    whole = msgspec.to_builtins(loaded.pipeline)
-    relevant = [*_COMMON, *(name for name, _ in stages() if name in whole)]
-    values = {name: each for section in relevant for name, each in _leaves(section, (section,), whole[section])}
-    values = {name: each for name, each in values.items() if name not in _SAID_OTHERWISE}
-    values = {name: each for name, each in values.items() if not (name.startswith(_SETS) and name.endswith(_OF_SETS))}
-    for index, target in enumerate(whole["targets"]):
-        for key in target.keys() - {"name", "gates", "frameworks"}:
-            values |= _leaves(f"targets.{target['name']}.{key}", ("targets", index, key), target[key])
-        # Where every variant must pass, one that is tried no longer cannot fail.
-        path = ("targets", index, "frameworks") if target["frameworks"] else ("optimization", "frameworks")
-        values[f"targets.{target['name']}.frameworks"] = (path, list(loaded.frameworks(loaded.targets[index])))
-    return dict(sorted(values.items()))
-
-
-def _leaves(name: str, path: Path_, value: Any) -> Iterator[tuple[str, tuple[Path_, Any]]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _leaves(f"{name}.{key}", (*path, key), inner)
-    elif f"{name}." == _SETS and isinstance(value, list):
-        for index, each in enumerate(value):
-            rest = {key: inner for key, inner in each.items() if key != "name"}
-            yield from _leaves(f"{_SETS}{each['name']}", (*path, index), rest)
-    elif value is not None:
-        yield name, (path, value)

@@ -17,7 +17,7 @@ from gatekeeper.config.sections.baseline import Baseline
 from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.config.sections.deployment import Deployment
 from gatekeeper.config.sections.gates import Gates
-from gatekeeper.config.sections.inputs import Input
+from gatekeeper.config.sections.inputs import Input, Output
 from gatekeeper.config.sections.measure import Measure
 from gatekeeper.config.sections.model import Model
 from gatekeeper.config.sections.packaging import Packaging
@@ -39,6 +39,9 @@ class Common(Section, frozen=True, kw_only=True):
     dataset: Annotated[Dataset | None, Meta(description="The representative test set.")] = None
     inputs: Annotated[
         dict[str, Input], Meta(description="Inputs of the model that are constants, or have their examples on another axis.")
+    ] = {}
+    outputs: Annotated[
+        dict[str, Output], Meta(description="Outputs of the model that have their examples on another axis than the first.")
     ] = {}
     targets: Annotated[
         list[Target], Meta(description="Hardware it must run on; default: the CPU of the machine that runs it.")

@@ -9,12 +9,14 @@ from gatekeeper.registry import plugins
 
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
+    from gatekeeper.config.sections.also import AlsoSet
+    from gatekeeper.config.sections.dataset import Dataset
 
 
 def user_code(loaded: Loaded) -> list[str]:
     """Loader, metrics, what reads the model's answers, what stages run of the user's (their hook `user_code`), and plugins."""
     dataset, boxes = loaded.pipeline.dataset, loaded.pipeline.model.boxes if loaded.pipeline.model else None
-    sets = [dataset, *dataset.also] if dataset else []
+    sets: list[Dataset | AlsoSet] = [dataset, *dataset.also] if dataset else []
     found = [f"loader {each.loader}" for each in sets if each.loader]
     found += [f"metric {each.metric}" for each in sets if each.metric and ":" in each.metric]
     found += [f"decode {boxes.decode}"] if boxes and boxes.decode else []

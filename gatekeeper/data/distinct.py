@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
+from gatekeeper.data.texts import raw
+
 
 def distinct(inputs: Mapping[str, Any]) -> Any:
     """The number of each example among the distinct ones, in the order they come, [examples]; by all bytes of all inputs, but
@@ -26,7 +28,7 @@ def numbered(keys: Iterable[Hashable]) -> Any:
 def _digest(arrays: list[Any], i: int) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:
-        digest.update((array[i] + 0 if array.dtype.kind == "f" else array[i]).tobytes())
+        digest.update(raw(array[i] + 0 if array.dtype.kind == "f" else array[i]))
     return digest.digest()
 
 
@@ -43,4 +45,6 @@ def _plain(value: Any) -> Hashable:
     import numpy as np
 
     array = np.asarray(value)
-    return array.tobytes() if array.dtype.kind != "O" else str(value)
+    if array.dtype.kind == "O":
+        return str(value)
+    return array.tobytes() if array.nbytes <= 64 else hashlib.blake2b(array.tobytes(), digest_size=16).digest()

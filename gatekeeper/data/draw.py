@@ -9,6 +9,8 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gatekeeper.data.texts import characters, is_text
+
 GOLDEN = 0.6180339887498949
 STEPS_AN_OCTAVE = 4
 """Sizes count as alike when they differ by less than a fourth of an octave: a black corner of an image is no shorter image."""
@@ -49,11 +51,14 @@ def evenly(count: int, most: int) -> list[int]:
 
 def sizes(inputs: Mapping[str, Any]) -> list[int]:
     """How large each example is, in steps of a fourth of an octave: of the input that is padded least, the elements between
-    what is repeated at its beginning and at its end. Arrays of shape [examples, ...] are padded to one shape.
+    what is repeated at its beginning and at its end, of texts their characters. Arrays of shape [examples, ...] are padded to one
+    shape.
     """
     import numpy as np
 
-    lengths = [_lengths(array) for array in inputs.values() if array.ndim > 1]
+    lengths = [
+        characters(array) if is_text(array) else _lengths(array) for array in inputs.values() if array.ndim > 1 or is_text(array)
+    ]
     if not lengths:
         return []
     steps = np.round(STEPS_AN_OCTAVE * np.log2(1.0 + np.max(lengths, axis=0))).astype(int)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.models.info import TensorInfo
+from gatekeeper.models.info import TEXT, TensorInfo
 
 Feed = dict[str, Any]
 
@@ -57,4 +57,4 @@ def made_up(generator: Any, tensor: TensorInfo, batch: int) -> Any:
         shape[0] = batch
     if tensor.dtype.startswith("float"):
         return generator.standard_normal(shape).astype(tensor.dtype)
-    return np.zeros(shape, dtype="object" if tensor.dtype == "string" else tensor.dtype)
+    return np.zeros(shape, dtype="U1" if tensor.dtype == TEXT else tensor.dtype)

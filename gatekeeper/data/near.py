@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gatekeeper.data.distinct import numbered
+from gatekeeper.data.texts import raw
+
 SAME = 1e-6
 """Share of their spread within which numbers are the same."""
 CELL = 10
@@ -30,46 +33,57 @@ class Near:
     asked: int = 0
 
 
-def near(inputs: list[Any], answers: Any) -> Near:
-    """Of distinct examples, [examples, ...] of each input and of the judged output.
+def near(inputs: list[Any], answers: Any, rows: Any = None) -> Near:
+    """Of distinct examples, [examples, ...] of each input and of the judged output; `rows` are where they stand, if not all do.
 
     Whole numbers, and scores at their very ends, such as 0 and 1, are given to very different examples: those count
     only where the inputs are alike as well.
     """
     import numpy as np
 
-    if answers.dtype.kind not in "biuf" or len(answers) < 2 or not answers.size:
+    rows = np.arange(len(answers)) if rows is None else rows
+    if answers.dtype.kind not in "biuf" or len(rows) < 2 or not answers.size:
         return Near()
-    asked = np.concatenate(
-        [_sums(array) for array in inputs if array.dtype.kind in "biuf" and array.size] or [np.zeros((len(answers), 0))], axis=1
-    )
-    given = _sums(answers)
-    alike, both = _groups(given), _groups(np.concatenate([given, asked], axis=1))
-    telling = ~_at_an_end(answers) if answers.dtype.kind == "f" and answers[0].size > 1 else np.zeros(len(answers), bool)
-    firsts = np.unique(np.where(telling, alike, len(answers) + both))
-    return Near(len(answers) - len(firsts), len(answers) - len(np.unique(both)))
+    told = [_sums(array, rows)[0] if array.dtype.kind in "biuf" else _each(array, rows) for array in inputs if array.size]
+    given, sure = _sums(answers, rows)
+    alike, both = _groups(given), _groups(np.concatenate([given, *told], axis=1))
+    telling = ~sure if answers.dtype.kind == "f" and answers[0].size > 1 else np.zeros(len(rows), bool)
+    firsts = np.unique(np.where(telling, alike, len(rows) + both))
+    return Near(len(rows) - len(firsts), len(rows) - len(np.unique(both)))
 
 
-def _sums(rows: Any) -> Any:
-    """At most four numbers of each row, in cells: [examples, at most 4]."""
+def _each(array: Any, rows: Any) -> Any:
+    """A cell for each text that there is: no two are nearly the same."""
+    return numbered(raw(array[i]) for i in rows)[:, None]
+
+
+def _sums(array: Any, rows: Any) -> tuple[Any, Any]:
+    """At most four numbers of each row, in cells: [rows, at most 4]; and whether all its numbers are 0, 1 or -1: what is sure,
+    cut off or empty.
+    """
     import numpy as np
 
-    count, width = len(rows), int(np.prod(rows.shape[1:]))
+    width = int(np.prod(array.shape[1:]))
     step = max(1, ROWS // max(width, 1))
-    generator = np.random.default_rng(0)
-    signs = (
-        np.eye(width) if width <= SIGNS else generator.integers(0, 2, (width, SIGNS), dtype=np.int8).astype(np.float32) * 2 - 1
-    )
-    parts, size = [], 0.0
-    for i in range(0, count, step):
-        part = np.asarray(rows[i : i + step]).reshape(-1, width).astype(float)
-        parts.append(part @ signs)
-        size += float(np.linalg.norm(part, axis=1).sum()) / count
-    found = np.concatenate(parts)
+    signs = np.eye(width) if width <= SIGNS else _signs(width)
+    sums, sizes, sure = [], [], []
+    for start in range(0, len(rows), step):
+        part = np.asarray(array[rows[start : start + step]]).reshape(-1, width).astype(float)
+        sums.append(part @ signs)
+        sizes.append(np.linalg.norm(part, axis=1))
+        of = np.abs(part)
+        sure.append(((of <= SAME) | (np.abs(of - 1) <= SAME)).all(axis=1))
+    found = np.concatenate(sums)
     low, high = np.quantile(found, [EDGE, 1 - EDGE], axis=0)
     inner = np.clip(found, low, high).std(axis=0)
-    spread = np.maximum(np.where(inner > 0, inner, found.std(axis=0)), LEAST * size)
-    return found / np.where(spread > 0, spread, 1.0) / (SAME * CELL)
+    spread = np.maximum(np.where(inner > 0, inner, found.std(axis=0)), LEAST * np.concatenate(sizes).mean())
+    return found / np.where(spread > 0, spread, 1.0) / (SAME * CELL), np.concatenate(sure)
+
+
+def _signs(width: int) -> Any:
+    import numpy as np
+
+    return np.random.default_rng(0).integers(0, 2, (width, SIGNS), dtype=np.int8).astype(np.float32) * 2 - 1
 
 
 def _groups(cells: Any) -> Any:
@@ -86,12 +100,3 @@ def _groups(cells: Any) -> Any:
     rows, columns = np.concatenate(edges, axis=1)
     graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(count, count))
     return connected_components(graph, directed=False)[1]
-
-
-def _at_an_end(answers: Any) -> Any:
-    """Whether all numbers of an answer are 0, 1 or -1, [examples]: what is sure, cut off or empty."""
-    import numpy as np
-
-    flat = np.asarray(answers).reshape(len(answers), -1)
-    size = np.abs(flat)
-    return ((size <= SAME) | (np.abs(size - 1) <= SAME)).all(axis=1)

@@ -92,6 +92,15 @@ def _number(text: str | bytes) -> int:
     return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "big", signed=True)
 
 
+def _astray(name: str, shape: tuple[int, ...], asked: int) -> str:
+    """What is wrong with an output that has no row for each of so many examples, and how to say where they are."""
+    said = "its first axis must be the examples"
+    if asked not in shape[1:]:
+        return said
+    axis = shape.index(asked, 1)
+    return f'{said}. Where they lie along axis {axis}, say `outputs: {{"{name}": {{batch_axis: {axis}}}}}`'
+
+
 class OutputWriter:
     """Writes outputs batch by batch: nobody holds one whole. What the judged output cannot be is `NotMeasured`."""
 
@@ -120,7 +129,7 @@ class OutputWriter:
         if part is None:
             return "is a sequence, a map or ragged: it has no row of numbers for each example"
         if part.ndim == 0 or len(part) != asked:
-            return f"has shape {part.shape}: its first axis must be the examples"
+            return f"has shape {part.shape}: {_astray(self.names[i], part.shape, asked)}"
         known = self._arrays.get(i)
         if known is None:
             shape = (self.examples, *part.shape[1:])

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gatekeeper.data.texts import is_text, raw
+
 FILE_NAME = "known.npy"
 NEAR = "near.npy"
 SIGNS = 4
@@ -38,12 +40,14 @@ class Overlap:
 
 
 def write_examples(folder: Path, inputs: Mapping[str, Any]) -> None:
-    """Of arrays [examples, ...] by input name."""
+    """Of arrays [examples, ...] by input name. Texts are the same or they are not."""
     import numpy as np
 
     count = len(next(iter(inputs.values())))
-    parts = ([np.ascontiguousarray(array[i]).data for array in inputs.values()] for i in range(count))
+    parts = ([raw(array[i]) for array in inputs.values()] for i in range(count))
     _write(folder, parts, [1] * count)
+    if any(map(is_text, inputs.values())):
+        return
     flat = [array.reshape(count, int(np.prod(array.shape[1:]))) for array in inputs.values()]
     if sum(array.shape[1] for array in flat) >= SIGNS:
         generator = np.random.default_rng(0)

@@ -36,7 +36,8 @@ def chance(name: str, outputs: Any, labels: Any, pair: Pair, names: tuple[str, .
             measure = "accuracy" if family(name) == CLASSIFICATION else name
             return f"every label is the same class; {measure} says nothing about such a set. Use a varied evaluation set."
         if not _beats(pair, guessing):
-            return f"the baseline is no better than chance: {_beside(name, pair.baseline, guessing, pair)}. {advice}"
+            said = f"the baseline is no better than chance: {_beside(name, pair.baseline, guessing, pair)}. "
+            return said + (_beyond(name, outputs, labels) or advice)
     elif family(name) == REGRESSION:
         explained = r2.compare(outputs, outputs, labels).baseline
         if not explained > 0:
@@ -44,6 +45,17 @@ def chance(name: str, outputs: Any, labels: Any, pair: Pair, names: tuple[str, .
     elif not (pair.baseline if pair.level is None else pair.level) > 0:
         return f"the baseline's {name} is {pair.baseline:.3g}; nothing of it can be kept. {advice}"
     return None
+
+
+def _beyond(name: str, outputs: Any, labels: Any) -> str:
+    """What to do about class indices that the model has no class for; nothing where it has one for each."""
+    if family(name) != CLASSIFICATION or labels.dtype.kind in "US" or outputs.ndim != 2 or outputs.shape[1] < 2:
+        return ""
+    found = class_labels(labels, outputs)
+    low, high, most = int(found.min()), int(found.max()), outputs.shape[1] - 1
+    if outputs.dtype.kind != "f" or (low >= 0 and high <= most):
+        return ""
+    return f"The labels go from {low} to {high}, and the output has the classes 0 to {most}: number them as the output does."
 
 
 def _guessed(name: str) -> bool:

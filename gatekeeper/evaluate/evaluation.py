@@ -15,8 +15,6 @@ import msgspec
 from gatekeeper.config.also import for_set
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.sections.also import AlsoSet
-from gatekeeper.config.sections.boxes import Boxes
-from gatekeeper.config.sections.symbols import Symbols
 from gatekeeper.data.content import content, of_folder
 from gatekeeper.data.draw import draw, loudest, sizes
 from gatekeeper.data.feeds import made_up, write_feeds
@@ -28,6 +26,7 @@ from gatekeeper.evaluate.answers import collect
 from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.prepare import Prepare, Prepared
+from gatekeeper.evaluate.reading import reading_of
 from gatekeeper.evaluate.score import Looks, Score, Scored
 from gatekeeper.evaluate.tasks._base import Reading, named_by
 from gatekeeper.evaluate.text.prompts import timed_prompts
@@ -180,17 +179,8 @@ class Evaluation:
 
     def reading(self, dataset: Path) -> Reading:
         """How the judged output is read, beside a prepared dataset."""
-        pipeline, contents = self.loaded.pipeline, PreparedDataset(dataset).contents
-        model = pipeline.model
-        return Reading(
-            task=self.task,
-            class_axis=model.class_axis if model else None,
-            classes=tuple(pipeline.dataset.classes) if pipeline.dataset else (),
-            places=contents.label_shape if contents.labelled else None,
-            folder=str(self.loaded.folder.resolve()),
-            boxes=(model and model.boxes) or Boxes(),
-            symbols=(model and model.symbols) or Symbols(),
-        )
+        contents = PreparedDataset(dataset).contents
+        return reading_of(self.loaded, self.task, contents.label_shape if contents.labelled else None)
 
     @property
     def output(self) -> str | None:

@@ -106,7 +106,7 @@ def answers_of(name: str, given: Any, gone: Any, more: Any) -> KeptClass:
         only_baseline=min(added, whole),
         only_variant=int(gone.sum()),
         part=True,
-        given=True,
+        given=whole,
         places=whole + int(gone.sum()),
         together=max(together(given), together(more), together(gone)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -16,13 +17,14 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.slices import slices_of
 from gatekeeper.evaluate.tasks._base import judged_as
 from gatekeeper.frameworks._spec import TextSpec
-from gatekeeper.models.info import TensorInfo
+from gatekeeper.models.info import NO_TENSORS, TEXT, TensorInfo
 from gatekeeper.models.layout import Constant, Layout, constant
 from gatekeeper.models.submodules import left_out
 from gatekeeper.process.messages import Answer, Held, Request
 from gatekeeper.registry import Registry
 
 DATASETS = Registry("evaluate.datasets")
+MOST_AXES = 6
 
 
 class Prepare(Request, frozen=True, kw_only=True):
@@ -122,7 +124,7 @@ def fit_examples(request: Prepare, dataset: Dataset, arrays: dict[str, Any], lab
     checked = {tensor.name: _fit(feeds, tensor, source) for tensor in inputs}
     examples = len(next(iter(checked.values())))
     slices = slices_of(arrays, dataset.sliced_by if request.labelled else [], examples, source)
-    found = _marked(_labels(labels, checked, source), dataset.ignore) if request.labelled else None
+    found = as_read(_labels(labels, checked, source), dataset.ignore) if request.labelled else None
     return Fitted(checked, found, slices, constants)
 
 
@@ -138,7 +140,7 @@ def one_value(found: Any, tensor: TensorInfo, source: str) -> Constant:
         said = f"'{tensor.name}' has {values.size} different values, and the model takes one for all examples."
         raise data_error(f"{source}: {said} {remedy} Judge other values by a file of their own.")
     try:
-        return constant(tensor, values.astype(tensor.dtype)[0].item())
+        return constant(tensor, values.astype(str if tensor.dtype == TEXT else tensor.dtype)[0].item())
     except (TypeError, ValueError):
         raise data_error(f"{source}: '{tensor.name}' is {values.dtype}, the model expects {tensor.dtype}. {remedy}") from None
 
@@ -190,11 +192,17 @@ def _fit(arrays: dict[str, Any], tensor: TensorInfo, source: str) -> Any:
     counts = {name: len(a) for name, a in arrays.items()}
     if len(set(counts.values())) > 1:
         raise data_error(f"{source}: the inputs have different numbers of examples: {counts}. Make them equal.")
-    expected = np.dtype(tensor.dtype) if tensor.dtype in np.sctypeDict else None
-    if expected is None or expected.kind not in "biuf":
-        raise data_error(f"the model's input '{tensor.name}' is of type {tensor.dtype}, which datasets cannot hold yet.")
-    if array.dtype != expected:
-        array = _cast(array, expected, f"{source}: '{tensor.name}'")
+    if tensor.dtype == TEXT:
+        array = _texts(array, f"{source}: '{tensor.name}'")
+    else:
+        expected = np.dtype(tensor.dtype) if tensor.dtype in np.sctypeDict else None
+        if expected is None or expected.kind not in "biuf":
+            called = NO_TENSORS.get(tensor.dtype, f"of type {tensor.dtype}")
+            raise data_error(
+                f"the model's input '{tensor.name}' is {called}, which no dataset holds. Export the model without it."
+            )
+        if array.dtype != expected:
+            array = _cast(array, expected, f"{source}: '{tensor.name}'")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise data_error(f"{source}: '{tensor.name}' holds NaN or infinite values. Remove or repair those examples.")
     wanted = tensor.shape[1:]
@@ -204,10 +212,40 @@ def _fit(arrays: dict[str, Any], tensor: TensorInfo, source: str) -> Any:
     ):
         shown = "x".join(str(d) if d not in (None, "") else "?" for d in ["examples", *wanted])
         got = "x".join(map(str, array.shape))
-        raise data_error(
-            f"{source}: '{tensor.name}' has shape {got}, the model expects {shown}. Reshape it when saving the file."
-        )
+        raise data_error(f"{source}: '{tensor.name}' has shape {got}, the model expects {shown}. {_otherwise(array, wanted)}")
     return array
+
+
+def _texts(array: Any, what: str) -> Any:
+    """An array of texts, whatever they were kept as."""
+    import numpy as np
+
+    if array.dtype.kind == "S":
+        try:
+            return np.char.decode(array, "utf-8")
+        except UnicodeDecodeError:
+            raise data_error(f"{what} holds bytes that are not UTF-8. Save texts.") from None
+    if array.dtype.kind == "O" and all(isinstance(each, str) for each in array.reshape(-1)):
+        return array.astype(str)
+    if array.dtype.kind != "U":
+        raise data_error(f"{what} is {array.dtype}, and the model takes texts. Save them as an array of strings.")
+    return array
+
+
+def _otherwise(array: Any, wanted: list[int | str | None]) -> str:
+    """What to do about another shape: axes in another order are moved, as reshaping would mix what they hold."""
+    rest = array.shape[1:]
+    orders = permutations(range(len(rest))) if len(rest) == len(wanted) <= MOST_AXES else []
+    fits = (order for order in orders if all(_may_be(w, rest[i]) for w, i in zip(wanted, order, strict=True)))
+    order = next(fits, None)
+    if order is None:
+        return "Save it in the shape that the model takes."
+    axes = ", ".join(str(i + 1) for i in order)
+    return f"Its axes are in another order: save numpy.transpose(array, (0, {axes})), which keeps what each holds."
+
+
+def _may_be(wanted: int | str | None, length: int) -> bool:
+    return not isinstance(wanted, int) or wanted <= 0 or wanted == length
 
 
 def _cast(array: Any, expected: Any, what: str) -> Any:
@@ -243,7 +281,7 @@ def _labels(labels: Any, inputs: dict[str, Any], source: str) -> Any:
     return array
 
 
-def _marked(labels: Any, ignore: int) -> Any:
+def as_read(labels: Any, ignore: int) -> Any:
     """Labels with `IGNORED` where the user's own number says that nobody asks."""
     import numpy as np
 

@@ -117,8 +117,12 @@ def score(request: Score) -> Scored:
     units, everything = distinct(dataset.inputs), request.looks != "scores"
     others, unjudged = _others(request, units)
     if variant.shape != baseline.shape:
-        raise NotMeasured("model", f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}.")
-    alike = near(*_first(dataset, units, baseline)) if request.baseline == request.variant else Near()
+        raise NotMeasured(
+            "model",
+            f"the variant's output has shape {variant.shape}, the baseline's {baseline.shape}. Name a variant of this model.",
+        )
+    first = np.unique(units, return_index=True)[1]
+    alike = near(list(dataset.inputs.values()), baseline, first) if request.baseline == request.variant else Near()
     rows = _rows(dataset, units, baseline, variant)
     own_units, places = numbered(units[rows]), np.arange(len(units))[rows]
     inputs, slices = ({key: array[rows] for key, array in each.items()} for each in (dataset.inputs, dataset.slices))
@@ -221,16 +225,6 @@ class _Rows:
 
     def __getitem__(self, i: int) -> Any:
         return self.array[self.rows[i]]
-
-
-def _first(dataset: PreparedDataset, units: Any, answers: Any) -> tuple[list[Any], Any]:
-    """Inputs and answers of the distinct examples."""
-    import numpy as np
-
-    first = np.unique(units, return_index=True)[1]
-    if len(first) == len(units):
-        return list(dataset.inputs.values()), answers
-    return [array[first] for array in dataset.inputs.values()], answers[first]
 
 
 def _others(request: Score, units: Any) -> tuple[list[KeptOutput], dict[str, str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gatekeeper.errors import GatekeeperError, NotMeasured
+from gatekeeper.models.info import NO_TENSORS, TEXT
 
 DEVICES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU", "auto": "AUTO"}
 _HINTS = {"": "LATENCY", "latency": "LATENCY", "throughput": "THROUGHPUT"}
@@ -96,7 +97,7 @@ def read(core: Any, path: Path) -> Any:
         if listed := _no_tensors(path):
             raise NotMeasured(
                 "unsupported",
-                f"OpenVINO has tensors only, and {listed}. Export the model without it, or leave openvino out.",
+                f"OpenVINO has tensors of numbers only, and {listed}. Export the model without it, or leave openvino out.",
             ) from error
         if operators := re.search(r"No conversion rule found for operations: (.*)", text):
             raise NotMeasured(
@@ -107,8 +108,8 @@ def read(core: Any, path: Path) -> Any:
 
 
 def _no_tensors(path: Path) -> str:
-    """Inputs and outputs of an ONNX model that are sequences or maps, in words; empty where there are none."""
-    from gatekeeper.models.formats.onnx import NO_TENSORS, inspect
+    """Inputs and outputs of an ONNX model that are sequences, maps or texts, in words; empty where there are none."""
+    from gatekeeper.models.formats.onnx import inspect
 
     try:
         model = inspect(path) if path.suffix == ".onnx" else None
@@ -117,7 +118,8 @@ def _no_tensors(path: Path) -> str:
     if model is None:
         return ""
     ends = [("input", each) for each in model.inputs] + [("output", each) for each in model.outputs]
-    return ", ".join(f"the {end} {each.name} is a {each.dtype}" for end, each in ends if each.dtype in NO_TENSORS.values())
+    known = NO_TENSORS | {TEXT: "texts"}
+    return ", ".join(f"the {end} {each.name} is {known[each.dtype]}" for end, each in ends if each.dtype in known)
 
 
 def _without_functions(path: Path) -> bytes | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.models.info import TEXT
 
 
 class Renamed:
@@ -27,9 +28,14 @@ class Renamed:
     def run(self, feed: dict[str, Any]) -> list[Any]:
         """The other model's feed, as this one takes it."""
         if self._feeds:
-            feed = {own: feed[name].astype(dtype, copy=False) for own, (name, dtype) in self._feeds.items()}
+            feed = {own: _as(feed[name], dtype) for own, (name, dtype) in self._feeds.items()}
         answers = self._session.run(feed)
         return [answers[i] for i in self._order]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
+
+
+def _as(array: Any, dtype: str) -> Any:
+    """In the type that is taken; texts are texts."""
+    return array if dtype == TEXT else array.astype(dtype, copy=False)

@@ -14,6 +14,7 @@ from gatekeeper.frameworks import _openvino_text
 from gatekeeper.frameworks._base import ORIGINAL, TEXT_FORMATS, Needs, OptimizeJob, Session
 from gatekeeper.frameworks._openvino_device import DEVICES, compile_on, not_among_devices, ran_on, read, said, split_hint
 from gatekeeper.frameworks._without import without
+from gatekeeper.models.info import TEXT
 
 if TYPE_CHECKING:
     from gatekeeper.data.prepared import PreparedDataset
@@ -71,6 +72,8 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
     """None, or why the technique cannot change this model."""
     if model.text:
         return _openvino_text.refuses(technique, model, model.text)
+    if texts := [each.name for each in model.inputs if each.dtype == TEXT]:
+        return f"OpenVINO has tensors of numbers only, and the input {texts[0]} is texts"
     if model.quantized:
         return "the model is already quantized; start from the floating-point export"
     if technique == "fp16":
@@ -258,6 +261,10 @@ class OpenVINOSession:
         except AttributeError:
             with self._lock:
                 request = self._requests.own = self._model.create_infer_request()
+        if len(feed) > len(self.inputs):
+            lacking = ", ".join(name for name in feed if name not in self.inputs)
+            said = f"OpenVINO keeps the value that the model itself has for its input {lacking}, and another is given"
+            raise NotMeasured("unsupported", f"{said}. Leave it out of data and `inputs`, or leave openvino out.")
         for i, name in enumerate(self.inputs):
             array = feed[name]
             request.set_input_tensor(i, self._tensor(array, shared_memory=array.flags.carray))  # carray: may be shared

@@ -124,7 +124,7 @@ def again(config: Config, told: Told) -> Verdict | None:
         return Verdict.ERROR
     missed = told.gate.upper is not None and told.gate.upper < config.retention
     few = min(counts) < LEAST_EXAMPLES
-    return None if missed else Verdict.INCONCLUSIVE if few and shown is None else shown
+    return None if missed else Verdict.ERROR if few and shown is None else shown
 
 
 def _labels(told: Told) -> bool:
@@ -162,7 +162,7 @@ def _decide(limit: float, kept: Interval, scores: PairedScores, keeps: str) -> t
         return Verdict.FAIL, f"{keeps} {kept.observed:.1%}, at most {kept.upper:.1%}, needs {limit:.1%}"
     counted = f"{examples} {'distinct ' if scores.copies else ''}examples"
     if examples < LEAST_EXAMPLES:
-        return Verdict.INCONCLUSIVE, f"{counted} cannot show {limit:.1%}; at least {LEAST_EXAMPLES} are needed"
+        return Verdict.ERROR, f"{counted} cannot show {limit:.1%}; at least {LEAST_EXAMPLES} are needed"
     if kept.lower >= limit:
         reason = f"{keeps} {kept.observed:.1%}, at least {kept.lower:.1%}"
         return Verdict.PASS, reason + (f"; {_doubt(kept, counted, 4 * examples)}" if _few(scores) else "")

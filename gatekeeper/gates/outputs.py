@@ -82,7 +82,7 @@ def again(config: Config, told: Told) -> Verdict | None:
     if told.whole and not _all_there(told):
         return Verdict.ERROR
     missed = told.gate.upper is not None and told.gate.upper < config.retention
-    return Verdict.INCONCLUSIVE if quality is not None and quality.examples < LEAST_EXAMPLES and not missed else None
+    return Verdict.ERROR if quality is not None and quality.examples < LEAST_EXAMPLES and not missed else None
 
 
 def _all_there(told: Told) -> bool:
@@ -113,7 +113,7 @@ def _decide(limit: float, worst: KeptOutput, lower: float, upper: float) -> tupl
     if upper < limit:
         return Verdict.FAIL, f"{kept}, needs {limit:.1%}"
     if worst.examples < LEAST_EXAMPLES:  # all have as many
-        return Verdict.INCONCLUSIVE, f"{worst.examples} examples cannot show {limit:.1%}; at least {LEAST_EXAMPLES} are needed"
+        return Verdict.ERROR, f"{name}: {worst.examples} examples cannot show {limit:.1%}; at least {LEAST_EXAMPLES} are needed"
     if lower >= limit:
         return Verdict.PASS, f"{kept}, at least {lower:.1%}, and no output less"
     undecided = f"{kept}; some output keeps at least {lower:.1%}, which does not decide {limit:.1%}"

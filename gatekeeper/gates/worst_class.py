@@ -70,6 +70,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
             }
             | ({"places": each.places, "together": each.together} if each.places else {})
             | ({"parts": each.parts} if each.parts != 1 else {})
+            | ({"given": each.given} if each.given else {})
             for each in found
         }
     }
@@ -218,10 +219,10 @@ def _value_of(each: KeptClass) -> float:
 
 
 def _said(each: KeptClass) -> str:
-    right, now = each.both + each.only_baseline, each.both + each.only_variant
-    if each.given:  # of which no more are counted than there are answers
-        least = "at least " if not each.both else ""
+    if each.given:
+        least = "at least " if not each.both else ""  # of its own answers no more are counted than there are
         gone = f" and {each.only_variant} gone" if each.only_variant else ""
-        return f"{each.name}: {right} in {each.examples} examples, {least}{each.only_baseline} wrong ones added{gone}"
+        return f"{each.name}: {each.given} in {each.examples} examples, {least}{each.only_baseline} wrong ones added{gone}"
+    right, now = each.both + each.only_baseline, each.both + each.only_variant
     shown, of = (f"{count / each.parts:.1f}".removesuffix(".0") for count in (now, right))
     return f"{each.name}: {shown} of {of} right answers in {each.examples} examples"

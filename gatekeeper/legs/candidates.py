@@ -9,11 +9,14 @@ from pathlib import Path
 from gatekeeper.errors import NotMeasured
 from gatekeeper.ids import PROPOSED, baseline_id
 from gatekeeper.legs.leg import Leg
-from gatekeeper.legs.setup import Data
+from gatekeeper.legs.scanning import hold_variant
+from gatekeeper.legs.setup import Data, Scanned
 from gatekeeper.making.optimize import Made, make_variant
 from gatekeeper.making.own import own_variant
 from gatekeeper.planning.plan import PlannedVariant
 from gatekeeper.records.evidence import Comparison
+
+NOT_SCANNED = Scanned()
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,14 @@ class Candidate:
         return self.also.get(name, replace(self, comparison=Comparison(error=missing))) if name else self
 
 
-def candidate(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool) -> Candidate:
+def candidate(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool, scanned: Scanned = NOT_SCANNED) -> Candidate:
     """Make the artifact and compare its answers with the original's; `trusted`: configuration files may run code."""
     blank = Candidate(planned, error=planned.error)
     if planned.skip or planned.error:
         return blank
     try:
         made = _made(leg, planned, data, trusted)
+        hold_variant(leg, made, planned.path is not None, scanned)
         leg.progress.step(f"{planned.id}: comparing answers")
         found = _compared(replace(blank, made=made), leg, made, data.evaluation)
         also = {name: _compared(replace(blank, made=made), leg.on(name), made, path) for name, path in data.also.items()}

@@ -16,11 +16,11 @@ from gatekeeper.frameworks._base import prepares
 from gatekeeper.gates._base import tested_by
 from gatekeeper.ids import BASELINE
 from gatekeeper.legs.basis import basis
-from gatekeeper.legs.candidates import Candidate, candidate
+from gatekeeper.legs.candidates import NOT_SCANNED, Candidate, candidate
 from gatekeeper.legs.judging import Judge, artifact, keep
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.measuring import NOTHING, Raced, asked, measured
-from gatekeeper.legs.setup import Data, Setup
+from gatekeeper.legs.setup import Data, Scanned, Setup
 from gatekeeper.making.optimize import Made
 from gatekeeper.measure.conditions import conditions, warnings
 from gatekeeper.measure.energy._base import told
@@ -45,7 +45,7 @@ class Optimized:
     samples: Mapping[str, Any] = field(default_factory=dict)
 
 
-def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized:
+def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool, scanned: Scanned = NOT_SCANNED) -> Optimized:
     """Make, measure and judge the variants of one leg. What keeps all of them from it is the error of the leg."""
     started = time.monotonic()
     if leg.planned.skip:
@@ -66,7 +66,7 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool) -> Optimized
         return Optimized(LegReport(id=leg.id, framework=leg.framework, error=said, notes=notes, basis=nothing), unmade)
     if not standing.held:
         notes.append(standing.said)
-    candidates = {variant.id: candidate(leg, variant, data, trusted) for variant in leg.planned.variants}
+    candidates = {variant.id: candidate(leg, variant, data, trusted, scanned) for variant in leg.planned.variants}
     made = {name: each.made for name, each in candidates.items() if each.made}
     notes += _prepared(leg, [each for each in candidates.values() if each.made and each.planned.path is None])
     judge.rule_out(list(candidates.values()))

@@ -16,6 +16,7 @@ from gatekeeper.making.cache import Cache
 from gatekeeper.making.optimize import Made
 from gatekeeper.making.workspace import Workspace, workspace
 from gatekeeper.models.files import digest_files
+from gatekeeper.models.hashed import State, digest_once, now
 from gatekeeper.models.info import Assessment
 from gatekeeper.planning.plan import PlannedLeg
 from gatekeeper.progress import Progress
@@ -63,7 +64,7 @@ def bench(
 ) -> Iterator[tuple[Workspace, Evaluation, list[Leg], str]]:
     """A workspace, what evaluates models in it, the legs on this machine, and the model's identity."""
     with workspace(cache, loaded.pipeline.measure) as space:
-        identity = digest_files([Path(file) for file in assessment.files])
+        identity = digest_files([Path(file) for file in assessment.files], digest_once)
         able = tuple(dict.fromkeys(leg.framework for leg in planned if not (leg.error or leg.skip)))
         evaluation = Evaluation(space, loaded, assessment, identity, able, layout_of(loaded, assessment))
         yield space, evaluation, [Leg(leg, loaded, evaluation, space, progress) for leg in planned], identity
@@ -76,6 +77,23 @@ class Data:
     evaluation: Path | None = None
     calibration: Path | None = None
     also: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """The files that were scanned, each with its state then, and the digests of their bytes; nothing where no scan is asked."""
+
+    asked: bool = False
+    states: Mapping[Path, State] = field(default_factory=dict)
+    digests: frozenset[str] = frozenset()
+    domains: tuple[str, ...] = ()
+
+    def changed(self) -> str:
+        """The first file that is not what was scanned any more, in words; empty where all are."""
+        for path, before in self.states.items():
+            if now(path) != before:
+                return f"{path} has changed since it was scanned, and what was loaded may be something else. Run it again."
+        return ""
 
 
 @dataclass(frozen=True)

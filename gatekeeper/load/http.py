@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 import httptools
 
 from gatekeeper.data.feeds import read_feeds
+from gatekeeper.data.texts import is_text
 from gatekeeper.load.generate import FAILED, OK, SHED, LoadTest
 
 Done = Callable[[int], None]
@@ -174,6 +175,7 @@ def _bodies(request: LoadTest) -> list[tuple[bytes, dict[str, str]]]:
     for feed in read_feeds(request.inputs):
         tensors = []
         for name, array in feed.items():
+            array = array.astype(object) if is_text(array) else array  # as the client takes texts
             tensor = triton.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
             tensor.set_data_from_numpy(array)
             tensors.append(tensor)

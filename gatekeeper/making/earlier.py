@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.config.git import blobs_at, commit_of, default_branch, read_at
+from gatekeeper.config.git import blobs_at, commit_of, default_branch, git_says, read_at
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.sections.baseline import BASE, Earlier
 from gatekeeper.errors import UsageError
@@ -74,5 +74,7 @@ def _base(folder: Path) -> str:
         return f"origin/{name}"
     if name := default_branch(folder):
         return name
+    if not git_says(folder, "rev-parse", "--git-dir"):
+        commit_of(folder, "HEAD")  # says that there is no repository
     said = "`baseline: {git: base}`: outside of a pull request nothing says which branch that is"
     raise UsageError(f"{said}. Name one, such as `baseline: {{git: main}}`.")

@@ -14,6 +14,7 @@ from gatekeeper.making.job import Optimize
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.files import digest, digest_files
 from gatekeeper.models.fit import Fit
+from gatekeeper.models.hashed import digest_once
 from gatekeeper.process.messages import Done
 from gatekeeper.version import install_hint, required, version
 
@@ -131,7 +132,7 @@ def make_variant(
 
     folder, entry, cached = space.cache.get_or_make("artifacts", key, make)
     files = tuple(folder / file for file in entry.files)
-    identity = digest_files(list(files))
+    identity = digest_files(list(files), digest_once)
     if identity in (source.sha256, source.original and source.original.sha256):
         raise _nothing(technique, "the artifact is the original, byte for byte")
     return Made(folder, files, identity, sum(f.stat().st_size for f in files), cached)

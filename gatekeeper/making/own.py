@@ -11,6 +11,7 @@ from gatekeeper.making.content import compare
 from gatekeeper.making.optimize import Made, ModelSource
 from gatekeeper.models.files import assess, digest_files, model_format
 from gatekeeper.models.fit import Fit, fit
+from gatekeeper.models.hashed import digest_once
 from gatekeeper.models.info import Assessment
 
 CALLED = {"onnx": "model.onnx", "openvino_ir": "model.xml", "gguf": "model.gguf"}
@@ -26,7 +27,7 @@ def own_variant(source: ModelSource, framework: str, given: Path, model: Assessm
     kind = model_format(given)
     files, about = _files(given, kind)
     fitting = fit(model, about, batch) if about else Fit()
-    identity = digest_files(files)
+    identity = digest_files(files, digest_once)
     names = {file: _called(given, kind, file) for file in files}
 
     def make(folder: Path) -> dict[str, object]:
@@ -42,7 +43,7 @@ def own_variant(source: ModelSource, framework: str, given: Path, model: Assessm
     made = Made(
         folder,
         tuple(sorted(kept, key=lambda each: each.name != main)),
-        digest_files(list(kept)),
+        digest_files(list(kept), digest_once),
         sum(each.stat().st_size for each in kept),
         cached,
         file=folder / main if main and others else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -113,7 +113,7 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_files(files: list[Path]) -> str:
+def digest_files(files: list[Path], digest: Callable[[Path], str] = digest) -> str:
     """Identity of a model: the SHA-256 of its file, or, where it is several, of their names and digests.
 
     A name is the path below the folder they share. In the order of the names: an artifact that comes back as the model

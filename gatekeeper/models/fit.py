@@ -33,6 +33,7 @@ def fit(model: Assessment, variant: Assessment, batch: int) -> Fit:
             ("the model writes text", "the variant does not") if model.text else ("the variant writes text", "the model does not")
         )
         raise _other(f"{which}, and {other}")
+    variant = variant.given([each.name for each in model.inputs])
     if model.text and variant.text:
         if model.text.vocabulary != variant.text.vocabulary:
             raise _other(f"it knows {variant.text.vocabulary:,} tokens and the model {model.text.vocabulary:,}")

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+import msgspec
+
 from gatekeeper.records.base import Record
+
+NO_TENSORS = {"sequence": "a sequence", "map": "a map", "sparse": "a sparse tensor", "optional": "an optional value"}
+"""What an input or output may be in place of a tensor, in words."""
+
+TEXT = "string"
+"""The element type of texts."""
 
 
 def fixed(length: int | str | None) -> bool:
@@ -67,6 +77,13 @@ class Assessment(Record, frozen=True, kw_only=True):
     functions: int = 0  # ONNX: operators that the model defines itself
     largest_matrix: list[int] = []
     text: TextInfo | None = None
+    defaults: list[TensorInfo] = []  # inputs with a value of their own, which is used where none is given
+
+    def given(self, names: Collection[str]) -> Assessment:
+        """The model as it is asked where those of its inputs are given, too, that have a value of their own."""
+        found = [each for each in self.defaults if each.name in names]
+        left = [each for each in self.defaults if each.name not in names]
+        return msgspec.structs.replace(self, inputs=[*self.inputs, *found], defaults=left) if found else self
 
     @property
     def fixed_batch(self) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from gatekeeper.models.info import Assessment, TensorInfo
+from gatekeeper.models.info import TEXT, Assessment, TensorInfo
 from gatekeeper.models.states import Carry, Value, carry, state_axis
 
 
@@ -28,7 +28,7 @@ class Constant(msgspec.Struct, frozen=True, kw_only=True):
         """As the model takes it."""
         import numpy as np
 
-        return np.array(self.values, dtype=self.dtype).reshape(self.shape)
+        return np.array(self.values, dtype=str if self.dtype == TEXT else self.dtype).reshape(self.shape)
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -97,10 +97,12 @@ def layout(
     constants: Mapping[str, Value | list[Value]],
     axes: Mapping[str, int],
     carried: Mapping[str, str] | None = None,
+    answered: Mapping[str, int] | None = None,
 ) -> Layout:
     """What is stated, for this model. Outputs whose shape names the axis of an input's examples have theirs where that is.
 
-    `carried` says of a state which output is its next value; a constant of such an input is what it starts with.
+    `carried` says of a state which output is its next value; a constant of such an input is what it starts with. `answered` says
+    of outputs where their examples lie, whatever their shape says.
     """
     about = {each.name: each for each in model.inputs}
     carried = carried or {}
@@ -110,7 +112,7 @@ def layout(
     named = {about[name].shape[axis] for name, axis in axes.items() if axis < len(about[name].shape)}
     names = {each for each in named if isinstance(each, str) and each}
     places = {each.name: next((i for i, length in enumerate(each.shape) if length in names), 0) for each in model.outputs}
-    places |= {each.output: axes[name] for name, each in carries.items()}
+    places |= {each.output: axes[name] for name, each in carries.items()} | dict(answered or {})
     return Layout(
         constants={name: constant(about[name], value) for name, value in constants.items()},
         inputs={name: axis for name, axis in axes.items() if axis},

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from gatekeeper.models.formats._base import Malformed
+from gatekeeper.models.formats._base import PAST_END, Malformed
 
 MAX_DEPTH = 40
 MAX_FIELDS = 2_000_000
@@ -100,7 +100,8 @@ class Reader:
             elif wire == 2:
                 length = self._varint()
                 if length > end - self.file.tell():
-                    raise Malformed(f"a field of {length} bytes at byte {position} reaches past the end: the file is cut short")
+                    said = f"a field of {length} bytes at byte {position} reaches past the end: the file is cut short"
+                    raise Malformed(said, PAST_END)
                 if number in shape.skipped:
                     self.file.seek(length, 1)
                     value = length

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from gatekeeper.models.formats._base import Malformed
+from gatekeeper.models.formats._base import AMBIGUOUS, PAST_END, Malformed
 
 # Name in the file -> name here, bits.
 DTYPES = {
@@ -44,9 +44,10 @@ def read_header(file: BinaryIO, size: int) -> dict[str, StoredTensor]:
     """Name -> tensor of an open file of `size` bytes; `Malformed` if its header is not true of it."""
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > MAX_HEADER:
-        raise Malformed(f"its header has {length:,} bytes, more than {MAX_HEADER >> 20} MB: it is no safetensors file")
+        said = f"its header has {length:,} bytes, more than {MAX_HEADER >> 20} MB: it is no safetensors file"
+        raise Malformed(said, PAST_END if length > size - 8 >= 0 else "")
     if length > size - 8:
-        raise Malformed(f"its header of {length:,} bytes reaches past its end: it is cut short")
+        raise Malformed(f"its header of {length:,} bytes reaches past its end: it is cut short", PAST_END)
     try:
         entries = msgspec.json.decode(file.read(length).decode("utf-8"), type=dict[str, msgspec.Raw])
         msgspec.json.decode(entries.pop("__metadata__", b"{}"), type=dict[str, str] | None)
@@ -65,13 +66,14 @@ def _check_places(tensors: dict[str, StoredTensor], size: int) -> None:
         if tensor.dtype not in DTYPES:
             raise Malformed(f"the tensor {name[:80]!r} is of the unknown type {tensor.dtype[:80]!r}")
         if len(tensor.shape) > MAX_RANK or any(d < 0 for d in tensor.shape) or prod(tensor.shape) >= 1 << 63:
-            raise Malformed(f"the tensor {name[:80]!r} has impossible dimensions")
+            raise Malformed(f"the tensor {name[:80]!r} has impossible dimensions", PAST_END)
         if start != end:
-            raise Malformed(f"the tensor {name[:80]!r} starts at byte {start} of the data, and not at {end}, where one ends")
+            said = f"the tensor {name[:80]!r} starts at byte {start} of the data, and not at {end}, where one ends"
+            raise Malformed(said, PAST_END if start > size or start < 0 else AMBIGUOUS)
         if (stop - start) * 8 != prod(tensor.shape) * DTYPES[tensor.dtype][1]:
-            raise Malformed(f"the tensor {name[:80]!r} has {stop - start} bytes, which its shape and type do not take")
+            raise Malformed(f"the tensor {name[:80]!r} has {stop - start} bytes, which its shape and type do not take", PAST_END)
         if stop > size:
-            raise Malformed(f"the tensor {name[:80]!r} ends beyond the {size:,} bytes of data: it is cut short")
+            raise Malformed(f"the tensor {name[:80]!r} ends beyond the {size:,} bytes of data: it is cut short", PAST_END)
         end = stop
     if end != size:
-        raise Malformed(f"{size - end:,} bytes of data belong to no tensor")
+        raise Malformed(f"{size - end:,} bytes of data belong to no tensor", AMBIGUOUS)

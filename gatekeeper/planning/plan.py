@@ -16,6 +16,7 @@ from msgspec import Meta
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.owners import asked
 from gatekeeper.config.sections.baseline import runs_proposed
+from gatekeeper.config.sections.inputs import asked_as
 from gatekeeper.config.sections.targets import Target
 from gatekeeper.config.sections.variants import OwnVariant, framework_of
 from gatekeeper.errors import NotMeasured, UsageError, nearest
@@ -84,7 +85,7 @@ def model_of(loaded: Loaded) -> tuple[Path, Assessment]:
     if path is None:
         raise UsageError(f"{loaded.path}: names no model. Add `model: {{path: model.onnx}}` or pass --model.")
     try:
-        return path, assess(path)
+        return path, asked_as(loaded, assess(path))
     except NotMeasured as error:
         raise UsageError(str(error)) from None
 

@@ -117,8 +117,8 @@ class Child(AbstractContextManager["Child"]):
         self.log = Path(path)
         try:
             self.process = subprocess.Popen(
-                command(module, room), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment(threads, scratch),
-                cwd=scratch, start_new_session=True,
+                command(module, room), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                env=environment(threads, scratch), cwd=scratch, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             raise NotMeasured("crash", f"a {name} process could not be started: {error.strerror}.") from error

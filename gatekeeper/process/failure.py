@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 
 from gatekeeper.errors import GatekeeperError, NotMeasured
@@ -10,6 +11,11 @@ from gatekeeper.process.messages import Failed
 MAX_MESSAGE = 2000
 FULL_DISK = (28, 122)  # no space left, quota exceeded
 WRITTEN_IN_PART = re.compile(r"\d+ requested and \d+ written")  # numpy says no more of a full disk
+HELD = {
+    errno.EROFS: " Workers write into their temporary folder alone (docs/isolation.md).",
+    errno.ENETUNREACH: " Workers have no network (docs/isolation.md).",
+}
+"""What a program meets that is held, and did not expect to be."""
 EXTRAS = {
     "metrics": ("sklearn",),
     "images": ("PIL",),
@@ -26,7 +32,8 @@ def failure(error: BaseException) -> Failed:
         failed = _classified(error)
     except Exception:  # an exception whose own text raises
         failed = Failed(kind="crash", message=type(error).__name__)
-    text = failed.message[:MAX_MESSAGE].encode("utf-8", "backslashreplace").decode()
+    hint = next((hint for number, hint in HELD.items() if f"[Errno {number}]" in failed.message), "")
+    text = (failed.message[:MAX_MESSAGE] + hint).encode("utf-8", "backslashreplace").decode()
     return Failed(kind=failed.kind, message=text)
 
 

@@ -1,12 +1,11 @@
 """Whether this system can hold a program that may be hostile, and how one is started held (see gatekeeper/process/launch.py).
 
-What a user's own code runs in (a loader, a metric, a plugin) is a worker: held, it reads no other process's memory or environment,
-writes only into its scratch folder and what it is given beside it, has no network, and leaves nothing running.
+What a user's own code runs in (a loader, a metric, its tests) is a worker: held, it reads no other process's memory or
+environment, writes only into its scratch folder and what it is given beside it, has no network, and leaves nothing running.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -36,13 +35,10 @@ def reaching(scratch: Path) -> Room:
 
 def held(command: list[str], room: Room) -> list[str]:
     """The command line that starts another one held."""
-    about = {
-        "command": command,
-        "folders": [str(folder.resolve()) for folder in room.folders],
-        "hidden": [str(file.resolve()) for file in room.hidden if file.exists()],
-        "network": room.network,
-    }
-    return [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), json.dumps(about)]
+    options = [f"--folder={folder.resolve()}" for folder in room.folders]
+    options += [f"--hidden={file.resolve()}" for file in room.hidden if file.exists()]
+    options += ["--network"] if room.network else []
+    return [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), *options, "--", *command]
 
 
 def unheld() -> str:

@@ -144,9 +144,7 @@ class Worker(AbstractContextManager["Worker"]):
         return self._kill("crash", f"the worker ended with {how} instead of answering.{said}")
 
 
-def run_job(
-    scratch: Path, request: Request, answer: type[A], timeout_s: float, memory_limit: int, room: Room | None = None
-) -> A:
+def run_job(scratch: Path, request: Request, answer: type[A], timeout_s: float, memory_limit: int, room: Room | None = None) -> A:
     """Ask one thing of a fresh worker."""
     with Worker(scratch, memory_limit, room=room) as worker:
         return worker.ask(request, answer, timeout_s)

@@ -88,4 +88,4 @@ class KeptClass(Record, frozen=True, kw_only=True):
     places: int = 0  # in those examples; 0 where each has one answer
     together: float = 1.0
     parts: int = 1  # that an example is counted in
-    given: bool = False  # whether answers are counted, right or wrong, of which those are lost that wrong ones are added to
+    given: int = 0  # answers of the baseline, right or wrong, where it is wrong ones that are counted beside them; else 0

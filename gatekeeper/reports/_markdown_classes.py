@@ -31,13 +31,16 @@ def classes(target: TargetReport) -> str:
     ]
     left = len(worst) - len(lines)
     said = [f"\n{left:,} more, of which no less is kept, are in report.json"] if left else []
-    legend = "**right**: answers of the baseline that are right; a column each: the share of them that a variant has"
+    legend = "**right**: answers of the baseline that are right; a column each: the share of them that a variant has. "
+    legend += "Of answers that are given, right or wrong, it is what is left where a variant adds wrong ones"
     return folded(f"Classes and groups on {text(target.name)}, the worst first", [*table(head, lines), *said, "", legend])
 
 
 def _right(each: dict[str, Any]) -> str:
-    """Right answers; of examples that are counted in parts, what these come to."""
-    parts = each.get("parts", 1)
+    """Right answers; of examples that are counted in parts, what these come to. Of answers, right or wrong, how many they are."""
+    parts, given = each.get("parts", 1), each.get("given", 0)
+    if type(given) is int and given > 0:
+        return f"{given:,} given"
     return f"{each['right'] / parts:,.1f}".removesuffix(".0") if type(parts) is int and parts > 0 else ""
 
 

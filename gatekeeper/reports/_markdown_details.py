@@ -113,6 +113,10 @@ def _leg_notes(leg: LegReport) -> list[str]:
         )
     if leg.conversion:
         notes.append(f"{leg.id}: {leg.conversion}")
+    if leg.user_code:
+        notes.append(
+            f"{leg.id} ran {', '.join(leg.user_code)}" + (f", which nothing held: {leg.unheld}" if leg.unheld else ", held apart")
+        )
     ran_on = list(dict.fromkeys(r.ran_on for r in leg.baseline.rounds if r.ran_on)) if leg.baseline else []
     if ran_on:
         asked = f" (asked for {leg.device})" if leg.device else ""

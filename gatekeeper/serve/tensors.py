@@ -205,6 +205,8 @@ def _flat(given: TensorInput, data: list[Any], count: int) -> list[Any]:
             break
         if not all(isinstance(each, list) for each in elements):
             raise BadRequest(f"the input {given.name!r}: its data mixes lists and elements.")
+        if len({len(each) for each in elements}) > 1:
+            raise BadRequest(f"the input {given.name!r}: the lists of its data differ in length.")
         elements = [each for inner in elements for each in inner]
     if len(elements) != count:
         raise BadRequest(f"the input {given.name!r} of shape {given.shape} takes {count} elements, not {len(elements)}.")

@@ -9,7 +9,9 @@ and, where it has something to say:
 SECTION                its own part of the pipeline file, under its name: a class of `Section`, all of whose fields have defaults
 problems(review)       adds what is wrong with that part (see gatekeeper/config/meaning.py)
 extras(loaded)         extras of this distribution that a leg needs for it, beside its framework's
-lacks(loaded)          what the file asks of it and it cannot do, in words; such a stage has not passed, whoever says so
+lacks(loaded, line)    what the file asks of it and its line in a report does not show, in words; such a stage has not passed,
+                       whoever says so
+loosened(loaded)       what of its section is looser than the policy's and is not applied, as `Loosened`
 user_code(loaded)      what of the user's code it runs, each in a word and a name
 FILES                  names of files it may put beside the report
 

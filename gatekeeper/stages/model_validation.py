@@ -6,23 +6,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from msgspec import Meta
 
-from gatekeeper.config.section import Need, Section, Share, Switch
+from gatekeeper.config.section import Need, NonEmpty, Section, Share, Switch
 from gatekeeper.errors import NotMeasured
 from gatekeeper.records.base import Verdict
 from gatekeeper.stages._base import report
 
 if TYPE_CHECKING:
+    from gatekeeper.config.limits import Loosened
     from gatekeeper.config.loaded import Loaded
+    from gatekeeper.config.meaning import Review
     from gatekeeper.config.sections.also import AlsoSet
     from gatekeeper.legs.datasets import Sets
     from gatekeeper.legs.setup import Added, Data, Known, Setup
+    from gatekeeper.records.report import StageReport
 
 NAME = "model_validation"
 DESCRIPTION = "Requirements on the original model."
 ORDER = 10
+ALONE = (".onnx", ".xml")
+"""Formats that are scanned without the extra `scan`."""
 
 
 class ModelValidation(Section, frozen=True, kw_only=True):
@@ -35,14 +39,120 @@ class ModelValidation(Section, frozen=True, kw_only=True):
     performance_baseline: Annotated[Need, Meta(description="`required`: a baseline that cannot be measured is an error.")] = (
         "required"
     )
-    security_scan: Annotated[Switch, Meta(description="Scan the model file for hostile content.")] = "disabled"
+    security_scan: Annotated[
+        Switch,
+        Meta(
+            description="Scan the model, your own variants and what is made of them for hostile content, before anything loads "
+            "them: a finding fails, a file that cannot be scanned is an error. docs/scan.md has every rule."
+        ),
+    ] = "disabled"
+    allowed_domains: Annotated[
+        tuple[NonEmpty, ...],
+        Meta(
+            description="Domains of ONNX operators, and sets of OpenVINO's, that `security_scan` takes for known beside the "
+            "standard ones: those whose library you trust.",
+            examples=[["ai.onnx.contrib"]],
+        ),
+    ] = ()
 
 
 SECTION = ModelValidation
 
 
 def run(setup: Setup, known: Known) -> Added:
-    """Prepare the datasets, run the baseline on them and check that it is better than chance."""
+    """Scan the models where that is asked; prepare the datasets, run the baseline on them and check that it beats chance."""
+    if not scanning(setup.loaded):
+        return _checked(setup)
+    import msgspec
+
+    from gatekeeper.legs.scanning import said, scan_all
+    from gatekeeper.legs.setup import Added
+
+    loaded = setup.loaded
+    setup.progress.step(f"Scanning {Path(setup.assessment.path).name}")
+    try:
+        scans, scanned = scan_all(setup, allowed_domains(loaded))
+    except NotMeasured as error:
+        return Added(report(loaded, NAME, Verdict.ERROR, f"security_scan: {error}", NAME, "security_scan"))
+    verdict, reason = said(scans)
+    if verdict is not Verdict.PASS:
+        line = report(loaded, NAME, verdict, reason, NAME, "security_scan")
+        return Added(msgspec.structs.replace(line, scans=scans))
+    added = _checked(setup)
+    whole = f"{added.report.reason}; {reason}" if added.report.verdict is Verdict.PASS else added.report.reason
+    line = msgspec.structs.replace(added.report, reason=whole, scans=scans)
+    return replace(added, report=line, facts=[*added.facts, scanned])
+
+
+def scanning(loaded: Loaded) -> bool:
+    """Whether models are scanned; a policy that asks for it holds."""
+    return any(each.section(NAME).security_scan == "enabled" for each in loaded.stated_in_both())
+
+
+def allowed_domains(loaded: Loaded) -> tuple[str, ...]:
+    """Domains that both this file and a policy that scans allow."""
+    stated = [set(loaded.section(NAME).allowed_domains)]
+    for each in loaded.stated_in_both()[1:]:
+        if each.section(NAME).security_scan == "enabled":
+            stated.append(set(each.section(NAME).allowed_domains))
+    return tuple(sorted(set.intersection(*stated)))
+
+
+def extras(loaded: Loaded) -> list[str]:
+    """What a leg installs to scan: nothing where every model is of a format that gatekeeper reads alone."""
+    if not scanning(loaded):
+        return []
+    own = [loaded.folder / each.path for each in loaded.section("optimization").variants]
+    paths = [*filter(None, [loaded.model_path()]), *own]
+    return [] if all(path.suffix.lower() in ALONE for path in paths) else ["scan"]
+
+
+def problems(review: Review) -> None:
+    """What would never be looked at."""
+    loaded = review.loaded
+    section = loaded.section(NAME)
+    if section.security_scan == "enabled" and NAME not in loaded.pipeline.stages:
+        said = "the stage 'model_validation' is not among `stages`, so nothing is scanned. Add it there."
+        review.add((NAME, "security_scan"), said)
+    if section.allowed_domains and not scanning(loaded):
+        said = "model_validation.security_scan is disabled, so this does nothing. Enable it, or remove this."
+        review.add((NAME, "allowed_domains"), said, key=True)
+
+
+def loosened(loaded: Loaded) -> list[Loosened]:
+    """A scan that the policy asks for, and domains that it does not allow."""
+    from gatekeeper.config.limits import Loosened
+
+    found = []
+    for policy in loaded.stated_in_both()[1:]:
+        before, here = policy.section(NAME), loaded.section(NAME)
+        if before.security_scan != "enabled":
+            continue
+        if here.security_scan != "enabled":
+            where = loaded.where(NAME, "security_scan")
+            found.append(Loosened(f"{NAME}.security_scan", before.security_scan, here.security_scan, where))
+        if more := sorted(set(here.allowed_domains) - set(before.allowed_domains)):
+            where = loaded.where(NAME, "allowed_domains")
+            found.append(Loosened(f"{NAME}.allowed_domains", ", ".join(before.allowed_domains) or None, ", ".join(more), where))
+    return found
+
+
+def lacks(loaded: Loaded, line: StageReport) -> str:
+    """What the file asks of this stage and its line in a report does not show."""
+    if not scanning(loaded):
+        return ""
+    again = "Run it again with this version."
+    if not line.scans:
+        return f"security_scan is asked for, and the report has none. {again}"
+    if any(scan.verdict != "clean" or not scan.files for scan in line.scans):
+        return f"the report's own security_scan is not clean. {again}"
+    if any(each.found or each.reason or not each.sha256 for scan in line.scans for each in scan.files):
+        return f"the report's security_scan says clean of a file that is not. {again}"
+    return ""
+
+
+def _checked(setup: Setup) -> Added:
+    """Everything but the scan."""
     from gatekeeper.config.also import also_sets
     from gatekeeper.config.pins import code_of
     from gatekeeper.legs.datasets import Sets, check_pins, check_unchanged
@@ -68,17 +178,7 @@ def run(setup: Setup, known: Known) -> Added:
         reason = "; ".join(filter(None, checked))
     except NotMeasured as error:
         return Added(report(loaded, NAME, Verdict.ERROR, str(error), "dataset"), facts=[data, sets])
-    if missing := lacks(loaded):
-        said = report(loaded, NAME, Verdict.ERROR, f"{missing} The rest was checked: {reason}", NAME, "security_scan")
-        return Added(msgspec.structs.replace(said, blocks=False), facts=[data, sets])
     return Added(report(loaded, NAME, Verdict.PASS, reason), facts=[data, sets])
-
-
-def lacks(loaded: Loaded) -> str:
-    """What the file asks of this stage and no version so far can do."""
-    if loaded.section(NAME).security_scan != "enabled":
-        return ""
-    return "cannot run security_scan: this version of gatekeeper has none. Set it to disabled to go on without."
 
 
 def _overlap(data: Data, unit: str) -> str:

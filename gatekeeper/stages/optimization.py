@@ -12,6 +12,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.stages._base import report
 
 if TYPE_CHECKING:
+    from gatekeeper.config.loaded import Loaded
     from gatekeeper.config.meaning import Review
     from gatekeeper.legs.optimizing import Optimized
     from gatekeeper.legs.setup import Added, Data, Known, Setup
@@ -92,13 +93,13 @@ def run(setup: Setup, known: Known) -> Added:
     import msgspec
 
     from gatekeeper.legs.optimizing import optimize_leg
-    from gatekeeper.legs.setup import Added, Artifacts, Data
+    from gatekeeper.legs.setup import Added, Artifacts, Data, Scanned
     from gatekeeper.records.answers import FILE_NAME as ANSWERS
     from gatekeeper.records.answers import packed
     from gatekeeper.verdicts.across import checked, summary
 
     data, section = known.get(Data), setup.loaded.section(NAME)
-    done = {leg.id: optimize_leg(setup, leg, data, section.trust_scripts) for leg in setup.legs}
+    done = {leg.id: optimize_leg(setup, leg, data, section.trust_scripts, known.get(Scanned)) for leg in setup.legs}
     compare = section.validation.cross_validation == "enabled"
     answers = _answers(setup, done, data) if compare else None
     targets = _targets(setup, done, answers, compare)

@@ -8,8 +8,10 @@ from pathlib import Path
 from textwrap import wrap
 
 from gatekeeper.errors import NotMeasured, UsageError
+from gatekeeper.evaluate.metrics._base import of_family
 from gatekeeper.evaluate.tasks._base import REGISTRY as TASKS
 from gatekeeper.evaluate.tasks._base import is_text
+from gatekeeper.evaluate.tasks._base import task as task_named
 from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, framework, untimed
 from gatekeeper.models.files import assess, known_formats, model_format
 from gatekeeper.models.info import Assessment
@@ -81,6 +83,7 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None, task: st
     if assessment.format in TEXT_FORMATS and assessment.text is None:
         raise UsageError(f"{model}: no model that writes text; others are read as .onnx or .xml. Export it to ONNX first.")
     evaluation, calibration = _datasets(model, TEXTS if assessment.text else TABLES)
+    task = task or told(assessment, evaluation)
     name = framework_for(assessment)
     lines = [
         *([f"# yaml-language-server: $schema={schema}"] if schema else []),
@@ -92,14 +95,15 @@ def pipeline_text(model: Path, folder: Path, schema: str | None = None, task: st
         f"  # {assessment.architecture}, {assessment.parameters:,} parameters, {format_bytes(assessment.bytes)}",
         "  model:",
         f"    path: {_quoted(_relative(model, folder))}",
-        *_task(assessment, task or told(assessment, evaluation)),
+        *_task(assessment, task),
         "",
         *_inputs(assessment),
-        *(_TEXT if assessment.text else _examples(assessment)),
+        *(_TEXT if assessment.text else _examples(assessment, task)),
         "  dataset:",
         f"    path: {_quoted(_relative(evaluation, folder)) if evaluation else _PLACEHOLDER[assessment.text is not None]}",
         *([f"    calibration: {_quoted(_relative(calibration, folder))}"] if calibration else []),
-        *(_TEXT_METRIC if assessment.text else _METRIC if calibration else [_CALIBRATION, *_METRIC]),
+        *([] if calibration or assessment.text else [_CALIBRATION]),
+        *_metric("text_generation" if assessment.text else task),
         "",
         "  # Hardware the model must run on; each target is judged on its own.",
         "  targets:",
@@ -131,21 +135,31 @@ _TEXT = [
     "  # or `prompt` and `answer`, on each line.",
 ]
 _CALIBRATION = "    # calibration: calib.npz    # other examples, for int8_static"
-_METRIC = ["    # metric: accuracy    # top5_accuracy, macro_f1, mae, rmse, r2, cosine_similarity, or package.module:function"]
-_TEXT_METRIC = ["    # metric: perplexity    # exact_match needs `prompt` and `answer`"]
+_OTHERS = {
+    "object_detection": ["boxes: {layout: yolo_v8}    # how boxes lie in the outputs, where names and shapes do not tell"],
+    "transcription": ["symbols: {vocabulary: symbols.txt, blank: 0}    # which class writes what, and which nothing"],
+}
+"""What else `model` has to say of a task, where nothing tells it."""
 
 
-def _examples(model: Assessment) -> list[str]:
+def _examples(model: Assessment, task: str | None) -> list[str]:
     """What the evaluation set may be; a table and images fill one input only."""
     handed = states(model)
     inputs = [each for each in model.inputs if not (each.scalar or each.name in handed)]
     names = ", ".join(_plain(tensor.name) for tensor in inputs)
     arrays = "arrays x and y" if len(inputs) == 1 else f"an array for each input ({names}), and y"
-    others = ".csv, a folder of images (one subfolder a class), or" if len(inputs) == 1 else "or"
+    others = _ONE_INPUT.get(task or "", ".csv, a folder of images (one subfolder a class), or") if len(inputs) == 1 else "or"
     return [
         f"  # Examples the model has never seen, at least 500 for a clear verdict: .npz with {arrays},",
         f"  # {others} `loader: package.module:function`.",
+        *(wrap(f"y: {task_named(task).LABELS}", 115, initial_indent="  # ", subsequent_indent="  # ") if task else []),
     ]
+
+
+_ONE_INPUT = {"object_detection": "a folder of images with COCO's .json as `annotations`, or"}
+_ONE_INPUT |= dict.fromkeys(("tabular_classification", "regression"), ".csv, or")
+_ONE_INPUT |= dict.fromkeys(("question_answering", "ranking", "token_classification", "transcription"), "or")
+"""What else the set may be where a model has one input; of other tasks a table or images by class."""
 
 
 def _plain(name: str) -> str:
@@ -173,7 +187,16 @@ def _task(model: Assessment, task: str | None) -> list[str]:
         return ["    task: text_generation"]
     *others, last = [name for name in TASKS.names if not is_text(name)]
     chosen = f"    task: {task}" if task else f"    task: {_UNTOLD}    # neither shapes nor names nor labels tell it"
-    return [*wrap(f"{', '.join(others)} or {last}", 100, initial_indent="    # ", subsequent_indent="    # "), chosen]
+    listed = wrap(f"{', '.join(others)} or {last}", 100, initial_indent="    # ", subsequent_indent="    # ")
+    return [*listed, chosen, *(f"    # {each}" for each in _OTHERS.get(task or "", []))]
+
+
+def _metric(task: str | None) -> list[str]:
+    """The metrics of a task, its default first."""
+    if task is None:
+        return ["    # metric: ...    # those of the task, the first by default: docs/tasks.md; or package.module:function"]
+    first, *others = of_family(task_named(task).FAMILY)
+    return [f"    # metric: {first}    # {', '.join([*others, 'or package.module:function'])}"]
 
 
 def _inputs(model: Assessment) -> list[str]:
@@ -221,10 +244,11 @@ def _images(folder: Path) -> bool:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    try:
-        return path.resolve().relative_to(folder.resolve()).as_posix()
-    except ValueError:
-        return path.resolve().as_posix()
+    """From the folder, where the path leads into it: as it is called there, also where it is a link to somewhere else."""
+    for each, base in ((path.absolute(), folder.absolute()), (path.resolve(), folder.resolve())):
+        if each.is_relative_to(base) and ".." not in each.parts:
+            return each.relative_to(base).as_posix()
+    return path.resolve().as_posix()
 
 
 def _quoted(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.info import Assessment, TensorInfo, fixed
@@ -10,8 +11,15 @@ from gatekeeper.models.states import states
 
 IMAGE = 4  # axes of images
 COLOURS = (1, 3)  # channels of what is an image itself
-Labels = tuple[str, tuple[int, ...]]
-"""Kind of element (numpy's letter) and shape."""
+ENOUGH = 1 << 24  # bytes of labels that are read whole
+
+
+class Labels(NamedTuple):
+    """Kind of element (numpy's letter), shape, and of whole numbers the highest that was seen."""
+
+    kind: str
+    shape: tuple[int, ...]
+    highest: int | None = None
 
 
 def labels_of(dataset: Path | None) -> Labels | None:
@@ -21,10 +29,14 @@ def labels_of(dataset: Path | None) -> Labels | None:
     if dataset is None or dataset.suffix.lower() != ".npz":
         return None
     try:
-        arrays = some_rows(dataset, 2)[0]
+        arrays = some_rows(dataset, 2, enough=ENOUGH)[0]
     except NotMeasured:  # `validate` says what is wrong with it
         return None
-    return next(((arrays[key].dtype.kind, arrays[key].shape) for key in LABEL_KEYS if key in arrays), None)
+    found = next((arrays[key] for key in LABEL_KEYS if key in arrays), None)
+    if found is None:
+        return None
+    highest = int(found.max()) if found.dtype.kind in "iu" and found.size else None
+    return Labels(found.dtype.kind, found.shape, highest)
 
 
 def told_task(model: Assessment, labels: Labels | None, folder: bool = False) -> str | None:
@@ -36,7 +48,7 @@ def told_task(model: Assessment, labels: Labels | None, folder: bool = False) ->
     outputs = [each for each in model.outputs if each.name not in handed.values()]
     if named := _named(outputs):
         return named
-    classes = _classes(inputs, model.architecture)
+    classes = _classes(inputs)
     if folder:
         return "image_classification"
     if handed or len({each.dtype for each in outputs}) > 1 or len(outputs) != 1:
@@ -64,17 +76,19 @@ def _named(outputs: list[TensorInfo]) -> str | None:
     return None
 
 
-def _classes(inputs: list[TensorInfo], architecture: str) -> str:
-    """What a model with one class an example does."""
-    if architecture == "cnn" or any(len(each.shape) == IMAGE for each in inputs):
+def _classes(inputs: list[TensorInfo]) -> str:
+    """What a model with one class an example does. That it convolves says nothing: so do models of sound and of bytes."""
+    if any(len(each.shape) == IMAGE for each in inputs):
         return "image_classification"
     tokens = any(each.dtype.startswith("int") and each.name.lower().endswith("ids") for each in inputs)
     return "text_classification" if tokens else "tabular_classification"
 
 
 def _of_labels(output: TensorInfo, labels: Labels, classes: str) -> str | None:
-    kind, shape = labels
-    axes = len(output.shape) or None
+    kind, shape, highest = labels
+    axes, width = len(output.shape) or None, output.shape[-1] if len(output.shape) == 2 else None
+    if highest is not None and len(shape) == 1 and isinstance(width, int) and width > 1 and highest >= width:
+        return None  # more things than there are scores, as where vectors are compared
     if kind in "iub" and len(shape) == 1 and axes in (None, 1, 2):
         return classes
     if kind == "U" and len(shape) == 1:

@@ -305,7 +305,9 @@ def _by_bounds(each: GateResult, limit: Limit, bound: float | None, variant: Var
     if verdict is each.verdict:
         return Held(each)
     if own is Verdict.ERROR:
-        return _without(each, "its report does not hold the numbers that it is judged by, or they do not fit together")
+        return _without(
+            each, "its report does not hold the numbers that it is judged by, or too few, or they do not fit together"
+        )
     ends = " to ".join("open" if end is None else f"{end:.6g}" for end in (each.lower, each.upper))
     reason = f"bounds of {ends} with a limit of {'none' if bound is None else f'{bound:g}'}: {verdict}"
     return Held(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gatekeeper.config.owners import STAGES
-from gatekeeper.config.policy import missing
+from gatekeeper.config.policy import unheld
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import PipelineInfo, StageReport
 from gatekeeper.verdicts.across import STAGE
@@ -33,11 +33,11 @@ def _lost(name: str, rules: Rules) -> str:
 
 
 def _policy(stages: list[StageReport], rules: Rules) -> list[StageReport]:
-    """What the policy asks for and the file no longer mentions, whatever a report says of that."""
-    gone = missing(rules.file) if rules.file else []
+    """What the policy asks for and the file no longer mentions or reads otherwise, whatever a report says of that."""
+    gone = unheld(rules.file) if rules.file else []
     if not gone:
         return stages
-    reason = "; ".join(f"{what} of the policy is missing" for what, _ in gone)
+    reason = "; ".join(said for said, _ in gone)
     error = StageReport(stage=POLICY, verdict=Verdict.ERROR, reason=reason)
     stated = [stage for stage in stages if stage.stage == POLICY and stage.verdict is not Verdict.PASS]
     return stages if stated else [*(stage for stage in stages if stage.stage != POLICY), error]
@@ -48,7 +48,7 @@ def _held(stage: StageReport, rules: Rules, listed: Sequence[str]) -> StageRepor
         return stage
     why = f"this version of gatekeeper has no stage '{stage.stage}'" if stage.stage not in STAGES.names else ""
     if not why and rules.file and (lacks := getattr(STAGES.get(stage.stage), "lacks", None)):
-        why = lacks(rules.file)
+        why = lacks(rules.file, stage)
     return msgspec.structs.replace(stage, verdict=Verdict.ERROR, reason=why) if why else stage
 
 

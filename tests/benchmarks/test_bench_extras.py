@@ -93,7 +93,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, st
             else:
                 shutil.copytree(request.getfixturevalue("text_model"), folder / "model")
             model = "{path: model.gguf}" if model_format == "gguf" else "{path: model}"
-            dataset = "{path: text.txt, window: 32, limit: 15}"
+            dataset = "{path: text.txt, window: 32, limit: 120}"
         file = folder / "extras.yaml"
         file.write_text(f"""\
 edge_ai_pipeline:

@@ -18,6 +18,7 @@ from kit.served import serving
 from kit.support import install_framework, spec, write_model
 
 from gatekeeper.load.generate import LoadTest, LoadTested
+from gatekeeper.process.hold import reaching
 from gatekeeper.process.isolate import run_job
 
 ROUNDS, SECONDS, CALLERS = 4, 2.0, 32
@@ -71,7 +72,7 @@ def loaded(scenario: Any, rate: float, **more: Any) -> dict[str, Any]:
             duration_s=SECONDS, destination=str(folder / "requests.npz"), folder=name, seed=1, request_timeout_ms=10_000,
             outstanding=CALLERS if scenario == "offline" else 1024, **more,
         )  # fmt: skip
-        run_job(folder, request, LoadTested, 120, 4 << 30)
+        run_job(folder, request, LoadTested, 120, 4 << 30, reaching(folder))
         with np.load(folder / "requests.npz") as found:
             return {name: found[name] for name in found.files}
 

@@ -16,6 +16,9 @@ from safetensors.numpy import save_file
 
 from gatekeeper.config.load import load
 from gatekeeper.errors import ConfigError
+from gatekeeper.evaluate.metrics._base import of_family
+from gatekeeper.evaluate.tasks._base import REGISTRY, is_text
+from gatekeeper.starting.init import pipeline_text
 
 WORKFLOW = Path(".github/workflows/gatekeeper.yml")
 
@@ -349,3 +352,30 @@ def test_states_and_single_values_of_a_recurrent_model_are_written(tmp_path: Pat
     done = gatekeeper("validate", "edge_ai_pipeline.yaml")
     assert done.returncode == 0, done.stderr
     assert load(tmp_path / "edge_ai_pipeline.yaml").pipeline.inputs["state"].carry == "stateN"
+
+
+SAID = {
+    "object_detection": ["# metric: map    # map_50,", "# boxes: {layout: ", "COCO's .json as `annot", "# y: [examples, most"],
+    "transcription": ["# metric: character_error_rate    # word_err", "# symbols: {vocabulary: ", "# y: [examples]: the text;"],
+    "regression": ["# metric: r2    # mae, rmse,", "  # .csv, or `loader", "# y: as many numbers an example as the output has"],
+    "image_classification": ["# metric: accuracy    # macro_f1, top5_accuracy,", "a folder of images (one subfolder a class)"],
+}
+
+
+@pytest.mark.parametrize("task", REGISTRY.names)
+def test_labels_and_metrics_are_those_of_the_task(task: str, tmp_path: Path) -> None:
+    if is_text(task):
+        return
+    save(tmp_path / "model.onnx")
+    (tmp_path / "eval.npz").write_bytes(b"")
+    text = pipeline_text(tmp_path / "model.onnx", tmp_path, task=task)
+    for said in SAID.get(task, []):
+        assert said in text, text
+    assert all(each in text.partition("metric: ")[2].partition("\n")[0] for each in of_family(REGISTRY.get(task).FAMILY))
+
+
+def test_a_model_that_is_a_link_is_called_as_it_is_here(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    save(tmp_path / "elsewhere.onnx")
+    (tmp_path / "here/model.onnx").symlink_to(tmp_path / "elsewhere.onnx")
+    assert "    path: model.onnx\n" in pipeline_text(tmp_path / "here/model.onnx", tmp_path / "here")

@@ -164,7 +164,7 @@ def test_a_policy_is_checked_when_planning_and_the_matrix_stays_alone(folder: Pa
     assert json.loads(result.stdout)["include"]
     assert result.stderr.splitlines() == [
         "not applied: gates.speedup.min: 2.0 in the policy, 1.5 here (p.yaml:3)",
-        "not applied: target gone of the policy is missing",
+        "refused: target gone of the policy is missing",
     ]
     (folder / "base.yaml").write_text("edge_ai_pipeline: {gates: {sped: {}}}\n")
     broken = gatekeeper("plan", "p.yaml", "--policy", "base.yaml")

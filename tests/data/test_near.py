@@ -78,6 +78,13 @@ def test_several_inputs_count_together() -> None:
     assert near([one, np.zeros((1000, 3), np.int64)], one @ WEIGHTS).asked == 999
 
 
+def test_different_texts_are_different_however_they_are_answered() -> None:
+    texts = np.array([f"text {i}" for i in range(1000)])[:, None]
+    assert near([texts], np.arange(1000) % 3).asked == 0
+    assert near([texts], np.eye(3, dtype=np.float32)[np.arange(1000) % 3]).answered == 0
+    assert near([np.repeat(texts[:10], 100, axis=0)], np.arange(1000) // 100).asked == 990
+
+
 def test_zero_has_no_sign_and_no_copy() -> None:
     x = examples(count=4)
     x[:, 0], x[1:, 1:] = [0.0, -0.0, 0.0, -0.0], x[0, 1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,8 @@ WRONG = {
     ("{git: main}", "accuracy: {retention: 0.9}", "[]"): "say what it may cost: `speedup: {min: 0.9}`, or `speedup: disabled`",
     ("{git: main}", OFF, "[onnx_runtime]"): "what onnx_runtime would make is measured against the model it is made from",
     ("none", OFF, "[]"): "Say what it must reach: `accuracy: {min: 0.9}`, or `accuracy: disabled`, under `gates`",
+    ("none", "accuracy: {min: 0.8}, speedup: {min: 2}", "[]"): "Say what the model must reach by itself, `p50_ms: {max: ...}`",
+    ("none", "accuracy: {min: 0.8}, memory: {reduction: 0.5}", "[]"): "`peak_mb: {max: ...}`, or remove this",
     ("{}", OFF, "[]"): "git",
     ("nothing", OFF, "[]"): "none",
 }
@@ -228,9 +231,19 @@ def test_a_branch_without_the_model_and_one_that_is_not_there(project: Path) -> 
     git(project, "checkout", "-q", "--orphan", "empty")
     git(project, "rm", "-q", "--cached", "model.onnx")
     git(project, "commit", "-qm", "without")
-    for ref, said in (("empty", "has no model.onnx"), ("nowhere", "'nowhere' is not in this clone"), ("base", "Name one")):
+    for ref, said in (
+        ("empty", "has no model.onnx"),
+        ("nowhere", "'nowhere' is not in this clone, which has no remote"),
+        ("base", "Name one"),
+    ):
         done = call(("run", written(project, f"{{git: {ref}}}", OFF), "--output", project / "report"), project, {})
         assert done.returncode == 2 and said in done.stderr, done.stderr
+
+
+def test_outside_of_a_repository_that_is_said(project: Path) -> None:
+    shutil.rmtree(project / ".git")
+    done = call(("run", written(project, "{git: base}", OFF), "--output", project / "report"), project, {})
+    assert done.returncode == 2 and "not in a git repository" in done.stderr, done.stderr
 
 
 def test_a_change_cannot_choose_another_baseline(project: Path) -> None:

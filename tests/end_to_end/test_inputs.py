@@ -245,6 +245,10 @@ WRONG = {
     "{sr: {constant: 1, batch_axis: 0}}": "Say one.",
     "{x: {batch_axis: 2}}": "'x' has 2 axes, counted from 0",
     "{x: {batch_axis: -1}}": "batch_axis",
+    "{sr: {constant: fast}}": "'fast' is text, and 'sr' takes int64. Write a number.",
+    "{sr: {constant: 16000.5}}": "'sr' takes int64, whole numbers from -9223372036854775808 to 9223372036854775807, and this is",
+    "{sr: {constant: 1.0e+30}}": "and this is 1e+30. Correct it.",
+    "{sr: {constant: [1, 2]}}": "2 values, and 'sr' [] takes 1. Give one, or as many.",
 }
 
 
@@ -255,6 +259,18 @@ def test_what_no_model_takes_is_told(stated: str, tmp_path: Path, gatekeeper: An
     np.savez(tmp_path / "calib.npz", x=x)
     done = gatekeeper("validate", pipeline(tmp_path, "onnx_runtime", f"  inputs: {stated}\n"))
     assert done.returncode == 2 and WRONG[stated] in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("stated", "says"),
+    [("{logit: {batch_axis: 1}}", "no output 'logit'; did you mean 'logits'?"), ("{logits: {batch_axis: 0}}", "batch_axis")],
+)
+def test_outputs_that_no_model_answers_so_are_told(stated: str, says: str, tmp_path: Path, gatekeeper: Any) -> None:
+    x, _ = rated(tmp_path)
+    np.savez(tmp_path / "eval.npz", x=x)
+    np.savez(tmp_path / "calib.npz", x=x)
+    done = gatekeeper("validate", pipeline(tmp_path, "onnx_runtime", f"  outputs: {stated}\n"))
+    assert done.returncode == 2 and says in done.stderr
 
 
 CARRIED = {

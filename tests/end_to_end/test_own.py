@@ -146,6 +146,8 @@ PROBLEMS = {
     "name: ours, path: nowhere.onnx": "no such model: ",
     "name: ours, path: eval.npz": "unknown model format '.npz'",
     "name: ours twice, path: int8.onnx": "ours twice",
+    "name: ours, path: int8.onnx, framework: llama_cpp": "llama.cpp runs language models in .gguf files",
+    "name: ours, path: ir.xml, framework: onnx_runtime": "Name what runs ir.xml, or leave `framework` out",
     "name: Baseline, path: int8.onnx": "'Baseline' is what the original model is called",
     "name: int8_dynamic, path: int8.onnx": "'int8_dynamic' is what another variant of onnx_runtime is called",
 }
@@ -187,6 +189,13 @@ def test_compare_needs_no_file(folder: Path, gatekeeper: Any, tmp_path: Path) ->
     assert [each["id"] for each in target["variants"]] == ["local/onnx_runtime/int8"]
     again = gatekeeper("validate", tmp_path / "r/edge_ai_pipeline.yaml")
     assert again.returncode == 0 and "your own int8" in again.stdout
+
+
+def test_compare_says_where_the_rest_is_said(folder: Path, gatekeeper: Any, tmp_path: Path) -> None:
+    words = ("--data", folder / "eval.npz", "--task", "transcription", "--gate", "memory=off", "--gate", "speedup=off")
+    done = gatekeeper("compare", folder / "model.onnx", folder / "int8.onnx", *words, "--output", tmp_path / "r")
+    assert done.returncode == 4 and f"can be said in a copy of {tmp_path / 'r/edge_ai_pipeline.yaml'}" in done.stderr
+    assert "edit and keep a copy in this folder" in (tmp_path / "r/edge_ai_pipeline.yaml").read_text()
 
 
 def test_compare_without_data_cannot_pass(folder: Path, gatekeeper: Any, tmp_path: Path) -> None:

@@ -78,16 +78,17 @@ def test_a_leg_leaves_waivers_to_the_merged_report(gatekeeper: Command, pull_req
     assert gatekeeper("report", "gatekeeper-report", "--waivers", waivers).returncode == 0
 
 
-def test_a_target_that_a_pull_request_removes_is_missed(gatekeeper: Command, tmp_path: Path) -> None:
+def test_a_target_that_a_pull_request_removes_and_its_metric_are_missed(gatekeeper: Command, tmp_path: Path) -> None:
     file = write_project(tmp_path, "fp16", "onnx_runtime", timed=False)
     (tmp_path / "base").mkdir()
     whole = file.read_text().replace("threads: 1}]", "threads: 1}, {name: gone, hardware: cpu}]")
-    (tmp_path / "base" / "p.yaml").write_text(whole)
+    (tmp_path / "base" / "p.yaml").write_text(whole.replace("eval.npz", "eval.npz, metric: macro_f1"))
     deferred = gatekeeper("run", file, "--policy", "base/p.yaml", "--defer-verdict")
     assert deferred.returncode == 0, "the leg itself was measured; the merged report decides"
     done = gatekeeper("report", "gatekeeper-report", "--policy", "base/p.yaml")
     assert done.returncode == 4
-    assert "target gone of the policy is missing. Put it back, or change base/p.yaml first." in done.stdout
+    assert "target gone of the policy is missing; dataset.metric: macro_f1 in the policy, not given here" in done.stdout
+    assert "Put it back, or change base/p.yaml first." in done.stdout
 
 
 @pytest.mark.parametrize(

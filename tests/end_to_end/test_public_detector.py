@@ -1,7 +1,4 @@
-"""The detector of letters that ddddocr ships (YOLOX), gated as its users have it, on letters that are drawn here.
-
-GATEKEEPER_PUBLIC_MODELS is a folder with the unpacked wheel of ddddocr, which this project does not need otherwise.
-"""
+"""The detector of letters that ddddocr ships (YOLOX), gated as its users have it, on letters that are drawn here."""
 
 from __future__ import annotations
 
@@ -15,13 +12,13 @@ import pytest
 from end_to_end.test_detection import gate, report
 from evaluate.detection.test_detection_precision import by_pycocotools
 from kit.detector import padded as labels_of
-from kit.public_models import FOLDER
+from kit.public_models import OCR
 
 from gatekeeper.evaluate.detection.form import padded
 from gatekeeper.evaluate.detection.suppress import suppressed
 from gatekeeper.evaluate.detection.truth import true_boxes
 
-MODELS = sorted(Path(FOLDER).glob("ddddocr/common_det.onnx")) if FOLDER else []
+MODEL = OCR / "common_det.onnx"
 SIDE = 416
 
 
@@ -72,15 +69,15 @@ def found_alone(model: Path, images: Any) -> Any:
 
 
 @pytest.mark.thorough
-@pytest.mark.skipif(not MODELS, reason="GATEKEEPER_PUBLIC_MODELS has no ddddocr")
+@pytest.mark.skipif(not MODEL.exists(), reason="`make` installs ddddocr, and it is not here")
 def test_a_public_detector_says_what_its_own_code_says(tmp_path: Path) -> None:
     images, boxes = draw(80)
-    (tmp_path / "model.onnx").symlink_to(MODELS[0])
+    (tmp_path / "model.onnx").symlink_to(MODEL)
     np.savez(tmp_path / "eval.npz", images=images, y=labels_of(boxes))
     np.savez(tmp_path / "calib.npz", images=images[:2] + 1)
     ran = gate(tmp_path, tmp_path, boxes=", boxes: {layout: yolo_x}")
     accuracy = next(each for each in report(tmp_path)["targets"][0]["variants"][0]["gates"] if each["gate"] == "accuracy")
-    expected = by_pycocotools(true_boxes(labels_of(boxes), ""), found_alone(MODELS[0], images))[0]
+    expected = by_pycocotools(true_boxes(labels_of(boxes), ""), found_alone(MODEL, images))[0]
     assert expected > 0.2, ran.stdout
     assert accuracy["details"]["baseline"] == pytest.approx(expected, abs=1e-5)
     assert accuracy["observed"] > 0.98

@@ -9,8 +9,10 @@ import numpy as np
 import onnx
 import pytest
 from kit.command import call
+from kit.tiny_llm import write_llama
 from onnx import TensorProto, helper, numpy_helper
 
+from gatekeeper.evaluate import look_some
 from gatekeeper.evaluate.datasets.npz import some_rows
 
 
@@ -64,8 +66,11 @@ CASES = [
 
 
 @pytest.mark.parametrize("said", CASES)
-@pytest.mark.parametrize("packed", [False, True])
-def test_what_does_not_fit_is_said_before_anything_runs(said: str, packed: bool, project: Path) -> None:
+@pytest.mark.parametrize(("packed", "large"), [(False, False), (False, True), (True, True)])
+def test_what_does_not_fit_is_said_before_anything_runs(
+    said: str, packed: bool, large: bool, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look_some, "ENOUGH", 0 if large else look_some.ENOUGH)
     good = arrays(project)
     file = project.parent / "eval.npz"
     kept = file.read_bytes()
@@ -89,6 +94,18 @@ def test_good_data_is_valid(project: Path) -> None:
     assert call(("validate", project), project.parent, {}).returncode == 0
 
 
+def test_a_row_in_the_middle_of_a_small_set_is_seen(project: Path) -> None:
+    good, file = arrays(project), project.parent / "eval.npz"
+    kept = file.read_bytes()
+    good["x"][377, 2] = np.inf
+    try:
+        np.savez_compressed(file, **good)
+        told = call(("validate", project), project.parent, {})
+    finally:
+        file.write_bytes(kept)
+    assert told.returncode == 2 and "NaN or infinite" in told.stderr
+
+
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_rows_of_every_array_are_as_they_are_in_the_file(packed: bool, order: Any, tmp_path: Path) -> None:
@@ -100,3 +117,31 @@ def test_rows_of_every_array_are_as_they_are_in_the_file(packed: bool, order: An
     assert all(any((row == whole).all() for whole in x) for row in rows["x"])
     if not packed:
         assert len(rows["x"]) <= 16 and (rows["x"][0] == x[0]).all() and (rows["x"][-1] == x[-1]).all()
+
+
+QUESTION = '{"prompt": "one and one", "answer": "two"}\n'
+TEXTS = {
+    ("eval.txt", "some text", ""): "",
+    ("eval.jsonl", QUESTION, ""): "",
+    ("eval.jsonl", QUESTION, "metric: exact_match"): "",
+    ("eval.jsonl", QUESTION + '{"question": "a", "answer": "b"}', ""): "eval.jsonl:2: needs the text `text`, or one of `prompt`",
+    ("eval.jsonl", QUESTION + "{", ""): "eval.jsonl:2: not JSON",
+    ("eval.jsonl", QUESTION, "metric: acc"): "acc needs lines with `choices`",
+    ("eval.txt", "some text", "metric: contains"): "contains needs lines with `prompt` (or `messages`) and `answer` in a .jsonl",
+    ("eval.csv", "a,b", ""): "text_generation reads .txt and .jsonl",
+}
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_texts_are_read(case: tuple[str, str, str], tmp_path: Path) -> None:
+    name, content, more = case
+    write_llama(tmp_path / "model")
+    (tmp_path / name).write_text(content)
+    (tmp_path / "p.yaml").write_text(f"""\
+edge_ai_pipeline:
+  model: {{path: model, task: text_generation}}
+  dataset: {{path: {name}, {more}}}
+  optimization: {{frameworks: [llama_cpp]}}
+""")
+    done = call(("validate", tmp_path / "p.yaml"), tmp_path, {})
+    assert (done.returncode, TEXTS[case] in done.stderr) == (2 if TEXTS[case] else 0, True), done.stderr

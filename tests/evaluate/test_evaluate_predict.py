@@ -134,7 +134,8 @@ def test_an_output_without_examples_is_refused(tmp_path: Path):
 def test_an_output_whose_first_axis_is_not_the_examples_is_refused(tmp_path: Path, batch_size: int):
     nodes = [helper.make_node("Transpose", ["x"], ["turned"], perm=[1, 0])]
     model = save(tmp_path, nodes, {"turned": (TensorProto.FLOAT, [3, "N"])})
-    with pytest.raises(NotMeasured, match="its first axis must be the examples"):
+    remedy = r'must be the examples. Where they lie along axis 1, say `outputs: {"turned": {batch_axis: 1}}`'
+    with pytest.raises(NotMeasured, match=remedy):
         ask(tmp_path, model, batch_size)
 
 

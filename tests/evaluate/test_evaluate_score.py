@@ -82,6 +82,13 @@ def test_a_baseline_at_chance_is_an_error(compare: Compare, metric: str):
     assert found.error is not None and "no better than chance" in found.error
 
 
+@pytest.mark.parametrize("shift", [1, 2, -1])
+def test_labels_numbered_otherwise_are_said_to_be_that(compare: Compare, shift: int):
+    found = compare(LOGITS, LABELS + shift)
+    assert f"The labels go from {shift} to {3 + shift}, and the output has the classes 0 to 3" in (found.error or "")
+    assert "The labels go" not in (compare(RNG.normal(size=(N, 4)), LABELS).error or "")
+
+
 def test_a_top5_baseline_at_chance_is_an_error(compare: Compare):
     labels = RNG.integers(0, 10, N)
     found = compare(RNG.normal(size=(N, 10)), labels, metric="top5_accuracy")

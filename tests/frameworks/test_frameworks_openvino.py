@@ -543,4 +543,6 @@ def test_an_output_that_is_no_tensor_is_named(tmp_path: Path) -> None:
     judged.ragged(tmp_path)
     with pytest.raises(NotMeasured) as caught:
         open_session(tmp_path / "model.onnx", 1, "cpu")
-    assert "OpenVINO has tensors only, and the output parts is a sequence. Export the model without it" in str(caught.value)
+    assert "OpenVINO has tensors of numbers only, and the output parts is a sequence. Export the model without it" in str(
+        caught.value
+    )

@@ -40,16 +40,16 @@ def test_verdict_of_a_loss(lost: int, verdict: Verdict):
 
 def test_three_examples_show_nothing():
     found = judge(3, 0)
-    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.verdict is Verdict.ERROR
     assert "3 examples cannot show 95.0%; at least 59 are needed" in found.reason
 
 
-@pytest.mark.parametrize(("examples", "verdict"), [(3, Verdict.INCONCLUSIVE), (8, Verdict.FAIL)])
+@pytest.mark.parametrize(("examples", "verdict"), [(3, Verdict.ERROR), (8, Verdict.FAIL)])
 def test_few_examples_can_show_a_failure(examples: int, verdict: Verdict):
     assert judge(examples, examples).verdict is verdict
 
 
-@pytest.mark.parametrize(("right", "verdict"), [(58, Verdict.INCONCLUSIVE), (59, Verdict.PASS)])
+@pytest.mark.parametrize(("right", "verdict"), [(58, Verdict.ERROR), (59, Verdict.PASS)])
 def test_59_examples_without_loss_are_the_fewest(right: int, verdict: Verdict):
     assert judge(right, 0).verdict is verdict
 

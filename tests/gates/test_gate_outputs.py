@@ -36,7 +36,7 @@ def changed(**changes: Any) -> KeptOutput:
         (changed(observed=0.99, lower=None, upper=None), Verdict.INCONCLUSIVE),
         (changed(observed=None), Verdict.ERROR),
         (changed(problem="the variant has no such output"), Verdict.FAIL),
-        (changed(observed=0.98, examples=58), Verdict.INCONCLUSIVE),
+        (changed(observed=0.98, examples=58), Verdict.ERROR),
     ],
 )
 def test_the_worst_output_decides(worse: KeptOutput, verdict: Verdict):

@@ -1,11 +1,13 @@
 """Public models that Python packages ship, with inputs for them: what a benchmark asks beside our own examples.
 
 GATEKEEPER_PUBLIC_MODELS is a folder with the unpacked wheels of magika and rapidocr-onnxruntime, which this project does not
-need otherwise. There are no labels: what is kept is the answers of the model itself.
+need otherwise. There are no labels: what is kept is the answers of the model itself. `make` installs ddddocr, of which nothing
+but its files is read.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 from collections.abc import Callable
@@ -17,6 +19,8 @@ import numpy as np
 from kit.support import REPOSITORY
 
 FOLDER = os.environ.get("GATEKEEPER_PUBLIC_MODELS", "")
+OCR = Path(((found := importlib.util.find_spec("ddddocr")) and found.origin) or "none").parent
+"""Where ddddocr lies; a folder without its models where it is not installed."""
 LONGEST = 4096
 
 

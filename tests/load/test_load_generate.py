@@ -22,6 +22,7 @@ from kit.support import eventually, install_framework, spec, write_model
 from gatekeeper.errors import NotMeasured
 from gatekeeper.load.generate import LoadTest, LoadTested
 from gatekeeper.models.files import assess
+from gatekeeper.process.hold import reaching
 from gatekeeper.process.isolate import run_job
 from gatekeeper.serve.child import Server
 from gatekeeper.serve.config import Served
@@ -65,7 +66,7 @@ def loaded(place: Path, /, scenario: Any = "server", firsts: list[int] | None = 
         "request_timeout_ms": 5000.0, "outstanding": 4 if scenario == "offline" else 256,
     }  # fmt: skip
     where = {"spec": spec(place / "seen", "logs"), "name": "m"}
-    answer = run_job(place, LoadTest(**(settings | where | more)), LoadTested, 300, MEMORY)
+    answer = run_job(place, LoadTest(**(settings | where | more)), LoadTested, 300, MEMORY, reaching(place))
     with np.load(place / "requests.npz") as found:
         arrays = {name: found[name] for name in found.files}
     assert answer.requests == arrays["ok"].size and answer.answered == arrays["ok"].sum()

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from gatekeeper.errors import NotMeasured, UsageError
-from gatekeeper.making.cache import ENTRY, Cache, default_folder
+from gatekeeper.making.cache import ENTRY, SIGNED, Cache, default_folder
 from gatekeeper.models.files import digest
 
 KEY = {"model": "abc", "technique": "int8", "versions": {"onnx": "1"}}
@@ -41,7 +41,7 @@ def cache(tmp_path: Path) -> Cache:
 
 def left(cache: Cache) -> list[Path]:
     """Everything below the folder of a kind."""
-    return [p for kind in cache.folder.iterdir() for p in kind.iterdir()]
+    return [p for kind in cache.folder.iterdir() if kind.is_dir() for p in kind.iterdir()]
 
 
 def test_an_entry_is_made_once(cache: Cache) -> None:
@@ -232,7 +232,7 @@ def test_a_killed_make_leaves_no_entry(cache: Cache, tmp_path: Path) -> None:
     make = Maker()
     folder, _, there = cache.get_or_make("kind", {"k": 1}, make)
     assert (there, make.calls) == (False, 1)
-    assert sorted(p.name for p in folder.iterdir()) == sorted(["model.bin", "model.data", ENTRY])
+    assert sorted(p.name for p in folder.iterdir()) == sorted(["model.bin", "model.data", ENTRY, SIGNED])
 
 
 # --- folders

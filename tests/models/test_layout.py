@@ -44,6 +44,14 @@ def test_feeds_and_answers_go_there_and_back() -> None:
     assert y is x and back.shape == (5, 12, 16) and (back[3] == states[:, 3]).all()
 
 
+def test_an_output_whose_shape_does_not_tell_has_its_examples_where_it_is_said() -> None:
+    laid = layout(TIME_FIRST, {}, {}, answered={"states": 1})
+    states = np.arange(12 * 5 * 16).reshape(12, 5, 16)
+    assert laid.outputs == {"states": 1} and not laid.plain
+    assert (laid.answers(["states"], [states])[0][3] == states[:, 3]).all()
+    assert layout(TIME_FIRST, {}, {"x": 1}, answered={"states": 2}).outputs == {"states": 2}, "what is said holds"
+
+
 def test_nothing_stated_is_nothing_done() -> None:
     plain = layout(TIME_FIRST, {}, {"x": 0})
     assert plain == Layout() and plain.plain and plain.seen(TIME_FIRST) == TIME_FIRST

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -118,7 +116,7 @@ def test_a_job_that_works_answers_done(tmp_path: Path, destination: Path) -> Non
 
 def test_the_worker_is_gone_after_the_block(tmp_path: Path) -> None:
     with Worker(tmp_path, 2 * GB) as found:
-        assert not gone(found.pid)
+        assert eventually(lambda: not gone(found.pid))
     assert_gone(found.pid)
 
 

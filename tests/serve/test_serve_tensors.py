@@ -54,6 +54,7 @@ def test_flat_and_nested_data_are_the_same() -> None:
         (body(data=[1, 2, 3, None]), "something else"),
         (body(data=[1, 2, 3, True]), "something else"),
         (body(data=[1, 2, [3, 4]]), "mixes lists and elements"),
+        (body(data=[[1, 2, 3, 4], []]), "the lists of its data differ in length"),
         (body(data=[1, 2, 3, 10**400]), ""),
         (body(data=None), "has no `data`"),
         (body().replace(b"4.5", b"NaN"), "not an inference request"),

@@ -137,7 +137,7 @@ def test_an_undecided_leg_does_not_say_what_that_means(gatekeeper: Command, tmp_
     policy = tmp_path / "base.yaml"
     policy.write_text(POLICY)
     report = measured(
-        LEG, {"int8": Made(examples=58)}, policy="main", policy_sha256=digest(policy), on_inconclusive="warn"
+        LEG, {"int8": Made(speed=2.0, noise=0.1)}, policy="main", policy_sha256=digest(policy), on_inconclusive="warn"
     )  # fmt: skip
     (tmp_path / "report.json").write_text(reporter("json").render(report))
     assert gatekeeper("report", "report.json").returncode == 0

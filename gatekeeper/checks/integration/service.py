@@ -103,9 +103,7 @@ class Service:
 
     def ask(self, request: Request, answer: type[A]) -> A:
         """What a client in a process of its own finds."""
-        return run_job(
-            self.scratch, request, answer, self._limit_s(), self.subject.space.memory_limit, reaching(self.scratch)
-        )
+        return run_job(self.scratch, request, answer, self._limit_s(), self.subject.space.memory_limit, reaching(self.scratch))
 
     def _limit_s(self) -> float:
         return min(CLIENT_S, self.subject.space.timeout_s)

@@ -22,6 +22,10 @@ BASE = "base"
 """The branch that a change is made against."""
 
 
+OF_ITSELF = {"speedup": "p50_ms: {max: ...}", "memory": "peak_mb: {max: ...}"}
+"""The limit of a model by itself, beside that of what is gained."""
+
+
 class Earlier(Section, frozen=True, kw_only=True):
     """The model as it is at another commit."""
 
@@ -75,6 +79,12 @@ def _check_limits(review: Review, earlier: bool) -> None:
                 said = f"a changed model need not be better than before, so say what it may cost: {gain}"
                 review.add(("baseline",), f"{said}, or `{name}: disabled`, under `gates`.")
         return
+    section = review.loaded.section("optimization")
+    if not (section.frameworks or section.variants):
+        for name, limits in gates.items():
+            if limits != "disabled" and name in gate_names() and getattr(gate(name), "GAIN", ""):
+                said = f"{name} is what is gained over a baseline, and there is none. Say what the model must reach by itself"
+                review.add(("gates", name), f"{said}, `{OF_ITSELF[name]}`, or remove this.", key=True)
     accuracy = gates.get("accuracy")
     least = "least_accuracy" in gates or (isinstance(accuracy, dict) and "min" in accuracy)
     if not least and accuracy != "disabled":

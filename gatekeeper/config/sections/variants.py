@@ -64,6 +64,9 @@ def variant_problems(review: Review, listed: list[OwnVariant]) -> None:
         if name is None:
             review.add((*path, "path"), _unknown(file))
             continue
+        if file.is_file() and name in FRAMEWORKS.names and (why := framework(name).supports(model_format(file) or "", "cpu")):
+            review.add((*path, "framework"), f"{why}. Name what runs {file.name}, or leave `framework` out.")
+            continue
         known, called = _made(loaded, name), own.name.casefold()
         if called == BASELINE or called in known or (name, called) in taken:
             other = "the original model" if called == BASELINE else f"another variant of {name}"

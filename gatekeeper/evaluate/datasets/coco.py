@@ -20,10 +20,15 @@ def reads(path: Path | None, dataset: Dataset) -> bool:
 
 def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool) -> tuple[dict[str, Any], Any]:
     """Every image of the file, and its boxes in pixels of the model's input; classes are numbered from 0 in the order of ids."""
+    return some(path, dataset, inputs, labelled, None)
+
+
+def some(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool, most: int | None) -> tuple[dict[str, Any], Any]:
+    """The first `most` images and the boxes of all, those of the others in pixels of their own."""
     import numpy as np
 
     if not labelled:  # a calibration set, which is another folder
-        return images.read(path, dataset, inputs, labelled)
+        return images.some(path, dataset, inputs, labelled, most)
     if not path.is_dir():
         raise NotMeasured("data", f"{path}: `dataset.annotations` belongs to a folder of images. Name the folder with `path`.")
     table = _beside(path, dataset.annotations or "")
@@ -32,9 +37,12 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
     described = _read(table)
     kinds = {each: i for i, each in enumerate(sorted(int(kind["id"]) for kind in described["categories"]))}
     settings = dataset.image or Image()
-    arrays = []
+    arrays: list[Any] = []
     sizes: dict[Any, tuple[int, float, float]] = {}
     for image in described["images"]:
+        if most is not None and len(arrays) >= most:
+            sizes[image["id"]] = (len(sizes), 1.0, 1.0)
+            continue
         array, size = pixels(path / str(image["file_name"]), settings, inputs[0].dtype)
         shape = array.shape[1:] if settings.layout == "nchw" else array.shape[:2]
         arrays.append(array)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gatekeeper.config.sections.dataset import Dataset, Image
+from gatekeeper.data.draw import evenly
 from gatekeeper.errors import NotMeasured
 from gatekeeper.files import FETCH, is_pointer
 from gatekeeper.models.info import TensorInfo
@@ -22,6 +23,11 @@ def reads(path: Path | None, dataset: Dataset) -> bool:
 
 def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool) -> tuple[dict[str, Any], Any]:
     """Every image as [channels, height, width] (or NHWC), scaled and normalised as `dataset.image` says."""
+    return some(path, dataset, inputs, labelled, None)
+
+
+def some(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool, most: int | None) -> tuple[dict[str, Any], Any]:
+    """The same of `most` images, evenly drawn."""
     import numpy as np
 
     if len(inputs) != 1:
@@ -30,14 +36,15 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
     listed = _listed(path, slices)
     if not listed:
         raise NotMeasured("data", f"{path}: no images in it. Expected {path.name}/<class>/*.png or labels.csv with file,label.")
-    settings = dataset.image or Image()
-    arrays = [pixels(file, settings, inputs[0].dtype)[0] for file, _ in listed]
+    settings, labels = dataset.image or Image(), [label for _, label in listed]
+    kept = range(len(listed)) if most is None else evenly(len(listed), min(most, len(listed)))
+    arrays = [pixels(listed[i][0], settings, inputs[0].dtype)[0] for i in kept]
     shapes = {a.shape for a in arrays}
     if len(shapes) > 1:
         raise NotMeasured("data", f"{path}: the images differ in size ({len(shapes)} sizes). Set `dataset.image.resize`.")
-    labels = [label for _, label in listed]
-    grouped = {name: np.asarray(groups) for name, groups in slices.items() if groups}
-    return grouped | {inputs[0].name: np.stack(arrays)}, np.asarray(labels) if labelled and None not in labels else None
+    grouped = {name: np.asarray(groups)[kept] for name, groups in slices.items() if groups}
+    known = labelled and None not in labels
+    return grouped | {inputs[0].name: np.stack(arrays)}, np.asarray(labels)[kept] if known else None
 
 
 def _listed(folder: Path, slices: dict[str, list[str]]) -> list[tuple[Path, int | None]]:

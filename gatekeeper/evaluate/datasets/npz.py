@@ -70,23 +70,23 @@ def _arrays(path: Path) -> dict[str, Any]:
         raise _unreadable(path, error) from None
 
 
-def some_rows(path: Path, most: int, seed: int = 0) -> tuple[dict[str, Any], dict[str, int]]:
+def some_rows(path: Path, most: int, seed: int = 0, enough: int = 0) -> tuple[dict[str, Any], dict[str, int]]:
     """Of every array the first row, the last and some between, and how many it has; of one that is packed the first rows.
 
-    What is left is not read, however large it is.
+    An array of up to `enough` bytes is read whole. What is left is not read, however large it is.
     """
     import zipfile
 
     try:
         with zipfile.ZipFile(path) as archive:
             names = {info: info.filename.removesuffix(".npy") for info in archive.infolist()}
-            read = {name: _rows(path, archive, info, most, seed) for info, name in names.items()}
+            read = {name: _rows(path, archive, info, most, seed, enough) for info, name in names.items()}
     except Exception as error:  # as above
         raise _unreadable(path, error) from None
     return {name: rows for name, (rows, _) in read.items()}, {name: count for name, (_, count) in read.items()}
 
 
-def _rows(path: Path, archive: Any, info: Any, most: int, seed: int) -> tuple[Any, int]:
+def _rows(path: Path, archive: Any, info: Any, most: int, seed: int, enough: int) -> tuple[Any, int]:
     import zipfile
 
     import numpy as np
@@ -98,7 +98,8 @@ def _rows(path: Path, archive: Any, info: Any, most: int, seed: int) -> tuple[An
         if dtype.hasobject:
             raise ValueError("Object arrays cannot be loaded when allow_pickle=False")
         begin = member.tell()
-        if not shape or shape[0] <= most or 0 in shape or (fortran and info.compress_type != zipfile.ZIP_STORED):
+        small = not shape or shape[0] <= most or 0 in shape or info.file_size <= enough
+        if small or (fortran and info.compress_type != zipfile.ZIP_STORED):
             member.seek(0)
             return np.lib.format.read_array(member, allow_pickle=False), shape[0] if shape else 1
         if info.compress_type != zipfile.ZIP_STORED:

@@ -1,8 +1,12 @@
-"""CSV files with a header: one row an example, one column a feature, and a column of labels."""
+"""CSV files with a header: one row an example, one column a feature, and a column of labels.
+
+Of a model that takes texts, columns are texts.
+"""
 
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 import re
 from pathlib import Path
@@ -12,7 +16,7 @@ from gatekeeper.config.sections.dataset import Dataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.datasets.npz import LABEL_KEYS
 from gatekeeper.evaluate.slices import check_there
-from gatekeeper.models.info import TensorInfo
+from gatekeeper.models.info import TEXT, TensorInfo
 
 _WHOLE = re.compile(r"\s*[-+]?[0-9]{1,30}\s*")
 
@@ -23,11 +27,14 @@ def reads(path: Path | None, dataset: Dataset) -> bool:
 
 
 def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool) -> tuple[dict[str, Any], Any]:
-    """All feature columns, in file order, become the model's one input."""
+    """All feature columns, in file order, become the model's one input; of several each takes the column that has its name."""
+    return some(path, dataset, inputs, labelled, None)
+
+
+def some(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool, most: int | None) -> tuple[dict[str, Any], Any]:
+    """The same of the first `most` rows."""
     import numpy as np
 
-    if len(inputs) != 1:
-        raise NotMeasured("data", f"{path}: the model has {len(inputs)} inputs and a CSV file holds one. Use .npz.")
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.reader(file)
         header = [name.strip() for name in next(rows, [])]
@@ -39,23 +46,63 @@ def read(path: Path, dataset: Dataset, inputs: list[TensorInfo], labelled: bool)
         if labelled:
             check_there(dataset.sliced_by, header, f"{path}:1")
         slices: dict[str, list[str]] = {name: [] for name in dataset.sliced_by if name in header}
-        apart = _apart([header.index(name) for name in slices], len(header) - (label is not None), inputs[0])
-        table: list[list[float]] = []  # whole numbers as int: they may be larger than a float holds exactly
-        for row in rows:
+        columns = _columns(path, dataset, inputs, header, label, list(slices))
+        texts = {i for tensor in inputs if tensor.dtype == TEXT for i in columns[tensor.name]}
+        numbers = {i for own in columns.values() for i in own} - texts | ({label} if label is not None else set())
+        table: list[list[Any]] = []  # whole numbers as int: they may be larger than a float holds exactly
+        for row in itertools.islice(rows, most):
             if not row:
                 continue
             if len(row) != len(header):
                 raise NotMeasured(
                     "data", f"{path}:{rows.line_num}: {len(row)} values, the header has {len(header)}. Repair the line."
                 )
-            for name, texts in slices.items():
-                texts.append(row[header.index(name)].strip())
-            table.append([0 if i in apart else _number(path, rows.line_num, header[i], text) for i, text in enumerate(row)])
-    features = [i for i in range(len(header)) if i != label and i not in apart]
-    exact = not inputs[0].dtype.startswith("float")  # text has no type; whole numbers fit a model that wants whole numbers
-    values = _column([[row[i] for i in features] for row in table], exact).reshape(len(table), len(features))
+            for name, groups in slices.items():
+                groups.append(row[header.index(name)].strip())
+            checked = [_number(path, rows.line_num, header[i], text) if i in numbers else text for i, text in enumerate(row)]
+            for i in texts:
+                _check_text(path, rows.line_num, header[i], row[i])
+            table.append(checked)
+    arrays = {tensor.name: _array(table, columns[tensor.name], tensor) for tensor in inputs if tensor.name in columns}
     labels = _column([row[label] for row in table], True) if labelled and label is not None else None
-    return {name: np.asarray(texts) for name, texts in slices.items()} | {inputs[0].name: values}, labels
+    return {name: np.asarray(groups) for name, groups in slices.items()} | arrays, labels
+
+
+def _columns(
+    path: Path, dataset: Dataset, inputs: list[TensorInfo], header: list[str], label: int | None, slices: list[str]
+) -> dict[str, list[int]]:
+    """Which columns each input takes."""
+    if len(inputs) == 1 and not dataset.inputs:
+        apart = _apart([header.index(name) for name in slices], len(header) - (label is not None), inputs[0])
+        return {inputs[0].name: [i for i in range(len(header)) if i != label and i not in apart]}
+    found = {}
+    for tensor in inputs:
+        column = dataset.inputs.get(tensor.name, tensor.name)
+        if column in header:
+            found[tensor.name] = [header.index(column)]
+        elif not tensor.scalar:
+            said = f"the model has {len(inputs)} inputs, each of which takes the column that has its name, and none is '{column}'"
+            remedy = "Name it like the input, map it with `dataset.inputs`, or use .npz."
+            raise NotMeasured("data", f"{path}:1: {said} (found {', '.join(header)}). {remedy}")
+    return found
+
+
+def _array(table: list[list[Any]], columns: list[int], tensor: TensorInfo) -> Any:
+    """Columns as one array, [examples, columns], or [examples] of a single one where the input has no other axis."""
+    import numpy as np
+
+    values = [[row[i] for i in columns] for row in table]
+    flat = (len(columns) == 1 and len(tensor.shape) == 1) or tensor.scalar
+    shape = (len(table),) if flat else (len(table), len(columns))
+    if tensor.dtype == TEXT:
+        return np.asarray(values, dtype=str).reshape(shape)
+    # Text has no type; whole numbers fit a model that wants whole numbers.
+    return _column(values, not tensor.dtype.startswith("float")).reshape(shape)
+
+
+def _check_text(path: Path, line: int, column: str, text: str) -> None:
+    if "\ufffd" in text:  # in place of what is no UTF-8
+        raise NotMeasured("data", f"{path}:{line}: column '{column}' holds bytes that are no text. Save the file as UTF-8.")
 
 
 def _apart(slices: list[int], columns: int, tensor: TensorInfo) -> set[int]:

@@ -138,7 +138,11 @@ def class_labels(labels: Any, outputs: Any = None) -> Any:
     if one_hot(flat):
         return flat.argmax(axis=1)
     if flat.shape[1] != 1 or (flat != np.round(flat)).any():
-        raise NotMeasured("data", f"class labels must be one whole number per example; these have shape {labels.shape}.")
+        raise NotMeasured(
+            "data",
+            f"class labels must be one whole number per example; these are {labels.dtype} of shape {labels.shape}. "
+            "Save class indices.",
+        )
     return whole_numbers(flat[:, 0], "class labels")
 
 
@@ -166,7 +170,7 @@ def _named(flat: Any, outputs: Any) -> Any:
     import numpy as np
 
     if flat.shape[1] != 1:
-        raise NotMeasured("data", f"class labels must be one name per example; these have {flat.shape[1]}.")
+        raise NotMeasured("data", f"class labels must be one name per example; these have {flat.shape[1]}. Save one.")
     if outputs is None or outputs.dtype.kind in "US":
         return flat[:, 0]
     names, codes = np.unique(flat[:, 0], return_inverse=True)
@@ -188,7 +192,11 @@ def errors(outputs: Any, labels: Any) -> Any:
             raise NotMeasured("data", f"the {what} must be numbers for an error to be taken; these are {array.dtype}.")
     predicted, truth = outputs.reshape(len(outputs), -1).astype(float), labels.reshape(len(labels), -1).astype(float)
     if predicted.shape != truth.shape:
-        raise NotMeasured("data", f"the model gives {predicted.shape[1]} values an example and the labels have {truth.shape[1]}.")
+        raise NotMeasured(
+            "data",
+            f"the model gives {predicted.shape[1]} values an example and the labels have {truth.shape[1]}. "
+            "Save as many, or name the output that has as many with `model.output`.",
+        )
     return predicted - truth
 
 

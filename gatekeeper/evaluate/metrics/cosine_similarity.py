@@ -30,7 +30,11 @@ def cosines(outputs: Any, labels: Any) -> tuple[Any, Any]:
 
     vectors, reference = (each.reshape(len(each), -1).astype(float) for each in (outputs, labels))
     if vectors.shape != reference.shape:
-        raise NotMeasured("data", f"outputs have {vectors.shape[1]} values and references {reference.shape[1]}.")
+        raise NotMeasured(
+            "data",
+            f"outputs have {vectors.shape[1]} values and references {reference.shape[1]}. "
+            "Save vectors as long as the output's, or leave the labels out to judge by agreement.",
+        )
     plain = _cosine(vectors, reference)
     if len(vectors) < 2:
         return plain, plain

@@ -21,7 +21,7 @@ UNLABELLED = "share of examples answered with the same class"
 def check(labels: Any, answers: Any, way: Any) -> Any:
     """Labels as they are, which metrics read, but for those that another task takes: several an example."""
     from gatekeeper.errors import NotMeasured
-    from gatekeeper.evaluate.metrics._base import one_hot
+    from gatekeeper.evaluate.metrics._base import class_labels, one_hot
     from gatekeeper.evaluate.tasks._axes import shaped
     from gatekeeper.evaluate.tasks._base import others_taking
 
@@ -29,6 +29,8 @@ def check(labels: Any, answers: Any, way: Any) -> Any:
     if several and others_taking(way.task or "", answers.shape, labels.shape):
         said = f"the labels have shape {shaped(labels.shape)}, several an example, and the output {shaped(answers.shape)}"
         raise NotMeasured("data", f"{said}.")
+    if answers.ndim <= 2:  # of other answers the metrics say what they are
+        class_labels(labels, answers)
     return labels
 
 

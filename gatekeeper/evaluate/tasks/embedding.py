@@ -14,6 +14,14 @@ UNLABELLED = "mean cosine with the original's vector, as they are or each less t
 LABELS = "a reference vector an example, as long as the output's"
 
 
+def check(labels: Any, answers: Any, way: Any) -> Any:
+    """Vectors as they are, as long as the answers."""
+    from gatekeeper.evaluate.metrics.cosine_similarity import cosines
+
+    cosines(answers[:1], labels[:1])
+    return labels
+
+
 def agreement(baseline: Any, variant: Any) -> Pair:
     """Mean cosine between the two models' vectors, as they are or each less the mean of all, whichever is less."""
     from gatekeeper.evaluate.metrics import cosine_similarity

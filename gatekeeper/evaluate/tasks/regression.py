@@ -14,7 +14,7 @@ DESCRIPTION = "one or several numbers an example"
 LABELS = "as many numbers an example as the output has"
 
 ALIKE = 0.05
-"""How far a number may be from the baseline's and be alike, in units of the baseline's own spread."""
+"""How far a number may be from the baseline's and be alike, in units of the baseline's own spread (see room.py)."""
 
 FAR = 0.25
 """How much farther off a number may be and be no fault, in units of the labels' own spread: one that is so far off everywhere
@@ -25,14 +25,23 @@ MOST_NUMBERS = 64
 """Of more than so many numbers an example the lowest and the highest of each are looked at all together."""
 
 
+def check(labels: Any, answers: Any, way: Any) -> Any:
+    """Labels as they are, of as many numbers as the answers have."""
+    from gatekeeper.evaluate.metrics._base import errors
+
+    errors(answers[:1], labels[:1])
+    return labels
+
+
 def agreement(baseline: Any, variant: Any) -> Pair:
     """Share of examples of which every number is within 5 % of the baseline's own spread."""
     import numpy as np
 
     from gatekeeper.evaluate.metrics._base import binary
+    from gatekeeper.evaluate.room import room
 
     b, v = (outputs.reshape(len(outputs), -1).astype(float) for outputs in (baseline, variant))
-    same = (np.abs(v - b) <= ALIKE * b.std(axis=0)).all(axis=1)
+    same = (np.abs(v - b) <= room(b, b, ALIKE)).all(axis=1)
     return binary(np.ones(len(same), dtype=bool), same)
 
 
@@ -43,14 +52,15 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: A
     import numpy as np
 
     from gatekeeper.evaluate.groups import kept_class
+    from gatekeeper.evaluate.room import room, told
 
     b, v = (outputs.reshape(len(outputs), -1).astype(float) for outputs in (baseline, variant))
     right = b if truth is None else truth.reshape(len(truth), -1).astype(float)
     if right.shape != b.shape:
         return []
-    good = np.abs(v - right) <= np.abs(b - right) + FAR * right.std(axis=0)
+    good = np.abs(v - right) <= np.abs(b - right) + room(right, b, FAR)
     if b.shape[1] > MOST_NUMBERS:
-        return _ends(right, good)
+        return _ends(right, good, told(right, b))
     found = []
     for j in range(b.shape[1]):
         number = np.searchsorted(np.unique(np.quantile(right[:, j], EDGES)), right[:, j], side="left")
@@ -63,16 +73,22 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: A
     return found
 
 
-def _ends(right: Any, good: Any) -> list[KeptClass]:
-    """The lowest and the highest of every number that differs, and how many of them, [examples, numbers], are good."""
+def _ends(right: Any, good: Any, told: Any) -> list[KeptClass]:
+    """The lowest and the highest of every number, and those of which nothing is `told` by themselves: how many are good. All are
+    [examples, numbers], but `told`, [numbers].
+    """
     import numpy as np
 
     from gatekeeper.evaluate.places import pooled
 
     low, high = np.quantile(right, (EDGES[0], EDGES[-1]), axis=0)
     found = []
-    for name, rows in (("the lowest of each number", right <= low), ("the highest of each number", right > high)):
-        rows &= low < high
+    differ = told & (low < high)
+    for name, rows in (
+        ("the lowest of each number", differ & (right <= low)),
+        ("the highest of each number", differ & (right > high)),
+        ("numbers that hardly differ", ~differ & np.ones(right.shape, bool)),
+    ):
         labelled, kept = rows.sum(axis=1), (rows & good).sum(axis=1)
         found.append(pooled(name, labelled, labelled, kept, kept, part=True))
     return [each for each in found if each.places]

@@ -14,8 +14,18 @@ from gatekeeper.models.info import TensorInfo
 FLOATS = {"float32", "float16", "bfloat16", "float64"}
 
 
+PAST_END, AMBIGUOUS, ENTITIES = "past_end", "ambiguous", "entities"
+"""Ways of not being true that a sound exporter never has: what a header says reaches past the file, readers could take the file
+for different models, it makes its reader expand it.
+"""
+
+
 class Malformed(ValueError):
-    """The bytes are not the model they claim to be."""
+    """The bytes are not the model they claim to be; `lie` is the way, where it is one that misleads."""
+
+    def __init__(self, message: str, lie: str = ""):
+        super().__init__(message)
+        self.lie = lie
 
 
 @contextmanager

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.models.formats._base import FLOATS, Malformed, logits_out, mostly_quantized, opened, tokens_in
+from gatekeeper.models.formats._base import (
+    AMBIGUOUS,
+    FLOATS,
+    PAST_END,
+    Malformed,
+    logits_out,
+    mostly_quantized,
+    opened,
+    tokens_in,
+)
 from gatekeeper.models.info import Assessment, TextInfo
 
 SUFFIXES = (".gguf",)
@@ -43,7 +52,9 @@ ENDS = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer
 MAX_KEYS = 10_000
 MAX_TENSORS = 100_000
 MAX_NAME = 1024  # bytes of a key or a tensor's name
-MAX_TEXT = 4096  # bytes of a text that is kept; longer ones, such as chat templates, are stepped over
+MAX_TEXT = 4096  # bytes of a text that is kept; longer ones are stepped over
+TEMPLATE = "tokenizer.chat_template"  # and `.NAME` behind it: kept up to
+MAX_TEMPLATE = 1 << 20
 MAX_NUMBERS = 4096  # of a list that is kept, one number a layer
 MAX_WORDS = 2_000_000  # texts in lists, all together: tokens and merges
 MAX_RANK = 4
@@ -77,6 +88,12 @@ def stored(path: Path) -> list[StoredTensor]:
         return _Header(file, size).stored
 
 
+def templates(file: BinaryIO, size: int) -> dict[str, str]:
+    """Every chat template of an open GGUF file, by its key; one that is too long is empty. `Malformed` if it is none."""
+    header = _Header(file, size)
+    return {key: str(value) for key, value in header.values.items() if key.startswith(TEMPLATE)}
+
+
 @dataclass(frozen=True)
 class _Tensor:
     name: str
@@ -105,7 +122,9 @@ class _Header:
             raise Malformed(f"it is of version {self.version}; versions 2 and 3 are known")
         tensors, keys = self._number("Q"), self._number("Q")
         if tensors > MAX_TENSORS or keys > MAX_KEYS:
-            raise Malformed(f"it announces {tensors:,} tensors and {keys:,} keys; {MAX_TENSORS:,} and {MAX_KEYS:,} are allowed")
+            raise Malformed(
+                f"it announces {tensors:,} tensors and {keys:,} keys; {MAX_TENSORS:,} and {MAX_KEYS:,} are allowed", PAST_END
+            )
         for _ in range(keys):
             self._pair()
         self.tensors: dict[str, _Tensor] = {}
@@ -129,12 +148,12 @@ class _Header:
     def _pair(self) -> None:
         key = self._text(MAX_NAME)
         if key in self.values or key in self.lengths:
-            raise Malformed(f"the key {key[:80]!r} stands there twice")
+            raise Malformed(f"the key {key[:80]!r} stands there twice", AMBIGUOUS)
         kind = self._number("I")
         if kind in SCALARS:
             self.values[key] = self._number(SCALARS[kind])
         elif kind == TEXT:
-            self.values[key] = self._text()
+            self.values[key] = self._text(keep=MAX_TEMPLATE if key.startswith(TEMPLATE) else MAX_TEXT)
         elif kind == LIST:
             self._list(key, self._number("I"), self._number("Q"))
         else:
@@ -145,7 +164,7 @@ class _Header:
         if kind == TEXT:
             self._words += count
             if self._words > MAX_WORDS:
-                raise Malformed(f"more than {MAX_WORDS:,} texts in its lists")
+                raise Malformed(f"more than {MAX_WORDS:,} texts in its lists", PAST_END if count > self._size else "")
             for _ in range(count):
                 self._skip(int.from_bytes(self._take(8), "little"))
         elif kind in INTEGERS and 0 < count <= MAX_NUMBERS:
@@ -166,13 +185,15 @@ class _Header:
             tensor, size = self._tensor()
             sizes.append((tensor.name, size, self._number("Q")))
             if self.tensors.setdefault(tensor.name, tensor) is not tensor:
-                raise Malformed(f"two tensors are named {tensor.name[:80]!r}")
+                raise Malformed(f"two tensors are named {tensor.name[:80]!r}", AMBIGUOUS)
         start, expected = _aligned(self._at, alignment), 0
         for name, size, offset in sizes:
             if offset != expected:
-                raise Malformed(f"the tensor {name[:80]!r} lies at {offset}, not at {expected} behind the one before")
+                said = f"the tensor {name[:80]!r} lies at {offset}, not at {expected} behind the one before"
+                raise Malformed(said, PAST_END if start + offset > self._size else AMBIGUOUS)
             if start + offset + size > self._size:
-                raise Malformed(f"the tensor {name[:80]!r} ends beyond the {self._size:,} bytes of the file: it is cut short")
+                said = f"the tensor {name[:80]!r} ends beyond the {self._size:,} bytes of the file: it is cut short"
+                raise Malformed(said, PAST_END)
             self.stored.append(StoredTensor(self.tensors[name].type, self.tensors[name].dims, start + offset, size))
             expected = _aligned(offset + size, alignment)
 
@@ -180,25 +201,25 @@ class _Header:
         """A tensor and its size in bytes."""
         name, rank = self._text(MAX_NAME), self._number("I")
         if rank > MAX_RANK:
-            raise Malformed(f"the tensor {name[:80]!r} has {rank} dimensions; {MAX_RANK} are allowed")
+            raise Malformed(f"the tensor {name[:80]!r} has {rank} dimensions; {MAX_RANK} are allowed", PAST_END)
         dims = struct.unpack(f"<{rank}Q", self._take(8 * rank))
         kind = self._number("I")
         if kind not in TYPES:
             raise Malformed(f"the tensor {name[:80]!r} is of type {kind}, which this version does not know")
         dtype, block, size = TYPES[kind]
         if not rank or 0 in dims or prod(dims) >= 1 << 63 or dims[0] % block:
-            raise Malformed(f"the tensor {name[:80]!r} has impossible dimensions for {dtype}: {dims}")
+            raise Malformed(f"the tensor {name[:80]!r} has impossible dimensions for {dtype}: {dims}", PAST_END)
         return _Tensor(name, dims, dtype), prod(dims) // block * size
 
     def _number(self, code: str) -> int:
         return struct.unpack("<" + code, self._take(struct.calcsize("<" + code)))[0]  # type: ignore[no-any-return]
 
-    def _text(self, limit: int = 0) -> str:
-        """A text; one of more than `limit` bytes is an error, without a limit a long one is stepped over."""
+    def _text(self, limit: int = 0, keep: int = MAX_TEXT) -> str:
+        """A text; one of more than `limit` bytes is an error, without a limit one of more than `keep` is stepped over."""
         length = self._number("Q")
         if limit and length > limit:
-            raise Malformed(f"a name of {length:,} bytes; {limit} are allowed")
-        if length > MAX_TEXT:
+            raise Malformed(f"a name of {length:,} bytes; {limit} are allowed", PAST_END)
+        if length > keep:
             self._skip(length)
             return ""
         return self._take(length).decode("utf-8", "backslashreplace")
@@ -206,14 +227,14 @@ class _Header:
     def _take(self, count: int) -> bytes:
         data = self._file.read(count)
         if len(data) != count:
-            raise Malformed("its header is cut short")
+            raise Malformed("its header is cut short", PAST_END)
         self._at += count
         return data
 
     def _skip(self, count: int) -> None:
         self._at += count
         if self._at > self._size:
-            raise Malformed("its header is cut short")
+            raise Malformed("its header is cut short", PAST_END)
         self._file.seek(count, 1)
 
 

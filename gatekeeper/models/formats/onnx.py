@@ -39,7 +39,7 @@ DTYPES = {
     23: "float4e2m1",
 }  # fmt: skip
 
-NO_TENSORS = {4: "sequence", 5: "map", 8: "sparse", 9: "optional"}
+_NO_TENSORS = {4: "sequence", 5: "map", 8: "sparse", 9: "optional"}
 """What a value may be in place of a tensor, by its field in a type."""
 
 QUANTIZED = {
@@ -76,6 +76,8 @@ def _assess(path: Path, size: int, model: Message, graph: Message) -> Assessment
         weights[DTYPES.get(tensor.integer(2), "unknown")] += prod(dims)
         shapes[tensor.string(8)] = dims
         external |= {entry.string(2) for entry in tensor.message(13) if entry.string(1) == "location"}
+    held = [*graph.message(5), *(values for sparse in graph.message(15) for values in sparse.message(1))]
+    constants = {tensor.string(8) for tensor in held}
     operators = Counter(_operator(node) for node in nodes)
     own, nested = weighted(graph, functions)
     beside = sorted({_external(path, name) for name in external})
@@ -90,7 +92,9 @@ def _assess(path: Path, size: int, model: Message, graph: Message) -> Assessment
         operators=dict(operators.most_common()),
         weighted_operators=dict((own + nested).most_common()),
         nested_operators=dict(nested.most_common()),
-        inputs=[_value(v) for v in graph.message(11) if v.string(1) not in shapes],
+        inputs=[_value(v) for v in graph.message(11) if v.string(1) not in constants],
+        # Before version 4 constants had to be listed among the inputs, and none of them could be given.
+        defaults=[_value(v) for v in graph.message(11) if v.string(1) in constants and model.integer(1) >= 4],
         outputs=[_value(v) for v in graph.message(12)],
         opset={entry.string(1) or "ai.onnx": entry.integer(2) for entry in model.message(8)},
         producer=" ".join(filter(None, (model.string(2), model.string(3)))),
@@ -156,7 +160,7 @@ def _external(model: Path, name: str) -> Path:
 
 def _value(value: Message) -> TensorInfo:
     shape: list[int | str | None] = []
-    dtype = next((name for kind in value.message(2) for field, name in NO_TENSORS.items() if field in kind), "unknown")
+    dtype = next((name for kind in value.message(2) for field, name in _NO_TENSORS.items() if field in kind), "unknown")
     for tensor_type in (t for kind in value.message(2) for t in kind.message(1)):
         dtype = DTYPES.get(tensor_type.integer(1), "unknown")
         for dims in tensor_type.message(2):

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.models.formats._base import Malformed, opened
+from gatekeeper.models.formats._base import ENTITIES, PAST_END, Malformed, opened
 from gatekeeper.models.info import Assessment, TensorInfo
 
 SUFFIXES = (".xml",)
@@ -47,6 +47,7 @@ CHUNK = 1 << 16
 class _Layer:
     kind: str
     name: str
+    version: str
     data: dict[str, str] = field(default_factory=dict)
     dims: list[int | str | None] = field(default_factory=list)
     precision: str = ""
@@ -55,9 +56,9 @@ class _Layer:
     @property
     def shape(self) -> list[int]:
         """Dimensions of a constant."""
-        dims = [_number(d) for d in self.data.get("shape", "").split(",") if d.strip()]
+        dims = [_number(d, PAST_END) for d in self.data.get("shape", "").split(",") if d.strip()]
         if len(dims) > MAX_RANK or prod(dims) >= 1 << 63:
-            raise Malformed(f"the constant '{self.name[:80]}' has impossible dimensions")
+            raise Malformed(f"the constant '{self.name[:80]}' has impossible dimensions", PAST_END)
         return dims
 
     @property
@@ -135,7 +136,7 @@ class _Reader:
 
     def _layer(self, attributes: dict[str, str]) -> None:
         kind, version = attributes.get("type", ""), attributes.get("version", "")
-        layer = _Layer(kind if version.startswith("opset") else f"{version}::{kind}", attributes.get("name", ""))
+        layer = _Layer(kind if version.startswith("opset") else f"{version}::{kind}", attributes.get("name", ""), version)
         if "output_names" in attributes:
             layer.names[""] = attributes["output_names"]
         if self._open[-1].layers.setdefault(attributes.get("id", ""), layer) is not layer:
@@ -158,7 +159,7 @@ class _Reader:
             self._text.append(text)
 
     def _doctype(self, *_: object) -> None:
-        raise Malformed("it declares a document type, which no IR needs and entity bombs do")
+        raise Malformed("it declares a document type, which no IR needs and entity bombs do", ENTITIES)
 
 
 _CUT = {
@@ -173,11 +174,26 @@ _PRODUCER = {("info", "OpenVINO Runtime"), ("Runtime_version", None)}
 def inspect(path: Path) -> Assessment:
     """Characteristics of an IR model; `NotMeasured` (kind model) if it is not one, or its weights are not there."""
     with opened(path, "OpenVINO model", "Convert") as (file, size):
-        if size > MAX_BYTES:
-            raise Malformed(f"more than {MAX_BYTES >> 20} MB of XML")
-        reader = _Reader()
-        reader.read(file)
-        return _assess(path, size, reader)
+        return _assess(path, size, _read(file, size))
+
+
+def _read(file: BinaryIO, size: int) -> _Reader:
+    if size > MAX_BYTES:
+        raise Malformed(f"more than {MAX_BYTES >> 20} MB of XML")
+    reader = _Reader()
+    reader.read(file)
+    return reader
+
+
+def operators(path: Path, file: BinaryIO, size: int) -> tuple[list[tuple[str, str, str]], bool]:
+    """(set, kind, name) of every layer of an open .xml, kinds outside of an opset as `set::kind`; and whether it has a .bin.
+
+    `Malformed` if it is no IR, or a constant does not lie in the .bin.
+    """
+    reader = _read(file, size)
+    layers = [layer for graph in reader.graphs for layer in graph.layers.values()]
+    held = _check_weights(path, path.with_suffix(".bin"), [layer for layer in layers if layer.kind == "Const"])
+    return [(layer.version, layer.kind, layer.name) for layer in layers], held is not None
 
 
 def _assess(path: Path, size: int, reader: _Reader) -> Assessment:
@@ -222,14 +238,16 @@ def _check_weights(path: Path, file: Path, constants: list[_Layer]) -> int | Non
     if held is None and constants:
         raise NotMeasured("model", f"{path}: its weights are in '{file.name}', which is not there. Put both files together.")
     for layer in constants:
-        start, size = _number(layer.data.get("offset", "")), _number(layer.data.get("size", ""))
+        start, size = (_number(layer.data.get(key, ""), PAST_END) for key in ("offset", "size"))
         if start + size > (held or 0):
-            raise Malformed(f"the constant '{layer.name[:80]}' ends beyond the {held} bytes of '{file.name}': it is cut short")
+            said = f"the constant '{layer.name[:80]}' ends beyond the {held} bytes of '{file.name}': it is cut short"
+            raise Malformed(said, PAST_END)
         bits = DTYPES.get(layer.type, ("", 0))[1]
         expected = (prod(layer.shape) * bits + 7) // 8
         # Of a constant without elements, as folding leaves them where shapes are dynamic, OpenVINO writes one byte.
         if bits and size != expected and (expected or size != 1):
-            raise Malformed(f"the constant '{layer.name[:80]}' has {size} bytes, which its shape and type do not take")
+            said = f"the constant '{layer.name[:80]}' has {size} bytes, which its shape and type do not take"
+            raise Malformed(said, PAST_END)
     return held
 
 
@@ -317,7 +335,7 @@ def _dimension(text: str) -> int | None:
     return int(text) if re.fullmatch(r"\s*[0-9]{1,18}\s*", text) else None
 
 
-def _number(text: str) -> int:
+def _number(text: str, lie: str = "") -> int:
     if not re.fullmatch(r"\s*[0-9]{1,18}\s*", text):
-        raise Malformed(f"'{text[:80]}' stands where a number should")
+        raise Malformed(f"'{text[:80]}' stands where a number should", lie)
     return int(text)

@@ -116,3 +116,38 @@ def test_bytes_that_are_no_text_are_refused_with_a_line(tmp_path: Path):
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path):
     assert "nowhere.csv" in refusal(tmp_path / "nowhere.csv")
+
+
+TOWNS = "town,x,kind\nZürich, 1,0\n,2.5,2\n"
+
+
+def test_columns_are_texts_where_the_model_takes_texts(tmp_path: Path):
+    found = ask(write(tmp_path, 'first,second,y\na,b c,1\n"d",,0\n'), tensor("string", ["n", 2]))
+    assert found.inputs["x"].tolist() == [["a", "b c"], ["d", ""]] and found.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("shape", [["n", 1], ["n"]])
+def test_each_of_several_inputs_takes_the_column_of_its_name(tmp_path: Path, shape: list[object]):
+    path = write(tmp_path, TOWNS)
+    found = ask(path, tensor("string", shape, "town"), tensor("float32", shape, "x"), labels="kind")
+    assert found.inputs["town"].shape == found.inputs["x"].shape == (2, *([1] if len(shape) > 1 else []))
+    assert (found.inputs["town"].ravel().tolist(), found.inputs["x"].ravel().tolist()) == (["Zürich", ""], [1, 2.5])
+    assert found.labels.tolist() == [0, 2]
+
+
+def test_columns_of_other_names_are_mapped_and_one_that_is_missing_is_told(tmp_path: Path):
+    path, inputs = write(tmp_path, TOWNS), (tensor("string", ["n", 1], "place"), tensor("float32", ["n", 1], "x"))
+    assert ask(path, *inputs, labels="kind", inputs={"place": "town"}).inputs["place"].tolist() == [["Zürich"], [""]]
+    assert f"{path}:1: the model has 2 inputs" in refusal(path, *inputs, labels="kind")
+    assert "none is 'place' (found town, x, kind)" in refusal(path, *inputs, labels="kind")
+
+
+def test_an_input_of_more_numbers_than_a_column_has_is_told(tmp_path: Path):
+    inputs = tensor("string", ["n", 1], "town"), tensor("float32", ["n", 5], "x")
+    assert "'x' has shape 2x1, the model expects examplesx5" in refusal(write(tmp_path, TOWNS), *inputs, labels="kind")
+
+
+def test_texts_that_are_not_utf8_are_refused_with_their_line(tmp_path: Path):
+    path = write(tmp_path, TOWNS.encode("latin-1"))
+    said = refusal(path, tensor("string", ["n", 1], "town"), tensor("float32", ["n", 1], "x"), labels="kind")
+    assert said.startswith(f"{path}:2: column 'town' holds bytes that are no text")

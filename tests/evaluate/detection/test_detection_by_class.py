@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from evaluate.detection.test_detection_precision import world
+from evaluate.test_by_amount import lost
 from kit.lazily import Lazily
 
 from gatekeeper.evaluate.detection.average_precision import Matches
-from gatekeeper.evaluate.detection.by_class import ADDED, kept_boxes
+from gatekeeper.evaluate.detection.by_class import kept_boxes
 from gatekeeper.evaluate.detection.form import SURE
 from gatekeeper.evaluate.detection.matching import OVERLAPS
 from gatekeeper.evaluate.detection.working import working_scores
@@ -83,7 +84,7 @@ def test_what_is_found_and_how_well_is_what_pycocotools_matches(crowds: float) -
         fit = groups[f"fit of {name}"]
         assert (fit.places, fit.parts) == (10 * labelled, 10)
         assert (before(fit), after(fit)) == (sum(theirs[c, t] for t in OVERLAPS), sum(ours[c, t] for t in OVERLAPS))
-        shown = groups[f"boxes shown of {name}{ADDED}"]
+        shown = groups[f"boxes shown of {name}"]
         assert shown.both == theirs[c, 0.5] + their_wrong[c]
         assert shown.only_variant - shown.only_baseline == their_wrong[c] - our_wrong[c]
 
@@ -99,12 +100,12 @@ def test_groups_of_sizes_and_sites_are_what_a_loop_says() -> None:
     for site in "ab":
         assert groups[f"site = {site}"].places == sum(row[4] >= 0 for own in truth[sites == site].tolist() for row in own)
         shown = sum(row[4] >= USED for own in baseline[sites == site].tolist() for row in own)  # of any class
-        assert groups[f"boxes shown, site = {site}{ADDED}"].both == shown
+        assert groups[f"boxes shown, site = {site}"].both == shown
     sizes = [each for name, each in groups.items() if name.startswith("boxes of ") and not name.endswith("as one")]
     assert len(sizes) == 4 and sum(each.places for each in sizes) == int((truth[:, :, 4] >= 0).sum())
     areas = np.sort([(r[2] - r[0]) * (r[3] - r[1]) for own in truth.tolist() for r in own if r[4] >= 0])
     assert max(each.places for each in sizes) <= len(areas) / 4 + 2
-    every = groups[f"boxes shown{ADDED}"]
+    every = groups["boxes shown"]
     assert every.both == int((baseline[:, :, 4].astype(float) >= USED).sum())
 
 
@@ -144,8 +145,23 @@ def test_every_wrong_box_counts_whatever_it_is(kind: int, turned: bool) -> None:
     variant[:, -1] = [600, 600, 640, 640, 0.9, kind]
     if turned:
         variant[:, -1, [0, 2]] = variant[:, -1, [2, 0]]
-    every = counted(kept_boxes(baseline, variant, truth, {}, threshold=USED))[f"boxes shown{ADDED}"]
+    every = counted(kept_boxes(baseline, variant, truth, {}, threshold=USED))["boxes shown"]
     assert (every.only_baseline, every.only_variant) == (60, 0)
+
+
+def test_what_is_said_of_boxes_shown_is_how_many_are_and_how_many_are_added() -> None:
+    rng = np.random.default_rng(4)
+    truth, baseline, _ = world(rng, 60, 3, each=2, wrong=1)
+    baseline[0, -2] = [600, 600, 640, 640, 0.9, 1]  # a wrong one, which the variant does not show
+    variant = baseline.copy()
+    variant[:, -1], variant[0, -2, 4] = [600, 600, 640, 640, 0.9, 77], -1
+    found = counted(kept_boxes(baseline, variant, truth, {}, threshold=USED))
+    shown = baseline[:, :, 4].astype(float) >= USED
+    assert lost({"": found["boxes shown"]}) == (
+        f"boxes shown: {shown.sum()} in {shown.any(axis=1).sum()} examples, 60 wrong ones added and 1 gone, needs 95.0%"
+    )
+    variant[:, :, 4] = -1
+    assert "right answers in" in lost({"": counted(kept_boxes(baseline, variant, truth, {}, threshold=USED))["class 0"]})
 
 
 def scored(scores: list[float], right: list[int], objects: int) -> Matches:

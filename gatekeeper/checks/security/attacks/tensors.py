@@ -26,11 +26,11 @@ def wrong_types(victim: Victim) -> int:
 
 
 def wrong_elements(victim: Victim) -> int:
-    """Data that holds something else than numbers."""
+    """Data that holds something else than numbers, or than texts."""
     given = victim.good["inputs"][0]
     size = len(given["data"])
-    elements: list[Any] = [None, {}, {"a": 1}, [[]], [1, [2]], "x"]
-    elements += ["1"] if victim.inputs[0].datatype != "BYTES" else [1]
+    elements: list[Any] = [None, {}, {"a": 1}, [[]], [1, [2]]]
+    elements += ["x", "1"] if victim.inputs[0].datatype != "BYTES" else [1]
     for element in elements:
         victim.refused(f"an element {element!r}", victim.tensor(data=[element] * size))
     others: list[Any] = [[], given["data"] + [0], [given["data"], given["data"][:-1]], [given["data"], 0], 5, "data", {}]

@@ -1,0 +1,165 @@
+"""`security_scan: enabled` through the command line: nothing is loaded that was not scanned, nor anything else than what was."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kit import hostile_models
+from kit.command import call, started
+from kit.support import install_framework, write_project
+
+ENABLED = "  model_validation: {security_scan: enabled}\n"
+LOADER = """\
+import numpy as np
+
+def load():
+    {body}
+    data = np.load("eval.npz")
+    return {{"x": data["x"]}}, data["y"]
+"""
+
+
+def project(folder: Path, extra: str = ENABLED) -> dict[str, str]:
+    write_project(folder, "fine", extra=extra, timed=False)
+    return install_framework(folder / "site", "hostile")
+
+
+def run(folder: Path, env: dict[str, str], *words: str) -> tuple[int, dict[str, Any], str]:
+    done = started(["run", "pipeline.yaml", "--quiet", "--cache-dir", "cache", *words], folder, env)
+    report = folder / "gatekeeper-report/report.json"
+    return done.returncode, json.loads(report.read_text()) if report.exists() else {}, done.stdout + done.stderr
+
+
+def loading(folder: Path, body: str) -> None:
+    """The evaluation set comes from a function, whose first line is `body`."""
+    (folder / "own.py").write_text(LOADER.format(body=body))
+    file = folder / "pipeline.yaml"
+    file.write_text(file.read_text().replace("dataset: {path: eval.npz}", "dataset: {loader: own:load}"))
+
+
+def stage(report: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in report["stages"] if each["stage"] == "model_validation")
+    return found
+
+
+def test_a_clean_model_passes_and_says_what_was_scanned(tmp_path: Path) -> None:
+    code, report, said = run(tmp_path, project(tmp_path))
+    assert code == 0, said
+    line = stage(report)
+    assert "security_scan: 1 file clean" in line["reason"]
+    [scan] = line["scans"]
+    [file] = scan["files"]
+    assert (scan["verdict"], file["file"], file["sha256"]) == ("clean", "model.onnx", report["model"]["sha256"])
+
+
+def test_a_hostile_model_fails_before_anything_is_loaded(tmp_path: Path) -> None:
+    env = project(tmp_path)
+    loading(tmp_path, "raise ValueError('the loader ran')")
+    hostile_models.HOSTILE["onnx_custom"][1](tmp_path)
+    code, report, said = run(tmp_path, env)
+    assert code == 1, said
+    line = stage(report)
+    assert (line["verdict"], report["verdict"]) == ("fail", "fail")
+    assert "model.onnx: custom_operator: 'Evil' of the domain 'evil.domain'" in line["reason"]
+    assert "the loader ran" not in said
+    for name in ("report.md", "junit.xml"):
+        shown = (tmp_path / "gatekeeper-report" / name).read_text().replace("\\", "")
+        assert "custom_operator" in shown, name
+    sarif = call(["report", "gatekeeper-report/report.json", "--format", "sarif"], tmp_path, {})
+    assert "custom_operator" in sarif.stdout
+
+
+def test_what_cannot_be_scanned_is_an_error(tmp_path: Path) -> None:
+    env = project(tmp_path)
+    entry = tmp_path / "site/plugin-1.0.dist-info/entry_points.txt"
+    entry.write_text(entry.read_text() + "[gatekeeper.scans]\nmoody = moody_scan\n")
+    code = "DESCRIPTION = ''\nRULES = {}\nORDER = 1\ntakes = lambda seen: True\ndef scan(seen):\n    raise ValueError('moody')\n"
+    (tmp_path / "site/moody_scan.py").write_text(code)
+    exit_code, report, said = run(tmp_path, env)
+    assert exit_code == 4, said
+    assert "could not be scanned: model.onnx: ValueError: moody" in stage(report)["reason"]
+
+
+def test_switched_off_nothing_is_scanned(tmp_path: Path) -> None:
+    code, report, said = run(tmp_path, project(tmp_path, extra=""))
+    assert code == 0, said
+    assert stage(report)["scans"] == []
+
+
+def test_a_hostile_variant_of_ones_own_fails(tmp_path: Path) -> None:
+    env = project(tmp_path)
+    (tmp_path / "ours").mkdir()
+    hostile_models.HOSTILE["onnx_python-contrib"][1](tmp_path / "ours")
+    file = tmp_path / "pipeline.yaml"
+    own = "variants: [{name: ours, path: ours/model.onnx, framework: onnx_runtime}], techniques"
+    file.write_text(file.read_text().replace("techniques", own))
+    code, report, said = run(tmp_path, env)
+    assert code == 1, said
+    assert "python_operator" in stage(report)["reason"]
+
+
+def swapped(model: Path) -> None:
+    """Another file in its place, of the same bytes."""
+    other = model.with_suffix(".other")
+    other.write_bytes(model.read_bytes())
+    other.replace(model)
+
+
+def written_again(model: Path) -> None:
+    model.write_bytes(model.read_bytes())
+
+
+@pytest.mark.parametrize("change", [swapped, written_again])
+def test_a_model_that_changes_after_the_scan_is_an_error(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    """Even where it is put back: what was loaded meanwhile nobody knows."""
+    env = project(tmp_path)
+    loading(tmp_path, "import time; time.sleep(3)")
+    words = [sys.executable, "-m", "gatekeeper", "run", "pipeline.yaml", "--cache-dir", "cache"]
+    streams: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, cwd=tmp_path, env=os.environ | env, **streams) as process:
+        assert process.stderr is not None
+        said = [next(process.stderr)]
+        while "Checking model.onnx" not in said[-1]:
+            said.append(next(process.stderr))
+        change(tmp_path / "model.onnx")
+        said += list(process.stderr)
+    assert process.returncode == 4, said
+    report = json.loads((tmp_path / "gatekeeper-report/report.json").read_text())
+    assert "model.onnx has changed since it was scanned" in stage(report)["reason"]
+
+
+def test_a_policy_that_scans_holds(tmp_path: Path) -> None:
+    env = project(tmp_path)
+    allowed = ENABLED.replace("enabled", "enabled, allowed_domains: [ours]")
+    (tmp_path / "policy.yaml").write_text((tmp_path / "pipeline.yaml").read_text().replace(ENABLED, allowed))
+    file = tmp_path / "pipeline.yaml"
+    hostile_models.HOSTILE["onnx_custom"][1](tmp_path)
+    for weaker, told in (
+        ("", "model_validation.security_scan: enabled in the policy, disabled here"),
+        (ENABLED.replace("enabled", "enabled, allowed_domains: [ours, evil.domain]"), "allowed_domains: ours in the policy"),
+    ):
+        file.write_text((tmp_path / "policy.yaml").read_text().replace(allowed, weaker))
+        code, report, said = run(tmp_path, env, "--policy", "policy.yaml")
+        assert code == 1, said
+        assert "custom_operator" in stage(report)["reason"]
+        assert any(told in each for each in report["pipeline"]["loosened"]), report["pipeline"]["loosened"]
+
+
+def test_a_report_without_the_scan_is_no_pass(tmp_path: Path) -> None:
+    env = project(tmp_path)
+    code, report, said = run(tmp_path, env, "--policy", "pipeline.yaml")
+    assert code == 0, said
+    path = tmp_path / "gatekeeper-report/report.json"
+    for spoilt in ({"scans": []}, {"scans": [stage(report)["scans"][0] | {"verdict": "unscanned"}]}):
+        stage(report).update(spoilt)
+        path.write_text(json.dumps(report))
+        done = started(["report", str(path), "--policy", "pipeline.yaml"], tmp_path, env)
+        assert done.returncode == 4, done.stdout + done.stderr
+        assert "security_scan" in done.stdout
