@@ -15,6 +15,7 @@ from gatekeeper.ids import set_of, target_of, without_set
 from gatekeeper.records.base import Count, Record, Verdict
 from gatekeeper.records.gates import GateResult, Waiver
 from gatekeeper.records.report import LegReport, Report, VariantReport
+from gatekeeper.records.scanned import ModelScan, ScanVerdict
 from gatekeeper.verdicts.sound import owner_of
 
 STATEMENT_TYPE: Literal["https://in-toto.io/Statement/v1"] = "https://in-toto.io/Statement/v1"
@@ -46,6 +47,16 @@ class HeldWaiver(Record, frozen=True, kw_only=True):
     gate: str
     variant: str
     waiver: Waiver
+
+
+class HeldScan(Record, frozen=True, kw_only=True):
+    """What `security_scan` said of one model, and what looked at it."""
+
+    model: str
+    verdict: ScanVerdict
+    files: dict[str, str]
+    engines: list[str]
+    found: Annotated[list[str], Meta(description="Rules that were broken.")]
 
 
 class Watch(Record, frozen=True, kw_only=True):
@@ -101,6 +112,7 @@ class Certified(Record, frozen=True, kw_only=True):
     examples: Annotated[Count, Meta(description="Distinct ones that the variant was judged on.")]
     gates: list[HeldGate]
     waivers: list[HeldWaiver]
+    scans: Annotated[list[HeldScan], Meta(description="Empty where nothing was scanned.")]
     monitoring: list[Watch]
     machine: Annotated[str, Meta(description="What it was measured on.")]
     version: Annotated[str, Meta(description="Of the gatekeeper that measured.")]
@@ -170,6 +182,7 @@ def certified_of(report: Report, variant: VariantReport, digest: str, issued: st
             for each in other.gates
             if each.waiver is not None
         ],
+        scans=[_scanned(each) for stage in report.stages for each in stage.scans],
         monitoring=[
             Watch(what=each.gate, bound=each.bound, limit=each.limit, unit=each.unit, certified=each.observed)
             for each in variant.gates
@@ -208,6 +221,16 @@ def origin_of(environ: Mapping[str, str]) -> Origin:
         commit=said("GITHUB_SHA"),
         run=f"{said('GITHUB_SERVER_URL')}/{said('GITHUB_REPOSITORY')}/actions/runs/{said('GITHUB_RUN_ID')}{attempt}",
         runner=" ".join(filter(None, [said("RUNNER_ENVIRONMENT"), said("RUNNER_OS"), said("RUNNER_ARCH")])),
+    )
+
+
+def _scanned(scan: ModelScan) -> HeldScan:
+    return HeldScan(
+        model=scan.model,
+        verdict=scan.verdict,
+        files={each.file: each.sha256 for each in scan.files},
+        engines=sorted({engine for each in scan.files for engine in each.scans}),
+        found=sorted({found.rule for each in scan.files for found in each.found}),
     )
 
 
