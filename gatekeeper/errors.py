@@ -31,6 +31,12 @@ class UsageError(GatekeeperError):
     exit_code = ExitCode.USAGE
 
 
+class Refused(GatekeeperError):
+    """What was to be certified, or released, is not what it would have to be."""
+
+    exit_code = ExitCode.FAILED
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One thing wrong in a file; `line` and `column` count from 1."""

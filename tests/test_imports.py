@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from kit.certified import certified
+from kit.once import Once
 from kit.support import REPOSITORY
 
 PACKAGE = REPOSITORY / "gatekeeper"
@@ -70,8 +72,8 @@ def named() -> dict[str, set[str]]:
 ROOMS = (
     "errors", "units", "ids", "progress", "version", "files", "registry", "records",
     "stats", "models", "hardware", "process", "scans", "data", "frameworks", "gates", "config", "making", "measure", "evaluate",
-    "planning", "reports", "verdicts", "serve", "load", "checks", "legs", "stages", "advice", "starting", "pipeline",
-    "cli", "reference", "github", "__main__",
+    "planning", "reports", "verdicts", "certificate", "serve", "load", "checks", "legs", "stages", "advice", "starting",
+    "pipeline", "cli", "reference", "github", "__main__",
 )  # fmt: skip
 """Rooms and the modules beside them, from the ground up: each may import from those before it."""
 
@@ -253,6 +255,14 @@ def test_a_command_that_only_looks_imports_no_framework(pipeline: Path, words: l
 def test_init_imports_no_framework(pipeline: Path, tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes((pipeline / "m.onnx").read_bytes())
     assert imported(tmp_path, "init") & HEAVY == set()
+
+
+def test_what_checks_a_release_imports_no_framework(once: Once, tmp_path: Path) -> None:
+    """It judges numbers again, for which it may count with numpy and scipy, and opens no model."""
+    place = certified(once, tmp_path)
+    words = ["--model", str(place.model), "--trust", str(place.trust)]
+    assert imported(place.folder, "verify", str(place.certificate), *words) & (HEAVY - {"numpy", "scipy"}) == set()
+    assert imported(place.folder, "certify", "out", "--key", str(place.key)) & (HEAVY - {"numpy", "scipy"}) == set()
 
 
 def test_the_check_would_notice(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from gatekeeper.registry import Registry
 
 COMMANDS = Registry("cli")
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-ORDER = ("demo", "init", "validate", "assess", "scan", "plan", "calibrate", "compare", "run", "report", "serve")
+ORDER = (
+    "demo", "init", "validate", "assess", "scan", "plan", "calibrate", "compare", "run", "report", "certify", "verify", "serve",
+)  # fmt: skip
 
 
 def ordered() -> list[str]:

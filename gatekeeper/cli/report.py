@@ -60,13 +60,9 @@ def _report(results: tuple[Path, ...], against: _Against, policy: Path | None, f
     from gatekeeper.reports._base import reporter
     from gatekeeper.reports._read import read_report
     from gatekeeper.reports._write import write_reports
-    from gatekeeper.verdicts.data import check_pinned
-    from gatekeeper.verdicts.even import check_even
-    from gatekeeper.verdicts.glance import confirmed
     from gatekeeper.verdicts.headers import check_headers
-    from gatekeeper.verdicts.held import held_report
     from gatekeeper.verdicts.judge import exit_code
-    from gatekeeper.verdicts.merge import merge
+    from gatekeeper.verdicts.results import merged
     from gatekeeper.verdicts.written import rules_of
 
     gc.disable()  # a thousand reports are a million objects, none of them garbage until the process ends
@@ -75,11 +71,7 @@ def _report(results: tuple[Path, ...], against: _Against, policy: Path | None, f
     check_headers(reports, against.plan)
     rules = rules_of(reports, against.plan, policy)
     names = [file.as_posix() for file in files]
-    check_pinned(reports, names, rules)
-    sure = confirmed(reports, rules)
-    reports = [held_report(report, name, rules, sure) for report, name in zip(reports, names, strict=True)]
-    check_even(reports, names)
-    report = merge(reports, rules.plan, lambda index: read_answers(files[index].with_name(ANSWERS)))
+    report = merged(reports, names, rules, lambda index: read_answers(files[index].with_name(ANSWERS)))
     report = against.held(report)
     if output is not None:
         write_reports(report, output)

@@ -1,4 +1,4 @@
-"""What the steps of action.yml run: `python -m gatekeeper.github extras|work|publish`.
+"""What steps of workflows run: `python -m gatekeeper.github extras|work|publish`, as action.yml does, and `certify`.
 
 Inputs come in environment variables, never in a command line: a shell would read them.
 """
@@ -12,14 +12,14 @@ import sys
 def main() -> int:
     """One step; its exit code."""
     from gatekeeper.cli._main import prepare, speak_utf8
-    from gatekeeper.github import action
+    from gatekeeper.github import action, certify
 
     speak_utf8()
     prepare()
-    steps = {"extras": action.extras, "work": action.work, "publish": action.publish}
+    steps = {"extras": action.extras, "work": action.work, "publish": action.publish, "certify": certify.step}
     name = sys.argv[1] if len(sys.argv) == 2 else ""
     if name not in steps:
-        print(f"usage: python -m gatekeeper.github {'|'.join(steps)}. This is what action.yml calls.", file=sys.stderr)
+        print(f"usage: python -m gatekeeper.github {'|'.join(steps)}. This is what workflows call.", file=sys.stderr)
         return 2
     return steps[name](os.environ)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -119,14 +119,19 @@ def digest_files(files: list[Path], digest: Callable[[Path], str] = digest) -> s
     A name is the path below the folder they share. In the order of the names: an artifact that comes back as the model
     to assess is still the same.
     """
-    import hashlib
-
     if len(files) == 1:
         return digest(files[0])
     places = [file.absolute() for file in files]  # links stay: a name is what users see
     shared = os.path.commonpath([place.parent for place in places])
     named = sorted(zip((place.relative_to(shared).as_posix() for place in places), files, strict=True))
-    lines = "".join(f"{digest(file)}  {_one_line(name)}\n" for name, file in named)
+    return digest_named({name: digest(file) for name, file in named})
+
+
+def digest_named(files: Mapping[str, str]) -> str:
+    """The same of several files whose digests are known, by their names below the folder they share."""
+    import hashlib
+
+    lines = "".join(f"{found}  {_one_line(name)}\n" for name, found in sorted(files.items()))
     return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gatekeeper.config.schema import SCHEMAS, render
+from gatekeeper.certificate.statement import certificate_schema
+from gatekeeper.certificate.trust import trust_schema
+from gatekeeper.config.schema import SCHEMAS as OF_FILES
+from gatekeeper.config.schema import render
 from gatekeeper.reference import action, frameworks, pipeline_file, readme, scan, tasks, testing
 from gatekeeper.reference.tables import REPOSITORY
 
+SCHEMAS = OF_FILES | {
+    "gatekeeper-certificate.schema.json": certificate_schema,
+    "gatekeeper-trust.schema.json": trust_schema,
+}
 PAGES: dict[str, Callable[[], str]] = {
     "README.md": readme.page,
     "docs/action.md": action.page,

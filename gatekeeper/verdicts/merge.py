@@ -26,11 +26,12 @@ MOST_NAMED = 3
 """Legs that a message names; the others are counted."""
 
 
-def _none_came(index: int) -> Answers:
+def none_came(index: int) -> Answers:
+    """Where no report has its answers beside it."""
     raise NotMeasured("data", "no answers came with its report")
 
 
-def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable[[int], Answers] = _none_came) -> Report:
+def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable[[int], Answers] = none_came) -> Report:
     """One report of several legs' reports.
 
     They must speak of the same model, pipeline file, policy and commit, no leg may come twice, and every leg of the

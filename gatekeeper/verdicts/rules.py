@@ -17,7 +17,8 @@ from gatekeeper.planning.plan import Plan, PlannedLeg
 class Rules:
     """`file` is the pipeline file of the results, with its policy; `policy` stands alone where that file is not at hand.
 
-    Where neither is known, results are held to the limits that they state, and to one another. `text` says that the model
+    Where neither is known, results are held to the limits that they state, and to one another, and where `own` says so to these
+    limits of every target, by gate. `text` says that the model
     writes text: gates on other outputs do not apply. `whole`: a
     report must hold all that its verdicts rest on. `known` is for who applies the rules to note what it worked out.
     """
@@ -27,6 +28,7 @@ class Rules:
     policy: Loaded | None = None
     text: bool = False
     whole: bool = False
+    own: Mapping[str, Limit] = field(default_factory=dict)
     known: dict[Any, Any] = field(default_factory=dict)
     _limits: dict[str, Mapping[str, Limit]] = field(default_factory=dict)
     _checks: dict[str, Sequence[str]] = field(default_factory=dict)
@@ -45,8 +47,8 @@ class Rules:
         """The limits that apply to a target, by gate; empty where nothing says."""
         if target not in self._limits:
             source = self.source
-            own = limits(source, _target(source, target)) if source else []
-            self._limits[target] = {limit.name: limit for limit in own if not (self.text and of_tensors(limit.name))}
+            stated = limits(source, _target(source, target)) if source else self.own.values()
+            self._limits[target] = {limit.name: limit for limit in stated if not (self.text and of_tensors(limit.name))}
         return self._limits[target]
 
     def require(self, stated: Literal["best", "all"]) -> Literal["best", "all"]:

@@ -12,10 +12,13 @@ from gatekeeper.cli._main import COMMANDS
 
 WORDS = {
     "assess": ["assess", "model.onnx"],
+    "certify": ["certify", ".", "--key", "model.onnx"],
     "init": ["init", "--output", "new.yaml", "--no-workflow", "--force"],
     "plan": ["plan", "pipeline.yaml"],
     "report": ["report", "."],
+    "scan": ["scan", "model.onnx"],
     "validate": ["validate", "pipeline.yaml"],
+    "verify": ["verify", "model.onnx", "--model", "model.onnx", "--trust", "pipeline.yaml"],
 }
 MISTAKES = [["vallidate"], ["validate", "none.yaml"], ["plan", "pipeline.yaml", "--format", "xml"], ["assess", "eval.npz"]]
 

@@ -14,13 +14,14 @@ from kit.support import REPOSITORY
 from msgspec import Meta
 
 from gatekeeper.config.owners import STAGES, stage_names
-from gatekeeper.config.schema import DIALECT, SCHEMAS, render
+from gatekeeper.config.schema import DIALECT, render
 from gatekeeper.config.section import Section
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.gates._base import gate
 from gatekeeper.gates._base import names as gate_names
 from gatekeeper.hardware.selection import TARGETS
 from gatekeeper.records.base import FRAMEWORKS as KNOWN_FRAMEWORKS
+from gatekeeper.reference.write import SCHEMAS
 
 PIPELINE = SCHEMAS["edge_ai_pipeline.schema.json"]()
 DEFINITIONS = PIPELINE["$defs"]

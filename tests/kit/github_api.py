@@ -123,6 +123,7 @@ class State:
     pulls: list[dict[str, Any]] = field(default_factory=list)  # number, state, owner, branch, sha
     runs: list[dict[str, Any]] = field(default_factory=list)  # id, event, branch, sha, repository_id, conclusion
     artifacts: list[dict[str, Any]] = field(default_factory=list)  # id, name, run, expired, size, archive (base64)
+    approvals: list[dict[str, Any]] = field(default_factory=list)  # run, environment, state, login, comment
     issues: list[int] = field(default_factory=lambda: [7])  # numbers that exist
     next_id: int = 1000
 
@@ -178,6 +179,10 @@ class StandIn:
         content = base64.b64encode(archive).decode()
         size = len(archive) if size is None else size
         return self._add(self.state.artifacts, name=name, run=run, expired=expired, size=size, archive=content)
+
+    def approve(self, run: int, environment: str, login: str, state: str = "approved", comment: str = "") -> None:
+        told = {"run": run, "environment": environment, "login": login, "state": state, "comment": comment}
+        self.state.approvals.append(told)
 
     def fail(self, method: str, path: str, **how: Any) -> None:
         self.faults.append(Fault(method, path, **how))
@@ -283,6 +288,7 @@ class StandIn:
             ("GET", r"actions/artifacts/(\d+)/zip", self._archive),
             ("GET", r"actions/runs/(\d+)", self._show_run),
             ("GET", r"actions/runs/(\d+)/artifacts", self._list_artifacts),
+            ("GET", r"actions/runs/(\d+)/approvals", self._list_approvals),
         ):
             found = re.fullmatch(pattern, match[2])
             if found and method == seen.method:
@@ -380,6 +386,22 @@ class StandIn:
             repository={"id": REPOSITORY_ID},
             head_repository={"id": run["repository_id"] or 0},
         )
+        return Answer(200, shown)
+
+    def _list_approvals(self, run: int, seen: Seen, account: Account) -> Answer:
+        if self._run_of(run) is None:
+            return _message(404, "Not Found")
+        shown = [
+            fill(
+                "environment-approvals",
+                environments=[{"id": 1, "name": a["environment"]}],
+                state=a["state"],
+                user=fill("simple-user", login=a["login"], type="User"),
+                comment=a["comment"],
+            )
+            for a in self.state.approvals
+            if a["run"] == run
+        ]
         return Answer(200, shown)
 
     def _list_artifacts(self, run: int, seen: Seen, account: Account) -> Answer:

@@ -1,0 +1,164 @@
+"""From a report to a certificate: judged again, and only what passes, on evidence that nobody's own code could have written."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from gatekeeper.certificate.evidence import evidence_of
+from gatekeeper.certificate.inventory import identity, inventory
+from gatekeeper.certificate.signing import signed, signer_of
+from gatekeeper.certificate.statement import Approval, Certified, certified_of, origin_of, statement
+from gatekeeper.errors import Refused, UsageError
+from gatekeeper.files import check_own, is_link, write_atomic
+from gatekeeper.ids import target_of
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.report import Report, VariantReport
+from gatekeeper.reports._read import parsed, report_bytes
+from gatekeeper.reports.json import FILE_NAME as REPORT
+
+FILE_NAME = "certificate.json"
+"""What a certificate is called where nobody says otherwise: beside its report."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to certify. `artifact` is where the model lies, if not where its report says; `policy` and `waivers` are files as in
+    `gatekeeper report`: what it must have been held to, and what is tolerated.
+    """
+
+    result: Path
+    key: Path
+    artifact: Path | None = None
+    output: Path | None = None
+    policy: Path | None = None
+    waivers: Path | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """A certificate that was written."""
+
+    path: Path
+    artifact: Path
+    certified: Certified
+    keyid: str
+
+
+def certify(
+    asked: Asked, environ: Mapping[str, str], now: datetime.datetime, approvals: Sequence[Approval] | None = None
+) -> Written:
+    """Certify the artifact of a report that passes; `Refused` says why not. `approvals` are what GitHub's API told."""
+    file = asked.result / REPORT if asked.result.is_dir() else asked.result
+    output = asked.output or file.with_name(FILE_NAME)
+    check_own(output.parent)
+    if is_link(output):
+        raise UsageError(f"{output}: is a link, and nothing is written through one. Name another file with --output.")
+    signer = signer_of(asked.key)
+    data = report_bytes(file)
+    report = _judged(parsed(data, file), file, asked, now)
+    _check_origin(report, environ)
+    check_certifiable(report, str(file))
+    variant, place, files = _chosen(report, file, asked.artifact)
+    if unmeasured := [each.gate for each in variant.gates if each.verdict is Verdict.ERROR]:
+        raise Refused(
+            f"{file}: {variant.id}: {', '.join(unmeasured)} was asked for and could not be measured. It only warns, and a "
+            "certificate says what was measured: measure it, or take it out of the pipeline file."
+        )
+    certified = certified_of(report, variant, sha256(data).hexdigest(), stamp(now), origin_of(environ))
+    if approvals is not None:
+        certified = msgspec.structs.replace(certified, approvals=list(approvals))
+    write_atomic(output, signed(statement(files, certified), signer))
+    return Written(output, place, certified, signer.public_key.keyid)
+
+
+def check_certifiable(report: Report, name: str) -> None:
+    """`Refused` for a report that was judged again and is not a pass on evidence that counts."""
+    if report.verdict is not Verdict.PASS:
+        raise Refused(f"{name}: judged again it is {report.verdict}, and only a pass is certified: {_why(report)}")
+    evidence, why = evidence_of(report)
+    if evidence != "trusted_runner":
+        raise Refused(f"{name}: its evidence is {evidence}: {why}. Measure it again where that code is held, or without it.")
+
+
+def selected(report: Report) -> list[VariantReport]:
+    """The variants that may ship, one of each target."""
+    return [v for target in report.targets for v in target.variants if v.id == target.selected and v.artifact is not None]
+
+
+def stamp(now: datetime.datetime) -> str:
+    """A time as reports write it."""
+    return now.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _judged(report: Report, file: Path, asked: Asked, now: datetime.datetime) -> Report:
+    from gatekeeper.verdicts.headers import check_headers
+    from gatekeeper.verdicts.results import merged
+    from gatekeeper.verdicts.written import rules_of
+
+    check_headers([report], None)
+    judged = merged([report], [str(file)], rules_of([report], None, asked.policy))
+    if asked.waivers is None:
+        return judged
+    from gatekeeper.config.waivers import read_waivers
+    from gatekeeper.verdicts.waivers import waive
+
+    return waive(judged, read_waivers(asked.waivers).entries, now.date())
+
+
+def _chosen(report: Report, file: Path, artifact: Path | None) -> tuple[VariantReport, Path, dict[str, str]]:
+    """The variant that ships, where it lies, and its files."""
+    ships = selected(report)
+    if artifact is not None:
+        files = inventory(artifact)
+        found = identity(files)
+        own = [v for v in ships if v.artifact and v.artifact.sha256 == found]
+        if own:
+            return own[0], artifact, files
+        other = next((v for t in report.targets for v in t.variants if v.artifact and v.artifact.sha256 == found), None)
+        if other is not None:
+            chosen = next((t.selected for t in report.targets if t.name == target_of(other.id)), None)
+            raise Refused(f"{artifact}: is {other.id}, and what the report selects there is {chosen}. Certify that.")
+        known = ", ".join(f"{v.id} ({v.artifact.sha256[:12]})" for v in ships if v.artifact)
+        raise Refused(f"{artifact}: its SHA-256 is {found[:12]}, and the report selects {known}. Name what was measured.")
+    if len(ships) != 1:
+        names = ", ".join(v.id for v in ships)
+        raise UsageError(f"{file}: it selects {len(ships)} artifacts: {names}. Name the one to certify with --artifact.")
+    variant = ships[0]
+    assert variant.artifact is not None
+    place = file.parent / variant.artifact.path
+    if not place.exists():
+        raise UsageError(f"{place}: is not there, where the report says that {variant.id} lies. Name it with --artifact.")
+    files = inventory(place)
+    if (found := identity(files)) != variant.artifact.sha256:
+        said = f"its SHA-256 is {found[:12]}, and the report says {variant.artifact.sha256[:12]}"
+        raise Refused(f"{place}: is not what was measured: {said}. Run it again.")
+    return variant, place, files
+
+
+def _check_origin(report: Report, environ: Mapping[str, str]) -> None:
+    """On GitHub: not for a change that is only proposed, and only of what was measured of this commit."""
+    if environ.get("GITHUB_ACTIONS") != "true":
+        return
+    name = environ.get("GITHUB_EVENT_NAME", "")
+    if name.startswith("pull_request") or name == "merge_group":
+        raise Refused(f"this run is of the event {name}: its code is only proposed. Certify after it was merged.")
+    if environ.get("GITHUB_REF_PROTECTED", "") != "true":
+        ref = environ.get("GITHUB_REF", "") or "this ref"
+        raise Refused(f"{ref} is not protected: whoever pushes to it could certify. Protect it with a rule, and run this again.")
+    commit = environ.get("GITHUB_SHA", "")
+    if report.commit != commit:
+        own = report.commit[:12] or "that it does not name"
+        raise Refused(f"the report is of the commit {own}, and this run is of {commit[:12]}. Measure this one.")
+
+
+def _why(report: Report) -> str:
+    """What keeps a report from passing, in words."""
+    said = [f"{t.name} is {t.verdict}: {t.reason or 'it says no more'}" for t in report.targets if t.verdict is not Verdict.PASS]
+    said += [f"the stage {s.stage} is {s.verdict}: {s.reason}" for s in report.stages if s.verdict is not Verdict.PASS]
+    return "; ".join(said)[:600] or "nothing was judged"

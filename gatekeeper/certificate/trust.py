@@ -1,0 +1,151 @@
+"""The trust file: whose certificates are believed, and what they must show. It lies where releases are made, never in one."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gatekeeper.certificate.signing import Signer, public_key
+from gatekeeper.config.limits import Limit
+from gatekeeper.config.load import converted
+from gatekeeper.config.schema import schema_of
+from gatekeeper.config.section import NonEmpty, Section, Sha256, make_section
+from gatekeeper.config.source import Source, read_source
+from gatekeeper.errors import ConfigError, Problem, nearest
+from gatekeeper.files import is_link
+from gatekeeper.gates._base import also, gate, per_set
+from gatekeeper.gates._base import names as gate_names
+from gatekeeper.ids import set_of, without_set
+
+REMEDY = "docs/release.md shows one."
+AGE = r"^[1-9][0-9]{0,4}[hd]$"
+_UNITS = {"h": "hours", "d": "days"}
+
+
+class SignerKey(Section, frozen=True, kw_only=True):
+    """Somebody who may sign."""
+
+    name: Annotated[NonEmpty, Meta(description="What messages call the signer.")]
+    key: Annotated[NonEmpty, Meta(description="Public key in PEM (Ed25519 or ECDSA), a path from this file's folder.")]
+
+
+class Require(Section, frozen=True, kw_only=True):
+    """What a certificate must show."""
+
+    gates: Annotated[list[NonEmpty], Meta(description="Gates that must have passed, besides those in `limits`.")] = []
+    min_examples: Annotated[int, Meta(ge=1, description="Distinct examples that the verdict must rest on.")] = 59
+    evidence: Annotated[
+        Literal["trusted_runner"],
+        Meta(description="`trusted_runner`: no code of anybody's own ran that nothing held. Nothing less is accepted."),
+    ] = "trusted_runner"
+    max_age: Annotated[
+        str,
+        Meta(pattern=AGE, examples=["30d", "12h"], description="How long ago it may have been measured, in days or hours."),
+    ] = "90d"
+    waivers: Annotated[
+        Literal["none", "signed"],
+        Meta(
+            description="`none`: no failure may have been waived; `signed`: those in the certificate hold until they expire, "
+            "except for gates in `limits`."
+        ),
+    ] = "none"
+
+
+def _fields() -> list[tuple[str, Any, Any]]:
+    """A limit for each gate."""
+    return [(name, Annotated[gate(name).Config | None, Meta(description=gate(name).DESCRIPTION)], None) for name in gate_names()]
+
+
+if TYPE_CHECKING:
+    Limits = Any
+else:
+    Limits = make_section(
+        "TrustLimits", "Limits that hold here, whatever the pipeline file's were; the stricter counts.", _fields()
+    )
+
+
+class TrustFile(Section, frozen=True, kw_only=True):
+    """A trust file."""
+
+    signers: Annotated[list[SignerKey], Meta(min_length=1, description="Who may sign.")]
+    require: Require = Require()
+    limits: Annotated[Limits, Meta(description="The local policy.")] = Limits()
+    datasets: Annotated[
+        list[Sha256], Meta(description="Evaluation sets, by SHA-256, of which each must be one; default: any.")
+    ] = []
+    revoked: Annotated[
+        list[Sha256],
+        Meta(description="SHA-256 of certificates, reports, models, artifacts, data or code, and ids of keys, that are void."),
+    ] = []
+
+
+@dataclass(frozen=True)
+class Trust:
+    """A valid trust file, with its keys read."""
+
+    source: Source
+    require: Require
+    signers: tuple[Signer, ...]
+    limits: dict[str, Limit]
+    datasets: frozenset[str]
+    revoked: frozenset[str]
+
+    @property
+    def gates(self) -> list[str]:
+        """What must have been judged, and passed."""
+        return list(dict.fromkeys([*self.require.gates, *self.limits]))
+
+    @property
+    def max_age(self) -> datetime.timedelta:
+        """How old what was measured may be."""
+        stated = self.require.max_age
+        return datetime.timedelta(**{_UNITS[stated[-1]]: int(stated[:-1])})
+
+
+def read_trust(path: Path) -> Trust:
+    """Read and check a trust file; a `ConfigError` lists every problem, and each key is read."""
+    source = read_source(path, REMEDY)
+    stated: TrustFile = converted(source, TrustFile)
+    if problems := _problems(source, stated):
+        raise ConfigError(source.path, problems)
+    signers = tuple(Signer(each.name, public_key(path.parent / each.key)) for each in stated.signers)
+    if len({each.key.keyid for each in signers}) != len(signers):
+        raise ConfigError(source.path, [Problem(*source.values[("signers",)], "two signers have one key. Keep one of them.")])
+    limits = {name: _limit(name, config, source) for name in gate_names() if (config := getattr(stated.limits, name)) is not None}
+    return Trust(source, stated.require, signers, limits, frozenset(stated.datasets), frozenset(stated.revoked))
+
+
+def trust_schema() -> dict[str, Any]:
+    """Schema of the trust file."""
+    return schema_of(TrustFile, "gatekeeper-trust", "Whose certificates `gatekeeper verify` believes, and what they must show.")
+
+
+def _limit(name: str, config: Any, source: Source) -> Limit:
+    return Limit(name, gate(name), msgspec.structs.replace(config, on_fail="fail"), source.where(("limits", name)))
+
+
+def _problems(source: Source, stated: TrustFile) -> list[Problem]:
+    found = []
+    known = {*gate_names(), *also()}
+    for index, name in enumerate(stated.require.gates):
+        at = source.values[("require", "gates", index)]
+        base = without_set(name)
+        if base not in known:
+            found.append(Problem(*at, f"there is no gate '{base}'{nearest(base, known) or '.'}"))
+        elif set_of(name) and base not in per_set():
+            found.append(Problem(*at, f"{base} is not judged on further evaluation sets. Those are {', '.join(per_set())}."))
+    for name in gate_names():
+        config = getattr(stated.limits, name)
+        if config is not None and config.on_fail != "fail":
+            at = source.values[("limits", name)]
+            found.append(Problem(*at, f"a limit of a trust file always holds. Remove `on_fail` from {name}, or the limit."))
+    for index, signer in enumerate(stated.signers):
+        if is_link(Path(source.path).parent / signer.key):
+            at = source.values[("signers", index)]
+            found.append(Problem(*at, f"{signer.key} is a link. Put the key itself there."))
+    return found

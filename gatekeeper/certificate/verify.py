@@ -1,0 +1,160 @@
+"""Whether these files may be released: by a signature that is trusted, file by file, and judged again under the local policy.
+
+Nothing comes from the release itself but what is checked: who is trusted and what is required stand in the trust file. All that
+is wrong is said at once, as far as what comes before lets one know.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from gatekeeper.certificate.again import judged_again
+from gatekeeper.certificate.inventory import differences, identity, inventory
+from gatekeeper.certificate.signing import Signer, opened, read_bytes, verified
+from gatekeeper.certificate.statement import PREDICATE_TYPE, Certified, Statement
+from gatekeeper.certificate.trust import Trust, read_trust
+from gatekeeper.errors import Refused
+from gatekeeper.reports._read import MAX_REPORT_BYTES
+from gatekeeper.reports.json import FILE_NAME as REPORT
+
+SKEW = datetime.timedelta(minutes=5)
+"""How far two clocks that are right may be apart."""
+SHORT = 12
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to verify. `report` is the report.json, if it does not lie beside the certificate."""
+
+    certificate: Path
+    model: Path
+    trust: Path
+    report: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was trusted and why, and why it is refused all the same; nothing of the latter: it may be released."""
+
+    trusted: list[str]
+    refused: list[str]
+    certified: Certified
+
+
+@dataclass(frozen=True)
+class Release:
+    """What came: the bytes of the certificate and of the report, and the model's files by name and digest."""
+
+    certificate: bytes
+    report: bytes
+    files: Mapping[str, str]
+
+
+def verify(asked: Asked, now: datetime.datetime) -> Outcome:
+    """Check a release; `Refused` where not even the certificate can be believed, `UsageError` where a file cannot be read."""
+    trust = read_trust(asked.trust)
+    name = str(asked.certificate)
+    data = read_bytes(asked.certificate, "certificate")
+    check_signed(data, trust, name)  # who signed is known before anything of a stranger's is read
+    report = read_bytes(asked.report or asked.certificate.with_name(REPORT), "report (--report)", MAX_REPORT_BYTES)
+    return released(Release(data, report, inventory(asked.model)), trust, now, name)
+
+
+def check_signed(data: bytes, trust: Trust, name: str) -> tuple[Statement, Signer]:
+    """What a certificate states, and who of the trusted signed it; `Refused` where nobody did."""
+    envelope = opened(data, name)
+    signer = verified(envelope, trust.signers, name)
+    return _statement(envelope.payload, name), signer
+
+
+def released(release: Release, trust: Trust, now: datetime.datetime, name: str) -> Outcome:
+    """The same as `verify` of what was read already; `name` is the certificate's, for what is wrong with it."""
+    stated, signer = check_signed(release.certificate, trust, name)
+    certified = stated.predicate
+    trusted = [f"signed by {signer.name} ({signer.key.scheme}, key {signer.key.keyid[:SHORT]})"]
+    refused = list(_times(certified, trust, now))
+    if not refused:
+        trusted.append(f"measured {certified.measured}, certified {certified.issued}, at most {trust.require.max_age} old")
+    refused += [*_revoked(stated, release.certificate, signer, trust), *_files(stated, release.files, trusted)]
+    if (found := sha256(release.report).hexdigest()) != certified.report:
+        digests = f"its SHA-256 is {found[:SHORT]}, not {certified.report[:SHORT]}"
+        refused.append(f"the report is not the one that was certified: {digests}")
+    else:
+        again = judged_again(release.report, certified, trust, now)
+        trusted += again.trusted
+        refused += again.refused
+    return Outcome(trusted, refused, certified)
+
+
+def _statement(payload: bytes, name: str) -> Statement:
+    """The statement that was signed; a trusted key may have signed others."""
+    try:
+        kind = msgspec.json.decode(payload).get("predicateType")
+        if kind != PREDICATE_TYPE:
+            raise Refused(f"{name}: states {kind!r:.200}, and no certificate, which is {PREDICATE_TYPE}. Name a certificate.")
+        stated = msgspec.json.decode(payload, type=Statement)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError) as error:
+        raise Refused(f"{name}: what was signed is no certificate ({error}). Certify the report again.") from None
+    _check_days(stated.predicate, name)
+    return stated
+
+
+def _check_days(certified: Certified, name: str) -> None:
+    """`Refused` where a time is none: what is signed is not therefore well written."""
+    try:
+        times = [datetime.datetime.fromisoformat(each) for each in (certified.measured, certified.issued)]
+        for each in certified.waivers:
+            datetime.date.fromisoformat(each.waiver.expires)
+    except ValueError as error:
+        raise Refused(f"{name}: holds a time that is none ({error}). Certify the report again.") from None
+    if any(each.tzinfo is None for each in times):
+        raise Refused(f"{name}: holds a time that is not UTC. Certify the report again.")
+
+
+def _times(certified: Certified, trust: Trust, now: datetime.datetime) -> Iterator[str]:
+    measured, issued = (datetime.datetime.fromisoformat(each) for each in (certified.measured, certified.issued))
+    if issued - now > SKEW:
+        yield f"it was certified at {certified.issued}, and here it is {now:%Y-%m-%dT%H:%M:%SZ}: set this machine's clock right"
+    if measured - issued > SKEW:
+        yield f"it was certified at {certified.issued}, before it was measured at {certified.measured}"
+    if now - measured > trust.max_age:
+        yield f"it was measured at {certified.measured}, and may be {trust.require.max_age} old. Measure and certify it again"
+
+
+def _revoked(stated: Statement, data: bytes, signer: Signer, trust: Trust) -> Iterator[str]:
+    certified = stated.predicate
+    known = {
+        "the certificate": sha256(data).hexdigest(),
+        f"the key of {signer.name}": signer.key.keyid,
+        "its report": certified.report,
+        "its artifact": certified.artifact,
+        "the model it was made of": certified.model.sha256,
+        "its pipeline file": certified.pipeline.sha256,
+        **{what: each.sha256 for what, each in certified.data.items()},
+        **{f"the {name}": digest for name, digest in certified.code.items()},
+        **{f"its file {each.name}": each.digest["sha256"] for each in stated.subject if "sha256" in each.digest},
+    }
+    yield from (f"{what} is revoked ({digest[:SHORT]})" for what, digest in known.items() if digest in trust.revoked)
+
+
+def _files(stated: Statement, files: Mapping[str, str], trusted: list[str]) -> Iterator[str]:
+    """Every file to its subject, and all of them to what the report calls the artifact."""
+    subjects = {each.name: each.digest.get("sha256", "") for each in stated.subject}
+    if len(subjects) != len(stated.subject) or not subjects:
+        yield "the certificate names no file, or one twice. Certify the report again"
+        return
+    if found := list(differences(files, subjects)):
+        yield from found
+        return
+    if identity(files) != stated.predicate.artifact:
+        yield "the files of the certificate are not those of its own artifact. Certify the report again"
+        return
+    named = ", ".join(f"{name} ({digest[:SHORT]})" for name, digest in list(files.items())[:3])
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    trusted.append(f"every file is the one that was certified: {named}{more}")

@@ -1,0 +1,54 @@
+"""`gatekeeper verify`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from gatekeeper.certificate.statement import Certified
+
+
+@click.command(short_help="Check a model's certificate before it is released, offline.")
+@click.argument("certificate", type=click.Path(path_type=Path))
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="The file or folder that is to be released.")
+@click.option("--trust", required=True, type=click.Path(path_type=Path), help="Trust file: who may sign, and what must hold.")
+@click.option("--report", type=click.Path(path_type=Path), help="The report [default: report.json beside the certificate].")
+def command(certificate: Path, model: Path, trust: Path, report: Path | None) -> int:
+    """Check that CERTIFICATE lets this model be released, and say why it is believed.
+
+    The signature must be by a signer of the trust file, of the right age and not revoked; every file must be the one that was
+    certified, with none added, removed, renamed or linked; the report must be the certified one, and every gate in it is judged
+    again, by the limits of the trust file too. Nothing is fetched, and nothing of the release says what is trusted.
+
+    Exit code 0: release it. 1: do not; every reason is printed. 2: the trust file, or the command, is wrong.
+    """
+    from datetime import UTC, datetime
+
+    from gatekeeper.certificate.verify import Asked, verify
+    from gatekeeper.errors import ExitCode
+    from gatekeeper.reports._plain import plain
+
+    outcome = verify(Asked(certificate, model, trust, report), datetime.now(UTC))
+    for said in outcome.trusted:
+        click.echo(plain(f"trusted: {said}"))
+    for said in outcome.refused:
+        click.echo(plain(f"refused: {said.rstrip('.')}."), err=True)
+    if outcome.refused:
+        return ExitCode.FAILED
+    click.echo(plain(f"release: {model} is {outcome.certified.variant}"))
+    click.echo(f"without gatekeeper, where GitHub attested it: {_gh(model, outcome.certified)}")
+    return ExitCode.PASS
+
+
+def _gh(model: Path, certified: Certified) -> str:
+    """The same question to GitHub: `--repo` alone would accept what any workflow there attests."""
+    from gatekeeper.certificate.statement import PREDICATE_TYPE
+
+    repository = certified.origin.repository or "OWNER/REPOSITORY"
+    workflow = certified.origin.workflow.partition("@")[0] or f"{repository}/.github/workflows/release.yml"
+    words = ["gh", "attestation", "verify", str(model), "--repo", repository]
+    return shlex.join([*words, "--predicate-type", PREDICATE_TYPE, "--signer-workflow", workflow])

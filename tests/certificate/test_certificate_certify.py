@@ -1,0 +1,277 @@
+"""What is certified: a pass that is one when it is judged again, of the files that were measured, on evidence that counts."""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64decode
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_public_key,
+)
+from kit.certified import Place, write_key
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer import SSlibKey
+
+
+def refused(place: Place, done: Any, *said: str, code: int = 1) -> None:
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    for words in said:
+        assert words in done.stderr, done.stderr
+
+
+@pytest.fixture(autouse=True)
+def _none_before(place: Place) -> None:
+    place.certificate.unlink()
+
+
+def public(place: Place) -> Any:
+    return load_pem_public_key((place.folder / "release.pub").read_bytes())
+
+
+def test_other_programs_verify_the_envelope(place: Place) -> None:
+    """securesystemslib by itself, and a loop of ten lines that knows of DSSE what its protocol says."""
+    assert place.certify().returncode == 0
+    document = json.loads(place.certificate.read_text())
+    Envelope.from_dict(json.loads(place.certificate.read_text())).verify([SSlibKey.from_crypto(public(place))], 1)
+    kind, payload = document["payloadType"].encode(), b64decode(document["payload"])
+    authenticated = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+    for each in document["signatures"]:
+        public(place).verify(b64decode(each["sig"]), authenticated)
+    assert json.loads(payload)["_type"] == "https://in-toto.io/Statement/v1"
+
+
+def test_the_same_of_an_ecdsa_key(place: Place) -> None:
+    write_key(place.folder, "ecdsa")
+    assert place.certify().returncode == 0
+    document = json.loads(place.certificate.read_text())
+    kind, payload = document["payloadType"].encode(), b64decode(document["payload"])
+    authenticated = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+    public(place).verify(b64decode(document["signatures"][0]["sig"]), authenticated, ec.ECDSA(SHA256()))
+
+
+def test_what_a_certificate_states(place: Place) -> None:
+    done = place.certify()
+    assert done.returncode == 0
+    assert "as here/onnx_runtime/int8_dynamic" in done.stdout
+    stated = place.payload()
+    assert stated["subject"] == [{"name": place.model.name, "digest": {"sha256": sha256(place.model.read_bytes()).hexdigest()}}]
+    found, report = stated["predicate"], json.loads(place.report.read_text())
+    assert found["report"] == sha256(place.report.read_bytes()).hexdigest()
+    assert found["model"] == {"name": "model.onnx", "sha256": sha256((place.folder / "model.onnx").read_bytes()).hexdigest()}
+    assert found["pipeline"]["sha256"] == sha256((place.folder / "pipeline.yaml").read_bytes()).hexdigest()
+    assert found["data"]["the evaluation set"]["sha256"] == sha256((place.folder / "eval.npz").read_bytes()).hexdigest()
+    gates = {each["gate"]: each for each in report["targets"][0]["variants"][0]["gates"]}
+    assert [each["gate"] for each in found["gates"]] == list(gates)
+    for each in found["gates"]:
+        own = gates[each["gate"]]
+        assert {key: each[key] for key in each if key in own} == {key: own[key] for key in each if key in own}
+    accuracy = next(each for each in found["gates"] if each["gate"] == "accuracy")
+    assert (accuracy["n"], accuracy["of"], found["examples"]) == (600, "examples", 600)
+    assert {each["what"]: each["limit"] for each in found["monitoring"]} == {"accuracy": 0.95, "worst_class": 0.95}
+    assert (found["evidence"], found["waivers"], found["approvals"]) == ("trusted_runner", [], None)
+    assert found["origin"]["workflow"] == ""
+
+
+def gate(report: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(each for each in report["targets"][0]["variants"][0]["gates"] if each["gate"] == name)
+
+
+def accuracy(report: dict[str, Any]) -> dict[str, Any]:
+    return gate(report, "accuracy")
+
+
+def undecided(report: dict[str, Any]) -> None:
+    accuracy(report).update(verdict="inconclusive", lower=0.94, upper=0.999)
+    variant = report["targets"][0]["variants"][0]
+    for each in (report, report["targets"][0], variant):
+        each["verdict"] = "inconclusive"
+
+
+def leg(report: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = report["targets"][0]["legs"][0]
+    return found
+
+
+NOT: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "undecided": (undecided, "judged again it is inconclusive"),
+    "undecided, and tolerated": (
+        lambda r: (undecided(r), r["pipeline"].update(on_inconclusive="warn")),
+        "judged again it is inconclusive",
+    ),
+    "a bound that does not clear its limit": (lambda r: accuracy(r).update(lower=0.9), "and only a pass is certified"),
+    "a gate that fails, and a report that says pass": (lambda r: accuracy(r).update(verdict="fail"), "judged again it is fail"),
+    "a stage that did not pass": (
+        lambda r: r["stages"][0].update(verdict="error", reason="not run"),
+        "the stage model_validation is error",
+    ),
+    "a gate that was not measured and only warns": (
+        lambda r: (gate(r, "outputs").update(verdict="error"), r["pipeline"].update(sha256="0" * 64)),
+        "outputs was asked for and could not be measured",
+    ),
+    "user code that nothing held": (
+        lambda r: leg(r).update(user_code=["loader data:load"], unheld="it is not Linux"),
+        "its evidence is untrusted_leg: here/onnx_runtime ran loader data:load, and nothing held it: it is not Linux",
+    ),
+    "a plugin": (lambda r: leg(r).update(user_code=["plugin x 1.0"]), "ran with plugin x 1.0, which nothing can hold"),
+    "code of which no leg says that it ran": (
+        lambda r: r["data"].update(code={"loader a:b": {"sha256": "0" * 64, "covers": []}}),
+        "rests on loader a:b, and no leg says that it ran",
+    ),
+    "data that nobody knows": (lambda r: r.update(data=None), "does not say which data"),
+    "another artifact": (
+        lambda r: r["targets"][0]["variants"][0]["artifact"].update(sha256="0" * 64),
+        "is not what was measured",
+    ),
+    "no gates": (lambda r: r["targets"][0]["variants"][0].update(gates=[]), "only a pass is certified"),
+    "no targets": (lambda r: r.update(targets=[]), "only a pass is certified"),
+}
+
+
+@pytest.mark.parametrize("way", NOT)
+def test_what_is_not_certified(place: Place, way: str) -> None:
+    change, said = NOT[way]
+    place.change_report(change)
+    refused(place, place.certify(), said)
+    assert not place.certificate.exists()
+
+
+def test_held_user_code_is_certified(place: Place) -> None:
+    def ran(report: dict[str, Any]) -> None:
+        report["data"]["code"] = {"loader data:load": {"sha256": "1" * 64, "covers": ["data.py"]}}
+        leg(report)["user_code"] = ["loader data:load"]
+
+    place.change_report(ran)
+    assert place.certify().returncode == 0
+    assert place.payload()["predicate"]["code"] == {"loader data:load": "1" * 64}
+
+
+def test_a_changed_model_is_not_what_was_measured(place: Place) -> None:
+    place.model.write_bytes(place.model.read_bytes() + b"\0")
+    refused(place, place.certify(), "is not what was measured")
+    refused(place, place.certify("--artifact", place.model), "Name what was measured")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_no_link_is_certified_and_none_written_through(place: Place) -> None:
+    kept = place.model.rename(place.folder / "kept.onnx")
+    (place.folder / "out/artifacts" / "here__onnx_runtime__int8_dynamic.onnx").symlink_to(kept)
+    refused(place, place.certify(), "is a link")
+    place.certificate.symlink_to(place.folder / "elsewhere")
+    refused(place, place.certify("--artifact", kept), "nothing is written through one", code=2)
+    assert not (place.folder / "elsewhere").exists()
+
+
+def test_the_artifact_may_lie_elsewhere(place: Place) -> None:
+    moved = place.model.rename(place.folder / "model_int8.onnx")
+    refused(place, place.certify(), "is not there", code=2)
+    assert place.certify("--artifact", moved).returncode == 0
+    assert place.payload()["subject"][0]["name"] == "model_int8.onnx"
+    assert place.verify(model=moved).returncode == 0
+
+
+KEYS: dict[str, Callable[[], bytes]] = {
+    "empty": lambda: b"",
+    "text": lambda: b"hello",
+    "a public key": lambda: b"",
+    "with a password": lambda: Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")
+    ),
+    "rsa": lambda: generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    "another curve": lambda: ec.generate_private_key(ec.SECP256K1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_key_that_is_none(place: Place, kind: str) -> None:
+    content = KEYS[kind]() if kind != "a public key" else (place.folder / "release.pub").read_bytes()
+    place.key.write_bytes(content)
+    refused(place, place.certify(), "release.key: ", code=2)
+    place.key.unlink()
+    refused(place, place.certify(), "cannot be read", code=2)
+
+
+def test_a_result_that_is_none(place: Place) -> None:
+    place.report.write_text("{}")
+    refused(place, place.certify(), "not a gatekeeper report", code=2)
+    place.report.unlink()
+    refused(place, place.certify(), "cannot be read", code=2)
+
+
+ACTIONS = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_EVENT_NAME": "push",
+    "GITHUB_REF": "refs/heads/main",
+    "GITHUB_REF_PROTECTED": "true",
+    "GITHUB_SHA": "a" * 40,
+    "GITHUB_REPOSITORY": "octo/models",
+    "GITHUB_WORKFLOW_REF": "octo/models/.github/workflows/release.yml@refs/heads/main",
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_RUN_ID": "42",
+    "GITHUB_RUN_ATTEMPT": "1",
+    "RUNNER_ENVIRONMENT": "github-hosted",
+    "RUNNER_OS": "Linux",
+    "RUNNER_ARCH": "X64",
+}
+
+
+def test_on_github_it_says_where_it_was_made(place: Place) -> None:
+    place.change_report(lambda report: report.update(commit="a" * 40))
+    done = place.certify(env=ACTIONS)
+    assert done.returncode == 0, done.stderr
+    assert place.payload()["predicate"]["origin"] == {
+        "repository": "octo/models",
+        "workflow": "octo/models/.github/workflows/release.yml@refs/heads/main",
+        "ref": "refs/heads/main",
+        "commit": "a" * 40,
+        "run": "https://github.com/octo/models/actions/runs/42",
+        "runner": "github-hosted Linux X64",
+    }
+    asked = "--repo octo/models --predicate-type urn:edge-gatekeeper:certificate:v1"
+    assert f"{asked} --signer-workflow octo/models/.github/workflows/release.yml\n" in place.verify().stdout
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"GITHUB_EVENT_NAME": "pull_request"}, "its code is only proposed"),
+        ({"GITHUB_EVENT_NAME": "pull_request_target"}, "its code is only proposed"),
+        ({"GITHUB_EVENT_NAME": "merge_group"}, "its code is only proposed"),
+        ({"GITHUB_REF_PROTECTED": "false"}, "refs/heads/main is not protected"),
+        ({"GITHUB_REF_PROTECTED": ""}, "refs/heads/main is not protected"),
+        ({"GITHUB_SHA": "b" * 40}, "this run is of bbbbbbbbbbbb"),
+    ],
+)
+def test_on_github_not_for_what_is_proposed_or_of_another_commit(place: Place, changed: dict[str, str], said: str) -> None:
+    place.change_report(lambda report: report.update(commit="a" * 40))
+    refused(place, place.certify(env=ACTIONS | changed), said)
+
+
+def test_several_targets_are_certified_one_by_one(place: Place) -> None:
+    def doubled(report: dict[str, Any]) -> None:
+        text = json.dumps(report["targets"][0])
+        report["targets"].append(json.loads(text.replace("here", "there")))
+        report["pipeline"]["legs"].append("there/onnx_runtime")
+        report["pipeline"]["sha256"] = "0" * 64
+
+    place.change_report(doubled)
+    refused(place, place.certify(), "it selects 2 artifacts: here/onnx_runtime/int8_dynamic, there/", code=2)
+    assert place.certify("--artifact", Path("out/artifacts") / place.model.name).returncode == 0
+    assert place.payload()["predicate"]["variant"] == "here/onnx_runtime/int8_dynamic"
+    assert place.verify().returncode == 0

@@ -1,0 +1,227 @@
+"""What the trust file asks for holds, whatever the report was held to; and a trust file that is wrong is said to be."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+from kit.certified import TRUST, Place, write_key
+from kit.support import REPOSITORY
+
+from gatekeeper.certificate.trust import read_trust
+from gatekeeper.gates._base import gate
+from gatekeeper.gates._base import names as gate_names
+
+
+def verified(place: Place, more: str, trust: str = TRUST) -> Any:
+    place.trust.write_text(trust + more)
+    return place.verify()
+
+
+def refused(done: Any, *said: str, code: int = 1) -> None:
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert "release:" not in done.stdout
+    for words in said:
+        assert words in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "limits: {accuracy: {retention: 0.98}}",
+        "limits: {accuracy: {retention: 0.5}}",
+        "limits: {worst_class: {}}",
+        "require: {gates: [accuracy, worst_class], min_examples: 600, evidence: trusted_runner, max_age: 1h, waivers: none}",
+        "revoked: ['" + "0" * 64 + "']",
+    ],
+)
+def test_what_holds_here_too_is_released(place: Place, more: str) -> None:
+    done = verified(place, more)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("limits: {accuracy: {retention: 0.99}}", "accuracy 99.3% (98.5% to 99.8%) ≥ 99.0% is inconclusive here"),
+        ("limits: {accuracy: {retention: 1.0}}", "≥ 100.0% is fail here"),
+        ("limits: {speedup: {min: 1.1}}", "speedup"),
+        ("limits: {memory: {reduction: 0.1}}", "memory"),
+        ("limits: {peak_mb: {max: 100}}", "peak_mb is required here, and was not judged"),
+        ("limits: {p99_latency: {max_ms: 10}}", "p99_latency is required here, and was not judged"),
+        ("require: {gates: [speedup]}", "speedup is required here, and there it only warned"),
+        ("require: {gates: [agreement]}", "agreement is required here, and was not judged"),
+        ("require: {gates: [accuracy/maths]}", "accuracy/maths is required here, and was not judged"),
+        ("require: {min_examples: 601}", "it rests on 600 distinct examples, and 601 are required here"),
+        ("datasets: ['" + "0" * 64 + "']", "it was judged on eval.npz ("),
+    ],
+)
+def test_what_does_not_hold_here_is_refused(place: Place, more: str, said: str) -> None:
+    refused(verified(place, more), said)
+
+
+def test_the_dataset_that_is_named_is_accepted(place: Place) -> None:
+    digest = place.payload()["predicate"]["data"]["the evaluation set"]["sha256"]
+    assert verified(place, f"datasets: ['{'0' * 64}', '{digest}']").returncode == 0
+
+
+@pytest.mark.parametrize("name", gate_names())
+def test_a_gate_that_was_taken_out_is_missed(place: Place, name: str) -> None:
+    """Out of report and certificate, with the right key: only who says here which gates there must be can know."""
+
+    def without(report: dict[str, Any]) -> None:
+        report["pipeline"]["sha256"] = "0" * 64
+        variant = report["targets"][0]["variants"][0]
+        variant["gates"] = [each for each in variant["gates"] if each["gate"] != name]
+
+    place.change_report(without)
+    place.certificate.unlink()
+    assert place.certify().returncode == 0
+    refused(verified(place, f"require: {{gates: [{name}]}}"), f"{name} is required here, and was not judged")
+
+
+WAIVERS = """\
+waivers:
+  - {{gate: accuracy, target: here, ceiling: 0.9, reason: known, owner: me, expires: {expires}}}
+"""
+
+
+@pytest.fixture
+def waived(place: Place) -> Place:
+    """A report that fails by its own limit, and is certified because somebody tolerates it."""
+
+    def strict(report: dict[str, Any]) -> None:
+        gate = next(each for each in report["targets"][0]["variants"][0]["gates"] if each["gate"] == "accuracy")
+        gate.update(limit=0.9985, verdict="fail")
+
+    place.change_report(strict)
+    place.certificate.unlink()
+    assert place.certify().returncode == 1
+    (place.folder / "waivers.yml").write_text(WAIVERS.format(expires="2099-01-01"))
+    done = place.certify("--waivers", "waivers.yml")
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def test_a_waiver_counts_only_where_the_trust_file_says_so(waived: Place) -> None:
+    assert [each["waiver"]["owner"] for each in waived.payload()["predicate"]["waivers"]] == ["me"]
+    refused(verified(waived, ""), "failures of here/onnx_runtime/int8_dynamic accuracy were waived, and none may be here")
+    done = verified(waived, "require: {waivers: signed, gates: [accuracy]}")
+    assert done.returncode == 0, done.stderr
+    assert "(waived)" in done.stdout
+
+
+def test_no_waiver_holds_against_a_limit_of_the_trust_file(waived: Place) -> None:
+    more = "require: {waivers: signed}\nlimits: {accuracy: {retention: 0.9}}"
+    refused(verified(waived, more), "is fail here")
+
+
+def test_a_waiver_that_expired_since_is_none(waived: Place) -> None:
+    import datetime
+
+    from gatekeeper.certificate.inventory import inventory
+    from gatekeeper.certificate.verify import Release, released
+
+    waived.trust.write_text(TRUST + "require: {waivers: signed, max_age: 99999d}\n")
+    release = Release(waived.certificate.read_bytes(), waived.report.read_bytes(), inventory(waived.model))
+    last = datetime.datetime(2099, 1, 1, 12, tzinfo=datetime.UTC)
+    assert released(release, read_trust(waived.trust), last, "c").refused == []
+    after = released(release, read_trust(waived.trust), last + datetime.timedelta(days=1), "c").refused
+    assert "is fail here" in " ".join(after)
+
+
+WRONG = {
+    "": "the file is empty",
+    "signers: []": "it must have entries, at least 1",
+    "limits: {}": "needs the key 'signers'",
+    "signers: [{name: a, key: nowhere.pub}]": "cannot be read",
+    "signers: [{name: a, key: release.key}]": "not a public key in PEM",
+    "signers: [{name: a, key: empty.pub}]": "is empty",
+    "signers: [{name: '', key: release.pub}]": "signers[0].name",
+    "signers: [{key: release.pub}]": "needs the key 'name'",
+    "signers: [{name: a, key: release.pub}, {name: b, key: release.pub}]": "two signers have one key",
+    TRUST + "signer: x": "unknown key 'signer'; did you mean 'signers'?",
+    TRUST + "require: {gates: [acuracy]}": "there is no gate 'acuracy'; did you mean 'accuracy'?",
+    TRUST + "require: {gates: [speedup/maths]}": "speedup is not judged on further evaluation sets",
+    TRUST + "require: {max_age: 90}": "require.max_age",
+    TRUST + "require: {max_age: 0d}": "require.max_age",
+    TRUST + "require: {evidence: untrusted_leg}": "require.evidence is 'untrusted_leg'",
+    TRUST + "require: {min_examples: 0}": "require.min_examples",
+    TRUST + "require: {waivers: all}": "require.waivers",
+    TRUST + "limits: {accuracy: {retention: 0.9, on_fail: warn}}": "a limit of a trust file always holds",
+    TRUST + "limits: {accuracy: disabled}": "limits.accuracy",
+    TRUST + "limits: {accuracy: {retention: 95}}": "limits.accuracy.retention",
+    TRUST + "limits: {nonsense: {min: 1}}": "unknown key 'nonsense'",
+    TRUST + "revoked: [abc]": "revoked[0]",
+    TRUST + "datasets: [abc]": "datasets[0]",
+    TRUST + TRUST: "the key 'signers' is already given",
+    "signers: &a [*a]": "trust.yaml:1",
+    "- 1": "trust.yaml:1",
+    "\x00": "trust.yaml:1",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_trust_file_that_is_wrong(place: Place, text: str) -> None:
+    (place.folder / "empty.pub").write_text("")
+    place.trust.write_text(text)
+    refused(place.verify(), WRONG[text], code=2)
+
+
+def test_a_trust_file_that_is_not_there(place: Place) -> None:
+    place.trust.unlink()
+    refused(place.verify(), "no such file", code=2)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_a_key_that_is_a_link(place: Place) -> None:
+    key = place.folder / "release.pub"
+    key.rename(place.folder / "kept.pub")
+    key.symlink_to(place.folder / "kept.pub")
+    refused(place.verify(), "release.pub is a link", code=2)
+
+
+def test_several_may_sign_and_who_did_is_said(place: Place) -> None:
+    write_key(place.folder, "ecdsa", name="second")
+    trust = "signers: [{name: first, key: release.pub}, {name: second one, key: second.pub}]\n"
+    assert "signed by first (ed25519" in verified(place, "", trust).stdout
+    assert place.certify("--key", "second.key").returncode == 0
+    assert "signed by second one (ecdsa-sha2-nistp256" in verified(place, "", trust).stdout
+    keyid = json.loads(place.certificate.read_text())["signatures"][0]["keyid"]
+    refused(verified(place, f"revoked: ['{keyid}']", trust), "the key of second one is revoked")
+
+
+@pytest.mark.parametrize("name", gate_names())
+def test_every_gate_can_be_limited(place: Place, name: str) -> None:
+    field = gate(name).limit_key
+    place.trust.write_text(f"{TRUST}limits: {{{name}: {{{field}: x}}}}")
+    refused(place.verify(), f"limits.{name}.{field}", code=2)
+
+
+def test_limits_here_are_for_what_is_released_and_not_for_other_targets(place: Place) -> None:
+    """`there` keeps less, by a limit of its own, and has another gate less."""
+
+    def lower(report: dict[str, Any]) -> None:
+        other = json.loads(json.dumps(report["targets"][0]).replace("here", "there"))
+        gates = other["variants"][0]["gates"]
+        gates[:] = [each for each in gates if each["gate"] != "worst_class"]
+        next(each for each in gates if each["gate"] == "accuracy").update(limit=0.5, observed=0.6, lower=0.55, upper=0.65)
+        report["targets"].append(other)
+        report["pipeline"]["legs"].append("there/onnx_runtime")
+        report["pipeline"]["sha256"] = "0" * 64
+
+    place.change_report(lower)
+    assert place.certify("--artifact", place.model).returncode == 0
+    done = verified(place, "limits: {accuracy: {retention: 0.95}, worst_class: {}}")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_documents_trust_file_is_one(place: Place) -> None:
+    text = (REPOSITORY / "docs/release.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    place.trust.write_text(text)
+    found = read_trust(place.trust)
+    assert (found.gates, found.max_age.days, found.require.min_examples) == (["accuracy", "worst_class", "speedup"], 30, 500)
+    refused(place.verify(), "speedup nothing observed ≥ 2.00x is error here: its report holds no rounds to judge it by")

@@ -1,0 +1,107 @@
+"""A release as a user has it: a run that passed, its certificate, and the trust file of the machine that releases."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from kit.command import call
+from kit.once import Once
+from kit.support import write_project
+
+from gatekeeper.certificate.signing import signed, signer_of
+
+TRUST = "signers: [{name: releases, key: release.pub}]\n"
+KEYS: dict[str, Callable[[], Any]] = {
+    "ed25519": Ed25519PrivateKey.generate,
+    "ecdsa": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ecdsa-384": lambda: ec.generate_private_key(ec.SECP384R1()),
+}
+
+
+def write_key(folder: Path, kind: str = "ed25519", name: str = "release") -> Path:
+    """A key pair, as openssl writes it; the private one's file."""
+    private = KEYS[kind]()
+    key = folder / f"{name}.key"
+    key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (folder / f"{name}.pub").write_bytes(public)
+    return key
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with a run's results in `out`, its certificate beside the report, a key pair and a trust file."""
+
+    folder: Path
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "out/report.json"
+
+    @property
+    def certificate(self) -> Path:
+        return self.folder / "out/certificate.json"
+
+    @property
+    def model(self) -> Path:
+        return next((self.folder / "out/artifacts").iterdir())
+
+    @property
+    def key(self) -> Path:
+        return self.folder / "release.key"
+
+    @property
+    def trust(self) -> Path:
+        return self.folder / "trust.yaml"
+
+    def certify(self, *words: object, env: dict[str, str] | None = None) -> Any:
+        return call(["certify", "out", "--key", "release.key", *words], self.folder, env or {})
+
+    def verify(self, *words: object, model: Path | None = None) -> Any:
+        told = ["verify", self.certificate, "--model", model or self.model, "--trust", self.trust, *words]
+        return call(told, self.folder, {})
+
+    def payload(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(b64decode(json.loads(self.certificate.read_text())["payload"]))
+        return found
+
+    def sign(self, payload: dict[str, Any] | bytes) -> None:
+        """Whatever it is, signed with the key that is trusted."""
+        data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        self.certificate.write_bytes(signed(data, signer_of(self.key)))
+
+    def change_report(self, change: Callable[[dict[str, Any]], None]) -> None:
+        report = json.loads(self.report.read_text())
+        change(report)
+        self.report.write_text(json.dumps(report))
+
+
+def certified(once: Once, folder: Path) -> Place:
+    """A copy of a run that passed and of its certificate, in a folder that is the test's own."""
+
+    def run(made: Path) -> None:
+        file = write_project(made, "int8_dynamic", "onnx_runtime", timed=False)
+        done = call(["run", file, "--output", made / "out"], made, {})
+        assert done.returncode == 0, done.stdout + done.stderr
+        write_key(made)
+        (made / "trust.yaml").write_text(TRUST)
+        done = Place(made).certify()
+        assert done.returncode == 0, done.stderr
+
+    place = folder / "release"
+    shutil.copytree(once("certified", run), place)
+    return Place(place)
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
