@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from gatekeeper.process.scratch import scratch_folder
+
 SWITCH = "GATEKEEPER_ISOLATION"
 """Set to `off` it starts workers as any other program."""
 LAUNCH = Path(__file__).with_name("launch.py")
@@ -53,12 +55,10 @@ def unheld() -> str:
 @cache
 def _refused() -> str:
     """Why this Linux does not let a user make namespaces, by trying; empty where it does."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="gatekeeper-try-") as folder:
+    with scratch_folder() as folder:
         try:
             tried = subprocess.run(
-                held(["/bin/true"], Room((Path(folder),))), cwd=folder, capture_output=True, timeout=PROBE_S, check=False
+                held(["/bin/true"], Room((folder,))), cwd=folder, capture_output=True, timeout=PROBE_S, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"namespaces could not be tried: {error}"

@@ -94,7 +94,7 @@ def test_a_target_that_a_pull_request_removes_and_its_metric_are_missed(gatekeep
 @pytest.mark.parametrize(
     ("words", "env", "says"),
     [
-        (("--policy-ref", "nowhere"), {}, "Run `git fetch --depth=1 origin nowhere:refs/remotes/origin/nowhere` first"),
+        (("--policy-ref", "nowhere"), {}, "'nowhere' is not in this clone, which has no remote to fetch it from"),
         (("--policy-ref=-x",), {}, "'-x' cannot be a git ref"),
         (("--policy-ref", "main", "--policy", "pipeline.yaml"), {}, "Use one of them"),
         (("--policy", "none.yaml"), {}, "none.yaml: no such file"),

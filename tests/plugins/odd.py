@@ -9,6 +9,7 @@ import numpy as np
 EXTRA, REQUIRES, TECHNIQUES = "odd", ("numpy",), {}
 RUNTIME = "numpy"
 KEPT = []
+THIS_PROCESS = np.float32(1e-3 * (int.from_bytes(os.urandom(2)) % 1000 + 1))
 
 
 def supports(model_format, device):
@@ -75,7 +76,7 @@ class Session:
         if ill == "counts":
             y = y + np.float32(1e-3) * self.calls
         if ill == "pid":
-            y = y + np.float32(1e-3) * (os.getpid() % 1000 + 1)
+            y = y + THIS_PROCESS
         if ill == "racy":
             self.last = y
             time.sleep(0.002)
