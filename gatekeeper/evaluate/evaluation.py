@@ -19,7 +19,7 @@ from gatekeeper.data.content import content, of_folder
 from gatekeeper.data.draw import draw, loudest, sizes
 from gatekeeper.data.feeds import made_up, write_feeds
 from gatekeeper.data.overlap import FILE_NAME as EXAMPLES
-from gatekeeper.data.prepared import FORM, PreparedDataset
+from gatekeeper.data.prepared import FORM, PreparedDataset, check_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
 from gatekeeper.evaluate.answers import collect
@@ -121,6 +121,7 @@ class Evaluation:
         if path is None:  # a loader may answer differently each time
             folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
             make(folder)
+            check_prepared(folder, dataset.loader or "")
             whole = self._stepped(self._told(folder)) if calibration else self._told(folder)
             self.contents[whole] = dataset.loader or "", _of_arrays(folder)
             return whole
