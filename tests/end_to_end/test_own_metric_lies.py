@@ -82,6 +82,6 @@ def test_a_metric_that_says_the_same_of_every_model_hides_no_class_that_is_gone(
     ids=["nothing in it", "objects", "text", "another form", "no file"],
 )
 def test_a_metric_that_leaves_something_else_than_values_is_an_error(lying: Path, left: str) -> None:
-    done = run(write(lying, f"    {left}\n    answer(b'{{\"answer\":\"done\"}}')\n"))
+    done = run(write(lying, f'    {left}\n    answer(b\'{{"answer":"done"}}\')\n'))
     assert done.returncode == 4, done.stdout + done.stderr
     assert "left something else than its values" in report(lying)["targets"][0]["legs"][0]["error"]

@@ -194,6 +194,26 @@ def test_a_loader_sees_nothing_of_the_process_that_started_it(file: Path, share:
     fails(loading(file, LOOKS), run(file, PLANTED=TOKEN), share)
 
 
+MACHINE = """
+import os, stat
+places = ["/proc/sys/kernel/core_pattern", "/proc/sys/vm/overcommit_memory", "/proc/sysrq-trigger"]
+places += ["/proc/irq/default_smp_affinity"]
+for above, folders, names in os.walk("/dev"):
+    folders[:] = [each for each in folders if each not in ("shm", "pts", "dri", "accel")]
+    for each in (os.path.join(above, name) for name in names):
+        mode = os.lstat(each).st_mode
+        places += [each] if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not mode & 0o006 and not each.endswith("kfd")) else []
+for place in places:
+    try:
+        os.close(os.open(place, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        continue
+    raise RuntimeError(place)
+open("/dev/null", "w").write("x")
+open("/proc/self/clear_refs", "w").write("5")
+"""
+
+
 @held
 @pytest.mark.parametrize(
     "code",
@@ -202,8 +222,9 @@ def test_a_loader_sees_nothing_of_the_process_that_started_it(file: Path, share:
         "import ctypes; assert ctypes.CDLL(None).umount2(b'/proc', 2) != 0",
         "import ctypes; assert ctypes.CDLL(None).mount(None, b'/', None, 32 | 4096, None) != 0",
         "import socket; assert socket.socket().connect_ex(('192.0.2.1', 80)) == 101",
+        MACHINE,
     ],
-    ids=["kills", "umounts", "remounts", "connects"],
+    ids=["kills", "umounts", "remounts", "connects", "changes the machine"],
 )
 def test_a_loader_gets_no_further(file: Path, share: float, code: str) -> None:
     fails(loading(file, code), run(file), share)

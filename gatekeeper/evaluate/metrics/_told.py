@@ -55,9 +55,7 @@ def replayed(name: str, file: Path) -> Function:
             raise NotMeasured("data", str(found)[:2000])
         return found
 
-    garbage = NotMeasured(
-        "garbage", f"'{name}' left something else than its values. Let it return them, and no more."
-    )
+    garbage = NotMeasured("garbage", f"'{name}' left something else than its values. Let it return them, and no more.")
     try:
         told = np.load(file)
         if not isinstance(told, np.lib.npyio.NpzFile):
