@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,9 @@ from gatekeeper.errors import UsageError
 Content = str | bytes | Iterable[bytes]
 WRITING = ".writing-"
 """How a file is called until it is whole."""
+
+NO_OTHER = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Flags to open what somebody else may have put there: no link is followed, and a pipe not waited for."""
 
 
 def write_atomic(path: Path, data: Content) -> None:
@@ -117,6 +121,16 @@ def is_link(path: Path) -> bool:
         return path.is_symlink() or bool(getattr(os.path, "isjunction", lambda _: False)(path))
     except (OSError, ValueError):
         return False
+
+
+def no_file(folder: Path) -> str:
+    """What below a folder is neither a file nor a folder: a link, a pipe, a device. Empty where there is nothing such."""
+    for above, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            mode = Path(above, name).lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or is_link(Path(above, name)):
+                return name
+    return ""
 
 
 def check_name(path: Path) -> None:

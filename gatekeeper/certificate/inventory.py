@@ -9,13 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gatekeeper.errors import Refused, UsageError
-from gatekeeper.files import is_link
+from gatekeeper.files import NO_OTHER, is_link
 from gatekeeper.models.files import digest_named
 
 MOST_FILES = 10_000
 MOST_DEEP = 32
-_FOLLOW_NOT = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""A link is not followed that takes the file's place between looking and reading, and a pipe not waited for."""
 
 
 def inventory(path: Path) -> dict[str, str]:
@@ -78,7 +76,7 @@ def _files(folder: Path, above: str, depth: int) -> Iterator[tuple[str, str]]:
 
 
 def _digest(path: Path) -> str:
-    with os.fdopen(os.open(path, os.O_RDONLY | _FOLLOW_NOT), "rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | NO_OTHER), "rb") as file:  # it may have changed since it was looked at
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise Refused(f"{path}: is no file. Remove it: what cannot be read cannot be released.")
         return hashlib.file_digest(file, "sha256").hexdigest()

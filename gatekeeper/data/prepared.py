@@ -85,6 +85,22 @@ class PreparedDataset:
             yield self.batch(index, batch_size)
 
 
+def check_prepared(folder: Path, whose: str) -> None:
+    """`NotMeasured` for a folder in which the user's code has worked, and that is none of this form any more."""
+    import numpy as np
+
+    try:
+        data = PreparedDataset(folder)
+        arrays = [*data.inputs.values(), *data.slices.values(), *([] if data.labels is None else [data.labels])]
+        whole = bool(data.inputs) and all(isinstance(each, np.ndarray) and each.ndim for each in arrays)
+        whole = whole and all(len(each) == data.contents.examples for each in arrays)
+        why = "" if whole else ": its arrays are not of the same examples"
+    except (OSError, ValueError, MemoryError, msgspec.MsgspecError) as error:
+        whole, why = False, f": {type(error).__name__}"
+    if not whole:
+        raise NotMeasured("garbage", f"'{whose}' left something else than a dataset{why}. Let it return arrays, and no more.")
+
+
 def write_prepared(
     folder: Path, inputs: dict[str, Any], labels: Any, slices: dict[str, Any] | None = None, layout: Layout | None = None
 ) -> PreparedContents:

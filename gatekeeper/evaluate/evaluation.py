@@ -19,11 +19,12 @@ from gatekeeper.data.content import content, of_folder
 from gatekeeper.data.draw import draw, loudest, sizes
 from gatekeeper.data.feeds import made_up, write_feeds
 from gatekeeper.data.overlap import FILE_NAME as EXAMPLES
-from gatekeeper.data.prepared import FORM, PreparedDataset
+from gatekeeper.data.prepared import FORM, PreparedDataset, check_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
 from gatekeeper.evaluate.answers import collect
 from gatekeeper.evaluate.metrics._base import family
+from gatekeeper.evaluate.own_metric import AskMetric
 from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.reading import reading_of
@@ -40,6 +41,7 @@ from gatekeeper.models.files import digest
 from gatekeeper.models.fit import Fit
 from gatekeeper.models.info import Assessment
 from gatekeeper.models.layout import Constant, Layout
+from gatekeeper.process.messages import Done
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.evidence import Comparison
 from gatekeeper.records.measured import Quality
@@ -121,6 +123,7 @@ class Evaluation:
         if path is None:  # a loader may answer differently each time
             folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
             make(folder)
+            check_prepared(folder, dataset.loader or "")
             whole = self._stepped(self._told(folder)) if calibration else self._told(folder)
             self.contents[whole] = dataset.loader or "", _of_arrays(folder)
             return whole
@@ -271,9 +274,8 @@ class Evaluation:
             looks=looks,
         )
         if metric and ":" in metric:
-            answer = self.space.ask_own(request, Scored, folder)
-        else:
-            answer = self.space.ask_clerk(request, Scored)
+            request = self._told_by_metric(request, folder)
+        answer = self.space.ask_clerk(request, Scored)
         scores = _scores(answer, np.load(destination)) if answer.examples else None
         shutil.rmtree(folder, ignore_errors=True)
         return Comparison(
@@ -294,6 +296,15 @@ class Evaluation:
             near=answer.near,
             close=answer.close,
         )
+
+    def _told_by_metric(self, request: Score, folder: Path) -> Score:
+        """The request with what the user's metric says; nothing but its values comes from where it ran."""
+        alone = folder / "own"
+        alone.mkdir()
+        told = str(alone / "told.npz")
+        of_own = msgspec.structs.replace(request, destination=str(alone / "scores.npy"))
+        self.space.ask_own(AskMetric(score=of_own, told=told), Done, alone)
+        return msgspec.structs.replace(request, told=told)
 
     def _range(self) -> tuple[float, float] | None:
         """The declared range of one example's score."""

@@ -27,6 +27,7 @@ from gatekeeper.evaluate.metrics._base import (
     family,
     with_names,
 )
+from gatekeeper.evaluate.metrics._told import recording, replayed
 from gatekeeper.evaluate.metrics._whole import Function, guess, ranged, user_metric
 from gatekeeper.evaluate.once import once
 from gatekeeper.evaluate.others import kept_each, kept_outputs, spoilt
@@ -52,6 +53,7 @@ class Score(Request, frozen=True, kw_only=True):
     text: bool = False
     range: tuple[float, float] | None = None  # of one example's score, where it is declared
     looks: Looks = "all"
+    told: str | None = None  # the file of what a metric of the user's own said, see gatekeeper/evaluate/own_metric.py
 
     def answer(self, held: Held) -> Scored:
         """Write the scores."""
@@ -100,8 +102,8 @@ def write_scores(scores: PairedScores, destination: str) -> None:
     np.save(destination, np.stack(rows))
 
 
-def score(request: Score) -> Scored:
-    """Write paired scores to `request.destination`."""
+def score(request: Score, kept: list[Any] | None = None) -> Scored:
+    """Write paired scores to `request.destination`. With `kept` a metric of the user's own is called, and what it says kept."""
     if request.text:
         from gatekeeper.evaluate.text.score import score_text
 
@@ -152,11 +154,12 @@ def score(request: Score) -> Scored:
         theirs, ours = (np.where(unasked, IGNORED, answers) for answers in (theirs, ours))
     doubts = in_doubt(judged, theirs, labels, inputs)
     known = judged.of_classes and not own
+    function = _function(name, request, kept) if own else None
     try:
         if labels is None:
             compared = _once(judged.agreement(theirs, ours), own_units)
         else:
-            compared = _compared(name, request, own_units, *((baseline, variant) if own else (theirs, ours)), labels)
+            compared = _compared(name, function, request, own_units, *((baseline, variant) if own else (theirs, ours)), labels)
     except Undefined as undefined:
         why = str(undefined).rstrip(".")
         return msgspec.structs.replace(nothing, baseline=undefined.baseline, collapsed=why, outputs=others, unjudged=unjudged)
@@ -168,8 +171,8 @@ def score(request: Score) -> Scored:
     signs: dict[str, float] = {}
     if everything and not error:
         signs = {"not_finite": 0} | (of_values(baseline, variant) if own and judged.of_classes else judged.signs(theirs, ours))
-        if own and labels is not None:
-            signs |= beside_chance(compared, guess(_function(name, request), baseline, labels))
+        if function is not None and labels is not None:
+            signs |= beside_chance(compared, guess(function, baseline, labels))
         elif labels is not None:
             signs |= guessing(name, theirs, ours, labels, compared, names)
     gone = _gone(name, signs, judged, theirs, ours, compared) if signs else ""
@@ -241,12 +244,12 @@ def _gone(name: str, signs: dict[str, float], judged: Task, theirs: Any, ours: A
     return collapsed(signs, len(ours), answered) or no_better(name, signs, compared)
 
 
-def _compared(name: str, request: Score, units: Any, baseline: Any, variant: Any, labels: Any) -> Pair:
+def _compared(name: str, function: Function | None, request: Score, units: Any, baseline: Any, variant: Any, labels: Any) -> Pair:
     """Values of the whole set, and scores of its distinct examples; `Undefined` where the baseline alone has a value."""
     import numpy as np
 
     with np.errstate(over="ignore", invalid="ignore"):  # squares of what a broken model answers
-        compared = _metric(name, request, units)(baseline, variant, labels)
+        compared = _metric(name, function, request, units)(baseline, variant, labels)
     if math.isfinite(compared.baseline) and not math.isfinite(compared.variant):
         raise Undefined(f"{name} is undefined on the variant: it is {compared.variant}", compared.baseline)
     if request.range is not None and name == "mae":
@@ -258,15 +261,17 @@ def _once(compared: Pair, units: Any) -> Pair:
     return replace(compared, scores=once(compared.scores, units))
 
 
-def _metric(name: str, request: Score, units: Any) -> Compare:
-    if name in REGISTRY.names:
+def _metric(name: str, function: Function | None, request: Score, units: Any) -> Compare:
+    if function is None:
         return with_names(name, request.reading.classes)[0]
-    return user_metric(name, _function(name, request), units, request.range)
+    return user_metric(name, function, units, request.range)
 
 
-def _function(name: str, request: Score) -> Function:
-    """The user's own, which gets copies of what it is asked about."""
+def _function(name: str, request: Score, kept: list[Any] | None) -> Function:
+    """The user's own, which gets copies of what it is asked about; or, where it was asked before, what it said then."""
+    if kept is None:
+        return replayed(name, Path(request.told or ""))
     from gatekeeper.evaluate.datasets.loader import call, user_function
 
     function = user_function(name, Path(request.folder))
-    return lambda outputs, labels: call(name, function, outputs.copy(), labels.copy())
+    return recording(lambda outputs, labels: call(name, function, outputs.copy(), labels.copy()), kept)

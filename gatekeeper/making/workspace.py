@@ -16,7 +16,7 @@ import msgspec
 
 from gatekeeper.config.sections.measure import Measure
 from gatekeeper.errors import NotMeasured, UsageError
-from gatekeeper.files import check_name, write_atomic
+from gatekeeper.files import check_name, no_file, write_atomic
 from gatekeeper.making.cache import Cache
 from gatekeeper.process.hold import Room
 from gatekeeper.process.isolate import Worker, run_job
@@ -113,10 +113,18 @@ class Workspace:
         return run_job(self.scratch, request, answer, self.timeout_s, self.memory_limit, room)
 
     def ask_own(self, request: Request, answer: type[A], into: Path) -> A:
-        """One job that runs the user's code: in a worker that no other job sees, and that sees no other's files to write in."""
+        """One job that runs the user's code: in a worker that no other job sees, and that sees no other's files to write in.
+
+        What it leaves in `into` are files: this process would follow a link to where the code itself could not go.
+        """
         with tempfile.TemporaryDirectory(dir=self.scratch, prefix="own-") as alone:
             room = Room((Path(alone), into), (self.cache.key,))
-            return run_job(Path(alone), request, answer, self.timeout_s, self.memory_limit, room)
+            try:
+                return run_job(Path(alone), request, answer, self.timeout_s, self.memory_limit, room)
+            finally:
+                if other := no_file(into):
+                    said = f"the user's code left {other!a}, which is no file, where only results belong."
+                    raise NotMeasured("garbage", said) from None
 
     def ask_clerk(self, request: Request, answer: type[A]) -> A:
         """One job of ours that opens no model: in the worker of the one before."""

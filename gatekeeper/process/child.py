@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import IO, cast
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.files import NO_OTHER
 from gatekeeper.process.hold import Room, held, unheld
 from gatekeeper.process.lines import LineReader
 
@@ -114,7 +115,7 @@ class Child(AbstractContextManager["Child"]):
     ):  # fmt: skip
         self.name, self.held = name, room is not None and not unheld()
         log, path = tempfile.mkstemp(dir=scratch, prefix=f"{name}-", suffix=".log")
-        self.log = Path(path)
+        self.log, self._own_log = Path(path), os.fstat(log)
         try:
             self.process = subprocess.Popen(
                 command(module, room), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
@@ -196,9 +197,17 @@ class Child(AbstractContextManager["Child"]):
         self.ended(END_S)
 
     def tail(self) -> str:
-        """The last lines it printed, for an error message."""
+        """The last lines it printed, for an error message; none where it has put something else in the place of its log.
+
+        Through a link left there this process would read, and tell, what the child could not: its own environment, a key.
+        """
         try:
-            text = self.log.read_bytes()[-TAIL_BYTES:].decode("utf-8", "backslashreplace")
+            with os.fdopen(os.open(self.log, os.O_RDONLY | NO_OTHER), "rb") as file:
+                found = os.fstat(file.fileno())
+                if not os.path.samestat(found, self._own_log):
+                    return ""
+                file.seek(max(0, found.st_size - TAIL_BYTES))
+                text = file.read(TAIL_BYTES).decode("utf-8", "backslashreplace")
         except OSError:
             return ""
         return " | ".join(line.strip() for line in text.splitlines()[-TAIL_LINES:] if line.strip())

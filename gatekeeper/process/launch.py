@@ -12,6 +12,7 @@ of orphans, the third becomes the program. Little is imported, and none of this 
 import ctypes
 import os
 import resource
+import stat
 import struct
 import sys
 
@@ -24,6 +25,12 @@ SIGKILL, SIGSTOP, SIG_DFL = 9, 19, 0  # as numbers: the module `signal` takes a 
 CAPABILITY_VERSION_3 = 0x20080522
 SERVICES = "/run"
 """Where a container engine's socket is: whoever may speak to that may do anything."""
+KERNEL = ("acpi", "bus", "driver", "fs", "irq", "mtrr", "scsi", "sys", "sysrq-trigger")
+"""What of /proc is the machine's own. Its files are root's, who may write there with no capability at all: a program that is to
+start where another one crashes, for one (core_pattern, core(5)).
+"""
+ACCELERATORS = ("/dev/accel/", "/dev/dri/", "/dev/kfd")
+NO_DEVICES = ("/dev/hugepages", "/dev/mqueue", "/dev/pts", "/dev/shm")
 COULD_NOT = 125
 """Exit code where no such place could be made; why is on standard error."""
 
@@ -85,7 +92,7 @@ def hold(folders: list[str], hidden: list[str]) -> None:
         mount("tmpfs", SERVICES, "tmpfs", MS_NOSUID | MS_NODEV)
     for folder in folders:
         mount(folder, folder, None, MS_BIND | MS_REC)
-    for file in hidden:
+    for file in [*hidden, *devices_of_root()]:
         mount("/dev/null", file, None, MS_BIND)
     shared = is_folder("/dev/shm")
     if shared:
@@ -94,6 +101,30 @@ def hold(folders: list[str], hidden: list[str]) -> None:
     for folder in [*folders, *(["/dev/shm"] if shared else [])]:
         writable(folder, True)
     os.chdir(os.getcwd())  # noqa: PTH109  where this process was is below the mounts made since
+
+
+def devices_of_root() -> list[str]:
+    """Where this user is root: disks and what else not everybody may open, but for accelerators. Whoever else is let in, is."""
+    if os.getuid() != 0:
+        return []
+    found = []
+    for above, folders, names in os.walk("/dev"):
+        folders[:] = [each for each in folders if f"{above}/{each}" not in NO_DEVICES]
+        for name in names:
+            path = f"{above}/{name}"
+            mode = os.lstat(path).st_mode
+            shut = stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not mode & 0o006)
+            found += [path] if shut and not path.startswith(ACCELERATORS) else []
+    return found
+
+
+def processes() -> None:
+    """Show those of the new namespace, and of the machine nothing that can be changed."""
+    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    for path in (f"/proc/{name}" for name in KERNEL):
+        if os.path.exists(path):  # noqa: PTH110
+            mount(path, path, None, MS_BIND)
+            writable(path, False)
 
 
 def powerless() -> None:
@@ -116,7 +147,7 @@ def quiet() -> None:
 def first(command: list[str], told: int) -> None:
     """The first process of the namespace: starts the program, waits for it and for orphans, and tells how it ended."""
     called("prctl", PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
-    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    processes()
     powerless()
     program = os.fork()
     if program == 0:

@@ -194,6 +194,26 @@ def test_a_loader_sees_nothing_of_the_process_that_started_it(file: Path, share:
     fails(loading(file, LOOKS), run(file, PLANTED=TOKEN), share)
 
 
+MACHINE = """
+import os, stat
+places = ["/proc/sys/kernel/core_pattern", "/proc/sys/vm/overcommit_memory", "/proc/sysrq-trigger"]
+places += ["/proc/irq/default_smp_affinity"]
+for above, folders, names in os.walk("/dev"):
+    folders[:] = [each for each in folders if each not in ("shm", "pts", "dri", "accel")]
+    for each in (os.path.join(above, name) for name in names):
+        mode = os.lstat(each).st_mode
+        places += [each] if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not mode & 0o006 and not each.endswith("kfd")) else []
+for place in places:
+    try:
+        os.close(os.open(place, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        continue
+    raise RuntimeError(place)
+open("/dev/null", "w").write("x")
+open("/proc/self/clear_refs", "w").write("5")
+"""
+
+
 @held
 @pytest.mark.parametrize(
     "code",
@@ -202,8 +222,9 @@ def test_a_loader_sees_nothing_of_the_process_that_started_it(file: Path, share:
         "import ctypes; assert ctypes.CDLL(None).umount2(b'/proc', 2) != 0",
         "import ctypes; assert ctypes.CDLL(None).mount(None, b'/', None, 32 | 4096, None) != 0",
         "import socket; assert socket.socket().connect_ex(('192.0.2.1', 80)) == 101",
+        MACHINE,
     ],
-    ids=["kills", "umounts", "remounts", "connects"],
+    ids=["kills", "umounts", "remounts", "connects", "changes the machine"],
 )
 def test_a_loader_gets_no_further(file: Path, share: float, code: str) -> None:
     fails(loading(file, code), run(file), share)
@@ -311,3 +332,51 @@ def test_a_loader_may_use_its_temporary_folder(file: Path, share: float) -> None
     code = "import os, tempfile\nfor place in (tempfile.gettempdir(), os.path.expanduser('~')): open(place + '/a', 'w')"
     fails(loading(file, code), run(file), share)
     assert ":data, held apart" in (file.parent / "gatekeeper-report" / "report.md").read_text()
+
+
+LEAVES = """
+import glob, json, os, stat, sys
+frame = sys._getframe()
+while "request" not in frame.f_locals:
+    frame = frame.f_back
+folder = frame.f_locals["request"].destination
+[log] = glob.glob(os.environ["TMPDIR"] + "/worker-*.log")
+
+def put(name, make):
+    if os.path.lexists(name):
+        os.unlink(name)
+    make(name)
+
+def answer():  # as if all had been done, and no more is
+    for number in range(3, 64):
+        try:
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                os.write(number, b'{"answer":"prepared","examples":600,"labelled":true}\\n')
+        except OSError:
+            pass
+    os._exit(0)
+"""
+SECRETS = "lambda each: os.symlink('/proc/self/environ', each)"
+
+
+@held
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (f"put(log, {SECRETS}); os._exit(3)", "exit code 3"),
+        ("put(log, os.mkfifo); os._exit(3)", "exit code 3"),
+        (f"put(folder + '/contents.json', {SECRETS}); answer()", "which is no file"),
+        ("put(folder + '/contents.json', os.mkfifo); answer()", "which is no file"),
+        ("put(folder + '/contents.json', lambda each: open(each, 'w').write('{}')); answer()", "something else than a dataset"),
+        ("put(folder + '/contents.json', os.mkdir); answer()", "something else than a dataset"),
+        ("answer()", "something else than a dataset"),
+    ],
+    ids=["log-is-link", "log-is-pipe", "result-is-link", "result-is-pipe", "no-dataset", "result-is-folder", "no-result"],
+)
+def test_what_a_loader_leaves_is_neither_followed_nor_waited_for(file: Path, code: str, says: str) -> None:
+    """This process would read, and tell in the report, what the loader itself could not."""
+    done = run(loading(file, LEAVES + code), PLANTED=TOKEN)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert says in report(file)["targets"][0]["legs"][0]["error"]
+    everything = [each.read_bytes() for each in (file.parent / "gatekeeper-report").rglob("*") if each.is_file()]
+    assert not [each for each in everything if TOKEN.encode() in each]

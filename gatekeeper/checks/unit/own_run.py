@@ -11,6 +11,7 @@ import msgspec
 
 from gatekeeper.checks.unit.own import OutcomeLine, OwnTests
 from gatekeeper.errors import NotMeasured
+from gatekeeper.files import NO_OTHER
 from gatekeeper.making.subject import Subject
 from gatekeeper.process.messages import Done
 from gatekeeper.records.base import Verdict
@@ -33,14 +34,14 @@ def own_checks(subject: Subject, baseline: Subject, tests: Sequence[Path], folde
         return missing
     root = folder.resolve() if folder else Path(os.path.commonpath([path.parent for path in files]))
     with tempfile.TemporaryDirectory(dir=subject.space.scratch, prefix="own-") as place:
-        return missing + _Run(subject, baseline, files, root, Path(place) / "outcomes.jsonl").checks()
+        return missing + _Run(subject, baseline, files, root, Path(place)).checks()
 
 
 class _Run:
     """All of the files, in as many workers as it takes."""
 
-    def __init__(self, subject: Subject, baseline: Subject, files: list[Path], root: Path, outcomes: Path):
-        self.subject, self.files, self.root, self.outcomes = subject, files, root, outcomes
+    def __init__(self, subject: Subject, baseline: Subject, files: list[Path], root: Path, place: Path):
+        self.subject, self.files, self.root, self.place = subject, files, root, place
         self.options = {
             "artifact": subject.spec.artifact,
             "framework": subject.spec.framework,
@@ -55,11 +56,12 @@ class _Run:
 
     def checks(self) -> list[Check]:
         """Run until every test has an outcome."""
-        for _ in range(MOST_DEATHS):
-            self.outcomes.unlink(missing_ok=True)
-            self.outcomes.touch()
-            failure = self._ask()
-            pending = self._read()
+        for number in range(MOST_DEATHS):
+            outcomes = self.place / str(number) / "outcomes.jsonl"  # in a folder of its own: whatever a test has left beside it
+            outcomes.parent.mkdir()
+            outcomes.touch()
+            failure = self._ask(outcomes)
+            pending = self._read(outcomes)
             if failure is None:
                 break
             if pending is None:  # between tests, or before the first
@@ -75,26 +77,29 @@ class _Run:
                 self._put(name, Verdict.ERROR, "it holds no test. Name functions test_..., or take the file out of `tests`.")
         return list(self.by_test.values())
 
-    def _ask(self) -> NotMeasured | None:
+    def _ask(self, outcomes: Path) -> NotMeasured | None:
         space = self.subject.space
         request = OwnTests(
             files=[str(file) for file in self.files if self._relative(str(file)) not in self.by_test],
             folder=str(self.root),
             done=[name for name in self.by_test if "::" in name],
             options=self.options,
-            destination=str(self.outcomes),
+            destination=str(outcomes),
         )
         try:
-            space.ask_own(request, Done, self.outcomes.parent)
+            space.ask_own(request, Done, outcomes.parent)
         except NotMeasured as failure:
             return failure
         return None
 
-    def _read(self) -> str | None:
+    def _read(self, outcomes: Path) -> str | None:
         """Take in what was written down; the test that began and did not end, if there is one."""
         pending: str | None = None
-        with self.outcomes.open("rb") as file:
-            lines = file.read(MOST_BYTES).splitlines()
+        try:
+            with os.fdopen(os.open(outcomes, os.O_RDONLY | NO_OTHER), "rb") as file:
+                lines = file.read(MOST_BYTES).splitlines()
+        except OSError:  # a test took it away, or put something else in its place
+            lines = []
         for raw in lines:
             try:
                 line = msgspec.json.decode(raw, type=OutcomeLine)

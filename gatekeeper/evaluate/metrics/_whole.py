@@ -26,10 +26,10 @@ def user_metric(name: str, function: Function, units: Any = None, span: tuple[fl
     """
 
     def compare(baseline: Any, variant: Any, labels: Any) -> Pair:
-        b = _asked(function, baseline, labels)
+        b = asked(function, baseline, labels)
         if isinstance(b, str):
             raise NotMeasured("data", f"'{name}' is undefined on the baseline: {b}. Repair the metric, or the model.")
-        v = _asked(function, variant, labels)
+        v = asked(function, variant, labels)
         if not isinstance(v, str) and v.shape != b.shape:
             v = f"it returned {_shape(v)}, and {_shape(b)} for the baseline"
         if isinstance(v, str):
@@ -47,7 +47,7 @@ def guess(function: Function, outputs: Any, labels: Any) -> float | None:
 
     generator, found = np.random.default_rng(0), []
     for _ in range(SHUFFLED):
-        value = _asked(function, outputs[generator.permutation(len(outputs))], labels)
+        value = asked(function, outputs[generator.permutation(len(outputs))], labels)
         if isinstance(value, str):
             return None
         found.append(float(value.mean()))
@@ -71,7 +71,7 @@ def ranged(scores: PairedScores, span: tuple[float, float], what: str) -> Paired
     return replace(scores, kind="bounded", low=low, high=high)
 
 
-def _asked(function: Function, outputs: Any, labels: Any) -> Any:
+def asked(function: Function, outputs: Any, labels: Any) -> Any:
     """The value as an array of numbers, [] or [examples]; or what is wrong with it."""
     import numpy as np
 
@@ -114,7 +114,7 @@ def left_out(name: str, function: Function, variant: Any, baseline: Any, labels:
     member = np.arange(len(first)) % groups
 
     def value(outputs: Any, kept: Any) -> float:
-        found = _asked(function, outputs[kept], labels[kept])
+        found = asked(function, outputs[kept], labels[kept])
         if isinstance(found, str) or found.ndim:
             said = found if isinstance(found, str) else "it returned an array"
             raise NotMeasured(
@@ -148,7 +148,7 @@ def _dearest(function: Function, variant: Any, labels: Any, whole: float) -> flo
     fell, answers = 0.0, variant.copy()
     for i in np.unique(probed):
         answers[i] = variant[generator.integers(len(variant))]
-        found = _asked(function, answers, labels)
+        found = asked(function, answers, labels)
         answers[i] = variant[i]
         if not isinstance(found, str) and not found.ndim:
             fell = max(fell, whole - float(found))
