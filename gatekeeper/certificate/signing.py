@@ -121,6 +121,13 @@ def verified(envelope: Envelope, signers: Sequence[Signer], name: str) -> Signer
     return next(each for each in signers if each.key.keyid in keys)
 
 
+def came_bytes(path: Path, what: str, most: int = MOST_BYTES) -> bytes:
+    """The same of a file that came with a release, where a pipe would be waited for without end."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: is no file. Name the {what}.")
+    return read_bytes(path, what, most)
+
+
 def read_bytes(path: Path, what: str, most: int = MOST_BYTES) -> bytes:
     """What stands in a file that is not large."""
     try:

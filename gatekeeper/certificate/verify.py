@@ -16,7 +16,7 @@ import msgspec
 
 from gatekeeper.certificate.again import judged_again
 from gatekeeper.certificate.inventory import differences, identity, inventory
-from gatekeeper.certificate.signing import Signer, opened, read_bytes, verified
+from gatekeeper.certificate.signing import Signer, came_bytes, opened, verified
 from gatekeeper.certificate.statement import PREDICATE_TYPE, Certified, Statement
 from gatekeeper.certificate.trust import Trust, read_trust
 from gatekeeper.errors import Refused
@@ -60,9 +60,9 @@ def verify(asked: Asked, now: datetime.datetime) -> Outcome:
     """Check a release; `Refused` where not even the certificate can be believed, `UsageError` where a file cannot be read."""
     trust = read_trust(asked.trust)
     name = str(asked.certificate)
-    data = read_bytes(asked.certificate, "certificate")
+    data = came_bytes(asked.certificate, "certificate")
     check_signed(data, trust, name)  # who signed is known before anything of a stranger's is read
-    report = read_bytes(asked.report or asked.certificate.with_name(REPORT), "report (--report)", MAX_REPORT_BYTES)
+    report = came_bytes(asked.report or asked.certificate.with_name(REPORT), "report (--report)", MAX_REPORT_BYTES)
     return released(Release(data, report, inventory(asked.model)), trust, now, name)
 
 

@@ -54,6 +54,8 @@ def command(model: Path, form: str, domains: tuple[str, ...], timeout: str) -> i
         raise UsageError(f"--timeout '{timeout}' is no duration. Give one such as 90s or 5m.")
     if not there(model):
         raise UsageError(left_out(model) or f"{model}: no such model. Check the path.")
+    if not (model.is_file() or model.is_dir()):
+        raise UsageError(f"{model}: is neither a file nor a folder, and would be waited for. Name the model's file.")
     check_name(model)
     with scratch_folder() as scratch, workers(scratch, parse_duration(timeout)) as ask:
         scan = scan_model(model, ask, domains)

@@ -29,7 +29,11 @@ KERNEL = ("acpi", "bus", "driver", "fs", "irq", "mtrr", "scsi", "sys", "sysrq-tr
 """What of /proc is the machine's own. Its files are root's, who may write there with no capability at all: a program that is to
 start where another one crashes, for one (core_pattern, core(5)).
 """
-ACCELERATORS = ("/dev/accel/", "/dev/dri/", "/dev/kfd")
+ACCELERATORS = (
+    "/dev/accel/", "/dev/apex_", "/dev/dma_heap/", "/dev/dri/", "/dev/hailo", "/dev/kfd", "/dev/kgsl", "/dev/mali", "/dev/nvgpu",
+    "/dev/nvhost", "/dev/nvidia", "/dev/nvmap",
+)  # fmt: skip
+"""How the devices begin that compute, and that on many systems only a group may open."""
 NO_DEVICES = ("/dev/hugepages", "/dev/mqueue", "/dev/pts", "/dev/shm")
 COULD_NOT = 125
 """Exit code where no such place could be made; why is on standard error."""

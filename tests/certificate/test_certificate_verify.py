@@ -137,6 +137,15 @@ def test_a_link_is_no_file_and_neither_is_a_pipe(place: Place) -> None:
     refused(place.verify(model=folder), "is no file")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="it has no pipes with names")
+@pytest.mark.parametrize("name", ["certificate", "report"])
+def test_a_pipe_that_came_with_a_release_is_not_waited_for(place: Place, name: str) -> None:
+    file: Path = getattr(place, name)
+    file.unlink()
+    os.mkfifo(file)
+    refused(place.verify(), f"{file.name}: is no file", code=2)
+
+
 @pytest.mark.parametrize("added", ["tokenizer.json", ".hidden", "sub/more.bin", ".git/HEAD"])
 def test_a_file_beside_it_is_found(place: Place, added: str) -> None:
     folder = place.folder / "out/artifacts"

@@ -11,8 +11,10 @@ import pytest
 
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.own_metric import AskMetric
 from gatekeeper.evaluate.score import Score, Scored, score
 from gatekeeper.evaluate.tasks._base import Reading
+from gatekeeper.process.messages import Held
 
 N = 500
 RNG = np.random.default_rng(0)
@@ -30,17 +32,19 @@ def compare(tmp_path: Path) -> Compare:
         write_prepared(tmp_path, {"x": np.arange(len(baseline), dtype=np.float32)[:, None]}, labels)
         np.save(tmp_path / "baseline.npy", baseline)
         np.save(tmp_path / "variant.npy", baseline if variant is None else variant)
-        return score(
-            Score(
-                dataset=str(tmp_path),
-                baseline=str(tmp_path / "baseline.npy"),
-                variant=str(tmp_path / "variant.npy"),
-                metric=metric,
-                reading=Reading(task=task),
-                folder=str(tmp_path),
-                destination=str(tmp_path / "scores.npy"),
-            )
+        request = Score(
+            dataset=str(tmp_path),
+            baseline=str(tmp_path / "baseline.npy"),
+            variant=str(tmp_path / "variant.npy"),
+            metric=metric,
+            reading=Reading(task=task),
+            folder=str(tmp_path),
+            destination=str(tmp_path / "scores.npy"),
+            told=str(tmp_path / "told.npz"),
         )
+        if metric and ":" in metric:
+            AskMetric(score=request, told=str(tmp_path / "told.npz")).answer(Held())
+        return score(request)
 
     return call
 
