@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit.command import call
+from kit.command import Command, call
 from kit.once import Once
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -71,9 +71,6 @@ def example(once: Once, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
         return root / name
 
     return build
-
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture

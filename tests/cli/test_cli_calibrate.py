@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Command
+from kit.command import Command
 from kit.support import write_project
 
 

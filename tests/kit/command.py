@@ -6,13 +6,15 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from gatekeeper.cli._main import execute
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
+"""Calls the command line as a user does; a fixture of that type is `gatekeeper`."""
 APART = ("calibrate", "compare", "demo", "run", "serve")
 """They start workers, measure, or change the process that they are in."""
 
