@@ -9,6 +9,8 @@ from gatekeeper.records.report import Report
 Evidence = Literal["trusted_runner", "untrusted_leg"]
 PLUGIN = "plugin "
 """How a leg names a plugin: it is imported by whoever measures and judges, and nothing can hold it."""
+DECODE = "decode "
+"""And a decode: held or not, it runs beside the model's answers, and can put others in their place."""
 
 
 def evidence_of(report: Report) -> tuple[Evidence, str]:
@@ -19,6 +21,8 @@ def evidence_of(report: Report) -> tuple[Evidence, str]:
             return "untrusted_leg", f"{leg.id} ran {', '.join(leg.user_code)}, and nothing held it: {leg.unheld}"
         if plugins := [each for each in leg.user_code if each.startswith(PLUGIN)]:
             return "untrusted_leg", f"{leg.id} ran with {', '.join(plugins)}, which nothing can hold"
+        if decodes := [each for each in leg.user_code if each.startswith(DECODE)]:
+            return "untrusted_leg", f"{leg.id} ran {', '.join(decodes)} in the process that writes down what the model answers"
     if report.data is None:
         return "untrusted_leg", "it does not say which data and code it rests on: an earlier version measured"
     if report.data.code and not any(leg.user_code for leg in legs):
