@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.scored import scored
 
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.own_metric import AskMetric
 from gatekeeper.evaluate.score import Score, Scored, score
 from gatekeeper.evaluate.tasks._base import Reading
-from gatekeeper.process.messages import Held
 
 N = 500
 RNG = np.random.default_rng(0)
@@ -40,11 +39,8 @@ def compare(tmp_path: Path) -> Compare:
             reading=Reading(task=task),
             folder=str(tmp_path),
             destination=str(tmp_path / "scores.npy"),
-            told=str(tmp_path / "told.npz"),
         )
-        if metric and ":" in metric:
-            AskMetric(score=request, told=str(tmp_path / "told.npz")).answer(Held())
-        return score(request)
+        return scored(request)
 
     return call
 

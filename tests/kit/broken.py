@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kit.scored import scored
 
 from gatekeeper.config.sections.symbols import Symbols
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.evaluate.detection.form import padded
-from gatekeeper.evaluate.score import Score, score
+from gatekeeper.evaluate.score import Score
 from gatekeeper.evaluate.tasks._base import Reading
 from gatekeeper.gates import accuracy, outputs, worst_class
 from gatekeeper.records.base import Verdict
@@ -361,7 +362,7 @@ def judged(folder: Path, world: World, after: Any, labels: Any, metric: str | No
     write_prepared(folder, {"x": np.arange(len(world.before), dtype=np.float32)[:, None]} | world.inputs, labels)
     for name, array in (("baseline", world.before), ("variant", after)):
         np.save(folder / f"{name}.npy", array)
-    found = score(
+    found = scored(
         Score(
             dataset=str(folder),
             baseline=str(folder / "baseline.npy"),
