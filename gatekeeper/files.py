@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 
 from gatekeeper.errors import UsageError
@@ -14,7 +15,7 @@ Content = str | bytes | Iterable[bytes]
 WRITING = ".writing-"
 """How a file is called until it is whole."""
 
-NO_OTHER = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NO_OTHER = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Flags to open what somebody else may have put there: no link is followed, and a pipe not waited for."""
 
 
@@ -113,6 +114,11 @@ def _check_inside(place: Path) -> None:
 def _check(place: Path) -> None:
     if is_link(place):
         raise UsageError(f"{place}: is a link, and nothing is written through one. Name the folder itself, or remove the link.")
+
+
+def open_itself(path: Path) -> BufferedReader:
+    """A file of that name for reading: through no link, and without waiting for the other end of a pipe. `OSError` else."""
+    return os.fdopen(os.open(path, os.O_RDONLY | _NO_OTHER), "rb")
 
 
 def is_link(path: Path) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gatekeeper.errors import Refused, UsageError
-from gatekeeper.files import NO_OTHER, is_link
+from gatekeeper.files import is_link, open_itself
 from gatekeeper.models.files import digest_named
 
 MOST_FILES = 10_000
@@ -76,7 +76,7 @@ def _files(folder: Path, above: str, depth: int) -> Iterator[tuple[str, str]]:
 
 
 def _digest(path: Path) -> str:
-    with os.fdopen(os.open(path, os.O_RDONLY | NO_OTHER), "rb") as file:  # it may have changed since it was looked at
+    with open_itself(path) as file:  # it may have changed since it was looked at
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise Refused(f"{path}: is no file. Remove it: what cannot be read cannot be released.")
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import IO, cast
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.files import NO_OTHER
+from gatekeeper.files import open_itself
 from gatekeeper.process.hold import Room, held, unheld
 from gatekeeper.process.lines import LineReader
 
@@ -202,7 +202,7 @@ class Child(AbstractContextManager["Child"]):
         Through a link left there this process would read, and tell, what the child could not: its own environment, a key.
         """
         try:
-            with os.fdopen(os.open(self.log, os.O_RDONLY | NO_OTHER), "rb") as file:
+            with open_itself(self.log) as file:
                 found = os.fstat(file.fileno())
                 if not os.path.samestat(found, self._own_log):
                     return ""

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 import pytest
-from kit.certified import TRUST, Place, write_key
+from kit.certified import TRUST, Place, refused, write_key
 from kit.support import REPOSITORY
 
 from gatekeeper.certificate.trust import read_trust
@@ -18,14 +18,6 @@ from gatekeeper.gates._base import names as gate_names
 def verified(place: Place, more: str, trust: str = TRUST) -> Any:
     place.trust.write_text(trust + more)
     return place.verify()
-
-
-def refused(done: Any, *said: str, code: int = 1) -> None:
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-    assert "release:" not in done.stdout
-    for words in said:
-        assert words in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize(

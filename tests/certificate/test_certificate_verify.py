@@ -10,21 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit.certified import TRUST, Place, now, write_key
+from kit.certified import TRUST, Place, now, refused, write_key
 
 from gatekeeper.certificate.inventory import inventory
 from gatekeeper.certificate.statement import PREDICATE_TYPE
 from gatekeeper.certificate.trust import read_trust
 from gatekeeper.certificate.verify import Release, check_signed, released
 from gatekeeper.errors import GatekeeperError
-
-
-def refused(done: Any, *said: str, code: int = 1) -> None:
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-    assert "release:" not in done.stdout
-    for words in said:
-        assert words in done.stderr, done.stderr
 
 
 def test_a_release_as_it_was_certified_passes_and_says_why(place: Place) -> None:

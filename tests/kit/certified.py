@@ -105,3 +105,12 @@ def certified(once: Once, folder: Path) -> Place:
 
 def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
+
+
+def refused(done: Any, *said: str, code: int = 1) -> None:
+    """It is, with that exit code and those words, and nothing of the release is said."""
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert "release:" not in done.stdout
+    for words in said:
+        assert words in done.stderr, done.stderr

@@ -11,7 +11,7 @@ import msgspec
 
 from gatekeeper.checks.unit.own import OutcomeLine, OwnTests
 from gatekeeper.errors import NotMeasured
-from gatekeeper.files import NO_OTHER
+from gatekeeper.files import open_itself
 from gatekeeper.making.subject import Subject
 from gatekeeper.process.messages import Done
 from gatekeeper.records.base import Verdict
@@ -96,7 +96,7 @@ class _Run:
         """Take in what was written down; the test that began and did not end, if there is one."""
         pending: str | None = None
         try:
-            with os.fdopen(os.open(outcomes, os.O_RDONLY | NO_OTHER), "rb") as file:
+            with open_itself(outcomes) as file:
                 lines = file.read(MOST_BYTES).splitlines()
         except OSError:  # a test took it away, or put something else in its place
             lines = []
