@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 TESTS = Path(__file__).resolve().parents[1]
 SHARED = "GATEKEEPER_TESTS_SHARED"  # read in once.py
 SLOWEST = 10
+FILES = 60
 # Three processes on two cores, as some tests wait; a file's fixtures are made in one of them.
 SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
 
@@ -39,8 +40,17 @@ def main(thorough: bool) -> int:
             lines.append(f"{name}: {said}{', not all of them well' if codes[-1] else ''}")
             times += found
     slowest = [f"{seconds:8.1f} s  {test}" for seconds, test in sorted(times, reverse=True)[:SLOWEST]]
-    print("", *lines, "slowest:", *slowest, sep="\n")
+    print("", *lines, "slowest:", *slowest, "slowest files:", *by_file(times), sep="\n")
     return max(codes)
+
+
+def by_file(times: list[tuple[float, str]]) -> list[str]:
+    """What a whole file takes: many small tests cost more than a slow one."""
+    files: dict[str, list[float]] = {}
+    for seconds, test in times:
+        files.setdefault(test.partition("::")[0], []).append(seconds)
+    most = sorted(files.items(), key=lambda item: -sum(item[1]))[:FILES]
+    return [f"{sum(each):8.1f} s  {file}, {len(each):,} tests" for file, each in most]
 
 
 def read(report: Path) -> list[tuple[float, str]]:
