@@ -140,7 +140,7 @@ class _Policy:
         workflow = next((each for each, why in whys if not why), None)
         if workflow is None:
             near = next((f" ({why})" for each, why in whys if each.identity == issued.identity), "")
-            known = ", ".join(each.identity for each in self.workflows) or "which names keys alone"
+            known = ", ".join(each.identity for each in self.workflows)
             raise VerificationError(f"it is by {issued.shown()}{near}, and not by a signer of the trust file: {known}")
         self.found = workflow, issued, sha256(cert.public_bytes(Encoding.DER)).hexdigest()
 
@@ -157,7 +157,7 @@ def _opened(data: bytes, name: str) -> Bundle:
         raise Refused(f"{name}: is a bundle of the kind {read['mediaType']!r}; this takes {MEDIA_TYPE}.")
     entry = bundle.log_entry._inner
     proof = entry.inclusion_proof
-    note, _, signature = proof.checkpoint.envelope.partition("\n\n")
+    note, _, signature = proof.checkpoint.envelope.partition("\n\n") if proof.checkpoint else ("", "", "")
     origin, size, *_ = note.split("\n")
     line = f"{_LINE}{origin.partition(' ')[0]} {_base64(signature)}\n"
     if size != str(proof.tree_size) or signature != line:

@@ -13,7 +13,7 @@ from gatekeeper.certificate.signing import brief
 from gatekeeper.errors import UsageError
 
 if TYPE_CHECKING:
-    from sigstore.models import Bundle, ClientTrustConfig
+    from sigstore.models import ClientTrustConfig
     from sigstore.oidc import IdentityToken
 
 AMBIENT = "ACTIONS_ID_TOKEN_REQUEST_URL"
@@ -21,46 +21,42 @@ AMBIENT = "ACTIONS_ID_TOKEN_REQUEST_URL"
 PERMIT = "Give the job `permissions: id-token: write`, or name a private key with --key."
 
 
-def is_ambient(environ: Mapping[str, str]) -> bool:
-    """Whether this is a job that may sign by its own identity."""
-    return bool(environ.get(AMBIENT))
-
-
 @dataclass(frozen=True)
 class Keyless:
-    """The identity that this job has, and the instance of Sigstore that believes it."""
+    """This job's identity, and the instance of Sigstore that believes it: the public one, or that of a client trust config."""
 
-    token: IdentityToken
-    config: ClientTrustConfig
+    instance: Path | None
 
     def sign(self, payload: bytes) -> tuple[bytes, Issued]:
-        """The statement in a bundle, which was verified, and whom it is by; `UsageError` where Sigstore does not sign it."""
+        """The statement in a bundle, which was verified, and whom it is by; `UsageError` where nobody signs it."""
         from sigstore.dsse import Statement
         from sigstore.sign import SigningContext
 
+        config, token = _config(self.instance), _token()  # now: a token is good for some minutes, and models may be large
         try:
-            with SigningContext.from_trust_config(self.config).signer(self.token) as signer:
+            with SigningContext.from_trust_config(config).signer(token) as signer:
                 bundle = signer.sign_dsse(Statement(payload))
         except Exception as error:  # of requests, of its clients, of cryptography: nothing was signed
             raise UsageError(f"Sigstore did not sign: {brief(error)}. Run it again, or name a private key with --key.") from None
-        return self._checked(bundle)
-
-    def _checked(self, bundle: Bundle) -> tuple[bytes, Issued]:
-        """What is written was verified first, as whoever gets it will."""
         data, issued = lean(bundle), issued_to(bundle.signing_certificate)
         own = Workflow("this workflow", issued.identity, issued.issuer, issued.caller)
-        return data, verified(data, [own], self.config.trusted_root, "what Sigstore signed").issued
+        return data, verified(data, [own], config.trusted_root, "what Sigstore signed").issued
 
 
 def keyless(environ: Mapping[str, str], instance: Path | None) -> Keyless:
-    """This job's identity; `UsageError` where there is none. `instance` is the client trust config of another Sigstore."""
-    if not is_ambient(environ):
+    """This job's identity; `UsageError` where it has none that may sign, or what signs is not installed."""
+    if not environ.get(AMBIENT):
         raise UsageError(f"this is no job of GitHub Actions that may sign by its identity: {AMBIENT} is not set. {PERMIT}")
     try:
-        from sigstore.oidc import IdentityToken, detect_credential
+        import sigstore.sign  # noqa: F401
     except ImportError:
         raise UsageError(INSTALL) from None
-    config = _config(instance)
+    return Keyless(instance)
+
+
+def _token() -> IdentityToken:
+    from sigstore.oidc import IdentityToken, detect_credential
+
     try:
         raw = detect_credential()
         token = IdentityToken(raw) if raw else None
@@ -68,7 +64,7 @@ def keyless(environ: Mapping[str, str], instance: Path | None) -> Keyless:
         raise UsageError(f"GitHub gives this job no token of its identity: {brief(error)}. {PERMIT}") from None
     if token is None:
         raise UsageError(f"this job has no identity that Sigstore takes. {PERMIT}")
-    return Keyless(token, config)
+    return token
 
 
 def _config(instance: Path | None) -> ClientTrustConfig:

@@ -128,7 +128,7 @@ def verified(data: bytes, signers: Sequence[Signer], name: str) -> tuple[bytes, 
     """What a key of these signed, and whose it is; `Refused` where it is nobody's, or anything else stands in it."""
     from securesystemslib.dsse import Envelope
     from securesystemslib.exceptions import UnverifiedSignatureError
-    from securesystemslib.signer import Signature
+    from securesystemslib.signer._signature import Signature
 
     try:
         read = json.loads(data, object_pairs_hook=once)
@@ -139,7 +139,7 @@ def verified(data: bytes, signers: Sequence[Signer], name: str) -> tuple[bytes, 
     if not whole:
         raise Refused(f"{name}: holds more than a model signature. Fetch it again, unchanged.")
     signer = next((each for each in signers if takes(each.key) and _hint(each.key) == hint), None)
-    known = ", ".join(each.name for each in signers) or "which names no key"
+    known = ", ".join(each.name for each in signers) or "it names no key"
     if signer is None:
         raise Refused(f"{name}: it is by the key {hint[:12]!r}, and not by a signer of the trust file: {known}.")
     try:

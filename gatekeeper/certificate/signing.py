@@ -113,7 +113,7 @@ def verified(envelope: Envelope, signers: Sequence[Signer], name: str) -> Signer
     try:
         keys = envelope.verify([each.key for each in signers], 1)
     except (VerificationError, ValueError):
-        known = ", ".join(f"{each.name} ({each.key.keyid[:12]})" for each in signers)
+        known = ", ".join(f"{each.name} ({each.key.keyid[:12]})" for each in signers) or "it names identities alone"
         keyid = next(iter(envelope.signatures))
         raise Refused(
             f"{name}: its signature, which names the key {keyid[:12]!r}, is not by a signer of the trust file: {known}."

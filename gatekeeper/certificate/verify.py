@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from gatekeeper.certificate.again import judged_again
+from gatekeeper.certificate.bundle import is_bundle
 from gatekeeper.certificate.identity import Issued, unbound
 from gatekeeper.certificate.inventory import differences, identity, inventory
-from gatekeeper.certificate.bundle import is_bundle
 from gatekeeper.certificate.signing import Signer, came_bytes, opened, verified
 from gatekeeper.certificate.statement import PREDICATE_TYPE, Certified, Statement
 from gatekeeper.certificate.trust import Trust, read_trust
@@ -128,7 +128,8 @@ def _identified(data: bytes, trust: Trust, name: str) -> tuple[bytes, Signed]:
         known = ", ".join(each.name for each in trust.signers)
         raise Refused(f"{name}: was signed by an identity, and the trust file names keys alone: {known}.")
     logged = bundle.verified(data, trust.workflows, bundle.trusted_root(trust.root), name)
-    how = f"{logged.issued.shown()}, {logged.entry}"
+    shown = logged.issued.shown().removeprefix(f"{logged.workflow.name} ")  # its name is its identity where it has no other
+    how = f"{shown.strip('()')}, {logged.entry}"
     return logged.payload, Signed(logged.workflow.name, how, {"its signing certificate": logged.certificate}, logged.issued)
 
 

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="The file or folder that is to be released.")
 @click.option("--trust", required=True, type=click.Path(path_type=Path), help="Trust file: who may sign, and what must hold.")
 @click.option("--report", type=click.Path(path_type=Path), help="The report [default: report.json beside the certificate].")
-@click.option(
-    "--model-signature", type=click.Path(path_type=Path), help="An OpenSSF model signature that must hold, too: model.sig."
-)
+@click.option("--model-signature", type=click.Path(path_type=Path), help="An OpenSSF model signature that must hold, too.")
 def command(certificate: Path, model: Path, trust: Path, report: Path | None, model_signature: Path | None) -> int:
     """Check that CERTIFICATE lets this model be released, and say why it is believed.
 
