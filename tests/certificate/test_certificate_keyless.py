@@ -191,14 +191,14 @@ def test_what_has_no_identity_does_not_sign(job: Place, own: World, words: list[
     assert not job.certificate.exists()
 
 
-@pytest.mark.parametrize("way", ["down", "sct"])
+@pytest.mark.parametrize("way", ["down", "sct", "late"])
 def test_a_sigstore_that_does_not_sign(job: Place, own: World, way: str) -> None:
     own.wrong.add(way)
     refused(certify(job, own), "Sigstore did not sign", code=2)
     assert not job.certificate.exists()
 
 
-@pytest.mark.parametrize("way", ["set", "proof", "checkpoint", "late", "usage"])
+@pytest.mark.parametrize("way", ["set", "proof", "checkpoint", "usage"])
 def test_what_would_not_be_believed_is_not_written(job: Place, own: World, way: str) -> None:
     own.wrong.add(way)
     refused(certify(job, own), "its signature is not trusted")

@@ -218,8 +218,8 @@ class World:
             "signatures": [{"signature": each["sig"], "verifier": verifier} for each in envelope["signatures"]],
         }
         body = json.dumps({"apiVersion": "0.0.1", "kind": "dsse", "spec": spec}, sort_keys=True).encode()
-        self.leaves.append(body)
-        index, size = len(self.leaves) - 1, len(self.leaves)
+        self.leaves += [body, b"of somebody who came after", b"and another"]
+        index, size = len(self.leaves) - 3, len(self.leaves)
         log = hashlib.sha256(_spki(self.rekor)).digest()
         stamp = int(time.time())
         promised = rfc8785.dumps({"body": _text(body), "integratedTime": stamp, "logID": log.hex(), "logIndex": index})
