@@ -9,11 +9,13 @@ import sys
 from base64 import b64decode
 from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kit.certified import TRUST, Place, refused
-from kit.sigstore_world import IDENTITY, ISSUER, World, world
+from kit.sigstore_world import IDENTITY, ISSUER, World, text, world
+from kit.timestamps import Timestamps
 
 from gatekeeper.certificate.statement import PREDICATE_TYPE
 
@@ -71,6 +73,27 @@ def test_what_is_written_is_what_sigstore_itself_verifies(job: Place, own: World
     done = subprocess.run([sys.executable, "-m", "sigstore", *asked], cwd=job.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"OK: {job.model}" in done.stderr
+
+
+def test_a_log_that_tells_no_times_needs_a_timestamp(job: Place, tmp_path: Path) -> None:
+    """Rekor's second version, which an instance may name instead of the first."""
+    with world(Timestamps(tmp_path)) as second:
+        second.write(job.folder)
+        done = certify(job, second)
+        assert done.returncode == 0, done.stderr
+        material = json.loads(job.certificate.read_text())["verificationMaterial"]
+        assert "inclusionPromise" not in material["tlogEntries"][0]
+        assert len(material["timestampVerificationData"]["rfc3161Timestamps"]) == 1
+        done = job.verify()
+        assert (done.returncode, done.stderr) == (0, "")
+        whole = job.certificate.read_bytes()
+        del material["timestampVerificationData"]
+        job.certificate.write_bytes(text(json.loads(whole) | {"verificationMaterial": material}))
+        refused(job.verify(), "must contain an inclusion promise or signed timestamp")
+        job.certificate.unlink()
+        second.wrong.add("stamp")
+        refused(certify(job, second), "must contain an inclusion promise or signed timestamp", code=2)
+        assert not job.certificate.exists()
 
 
 @pytest.mark.parametrize(

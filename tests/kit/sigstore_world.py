@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from kit.timestamps import Timestamps
 
 ISSUER = "https://token.actions.githubusercontent.com"
 WORKFLOW = "octo/models/.github/workflows/release.yml@refs/heads/main"
@@ -102,8 +103,10 @@ class World:
     url: str = ""
     leaves: list[bytes] = field(default_factory=lambda: [b"somebody else's", b"and another"])
     wrong: set[str] = field(default_factory=set)
-    """What it does wrong: `sct`, `set`, `proof`, `checkpoint`, `late`, `usage`, `down`."""
+    """What it does wrong: `sct`, `set`, `proof`, `checkpoint`, `late`, `usage`, `stamp`, `down`."""
     submitted: list[dict[str, Any]] = field(default_factory=list)
+    stamps: Timestamps | None = None
+    """With them its log is of the second version, which tells no times."""
 
     def __post_init__(self) -> None:
         self.authority, self.ct, self.rekor = _key(), _key(), _key()
@@ -218,19 +221,10 @@ class World:
             "signatures": [{"signature": each["sig"], "verifier": verifier} for each in envelope["signatures"]],
         }
         body = json.dumps({"apiVersion": "0.0.1", "kind": "dsse", "spec": spec}, sort_keys=True).encode()
-        self.leaves += [body, b"of somebody who came after", b"and another"]
-        index, size = len(self.leaves) - 3, len(self.leaves)
         log = hashlib.sha256(_spki(self.rekor)).digest()
+        index, proof, checkpoint = self._logged(body, log, witness)
         stamp = int(time.time())
         promised = rfc8785.dumps({"body": _text(body), "integratedTime": stamp, "logID": log.hex(), "logIndex": index})
-        proof = _proof(index, self.leaves)
-        if "proof" in self.wrong:
-            proof[0] = hashlib.sha256(b"another").digest()
-        note = f"rekor.loopback - 1\n{size}\n{_text(_hash(self.leaves))}\n"
-        signer = _key() if "checkpoint" in self.wrong else self.rekor
-        lines = f"\u2014 rekor.loopback {_text(log[:4] + signer.sign(note.encode(), _ALGORITHM))}\n"
-        if witness:
-            lines = f"\u2014 a.witness {_text(b'12345678')}\n{lines}"
         return {
             "24296fb24b8ad77a": {
                 "body": _text(body),
@@ -242,13 +236,49 @@ class World:
                     "inclusionProof": {
                         "logIndex": index,
                         "rootHash": _hash(self.leaves).hex(),
-                        "treeSize": size,
+                        "treeSize": len(self.leaves),
                         "hashes": [each.hex() for each in proof],
-                        "checkpoint": f"{note}\n{lines}",
+                        "checkpoint": checkpoint,
                     },
                 },
             }
         }
+
+    def second(self, proposed: dict[str, Any]) -> dict[str, Any]:
+        """What a log of Rekor's second version answers: without a time, which a timestamp authority gives instead."""
+        asked = proposed["hashedRekordRequestV002"]
+        held = {"data": {"algorithm": "SHA2_256", "digest": asked["digest"]}, "signature": asked["signature"]}
+        whole = {"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": {"hashedRekordV002": held}}
+        body = json.dumps(whole, sort_keys=True).encode()
+        log = hashlib.sha256(_spki(self.rekor)).digest()
+        index, proof, checkpoint = self._logged(body, log, witness=True)
+        return {
+            "logIndex": str(index),
+            "logId": {"keyId": _text(log)},
+            "kindVersion": {"kind": "hashedrekord", "version": "0.0.2"},
+            "inclusionProof": {
+                "logIndex": str(index),
+                "rootHash": _text(_hash(self.leaves)),
+                "treeSize": str(len(self.leaves)),
+                "hashes": [_text(each) for each in proof],
+                "checkpoint": {"envelope": checkpoint},
+            },
+            "canonicalizedBody": _text(body),
+        }
+
+    def _logged(self, body: bytes, log: bytes, witness: bool) -> tuple[int, list[bytes], str]:
+        """Where it stands in the log, and what proves it: the hashes beside it, and the log's signed state."""
+        self.leaves += [body, b"of somebody who came after", b"and another"]
+        index, size = len(self.leaves) - 3, len(self.leaves)
+        proof = _proof(index, self.leaves)
+        if "proof" in self.wrong:
+            proof[0] = hashlib.sha256(b"another").digest()
+        note = f"rekor.loopback - 1\n{size}\n{_text(_hash(self.leaves))}\n"
+        signer = _key() if "checkpoint" in self.wrong else self.rekor
+        lines = f"\u2014 rekor.loopback {_text(log[:4] + signer.sign(note.encode(), _ALGORITHM))}\n"
+        if witness:
+            lines = f"\u2014 a.witness {_text(b'12345678')}\n{lines}"
+        return index, proof, f"{note}\n{lines}"
 
     def trusted_root(self) -> dict[str, Any]:
         """The file that whoever verifies is given."""
@@ -258,18 +288,17 @@ class World:
             digest = {"keyId": _text(hashlib.sha256(_spki(key)).digest())}
             return {"baseUrl": self.url, "hashAlgorithm": "SHA2_256", "publicKey": public, "logId": digest}
 
-        authority = {
-            "subject": {"organization": "tests", "commonName": "tests"},
-            "uri": self.url,
-            "certChain": {"certificates": [{"rawBytes": _text(self.root.public_bytes(Encoding.DER))}]},
-            "validFor": EVER,
-        }
+        def authority(chain: list[x509.Certificate]) -> dict[str, Any]:
+            raw = [{"rawBytes": _text(each.public_bytes(Encoding.DER))} for each in chain]
+            subject = {"organization": "tests", "commonName": "tests"}
+            return {"subject": subject, "uri": self.url, "certChain": {"certificates": raw}, "validFor": EVER}
+
         return {
             "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
             "tlogs": [log(self.rekor)],
-            "certificateAuthorities": [authority],
+            "certificateAuthorities": [authority([self.root])],
             "ctlogs": [log(self.ct)],
-            "timestampAuthorities": [],
+            "timestampAuthorities": [authority(self.stamps.certificates)] if self.stamps else [],
         }
 
     def trust_config(self) -> dict[str, Any]:
@@ -282,9 +311,9 @@ class World:
                 "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
                 "caUrls": [service],
                 "oidcUrls": [service],
-                "rekorTlogUrls": [service],
+                "rekorTlogUrls": [service | {"majorApiVersion": 2 if self.stamps else 1}],
                 "rekorTlogConfig": {"selector": "ANY"},
-                "tsaUrls": [],
+                "tsaUrls": [service | {"url": f"{self.url}/timestamp"}] * bool(self.stamps),
                 "tsaConfig": {"selector": "ANY"},
             },
         }
@@ -295,9 +324,9 @@ class World:
 
 
 @contextlib.contextmanager
-def world() -> Iterator[World]:
+def world(stamps: Timestamps | None = None) -> Iterator[World]:
     """One that answers on the loopback."""
-    own = World()
+    own = World(stamps=stamps)
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
@@ -308,7 +337,11 @@ def world() -> Iterator[World]:
             self.answer(200 if allowed and "audience=sigstore" in self.path else 403, {"value": own.token()})
 
         def do_POST(self) -> None:
-            read = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            sent = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/timestamp" and own.stamps is not None:
+                self.answer(503 if "stamp" in own.wrong else 200, own.stamps.answer(sent))
+                return
+            read = json.loads(sent)
             if "down" in own.wrong:
                 self.answer(503, {"message": "down"})
             elif self.path == "/api/v2/signingCert":
@@ -320,11 +353,14 @@ def world() -> Iterator[World]:
             elif self.path == "/api/v1/log/entries":
                 own.submitted.append(read)
                 self.answer(201, own.entry(read))
+            elif self.path == "/api/v2/log/entries":
+                own.submitted.append(read)
+                self.answer(201, own.second(read))
             else:
                 self.answer(404, {})
 
         def answer(self, code: int, told: Any) -> None:
-            data = json.dumps(told).encode()
+            data = told if isinstance(told, bytes) else json.dumps(told).encode()
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
