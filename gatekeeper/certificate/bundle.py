@@ -1,7 +1,8 @@
 """A statement that a workflow's identity signed: a bundle of Sigstore's (https://docs.sigstore.dev/about/bundle/), read offline.
 
 sigstore-python checks what makes it one: the certificate to its root, that it was logged, the log's entry, the time, the
-signature. What it reads and does not check is held to one form here, so that nothing in a bundle can be changed unseen.
+signature. What it reads and does not check is held to one form here, so that nothing in a bundle can be changed unseen; but
+for the wrapping of a timestamp (its versions, the name of its algorithm), which nobody signs and from which nothing follows.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ def verified(data: bytes, workflows: Sequence[Workflow], root: TrustedRoot, name
     try:
         bundle = _opened(data, name)
         kind, payload = Verifier(trusted_root=root).verify_dsse(bundle, policy)
+        _check_log(bundle, root, name)
     except Refused:
         raise
     except VerificationError as error:
@@ -163,6 +165,17 @@ def _opened(data: bytes, name: str) -> Bundle:
     if size != str(proof.tree_size) or signature != line:
         raise Refused(f"{name}: its log's checkpoint is not of the log that its entry is in. Fetch it again, unchanged.")
     return bundle
+
+
+def _check_log(bundle: Bundle, root: TrustedRoot, name: str) -> None:
+    """`Refused` where the entry names no log of the root, or a place in it that it has not: a log that promises no time does not
+    sign either, and its key is found by four bytes.
+    """
+    entry = bundle.log_entry._inner
+    known = {each.key_id for log in root._inner.tlogs for each in (log.log_id, log.checkpoint_key_id) if each is not None}
+    misplaced = entry.inclusion_promise is None and entry.log_index != entry.inclusion_proof.log_index
+    if entry.log_id.key_id not in known or misplaced:
+        raise Refused(f"{name}: its entry is in no log that the trusted root names. Fetch it again, unchanged.")
 
 
 def _base64(line: str) -> str:

@@ -87,6 +87,14 @@ def test_a_log_that_tells_no_times_needs_a_timestamp(job: Place, tmp_path: Path)
         done = job.verify()
         assert (done.returncode, done.stderr) == (0, "")
         whole = job.certificate.read_bytes()
+        for change in (
+            lambda e: e.update(logIndex="7"),
+            lambda e: e["logId"].update(keyId=e["logId"]["keyId"][:8] + "A" * 35 + "="),
+        ):
+            read = json.loads(whole)  # what this log does not sign
+            change(read["verificationMaterial"]["tlogEntries"][0])
+            job.certificate.write_bytes(text(read))
+            refused(job.verify(), "its entry is in no log that the trusted root names")
         del material["timestampVerificationData"]
         job.certificate.write_bytes(text(json.loads(whole) | {"verificationMaterial": material}))
         refused(job.verify(), "must contain an inclusion promise or signed timestamp")

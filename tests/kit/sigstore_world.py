@@ -369,7 +369,7 @@ def world(stamps: Timestamps | None = None) -> Iterator[World]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     own.url = f"http://127.0.0.1:{server.server_port}"
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield own
