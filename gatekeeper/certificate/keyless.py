@@ -45,7 +45,9 @@ class Keyless:
 
 def keyless(environ: Mapping[str, str], instance: Path | None) -> Keyless:
     """This job's identity; `UsageError` where it has none that may sign, or what signs is not installed."""
-    if not environ.get(AMBIENT):
+    if environ.get("GITHUB_ACTIONS") != "true" or not environ.get(
+        AMBIENT
+    ):  # without the first, other clouds' would be looked for
         raise UsageError(f"this is no job of GitHub Actions that may sign by its identity: {AMBIENT} is not set. {PERMIT}")
     try:
         import sigstore.sign  # noqa: F401

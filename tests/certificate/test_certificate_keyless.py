@@ -210,6 +210,7 @@ def test_one_signature_can_be_revoked(job: Place, own: World) -> None:
     [
         ([], {"ACTIONS_ID_TOKEN_REQUEST_URL": ""}, "is not set. Give the job `permissions: id-token: write`"),
         (["--keyless"], {"ACTIONS_ID_TOKEN_REQUEST_URL": ""}, "is not set. Give the job `permissions: id-token: write`"),
+        ([], {"GITHUB_ACTIONS": ""}, "this is no job of GitHub Actions"),
         (["--key", "release.key"], {}, "Give --key, or --trust-config"),
         (["--key", "release.key", "--keyless"], {}, "Give --key, or --keyless"),
         ([], {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "another"}, "GitHub gives this job no token"),

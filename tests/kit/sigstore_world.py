@@ -147,9 +147,8 @@ class World:
             18: url + claims["workflow_ref"] if claims["workflow_ref"] else None,
             21: f"{url}{claims['repository']}/actions/runs/{claims['run_id']}/attempts/{claims['run_attempt']}",
         }
-        serial = x509.random_serial_number()
         builder = (
-            x509.CertificateBuilder(self.root.subject, x509.Name([]), public, serial, now - HALF, now + HALF)
+            x509.CertificateBuilder(self.root.subject, x509.Name([]), public, x509.random_serial_number(), now - HALF, now + HALF)
             .add_extension(x509.KeyUsage(True, False, False, False, False, False, False, False, False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.authority.public_key()), critical=False)
@@ -208,8 +207,7 @@ class World:
         log = hashlib.sha256(_spki(self.ct)).digest()
         promise = struct.pack("!B32sQHBBH", 0, log, stamp, 0, 4, 3, len(signature)) + signature
         listed = struct.pack("!HH", len(promise) + 2, len(promise)) + promise
-        assert len(listed) < 256
-        return bytes([0x04, 0x81, len(listed)]) + listed if len(listed) > 127 else bytes([0x04, len(listed)]) + listed
+        return (bytes([0x04, 0x81, len(listed)]) if len(listed) > 127 else bytes([0x04, len(listed)])) + listed
 
     def entry(self, proposed: dict[str, Any], witness: bool = True) -> dict[str, Any]:
         """What Rekor answers: the entry as it was logged, and what proves it."""
