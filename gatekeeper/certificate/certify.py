@@ -12,7 +12,7 @@ import msgspec
 
 from gatekeeper.certificate.evidence import evidence_of
 from gatekeeper.certificate.inventory import identity, inventory
-from gatekeeper.certificate.signing import signed, signer_of
+from gatekeeper.certificate.seals import Seal, seal_of
 from gatekeeper.certificate.statement import Approval, Certified, certified_of, origin_of, statement
 from gatekeeper.errors import Refused, UsageError
 from gatekeeper.files import check_own, is_link, write_atomic
@@ -29,25 +29,28 @@ FILE_NAME = "certificate.json"
 @dataclass(frozen=True)
 class Asked:
     """What to certify. `artifact` is where the model lies, if not where its report says; `policy` and `waivers` are files as in
-    `gatekeeper report`: what it must have been held to, and what is tolerated.
+    `gatekeeper report`: what it must have been held to, and what is tolerated. Without a `key` the job's own identity signs, by
+    the Sigstore of the client trust config `instance`, or the public one. `signature` is where a model signature goes, too.
     """
 
     result: Path
-    key: Path
+    key: Path | None = None
     artifact: Path | None = None
     output: Path | None = None
     policy: Path | None = None
     waivers: Path | None = None
+    instance: Path | None = None
+    signature: Path | None = None
 
 
 @dataclass(frozen=True)
 class Written:
-    """A certificate that was written."""
+    """A certificate that was written, and whom it is by, in words."""
 
     path: Path
     artifact: Path
     certified: Certified
-    keyid: str
+    who: str
 
 
 def certify(
@@ -56,10 +59,10 @@ def certify(
     """Certify the artifact of a report that passes; `Refused` says why not. `approvals` are what GitHub's API told."""
     file = asked.result / REPORT if asked.result.is_dir() else asked.result
     output = asked.output or file.with_name(FILE_NAME)
-    check_own(output.parent)
-    if is_link(output):
-        raise UsageError(f"{output}: is a link, and nothing is written through one. Name another file with --output.")
-    signer = signer_of(asked.key)
+    _check_output(output, "--output")
+    if asked.signature is not None:
+        _check_output(asked.signature, "--model-signature")
+    seal = seal_of(asked.key, asked.instance, environ, models=asked.signature is not None)
     data = report_bytes(file)
     report = _judged(parsed(data, file), file, asked, now)
     _check_origin(report, environ)
@@ -73,8 +76,25 @@ def certify(
     certified = certified_of(report, variant, sha256(data).hexdigest(), stamp(now), origin_of(environ))
     if approvals is not None:
         certified = msgspec.structs.replace(certified, approvals=list(approvals))
-    write_atomic(output, signed(statement(files, certified), signer))
-    return Written(output, place, certified, signer.public_key.keyid)
+    data, who = seal.certificate(statement(files, certified), certified.origin)
+    if asked.signature is not None:
+        _sign_model(asked.signature, place, files, seal)
+    write_atomic(output, data)
+    return Written(output, place, certified, who)
+
+
+def _sign_model(output: Path, place: Path, files: Mapping[str, str], seal: Seal) -> None:
+    from gatekeeper.certificate import model_signature
+
+    if place.is_dir() and output.resolve().is_relative_to(place.resolve()):
+        raise UsageError(f"{output}: lies among the files that it signs. Name a file outside of {place} with --model-signature.")
+    write_atomic(output, seal.model(model_signature.statement(files, place.resolve().name, not place.is_dir())))
+
+
+def _check_output(output: Path, option: str) -> None:
+    check_own(output.parent)
+    if is_link(output):
+        raise UsageError(f"{output}: is a link, and nothing is written through one. Name another file with {option}.")
 
 
 def check_certifiable(report: Report, name: str) -> None:

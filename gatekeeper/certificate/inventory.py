@@ -43,17 +43,19 @@ def identity(files: Mapping[str, str]) -> str:
     return next(iter(files.values())) if len(files) == 1 else digest_named(files)
 
 
-def differences(files: Mapping[str, str], certified: Mapping[str, str]) -> Iterator[str]:
-    """How files differ from those of a certificate, in words."""
+def differences(
+    files: Mapping[str, str], certified: Mapping[str, str], form: str = "certificate", done: str = "certified"
+) -> Iterator[str]:
+    """How files differ from those of a certificate, or of another form of signature, in words."""
     gone = [name for name in certified if name not in files]
     for name, digest in files.items():
         if name in certified:
             if certified[name] != digest:
-                yield f"{name} is not the file that was certified: its SHA-256 is {digest[:12]}, and {certified[name][:12]} there"
+                yield f"{name} is not the file that was {done}: its SHA-256 is {digest[:12]}, and {certified[name][:12]} there"
             continue
         was = next((other for other in gone if certified[other] == digest), "")
-        yield f"{name} is not in the certificate" + (f": it is {was} there. Give it that name" if was else "")
-    yield from (f"{name} is in the certificate, and is missing" for name in gone)
+        yield f"{name} is not in the {form}" + (f": it is {was} there. Give it that name" if was else "")
+    yield from (f"{name} is in the {form}, and is missing" for name in gone)
 
 
 def _files(folder: Path, above: str, depth: int) -> Iterator[tuple[str, str]]:

@@ -49,7 +49,7 @@ def signer_of(path: Path) -> CryptoSigner:
             f"{path}: the key asks for a password. Give one without, as a secret file that only this job has."
         ) from None
     except Exception as error:  # cryptography has many; of whatever kind, this is no key of ours
-        raise UsageError(f"{path}: not a private key in PEM ({_brief(error)}). {MAKE}") from None
+        raise UsageError(f"{path}: not a private key in PEM ({brief(error)}). {MAKE}") from None
     _check_scheme(signer.public_key, path, MAKE)
     return signer
 
@@ -64,7 +64,7 @@ def public_key(path: Path) -> SSlibKey:
     try:
         key: SSlibKey = SSlibKey.from_crypto(load_pem_public_key(data))
     except Exception as error:
-        raise UsageError(f"{path}: not a public key in PEM ({_brief(error)}). {PUBLIC}") from None
+        raise UsageError(f"{path}: not a public key in PEM ({brief(error)}). {PUBLIC}") from None
     _check_scheme(key, path, PUBLIC)
     return key
 
@@ -91,10 +91,10 @@ def opened(data: bytes, name: str) -> Envelope:
     if not data.strip():
         raise Refused(f"{name}: is empty. Fetch the certificate again.")
     try:
-        envelope = Envelope.from_dict(json.loads(data, object_pairs_hook=_once))
+        envelope = Envelope.from_dict(json.loads(data, object_pairs_hook=once))
         whole = render(envelope) == data
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Refused(f"{name}: not a certificate ({_brief(error)}). Fetch it again, whole.") from None
+        raise Refused(f"{name}: not a certificate ({brief(error)}). Fetch it again, whole.") from None
     if not whole:
         raise Refused(f"{name}: is not written as `gatekeeper certify` writes it. Fetch it again, unchanged.")
     if envelope.payload_type != PAYLOAD_TYPE:
@@ -113,7 +113,7 @@ def verified(envelope: Envelope, signers: Sequence[Signer], name: str) -> Signer
     try:
         keys = envelope.verify([each.key for each in signers], 1)
     except (VerificationError, ValueError):
-        known = ", ".join(f"{each.name} ({each.key.keyid[:12]})" for each in signers)
+        known = ", ".join(f"{each.name} ({each.key.keyid[:12]})" for each in signers) or "it names identities alone"
         keyid = next(iter(envelope.signatures))
         raise Refused(
             f"{name}: its signature, which names the key {keyid[:12]!r}, is not by a signer of the trust file: {known}."
@@ -147,8 +147,8 @@ def _read(path: Path, remedy: str) -> bytes:
     return data
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of which no key comes twice: readers differ in which of them they take."""
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of which no key comes twice: readers differ in which of them they take. For `object_pairs_hook`."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key comes twice")
@@ -160,7 +160,8 @@ def _check_scheme(key: SSlibKey, path: Path, remedy: str) -> None:
         raise UsageError(f"{path}: a key of the kind {key.scheme}; this takes {', '.join(SCHEMES)}. {remedy}")
 
 
-def _brief(error: Exception) -> str:
+def brief(error: Exception) -> str:
+    """An error of a library's in few words."""
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no more is known'}"[:160]
 
 

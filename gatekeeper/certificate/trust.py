@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from gatekeeper.certificate.identity import Workflow
 from gatekeeper.certificate.signing import Signer, public_key
 from gatekeeper.config.limits import Limit
 from gatekeeper.config.load import converted
@@ -27,11 +29,28 @@ AGE = r"^[1-9][0-9]{0,4}[hd]$"
 _UNITS = {"h": "hours", "d": "days"}
 
 
-class SignerKey(Section, frozen=True, kw_only=True):
-    """Somebody who may sign."""
+class TrustedSigner(Section, frozen=True, kw_only=True):
+    """Somebody who may sign: with a `key`, or by an `identity`, which an `issuer` vouches for."""
 
-    name: Annotated[NonEmpty, Meta(description="What messages call the signer.")]
-    key: Annotated[NonEmpty, Meta(description="Public key in PEM (Ed25519 or ECDSA), a path from this file's folder.")]
+    name: Annotated[NonEmpty | None, Meta(description="What messages call the signer; default: its identity.")] = None
+    key: Annotated[NonEmpty | None, Meta(description="Public key in PEM (Ed25519 or ECDSA), a path from this file's folder.")] = (
+        None
+    )
+    identity: Annotated[
+        NonEmpty | None,
+        Meta(
+            description="Exactly whom Sigstore certified; no pattern.",
+            examples=["https://github.com/OWNER/REPOSITORY/.github/workflows/release.yml@refs/heads/main"],
+        ),
+    ] = None
+    issuer: Annotated[
+        NonEmpty | None,
+        Meta(description="Exactly who vouched for the identity.", examples=["https://token.actions.githubusercontent.com"]),
+    ] = None
+    caller: Annotated[
+        NonEmpty | None,
+        Meta(description="The workflow that the run began with, if the identity is a reusable one's; default: the identity."),
+    ] = None
 
 
 class Require(Section, frozen=True, kw_only=True):
@@ -72,7 +91,14 @@ else:
 class TrustFile(Section, frozen=True, kw_only=True):
     """A trust file."""
 
-    signers: Annotated[list[SignerKey], Meta(min_length=1, description="Who may sign.")]
+    signers: Annotated[list[TrustedSigner], Meta(min_length=1, description="Who may sign.")]
+    trusted_root: Annotated[
+        NonEmpty | None,
+        Meta(
+            description="trusted_root.json of the Sigstore that certifies identities, a path from this file's folder; default: "
+            "the public instance's, as the package sigstore holds it."
+        ),
+    ] = None
     require: Require = Require()
     limits: Annotated[Limits, Meta(description="The local policy.")] = Limits()
     datasets: Annotated[
@@ -86,7 +112,7 @@ class TrustFile(Section, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Trust:
-    """A valid trust file, with its keys read."""
+    """A valid trust file, with its keys read; `root` is read where an identity signed."""
 
     source: Source
     require: Require
@@ -94,6 +120,8 @@ class Trust:
     limits: dict[str, Limit]
     datasets: frozenset[str]
     revoked: frozenset[str]
+    workflows: tuple[Workflow, ...] = ()
+    root: Path | None = None
 
     @property
     def gates(self) -> list[str]:
@@ -113,11 +141,19 @@ def read_trust(path: Path) -> Trust:
     stated: TrustFile = converted(source, TrustFile)
     if problems := _problems(source, stated):
         raise ConfigError(source.path, problems)
-    signers = tuple(Signer(each.name, public_key(path.parent / each.key)) for each in stated.signers)
+    signers = tuple(
+        Signer(each.name or each.key, public_key(path.parent / each.key)) for each in stated.signers if each.key is not None
+    )
     if len({each.key.keyid for each in signers}) != len(signers):
         raise ConfigError(source.path, [Problem(*source.values[("signers",)], "two signers have one key. Keep one of them.")])
     limits = {name: _limit(name, config, source) for name in gate_names() if (config := getattr(stated.limits, name)) is not None}
-    return Trust(source, stated.require, signers, limits, frozenset(stated.datasets), frozenset(stated.revoked))
+    root = path.parent / stated.trusted_root if stated.trusted_root else None
+    workflows = tuple(
+        Workflow(each.name or each.identity, each.identity, each.issuer or "", each.caller or "")
+        for each in stated.signers
+        if each.identity is not None
+    )
+    return Trust(source, stated.require, signers, limits, frozenset(stated.datasets), frozenset(stated.revoked), workflows, root)
 
 
 def trust_schema() -> dict[str, Any]:
@@ -145,7 +181,26 @@ def _problems(source: Source, stated: TrustFile) -> list[Problem]:
             at = source.values[("limits", name)]
             found.append(Problem(*at, f"a limit of a trust file always holds. Remove `on_fail` from {name}, or the limit."))
     for index, signer in enumerate(stated.signers):
-        if is_link(Path(source.path).parent / signer.key):
-            at = source.values[("signers", index)]
-            found.append(Problem(*at, f"{signer.key} is a link. Put the key itself there."))
+        found += [Problem(*source.values[("signers", index)], wrong) for wrong in _wrong(signer, Path(source.path).parent)]
+    if stated.trusted_root and is_link(Path(source.path).parent / stated.trusted_root):
+        at = source.values[("trusted_root",)]
+        found.append(Problem(*at, f"{stated.trusted_root} is a link. Put the trusted root itself there."))
     return found
+
+
+def _wrong(signer: TrustedSigner, folder: Path) -> Iterator[str]:
+    """What is wrong with one signer, in words."""
+    if (signer.key is None) == (signer.identity is None):
+        yield "a signer has a key or an identity. Give it one of them."
+    elif signer.key is not None:
+        if signer.issuer or signer.caller:
+            yield "`issuer` and `caller` belong to an identity. Remove them from this key."
+        if signer.name is None:
+            yield "a key says nothing of whose it is. Give the signer a name."
+        if is_link(folder / signer.key):
+            yield f"{signer.key} is a link. Put the key itself there."
+    else:
+        if signer.issuer is None:
+            yield "anybody could vouch for an identity. Name its issuer: GitHub's is https://token.actions.githubusercontent.com"
+        if any("*" in each for each in (signer.identity or "", signer.caller or "")):
+            yield "an identity is one, and no pattern. Write it out, with the ref behind the @."

@@ -15,6 +15,8 @@ from pathlib import Path
 import msgspec
 
 from gatekeeper.certificate.again import judged_again
+from gatekeeper.certificate.bundle import is_bundle
+from gatekeeper.certificate.identity import Issued, unbound
 from gatekeeper.certificate.inventory import differences, identity, inventory
 from gatekeeper.certificate.signing import Signer, came_bytes, opened, verified
 from gatekeeper.certificate.statement import PREDICATE_TYPE, Certified, Statement
@@ -30,12 +32,25 @@ SHORT = 12
 
 @dataclass(frozen=True)
 class Asked:
-    """What to verify. `report` is the report.json, if it does not lie beside the certificate."""
+    """What to verify. `report` is the report.json, if it does not lie beside the certificate; `signature` a model signature
+    (OpenSSF) that must hold, too.
+    """
 
     certificate: Path
     model: Path
     trust: Path
     report: Path | None = None
+    signature: Path | None = None
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Who of the trusted signed, and how: `ids` is what of it can be revoked; an identity is `issued`, a key is not."""
+
+    name: str
+    how: str
+    ids: Mapping[str, str]
+    issued: Issued | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,8 @@ class Outcome:
     trusted: list[str]
     refused: list[str]
     certified: Certified
+    signed: Signed
+    files: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -63,25 +80,70 @@ def verify(asked: Asked, now: datetime.datetime) -> Outcome:
     data = came_bytes(asked.certificate, "certificate")
     check_signed(data, trust, name)  # who signed is known before anything of a stranger's is read
     report = came_bytes(asked.report or asked.certificate.with_name(REPORT), "report (--report)", MAX_REPORT_BYTES)
-    return released(Release(data, report, inventory(asked.model)), trust, now, name)
+    files = inventory(asked.model)
+    outcome = released(Release(data, report, files), trust, now, name)
+    if asked.signature is not None:
+        signature = came_bytes(asked.signature, "model signature")
+        check_model(signature, files, not asked.model.is_dir(), trust, str(asked.signature), outcome)
+    return outcome
 
 
-def check_signed(data: bytes, trust: Trust, name: str) -> tuple[Statement, Signer]:
+def check_signed(data: bytes, trust: Trust, name: str) -> tuple[Statement, Signed]:
     """What a certificate states, and who of the trusted signed it; `Refused` where nobody did."""
+    if is_bundle(data):
+        payload, signed = _identified(data, trust, name)
+        return _statement(payload, name), signed
     envelope = opened(data, name)
     signer = verified(envelope, trust.signers, name)
-    return _statement(envelope.payload, name), signer
+    return _statement(envelope.payload, name), _with_key(signer)
+
+
+def check_model(data: bytes, files: Mapping[str, str], alone: bool, trust: Trust, name: str, outcome: Outcome) -> None:
+    """Add to an outcome what a model signature says; `Refused` where nobody trusted made it."""
+    from gatekeeper.certificate import model_signature
+
+    if model_signature.is_by_key(data):
+        payload, signer = model_signature.verified(data, trust.signers, name)
+        signed = _with_key(signer)
+    else:
+        payload, signed = _identified(data, trust, name)
+    refused = list(model_signature.wrong(payload, files, alone, name))
+    revoked = {"the model signature": sha256(data).hexdigest(), **signed.ids}
+    refused += [f"{what} is revoked ({digest[:SHORT]})" for what, digest in revoked.items() if digest in trust.revoked]
+    outcome.refused.extend(refused)
+    if not refused:
+        outcome.trusted.append(f"the model signature over the same files, by {signed.name} ({signed.how})")
+
+
+def _with_key(signer: Signer) -> Signed:
+    how = f"{signer.key.scheme}, key {signer.key.keyid[:SHORT]}"
+    return Signed(signer.name, how, {f"the key of {signer.name}": signer.key.keyid})
+
+
+def _identified(data: bytes, trust: Trust, name: str) -> tuple[bytes, Signed]:
+    """What an identity of the trust file signed, and which; Sigstore's code is loaded for nothing else."""
+    from gatekeeper.certificate import bundle
+
+    if not trust.workflows:
+        known = ", ".join(each.name for each in trust.signers)
+        raise Refused(f"{name}: was signed by an identity, and the trust file names keys alone: {known}.")
+    logged = bundle.verified(data, trust.workflows, bundle.trusted_root(trust.root), name)
+    shown = logged.issued.shown().removeprefix(f"{logged.workflow.name} ")  # its name is its identity where it has no other
+    how = f"{shown.strip('()')}, {logged.entry}"
+    return logged.payload, Signed(logged.workflow.name, how, {"its signing certificate": logged.certificate}, logged.issued)
 
 
 def released(release: Release, trust: Trust, now: datetime.datetime, name: str) -> Outcome:
     """The same as `verify` of what was read already; `name` is the certificate's, for what is wrong with it."""
-    stated, signer = check_signed(release.certificate, trust, name)
+    stated, signed = check_signed(release.certificate, trust, name)
     certified = stated.predicate
-    trusted = [f"signed by {signer.name} ({signer.key.scheme}, key {signer.key.keyid[:SHORT]})"]
+    trusted = [f"signed by {signed.name} ({signed.how})"]
     refused = list(_times(certified, trust, now))
     if not refused:
         trusted.append(f"measured {certified.measured}, certified {certified.issued}, at most {trust.require.max_age} old")
-    refused += [*_revoked(stated, release.certificate, signer, trust), *_files(stated, release.files, trusted)]
+    if signed.issued is not None:
+        refused += unbound(signed.issued, certified.origin)
+    refused += [*_revoked(stated, release.certificate, signed, trust), *_files(stated, release.files, trusted)]
     if (found := sha256(release.report).hexdigest()) != certified.report:
         digests = f"its SHA-256 is {found[:SHORT]}, not {certified.report[:SHORT]}"
         refused.append(f"the report is not the one that was certified: {digests}")
@@ -89,7 +151,7 @@ def released(release: Release, trust: Trust, now: datetime.datetime, name: str) 
         again = judged_again(release.report, certified, trust, now)
         trusted += again.trusted
         refused += again.refused
-    return Outcome(trusted, refused, certified)
+    return Outcome(trusted, refused, certified, signed, release.files)
 
 
 def _statement(payload: bytes, name: str) -> Statement:
@@ -127,11 +189,11 @@ def _times(certified: Certified, trust: Trust, now: datetime.datetime) -> Iterat
         yield f"it was measured at {certified.measured}, and may be {trust.require.max_age} old. Measure and certify it again"
 
 
-def _revoked(stated: Statement, data: bytes, signer: Signer, trust: Trust) -> Iterator[str]:
+def _revoked(stated: Statement, data: bytes, signed: Signed, trust: Trust) -> Iterator[str]:
     certified = stated.predicate
     known = {
         "the certificate": sha256(data).hexdigest(),
-        f"the key of {signer.name}": signer.key.keyid,
+        **signed.ids,
         "its report": certified.report,
         "its artifact": certified.artifact,
         "the model it was made of": certified.model.sha256,

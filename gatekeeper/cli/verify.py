@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from gatekeeper.certificate.statement import Certified
+    from gatekeeper.certificate.verify import Outcome
 
 
 @click.command(short_help="Check a model's certificate before it is released, offline.")
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="The file or folder that is to be released.")
 @click.option("--trust", required=True, type=click.Path(path_type=Path), help="Trust file: who may sign, and what must hold.")
 @click.option("--report", type=click.Path(path_type=Path), help="The report [default: report.json beside the certificate].")
-def command(certificate: Path, model: Path, trust: Path, report: Path | None) -> int:
+@click.option("--model-signature", type=click.Path(path_type=Path), help="An OpenSSF model signature that must hold, too.")
+def command(certificate: Path, model: Path, trust: Path, report: Path | None, model_signature: Path | None) -> int:
     """Check that CERTIFICATE lets this model be released, and say why it is believed.
 
     The signature must be by a signer of the trust file, of the right age and not revoked; every file must be the one that was
@@ -32,7 +33,7 @@ def command(certificate: Path, model: Path, trust: Path, report: Path | None) ->
     from gatekeeper.errors import ExitCode
     from gatekeeper.reports._plain import plain
 
-    outcome = verify(Asked(certificate, model, trust, report), datetime.now(UTC))
+    outcome = verify(Asked(certificate, model, trust, report, model_signature), datetime.now(UTC))
     for said in outcome.trusted:
         click.echo(plain(f"trusted: {said}"))
     for said in outcome.refused:
@@ -40,15 +41,23 @@ def command(certificate: Path, model: Path, trust: Path, report: Path | None) ->
     if outcome.refused:
         return ExitCode.FAILED
     click.echo(plain(f"release: {model} is {outcome.certified.variant}"))
-    click.echo(f"without gatekeeper, where GitHub attested it: {_gh(model, outcome.certified)}")
+    click.echo(_gh(certificate, model, outcome))
     return ExitCode.PASS
 
 
-def _gh(model: Path, certified: Certified) -> str:
-    """The same question to GitHub: `--repo` alone would accept what any workflow there attests."""
+def _gh(certificate: Path, model: Path, outcome: Outcome) -> str:
+    """The same question to GitHub. `--repo` alone would accept what any workflow there attests, and a workflow any branch's."""
     from gatekeeper.certificate.statement import PREDICATE_TYPE
 
-    repository = certified.origin.repository or "OWNER/REPOSITORY"
-    workflow = certified.origin.workflow.partition("@")[0] or f"{repository}/.github/workflows/release.yml"
-    words = ["gh", "attestation", "verify", str(model), "--repo", repository]
-    return shlex.join([*words, "--predicate-type", PREDICATE_TYPE, "--signer-workflow", workflow])
+    origin, issued = outcome.certified.origin, outcome.signed.issued
+    repository = origin.repository or "OWNER/REPOSITORY"
+    workflow = origin.workflow or f"{repository}/.github/workflows/release.yml"
+    if issued is not None and issued.repository:  # a reusable workflow signs by its own name
+        workflow = issued.identity.partition("://")[2].partition("/")[2]
+    file = model / next(iter(outcome.files)) if model.is_dir() else model
+    words = ["gh", "attestation", "verify", str(file), *(["--bundle", str(certificate)] if issued else []), "--repo", repository]
+    words += ["--predicate-type", PREDICATE_TYPE, "--signer-workflow", workflow.partition("@")[0]]
+    words += ["--source-ref", origin.ref or "refs/heads/main"]
+    where = "without gatekeeper" if issued else "without gatekeeper, where GitHub attested it"
+    each = f", for each of its {len(outcome.files)} files" if len(outcome.files) > 1 else ""
+    return f"{where}{each}: {shlex.join(words)}"

@@ -16,14 +16,16 @@ from gatekeeper.reports._plain import plain
 
 
 def step(environ: Mapping[str, str]) -> int:
-    """Certify `RESULT` with the key in the file `KEY`; its exit code. The output `certificate` is what was written."""
+    """Certify `RESULT` with the key in the file `KEY`, or by the job's identity; its exit code. The output `certificate` is what
+    was written.
+    """
     try:
-        result, key = _path(environ, "RESULT"), _path(environ, "KEY")
-        if result is None or key is None:
-            raise UsageError("RESULT and KEY must be set: the report, and the file with the private key.")
-        others = {name: _path(environ, name.upper()) for name in ("artifact", "output", "policy", "waivers")}
+        result = _path(environ, "RESULT")
+        if result is None:
+            raise UsageError("RESULT must be set: the folder with the report.")
+        others = {name: _path(environ, name.upper()) for name in ("key", "artifact", "output", "policy", "waivers")}
         told = approvals(read_event(environ), environ.get("TOKEN", ""))
-        written = certify(Asked(result, key, **others), environ, datetime.now(UTC), told)
+        written = certify(Asked(result, **others), environ, datetime.now(UTC), told)
     except GatekeeperError as error:
         print(plain(str(error)), file=sys.stderr)
         return int(error.exit_code)

@@ -245,7 +245,8 @@ def test_on_github_it_says_where_it_was_made(place: Place) -> None:
         "runner": "github-hosted Linux X64",
     }
     asked = "--repo octo/models --predicate-type urn:edge-gatekeeper:certificate:v1"
-    assert f"{asked} --signer-workflow octo/models/.github/workflows/release.yml\n" in place.verify().stdout
+    workflow = "--signer-workflow octo/models/.github/workflows/release.yml --source-ref refs/heads/main"
+    assert f"{asked} {workflow}\n" in place.verify().stdout
 
 
 @pytest.mark.parametrize(

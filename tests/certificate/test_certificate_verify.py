@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,18 @@ def test_a_release_as_it_was_certified_passes_and_says_why(place: Place) -> None
     assert "passes its own limits, accuracy " in done.stdout
     assert "on 600 distinct examples, data eval.npz" in done.stdout
     assert f"--predicate-type {PREDICATE_TYPE} --signer-workflow " in lines[-1]
+
+
+def test_a_key_needs_nothing_of_sigstore_and_no_framework(place: Place) -> None:
+    identity = "identity: 'https://github.com/o/r/.github/workflows/x.yml@refs/heads/main', issuer: 'https://issuer'"
+    place.trust.write_text(TRUST.replace("]\n", f", {{{identity}}}]\ntrusted_root: nowhere.json\n"))
+    words = ["verify", str(place.certificate), "--model", str(place.model), "--trust", str(place.trust)]
+    heavy = ("sigstore", "pydantic", "requests", "tuf", "torch", "onnx", "onnxruntime", "openvino")
+    code = f"import sys; from gatekeeper.cli._main import execute; print(execute({words})[0])"
+    code += f"; print('loaded:', [name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "release: " in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded: []"
 
 
 def flipped(data: bytes, index: int, bit: int) -> bytes:

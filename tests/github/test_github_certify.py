@@ -107,6 +107,8 @@ def test_without_an_answer_nothing_is_certified(place: Place, api: StandIn, caps
     assert step(environ(place, api, 4711)) == 2
     assert "the approvals of this run were not read" in capsys.readouterr().err
     assert step({}) == 2
+    assert step(environ(place, api, api.run(), KEY="")) == 2
+    assert "this is no job of GitHub Actions that may sign by its identity" in capsys.readouterr().err
     assert step(environ(place, api, api.run(), GITHUB_EVENT_NAME="push", GITHUB_REF_PROTECTED="false")) == 1
     assert not place.certificate.exists()
 

@@ -67,12 +67,20 @@ class Place:
     def certify(self, *words: object, env: dict[str, str] | None = None) -> Any:
         return call(["certify", "out", "--key", "release.key", *words], self.folder, env or {})
 
+    def call(self, *words: object, env: dict[str, str] | None = None) -> Any:
+        return call(words, self.folder, env or {})
+
     def verify(self, *words: object, model: Path | None = None) -> Any:
         told = ["verify", self.certificate, "--model", model or self.model, "--trust", self.trust, *words]
         return call(told, self.folder, {})
 
     def payload(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(b64decode(json.loads(self.certificate.read_text())["payload"]))
+        return found
+
+    def statement(self) -> dict[str, Any]:
+        """What a bundle states."""
+        found: dict[str, Any] = json.loads(b64decode(json.loads(self.certificate.read_text())["dsseEnvelope"]["payload"]))
         return found
 
     def sign(self, payload: dict[str, Any] | bytes) -> None:
