@@ -112,9 +112,9 @@ def _most(of: Calibrated, alpha: float, otherwise: float = 0.0) -> float:
     free = np.flatnonzero((s == 0) & there)
     signs = np.tile(np.where(s == 0, 1.0, s), (2 ** len(free), 1))
     signs[:, free] = 1 - 2.0 * ((np.arange(2 ** len(free))[:, None] >> np.arange(len(free))) & 1)
-    others = np.where(t == 0, otherwise or signs, t)
+    others = np.where(t == 0, np.full_like(signs, otherwise) if otherwise else signs, t)
     total = signs @ d - others @ e
-    square = squares[0].sum() + squares[1].sum() - 2 * np.einsum("ki,ij,kj->k", signs, products, others, optimize=True)
+    square = squares[0].sum() + squares[1].sum() - 2 * ((signs @ products) * others).sum(axis=1)
     count = n + UNSEEN
     mean = (total + UNSEEN) / count
     variance = np.maximum((np.maximum(square, 0.0) + UNSEEN) / count - mean * mean, 0.0)

@@ -13,7 +13,7 @@ from kit.support import round_data
 
 from gatekeeper.checks.kinds.unit_tests import expected
 from gatekeeper.config.limits import Limit
-from gatekeeper.evaluate.evaluation import quality
+from gatekeeper.evaluate.compared import quality
 from gatekeeper.gates._base import gate
 from gatekeeper.measure.race import performance
 from gatekeeper.records.base import Verdict

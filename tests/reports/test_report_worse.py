@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kit.sample_reports import gate, report, target, variant
 
-from gatekeeper.evaluate.evaluation import quality
+from gatekeeper.evaluate.compared import quality
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Comparison
 from gatekeeper.records.measured import Quality

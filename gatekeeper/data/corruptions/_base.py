@@ -61,7 +61,8 @@ class Corruption(msgspec.Struct, frozen=True):
     @property
     def label(self) -> str:
         """As reports name it: `blur (radius 2)`."""
-        said = ", ".join(f"{key} {value}" for key, value in sorted(self.options.items()))
+        known = {key: f"{value:g}" if isinstance(value, float) else value for key, value in sorted(self.options.items())}
+        said = ", ".join(f"{key} {value}" for key, value in known.items())
         return f"{self.name} ({said})" if said else self.name
 
     def amount(self) -> Any:
