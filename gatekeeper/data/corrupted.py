@@ -79,7 +79,9 @@ def write_arrived(folder: Path, asked: Corruption, arrived: Arrived) -> Arrived:
     """Beside what is corrupted; `NotMeasured` where it is as good as before."""
     if not arrived.enough:
         few = "nothing" if not arrived.changed else f"only {arrived.changed:,} of {arrived.examples:,} examples"
-        raise NotMeasured("data", f"{asked.label} changes {few} of this set, which says nothing of a model. Choose another, or more.")
+        raise NotMeasured(
+            "data", f"{asked.label} changes {few} of this set, which says nothing of a model. Choose another, or more."
+        )
     (folder / FILE).write_bytes(msgspec.json.encode(arrived))
     return arrived
 

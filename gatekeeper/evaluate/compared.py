@@ -64,6 +64,4 @@ def quality(comparison: Comparison, variant: bool) -> Quality | None:
         return None
     details, worse, flips = (comparison.details, comparison.worse, comparison.flips) if variant else ({}, (), None)
     examples = comparison.scores.examples
-    return Quality(
-        metric=comparison.metric, value=value, examples=examples, details=details, worse=list(worse), flips=flips
-    )
+    return Quality(metric=comparison.metric, value=value, examples=examples, details=details, worse=list(worse), flips=flips)

@@ -24,7 +24,9 @@ def calibration(answers: Any, baseline: Any, variant: Any, labels: Any, units: A
     first = np.unique(units, return_index=True)[1]
     try:
         truth = class_labels(labels, baseline)
-        arms = [(sureness(each, baseline)[first], (classes(each, baseline) == truth)[first] * 1.0) for each in (baseline, variant)]
+        arms = [
+            (sureness(each, baseline)[first], (classes(each, baseline) == truth)[first] * 1.0) for each in (baseline, variant)
+        ]
     except NotMeasured as why:
         return Calibrated(problem=str(why).rstrip("."))
     return calibrated(arms[0], arms[1], bins)
@@ -48,7 +50,9 @@ def sureness(outputs: Any, reference: Any) -> Any:
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         return (scores / scores.sum(axis=1, keepdims=True)).max(axis=1)
     if (np.abs(known.sum(axis=1) - 1) > WHOLE).any():
-        raise NotMeasured("data", "the output holds shares that do not add up to one: neither probabilities of classes nor logits")
+        raise NotMeasured(
+            "data", "the output holds shares that do not add up to one: neither probabilities of classes nor logits"
+        )
     return np.clip(scores.max(axis=1), 0, 1)
 
 

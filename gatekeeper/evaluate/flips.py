@@ -19,7 +19,7 @@ def one_answer(baseline: Any, labels: Any) -> bool:
 
 
 def of_classes(baseline: Any, variant: Any, labels: Any, units: Any, places: Any, names: Sequence[str]) -> Flips:
-    """Of distinct examples, which `units` numbers and which stand at `places` in the set; without labels the baseline is right."""
+    """Of distinct examples, numbered by `units`, that stand at `places` in the set; without labels the baseline is right."""
     import numpy as np
 
     theirs, ours = classes(baseline), classes(variant, baseline)
@@ -30,20 +30,28 @@ def of_classes(baseline: Any, variant: Any, labels: Any, units: Any, places: Any
     before, after = (theirs == truth)[first], (ours == truth)[first]
     lost = first[before & ~after]
     shown = [
-        Flip(example=str(int(places[i])), label=_name(truth[i], names), baseline=_name(theirs[i], names), variant=_name(ours[i], names))
+        Flip(
+            example=str(int(places[i])),
+            label=_name(truth[i], names),
+            baseline=_name(theirs[i], names),
+            variant=_name(ours[i], names),
+        )
         for i in lost[:MOST]
     ]
     return Flips(lost=len(lost), gained=int((after & ~before).sum()), shown=shown)
 
 
-def of_texts(names: Sequence[str], right: Sequence[str], baseline: Sequence[Any], variant: Sequence[Any], p: Any, q: Any) -> Flips:
-    """Of distinct prompts by their names, with the first answer to each: what they score with the variant, `p`, and before, `q`."""
+def of_texts(
+    names: Sequence[str], right: Sequence[str], baseline: Sequence[Any], variant: Sequence[Any], p: Any, q: Any
+) -> Flips:
+    """Of distinct prompts by their names, with the first answer to each; they score `p` with the variant, and `q` before."""
     import numpy as np
 
     lost = np.flatnonzero(p < q)
     worst = lost[np.argsort((p - q)[lost], kind="stable")][:MOST]
     shown = [
-        Flip(example=names[i], label=short(right[i]), baseline=short(str(baseline[i])), variant=short(str(variant[i]))) for i in worst
+        Flip(example=names[i], label=short(right[i]), baseline=short(str(baseline[i])), variant=short(str(variant[i])))
+        for i in worst
     ]
     return Flips(lost=len(lost), gained=int((p > q).sum()), shown=shown)
 

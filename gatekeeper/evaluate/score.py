@@ -16,8 +16,8 @@ from gatekeeper.data.prepared import IGNORED, PreparedDataset
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.by_class import by_class
 from gatekeeper.evaluate.chance import beside_chance, chance, constant, guessing, no_better
-from gatekeeper.evaluate.confidence import calibration
 from gatekeeper.evaluate.collapse import all_finite, collapsed, not_finite, of_values
+from gatekeeper.evaluate.confidence import calibration
 from gatekeeper.evaluate.flips import of_classes as flips_of
 from gatekeeper.evaluate.flips import one_answer
 from gatekeeper.evaluate.metrics._base import (
@@ -41,8 +41,8 @@ from gatekeeper.records.flips import Flips
 from gatekeeper.records.scores import Calibrated, KeptClass, KeptOutput, Kind, PairedScores
 
 Looks = Literal["all", "alone", "answers", "scores"]
-"""What is looked at: all that a variant is judged by, what can be said of a model without a baseline, what it answers and not what
-else it puts out, or its scores only.
+"""What is looked at: all that a variant is judged by, what can be said of a model without a baseline, its answers without its other
+outputs, or its scores only.
 """
 
 

@@ -70,7 +70,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     }
     return Decision(
         verdict=verdict,
-        reason=f"{reason} (expected calibration error {before:.1%} -> {after:.1%})",
+        reason=f"{reason} ({before:.1%} -> {after:.1%} in {found.bins} bins)",
         brief=reason,
         observed=grown.observed,
         lower=grown.lower,
@@ -118,12 +118,12 @@ def _of(details: dict[str, Any]) -> Calibrated:
 
 
 def _decide(limit: float, grown: Interval, examples: int) -> tuple[Verdict, str]:
-    seen = f"grows by {grown.observed:.1%}" if grown.observed >= 0 else f"shrinks by {-grown.observed:.1%}"
+    seen = f"calibration error {'grows' if grown.observed >= 0 else 'shrinks'} by {abs(grown.observed):.1%}"
     if grown.lower > limit:
-        return Verdict.FAIL, f"{seen}, at least {grown.lower:.1%}, allowed {limit:.1%}"
+        return Verdict.FAIL, f"{seen}, by at least {grown.lower:.1%}, allowed {limit:.1%}"
     if examples < LEAST_EXAMPLES:
         return Verdict.ERROR, f"{examples} examples cannot show {limit:.1%}; at least {LEAST_EXAMPLES} are needed"
     if grown.upper <= limit:
-        return Verdict.PASS, f"{seen}, at most {grown.upper:.1%} more"
+        return Verdict.PASS, f"{seen}, grows by at most {grown.upper:.1%}"
     between = f"{seen}, which may be from {grown.lower:.1%} to {grown.upper:.1%} and does not decide {limit:.1%}"
     return Verdict.INCONCLUSIVE, f"{between}; {examples} examples cannot show it, {4 * examples} would about halve the doubt"

@@ -87,8 +87,15 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     else:
         reason = "; ".join(f"under {label}: {found[label][0].reason}" for label, own in verdicts.items() if own is verdict)
         brief = ""
-    bounds = {key: worst.get(key) for key in ("observed", "lower", "upper")}
-    return Decision(verdict=verdict, reason=reason, brief=brief, details=details, **bounds)
+    return Decision(
+        verdict=verdict,
+        reason=reason,
+        brief=brief,
+        observed=worst.get("observed"),
+        lower=worst.get("lower"),
+        upper=worst.get("upper"),
+        details=details,
+    )
 
 
 def unsuited(config: Config, model: Assessment, task: str | None) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -101,7 +108,10 @@ def unsuited(config: Config, model: Assessment, task: str | None) -> Iterator[tu
     for i, said in enumerate(config.corruptions):
         found = of(said)
         if len(found) != 1:
-            yield ("corruptions", i), f"{'several corruptions' if found else 'no corruption'} in one entry. Give each its own. {fits}"
+            yield (
+                ("corruptions", i),
+                f"{'several corruptions' if found else 'no corruption'} in one entry. Give each its own.",
+            )
         for each in found:
             if each.label in seen:
                 yield ("corruptions", i), f"{each.label} is named twice. Remove one."

@@ -97,7 +97,8 @@ class Quality(Record, frozen=True, kw_only=True):
     details: Annotated[dict[str, float], Meta(description="Text models: divergence from the baseline, perplexities.")] = {}
     worse: Annotated[list[str], Meta(description="Names of prompts that it answers worse than the baseline, some of them.")] = []
     flips: Annotated[
-        Flips | None, Meta(description="Answers that were right and are wrong, or the other way; None where none is right or wrong.")
+        Flips | None,
+        Meta(description="Answers that were right and are wrong, or the other way; None: there are none such."),
     ] = None
 
 

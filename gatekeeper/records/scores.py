@@ -92,12 +92,12 @@ class KeptClass(Record, frozen=True, kw_only=True):
 
 
 class Calibrated(Record, frozen=True, kw_only=True):
-    """How sure two models are of their answers, beside how often they are right, by `bins` of equal width of what is sure from 0 to 1.
+    """How sure two models are of their answers beside how often they are right, by `bins` of equal width of what is sure.
 
-    Of each bin how many examples, how many right answers, the sum of what was sure, and the sum of the squares of right (0 or 1)
-    less sure. `together` are the sums of that of the variant times that of the baseline, by the bin of the variant and that of the
-    baseline; those that are not there are 0. So much tells the error of both, and how far chance may have moved what lies between
-    them. `problem` says why nothing is known.
+    Of each bin how many examples, how many right answers, the sum of what was sure, and the sum of the squares of right (0 or
+    1) less sure. `together` are the sums of that of the variant times that of the baseline, by the bin of the variant and that
+    of the baseline; those that are not there are 0. So much tells the error of both, and how far chance may have moved what
+    lies between them. `problem` says why nothing is known.
     """
 
     bins: int = 0

@@ -1,19 +1,23 @@
 """Expected calibration error, and how much more of it a variant has than its baseline, with bounds.
 
-The error is that of M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning"
-(AAAI 2015), as C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger have it, "On calibration of modern neural networks" (ICML 2017, eq. 3):
-of M bins of equal width the sum of (examples in the bin / all examples) times |share that is right - mean confidence|.
+The error is that of M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
+binning" (AAAI 2015), as C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger have it, "On calibration of modern neural networks"
+(ICML 2017, eq. 3): of M bins of equal width the sum of (examples in the bin / all examples) times |share that is right - mean
+confidence|.
 
-From a sample it comes out too large, as chance never cancels below a sum of absolute values, and more so for the better calibrated
-of two models: growth comes out too small exactly where there is some. A bootstrap repeats that, and is not used. With d and e
-the differences (right - sure) per example and bin of the variant and the baseline, growth is s.d - t.e for the true signs s and t, and
-t.e is the most that any signs give. So growth is at most s.d - t'.e for any other t', and a bound holds if it holds for every s
-that may be the true one (an intersection-union test). Signs are taken as known where the sample leaves no doubt (`DOUBT`, which
-is taken off the level: R. L. Berger and D. D. Boos, JASA 89, 1994); t' is t where that is known, and elsewhere s, so that what both
-models have in common cancels. (That growth is at least so much, which fails a variant and passes none, is shown from the other side,
-and also with t' all of one sign, as of a variant that is too sure everywhere; each at a part of the level.) Each s.d - t'.e is the mean of one number an example, bounded by Student's t; to which two examples
-are added that nobody saw, each of which costs all that one can: of a loss that is as rare as Poisson's this is no less than the exact
-bound.
+From a sample it comes out too large, as chance never cancels below a sum of absolute values, and more so for the better
+calibrated of two models: growth comes out too small exactly where there is some. A bootstrap repeats that, and is not used.
+With d and e the differences (right - sure) by bin of the variant and of the baseline, growth is s.d - t.e for their true signs
+s and t, and t.e is the most that any signs give. So growth is at most s.d - t'.e for any other t', and a bound holds if it
+holds for every s that may be the true one (an intersection-union test). Signs are taken as known where the sample leaves no
+doubt (`DOUBT` is taken off the level for that: R. L. Berger and D. D. Boos, JASA 89, 1994); t' is t where that is known, and
+elsewhere s, so that what both models have in common cancels.
+
+That growth is at least so much, which fails a variant and passes none, is shown from the other side, and also with t' all of
+one sign, as of a variant that is too sure everywhere; each at a part of the level.
+
+Each s.d - t'.e is the mean of one number an example, bounded by Student's t with two more examples that nobody saw, each of
+which costs all that one can: where a loss is so rare that it comes by Poisson's law this is no less than the exact bound.
 """
 
 from __future__ import annotations
@@ -44,9 +48,11 @@ def calibrated(baseline: tuple[Floats, Floats], variant: tuple[Floats, Floats], 
     """Of both models how sure each answer is (from 0 to 1) and whether it is right, each of shape [examples]."""
     import numpy as np
 
-    own, numbers = [], []
+    own, numbers, edges = [], [], np.linspace(0, 1, bins + 1)[1:-1]
     for sure, right in (baseline, variant):
-        place = np.clip(np.ceil(np.asarray(sure, dtype=float) * bins) - 1, 0, bins - 1).astype(int)  # (a, b], and 0 with the first
+        place = np.clip(np.ceil(np.asarray(sure, dtype=float) * bins) - 1, 0, bins - 1).astype(
+            int
+        )  # (a, b], and 0 with the first
         gap = right - sure
         columns = [np.bincount(place, values, bins) for values in (None, right, sure, gap * gap)]
         own.append([(int(n), int(k), float(c), float(q)) for n, k, c, q in zip(*columns, strict=True)])

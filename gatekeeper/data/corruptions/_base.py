@@ -12,7 +12,7 @@ And where what a model is asked to read, and nothing more, is nothing to it:
 
 ASKED        whether of a text model's lines it takes questions alone
 
-What comes back is kept within the numbers that the input has in the whole set, and within its type; so no corruption needs to know
+What comes back is kept within the numbers that the input has in the whole set, and within its type: no corruption needs to know
 either. `draw` begins with the example's own content: copies stay copies, the order of a set changes nothing, and every model gets
 the same bytes (gatekeeper/data/corrupted.py).
 """

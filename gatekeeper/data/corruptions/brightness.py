@@ -16,7 +16,8 @@ class Options(Amount, frozen=True, kw_only=True):
     """How much brighter."""
 
     by: Annotated[
-        float, Meta(ge=-1, le=1, description="What is added, as a share of the range of the input's numbers; below 0 it gets darker.")
+        float,
+        Meta(ge=-1, le=1, description="What is added, as a share of the range of the input's numbers; below 0 it gets darker."),
     ] = 0.2
 
 

@@ -26,7 +26,9 @@ def corrupt_rows(folder: Path, rows: list[Row], metric: str | None, asked: Corru
     questions = [i for i, row in enumerate(rows) if not row.text]
     judged = questions if questions and metric != "perplexity" else range(len(rows))
     if alone and not questions:
-        raise NotMeasured("data", f"{asked.label} takes questions, and this set has none: a text that is shorter is no harder. Leave it out.")
+        raise NotMeasured(
+            "data", f"{asked.label} takes questions, and this set has none: a text that is shorter is no harder. Leave it out."
+        )
     pairs = [(_said(rows[i]), _said(others[i])) for i in judged]
     apart = [differing(before, after) for before, after in pairs]
     changed, whole = sum(before != after for before, after in pairs), sum(len(before) for before, _ in pairs)
