@@ -41,8 +41,8 @@ from gatekeeper.records.flips import Flips
 from gatekeeper.records.scores import Calibrated, KeptClass, KeptOutput, Kind, PairedScores
 
 Looks = Literal["all", "alone", "answers", "scores"]
-"""What is looked at: all that a variant is judged by, what can be said of a model without a baseline, its answers without its other
-outputs, or its scores only.
+"""What is looked at: all that a variant is judged by, what can be said of a model without a baseline, its answers without its
+other outputs, or its scores only.
 """
 
 

@@ -53,7 +53,7 @@ class Config(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[Named, ...],
         Meta(description="Each by its name, or as `{blur: {radius: 2}}`; the variant must keep as much under every one."),
     ] = ()
-    seed: Annotated[int, Meta(ge=0, le=2**32 - 1, description="Decides what noise is drawn; the same for every model.")] = 0
+    seed: Annotated[int, Meta(ge=0, description="Decides what noise is drawn; the same for every model.")] = 0
 
 
 DEFAULT = None

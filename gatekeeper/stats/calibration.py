@@ -48,11 +48,11 @@ def calibrated(baseline: tuple[Floats, Floats], variant: tuple[Floats, Floats], 
     """Of both models how sure each answer is (from 0 to 1) and whether it is right, each of shape [examples]."""
     import numpy as np
 
+    if not all(np.isfinite(each).all() for arm in (baseline, variant) for each in arm):
+        return Calibrated(problem="how sure a model is, or whether it is right, is NaN or infinite")
     own, numbers, edges = [], [], np.linspace(0, 1, bins + 1)[1:-1]
     for sure, right in (baseline, variant):
-        place = np.clip(np.ceil(np.asarray(sure, dtype=float) * bins) - 1, 0, bins - 1).astype(
-            int
-        )  # (a, b], and 0 with the first
+        place = np.searchsorted(edges, sure)  # (a, b], and 0 with the first
         gap = right - sure
         columns = [np.bincount(place, values, bins) for values in (None, right, sure, gap * gap)]
         own.append([(int(n), int(k), float(c), float(q)) for n, k, c, q in zip(*columns, strict=True)])
