@@ -34,6 +34,8 @@ limit_key = "retention"
 UNDER = "under"
 """The key of a gate's details that holds what was found under each corruption."""
 ROUNDING = 1e-6
+TOKENS, LONGER = "kl_mean", 2
+"""What is told of a text alone, whose windows are of tokens: mistyped it has more of them, though seldom twice as many."""
 BAD = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
 
 if TYPE_CHECKING:
@@ -178,7 +180,8 @@ def _one_again(config: Config, told: Told, each: dict[str, Any]) -> Verdict | No
     arrived = Arrived(changed=int(each["changed"]), examples=int(each["of"]), by=float(each["by"]), unit=str(each["by_unit"]))
     quality = told.variant.quality
     examples = each["examples"]
-    if quality is None or not 0 < examples <= quality.examples or not arrived.enough:
+    most = 0 if quality is None else quality.examples * (LONGER if TOKENS in each else 1)
+    if quality is None or not 0 < examples <= most or not arrived.enough:
         return Verdict.ERROR
     if each["metric"] != quality.metric:
         return Verdict.ERROR
