@@ -15,7 +15,7 @@ from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.scores import Calibrated
 from gatekeeper.registry import Registry
-from gatekeeper.stats.calibration import MOST_BINS, error, growth, possible
+from gatekeeper.stats.calibration import MOST_BINS, at_most, error, growth, possible
 from gatekeeper.stats.closed import least_share
 from gatekeeper.stats.looks import ALPHA
 
@@ -109,7 +109,7 @@ def share(told: Told) -> float:
     found, limit = _of(told.gate.details), told.gate.limit
     if limit is None:
         return 1.0
-    return least_share(lambda part: growth(found, part * ALPHA).upper <= limit, SUREST)
+    return least_share(lambda part: at_most(found, limit, part * ALPHA), SUREST)
 
 
 def _of(details: dict[str, Any]) -> Calibrated:

@@ -77,6 +77,11 @@ def growth(of: Calibrated, alpha: float) -> Interval:
     return Interval(observed=seen, lower=-min(shrinks), upper=_most(of, alpha))
 
 
+def at_most(of: Calibrated, limit: float, alpha: float) -> bool:
+    """Whether it is shown, at level `alpha`, that the error grows by no more than `limit`."""
+    return _most(of, alpha) <= limit
+
+
 def possible(of: Calibrated) -> bool:
     """Whether there can be such numbers: all bins there, all examples in them, and no sum larger than its parts allow."""
     if not (2 <= of.bins <= MOST_BINS and of.examples > 0):

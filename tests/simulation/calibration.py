@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gatekeeper.stats.calibration import calibrated, growth
+from gatekeeper.stats.calibration import at_most, calibrated
 from gatekeeper.stats.looks import ALPHA
 from simulation.rows import Row
 
@@ -66,5 +66,5 @@ def calibration_rows(runs: int, sizes: tuple[int, ...] = SIZES) -> Iterator[Row]
     for name, make in CASES.items():
         for n in sizes:
             rng = np.random.default_rng(n)
-            passed = sum(growth(calibrated(*make(rng, n), BINS), ALPHA).upper <= LIMIT for _ in range(runs))
+            passed = sum(at_most(calibrated(*make(rng, n), BINS), LIMIT, ALPHA) for _ in range(runs))
             yield Row("calibration_error", f"{name}; n = {n}", passed, runs)

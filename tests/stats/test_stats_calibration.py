@@ -12,7 +12,7 @@ from kit.lazily import Lazily
 from simulation.calibration import BINS, CASES, LIMIT, calibration_rows
 from simulation.rows import clearly_above
 
-from gatekeeper.stats.calibration import calibrated, error, growth, possible
+from gatekeeper.stats.calibration import at_most, calibrated, error, growth, possible
 from gatekeeper.stats.looks import ALPHA
 
 RUNS = 400
@@ -85,6 +85,26 @@ def test_what_grows_much_is_shown_and_what_grows_little_passes() -> None:
     right = (rng.random(2000) < sure) * 1.0
     assert growth(calibrated((sure, right), (sure - 0.001, right), 15), ALPHA).upper <= LIMIT
     assert growth(calibrated((sure, right), (np.ones(2000), right - (rng.random(2000) < 0.1) * right), 15), ALPHA).lower > LIMIT
+
+
+def passing(apart: float, n: int, runs: int = 20) -> float:
+    """How often a variant passes whose logits are a little off, of a baseline that is calibrated; `apart` says how good it is."""
+    rng, passed = np.random.default_rng(1), 0
+    for _ in range(runs):
+        y, logits = rng.integers(0, 10, n), rng.standard_normal((n, 10))
+        logits[np.arange(n), y] += apart
+        arms = []
+        for each in (apart * logits, apart * logits + 0.1 * rng.standard_normal((n, 10))):
+            shares = np.exp(each - each.max(axis=1, keepdims=True))
+            shares /= shares.sum(axis=1, keepdims=True)
+            arms.append((shares.max(axis=1), (shares.argmax(axis=1) == y) * 1.0))
+        passed += at_most(calibrated(arms[0], arms[1], BINS), LIMIT, ALPHA)
+    return passed / runs
+
+
+def test_how_many_examples_it_takes() -> None:
+    assert passing(5, 500) > 0.9, "of a model that is right in 99.8 %"
+    assert passing(3, 900) < 0.1 and passing(3, 5000) > 0.8, "of one that is right in 90 %"
 
 
 def test_bins_that_cannot_be_are_not_possible() -> None:
