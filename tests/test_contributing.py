@@ -27,6 +27,7 @@ KINDS = {
     "gates",
     "reports",
     "evaluate/tasks",
+    "data/corruptions",
     "frameworks",
     "hardware/targets",
     "checks/unit/cases",
@@ -45,10 +46,11 @@ edge_ai_pipeline:
   optimization: {frameworks: [onnx_reference]}
   weighing: {most: 2MB}
   testing: {unit_tests: basic, file_tests: basic, integration_tests: smoke, security_tests: basic}
-  gates: {load_time: {max_ms: 60000}, memory: disabled, stability: disabled, speedup: {min: 0.001}, accuracy: {retention: 0.5}}
+  gates: {load_time: {max_ms: 60000}, memory: disabled, stability: disabled, speedup: {min: 0.001}, accuracy: {retention: 0.5}, ROBUST}
   measure: {max_rounds: 3, blocks: 1, block_ms: 5}
   model_validation: {security_scan: enabled}
 """
+PIPELINE = PIPELINE.replace("ROBUST", "robustness: {retention: 0.5, corruptions: [{offset: {by: 0.1}}]}")
 VARIANT = "hall/onnx_reference/rounded"
 CHECKS = {"doubled": "unit_tests", "no_program": "file_tests", "patience": "integration_tests", "cookies": "security_tests"}
 
@@ -112,7 +114,7 @@ def test_all_of_them_are_in_the_report(report: dict[str, Any]) -> None:
     assert {name for name in classes if name.startswith("class")} == {"class 0", "class 1"}, (
         "the task's, of the four that the model has"
     )
-    assert {"load_time": "pass", "file_tests": "pass", "speedup": "pass"}.items() <= gates.items()
+    assert {"load_time": "pass", "file_tests": "pass", "speedup": "pass", "robustness": "pass"}.items() <= gates.items()
     checks = {check["name"]: (check["kind"], check["verdict"]) for check in variant["tested"]["checks"]}
     assert {name: (kind, "pass") for name, kind in CHECKS.items()}.items() <= checks.items()
     stages = {stage["stage"]: stage for stage in report["stages"]}
@@ -159,5 +161,5 @@ def test_without_them_the_file_is_refused(ran: tuple[Path, dict[str, str]]) -> N
         [sys.executable, "-m", "gatekeeper", "validate", "p.yaml"], cwd=ran[0].parent, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    for name in ("weighing", "kiosk", "onnx_reference", "load_time", "file_tests", "severity"):
+    for name in ("weighing", "kiosk", "onnx_reference", "load_time", "file_tests", "severity", "offset"):
         assert name in done.stderr, name

@@ -25,6 +25,7 @@ FOLDERS = [
     "reports",
     "stages",
     "evaluate.datasets",
+    "data.corruptions",
     "measure.energy",
 ]
 

@@ -23,6 +23,7 @@ from gatekeeper.data.prepared import FORM, PreparedDataset, check_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
 from gatekeeper.evaluate.answers import collect
+from gatekeeper.evaluate.compared import comparison_of, scores_of
 from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.own_metric import AskMetric
 from gatekeeper.evaluate.predict import Predict, Predicted
@@ -44,8 +45,6 @@ from gatekeeper.models.layout import Constant, Layout
 from gatekeeper.process.messages import Done
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.evidence import Comparison
-from gatekeeper.records.measured import Quality
-from gatekeeper.records.scores import Counts, PairedScores
 from gatekeeper.version import version
 
 PLAIN = Layout()
@@ -253,7 +252,7 @@ class Evaluation:
         return self.space.cache.get_or_make("predictions", key, make)[0] / "predictions.npy"
 
     def compare(
-        self, dataset: Path, baseline: Path, variant: Path, metric: str | None = None, looks: Looks = "all"
+        self, dataset: Path, baseline: Path, variant: Path, metric: str | None = None, looks: Looks = "all", bins: int = 0
     ) -> Comparison:
         """Paired scores of two models' predictions, by the pipeline file's metric where none is named, and what else is seen."""
         import numpy as np
@@ -272,30 +271,14 @@ class Evaluation:
             text=self.model.text is not None,
             range=self._range(),
             looks=looks,
+            bins=bins,
         )
         if metric and ":" in metric:
             request = self._told_by_metric(request, folder)
         answer = self.space.ask_clerk(request, Scored)
-        scores = _scores(answer, np.load(destination)) if answer.examples else None
+        scores = scores_of(answer, np.load(destination)) if answer.examples else None
         shutil.rmtree(folder, ignore_errors=True)
-        return Comparison(
-            metric=answer.metric,
-            baseline=answer.baseline,
-            variant=answer.variant,
-            scores=scores,
-            agreement=answer.agreement,
-            error=answer.error,
-            details=answer.details,
-            collapsed=answer.collapsed,
-            signs=answer.signs,
-            worse=tuple(answer.worse),
-            outputs=tuple(answer.outputs),
-            unjudged=answer.unjudged,
-            classes=tuple(answer.classes),
-            alone=looks == "alone",
-            near=answer.near,
-            close=answer.close,
-        )
+        return comparison_of(answer, scores, looks)
 
     def _told_by_metric(self, request: Score, folder: Path) -> Score:
         """The request with what the user's metric says; nothing but its values comes from where it ran."""
@@ -358,39 +341,6 @@ class Evaluation:
             chosen = [each for each in chosen if each != second] or [second]
             chosen[1:1] = [second] if chosen != [second] else []
         return [data.whole_batch(index, batch) for index in chosen]
-
-
-def _scores(answer: Scored, rows: Any) -> PairedScores:
-    """The scores that were written."""
-    truth, unit = rows[2:] if answer.kind == "classes" else (None, None)
-    own = rows[2] if answer.kind == "bounded" and len(rows) == 3 else None
-    counts = Counts(rows, answer.union) if answer.kind == "pooled" else None
-    p, q = (rows[4].sum(axis=1), rows[2].sum(axis=1)) if counts else rows[:2]
-    return PairedScores(
-        kind=answer.kind,
-        p=p,
-        q=q,
-        examples=answer.examples,
-        power=answer.power,
-        low=answer.low,
-        high=answer.high,
-        truth=truth,
-        unit=unit,
-        counts=counts,
-        copies=answer.copies,
-        unseen=answer.unseen,
-        own=own,
-    )
-
-
-def quality(comparison: Comparison, variant: bool) -> Quality | None:
-    """What a report says of one side of a comparison."""
-    value = comparison.variant if variant else comparison.baseline
-    if value is None or comparison.scores is None:
-        return None
-    details, worse = (comparison.details, comparison.worse) if variant else ({}, ())
-    examples = comparison.scores.examples
-    return Quality(metric=comparison.metric, value=value, examples=examples, details=details, worse=list(worse))
 
 
 def _of_arrays(folder: Path) -> str:

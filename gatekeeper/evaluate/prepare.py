@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 import msgspec
 
 from gatekeeper.config.sections.dataset import Dataset
+from gatekeeper.data.corruptions._base import Corruption
 from gatekeeper.data.draw import evenly
 from gatekeeper.data.overlap import write_examples
 from gatekeeper.data.prepared import IGNORED, write_prepared
@@ -40,6 +41,8 @@ class Prepare(Request, frozen=True, kw_only=True):
     text: TextSpec | None = None
     scalars: list[dict[str, Any]] = []  # inputs without axes, of which the file may hold the one value
     layout: Layout = Layout()  # of the other inputs
+    corruption: Corruption | None = None  # of a text: arrays are corrupted once they are prepared (gatekeeper/data/corrupted.py)
+    seed: int = 0
 
     def answer(self, held: Held) -> Prepared:
         """Write the arrays."""

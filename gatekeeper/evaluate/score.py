@@ -17,6 +17,9 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.by_class import by_class
 from gatekeeper.evaluate.chance import beside_chance, chance, constant, guessing, no_better
 from gatekeeper.evaluate.collapse import all_finite, collapsed, not_finite, of_values
+from gatekeeper.evaluate.confidence import calibration
+from gatekeeper.evaluate.flips import of_classes as flips_of
+from gatekeeper.evaluate.flips import one_answer
 from gatekeeper.evaluate.metrics._base import (
     REGISTRY,
     REGRESSION,
@@ -34,10 +37,13 @@ from gatekeeper.evaluate.others import kept_each, kept_outputs, spoilt
 from gatekeeper.evaluate.tasks._base import Reading, Task, judged_as, or_another
 from gatekeeper.evaluate.tasks._hidden import hidden, in_doubt
 from gatekeeper.process.messages import Answer, Held, Request
-from gatekeeper.records.scores import KeptClass, KeptOutput, Kind, PairedScores
+from gatekeeper.records.flips import Flips
+from gatekeeper.records.scores import Calibrated, KeptClass, KeptOutput, Kind, PairedScores
 
-Looks = Literal["all", "alone", "scores"]
-"""What is looked at: all that a variant is judged by, what can be said of a model without a baseline, or its scores only."""
+Looks = Literal["all", "alone", "answers", "scores"]
+"""What is looked at: all that a variant is judged by, what can be said of a model without a baseline, its answers without its
+other outputs, or its scores only.
+"""
 
 
 class Score(Request, frozen=True, kw_only=True):
@@ -53,6 +59,7 @@ class Score(Request, frozen=True, kw_only=True):
     text: bool = False
     range: tuple[float, float] | None = None  # of one example's score, where it is declared
     looks: Looks = "all"
+    bins: int = 0  # of the calibration error; 0: nobody asks for it
     told: str | None = None  # the file of what a metric of the user's own said, see gatekeeper/evaluate/own_metric.py
 
     def answer(self, held: Held) -> Scored:
@@ -87,6 +94,8 @@ class Scored(Answer, frozen=True, kw_only=True):
     unjudged: dict[str, str] = {}
     classes: list[KeptClass] = []
     worse: list[str] = []
+    calibrated: Calibrated | None = None
+    flips: Flips | None = None
 
 
 def write_scores(scores: PairedScores, destination: str) -> None:
@@ -179,6 +188,9 @@ def score(request: Score, kept: list[Any] | None = None) -> Scored:
     files = Path(request.baseline), Path(request.variant)
     looked = None if own and request.reading.task is None else judged
     classes = [] if error else by_class(looked, way, own, files, (theirs, ours), given, own_units, slices, doubts, places)
+    kind: str = "of the user's own" if own else judged.ANSWERS
+    sure = calibration(kind, theirs, ours, labels, own_units, request.bins) if request.bins else None
+    flipped = flips_of(theirs, ours, labels, own_units, places, names) if kind == "class" and one_answer(theirs, labels) else None
     return Scored(
         metric=name,
         baseline=compared.baseline,
@@ -200,6 +212,8 @@ def score(request: Score, kept: list[Any] | None = None) -> Scored:
         outputs=others,
         unjudged=unjudged,
         classes=classes,
+        calibrated=sure,
+        flips=flipped,
     )
 
 
@@ -232,7 +246,7 @@ class _Rows:
 
 def _others(request: Score, units: Any) -> tuple[list[KeptOutput], dict[str, str]]:
     """What is kept of outputs that the metric does not read, and why others are not judged."""
-    if request.looks == "scores":
+    if request.looks in ("answers", "scores"):
         return [], {}
     files = Path(request.baseline), Path(request.variant)
     return spoilt(files[0]) if request.looks == "alone" else kept_outputs(*files, units)

@@ -9,6 +9,7 @@ from pathlib import Path
 from gatekeeper.errors import NotMeasured
 from gatekeeper.ids import PROPOSED, baseline_id
 from gatekeeper.legs.leg import Leg
+from gatekeeper.legs.readiness import bins_of, under_corruptions
 from gatekeeper.legs.scanning import hold_variant
 from gatekeeper.legs.setup import Data, Scanned
 from gatekeeper.making.optimize import Made, make_variant
@@ -47,7 +48,9 @@ def candidate(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool, scan
         made = _made(leg, planned, data, trusted)
         hold_variant(leg, made, planned.path is not None, scanned)
         leg.progress.step(f"{planned.id}: comparing answers")
-        found = _compared(replace(blank, made=made), leg, made, data.evaluation)
+        found = _compared(replace(blank, made=made), leg, made, data.evaluation, bins_of(leg))
+        if found.made and data.evaluation is not None:
+            found = replace(found, comparison=under_corruptions(leg, planned.id, made, data.evaluation, found.comparison))
         also = {name: _compared(replace(blank, made=made), leg.on(name), made, path) for name, path in data.also.items()}
         broken = next((each.error for each in [found, *also.values()] if not each.made), None)
         return replace(found, also=also, made=None if broken else found.made, error=found.error or broken)
@@ -68,7 +71,7 @@ def _made(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool) -> Made:
     return make_variant(leg.source, planned.technique, data.calibration, config, trusted)
 
 
-def _compared(made_only: Candidate, leg: Leg, made: Made, dataset: Path | None) -> Candidate:
+def _compared(made_only: Candidate, leg: Leg, made: Made, dataset: Path | None, bins: int = 0) -> Candidate:
     """Accuracy against the original. A variant that cannot run is none any more; answers that cannot be compared are the
     accuracy gate's error.
     """
@@ -84,7 +87,7 @@ def _compared(made_only: Candidate, leg: Leg, made: Made, dataset: Path | None) 
     baseline, names[made_only.planned.id] = names[baseline_id(leg.id)], variant
     try:
         alone = made_only.planned.technique == PROPOSED and leg.loaded.pipeline.baseline == "none"
-        comparison = leg.evaluation.compare(dataset, baseline, variant, looks="alone" if alone else "all")
+        comparison = leg.evaluation.compare(dataset, baseline, variant, looks="alone" if alone else "all", bins=bins)
     except NotMeasured as failure:
         comparison = Comparison(error=str(failure))
     return replace(made_only, comparison=comparison, predictions=names)

@@ -11,7 +11,7 @@ import msgspec
 
 from gatekeeper.config.limits import Limit
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.evaluation import quality
+from gatekeeper.evaluate.compared import quality
 from gatekeeper.files import check_own
 from gatekeeper.ids import file_name, set_of
 from gatekeeper.legs.candidates import Candidate

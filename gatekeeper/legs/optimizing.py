@@ -10,7 +10,7 @@ from typing import Any
 
 from gatekeeper.config.user_code import user_code
 from gatekeeper.errors import NotMeasured
-from gatekeeper.evaluate.evaluation import quality
+from gatekeeper.evaluate.compared import quality
 from gatekeeper.evaluate.same.standing import Standing
 from gatekeeper.frameworks._base import prepares
 from gatekeeper.gates._base import tested_by

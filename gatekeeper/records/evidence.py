@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gatekeeper.records.base import Interval
+from gatekeeper.records.corrupted import Arrived
+from gatekeeper.records.flips import Flips
 from gatekeeper.records.measured import Artifact, Energy, RoundData
-from gatekeeper.records.scores import KeptClass, KeptOutput, PairedScores
+from gatekeeper.records.scores import Calibrated, KeptClass, KeptOutput, PairedScores
 from gatekeeper.records.tested import Check
 
 if TYPE_CHECKING:
@@ -25,7 +28,9 @@ class Comparison:
     the metric does not read, or only on average, `unjudged` says which of them cannot be compared, and why. None: nothing was
     compared. `worse` names examples that the variant answers worse than the baseline, those that lost most first. `alone`: there
     is no baseline, and the variant stands in its place, too. `near` distinct examples the baseline answers as another, `close` of
-    them are nearly the same to ask.
+    them are nearly the same to ask. `corrupted` are the same comparisons under corruptions, by their labels; None: none was asked
+    for. `calibrated` is how sure both are beside how often they are right, where that was asked for. `flips` are answers that
+    were right and are wrong, or the other way.
     """
 
     metric: str = ""
@@ -44,6 +49,17 @@ class Comparison:
     alone: bool = False
     near: int = 0
     close: int = 0
+    corrupted: Mapping[str, Corrupted] | None = None
+    calibrated: Calibrated | None = None
+    flips: Flips | None = None
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """Both models on the same corrupted examples, and what says that these are others; None: they could not be made."""
+
+    comparison: Comparison
+    arrived: Arrived | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gatekeeper.records.base import Amount, Count, Record, Whole
+from gatekeeper.records.flips import Flips
 
 
 class Artifact(Record, frozen=True, kw_only=True):
@@ -95,6 +96,10 @@ class Quality(Record, frozen=True, kw_only=True):
     examples: Count
     details: Annotated[dict[str, float], Meta(description="Text models: divergence from the baseline, perplexities.")] = {}
     worse: Annotated[list[str], Meta(description="Names of prompts that it answers worse than the baseline, some of them.")] = []
+    flips: Annotated[
+        Flips | None,
+        Meta(description="Answers that were right and are wrong, or the other way; None: there are none such."),
+    ] = None
 
 
 class Environment(Record, frozen=True, kw_only=True):

@@ -89,3 +89,20 @@ class KeptClass(Record, frozen=True, kw_only=True):
     together: float = 1.0
     parts: int = 1  # that an example is counted in
     given: int = 0  # answers of the baseline, right or wrong, where it is wrong ones that are counted beside them; else 0
+
+
+class Calibrated(Record, frozen=True, kw_only=True):
+    """How sure two models are of their answers beside how often they are right, by `bins` of equal width of what is sure.
+
+    Of each bin how many examples, how many right answers, the sum of what was sure, and the sum of the squares of right (0 or
+    1) less sure. `together` are the sums of that of the variant times that of the baseline, by the bin of the variant and that
+    of the baseline; those that are not there are 0. So much tells the error of both, and how far chance may have moved what
+    lies between them. `problem` says why nothing is known.
+    """
+
+    bins: int = 0
+    examples: int = 0
+    baseline: list[tuple[int, int, float, float]] = []
+    variant: list[tuple[int, int, float, float]] = []
+    together: list[tuple[int, int, float]] = []
+    problem: str = ""

@@ -10,6 +10,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import LegReport, Report, StageReport, TargetReport
 from gatekeeper.reports._basis import lines as basis_lines
 from gatekeeper.reports._data import lines as data_lines
+from gatekeeper.reports._flips import line as flips
 from gatekeeper.reports._plain import plain
 from gatekeeper.reports._sentences import effort, loosened, waiver
 from gatekeeper.reports._shared import Shared, said_by_leg, shared, told, unjudged
@@ -68,6 +69,8 @@ def _target(target: TargetReport) -> Iterator[Line]:
         if tested := list(lines(variant, target.leg_of(variant))):
             yield f"{plain(variant.id)}:", "dim"
             yield from ((f"  {line}", "dim") for line in tested)
+        if variant.quality and variant.quality.flips and (flipped := flips(variant.quality.flips)):
+            yield f"{plain(variant.id)}: {plain(flipped)}", "dim"
         if unjudged(variant) and not said_by_leg(target, variant):
             yield f"{plain(variant.id)}: {plain(variant.reason)}", COLORS[variant.verdict]
         yield from (_reason(reason) for reason in by_variant.get(variant.id, []))

@@ -84,6 +84,17 @@ def test_a_variant_that_answers_one_class_fails(labelled: bool, run: Run, tmp_pa
     assert gates["worst_class"]["reason"].startswith("class 1: 0 of ")
 
 
+def test_a_class_that_is_ruined_fails_where_the_whole_keeps_enough(run: Run, tmp_path: Path) -> None:
+    """More than 96 % are kept, and everything else passes."""
+    gates = run(judged.one_class_ruined, 1)
+    y = np.load(tmp_path / "eval.npz")["y"]
+    before, after = (each[0].argmax(axis=1) == y for each in both(tmp_path))
+    assert before[y == 3].mean() > 0.9 and after[y == 3].mean() < 0.2, "the fault has arrived"
+    assert gates["accuracy"]["verdict"] == "pass" and gates["accuracy"]["observed"] == pytest.approx(after.sum() / before.sum())
+    assert gates["accuracy"]["lower"] > 0.95 and 0.96 < gates["accuracy"]["observed"] < 0.98
+    assert gates["worst_class"]["verdict"] == "fail" and gates["worst_class"]["reason"].startswith("class 3: ")
+
+
 def test_tokens_are_compared_one_by_one(run: Run, tmp_path: Path) -> None:
     found = run(judged.tagger, 1)["agreement"]
     before, after = (each[0].argmax(axis=2) for each in both(tmp_path))

@@ -15,10 +15,12 @@ from kit.support import round_data
 from gatekeeper.gates._base import GateConfig, gate, names, unmeasured
 from gatekeeper.gates._base import tested_by as measured_by
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.evidence import Comparison, Evidence, LoadEvidence
+from gatekeeper.records.corrupted import Arrived
+from gatekeeper.records.evidence import Comparison, Corrupted, Evidence, LoadEvidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import Artifact, Energy, RoundData
 from gatekeeper.records.scores import KeptClass, KeptOutput, PairedScores
+from gatekeeper.stats.calibration import calibrated
 
 GATES = names()
 NOTHING = Artifact(path="", sha256="", bytes=0)
@@ -35,6 +37,8 @@ LIMITS: dict[str, dict[str, Any]] = {
     "energy": {"reduction": 0.3},
     "power_w": {"max": 15},
     "least_accuracy": {"min": 0.8},
+    "robustness": {"corruptions": ["noise"]},
+    "calibration_error": {},
 }
 """Of gates that have no default: limits that the evidence below keeps."""
 
@@ -73,7 +77,10 @@ def comparison(variant: Any, baseline: Any) -> Comparison:
     known = dict.fromkeys(("observed", "lower", "upper"), kept if np.isfinite([*variant, *baseline]).all() else None)
     output = KeptOutput(name="boxes", what="variance kept", examples=len(baseline), **known)
     classes = KeptClass(name="class 0", examples=len(baseline), both=len(baseline), only_baseline=0, only_variant=0)
-    return Comparison(metric="accuracy", baseline=0.9, variant=0.9, scores=scores, outputs=(output,), classes=(classes,))
+    sure = calibrated((np.full(len(baseline), 0.9), baseline), (np.full(len(variant), 0.9), variant), 15)
+    found = Comparison(metric="accuracy", baseline=0.9, variant=0.9, scores=scores, outputs=(output,), classes=(classes,))
+    noisy = Corrupted(found, Arrived(changed=len(baseline), examples=len(baseline), by=0.1, unit="it"))
+    return dataclasses.replace(found, calibrated=sure, corrupted={"noise": noisy})
 
 
 def good() -> Evidence:
@@ -113,9 +120,9 @@ def test_a_gate_has_the_documented_shape(name: str):
 
 @pytest.mark.parametrize("name", GATES)
 def test_every_field_of_a_limit_is_described(name: str):
-    (section,) = msgspec.json.schema(gate(name).Config)["$defs"].values()
-    for field, shape in section["properties"].items():
-        assert shape.get("description"), field
+    for section in msgspec.json.schema(gate(name).Config)["$defs"].values():
+        for field, shape in section["properties"].items():
+            assert shape.get("description"), field
 
 
 @pytest.mark.parametrize("name", GATES)

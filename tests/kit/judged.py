@@ -194,3 +194,17 @@ def ragged(folder: Path) -> Path:
     onnx.checker.check_model(model)
     onnx.save(model, folder / "model.onnx")
     return file
+
+
+def one_class_ruined(folder: Path) -> Path:
+    """Four in a hundred are of a class whose weight is small beside one of no use: eight bits round it to nothing."""
+    r = np.random.default_rng(5)
+    y = np.where(r.random(4000) < 0.04, 3, r.integers(0, 3, 4000))
+    x = r.standard_normal((4000, 8)).astype(np.float32) * 0.005
+    x[np.arange(4000), y] += 1
+    x[:, -1] = 0
+    w = np.diag([100.0] * 3 + [3.0] + [0.0] * 4)[:, :5]
+    w[-1, 4] = 1000
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node("Add", ["a", "b"], ["scores"])]
+    weights, data = {"w": w, "b": [1, 0, 0, 0, -99]}, {"x": x, "y": y}
+    return write(folder, nodes, [8], {"scores": [5]}, weights, data, "tabular_classification")

@@ -13,15 +13,17 @@ from kit.support import round_data
 
 from gatekeeper.checks.kinds.unit_tests import expected
 from gatekeeper.config.limits import Limit
-from gatekeeper.evaluate.evaluation import quality
+from gatekeeper.evaluate.compared import quality
 from gatekeeper.gates._base import gate
 from gatekeeper.measure.race import performance
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.evidence import Comparison, Evidence, LoadEvidence, Requests
+from gatekeeper.records.corrupted import Arrived
+from gatekeeper.records.evidence import Comparison, Corrupted, Evidence, LoadEvidence, Requests
 from gatekeeper.records.measured import Artifact, Control, Energy, RoundData
 from gatekeeper.records.report import Basis, LegReport, ModelInfo, PipelineInfo, Report, StageReport, VariantReport
 from gatekeeper.records.scores import KeptClass, KeptOutput, PairedScores
 from gatekeeper.records.tested import Check, LoadRun, Tested
+from gatekeeper.stats.calibration import calibrated
 from gatekeeper.stats.looks import attempt_alpha, equal_alpha, look_alpha
 from gatekeeper.stats.rounds import ratio_interval
 from gatekeeper.verdicts.gates import judge_gate, unmeasured_gate
@@ -56,6 +58,9 @@ class Made:
     collapsed: str = ""
     classes: tuple[KeptClass, ...] = ()
     outputs: tuple[KeptOutput, ...] = ()
+    under: Mapping[str, float] | None = None  # what is kept under corruptions, by their labels
+    changed: int = 1000  # examples that a corruption makes others
+    sure: float | None = None  # of every answer, where the baseline is as sure of its right ones as can be
 
 
 def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
@@ -189,7 +194,15 @@ def _scores(made: Made) -> Comparison:
     return Comparison(
         metric="accuracy", baseline=1.0, variant=float(own.mean()), scores=scores, collapsed=made.collapsed,
         classes=made.classes, outputs=made.outputs, signs=SIGNS | ({"classes": 1} if made.collapsed else {}),
+        corrupted=None if made.under is None else {name: _under(made, kept) for name, kept in made.under.items()},
+        calibrated=None if made.sure is None else calibrated((right, right), (np.full(made.examples, made.sure), own), 15),
     )  # fmt: skip
+
+
+def _under(made: Made, kept: float) -> Corrupted:
+    """The same of corrupted examples."""
+    found = _scores(replace(made, kept=kept, under=None, sure=None))
+    return Corrupted(found, Arrived(changed=made.changed, examples=made.examples, by=0.1, unit="the input's standard deviation"))
 
 
 REQUESTS = 3000

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from kit.sample_reports import gate, report, target, variant
 
-from gatekeeper.evaluate.evaluation import quality
+from gatekeeper.evaluate.compared import quality
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Comparison
+from gatekeeper.records.flips import Flip, Flips
 from gatekeeper.records.measured import Quality
 from gatekeeper.records.scores import PairedScores
 from gatekeeper.reports._markdown_worse import worse
 from gatekeeper.reports.markdown import render
+from gatekeeper.reports.terminal import render as terminal
 
 NAMES = [f"q{i}" for i in range(19)] + ["<b>@everyone</b> `|"]
 
@@ -44,3 +46,20 @@ def test_a_comparison_names_them_of_the_variant_alone() -> None:
     ours, theirs = quality(found, variant=True), quality(found, variant=False)
     assert ours is not None and theirs is not None
     assert (ours.worse, theirs.worse) == (["q1"], [])
+
+
+FLIPS = Flips(
+    lost=22, gained=3, shown=[Flip(example=str(i), label="cat", baseline="cat", variant="<b>@dog</b>`|") for i in range(20)]
+)
+
+
+def test_answers_that_flipped_are_listed_with_both_answers_and_nothing_of_them_is_live() -> None:
+    quality = Quality(metric="accuracy", value=0.9, examples=500, flips=FLIPS)
+    found = target("t", [variant("t/a/b", [gate("accuracy")], quality=quality)])
+    said = worse(found)
+    assert "- `a/b`: 22 answers that were right are wrong now, 3 the other way round" in said
+    assert "| `a/b` | `19` | `cat` | `cat` | `<b>@dog</b>'\\|` |" in said and said.count("| `a/b` |") == 20
+    assert said in render(report([found]))
+    shown = terminal(report([found])).replace("\n", " ")
+    assert "t/a/b: 22 answers that were right are wrong now, 3 the other way round (example 0: cat -> <b>@dog</b>`|," in shown
+    assert "and 19 more)" in shown

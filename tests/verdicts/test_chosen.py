@@ -161,15 +161,18 @@ def test_variants_of_other_legs_are_expected_to_be_as_near_as_can_be() -> None:
 
 PASSING = Made(checks=[PASS], late=1, classes=(KeptClass(name="a", examples=60, both=60, only_baseline=0, only_variant=0),))
 OTHER = KeptOutput(name="box", observed=0.995, lower=0.985, upper=1.0, what="variance", examples=1000)
-STATED: dict[str, dict[str, Any]] = {"package_size": {"max": "50MB"}, "p99_latency": {"max_ms": 10.0}}
+STATED: dict[str, dict[str, Any]] = {
+    "package_size": {"max": "50MB"}, "p99_latency": {"max_ms": 10.0}, "robustness": {"corruptions": ["noise"]},
+}  # fmt: skip
 SURE = {"unit_tests": True, "package_size": True, "worst_class": True, "accuracy": False, "outputs": False, "speedup": False,
-        "memory": False, "stability": False, "error_rate": False, "p99_latency": False}  # fmt: skip
+        "memory": False, "stability": False, "error_rate": False, "p99_latency": False, "robustness": False,
+        "calibration_error": False}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "sure"), SURE.items())
 def test_every_kind_of_gate_says_how_surely_it_passes(name: str, sure: bool) -> None:
     """What is counted is sure; all others need some of their level."""
-    made = replace(PASSING, outputs=(OTHER,))
+    made = replace(PASSING, outputs=(OTHER,), under={"noise": 0.98}, sure=0.99)
     [target] = measured(ORT, {"int8": made}, limits={name: STATED.get(name, {})}).targets
     assert target.verdict is PASS
     found = share_of(target.variants[0], target.legs[0], 1e-9).needed

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from kit.measured import CHECKED, LIMITS, OF_TENSORS, Made, applied, measured
+from kit.measured import CHECKED, LIMITS, OF_TENSORS, Limits, Made, applied, measured
 
 from gatekeeper.config.policy import limits_file, policy_file
 from gatekeeper.errors import UsageError
@@ -151,6 +151,8 @@ LOST_CLASS = KeptClass(name="c", examples=90, both=20, only_baseline=60, only_va
 KEPT = KeptOutput(name="y", what="variance kept", observed=0.99, lower=0.98, upper=0.995, examples=1000)
 LOST_OUTPUT = msgspec.structs.replace(KEPT, observed=0.2, lower=0.1, upper=0.3)
 
+NOISE: Limits = {**LIMITS, "robustness": {"corruptions": ["noise"], "seed": 3}}
+
 KINDS = {
     "as it is": (Made(), {}),
     "slow": (Made(speed=1.5), {}),
@@ -175,6 +177,11 @@ KINDS = {
     "an output lost": (Made(outputs=(LOST_OUTPUT,)), {"limits": OF_TENSORS}),
     "an output that is NaN": (Made(outputs=(msgspec.structs.replace(KEPT, problem="NaN"),)), {"limits": OF_TENSORS}),
     "a class lost": (Made(classes=(*CLASSES, LOST_CLASS)), {"limits": OF_TENSORS}),
+    "robust": (Made(under={"noise": 0.99}), {"limits": NOISE}),
+    "not robust": (Made(under={"noise": 0.5}), {"limits": NOISE}),
+    "undecided under noise": (Made(under={"noise": 0.9}), {"limits": NOISE}),
+    "calibrated": (Made(sure=0.995), {"limits": {**LIMITS, "calibration_error": {}}}),
+    "not calibrated": (Made(sure=0.7), {"limits": {**LIMITS, "calibration_error": {"bins": 15}}}),
     "the baseline's p99": (Made(checks=[PASS], late=0), {"limits": {**LIMITS, **CHECKED, "p99_latency": {}}}),
 }
 

@@ -42,6 +42,9 @@ TESTED: Limits = {**LIMITS, **CHECKED}
 OFF: Limits = {"accuracy": {}, "memory": None, "speedup": None, "stability": None}
 TESTS = "{p99_latency: {max_ms: 10}}, stages: [model_validation, optimization, testing]"
 TESTS += ", testing: {unit_tests: basic, load_tests: smoke}"
+DROPOUT = "dropout (share 0.5)"
+CORRUPTED: Limits = {**LIMITS, "robustness": {"corruptions": ["noise", {"dropout": {"share": 0.5}}]}}
+GATES_CORRUPTED = "{robustness: {corruptions: [noise, {dropout: {share: 0.5}}]}}"
 KEPT = KeptOutput(name="y", what="variance kept", observed=0.99, lower=0.98, upper=0.995, examples=1000)
 LOST_OUTPUT = msgspec.structs.replace(KEPT, name="z", observed=0.2, lower=0.1, upper=0.3)
 BROKEN = msgspec.structs.replace(KEPT, name="z", problem="NaN", observed=None, lower=None, upper=None)
@@ -71,6 +74,11 @@ FAILING: dict[str, tuple[dict[str, Made], dict[str, Any], str]] = {
     "outputs": ({"int8": Made(outputs=(KEPT, LOST_OUTPUT))}, {"limits": OF_TENSORS}, "{outputs: {}, worst_class: {}}"),
     "an output of no numbers": ({"int8": Made(outputs=(KEPT, BROKEN))}, {"limits": OF_TENSORS}, "{outputs: {}, worst_class: {}}"),
     "worst_class": ({"int8": Made(classes=(FOUND, LOST))}, {"limits": OF_TENSORS}, "{outputs: {}, worst_class: {}}"),
+    "robustness": ({"int8": Made(under={"noise": 1.0, DROPOUT: 0.5})}, {"limits": CORRUPTED}, GATES_CORRUPTED),
+    "a corruption that did not arrive": (
+        {"int8": Made(under={"noise": 1.0, DROPOUT: 1.0}, changed=9)}, {"limits": CORRUPTED}, GATES_CORRUPTED,
+    ),
+    "calibration_error": ({"int8": Made(sure=0.9)}, {"limits": {**LIMITS, "calibration_error": {}}}, "{calibration_error: {}}"),
     "unit_tests": ({"int8": Made(checks=[PASS, FAIL], late=0)}, {"limits": TESTED}, TESTS),
     "p99_latency": ({"int8": Made(checks=[PASS], late=90)}, {"limits": TESTED}, TESTS),
     "one of all": ({"int8": Made(), "fp16": Made(kept=0.1)}, {"require": "all"}, "{require: all}"),

@@ -9,6 +9,7 @@ from msgspec import Meta
 from gatekeeper.config.named import check_outputs
 from gatekeeper.config.section import make_section
 from gatekeeper.config.source import Path_
+from gatekeeper.config.suited import check_suited
 from gatekeeper.gates._base import gate, of_tensors, tested_by
 from gatekeeper.gates._base import names as gate_names
 
@@ -76,8 +77,9 @@ def problems(review: Review) -> None:
         for name, said in (review.loaded.stated(*place) or {}).items():
             if said != DISABLED and name in gate_names() and review.loaded.unmeasured(name):
                 review.add((*place, name), f"{name} {_why_not(review, name)}, or remove this.", key=True)
-            elif isinstance(said, dict) and "ignore" in said:
-                check_outputs(review, (*place, name, "ignore"), said["ignore"])
+            elif isinstance(said, dict) and name in gate_names():
+                check_outputs(review, (*place, name, "ignore"), said.get("ignore", ()))
+                check_suited(review, (*place, name), name, said)
 
 
 def same_limits(review: Review) -> None:

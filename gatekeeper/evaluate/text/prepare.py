@@ -14,6 +14,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.text.asked import Asked, Prompt, write_asked
 from gatekeeper.evaluate.text.chat import conversation
+from gatekeeper.evaluate.text.corrupt import corrupt_rows
 from gatekeeper.evaluate.text.rows import SUFFIXES, Row, read_rows
 from gatekeeper.evaluate.text.tokenizer import check_round_trip, open_tokenizer
 from gatekeeper.frameworks._base import Tokenizer, whole
@@ -39,7 +40,9 @@ def prepare_text(request: Prepare) -> Prepared:
     context = request.text.context
     if context and dataset.window > context:
         raise NotMeasured("data", f"dataset.window is {dataset.window}, and the model knows {context} tokens. Lower it.")
-    rows = read_rows(path)
+    rows, folder = read_rows(path), Path(request.destination)
+    if request.corruption is not None:
+        rows = corrupt_rows(folder, rows, dataset.metric, request.corruption, request.seed)
     tokenizer = open_tokenizer(Path(request.text.model), request.text.framework)
     asked = {i: _prompt(tokenizer, row) for i, row in enumerate(rows) if not row.text}
     text = "\n".join(asked[i] + row.right_answer if i in asked else row.text for i, row in enumerate(rows))
@@ -56,7 +59,6 @@ def prepare_text(request: Prepare) -> Prepared:
     kept = min(dataset.limit or WINDOWS, count)
     windows = windows[np.linspace(0, count - 1, kept).round().astype(int)]  # spread over the whole text
     begun = np.tile(np.asarray(tokenizer.before, dtype=np.int64), (kept, 1))
-    folder = Path(request.destination)
     contents = write_prepared(folder, {"tokens": np.concatenate([begun, windows], axis=1)}, None)
     write_lines(folder, text)
     drawn = [list(asked)[i] for i in evenly(len(asked), dataset.limit or len(asked))] if asked else []

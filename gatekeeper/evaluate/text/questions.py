@@ -12,10 +12,12 @@ from gatekeeper.data.distinct import numbered
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.chance import chance_of_answers, no_better
 from gatekeeper.evaluate.collapse import collapsed, of_classes
+from gatekeeper.evaluate.flips import of_texts
 from gatekeeper.evaluate.metrics._base import Pair
 from gatekeeper.evaluate.once import once
 from gatekeeper.evaluate.text.answering import Answered, read_answered
 from gatekeeper.evaluate.text.asked import Asked, Prompt
+from gatekeeper.records.flips import Flips
 from gatekeeper.records.scores import PairedScores
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class PromptScores:
     changed: float
     worse: int
     names: list[str]
+    flips: Flips
 
 
 def metric_of(asked: Asked, wanted: str | None) -> str | None:
@@ -89,6 +92,14 @@ def judge(request: Score, name: str, asked: Asked) -> PromptScores:
         changed=float((p != q).mean()),
         worse=len(lost),
         names=[prompts[i].name for i in worst],
+        flips=of_texts(
+            [prompt.name for prompt in prompts],
+            [str(prompt.right) if name in CHOSEN else prompt.answer for prompt in prompts],
+            [each[0] for each in base],
+            [each[0] for each in ours],
+            p,
+            q,
+        ),
     )
 
 

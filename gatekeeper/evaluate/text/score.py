@@ -76,6 +76,7 @@ def _of_prompts(request: Score, name: str, asked: Asked, details: dict[str, floa
         collapsed=judged.collapsed,
         signs=judged.signs,
         worse=judged.names,
+        flips=judged.flips,
     )
 
 

@@ -1,0 +1,62 @@
+"""How sure classifiers are of their answers, out of their probabilities or logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.metrics._base import class_labels, classes
+from gatekeeper.records.scores import Calibrated
+from gatekeeper.stats.calibration import calibrated
+
+WHOLE = 0.02
+"""How far probabilities of an example may be from adding up to one: eight bits round each of them."""
+
+
+def calibration(answers: Any, baseline: Any, variant: Any, labels: Any, units: Any, bins: int) -> Calibrated:
+    """Of distinct examples, which `units` numbers; `problem` says why nothing is known. `answers` says what kind they are."""
+    import numpy as np
+
+    if answers != "class":
+        return Calibrated(problem="the metric compares no classes, one an example, of which a model could be sure")
+    if labels is None:
+        return Calibrated(problem="the evaluation set has no labels, and without them nobody knows what is right. Add labels")
+    first = np.unique(units, return_index=True)[1]
+    try:
+        truth = class_labels(labels, baseline)
+        arms = [
+            (sureness(each, baseline)[first], (classes(each, baseline) == truth)[first] * 1.0) for each in (baseline, variant)
+        ]
+    except NotMeasured as why:
+        return Calibrated(problem=str(why).rstrip("."))
+    return calibrated(arms[0], arms[1], bins)
+
+
+def sureness(outputs: Any, reference: Any) -> Any:
+    """The probability of the class that is answered, [examples]; `NotMeasured` of outputs that hold none.
+
+    Whether they are probabilities or logits is told from `reference`, the baseline's, so that both models are read alike.
+    """
+    import numpy as np
+
+    if outputs.dtype.kind != "f":
+        raise NotMeasured("data", f"the output is {outputs.dtype}: answers without scores do not say how sure the model is")
+    scores, known = (each.reshape(len(each), -1).astype(np.float64) for each in (outputs, reference))
+    shares = known.min() >= -WHOLE and known.max() <= 1 + WHOLE
+    if scores.shape[1] == 1:
+        yes = scores[:, 0] if shares else _sigmoid(scores[:, 0])
+        return np.clip(np.maximum(yes, 1 - yes), 0, 1)
+    if not shares:
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return (scores / scores.sum(axis=1, keepdims=True)).max(axis=1)
+    if (np.abs(known.sum(axis=1) - 1) > WHOLE).any():
+        raise NotMeasured(
+            "data", "the output holds shares that do not add up to one: neither probabilities of classes nor logits"
+        )
+    return np.clip(scores.max(axis=1), 0, 1)
+
+
+def _sigmoid(logits: Any) -> Any:
+    import numpy as np
+
+    return 1 / (1 + np.exp(-np.clip(logits, -500, 500)))

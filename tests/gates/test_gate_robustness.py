@@ -1,0 +1,98 @@
+"""Under corruptions a variant keeps as much as the accuracy gate would ask, under every one that is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from gatekeeper.gates import accuracy, robustness
+from gatekeeper.records.base import Verdict
+from gatekeeper.records.corrupted import Arrived
+from gatekeeper.records.evidence import Comparison, Corrupted, Evidence
+from gatekeeper.records.gates import Decision
+from gatekeeper.records.measured import Artifact
+from gatekeeper.records.scores import PairedScores
+
+ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1)
+ARRIVED = Arrived(changed=900, examples=1000, by=0.1, unit="it")
+PASS, FAIL, OPEN, ERROR = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR
+
+
+def compared(lost: int, n: int = 1000, right: int = 800, **more: Any) -> Comparison:
+    """The baseline gets `right` of n examples right, the variant so many fewer."""
+    q, p = ((np.arange(n) < count) * 1.0 for count in (right, right - lost))
+    scores = PairedScores("binary", p=p, q=q, examples=n)
+    return Comparison(metric="accuracy", baseline=right / n, variant=(right - lost) / n, scores=scores, **more)
+
+
+def judge(named: list[Any], found: dict[str, Corrupted] | None, retention: float = 0.9, **more: Any) -> Decision:
+    config = msgspec.convert({"corruptions": named, "retention": retention}, robustness.Config)
+    return robustness.judge(config, Evidence(artifact=ARTIFACT, comparison=replace(compared(0), corrupted=found, **more)))
+
+
+def under(**found: Comparison) -> dict[str, Corrupted]:
+    return {name: Corrupted(each, ARRIVED) for name, each in found.items()}
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(0, PASS), (40, PASS), (75, OPEN), (80, OPEN), (130, FAIL)])
+def test_it_decides_as_the_accuracy_gate_does_on_the_same_scores(lost: int, verdict: Verdict) -> None:
+    found = judge(["noise"], under(noise=compared(lost)))
+    alone = accuracy.judge(accuracy.Config(retention=0.9), Evidence(artifact=ARTIFACT, comparison=compared(lost)))
+    assert (found.verdict, found.observed, found.lower, found.upper) == (verdict, alone.observed, alone.lower, alone.upper)
+    assert found.details["under"]["noise"]["counts"] == [800 - lost, lost, 0]
+    assert {key: found.details["under"]["noise"][key] for key in ("changed", "of", "by")} == {
+        "changed": 900,
+        "of": 1000,
+        "by": 0.1,
+    }
+
+
+def test_one_that_fails_fails_all_and_is_named() -> None:
+    found = judge(
+        ["noise", {"blur": {"radius": 3}}], under(noise=compared(0)) | {"blur (radius 3)": Corrupted(compared(300), ARRIVED)}
+    )
+    assert found.verdict is FAIL and found.reason.startswith("under blur (radius 3): keeps 62.5%")
+    assert found.details["corruptions"] == ["noise", {"blur": {"radius": 3.0}}]
+    assert found.observed == 0.625, "the worst of them"
+
+
+def test_what_is_named_and_was_not_asked_is_an_error() -> None:
+    assert judge(["noise", "dropout"], under(noise=compared(0))).verdict is ERROR
+    assert judge([], under(noise=compared(0))).verdict is ERROR
+    assert judge(["noise"], None).verdict is ERROR
+
+
+@pytest.mark.parametrize(
+    "arrived", [None, Arrived(changed=0, examples=1000, by=0, unit="it"), Arrived(changed=400, examples=1000, by=1, unit="it")]
+)
+def test_what_did_not_reach_the_inputs_is_no_pass(arrived: Arrived | None) -> None:
+    found = judge(["noise"], {"noise": Corrupted(compared(0), arrived)})
+    assert (found.verdict, found.reason) == (ERROR, "under noise: it did not reach the inputs")
+
+
+def test_a_baseline_at_chance_has_nothing_to_keep_and_that_is_said() -> None:
+    found = judge(["noise"], under(noise=compared(0, error="the baseline is no better than chance: 10 %.")))
+    assert found.verdict is ERROR
+    assert found.reason == (
+        "under noise: the baseline is no better than chance: 10 %. Under it nothing can be kept: choose a milder one"
+    )
+
+
+def test_a_collapse_under_a_corruption_fails_whatever_is_kept() -> None:
+    found = judge(["noise"], under(noise=compared(0, collapsed="it answers class 0 whatever it sees")))
+    assert found.verdict is FAIL and "answers class 0" in found.reason
+
+
+def test_few_examples_are_an_error_and_no_baseline_is_one() -> None:
+    assert judge(["noise"], under(noise=compared(0, n=58, right=58))).verdict is ERROR
+    assert judge(["noise"], under(noise=compared(0)), alone=True).verdict is ERROR
+
+
+def test_a_pass_says_under_what_and_where_it_is_least() -> None:
+    found = judge(["noise", "dropout"], under(noise=compared(0), dropout=compared(30)))
+    assert found.verdict is PASS and found.reason.startswith("under noise, dropout; least under dropout: keeps 96.2%")
+    assert found.brief == f"keeps at least {found.lower:.1%} under each of noise, dropout"
