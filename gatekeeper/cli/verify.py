@@ -40,11 +40,11 @@ def command(certificate: Path, model: Path, trust: Path, report: Path | None) ->
     if outcome.refused:
         return ExitCode.FAILED
     click.echo(plain(f"release: {model} is {outcome.certified.variant}"))
-    click.echo(f"without gatekeeper, where GitHub attested it: {_gh(model, outcome.certified)}")
+    click.echo(f"without gatekeeper, where GitHub attested it: {gh_line(model, outcome.certified)}")
     return ExitCode.PASS
 
 
-def _gh(model: Path, certified: Certified) -> str:
+def gh_line(model: Path, certified: Certified) -> str:
     """The same question to GitHub: `--repo` alone would accept what any workflow there attests."""
     from gatekeeper.certificate.statement import PREDICATE_TYPE
 
