@@ -104,7 +104,7 @@ def test_what_fails_a_step(code: ExitCode, fail_on: str) -> None:
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [
-        ({"COMMAND": "rnu"}, "the input command is 'rnu'; did you mean 'run'? It is one of plan, run, report."),
+        ({"COMMAND": "rnu"}, "the input command is 'rnu'; did you mean 'run'? It is one of plan, run, report, certify, verify."),
         ({"COMMAND": "run", "FAIL_ON": "always"}, "the input fail-on is 'always'"),
         ({"COMMAND": "run", "POLICY": "theirs"}, "the input policy is 'theirs'"),
         ({"COMMAND": "run", "POLICY": "base"}, "`policy: base` needs `base`"),
