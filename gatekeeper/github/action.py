@@ -31,6 +31,7 @@ RELEASE = ("certify", "verify")
 """Commands that a release is made with: each ends with its own exit code, and shows its result itself."""
 FAIL_ON = ("verdict", "error", "never")
 MODES = ("always", "changes", "failures", "off")
+CACHES = ("keep", "fresh")
 PLAN = "plan.json"
 FILES = {"report-json": "report.json", "report-markdown": "report.md", "junit": "junit.xml", "sarif": "report.sarif"}
 
@@ -151,6 +152,8 @@ def _run_words(environ: Mapping[str, str]) -> list[str]:
         words += [flag, environ[name]] if environ.get(name) else []
     words += ["--base", environ["BASE"]] if environ.get("BASE") and Path(environ["BASE"]).is_dir() else []
     words += _policy(environ, _held_by(environ))
+    if choice(environ, "CACHE", CACHES) == "fresh":
+        words += ["--cache-dir", tempfile.mkdtemp(prefix="gatekeeper-cache-", dir=environ.get("RUNNER_TEMP") or None)]
     words += ["--defer-verdict"] if environ.get("FAIL_ON") == "error" else []
     return words + _baseline(environ)
 

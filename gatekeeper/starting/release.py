@@ -49,6 +49,7 @@ jobs:
       config: {quoted(config)}
       comment-mode: "off"
       upload-models: true
+      fresh: true
 {lines(lfs, "      lfs: true")}
   # A job of its own, without a checkout: nothing of anybody's runs beside the key.
   certify:

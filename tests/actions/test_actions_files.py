@@ -156,7 +156,8 @@ def test_the_base_is_what_a_change_is_made_against(event: dict[str, Any], inputs
 )
 def test_a_release_is_judged_by_nothing_that_another_run_left(command: str, cached: bool, published: bool) -> None:
     first, *_, publish = steps(ACTION)
-    assert value(first["with"]["enable-cache"], inputs={"command": command}) == ("auto" if cached else "false")
+    assert value(first["with"]["enable-cache"], inputs={"command": command, "cache": "keep"}) == ("auto" if cached else "false")
+    assert value(first["with"]["enable-cache"], inputs={"command": command, "cache": "fresh"}) == "false"
     assert (value(publish["if"].replace("always() && ", ""), inputs={"command": command}) == "true") == published
 
 
@@ -165,6 +166,7 @@ def test_what_certifies_has_the_key_to_itself() -> None:
     assert list(jobs) == ["gatekeeper", "certify", "publish"]
     certify, publish = jobs["certify"], jobs["publish"]
     assert (certify["needs"], publish["needs"]) == ("gatekeeper", "certify")
+    assert jobs["gatekeeper"]["with"]["fresh"] == jobs["gatekeeper"]["with"]["upload-models"] == "true"
     assert certify["environment"] == "release" and "environment" not in publish
     assert certify["permissions"] == {"actions": "read"}
     assert publish["permissions"] == {"contents": "write"}

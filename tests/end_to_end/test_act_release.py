@@ -300,7 +300,7 @@ def test_what_is_not_certified_is_not_published(releasing: Releasing, way: str, 
 
 @pytest.mark.thorough
 def test_on_a_machine_of_ones_own_nothing_of_a_cache_is_installed(releasing: Releasing) -> None:
-    """uv's cache there is what any job may have written: here it cannot even be read."""
+    """uv's cache there is what any job may have written: nothing of it is read, nor anything added."""
     poisoned = releasing.world.root / "poisoned"
     poisoned.mkdir()
     run = releasing.run(RUNNER_ENVIRONMENT="self-hosted", UV_CACHE_DIR=str(poisoned))
