@@ -12,7 +12,7 @@ import msgspec
 
 from gatekeeper.certificate.evidence import evidence_of
 from gatekeeper.certificate.inventory import identity, inventory
-from gatekeeper.certificate.seals import Seal, seal_of
+from gatekeeper.certificate.seals import Seal, Who, seal_of
 from gatekeeper.certificate.statement import Approval, Certified, certified_of, origin_of, statement
 from gatekeeper.errors import Refused, UsageError
 from gatekeeper.files import check_own, is_link, write_atomic
@@ -45,12 +45,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Written:
-    """A certificate that was written, and whom it is by, in words."""
+    """A certificate that was written, and whom it is by."""
 
     path: Path
     artifact: Path
     certified: Certified
-    who: str
+    who: Who
 
 
 def certify(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from gatekeeper.certificate.identity import unbound
 from gatekeeper.certificate.signing import signed, signer_of
@@ -12,11 +13,18 @@ from gatekeeper.certificate.statement import Origin
 from gatekeeper.errors import Refused, UsageError
 
 
+class Who(NamedTuple):
+    """Whom a certificate is by: the key of this digest, or the identity of this name."""
+
+    kind: Literal["the key", "the identity"]
+    name: str
+
+
 @dataclass(frozen=True)
 class Seal:
     """Signs statements: `certificate` one that says where it was made, and tells who signed it; `model` one over files."""
 
-    certificate: Callable[[bytes, Origin], tuple[bytes, str]]
+    certificate: Callable[[bytes, Origin], tuple[bytes, Who]]
     model: Callable[[bytes], bytes]
 
 
@@ -36,7 +44,7 @@ def _of_key(path: Path, models: bool) -> Seal:
     if models:
         model_signature.check_takes(signer.public_key)
     return Seal(
-        lambda payload, _: (signed(payload, signer), f"the key {signer.public_key.keyid}"),
+        lambda payload, _: (signed(payload, signer), Who("the key", signer.public_key.keyid)),
         lambda payload: model_signature.signed(payload, signer),
     )
 
@@ -46,10 +54,10 @@ def _of_job(environ: Mapping[str, str], instance: Path | None) -> Seal:
 
     job = keyless(environ, instance)
 
-    def certificate(payload: bytes, origin: Origin) -> tuple[bytes, str]:
+    def certificate(payload: bytes, origin: Origin) -> tuple[bytes, Who]:
         data, issued = job.sign(payload)
         if wrong := list(unbound(issued, origin)):
             raise Refused(f"the certificate that Sigstore signed would not be believed: {'; '.join(wrong)}.")
-        return data, f"the identity {issued.shown()}"
+        return data, Who("the identity", issued.shown())
 
     return Seal(certificate, lambda payload: job.sign(payload)[0])

@@ -67,7 +67,7 @@ def command(
     written = certify(asked, os.environ, datetime.now(UTC))
     about = written.certified
     click.echo(plain(f"certified: {written.artifact} as {about.variant}, {len(about.gates)} gates, evidence {about.evidence}"))
-    click.echo(plain(f"written: {written.path}, signed with {written.who}"))
+    click.echo(plain(f"written: {written.path}, signed with {written.who.kind} {written.who.name}"))
     if model_signature is not None:
         click.echo(plain(f"written: {model_signature}, for `model_signing verify`"))
     return 0

@@ -15,7 +15,9 @@ import click
 @click.option("--output", type=click.Path(path_type=Path), default=Path("edge_ai_pipeline.yaml"), show_default=True)
 @click.option("--workflow/--no-workflow", default=True, show_default=True, help="Also write .github/workflows/gatekeeper.yml.")
 @click.option("--forks", is_flag=True, help="Also write the workflow that comments on pull requests from forks.")
-@click.option("--release", is_flag=True, help="Also write the workflow that measures a release and attaches what passes.")
+@click.option(
+    "--release", is_flag=True, help="Also write the workflow that certifies and verifies a release, and its trust file."
+)
 @click.option("--action", metavar="OWNER/REPO@REF", help="gatekeeper's repository [default: where this installation came from].")
 @click.option("--schema/--no-schema", default=True, show_default=True, help="Also write the schema, for completion in editors.")
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
@@ -34,14 +36,16 @@ def command(
 
     Finds the model and an evaluation set (.npz, .csv or a folder of images; for a model that writes text .txt or .jsonl),
     assesses the model, and writes edge_ai_pipeline.yaml with the techniques that apply, each line explained, and a workflow
-    that measures every pull request. Nothing that exists is overwritten without --force.
+    that measures every pull request. Nothing that exists is overwritten without --force, and a trust file never. Where there is
+    a pipeline file already, --release adds the files of a release to it.
     """
     from gatekeeper.config.load import load
     from gatekeeper.config.schema import pipeline_schema, render
     from gatekeeper.errors import ConfigError
-    from gatekeeper.files import make_folder, write_atomic
     from gatekeeper.starting.init import SCHEMA_NAME, find_model, pipeline_text
 
+    if release and output.exists() and not force:
+        return _add_release(model, output, action)
     path = model or find_model(Path.cwd())
     _check_free(output, force)
     task = _task(path, task)
@@ -52,15 +56,45 @@ def command(
         files |= _workflows(path, output, action, forks, release)
     for file in files:
         _check_free(file, force or file.name == SCHEMA_NAME)
-    for file, text in files.items():
-        make_folder(file.parent)
-        write_atomic(file, text)
-        click.echo(f"wrote {file}")
+    _write(files | (_trust(output) if release else {}))
     try:
         load(output)
         click.echo(f"next: gatekeeper run {output}")
     except ConfigError as error:
         click.echo(f"next: complete what is marked CHANGE in {output}:\n{error}")
+
+
+def _add_release(model: Path | None, config: Path, action: str | None) -> None:
+    """The files of a release for a pipeline file that is there, and stays as it is."""
+    from gatekeeper.config.load import load
+    from gatekeeper.starting import release, workflows
+
+    path = model or load(config).model_path() or config
+    files = {f: text for f, text in _workflows(path, config, action, False, True).items() if f.name == release.RELEASE.name}
+    for file in files:
+        _check_free(file, False)
+    _write(files | _trust(config))
+    click.echo(f"kept {config}; next: make a key pair, as {workflows.top(Path.cwd()) / release.RELEASE} says")
+
+
+def _trust(config: Path) -> dict[Path, str]:
+    """The trust file, unless there is one: it says whom somebody trusts."""
+    from gatekeeper.starting import release
+
+    file = config.parent / release.TRUST
+    if file.exists():
+        click.echo(f"kept {file}")
+        return {}
+    return {file: release.trust_text()}
+
+
+def _write(files: dict[Path, str]) -> None:
+    from gatekeeper.files import make_folder, write_atomic
+
+    for file, text in files.items():
+        make_folder(file.parent)
+        write_atomic(file, text)
+        click.echo(f"wrote {file}")
 
 
 def _check_free(file: Path, force: bool) -> None:
@@ -88,6 +122,7 @@ def _task(model: Path, stated: str | None) -> str | None:
 
 def _workflows(model: Path, config: Path, action: str | None, forks: bool, release: bool) -> dict[Path, str]:
     """The workflow files, with what can be found out of the repository they are for."""
+    from gatekeeper.starting import release as releases
     from gatekeeper.starting import workflows
 
     named = workflows.parse_action(action) if action else workflows.find_action() or workflows.UNKNOWN
@@ -97,7 +132,7 @@ def _workflows(model: Path, config: Path, action: str | None, forks: bool, relea
     if forks:
         files[root / workflows.COMMENT] = workflows.comment_text(named)
     if release:
-        files[root / workflows.RELEASE] = workflows.release_text(shown, named, lfs)
+        files[root / releases.RELEASE] = releases.release_text(shown, named, lfs)
     if named == workflows.UNKNOWN:
         click.echo(f"note: complete what is marked CHANGE in {workflows.GATE}, or pass --action OWNER/REPO@REF")
     if workflows.ignored(model):

@@ -41,12 +41,14 @@ def command(certificate: Path, model: Path, trust: Path, report: Path | None, mo
     if outcome.refused:
         return ExitCode.FAILED
     click.echo(plain(f"release: {model} is {outcome.certified.variant}"))
-    click.echo(_gh(certificate, model, outcome))
+    click.echo(": ".join(gh_line(certificate, model, outcome)))
     return ExitCode.PASS
 
 
-def _gh(certificate: Path, model: Path, outcome: Outcome) -> str:
-    """The same question to GitHub. `--repo` alone would accept what any workflow there attests, and a workflow any branch's."""
+def gh_line(certificate: Path, model: Path, outcome: Outcome) -> tuple[str, str]:
+    """The same question to GitHub: what it is for, and the line. `--repo` alone would accept what any workflow there attests,
+    and a workflow any branch's.
+    """
     from gatekeeper.certificate.statement import PREDICATE_TYPE
 
     origin, issued = outcome.certified.origin, outcome.signed.issued
@@ -60,4 +62,4 @@ def _gh(certificate: Path, model: Path, outcome: Outcome) -> str:
     words += ["--source-ref", origin.ref or "refs/heads/main"]
     where = "without gatekeeper" if issued else "without gatekeeper, where GitHub attested it"
     each = f", for each of its {len(outcome.files)} files" if len(outcome.files) > 1 else ""
-    return f"{where}{each}: {shlex.join(words)}"
+    return f"{where}{each}", shlex.join(words)

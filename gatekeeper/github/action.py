@@ -7,7 +7,6 @@ Three steps, so that the token that may write is not in the environment of the o
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 import sys
 import tempfile
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatekeeper.cli._main import execute
-from gatekeeper.errors import ExitCode, GatekeeperError, NotMeasured, UsageError, nearest
+from gatekeeper.errors import ExitCode, GatekeeperError, NotMeasured, UsageError
+from gatekeeper.github._steps import COMMANDS, POLICIES, WAIVERS, choice, config, no_commands, output, relative, run_id
 from gatekeeper.github.outputs import write_outputs
 from gatekeeper.reports._folder import withdraw
 from gatekeeper.reports._plain import plain
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from gatekeeper.planning.plan import Plan
     from gatekeeper.records.report import Report
 
-COMMANDS = ("plan", "run", "report")
+RELEASE = ("certify", "verify")
+"""Commands that a release is made with: each ends with its own exit code, and shows its result itself."""
 FAIL_ON = ("verdict", "error", "never")
 MODES = ("always", "changes", "failures", "off")
-POLICIES = ("own", "base")
-WAIVERS = "gatekeeper-waivers.yml"
+CACHES = ("keep", "fresh")
 PLAN = "plan.json"
 FILES = {"report-json": "report.json", "report-markdown": "report.md", "junit": "junit.xml", "sarif": "report.sarif"}
 
@@ -49,24 +49,26 @@ def extras(environ: Mapping[str, str]) -> int:
 
 
 def work(environ: Mapping[str, str]) -> int:
-    """`plan` ends with its own exit code; `run` and `report` leave theirs to `publish`, as outputs."""
+    """`plan`, `certify` and `verify` end with their own exit code; `run` and `report` leave theirs to `publish`, as outputs."""
     command, before = "", _identity(environ)
     try:
-        command = _choice(environ, "COMMAND", COMMANDS)
+        command = choice(environ, "COMMAND", COMMANDS)
+        if command in RELEASE:
+            return _released(command, environ)
         if command != "plan":  # what a commit or a job before brought along must not be taken for this one's
-            withdraw(_output(environ), [Path(environ["RESULTS"])] if environ.get("RESULTS") else [])
-        _choice(environ, "FAIL_ON", FAIL_ON)
+            withdraw(output(environ), [Path(environ["RESULTS"])] if environ.get("RESULTS") else [])
+        choice(environ, "FAIL_ON", FAIL_ON)
         if command == "plan":
             return _plan_matrix(environ)
         if command == "report" and environ.get("RUN_ID"):
             code, message = _render_fetched(environ), ""
         else:
             words = _report_words(environ) if command == "report" else _run_words(environ)
-            with _no_commands():
+            with no_commands():
                 print(f"gatekeeper {shlex.join(words)}", flush=True)
                 code, message = execute(words)
     except GatekeeperError as error:
-        with _no_commands():
+        with no_commands():
             print(error, file=sys.stderr)
         write_outputs({"exit-code": str(int(error.exit_code)), "message": plain(str(error)), "verdict": "error"}, environ)
         return 0 if command in ("run", "report") else error.exit_code
@@ -87,7 +89,7 @@ def publish(environ: Mapping[str, str]) -> int:
     number = int(code) if code.isdigit() else int(ExitCode.NOT_MEASURED)
     fail_on = environ.get("FAIL_ON", "") or "verdict"
     try:
-        mode = _choice(environ, "COMMENT_MODE", MODES)
+        mode = choice(environ, "COMMENT_MODE", MODES)
     except GatekeeperError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -106,6 +108,12 @@ def exit_code(code: int, fail_on: str) -> int:
     return 0 if fail_on in ("error", "never") and code in judged else code
 
 
+def _released(command: str, environ: Mapping[str, str]) -> int:
+    from gatekeeper.github import certify, verify
+
+    return certify.step(environ) if command == "certify" else verify.step(environ)
+
+
 def _plan_matrix(environ: Mapping[str, str]) -> int:
     import msgspec
 
@@ -119,7 +127,7 @@ def _plan_matrix(environ: Mapping[str, str]) -> int:
     make_folder(file.parent)
     write_atomic(file, msgspec.json.encode(plan))
     write_outputs({"matrix": matrix, "plan": file.as_posix()}, environ)
-    with _no_commands():
+    with no_commands():
         for leg in plan.legs:
             print(f"{leg.id}: {leg.error or (leg.skip and 'left out: ' + leg.skip) or f'{len(leg.variants)} variants'}")
     return 0
@@ -132,24 +140,26 @@ def _plan(environ: Mapping[str, str]) -> Plan:
     from gatekeeper.planning.plan import choose_legs, commit_from, make_plan, model_of
 
     model = environ.get("MODEL", "")
-    loaded = load(Path(_config(environ)), Path(model) if model else None)
+    loaded = load(Path(config(environ)), Path(model) if model else None)
     plan = make_plan(loaded, model_of(loaded)[1], commit_from(environ))
     legs = choose_legs(plan, environ.get("TARGET", "") or None, environ.get("FRAMEWORK", "") or None)
     return msgspec.structs.replace(plan, legs=legs)
 
 
 def _run_words(environ: Mapping[str, str]) -> list[str]:
-    words = ["run", _config(environ), "--output", _output(environ).as_posix()]
+    words = ["run", config(environ), "--output", output(environ).as_posix()]
     for flag, name in (("--model", "MODEL"), ("--target", "TARGET"), ("--framework", "FRAMEWORK")):
         words += [flag, environ[name]] if environ.get(name) else []
     words += ["--base", environ["BASE"]] if environ.get("BASE") and Path(environ["BASE"]).is_dir() else []
     words += _policy(environ, _held_by(environ))
+    if choice(environ, "CACHE", CACHES) == "fresh":
+        words += ["--cache-dir", tempfile.mkdtemp(prefix="gatekeeper-cache-", dir=environ.get("RUNNER_TEMP") or None)]
     words += ["--defer-verdict"] if environ.get("FAIL_ON") == "error" else []
     return words + _baseline(environ)
 
 
 def _report_words(environ: Mapping[str, str]) -> list[str]:
-    words = ["report", "--output", _output(environ).as_posix()]
+    words = ["report", "--output", output(environ).as_posix()]
     if environ.get("POLICY_REF"):
         raise UsageError("`policy-ref` is for `run`, which has a clone. `report` takes `policy: base` and a checkout in `base`.")
     results = environ.get("RESULTS", "")
@@ -160,7 +170,7 @@ def _report_words(environ: Mapping[str, str]) -> list[str]:
     held = _held_by(environ, results)
     words += _policy(environ, held)
     base = environ.get("BASE", "")
-    if base and (waivers := (held or Path(base, _relative(environ))).parent / WAIVERS).is_file():
+    if base and (waivers := (held or Path(base, relative(environ))).parent / WAIVERS).is_file():
         words += ["--waivers", waivers.as_posix()]
     return [*words, *_baseline(environ), results]
 
@@ -176,20 +186,20 @@ def _held_by(environ: Mapping[str, str], results: str = "") -> Path | None:
     """The base branch's file whose limits apply, where they do: that of the same name, or the one that this one follows."""
     from gatekeeper.github.follow import held_by, of_checkout, of_results
 
-    if environ.get("POLICY_REF") or _choice(environ, "POLICY", POLICIES) == "own":
+    if environ.get("POLICY_REF") or choice(environ, "POLICY", POLICIES) == "own":
         return None
     if not environ.get("BASE"):
         raise UsageError("`policy: base` needs `base`: a folder with a checkout of the base branch.")
-    config, base = _relative(environ), Path(environ["BASE"])
+    named, base = relative(environ), Path(environ["BASE"])
     if not base.is_dir():
         raise UsageError(f"{environ['BASE']}: no such folder. `base` must be a checkout of the base branch.")
     stated = environ.get("MODEL", "")
-    model = of_results(Path(results)) if results else of_checkout(Path(config), Path(stated) if stated else None)
-    found = held_by(base, config, model)
+    model = of_results(Path(results)) if results else of_checkout(Path(named), Path(stated) if stated else None)
+    found = held_by(base, named, model)
     if found is None:
-        _notice(f"{config} is new: the base branch has no pipeline file that it could follow, so its own limits apply")
-    elif found != base / config:
-        _notice(f"{config} is not on the base branch: it is held to {found.relative_to(base)} there, which is of the same model")
+        _notice(f"{named} is new: the base branch has no pipeline file that it could follow, so its own limits apply")
+    elif found != base / named:
+        _notice(f"{named} is not on the base branch: it is held to {found.relative_to(base)} there, which is of the same model")
     return found
 
 
@@ -225,15 +235,13 @@ def _render_fetched(environ: Mapping[str, str]) -> int:
     from gatekeeper.verdicts.again import judged_again
     from gatekeeper.verdicts.judge import exit_code as judged
 
-    number = environ["RUN_ID"]
-    if not (number.isascii() and number.isdigit() and len(number) < 20):
-        raise UsageError(f"run-id is '{number}', not a number. Pass github.event.workflow_run.id.")
-    fetched = fetch_report(read_event(environ), environ.get("TOKEN", ""), environ.get("ARTIFACT", ""), run_id=int(number))
+    number = run_id(environ)
+    fetched = fetch_report(read_event(environ), environ.get("TOKEN", ""), environ.get("ARTIFACT", ""), run_id=number)
     if fetched.data is None:
         raise NotMeasured("data", f"run {number} left no report: {fetched.reason}")
     report = judged_again(read_report(Path(_kept(environ, fetched.data, "run"))), lambda target, variant: variant.gates)
-    write_reports(report, _output(environ))
-    with _no_commands():
+    write_reports(report, output(environ))
+    with no_commands():
         show(report)
     return judged(report)
 
@@ -249,13 +257,13 @@ def _kept(environ: Mapping[str, str], data: bytes, name: str) -> str:
 def _read(environ: Mapping[str, str]) -> Report:
     from gatekeeper.reports._read import read_report
 
-    return read_report(_output(environ) / "report.json")
+    return read_report(output(environ) / "report.json")
 
 
 def _identity(environ: Mapping[str, str]) -> tuple[int, int] | None:
     """What tells one report.json from the next: each is written as a new file."""
     try:
-        status = (_output(environ) / "report.json").stat()
+        status = (output(environ) / "report.json").stat()
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns
@@ -273,52 +281,14 @@ def _counts(report: Report) -> dict[str, str]:
 
 
 def _paths(environ: Mapping[str, str]) -> dict[str, str]:
-    folder = _output(environ)
+    folder = output(environ)
     return {name: (folder / file).as_posix() for name, file in FILES.items() if (folder / file).is_file()}
-
-
-def _config(environ: Mapping[str, str]) -> str:
-    return environ.get("CONFIG", "") or "edge_ai_pipeline.yaml"
-
-
-def _relative(environ: Mapping[str, str]) -> str:
-    """The pipeline file's name in any checkout. One that leads elsewhere would make the change its own base."""
-    config = _config(environ)
-    if Path(config).is_absolute() or ".." in Path(config).parts:
-        raise UsageError(f"config is '{config}'. With `base` it is a path inside the repository, such as models/pipeline.yaml.")
-    return config
-
-
-def _output(environ: Mapping[str, str]) -> Path:
-    return Path(environ.get("OUTPUT", "") or "gatekeeper-report")
-
-
-def _choice(environ: Mapping[str, str], name: str, known: tuple[str, ...]) -> str:
-    value = environ.get(name, "") or known[0]
-    if value not in known:
-        shown = name.lower().replace("_", "-")
-        raise UsageError(f"the input {shown} is '{value}'{nearest(value, known) or '.'} It is one of {', '.join(known)}.")
-    return value
 
 
 def _notice(text: str) -> None:
     from gatekeeper.github.annotations import command
 
     print(command("notice", text, title="gatekeeper"), flush=True)
-
-
-@contextmanager
-def _no_commands() -> Iterator[None]:
-    """What is printed inside is text: a model's name that reads `::error::` is not a command to the runner."""
-    token = secrets.token_hex(16)
-    print(f"::stop-commands::{token}", flush=True)
-    os.dup2(1, 2)  # one stream: of two the runner might read the end before what was written before it
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        print(f"\n::{token}::", flush=True)
 
 
 @contextmanager

@@ -41,12 +41,18 @@ may have uploaded what a fork's pull request measured."""
 
 
 class Fetched(Record, frozen=True, kw_only=True):
-    """The bytes of a report.json, or the reason why there is none yet."""
+    """The bytes of a report.json, or the reason why there is none yet; and what GitHub says of the run that left it.
+
+    `own` is whether it is of this repository's own code, and no fork's.
+    """
 
     data: bytes | None = None
     reason: str = ""
     run_id: int | None = None
     commit: str = ""
+    event: str = ""
+    conclusion: str = ""
+    own: bool = False
 
 
 def fetch_report(
@@ -94,7 +100,14 @@ def _fetch(
     if artifact.size_in_bytes > limit:
         raise _too_large(name, artifact.size_in_bytes, limit)
     archive = persistently(deadline, lambda: _download(client, artifact, name, limit, deadline))
-    return Fetched(data=read_member(archive, name, max_bytes), run_id=run.id, commit=run.head_sha)
+    return Fetched(
+        data=read_member(archive, name, max_bytes),
+        run_id=run.id,
+        commit=run.head_sha,
+        event=run.event or "",
+        conclusion=run.conclusion or "",
+        own=_is_own(run),
+    )
 
 
 def _newest(artifacts: Iterable[Artifact], name: str) -> list[Artifact]:
@@ -121,10 +134,15 @@ def _of_branch(repo: Repository, name: str, branch: str) -> tuple[Artifact, Work
         return f"every artifact {where} has expired"
     for artifact in usable[:MAX_RUNS]:
         run = repo.get_workflow_run(artifact.workflow_run.id)
-        own = run.head_branch == branch and run.head_repository and run.head_repository.id == run.repository.id
+        own = run.head_branch == branch and _is_own(run)
         if own and run.event in TRUSTED and run.conclusion == "success":
             return artifact, run
     return f"no run that left an artifact {where} was started by {' or '.join(TRUSTED)} and succeeded"
+
+
+def _is_own(run: WorkflowRun) -> bool:
+    """Whether a run is of a branch of this repository; the fork that it was of may be gone."""
+    return bool(run.head_repository and run.head_repository.id == run.repository.id)
 
 
 def _is_of(artifact: Artifact, branch: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,23 @@ from gatekeeper.verdicts.judge import best_first, variant_reason, variant_verdic
 
 @dataclass
 class _State:
-    """What the tests of one variant found so far, by kind; of a kind that could not run, why."""
+    """What the tests of one variant found so far, by kind; of a kind that could not run, why.
 
+    `upfront` is what a kind found that has not come to its server yet.
+    """
+
+    upfront: dict[str, Outcome] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+
+    def judged(self, each: str) -> bool:
+        """Whether it is known how a kind ends."""
+        return each in self.outcomes or each in self.errors
+
+    def found(self) -> list[Outcome]:
+        """What every kind found."""
+        return list((self.upfront | self.outcomes).values())
 
 
 class TestedLeg:
@@ -67,11 +79,14 @@ class TestedLeg:
         leg = self.leg
         self.inputs = leg.feeds(f"tested-{file_name(leg.id)}", self.dataset, loud=True)
         alone = [name for name in self.kinds if not kind(name).SERVER]
+        behind = [name for name in self.kinds if kind(name).SERVER]
         for name in self.variants:
             for each in alone:
                 self._check(name, each)
+            for each in behind:
+                self._upfront(name, each)
             self._judge(name)
-        if behind := [name for name in self.kinds if kind(name).SERVER]:
+        if behind:
             with leg.space.alone(leg.progress, f"tests of {leg.id}"):
                 self._behind_a_server(behind)
 
@@ -102,7 +117,8 @@ class TestedLeg:
 
     def _hopeful(self, variant: VariantReport, kinds: list[str]) -> bool:
         """Whether nothing but tests that are still to come keeps a variant from passing."""
-        own = {limit.name for limit in self.limits if tested_by(limit.name) in kinds}
+        ahead = [each for each in kinds if not self.states[variant.id].judged(each)]
+        own = {limit.name for limit in self.limits if tested_by(limit.name) in ahead}
         without = variant_verdict(gate for gate in variant.gates if gate.gate not in own)
         return self.before[variant.id].verdict is not Verdict.SKIP and without is Verdict.PASS
 
@@ -122,6 +138,21 @@ class TestedLeg:
         if tested := getattr(self._standards[each], "tested", None):
             self.original = msgspec.structs.replace(tested, seconds=time.monotonic() - started)
 
+    def _upfront(self, name: str, each: str) -> None:
+        """What a kind finds before there is a server; where not all of it passes, there is none."""
+        look: Callable[[Bench], Outcome] | None = getattr(kind(each), "upfront", None)
+        if look is None:
+            return
+        started, state = time.monotonic(), self.states[name]
+        try:
+            self.leg.progress.step(f"{name}: {kind(each).TITLE}")
+            found = look(self._bench(self._subject(name), each))
+            passed = all(check.verdict in (Verdict.PASS, Verdict.SKIP) for check in found.checks)
+            (state.upfront if passed else state.outcomes)[each] = found
+        except NotMeasured as error:
+            state.errors[each] = str(error)
+        state.seconds += time.monotonic() - started
+
     def _check(self, name: str, each: str) -> None:
         """One kind of check on one variant; what keeps all of it from running is the error of its gates."""
         started, state = time.monotonic(), self.states[name]
@@ -129,7 +160,9 @@ class TestedLeg:
             if isinstance(standard := self._standards.get(each), NotMeasured):
                 raise standard
             self.leg.progress.step(f"{name}: {kind(each).TITLE}")
-            state.outcomes[each] = kind(each).run(self._bench(self._subject(name), each))
+            found = kind(each).run(self._bench(self._subject(name), each))
+            before = state.upfront.get(each, Outcome())
+            state.outcomes[each] = replace(found, checks=[*before.checks, *found.checks])
         except NotMeasured as error:
             state.errors[each] = str(error)
         state.seconds += time.monotonic() - started
@@ -154,7 +187,7 @@ class TestedLeg:
         gates = list(before.gates)
         for limit in self.limits:
             each = tested_by(limit.name)
-            if said and each in said:
+            if said and each in said and not state.judged(each):
                 gates.append(judge_gate(limit, self._evidence(name), said[each]))
             elif each in state.errors:
                 gates.append(judge_gate(limit, self._evidence(name), Decision(verdict=Verdict.ERROR, reason=state.errors[each])))
@@ -172,14 +205,15 @@ class TestedLeg:
     def _evidence(self, name: str) -> Evidence:
         state, made = self.states[name], self.before[name].artifact
         assert made is not None
-        checks = [check for outcome in state.outcomes.values() for check in outcome.checks]
+        checks = [check for outcome in state.found() for check in outcome.checks]
         load = next((outcome.load for outcome in state.outcomes.values() if outcome.load), LoadEvidence())
         return Evidence(artifact=made, alpha=self.alpha, checks=checks, load=load)
 
     def _tested(self, state: _State) -> Tested | None:
         """Its lines for the report: those of every kind, as one."""
-        if not any(outcome.checks or outcome.load for outcome in state.outcomes.values()):
+        found = state.found()
+        if not any(outcome.checks or outcome.load for outcome in found):
             return None
-        base = next((outcome.tested for outcome in state.outcomes.values() if outcome.load), Tested())
-        checks = [check for outcome in state.outcomes.values() for check in outcome.checks]
+        base = next((outcome.tested for outcome in found if outcome.load), Tested())
+        checks = [check for outcome in found for check in outcome.checks]
         return msgspec.structs.replace(base, checks=checks, seconds=state.seconds)

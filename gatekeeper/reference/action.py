@@ -25,6 +25,12 @@ only the verdict job gets the last two. Artifacts: `<name>-plan`, `<name>-leg-<t
 _ACTION = """\
 `plan` and `run` need a checkout of the repository. Exit codes are those of the command line; `fail-on` says which of them fail
 the step. A `run` with `fail-on: error` is a leg of a matrix: it publishes nothing, a later `report` does.
+
+`certify` and `verify` are the two ends of a release ([docs/release.md](release.md)); `gatekeeper init --release` writes the
+workflow around them. Both install nothing but what they take, afresh, and restore no cache; they fail the step wherever the
+answer is no, and refuse inputs that mean nothing to them. `certify` belongs into a job of its own, without a checkout, on a
+protected ref: it judges the report in `results` again, asks GitHub who approved the run (`actions: read`), and signs each model
+that the report selects. `verify` asks nobody, and needs no token.
 """
 
 

@@ -37,7 +37,7 @@ def _integration_tests() -> str:
 
 
 def _security_tests() -> str:
-    return _tests("what is sent", security.LEVELS, [security.GOOD, *security.all_attacks()])
+    return _tests("what is sent", security.LEVELS, [security.SCAN, security.GOOD, *security.all_attacks()])
 
 
 TABLES: dict[str, Callable[[], str]] = {

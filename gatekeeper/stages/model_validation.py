@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
+from gatekeeper.config.scanned import allowed_domains, looked_at, scanned_by, scanning
 from gatekeeper.config.section import Need, NonEmpty, Section, Share, Switch
 from gatekeeper.errors import NotMeasured
 from gatekeeper.records.base import Verdict
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 NAME = "model_validation"
 DESCRIPTION = "Requirements on the original model."
 ORDER = 10
-ALONE = (".onnx", ".xml")
-"""Formats that are scanned without the extra `scan`."""
 
 
 class ModelValidation(Section, frozen=True, kw_only=True):
@@ -49,8 +48,8 @@ class ModelValidation(Section, frozen=True, kw_only=True):
     allowed_domains: Annotated[
         tuple[NonEmpty, ...],
         Meta(
-            description="Domains of ONNX operators, and sets of OpenVINO's, that `security_scan` takes for known beside the "
-            "standard ones: those whose library you trust.",
+            description="Domains of ONNX operators, and sets of OpenVINO's, that scans take for known beside the standard ones: "
+            "those whose library you trust.",
             examples=[["ai.onnx.contrib"]],
         ),
     ] = ()
@@ -84,27 +83,9 @@ def run(setup: Setup, known: Known) -> Added:
     return replace(added, report=line, facts=[*added.facts, scanned])
 
 
-def scanning(loaded: Loaded) -> bool:
-    """Whether models are scanned; a policy that asks for it holds."""
-    return any(each.section(NAME).security_scan == "enabled" for each in loaded.stated_in_both())
-
-
-def allowed_domains(loaded: Loaded) -> tuple[str, ...]:
-    """Domains that both this file and a policy that scans allow."""
-    stated = [set(loaded.section(NAME).allowed_domains)]
-    for each in loaded.stated_in_both()[1:]:
-        if each.section(NAME).security_scan == "enabled":
-            stated.append(set(each.section(NAME).allowed_domains))
-    return tuple(sorted(set.intersection(*stated)))
-
-
 def extras(loaded: Loaded) -> list[str]:
-    """What a leg installs to scan: nothing where every model is of a format that gatekeeper reads alone."""
-    if not scanning(loaded):
-        return []
-    own = [loaded.folder / each.path for each in loaded.section("optimization").variants]
-    paths = [*filter(None, [loaded.model_path()]), *own]
-    return [] if all(path.suffix.lower() in ALONE for path in paths) else ["scan"]
+    """What a leg installs to scan."""
+    return scanned_by(loaded) if scanning(loaded) else []
 
 
 def problems(review: Review) -> None:
@@ -114,7 +95,7 @@ def problems(review: Review) -> None:
     if section.security_scan == "enabled" and NAME not in loaded.pipeline.stages:
         said = "the stage 'model_validation' is not among `stages`, so nothing is scanned. Add it there."
         review.add((NAME, "security_scan"), said)
-    if section.allowed_domains and not scanning(loaded):
+    if section.allowed_domains and not any(looked_at(each) for each in loaded.stated_in_both()):
         said = "model_validation.security_scan is disabled, so this does nothing. Enable it, or remove this."
         review.add((NAME, "allowed_domains"), said, key=True)
 
@@ -126,9 +107,9 @@ def loosened(loaded: Loaded) -> list[Loosened]:
     found = []
     for policy in loaded.stated_in_both()[1:]:
         before, here = policy.section(NAME), loaded.section(NAME)
-        if before.security_scan != "enabled":
+        if not looked_at(policy):
             continue
-        if here.security_scan != "enabled":
+        if here.security_scan != "enabled" and before.security_scan == "enabled":
             where = loaded.where(NAME, "security_scan")
             found.append(Loosened(f"{NAME}.security_scan", before.security_scan, here.security_scan, where))
         if more := sorted(set(here.allowed_domains) - set(before.allowed_domains)):

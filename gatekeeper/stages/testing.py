@@ -41,9 +41,9 @@ SECTION = make_section(
     "Testing",
     """How deep each kind of test goes; docs/testing.md explains every test.
 
-    Each kind is judged by the gate of its name, `load_tests` by those on load. Unit tests run on every variant. The others take
-    a server, and run on the variants that pass everything before: the best first, until one passes or, with `require: all`, on
-    every one.
+    Each kind is judged by the gate of its name, `load_tests` by those on load. Unit tests run on every variant, and so does the
+    scan of `security_tests`. What takes a server runs on the variants that pass everything before: the best first, until one
+    passes or, with `require: all`, on every one.
     """,
     _fields(),
 )
@@ -51,7 +51,9 @@ SECTION = make_section(
 
 def extras(loaded: Loaded) -> list[str]:
     """What a leg installs for its tests."""
-    return ["testing"] if any(loaded.tests(name) for name in in_order()) else []
+    asked = [name for name in in_order() if loaded.tests(name)]
+    own = [extra for name in asked for extra in getattr(kind(name), "extras", lambda _: [])(loaded)]
+    return ["testing", *dict.fromkeys(own)] if asked else []
 
 
 def problems(review: Review) -> None:

@@ -14,7 +14,6 @@ from gatekeeper.version import DISTRIBUTION
 
 GATE = Path(".github/workflows/gatekeeper.yml")
 COMMENT = Path(".github/workflows/gatekeeper-comment.yml")
-RELEASE = Path(".github/workflows/gatekeeper-release.yml")
 
 UNKNOWN = "OWNER/gatekeeper@v1"
 _ACTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+@[A-Za-z0-9._/-]+")
@@ -38,7 +37,7 @@ on:
   pull_request:
   merge_group:
   push:
-    branches: [{_quoted(branch)}] # pull requests are compared with its report
+    branches: [{quoted(branch)}] # pull requests are compared with its report
   workflow_dispatch:
 
 permissions: {{}}
@@ -53,11 +52,11 @@ jobs:
       contents: read # the pipeline file, the model, and waivers of the base branch
       actions: read # the report of the base branch
       pull-requests: write # the comment
-{_uses(action, "gate.yml")}
+{uses(action, "gate.yml")}
     with:
-      config: {_quoted(config)}
+      config: {quoted(config)}
       policy-ref: {_expression(_POLICY)}
-{_lines(lfs, "      lfs: true")}{_lines(forks, f"      comment-mode: {own} # gatekeeper-comment.yml comments for forks")}"""
+{lines(lfs, "      lfs: true")}{lines(forks, f"      comment-mode: {own} # gatekeeper-comment.yml comments for forks")}"""
 
 
 def comment_text(action: str) -> str:
@@ -90,72 +89,11 @@ jobs:
       actions: read # the report of that run
       pull-requests: write # the comment
     steps:
-{_uses(action, "", "      - ")}
+{uses(action, "", "      - ")}
         with:
           command: report
           run-id: ${{{{ github.event.workflow_run.id }}}}
           fail-on: never
-"""
-
-
-def release_text(config: str, action: str, lfs: bool = False) -> str:
-    """Measures a release's model again, and attaches report and optimized models only if it passes."""
-    return f"""\
-# Measures the model of a release, and attaches the report and the optimized models to it if they pass.
-name: gatekeeper release
-
-on:
-  release:
-    types: [published]
-
-permissions: {{}}
-
-concurrency:
-  group: gatekeeper-release-${{{{ github.ref }}}}
-  cancel-in-progress: false
-
-jobs:
-  gatekeeper:
-    permissions:
-      contents: read # the pipeline file and the model
-      actions: read # part of the reusable workflow
-      pull-requests: write # part of the reusable workflow; a release has no pull request
-{_uses(action, "gate.yml")}
-    with:
-      config: {_quoted(config)}
-      comment-mode: "off"
-      upload-models: true
-{_lines(lfs, "      lfs: true")}
-  attach:
-    name: attach
-    needs: gatekeeper
-    if: needs.gatekeeper.outputs.verdict == 'pass'
-    runs-on: ubuntu-latest
-    timeout-minutes: 15
-    permissions:
-      contents: write # the files of the release
-    steps:
-      - uses: actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1
-        with:
-          path: files
-      - env:
-          GH_TOKEN: ${{{{ github.token }}}}
-          GH_REPO: ${{{{ github.repository }}}}
-          TAG: ${{{{ github.event.release.tag_name }}}}
-        run: |
-          cd files || exit
-          tar -czf gatekeeper-report.tar.gz gatekeeper-report
-          gh release upload "$TAG" gatekeeper-report.tar.gz --clobber
-          # of each target, the variant that was chosen: others may have failed their gates
-          chosen='.targets[] | (.variants | map({{(.id): .artifact.path}}) | add)[.selected // ""] // empty'
-          jq -r "$chosen" gatekeeper-report/report.json |
-            while IFS= read -r path; do
-              for found in gatekeeper-models-*/"${{path#artifacts/}}"; do
-                [ -e "$found" ] || continue
-                tar -czf "$(basename "$found").tar.gz" -C "$(dirname "$found")" "$(basename "$found")"
-                gh release upload "$TAG" "$(basename "$found").tar.gz" --clobber
-              done
-            done
 """
 
 
@@ -209,7 +147,8 @@ def _at(url: str, commit: str) -> str | None:
     return f"{match['name']}@{commit}" if match and _COMMIT.fullmatch(commit) else None
 
 
-def _uses(action: str, workflow: str, indent: str = "    ") -> str:
+def uses(action: str, workflow: str, indent: str = "    ") -> str:
+    """The line that calls the action, or one of its workflows."""
     name, _, ref = action.partition("@")
     line = f"{indent}uses: {name}{'/.github/workflows/' + workflow if workflow else ''}@{ref}"
     if action != UNKNOWN:
@@ -217,12 +156,13 @@ def _uses(action: str, workflow: str, indent: str = "    ") -> str:
     return f"{' ' * len(indent)}# CHANGE: the repository of gatekeeper that you use.\n{line}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A YAML scalar that GitHub takes as text: it would look for expressions in it, and YAML for escapes."""
     return json.dumps(text.replace("${{", "${{ '${{' }}"), ensure_ascii=False)
 
 
-def _lines(wanted: bool, text: str) -> str:
+def lines(wanted: bool, text: str) -> str:
+    """A line that stands there only where it is wanted."""
     return text + "\n" if wanted else ""
 
 

@@ -15,7 +15,9 @@ from github_says import MODULES, ask, needed, value
 from kit.support import REPOSITORY
 
 from gatekeeper.github import action as code
-from gatekeeper.starting.workflows import UNKNOWN, comment_text, gate_text, release_text
+from gatekeeper.github._release import UNUSED
+from gatekeeper.starting.release import TRUST, release_text, trust_text
+from gatekeeper.starting.workflows import UNKNOWN, comment_text, gate_text
 
 ACTION = REPOSITORY / "action.yml"
 GATE = REPOSITORY / ".github/workflows/gate.yml"
@@ -109,16 +111,30 @@ def test_every_input_is_used_and_every_use_is_an_input() -> None:
 
 def test_the_variables_that_the_code_reads_are_those_that_the_steps_set() -> None:
     by_id = {step.get("id"): set(step.get("env", {})) for step in steps(ACTION)}
-    source = Path(code.__file__).read_text() + (Path(code.__file__).parent / "publish.py").read_text()
-    read_names = set(re.findall(r'environ(?:\.get\(|\[|, )"([A-Z_]+)"', source)) | {"MODEL", "TARGET", "FRAMEWORK"}
+    folder = Path(code.__file__).parent
+    source = "".join(
+        (folder / f"{name}.py").read_text() for name in ("action", "_steps", "publish", "certify", "verify", "_release")
+    )
+    read_names = set(re.findall(r'environ(?:\.get\(|\[|, )"([A-Z_]+)"', source)) | {"MODEL", "TARGET", "FRAMEWORK", *UNUSED}
     assert read_names - {"RUNNER_TEMP"} <= by_id["work"] | by_id["publish"]
 
 
 def test_the_token_is_not_where_a_model_runs() -> None:
     [work] = [step for step in steps(ACTION) if step.get("id") == "work"]
-    for command, expected in (("run", ""), ("plan", ""), ("report", "secret")):
-        assert value(work["env"]["TOKEN"], inputs={"command": command, "token": "secret"}) == expected
-    assert "token" not in json.dumps([step for step in steps(ACTION) if step.get("id") == "install"])
+    for command, token, key in (
+        ("run", "", ""),
+        ("plan", "", ""),
+        ("report", "secret", ""),
+        ("certify", "secret", "key"),
+        ("verify", "", ""),
+    ):
+        inputs = {"command": command, "token": "secret", "key": "key"}
+        assert value(work["env"]["TOKEN"], inputs=inputs) == token
+        assert value(work["env"]["KEY"], inputs=inputs) == key
+    assert not {"token", "key"} & set(
+        re.findall(r"inputs\.([\w-]+)", json.dumps([step for step in steps(ACTION) if step.get("id") == "install"]))
+    )
+    assert ACTION.read_text().count("inputs.key") == 1
 
 
 @pytest.mark.parametrize(
@@ -132,6 +148,34 @@ def test_the_token_is_not_where_a_model_runs() -> None:
 )
 def test_the_base_is_what_a_change_is_made_against(event: dict[str, Any], inputs: dict[str, str], expected: str) -> None:
     assert value(read(GATE)["env"]["BASE_REF"], github={"event": event, "sha": "pushed"}, inputs=inputs) == expected
+
+
+@pytest.mark.parametrize(
+    ("command", "cached", "published"),
+    [("run", True, True), ("report", True, True), ("plan", True, False), ("certify", False, False), ("verify", False, False)],
+)
+def test_a_release_is_judged_by_nothing_that_another_run_left(command: str, cached: bool, published: bool) -> None:
+    first, *_, publish = steps(ACTION)
+    assert value(first["with"]["enable-cache"], inputs={"command": command, "cache": "keep"}) == ("auto" if cached else "false")
+    assert value(first["with"]["enable-cache"], inputs={"command": command, "cache": "fresh"}) == "false"
+    assert (value(publish["if"].replace("always() && ", ""), inputs={"command": command}) == "true") == published
+
+
+def test_what_certifies_has_the_key_to_itself() -> None:
+    jobs = read(EXAMPLES / "gatekeeper-release.yml")["jobs"]
+    assert list(jobs) == ["gatekeeper", "certify", "publish"]
+    certify, publish = jobs["certify"], jobs["publish"]
+    assert (certify["needs"], publish["needs"]) == ("gatekeeper", "certify")
+    assert jobs["gatekeeper"]["with"]["fresh"] == jobs["gatekeeper"]["with"]["upload-models"] == "true"
+    assert certify["environment"] == "release" and "environment" not in publish
+    assert certify["permissions"] == {"actions": "read"}
+    assert publish["permissions"] == {"contents": "write"}
+    assert all("run" not in step and "checkout" not in step["uses"] for step in certify["steps"])
+    assert [name for name, job in jobs.items() if "secrets." in json.dumps(job)] == ["certify"]
+    assert [step.get("with", {}).get("command") for step in publish["steps"]] == [None, None, "verify", None]
+    assert not [job for job in jobs.values() if "if" in job or any("if" in step for step in job.get("steps", []))], (
+        "nothing goes on"
+    )
 
 
 def test_the_verdict_runs_always_and_keeps_its_name() -> None:
@@ -166,6 +210,7 @@ def test_the_examples_are_what_init_writes() -> None:
     assert (EXAMPLES / "gatekeeper.yml").read_text() == gate_text(config, UNKNOWN, forks=True)
     assert (EXAMPLES / "gatekeeper-comment.yml").read_text() == comment_text(UNKNOWN)
     assert (EXAMPLES / "gatekeeper-release.yml").read_text() == release_text(config, UNKNOWN)
+    assert (EXAMPLES / TRUST).read_text() == trust_text()
 
 
 def test_what_strangers_left_is_only_read() -> None:

@@ -13,7 +13,7 @@ from gatekeeper.checks.kinds._base import in_order, kind
 from gatekeeper.checks.levels import Leveled
 from gatekeeper.checks.plugin import OPTIONS
 from gatekeeper.checks.security.attacks import texts
-from gatekeeper.checks.security.base import GOOD, Attack, all_attacks
+from gatekeeper.checks.security.base import GOOD, SCAN, Attack, all_attacks
 from gatekeeper.checks.security.victim import Victim
 from gatekeeper.checks.unit.base import OPENS, all_cases
 from gatekeeper.reference.testing import TABLES, page
@@ -22,7 +22,7 @@ TEXT = (REPOSITORY / "docs" / "testing.md").read_text(encoding="utf-8")
 TESTS: dict[str, list[Leveled]] = {
     "unit_tests": [OPENS, *all_cases().values()],
     "integration_tests": [READY, *integration_cases()],
-    "security_tests": [GOOD, *all_attacks()],
+    "security_tests": [SCAN, GOOD, *all_attacks()],
 }
 
 

@@ -19,7 +19,7 @@ from gatekeeper.gates._base import tested_by as measured_by
 FOLDERS: dict[str, list[Leveled]] = {
     "unit_tests": [unit.OPENS, *unit.all_cases().values()],
     "integration_tests": [integration.READY, *integration.all_cases()],
-    "security_tests": [security.GOOD, *security.all_attacks()],
+    "security_tests": [security.SCAN, security.GOOD, *security.all_attacks()],
 }
 
 

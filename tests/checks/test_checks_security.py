@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import json
 import threading
@@ -12,8 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.hostile_models import HOSTILE
 from kit.subjects import Shelf, by_verdict, odd_shelf, reason
 
+from gatekeeper.checks.kinds import security_tests
 from gatekeeper.checks.outcome import Broken
 from gatekeeper.checks.security import run, victim
 from gatekeeper.checks.security.attacks import unforeseen
@@ -21,11 +24,15 @@ from gatekeeper.checks.security.base import REGISTRY, attacks
 from gatekeeper.checks.security.fuzz import Fuzz, fuzz
 from gatekeeper.checks.security.openapi import MOST_TOKENS, described
 from gatekeeper.checks.security.run import good_request, security_checks
+from gatekeeper.checks.security.scan import scan_checks
 from gatekeeper.checks.security.victim import Victim, Watched
+from gatekeeper.gates._checks import ChecksConfig, judge_checks
 from gatekeeper.records.base import Verdict
+from gatekeeper.records.evidence import Evidence
 from gatekeeper.serve.behind import served
 from gatekeeper.serve.child import Server
 from gatekeeper.serve.openapi import description
+from gatekeeper.verdicts.regate import NONE
 
 ALL = [attack for attack in attacks("comprehensive", text=True) if attack.models != "text"]
 
@@ -50,6 +57,33 @@ def test_the_server_stands_every_attack(shelf: Shelf, monkeypatch: pytest.Monkey
     assert all(check.kind == "security_tests" for check in found)
     assert "are allowed" in reason(found, "deep_json")
     assert f"requests of seed {unforeseen.SEED}; " in reason(found, "fuzzed_tensors")
+
+
+def test_every_file_of_a_variant_is_scanned_and_named(shelf: Shelf) -> None:
+    [check] = scan_checks(shelf.subject(shelf.original), "comprehensive")
+    digest = hashlib.sha256(shelf.original.read_bytes()).hexdigest()
+    assert (check.kind, check.name, check.verdict) == ("security_tests", "model_scan", Verdict.PASS)
+    assert check.reason.startswith(f"1 file clean: original.onnx ({digest[:12]}, by ") and "onnx" in check.reason
+
+
+@pytest.mark.parametrize(("domains", "verdict"), [((), Verdict.FAIL), (("evil.domain",), Verdict.PASS)])
+def test_a_hostile_file_is_not_served(shelf: Shelf, tmp_path: Path, domains: tuple[str, ...], verdict: Verdict) -> None:
+    hostile = HOSTILE["onnx_custom"][1](tmp_path)
+    first, *others = scan_checks(shelf.subject(hostile), "comprehensive", domains)
+    assert (first.name, first.verdict) == ("model_scan", verdict)
+    if verdict is Verdict.FAIL:
+        assert "model.onnx: custom_operator: 'Evil' of the domain 'evil.domain'" in first.reason
+        assert {check.verdict for check in others} == {Verdict.ERROR}
+        assert ["model_scan", *(check.name for check in others)] == security_tests.expected(None, "comprehensive", text=False)
+    decision = judge_checks("security_tests", ChecksConfig(max_failed=3), Evidence(artifact=NONE, checks=[first, *others]))
+    assert decision.verdict is (Verdict.PASS if domains else Verdict.ERROR), "three that may fail tolerate no hostile file"
+
+
+def test_a_file_that_nobody_knows_is_no_pass(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "model.strange").write_bytes(bytes(range(256)))
+    first, *others = scan_checks(shelf.subject(tmp_path / "model.strange"), "comprehensive")
+    assert (first.verdict, others[0].verdict) == (Verdict.ERROR, Verdict.ERROR)
+    assert "could not be scanned: model.strange: no scan knows what it is" in first.reason
 
 
 def test_a_server_that_does_not_answer_is_not_attacked(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 from kit import hostile_models
 from kit.command import call, started
@@ -103,6 +106,53 @@ def test_a_hostile_variant_of_ones_own_fails(tmp_path: Path) -> None:
     code, report, said = run(tmp_path, env)
     assert code == 1, said
     assert "python_operator" in stage(report)["reason"]
+
+
+TESTED = """\
+  stages: [model_validation, optimization, testing]
+  testing: {security_tests: comprehensive}
+"""
+
+
+def with_hostile_training(model: Path, folder: Path) -> Path:
+    """Nearly the same model, and an operator of nobody's where only who trains it on would look: it loads, and answers alike."""
+    folder.mkdir()
+    made = onnx.load(model)
+    weight = made.graph.initializer[0]
+    weight.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weight) * np.float32(1.001), weight.name))
+    made.training_info.add().algorithm.node.append(hostile_models.custom())
+    onnx.save(made, folder / "model.onnx")
+    return folder / "model.onnx"
+
+
+def test_comprehensive_security_tests_scan_every_variant(tmp_path: Path) -> None:
+    """One that loads and keeps every answer fails by what is in its file, and is not served."""
+    file = write_project(tmp_path, "int8_dynamic", "onnx_runtime", extra=TESTED, timed=False)
+    hostile = with_hostile_training(tmp_path / "model.onnx", tmp_path / "ours")
+    own = "frameworks: [], variants: [{name: ours, path: ours/model.onnx, framework: onnx_runtime}]"
+    file.write_text(file.read_text().replace("frameworks: [onnx_runtime], techniques: {onnx_runtime: [int8_dynamic]}", own))
+    code, report, said = run(tmp_path, {})
+    assert code == 1, said
+    assert stage(report)["scans"] == [], "nothing was scanned before"
+    [variant] = report["targets"][0]["variants"]
+    gates = {each["gate"]: each for each in variant["gates"]}
+    assert variant["artifact"]["sha256"] == hashlib.sha256(hostile.read_bytes()).hexdigest()
+    assert gates["accuracy"]["verdict"] == "pass", "it is as good as the original"
+    assert (variant["verdict"], gates["security_tests"]["verdict"]) == ("fail", "fail")
+    assert "model_scan: model.onnx: custom_operator: 'Evil' of the domain 'evil.domain'" in gates["security_tests"]["reason"]
+    checks = {each["name"]: each for each in variant["tested"]["checks"]}
+    assert {each["verdict"] for name, each in checks.items() if name != "model_scan"} == {"error"}, "no server was started"
+    path = tmp_path / "gatekeeper-report/report.json"
+    for spoilt in (
+        [each | {"verdict": "pass"} if each["name"] != "model_scan" else each for each in checks.values()],
+        [each | {"verdict": "pass"} for each in checks.values() if each["name"] != "model_scan"],
+    ):
+        variant["tested"]["checks"] = spoilt
+        variant["verdict"] = gates["security_tests"]["verdict"] = "pass"
+        path.write_text(json.dumps(report))
+        done = started(["report", str(path), "--policy", "pipeline.yaml"], tmp_path, {})
+        assert done.returncode != 0, done.stdout
+        assert "Traceback" not in done.stderr
 
 
 def swapped(model: Path) -> None:

@@ -104,8 +104,9 @@ def test_what_fails_a_step(code: ExitCode, fail_on: str) -> None:
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [
-        ({"COMMAND": "rnu"}, "the input command is 'rnu'; did you mean 'run'? It is one of plan, run, report."),
+        ({"COMMAND": "rnu"}, "the input command is 'rnu'; did you mean 'run'? It is one of plan, run, report, certify, verify."),
         ({"COMMAND": "run", "FAIL_ON": "always"}, "the input fail-on is 'always'"),
+        ({"COMMAND": "run", "CACHE": "new"}, "the input cache is 'new'"),
         ({"COMMAND": "run", "POLICY": "theirs"}, "the input policy is 'theirs'"),
         ({"COMMAND": "run", "POLICY": "base"}, "`policy: base` needs `base`"),
         ({"COMMAND": "report"}, "`report` needs `results`"),
@@ -226,6 +227,14 @@ def test_a_plan_is_a_matrix_and_a_manifest(step: Step, tmp_path: Path) -> None:
     assert step("extras", CONFIG="pipeline.yaml").out == "onnx-runtime\n"
     lost = step("work", COMMAND="report", RESULTS="results", PLAN=done.outputs["plan"])
     assert lost.outputs["verdict"] == "error"
+
+
+@pytest.mark.parametrize(("cache", "own"), [("keep", False), ("", False), ("fresh", True)])
+def test_a_fresh_run_has_a_cache_of_its_own(step: Step, tmp_path: Path, cache: str, own: bool) -> None:
+    kept = [step("work", COMMAND="run", CONFIG="none.yaml", CACHE=cache, RUNNER_TEMP=str(tmp_path)).out for _ in range(2)]
+    folders = {word for out in kept for word in out.split() if "gatekeeper-cache-" in word}
+    assert all(("--cache-dir" in out) == own for out in kept)
+    assert len(folders) == 2 * own and all(Path(folder).parent == tmp_path for folder in folders)
 
 
 def test_an_empty_matrix_is_red(step: Step, tmp_path: Path) -> None:

@@ -43,7 +43,9 @@ def test_the_report_of_a_run(api: StandIn) -> None:
     run, other = api.run(sha="d" * 40), api.run()
     api.artifact(run, GOOD)
     api.artifact(other, archive(("report.json", b"another run's")))
-    assert fetch(api, run_id=run) == Fetched(data=REPORT, run_id=run, commit="d" * 40)
+    assert fetch(api, run_id=run) == Fetched(
+        data=REPORT, run_id=run, commit="d" * 40, event="push", conclusion="success", own=True
+    )
 
 
 def test_the_storage_never_sees_the_token(api: StandIn) -> None:

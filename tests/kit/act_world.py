@@ -13,8 +13,10 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -70,6 +72,7 @@ class World:
     def __init__(self, root: Path, api: StandIn):
         self.root, self.api = root, api
         self.repository, self.action, self.artifacts = root / "repository", root / "gatekeeper", root / "artifacts"
+        self.programs = root / "programs"  # found before those of the machine
         self.repository.mkdir(parents=True)
         self.git("init", "-q", "-b", "main")
         self.git("remote", "add", "origin", f"https://github.com/{NAME}")
@@ -116,13 +119,23 @@ class World:
             "repository": {"id": 1, "full_name": NAME, "name": "models", "owner": {"login": "octo"}, "default_branch": "main"},
         }
 
-    def act(self, event: str, payload: dict[str, Any], workflow: str = "gatekeeper.yml", token: str = TOKEN, **more: str) -> Run:
-        """Run a workflow of the user's repository on an event; `more` are variables for the stubs."""
+    def act(
+        self,
+        event: str,
+        payload: dict[str, Any],
+        workflow: str = "gatekeeper.yml",
+        token: str = TOKEN,
+        secrets: Mapping[str, str] = MappingProxyType({}),
+        **more: str,
+    ) -> Run:
+        """Run a workflow of the user's repository on an event; `more` are variables, for the stubs and of the runner."""
         file = self.repository / ".github/workflows" / workflow
         (self.root / "event.json").write_text(json.dumps(payload))
         cache = os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache/uv"))
         local = {ACTION: self.action} | {name: STUBS / name.partition("@")[0].rpartition("/")[2] for name in self._others()}
         command = [str(BIN / "act"), event, "-W", str(file), "-e", str(self.root / "event.json"), "-s", f"GITHUB_TOKEN={token}"]
+        for name, secret in secrets.items():
+            command += ["-s", f"{name}={secret}"]
         for label in ("ubuntu-latest", "edge-box", "self-hosted"):
             command += ["-P", f"{label}=-self-hosted"]
         variables = {
@@ -130,6 +143,7 @@ class World:
             "STUB_REPOSITORY": self.repository,
             "STUB_ARTIFACTS": self.artifacts,
             "STUB_CODE": STUBS,
+            "RUNNER_ENVIRONMENT": "github-hosted",
             "UV_CACHE_DIR": cache,
             "UV_NATIVE_TLS": "true",  # the certificates that pip and git trust here, too
             "XDG_CACHE_HOME": self.root / "cache",
@@ -140,7 +154,7 @@ class World:
         for name, folder in local.items():
             command += ["--local-repository", f"{name}={folder}"]
         command += ["--no-cache-server", "--pull=false", "--json", "--action-offline-mode"]
-        path = os.pathsep.join([str(BIN), os.environ["PATH"]])  # act and uv are beside this Python
+        path = os.pathsep.join([str(self.programs), str(BIN), os.environ["PATH"]])  # act and uv are beside this Python
         environ = os.environ | {"XDG_CACHE_HOME": str(self.root / "cache"), "UV_CACHE_DIR": cache, "PATH": path}
         environ.pop("GITHUB_TOKEN", None)
         done = subprocess.run(command, cwd=self.repository, capture_output=True, text=True, check=False, env=environ)

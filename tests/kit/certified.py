@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import shutil
 from base64 import b64decode
@@ -70,8 +71,8 @@ class Place:
     def call(self, *words: object, env: dict[str, str] | None = None) -> Any:
         return call(words, self.folder, env or {})
 
-    def verify(self, *words: object, model: Path | None = None) -> Any:
-        told = ["verify", self.certificate, "--model", model or self.model, "--trust", self.trust, *words]
+    def verify(self, *words: object, model: Path | None = None, certificate: Path | None = None) -> Any:
+        told = ["verify", certificate or self.certificate, "--model", model or self.model, "--trust", self.trust, *words]
         return call(told, self.folder, {})
 
     def payload(self) -> dict[str, Any]:
@@ -109,6 +110,25 @@ def certified(once: Once, folder: Path) -> Place:
     place = folder / "release"
     shutil.copytree(once("certified", run), place)
     return Place(place)
+
+
+def two_targets(place: Place) -> tuple[Path, Path]:
+    """The same leg on a second machine, `there`, with a model of its own; both models. No certificate is left."""
+    here, there = place.model, place.folder / "out/artifacts/there.onnx"
+    there.write_bytes(here.read_bytes() + b"\n")
+
+    def twice(report: dict[str, Any]) -> None:
+        other = json.loads(json.dumps(report["targets"][0]).replace("here", "there"))
+        digest = hashlib.sha256(there.read_bytes()).hexdigest()
+        about = {"path": f"artifacts/{there.name}", "sha256": digest, "bytes": there.stat().st_size}
+        other["variants"][0]["artifact"].update(about)
+        report["targets"].append(other)
+        report["pipeline"]["legs"].append("there/onnx_runtime")
+        report["pipeline"]["sha256"] = "0" * 64  # of a file with both
+
+    place.change_report(twice)
+    place.certificate.unlink(missing_ok=True)
+    return here, there
 
 
 def now() -> datetime.datetime:

@@ -10,19 +10,20 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from kit.certified import write_key
 
+from gatekeeper.certificate.trust import read_trust
 from gatekeeper.errors import UsageError
 from gatekeeper.starting import workflows
+from gatekeeper.starting.release import RELEASE, TRUST, release_text, trust_text
 from gatekeeper.starting.workflows import (
     COMMENT,
     GATE,
-    RELEASE,
     UNKNOWN,
     comment_text,
     find_action,
     gate_text,
     parse_action,
-    release_text,
 )
 
 ACTION = "someone/gatekeeper@v1"
@@ -46,7 +47,7 @@ def test_a_name_is_no_expression() -> None:
 
 def test_it_is_asked_for_what_cannot_be_found_out() -> None:
     for text in (gate_text("p.yaml", UNKNOWN), comment_text(UNKNOWN), release_text("p.yaml", UNKNOWN)):
-        assert text.count("CHANGE") == 1
+        assert text.count("CHANGE") == text.count("OWNER/gatekeeper") >= 1
         assert yaml.safe_load(text)
     assert "CHANGE" not in gate_text("p.yaml", ACTION)
 
@@ -105,6 +106,45 @@ def test_init_finds_the_branch_lfs_and_what_git_ignores(tmp_path: Path, gatekeep
     assert "comment-mode" in gate["jobs"]["gatekeeper"]["with"]
     assert gate["jobs"]["gatekeeper"]["uses"] == "someone/gatekeeper/.github/workflows/gate.yml@v1"
     assert (tmp_path / COMMENT).exists() and (tmp_path / RELEASE).exists()
+    assert (tmp_path / TRUST).read_text() == trust_text()
+
+
+def test_a_release_is_added_to_what_is_there_and_takes_nothing_away(tmp_path: Path, gatekeeper: Callable) -> None:
+    from cli.test_cli_init import datasets, save
+
+    git(tmp_path, "init", "-q")
+    save(tmp_path / "models/model.onnx")
+    datasets(tmp_path / "models")
+    folder = tmp_path / "models"
+    assert gatekeeper("init", "--action", ACTION, cwd=folder).returncode == 0
+    before = {file: file.read_text() for file in tmp_path.rglob("*.y*ml")}
+    assert len(before) == 2
+    result = gatekeeper("init", "--action", ACTION, "--release", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert "kept edge_ai_pipeline.yaml" in result.stdout
+    assert {file: file.read_text() for file in before} == before
+    written = yaml.safe_load((tmp_path / RELEASE).read_text())
+    assert written["jobs"]["gatekeeper"]["with"]["config"] == "models/edge_ai_pipeline.yaml"
+    assert written["jobs"]["publish"]["steps"][2]["with"]["trust"] == "models/gatekeeper-trust.yaml"
+    assert (folder / TRUST).exists()
+    again = gatekeeper("init", "--action", ACTION, "--release", cwd=folder)
+    assert again.returncode == 2 and "gatekeeper-release.yml: exists already" in again.stderr
+    (folder / TRUST).write_text("mine")
+    assert gatekeeper("init", "--action", ACTION, "--release", "--force", cwd=folder).returncode == 0
+    assert (folder / TRUST).read_text() == "mine", "whom somebody trusts is never overwritten"
+
+
+def test_the_trust_file_is_one_but_for_its_key(tmp_path: Path) -> None:
+    file = tmp_path / TRUST
+    file.write_text(trust_text())
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_trust(file)
+    write_key(tmp_path)
+    trust = read_trust(file)
+    assert trust.gates == ["accuracy"] and [signer.name for signer in trust.signers] == ["releases"]
+    whole = trust_text().replace("# datasets", "datasets").replace("# revoked", "revoked").replace("  # speedup", "  speedup")
+    file.write_text(whole.replace("  # memory", "  memory"))
+    assert set(read_trust(file).limits) == {"accuracy", "speedup", "memory"}, "what is commented out is right, too"
 
 
 def test_init_says_what_to_complete(tmp_path: Path, gatekeeper: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,9 @@ and, where it has something to say:
 
 KEYS                   further keys of `testing` that are its own: name -> (type, default)
 standard(bench)        what is found of the original once for all variants of a leg; comes back as `bench.standard`
+upfront(bench)         of a kind that takes a server, what it finds of every variant without one, as an `Outcome`; where not all
+                       of it passes, that is judged, and nothing of the variant is served
+extras(loaded)         extras of this distribution that a leg needs for it, beside `testing`
 problems(review)       adds what is wrong with its part of the pipeline file (see gatekeeper/config/meaning.py)
 unmeasured(loaded, gate) -> why a gate of its own is not measured although the kind runs, and what would make it, as the end of
                        a sentence that begins with the gate's name; else ""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gatekeeper.checks.levels import First, Models, of_level, said
+from gatekeeper.checks.levels import First, Leveled, Models, of_level, said
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 REGISTRY = Registry("checks.security.attacks")
 LEVELS = ("basic", "comprehensive")
 GOOD = First("good_request", "basic", "what must be answered before and after everything else")
+SCAN = First("model_scan", "comprehensive", "nothing: the variant's files are scanned by every rule of docs/scan.md")
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,8 @@ def all_attacks() -> list[Attack]:
 def attacks(level: str, text: bool) -> list[Attack]:
     """Those of a level for a kind of model."""
     return of_level(all_attacks(), LEVELS, level, text)
+
+
+def tests(level: str, text: bool) -> list[Leveled]:
+    """The scan, the good request and the attacks of a level, in the order in which they run."""
+    return of_level([SCAN, GOOD, *all_attacks()], LEVELS, level, text)

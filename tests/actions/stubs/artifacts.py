@@ -43,7 +43,7 @@ def download() -> None:
         return
     for folder in sorted(STORE.iterdir()) if STORE.is_dir() else []:
         if fnmatch.fnmatch(folder.name, pattern or "*"):
-            shutil.copytree(folder, into / folder.name, dirs_exist_ok=True)
+            shutil.copytree(folder, into if os.environ["MERGED"] == "true" else into / folder.name, dirs_exist_ok=True)
 
 
 {"upload": upload, "download": download}[sys.argv[1]]()
