@@ -45,7 +45,7 @@ def command(
     from gatekeeper.starting.init import SCHEMA_NAME, find_model, pipeline_text
 
     if release and output.exists() and not force:
-        return _add_release(model, output, action)
+        return _add_release(model, output, action, forks)
     path = model or find_model(Path.cwd())
     _check_free(output, force)
     task = _task(path, task)
@@ -64,15 +64,18 @@ def command(
         click.echo(f"next: complete what is marked CHANGE in {output}:\n{error}")
 
 
-def _add_release(model: Path | None, config: Path, action: str | None) -> None:
+def _add_release(model: Path | None, config: Path, action: str | None, forks: bool) -> None:
     """The files of a release for a pipeline file that is there, and stays as it is."""
     from gatekeeper.config.load import load
+    from gatekeeper.errors import UsageError
     from gatekeeper.starting import release, workflows
 
     path = model or load(config).model_path() or config
-    files = {f: text for f, text in _workflows(path, config, action, False, True).items() if f.name == release.RELEASE.name}
-    for file in files:
-        _check_free(file, False)
+    files = {
+        file: text for file, text in _workflows(path, config, action, forks, True).items() if file.name != workflows.GATE.name
+    }
+    if there := [file for file in files if file.exists()]:
+        raise UsageError(f"{there[0]}: exists already. To have it written anew, move it away first.")
     _write(files | _trust(config))
     click.echo(f"kept {config}; next: make a key pair, as {workflows.top(Path.cwd()) / release.RELEASE} says")
 
@@ -134,7 +137,7 @@ def _workflows(model: Path, config: Path, action: str | None, forks: bool, relea
     if release:
         files[root / releases.RELEASE] = releases.release_text(shown, named, lfs)
     if named == workflows.UNKNOWN:
-        click.echo(f"note: complete what is marked CHANGE in {workflows.GATE}, or pass --action OWNER/REPO@REF")
+        click.echo(f"note: complete what is marked CHANGE in {workflows.GATE.parent}, or pass --action OWNER/REPO@REF")
     if workflows.ignored(model):
         click.echo(f"note: git ignores {model}; a workflow will not find it. Commit it, or pass it on with `model-artifact`.")
     return files

@@ -21,6 +21,7 @@ from kit.act_world import ACTION, Run, World, index
 from kit.certified import certified, write_key
 from kit.github_api import StandIn
 from kit.once import Once
+from kit.support import write_project
 
 from gatekeeper.certificate.signing import signed, signer_of
 from gatekeeper.starting.release import TRUST, release_text, trust_text
@@ -306,3 +307,25 @@ def test_on_a_machine_of_ones_own_nothing_of_a_cache_is_installed(releasing: Rel
     run = releasing.run(RUNNER_ENVIRONMENT="self-hosted", UV_CACHE_DIR=str(poisoned))
     assert results(run) == {"certify": "success", "publish": "success"}, run.text
     assert not list(poisoned.iterdir())
+
+
+@pytest.mark.thorough
+def test_the_whole_way_from_a_tag_to_what_is_published(releasing: Releasing) -> None:
+    """Measured by the reusable workflow, too: what it merges and uploads is what can be certified."""
+    world = releasing.world
+    shutil.rmtree(world.artifacts)
+    file = write_project(world.repository, "int8_dynamic", "onnx_runtime", timed=False)
+    file.write_text(
+        file.read_text().replace("name: here, hardware: cpu", "name: here, hardware: cpu, runs_on: [self-hosted, edge-box]")
+    )
+    (world.repository / ".github/workflows" / WORKFLOW).write_text(release_text("pipeline.yaml", ACTION))
+    releasing.sha = world.commit()
+    run = releasing.run()
+    assert run.code == 0, run.text
+    found = {name.rpartition("/")[2].rstrip("-0123456789"): job.result for name, job in run.jobs.items()}
+    assert {"plan", "verdict", "certify", "publish"} <= found.keys() and set(found.values()) == {"success"}, found
+    sent = published(releasing)
+    [model] = [name for name in sent if name.endswith((".onnx", ".tar.gz"))]
+    stated = json.loads(b64decode(json.loads(sent["certificate.json"])["payload"]))
+    assert stated["predicate"]["commit"] == releasing.sha
+    assert [each["digest"]["sha256"] for each in stated["subject"]] == [hashlib.sha256(sent[model]).hexdigest()]
