@@ -10,12 +10,14 @@ from pathlib import Path
 
 import msgspec
 
+from gatekeeper.certificate.bom import bom_of, check_bom
 from gatekeeper.certificate.evidence import evidence_of
 from gatekeeper.certificate.inventory import identity, inventory
 from gatekeeper.certificate.signing import signed, signer_of
 from gatekeeper.certificate.statement import Approval, Certified, certified_of, origin_of, statement
+from gatekeeper.compliance.bom import bom
 from gatekeeper.errors import Refused, UsageError
-from gatekeeper.files import check_own, is_link, write_atomic
+from gatekeeper.files import check_own, is_link, write_together
 from gatekeeper.ids import target_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report, VariantReport
@@ -42,9 +44,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Written:
-    """A certificate that was written."""
+    """A certificate that was written, and the BOM beside it."""
 
     path: Path
+    bom: Path
     artifact: Path
     certified: Certified
     keyid: str
@@ -57,8 +60,9 @@ def certify(
     file = asked.result / REPORT if asked.result.is_dir() else asked.result
     output = asked.output or file.with_name(FILE_NAME)
     check_own(output.parent)
-    if is_link(output):
-        raise UsageError(f"{output}: is a link, and nothing is written through one. Name another file with --output.")
+    for each in (output, bom_of(output)):
+        if is_link(each):
+            raise UsageError(f"{each}: is a link, and nothing is written through one. Name another file with --output.")
     signer = signer_of(asked.key)
     data = report_bytes(file)
     report = _judged(parsed(data, file), file, asked, now)
@@ -70,11 +74,13 @@ def certify(
             f"{file}: {variant.id}: {', '.join(unmeasured)} was asked for and could not be measured. It only warns, and a "
             "certificate says what was measured: measure it, or take it out of the pipeline file."
         )
-    certified = certified_of(report, variant, sha256(data).hexdigest(), stamp(now), origin_of(environ))
+    certified = certified_of(report, variant, sha256(data).hexdigest(), stamp(now), origin_of(environ), files)
     if approvals is not None:
         certified = msgspec.structs.replace(certified, approvals=list(approvals))
-    write_atomic(output, signed(statement(files, certified), signer))
-    return Written(output, place, certified, signer.public_key.keyid)
+    parts, beside = bom(report, variant, files), bom_of(output)
+    check_bom(parts, str(file))
+    write_together({beside: parts, output: signed(statement(files, certified), signer)})
+    return Written(output, beside, place, certified, signer.public_key.keyid)
 
 
 def check_certifiable(report: Report, name: str) -> None:

@@ -54,6 +54,13 @@ class Require(Section, frozen=True, kw_only=True):
             "except for gates in `limits`."
         ),
     ] = "none"
+    scan: Annotated[
+        Literal["clean"] | None,
+        Meta(
+            description="`clean`: the security scan of the model and of what ships must have found nothing; default: not asked."
+        ),
+    ] = None
+    bom: Annotated[bool, Meta(description="Whether the certified ML-BOM must have come along.")] = False
 
 
 def _fields() -> list[tuple[str, Any, Any]]:

@@ -7,6 +7,7 @@ is wrong is said at once, as far as what comes before lets one know.
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from gatekeeper.certificate.again import judged_again
+from gatekeeper.certificate.bom import bom_of
 from gatekeeper.certificate.inventory import differences, identity, inventory
 from gatekeeper.certificate.signing import Signer, came_bytes, opened, verified
 from gatekeeper.certificate.statement import PREDICATE_TYPE, Certified, Statement
@@ -30,12 +32,13 @@ SHORT = 12
 
 @dataclass(frozen=True)
 class Asked:
-    """What to verify. `report` is the report.json, if it does not lie beside the certificate."""
+    """What to verify. `report` and `bom` are report.json and the BOM, if they do not lie beside the certificate."""
 
     certificate: Path
     model: Path
     trust: Path
     report: Path | None = None
+    bom: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Release:
-    """What came: the bytes of the certificate and of the report, and the model's files by name and digest."""
+    """What came: the bytes of the certificate, of the report and of the BOM, and the model's files by name and digest."""
 
     certificate: bytes
     report: bytes
     files: Mapping[str, str]
+    bom: bytes | None = None
 
 
 def verify(asked: Asked, now: datetime.datetime) -> Outcome:
@@ -63,7 +67,9 @@ def verify(asked: Asked, now: datetime.datetime) -> Outcome:
     data = came_bytes(asked.certificate, "certificate")
     check_signed(data, trust, name)  # who signed is known before anything of a stranger's is read
     report = came_bytes(asked.report or asked.certificate.with_name(REPORT), "report (--report)", MAX_REPORT_BYTES)
-    return released(Release(data, report, inventory(asked.model)), trust, now, name)
+    beside = asked.bom or bom_of(asked.certificate)
+    parts = came_bytes(beside, "BOM (--bom)") if asked.bom or os.path.lexists(beside) else None
+    return released(Release(data, report, inventory(asked.model), parts), trust, now, name)
 
 
 def check_signed(data: bytes, trust: Trust, name: str) -> tuple[Statement, Signer]:
@@ -82,11 +88,12 @@ def released(release: Release, trust: Trust, now: datetime.datetime, name: str) 
     if not refused:
         trusted.append(f"measured {certified.measured}, certified {certified.issued}, at most {trust.require.max_age} old")
     refused += [*_revoked(stated, release.certificate, signer, trust), *_files(stated, release.files, trusted)]
+    refused += _bom(certified, release.bom, trust, trusted)
     if (found := sha256(release.report).hexdigest()) != certified.report:
         digests = f"its SHA-256 is {found[:SHORT]}, not {certified.report[:SHORT]}"
         refused.append(f"the report is not the one that was certified: {digests}")
     else:
-        again = judged_again(release.report, certified, trust, now)
+        again = judged_again(release.report, certified, _subjects(stated), trust, now)
         trusted += again.trusted
         refused += again.refused
     return Outcome(trusted, refused, certified)
@@ -143,9 +150,28 @@ def _revoked(stated: Statement, data: bytes, signer: Signer, trust: Trust) -> It
     yield from (f"{what} is revoked ({digest[:SHORT]})" for what, digest in known.items() if digest in trust.revoked)
 
 
+def _subjects(stated: Statement) -> dict[str, str]:
+    return {each.name: each.digest.get("sha256", "") for each in stated.subject}
+
+
+def _bom(certified: Certified, bom: bytes | None, trust: Trust, trusted: list[str]) -> Iterator[str]:
+    """That the BOM is the certified one; who requires none can do without it."""
+    if certified.bom is None or bom is None:
+        missing = "its certificate names no BOM. Certify the report again" if certified.bom is None else "its BOM is not here"
+        if trust.require.bom:
+            yield f"a BOM is required here, and {missing}"
+        elif bom is not None:
+            yield "there is a BOM beside the certificate, which names none. Remove it, or certify the report again"
+    elif (found := sha256(bom).hexdigest()) != certified.bom:
+        digests = f"its SHA-256 is {found[:SHORT]}, not {certified.bom[:SHORT]}"
+        yield f"the BOM is not the one that was certified: {digests}"
+    else:
+        trusted.append(f"the BOM is the one that was certified ({certified.bom[:SHORT]})")
+
+
 def _files(stated: Statement, files: Mapping[str, str], trusted: list[str]) -> Iterator[str]:
     """Every file to its subject, and all of them to what the report calls the artifact."""
-    subjects = {each.name: each.digest.get("sha256", "") for each in stated.subject}
+    subjects = _subjects(stated)
     if len(subjects) != len(stated.subject) or not subjects:
         yield "the certificate names no file, or one twice. Certify the report again"
         return

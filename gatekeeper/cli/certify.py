@@ -26,8 +26,9 @@ def command(
     """Certify the model that RESULT (a report.json, or the folder it is in) lets ship.
 
     The report is judged again, and only a pass is certified: on measurements that no code of anybody's own could have written
-    unheld, and of the very files that were measured. The certificate is an in-toto statement in a DSSE envelope; give it to
-    the release together with the report. `gatekeeper verify` checks both. Nothing is sent anywhere.
+    unheld, and of the very files that were measured. The certificate is an in-toto statement in a DSSE envelope. Beside it
+    an ML-BOM is written (CycloneDX 1.6, certificate.cdx.json). Give both to the release together with the report: `gatekeeper
+    verify` checks all three. Nothing is sent anywhere.
 
     Exit code 1 where it is not certified, 2 where something is wrong with the files named.
     """
@@ -40,5 +41,5 @@ def command(
     written = certify(Asked(result, key, artifact, output, policy, waivers), os.environ, datetime.now(UTC))
     about = written.certified
     click.echo(plain(f"certified: {written.artifact} as {about.variant}, {len(about.gates)} gates, evidence {about.evidence}"))
-    click.echo(plain(f"written: {written.path}, signed with the key {written.keyid}"))
+    click.echo(plain(f"written: {written.path}, signed with the key {written.keyid}, and the BOM {written.bom}"))
     return 0

@@ -96,7 +96,7 @@ def _upper(report: Report, drawn: Sequence[Point]) -> list[str]:
 
 def _folded(report: Report, brief: bool) -> list[str]:
     parts = [(measurements(report, t), classes(t), worse(t), testing(t, brief), agreement(t)) for t in report.targets]
-    return [*(part for of_target in parts for part in of_target), stages(report)]
+    return [*(part for of_target in parts for part in of_target), stages(report), compliance(report)]
 
 
 def _failures_only(report: Report, room: int, whole: str) -> str:

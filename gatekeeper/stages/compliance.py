@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import GenericAlias
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
@@ -42,6 +43,7 @@ def _words(name: str) -> Any:
     return Annotated[NonEmpty | None, Meta(description=f"{FIELDS[name].meaning} Default: what the card says.")]
 
 
+_NAMES: Any = GenericAlias(tuple, (one_of(tuple(FIELDS)), ...))
 _WORDS = [(name, _words(name), None) for name in FIELDS]
 
 SECTION = make_section(
@@ -96,7 +98,7 @@ SECTION = make_section(
         ),
         (
             "require",
-            Annotated[tuple[one_of(tuple(FIELDS)), ...], Meta(description="Fields that must be given, here or in the card.")],
+            Annotated[_NAMES, Meta(description="Fields that must be given, here or in the card.")],
             REQUIRED,
         ),
         *_WORDS,
@@ -152,8 +154,8 @@ def loosened(loaded: Loaded) -> list[Loosened]:
         for key, own in (("allowed_licenses", _allowed(loaded)), ("require", _required(loaded))):
             before, here = getattr(policy.section(NAME), key), getattr(loaded.section(NAME), key)
             if policy.stated(NAME) is not None and set(_written(key, here)) != set(own):
-                shown = [", ".join(each) or None for each in (before, here)]
-                found.append(Loosened(f"{NAME}.{key}", *shown, loaded.where(NAME, key)))
+                there, shown = (", ".join(each) or None for each in (before, here))
+                found.append(Loosened(f"{NAME}.{key}", there, shown, loaded.where(NAME, key)))
     return found
 
 
