@@ -23,6 +23,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report, VariantReport
 from gatekeeper.reports._read import parsed, report_bytes
 from gatekeeper.reports.json import FILE_NAME as REPORT
+from gatekeeper.verdicts.legs import LOST
 
 FILE_NAME = "certificate.json"
 """What a certificate is called where nobody says otherwise: beside its report."""
@@ -85,6 +86,8 @@ def certify(
 
 def check_certifiable(report: Report, name: str) -> None:
     """`Refused` for a report that was judged again and is not a pass on evidence that counts."""
+    if partial := _partial(report):
+        raise Refused(f"{name}: {partial}")
     if report.verdict is not Verdict.PASS:
         raise Refused(f"{name}: judged again it is {report.verdict}, and only a pass is certified: {_why(report)}")
     evidence, why = evidence_of(report)
@@ -161,6 +164,21 @@ def _check_origin(report: Report, environ: Mapping[str, str]) -> None:
     if report.commit != commit:
         own = report.commit[:12] or "that it does not name"
         raise Refused(f"the report is of the commit {own}, and this run is of {commit[:12]}. Measure this one.")
+
+
+def _partial(report: Report) -> str:
+    """What of a file's legs did not run, where that is all that is wrong, and what to do; empty of a whole report."""
+    legs = [leg for target in report.targets for leg in target.legs]
+    gone = [leg for leg in legs if leg.error == LOST]
+    if not gone or len(gone) == len(legs):
+        return ""
+    names, file = ", ".join(leg.id for leg in gone), report.pipeline.path
+    rest = ", ".join(dict.fromkeys(leg.framework for leg in legs if leg.error != LOST))
+    return (
+        f"it is a partial run, as `gatekeeper demo` and `gatekeeper run --framework` make one: of the {len(legs)} legs that "
+        f"{file} asks for, {names} did not run. Run the whole file (gatekeeper run {file}), or let `optimization.frameworks` in it name "
+        f"only {rest} and run that; then certify its report."
+    )
 
 
 def _why(report: Report) -> str:

@@ -16,7 +16,7 @@ from gatekeeper.config.load import converted
 from gatekeeper.config.schema import schema_of
 from gatekeeper.config.section import NonEmpty, Section, Sha256, make_section
 from gatekeeper.config.source import Source, read_source
-from gatekeeper.errors import ConfigError, Problem, nearest
+from gatekeeper.errors import ConfigError, Problem, UsageError, nearest
 from gatekeeper.files import is_link
 from gatekeeper.gates._base import also, gate, per_set
 from gatekeeper.gates._base import names as gate_names
@@ -116,7 +116,7 @@ class Trust:
 
 def read_trust(path: Path) -> Trust:
     """Read and check a trust file; a `ConfigError` lists every problem, and each key is read."""
-    source = read_source(path, REMEDY)
+    source = _source(path)
     stated: TrustFile = converted(source, TrustFile)
     if problems := _problems(source, stated):
         raise ConfigError(source.path, problems)
@@ -125,6 +125,13 @@ def read_trust(path: Path) -> Trust:
         raise ConfigError(source.path, [Problem(*source.values[("signers",)], "two signers have one key. Keep one of them.")])
     limits = {name: _limit(name, config, source) for name in gate_names() if (config := getattr(stated.limits, name)) is not None}
     return Trust(source, stated.require, signers, limits, frozenset(stated.datasets), frozenset(stated.revoked))
+
+
+def _source(path: Path) -> Source:
+    """The file itself: what is trusted is not for a link to say, and nothing is waited for."""
+    if is_link(path) or (path.exists() and not path.is_file()):
+        raise UsageError(f"{path}: is {'a link' if is_link(path) else 'no file'}. Name the trust file itself.")
+    return read_source(path, REMEDY)
 
 
 def trust_schema() -> dict[str, Any]:
@@ -155,4 +162,6 @@ def _problems(source: Source, stated: TrustFile) -> list[Problem]:
         if is_link(Path(source.path).parent / signer.key):
             at = source.values[("signers", index)]
             found.append(Problem(*at, f"{signer.key} is a link. Put the key itself there."))
+        elif (key := Path(source.path).parent / signer.key).exists() and not key.is_file():
+            found.append(Problem(*source.values[("signers", index)], f"{signer.key} is no file. Put the key itself there."))
     return found

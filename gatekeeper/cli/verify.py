@@ -23,7 +23,8 @@ def command(certificate: Path, model: Path, trust: Path, report: Path | None, bo
 
     The signature must be by a signer of the trust file, of the right age and not revoked; every file must be the one that was
     certified, with none added, removed, renamed or linked; the report must be the certified one, and every gate in it is judged
-    again, by the limits of the trust file too. A BOM must be the certified one, too. Nothing is fetched, and nothing of the release says what is trusted.
+    again, by the limits of the trust file too. A BOM that came along must be the certified one. Nothing is fetched, and
+    nothing of the release says what is trusted.
 
     Exit code 0: release it. 1: do not; every reason is printed. 2: the trust file, or the command, is wrong.
     """
