@@ -176,8 +176,8 @@ def _partial(report: Report) -> str:
     rest = ", ".join(dict.fromkeys(leg.framework for leg in legs if leg.error != LOST))
     return (
         f"it is a partial run, as `gatekeeper demo` and `gatekeeper run --framework` make one: of the {len(legs)} legs that "
-        f"{file} asks for, {names} did not run. Run the whole file (gatekeeper run {file}), or let `optimization.frameworks` in it name "
-        f"only {rest} and run that; then certify its report."
+        f"{file} asks for, {names} did not run. Run the whole file (gatekeeper run {file}), or let "
+        f"`optimization.frameworks` in it name only {rest} and run that; then certify its report."
     )
 
 
