@@ -124,7 +124,8 @@ def _unscanned(certified: Certified, files: Mapping[str, str]) -> Iterator[str]:
         return
     for scan in certified.scans:
         if scan.verdict != "clean" or scan.found:
-            yield f"the security scan of {scan.model} is {scan.verdict}: {', '.join(scan.found) or 'some file could not be read'}"
+            told = f"found {', '.join(scan.found)}" if scan.found else "could not look at all of it"
+            yield f"a clean security scan is required here, and that of {scan.model} {told}"
     given = [scan for scan in certified.scans if scan.model != certified.variant]
     if not any(certified.model.sha256 in scan.files.values() or len(scan.files) > 1 for scan in given):
         yield f"no security scan is of {certified.model.name}, which what ships was made of"

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from gatekeeper.errors import nearest
 
-LONGEST = 500
+LONGEST, DEEPEST = 500, 50
 _OPERATORS = ("and", "or", "with")
 _OWN = re.compile(r"(?i)licenseref-[a-z0-9.-]+")
 _WORDS = re.compile(r"[\s()]+")
@@ -28,8 +28,9 @@ def spdx(text: str) -> str:
     """The expression as SPDX writes it: `apache-2.0 or mit` is `Apache-2.0 OR MIT`. `UnknownLicense` where it is none."""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-    if len(text) > LONGEST:
-        raise UnknownLicense(f"a licence of more than {LONGEST} characters is none. Name it by its SPDX identifier.")
+    if len(text) > LONGEST or text.count("(") > DEEPEST:
+        said = f"a licence of more than {LONGEST} characters, or {DEEPEST} brackets, is none"
+        raise UnknownLicense(f"{said}. Name it by its SPDX identifier.")
     try:
         return str(canonicalize_license_expression(text))
     except (InvalidLicenseExpression, RecursionError, MemoryError):
