@@ -14,29 +14,9 @@ from kit.once import Once
 from gatekeeper.compliance.annex import NOT_SHOWN
 
 POINTS = [
-    "1(a)",
-    "1(b)",
-    "1(c)",
-    "1(d)",
-    "1(e)",
-    "1(f)",
-    "1(g)",
-    "1(h)",
-    "2(a)",
-    "2(b)",
-    "2(c)",
-    "2(d)",
-    "2(e)",
-    "2(f)",
-    "2(g)",
-    "2(h)",
-    "3",
-    "4",
-    "5",
-    "6",
-    "7",
-    "8",
-    "9",
+    *("1(a)", "1(b)", "1(c)", "1(d)", "1(e)", "1(f)", "1(g)", "1(h)"),
+    *("2(a)", "2(b)", "2(c)", "2(d)", "2(e)", "2(f)", "2(g)", "2(h)"),
+    *("3", "4", "5", "6", "7", "8", "9"),
 ]
 """As the Regulation numbers them (OJ L, 2024/1689, 12.7.2024)."""
 NEVER = {"1(b)", "1(f)", "1(g)", "1(h)", "2(b)", "2(f)", "4", "5", "7", "8", "9"}
@@ -93,4 +73,4 @@ def test_the_markdown_has_it_folded_and_never_says_compliant(place: Place) -> No
     assert folded
     assert all(f"| {point} |" in folded[0] for point in POINTS)
     assert "Apache-2.0 OR MIT" in folded[0]
-    assert not re.search(r"(?i)\bcompliant\b|\bcertified\b|\bconforms?\b", folded[0])
+    assert not re.search(r"(?i)\bcompliant\b|\bcomplies\b|\bconforms?\b", folded[0])
