@@ -53,7 +53,8 @@ def _said(*names: str) -> Read:
     return read
 
 
-def _nothing(report: Report, found: Compliance) -> Iterable[str]:
+def nothing(report: Report, found: Compliance) -> Iterable[str]:
+    """Of a point that no measurement shows."""
     return ()
 
 
@@ -145,27 +146,27 @@ def _gate(each: GateResult) -> str:
 
 POINTS: Sequence[tuple[str, str, Read]] = (
     ("1(a)", "intended purpose, provider, version", _said("intended_purpose", "provider", "version")),
-    ("1(b)", "interaction with hardware or software that is no part of it", _nothing),
+    ("1(b)", "interaction with hardware or software that is no part of it", nothing),
     ("1(c)", "versions of relevant software", _software),
     ("1(d)", "forms in which it is put into service", _forms),
     ("1(e)", "hardware that it is intended to run on", _hardware),
-    ("1(f)", "illustrations of the product that it is part of", _nothing),
-    ("1(g)", "user interface", _nothing),
-    ("1(h)", "instructions for use", _nothing),
+    ("1(f)", "illustrations of the product that it is part of", nothing),
+    ("1(g)", "user interface", nothing),
+    ("1(h)", "instructions for use", nothing),
     ("2(a)", "methods and steps of development, recourse to pre-trained systems", _methods),
-    ("2(b)", "design specifications and choices", _nothing),
+    ("2(b)", "design specifications and choices", nothing),
     ("2(c)", "system architecture, computational resources", _architecture),
     ("2(d)", "data: provenance, scope, characteristics", _data),
     ("2(e)", "human oversight measures", _said("human_oversight")),
-    ("2(f)", "pre-determined changes", _nothing),
+    ("2(f)", "pre-determined changes", nothing),
     ("2(g)", "validation and testing: procedures, data, metrics, dated reports", _tests),
     ("2(h)", "cybersecurity measures", _security),
     ("3", "capabilities and limitations, accuracy, foreseeable unintended outcomes", _performance),
-    ("4", "appropriateness of the performance metrics", _nothing),
-    ("5", "risk management system", _nothing),
+    ("4", "appropriateness of the performance metrics", nothing),
+    ("5", "risk management system", nothing),
     ("6", "changes through the lifecycle", _changes),
-    ("7", "harmonised standards applied", _nothing),
-    ("8", "EU declaration of conformity", _nothing),
-    ("9", "post-market monitoring plan", _nothing),
+    ("7", "harmonised standards applied", nothing),
+    ("8", "EU declaration of conformity", nothing),
+    ("9", "post-market monitoring plan", nothing),
 )
 """Every point of the annex, in its order; what a report of measurements cannot show is there all the same."""
