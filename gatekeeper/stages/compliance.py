@@ -80,7 +80,7 @@ SECTION = make_section(
                 dict[str, Declared | NonEmpty],
                 Meta(
                     description="Licence of each set: `evaluation`, `calibration`, further sets by name, and others, such as "
-                    "`training`. Each set that the file reads must be there.",
+                    "`training`; as text, or as `{license, source}`. Each set that the file reads must be there.",
                     examples=[{"evaluation": "CC-BY-4.0", "training": {"license": "MIT", "source": "https://example.org"}}],
                 ),
             ],
