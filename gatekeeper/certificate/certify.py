@@ -15,11 +15,15 @@ from gatekeeper.certificate.evidence import evidence_of
 from gatekeeper.certificate.inventory import identity, inventory
 from gatekeeper.certificate.signing import signed, signer_of
 from gatekeeper.certificate.statement import Approval, Certified, certified_of, origin_of, statement
+from gatekeeper.compliance.annex import compliance_of
 from gatekeeper.compliance.bom import bom
-from gatekeeper.errors import Refused, UsageError
+from gatekeeper.compliance.declared import declared
+from gatekeeper.compliance.judge import contradictions
+from gatekeeper.errors import NotMeasured, Refused, UsageError
 from gatekeeper.files import check_own, is_link, write_together
 from gatekeeper.ids import target_of
 from gatekeeper.records.base import Verdict
+from gatekeeper.records.compliance import OwnLicense
 from gatekeeper.records.report import Report, VariantReport
 from gatekeeper.reports._read import parsed, report_bytes
 from gatekeeper.reports.json import FILE_NAME as REPORT
@@ -75,6 +79,7 @@ def certify(
             f"{file}: {variant.id}: {', '.join(unmeasured)} was asked for and could not be measured. It only warns, and a "
             "certificate says what was measured: measure it, or take it out of the pipeline file."
         )
+    _check_license(report, place)
     certified = certified_of(report, variant, sha256(data).hexdigest(), stamp(now), origin_of(environ), files)
     if approvals is not None:
         certified = msgspec.structs.replace(certified, approvals=list(approvals))
@@ -148,6 +153,19 @@ def _chosen(report: Report, file: Path, artifact: Path | None) -> tuple[VariantR
         said = f"its SHA-256 is {found[:12]}, and the report says {variant.artifact.sha256[:12]}"
         raise Refused(f"{place}: is not what was measured: {said}. Run it again.")
     return variant, place, files
+
+
+def _check_license(report: Report, place: Path) -> None:
+    """`Refused` where the very files that ship name another licence than the report declares."""
+    found = compliance_of(report)
+    if found is None:
+        return
+    try:
+        own = OwnLicense(model=str(place), says=declared(place))
+    except NotMeasured as error:
+        raise Refused(str(error)) from None
+    if said := list(contradictions(own, found.license)):
+        raise Refused(f"{'; '.join(said)}. Correct one of them, and run it again.")
 
 
 def _check_origin(report: Report, environ: Mapping[str, str]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gatekeeper.compliance.card import FIELDS, stated
+from gatekeeper.compliance.declared import NAME
 from gatekeeper.compliance.licenses import UnknownLicense, allows, same, spdx
-from gatekeeper.records.compliance import Compliance
+from gatekeeper.records.compliance import Compliance, OwnLicense
 from gatekeeper.records.data import CALIBRATION, EVALUATION, Data, further
 
 SET_NAMES = {"evaluation": EVALUATION, "calibration": CALIBRATION}
@@ -40,14 +41,19 @@ def summary(found: Compliance) -> str:
     return f"model {found.license} ({own}){f'; data: {sets}' if sets else ''}{card}"
 
 
+def contradictions(own: OwnLicense, declared: str) -> Iterator[str]:
+    """Where a model's own files name another licence than is declared."""
+    name = own.says.get(NAME, "")
+    for where, said in own.says.items():
+        if where != NAME and not same(declared, said, name):
+            more = f" ({name})" if name else ""
+            yield f"{own.model} says that its licence is {said!r:.200}{more} ({where}), and {declared} is declared"
+
+
 def _of_licenses(found: Compliance, read: Sequence[str]) -> Iterator[str]:
     yield from _one("the model", found.license, found.allowed)
     for own in found.models:
-        for where, said in own.says.items():
-            name = own.says.get("license_name", "")
-            if where != "license_name" and not same(found.license, said, name):
-                more = f" ({name})" if name else ""
-                yield f"{own.model} says that its licence is {said!r:.200}{more} ({where}), and {found.license} is declared"
+        yield from contradictions(own, found.license)
     for name in dict.fromkeys([*read, *found.datasets]):
         own_license = found.datasets[name].license if name in found.datasets else ""
         if not own_license:

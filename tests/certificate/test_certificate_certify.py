@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -165,6 +166,23 @@ def test_a_run_that_left_legs_out_says_so(place: Place) -> None:
         "here/openvino did not run. Run the whole file (gatekeeper run pipeline.yaml), or let `optimization.frameworks` in it "
         "name only onnx_runtime",
     )
+
+
+def test_what_ships_says_itself_under_which_licence(place: Place) -> None:
+    """The report says MIT everywhere, and nothing of its file is at hand: the model's own header knows better."""
+    model = onnx.load(place.model)
+    onnx.helper.set_model_props(model, {"license": "Apache-2.0"})
+    onnx.save(model, place.model)
+
+    def other(report: dict[str, Any]) -> None:
+        report["targets"][0]["variants"][0]["artifact"]["sha256"] = sha256(place.model.read_bytes()).hexdigest()
+        report["pipeline"]["sha256"] = "0" * 64
+
+    place.change_report(other)
+    assert place.certify().returncode == 0
+    place.certificate.unlink()
+    place.change_report(lambda report: report["stages"][1]["compliance"].update(license="MIT", allowed=[]))
+    refused(place, place.certify(), "says that its licence is 'Apache-2.0' (metadata_props license), and MIT is declared")
 
 
 def test_what_makes_no_bom_is_not_certified(place: Place) -> None:
