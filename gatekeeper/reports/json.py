@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gatekeeper.compliance.annex import annex_iv
 from gatekeeper.records.report import Report, TargetReport
 
 FILE_NAME = "report.json"
@@ -19,8 +18,7 @@ def render(report: Report) -> str:
 
 def chunks(report: Report) -> Iterator[bytes]:
     """The same in UTF-8, one target at a time: of a thousand legs it is 60 MB, and as a string several times as much."""
-    about = msgspec.structs.replace(report, targets=[], evidence=annex_iv(report))  # always as it follows from the rest
-    head, empty, tail = _formatted(about).partition(b'\n  "targets": []')
+    head, empty, tail = _formatted(msgspec.structs.replace(report, targets=[])).partition(b'\n  "targets": []')
     yield head + empty.removesuffix(b"]")
     for index, target in enumerate(report.targets):
         yield (b",\n" if index else b"\n") + b"    " + _formatted([[target]])[len(_INSIDE) : -len(_AFTER)]
