@@ -17,8 +17,8 @@ from gatekeeper.reports._folder import REPORT, owned_where_runs_are
 def write_reports(report: Report, folder: Path) -> list[Path]:
     """Write every file under another name, then put them all in place, report.json last: it stands for the others.
 
-    What of Annex IV the report shows is worked out here, once nothing more is added to it. Returns what was written, report.json first. A format that has `chunks(report)`, bytes in pieces, is written as it is
-    rendered.
+    What of Annex IV the report shows is worked out here, once nothing more is added to it. Returns what was written, report.json
+    first. A format that has `chunks(report)`, bytes in pieces, is written as it is rendered.
     """
     report = msgspec.structs.replace(report, evidence=annex_iv(report))
     rendered: dict[Path, str | Iterable[bytes]] = {}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from kit.certified import TRUST, Place, refused, write_key
+from kit.command import call
 from kit.support import REPOSITORY
 
 from gatekeeper.certificate.trust import read_trust
@@ -95,10 +96,13 @@ UNSCANNED: dict[str, tuple[Any, str]] = {
         lambda r: variant(r)["scan"].update(verdict="unscanned"),
         "that of here/onnx_runtime/int8_dynamic could not look at all of it",
     ),
-    "with a finding": (
-        lambda r: scans(r)[0]["files"][0].update(found=[{"rule": "bomb", "what": "x"}]),
-        "model.onnx found bomb",
-    ),
+}
+HOSTILE: dict[str, tuple[Any, int]] = {
+    "the model": (lambda r: scans(r)[0].update(verdict="hostile"), 1),
+    "the model, by a finding": (lambda r: scans(r)[0]["files"][0].update(found=[{"rule": "bomb", "what": "x"}]), 1),
+    "what was made": (lambda r: variant(r)["scan"].update(verdict="hostile"), 1),
+    "what was made, by a finding": (lambda r: variant(r)["scan"]["files"][0].update(found=[{"rule": "bomb", "what": "x"}]), 1),
+    "the model, unread": (lambda r: scans(r)[0].update(verdict="unscanned"), 4),
 }
 
 
@@ -109,6 +113,17 @@ def test_a_clean_scan_is_of_the_model_and_of_what_ships(place: Place, way: str) 
     assert place.certify().returncode == 0
     assert place.verify().returncode == 0
     refused(verified(place, "require: {scan: clean}"), said)
+
+
+@pytest.mark.parametrize("way", HOSTILE)
+@pytest.mark.parametrize("at_hand", [True, False])
+def test_a_report_whose_scans_are_not_clean_does_not_pass_and_is_not_certified(place: Place, way: str, at_hand: bool) -> None:
+    change, code = HOSTILE[way]
+    place.change_report(lambda report: (change(report), at_hand or report["pipeline"].update(sha256="0" * 64)))
+    done = call(["report", "out/report.json"], place.folder, {})
+    assert done.returncode in (code, 4), done.stdout
+    assert "security_scan" in done.stdout
+    assert place.certify().returncode == 1
 
 
 WAIVERS = """\
