@@ -15,7 +15,7 @@ def page() -> str:
 def card() -> str:
     """Each field of a card, and the headings it may stand under."""
     rows = [
-        (f"`{name}`", cell(field.meaning), ", ".join(each.capitalize() for each in field.headings))
+        (f"`{name}`", cell(field.meaning), " · ".join(each.capitalize() for each in field.headings))
         for name, field in FIELDS.items()
     ]
     return table(("field", "says", "headings"), rows)
