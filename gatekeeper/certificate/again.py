@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -34,21 +34,21 @@ class Again(Record, frozen=True, kw_only=True):
     refused: list[str]
 
 
-def judged_again(data: bytes, certified: Certified, trust: Trust, now: datetime.datetime) -> Again:
-    """Judge the report that a certificate speaks of, and hold both to the trust file."""
+def judged_again(data: bytes, certified: Certified, files: Mapping[str, str], trust: Trust, now: datetime.datetime) -> Again:
+    """Judge the report that a certificate of these files speaks of, and hold both to the trust file."""
     report = parsed(data, Path("report.json"))
     text = report.model.format in TEXT_FORMATS
     waivers = [_waiver(each) for each in certified.waivers]
     issued = datetime.datetime.fromisoformat(certified.issued).date()
     own = waive(merged([report], [NAME], Rules(text=text, whole=True)), waivers, issued)
-    if problem := _contradicts(own, certified):
+    if problem := _contradicts(own, certified, files):
         return Again(trusted=[], refused=[problem])
     judged = {each.gate for each in _of(own, certified.variant)[1].gates}
     limits = {name: limit for name, limit in trust.limits.items() if name in judged}
     held = merged([_only(report, target_of(certified.variant))], [NAME], Rules(text=text, whole=True, own=limits))
     held = waive(held, [each for each in waivers if owner_of(each.gate) not in limits], now.date())
     target, variant = _of(held, certified.variant)
-    refused = [*_local(target, variant, trust), *_required(report, certified, trust)]
+    refused = [*_local(target, variant, trust), *_required(report, certified, files, trust)]
     trusted = [
         f"judged again from its report: {certified.variant} passes {'the limits here' if trust.limits else 'its own limits'}, "
         + ", ".join(_shown(each) for each in variant.gates if each.blocking or each.waiver),
@@ -58,7 +58,7 @@ def judged_again(data: bytes, certified: Certified, trust: Trust, now: datetime.
     return Again(trusted=[] if refused else trusted, refused=refused)
 
 
-def _contradicts(own: Report, certified: Certified) -> str:
+def _contradicts(own: Report, certified: Certified, files: Mapping[str, str]) -> str:
     """How the certificate differs from what its report says under its own limits; empty where it does not."""
     if own.verdict is not Verdict.PASS:
         return f"the report is certified as a pass, and judged again it is {own.verdict}"
@@ -67,8 +67,8 @@ def _contradicts(own: Report, certified: Certified) -> str:
     if target is None or variant is None or variant.artifact is None or target.selected != variant.id:
         chosen = target.selected if target else None
         return f"{certified.variant} is certified, and what its report selects there is {chosen}"
-    says = certified_of(own, variant, certified.report, certified.issued, certified.origin)
-    says = msgspec.structs.replace(says, approvals=certified.approvals)
+    says = certified_of(own, variant, certified.report, certified.issued, certified.origin, files)
+    says = msgspec.structs.replace(says, approvals=certified.approvals, bom=says.bom if certified.bom else None)
     other = [name for name in says.__struct_fields__ if getattr(says, name) != getattr(certified, name)]
     return f"the certificate differs from its report in {', '.join(other)}. Certify the report again" if other else ""
 
@@ -93,13 +93,15 @@ def _local(target: TargetReport, variant: VariantReport, trust: Trust) -> Iterat
     yield from found
 
 
-def _required(report: Report, certified: Certified, trust: Trust) -> Iterator[str]:
+def _required(report: Report, certified: Certified, files: Mapping[str, str], trust: Trust) -> Iterator[str]:
     require = trust.require
     if certified.examples < require.min_examples:
         yield f"it rests on {certified.examples} distinct examples, and {require.min_examples} are required here"
     evidence, why = evidence_of(report)
     if evidence != require.evidence:
         yield f"its evidence is {evidence}, and {require.evidence} is required here: {why}"
+    if require.scan is not None:
+        yield from _unscanned(certified, files)
     if certified.waivers and require.waivers == "none":
         waived = ", ".join(f"{each.variant} {each.gate}" for each in certified.waivers)
         yield f"failures of {waived} were waived, and none may be here"
@@ -113,6 +115,23 @@ def _required(report: Report, certified: Certified, trust: Trust) -> Iterator[st
         )
         if not known:
             yield "it does not say on which data it was judged, and the trust file names datasets"
+
+
+def _unscanned(certified: Certified, files: Mapping[str, str]) -> Iterator[str]:
+    """What of the model and of what ships was not scanned and found clean."""
+    if not certified.scans:
+        yield "a clean security scan is required here, and nothing was scanned: enable `model_validation.security_scan`"
+        return
+    for scan in certified.scans:
+        if scan.verdict != "clean" or scan.found:
+            told = f"found {', '.join(scan.found)}" if scan.found else "could not look at all of it"
+            yield f"a clean security scan is required here, and that of {scan.model} {told}"
+    given = [scan for scan in certified.scans if scan.model != certified.variant]
+    if not any(certified.model.sha256 in scan.files.values() or len(scan.files) > 1 for scan in given):
+        yield f"no security scan is of {certified.model.name}, which what ships was made of"
+    seen = {digest for scan in certified.scans for digest in scan.files.values()}
+    if missed := [name for name, digest in files.items() if digest not in seen]:
+        yield f"the security scan did not look at {', '.join(missed[:3])}"
 
 
 def _only(report: Report, target: str) -> Report:

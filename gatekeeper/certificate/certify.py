@@ -10,17 +10,24 @@ from pathlib import Path
 
 import msgspec
 
+from gatekeeper.certificate.bom import bom_of, check_bom
 from gatekeeper.certificate.evidence import evidence_of
 from gatekeeper.certificate.inventory import identity, inventory
 from gatekeeper.certificate.seals import Seal, Who, seal_of
 from gatekeeper.certificate.statement import Approval, Certified, certified_of, origin_of, statement
-from gatekeeper.errors import Refused, UsageError
-from gatekeeper.files import check_own, is_link, write_atomic
+from gatekeeper.compliance.annex import compliance_of
+from gatekeeper.compliance.bom import bom
+from gatekeeper.compliance.declared import declared
+from gatekeeper.compliance.judge import contradictions
+from gatekeeper.errors import NotMeasured, Refused, UsageError
+from gatekeeper.files import check_own, is_link, write_together
 from gatekeeper.ids import target_of
 from gatekeeper.records.base import Verdict
+from gatekeeper.records.compliance import OwnLicense
 from gatekeeper.records.report import Report, VariantReport
 from gatekeeper.reports._read import parsed, report_bytes
 from gatekeeper.reports.json import FILE_NAME as REPORT
+from gatekeeper.verdicts.legs import LOST
 
 FILE_NAME = "certificate.json"
 """What a certificate is called where nobody says otherwise: beside its report."""
@@ -45,9 +52,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Written:
-    """A certificate that was written, and whom it is by."""
+    """A certificate that was written, whom it is by, and the BOM beside it."""
 
     path: Path
+    bom: Path
     artifact: Path
     certified: Certified
     who: Who
@@ -59,9 +67,10 @@ def certify(
     """Certify the artifact of a report that passes; `Refused` says why not. `approvals` are what GitHub's API told."""
     file = asked.result / REPORT if asked.result.is_dir() else asked.result
     output = asked.output or file.with_name(FILE_NAME)
-    _check_output(output, "--output")
-    if asked.signature is not None:
-        _check_output(asked.signature, "--model-signature")
+    beside = bom_of(output)
+    for each, option in ((output, "--output"), (beside, "--output"), (asked.signature, "--model-signature")):
+        if each is not None:
+            _check_output(each, option)
     seal = seal_of(asked.key, asked.instance, environ, models=asked.signature is not None)
     data = report_bytes(file)
     report = _judged(parsed(data, file), file, asked, now)
@@ -73,22 +82,24 @@ def certify(
             f"{file}: {variant.id}: {', '.join(unmeasured)} was asked for and could not be measured. It only warns, and a "
             "certificate says what was measured: measure it, or take it out of the pipeline file."
         )
-    certified = certified_of(report, variant, sha256(data).hexdigest(), stamp(now), origin_of(environ))
+    _check_license(report, place)
+    certified = certified_of(report, variant, sha256(data).hexdigest(), stamp(now), origin_of(environ), files)
     if approvals is not None:
         certified = msgspec.structs.replace(certified, approvals=list(approvals))
+    parts = bom(report, variant, files)
+    check_bom(parts, str(file))
     data, who = seal.certificate(statement(files, certified), certified.origin)
-    if asked.signature is not None:
-        _sign_model(asked.signature, place, files, seal)
-    write_atomic(output, data)
-    return Written(output, place, certified, who)
+    signature = {asked.signature: _model_signature(asked.signature, place, files, seal)} if asked.signature is not None else {}
+    write_together({beside: parts, **signature, output: data})
+    return Written(output, beside, place, certified, who)
 
 
-def _sign_model(output: Path, place: Path, files: Mapping[str, str], seal: Seal) -> None:
+def _model_signature(output: Path, place: Path, files: Mapping[str, str], seal: Seal) -> bytes:
     from gatekeeper.certificate import model_signature
 
     if place.is_dir() and output.resolve().is_relative_to(place.resolve()):
         raise UsageError(f"{output}: lies among the files that it signs. Name a file outside of {place} with --model-signature.")
-    write_atomic(output, seal.model(model_signature.statement(files, place.resolve().name, not place.is_dir())))
+    return seal.model(model_signature.statement(files, place.resolve().name, not place.is_dir()))
 
 
 def _check_output(output: Path, option: str) -> None:
@@ -99,6 +110,8 @@ def _check_output(output: Path, option: str) -> None:
 
 def check_certifiable(report: Report, name: str) -> None:
     """`Refused` for a report that was judged again and is not a pass on evidence that counts."""
+    if partial := _partial(report):
+        raise Refused(f"{name}: {partial}")
     if report.verdict is not Verdict.PASS:
         raise Refused(f"{name}: judged again it is {report.verdict}, and only a pass is certified: {_why(report)}")
     evidence, why = evidence_of(report)
@@ -161,6 +174,19 @@ def _chosen(report: Report, file: Path, artifact: Path | None) -> tuple[VariantR
     return variant, place, files
 
 
+def _check_license(report: Report, place: Path) -> None:
+    """`Refused` where the very files that ship name another licence than the report declares."""
+    found = compliance_of(report)
+    if found is None:
+        return
+    try:
+        own = OwnLicense(model=str(place), says=declared(place))
+    except NotMeasured as error:
+        raise Refused(str(error)) from None
+    if said := list(contradictions(own, found.license)):
+        raise Refused(f"{'; '.join(said)}. Correct one of them, and run it again.")
+
+
 def _check_origin(report: Report, environ: Mapping[str, str]) -> None:
     """On GitHub: not for a change that is only proposed, and only of what was measured of this commit."""
     if environ.get("GITHUB_ACTIONS") != "true":
@@ -175,6 +201,21 @@ def _check_origin(report: Report, environ: Mapping[str, str]) -> None:
     if report.commit != commit:
         own = report.commit[:12] or "that it does not name"
         raise Refused(f"the report is of the commit {own}, and this run is of {commit[:12]}. Measure this one.")
+
+
+def _partial(report: Report) -> str:
+    """What of a file's legs did not run, where that is all that is wrong, and what to do; empty of a whole report."""
+    legs = [leg for target in report.targets for leg in target.legs]
+    gone = [leg for leg in legs if leg.error == LOST]
+    if not gone or len(gone) == len(legs):
+        return ""
+    names, file = ", ".join(leg.id for leg in gone), report.pipeline.path
+    rest = ", ".join(dict.fromkeys(leg.framework for leg in legs if leg.error != LOST))
+    return (
+        f"it is a partial run, as `gatekeeper demo` and `gatekeeper run --framework` make one: of the {len(legs)} legs that "
+        f"{file} asks for, {names} did not run. Run the whole file (gatekeeper run {file}), or let "
+        f"`optimization.frameworks` in it name only {rest} and run that; then certify its report."
+    )
 
 
 def _why(report: Report) -> str:

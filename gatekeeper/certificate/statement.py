@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from gatekeeper.certificate.evidence import evidence_of
+from gatekeeper.compliance.bom import bom
 from gatekeeper.config.schema import schema_of
 from gatekeeper.gates._base import counted_checks, gate
 from gatekeeper.ids import set_of, target_of, without_set
@@ -112,7 +114,7 @@ class Certified(Record, frozen=True, kw_only=True):
     examples: Annotated[Count, Meta(description="Distinct ones that the variant was judged on.")]
     gates: list[HeldGate]
     waivers: list[HeldWaiver]
-    scans: Annotated[list[HeldScan], Meta(description="Empty where nothing was scanned.")]
+    scans: Annotated[list[HeldScan], Meta(description="Of the models that were given, and of what ships. Empty: of none.")]
     monitoring: list[Watch]
     machine: Annotated[str, Meta(description="What it was measured on.")]
     version: Annotated[str, Meta(description="Of the gatekeeper that measured.")]
@@ -122,6 +124,9 @@ class Certified(Record, frozen=True, kw_only=True):
     origin: Origin
     approvals: Annotated[
         list[Approval] | None, Meta(description="Read from GitHub's API by the job that certified; null: nobody asked it.")
+    ] = None
+    bom: Annotated[
+        Sha256 | None, Meta(description="SHA-256 of the ML-BOM beside the certificate; null: an earlier version certified.")
     ] = None
 
 
@@ -153,8 +158,10 @@ def statement(files: Mapping[str, str], certified: Certified) -> bytes:
     return msgspec.json.encode(whole)
 
 
-def certified_of(report: Report, variant: VariantReport, digest: str, issued: str, origin: Origin) -> Certified:
-    """What is certified of a variant of a report that was judged again; `digest` is that of the report's file."""
+def certified_of(
+    report: Report, variant: VariantReport, digest: str, issued: str, origin: Origin, files: Mapping[str, str]
+) -> Certified:
+    """What is certified of a variant with these files; its report was judged again, and `digest` is that of the report's file."""
     target = next(each for each in report.targets if each.name == target_of(variant.id))
     leg = target.leg_of(variant)
     pipeline = report.pipeline
@@ -182,7 +189,10 @@ def certified_of(report: Report, variant: VariantReport, digest: str, issued: st
             for each in other.gates
             if each.waiver is not None
         ],
-        scans=[_scanned(each) for stage in report.stages for each in stage.scans],
+        scans=[
+            *(_scanned(each) for stage in report.stages for each in stage.scans),
+            *([_scanned(variant.scan, variant.id)] if variant.scan else []),
+        ],
         monitoring=[
             Watch(what=each.gate, bound=each.bound, limit=each.limit, unit=each.unit, certified=each.observed)
             for each in variant.gates
@@ -194,6 +204,7 @@ def certified_of(report: Report, variant: VariantReport, digest: str, issued: st
         measured=report.created,
         issued=issued,
         origin=origin,
+        bom=sha256(bom(report, variant, files)).hexdigest(),
     )
 
 
@@ -224,9 +235,9 @@ def origin_of(environ: Mapping[str, str]) -> Origin:
     )
 
 
-def _scanned(scan: ModelScan) -> HeldScan:
+def _scanned(scan: ModelScan, name: str = "") -> HeldScan:
     return HeldScan(
-        model=scan.model,
+        model=name or scan.model,
         verdict=scan.verdict,
         files={each.file: each.sha256 for each in scan.files},
         engines=sorted({engine for each in scan.files for engine in each.scans}),

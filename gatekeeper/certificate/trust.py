@@ -18,7 +18,7 @@ from gatekeeper.config.load import converted
 from gatekeeper.config.schema import schema_of
 from gatekeeper.config.section import NonEmpty, Section, Sha256, make_section
 from gatekeeper.config.source import Source, read_source
-from gatekeeper.errors import ConfigError, Problem, nearest
+from gatekeeper.errors import ConfigError, Problem, UsageError, nearest
 from gatekeeper.files import is_link
 from gatekeeper.gates._base import also, gate, per_set
 from gatekeeper.gates._base import names as gate_names
@@ -73,6 +73,13 @@ class Require(Section, frozen=True, kw_only=True):
             "except for gates in `limits`."
         ),
     ] = "none"
+    scan: Annotated[
+        Literal["clean"] | None,
+        Meta(
+            description="`clean`: the security scan of the model and of what ships must have found nothing; default: not asked."
+        ),
+    ] = None
+    bom: Annotated[bool, Meta(description="Whether the certified ML-BOM must have come along.")] = False
 
 
 def _fields() -> list[tuple[str, Any, Any]]:
@@ -137,7 +144,7 @@ class Trust:
 
 def read_trust(path: Path) -> Trust:
     """Read and check a trust file; a `ConfigError` lists every problem, and each key is read."""
-    source = read_source(path, REMEDY)
+    source = _source(path)
     stated: TrustFile = converted(source, TrustFile)
     if problems := _problems(source, stated):
         raise ConfigError(source.path, problems)
@@ -154,6 +161,13 @@ def read_trust(path: Path) -> Trust:
         if each.identity is not None
     )
     return Trust(source, stated.require, signers, limits, frozenset(stated.datasets), frozenset(stated.revoked), workflows, root)
+
+
+def _source(path: Path) -> Source:
+    """The file itself: what is trusted is not for a link to say, and nothing is waited for."""
+    if is_link(path) or (path.exists() and not path.is_file()):
+        raise UsageError(f"{path}: is {'a link' if is_link(path) else 'no file'}. Name the trust file itself.")
+    return read_source(path, REMEDY)
 
 
 def trust_schema() -> dict[str, Any]:
@@ -199,6 +213,8 @@ def _wrong(signer: TrustedSigner, folder: Path) -> Iterator[str]:
             yield "a key says nothing of whose it is. Give the signer a name."
         if is_link(folder / signer.key):
             yield f"{signer.key} is a link. Put the key itself there."
+        elif (folder / signer.key).exists() and not (folder / signer.key).is_file():
+            yield f"{signer.key} is no file. Put the key itself there."
     else:
         if signer.issuer is None:
             yield "anybody could vouch for an identity. Name its issuer: GitHub's is https://token.actions.githubusercontent.com"

@@ -7,6 +7,7 @@ is wrong is said at once, as far as what comes before lets one know.
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from gatekeeper.certificate.again import judged_again
+from gatekeeper.certificate.bom import bom_of
 from gatekeeper.certificate.bundle import is_bundle
 from gatekeeper.certificate.identity import Issued, unbound
 from gatekeeper.certificate.inventory import differences, identity, inventory
@@ -32,8 +34,8 @@ SHORT = 12
 
 @dataclass(frozen=True)
 class Asked:
-    """What to verify. `report` is the report.json, if it does not lie beside the certificate; `signature` a model signature
-    (OpenSSF) that must hold, too.
+    """What to verify. `report` and `bom` are report.json and the BOM, if they do not lie beside the certificate; `signature` a
+    model signature (OpenSSF) that must hold, too.
     """
 
     certificate: Path
@@ -41,6 +43,7 @@ class Asked:
     trust: Path
     report: Path | None = None
     signature: Path | None = None
+    bom: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Release:
-    """What came: the bytes of the certificate and of the report, and the model's files by name and digest."""
+    """What came: the bytes of the certificate, of the report and of the BOM, and the model's files by name and digest."""
 
     certificate: bytes
     report: bytes
     files: Mapping[str, str]
+    bom: bytes | None = None
 
 
 def verify(asked: Asked, now: datetime.datetime) -> Outcome:
@@ -81,11 +85,17 @@ def verify(asked: Asked, now: datetime.datetime) -> Outcome:
     check_signed(data, trust, name)  # who signed is known before anything of a stranger's is read
     report = came_bytes(asked.report or asked.certificate.with_name(REPORT), "report (--report)", MAX_REPORT_BYTES)
     files = inventory(asked.model)
-    outcome = released(Release(data, report, files), trust, now, name)
+    outcome = released(Release(data, report, files, bom_beside(asked.certificate, asked.bom)), trust, now, name)
     if asked.signature is not None:
         signature = came_bytes(asked.signature, "model signature")
         check_model(signature, files, not asked.model.is_dir(), trust, str(asked.signature), outcome)
     return outcome
+
+
+def bom_beside(certificate: Path, stated: Path | None) -> bytes | None:
+    """The BOM that came with a certificate; None where none lies there and none was named."""
+    beside = stated or bom_of(certificate)
+    return came_bytes(beside, "BOM (--bom)") if stated or os.path.lexists(beside) else None
 
 
 def check_signed(data: bytes, trust: Trust, name: str) -> tuple[Statement, Signed]:
@@ -144,11 +154,12 @@ def released(release: Release, trust: Trust, now: datetime.datetime, name: str) 
     if signed.issued is not None:
         refused += unbound(signed.issued, certified.origin)
     refused += [*_revoked(stated, release.certificate, signed, trust), *_files(stated, release.files, trusted)]
+    refused += _bom(certified, release.bom, trust, trusted)
     if (found := sha256(release.report).hexdigest()) != certified.report:
         digests = f"its SHA-256 is {found[:SHORT]}, not {certified.report[:SHORT]}"
         refused.append(f"the report is not the one that was certified: {digests}")
     else:
-        again = judged_again(release.report, certified, trust, now)
+        again = judged_again(release.report, certified, _subjects(stated), trust, now)
         trusted += again.trusted
         refused += again.refused
     return Outcome(trusted, refused, certified, signed, release.files)
@@ -205,9 +216,28 @@ def _revoked(stated: Statement, data: bytes, signed: Signed, trust: Trust) -> It
     yield from (f"{what} is revoked ({digest[:SHORT]})" for what, digest in known.items() if digest in trust.revoked)
 
 
+def _subjects(stated: Statement) -> dict[str, str]:
+    return {each.name: each.digest.get("sha256", "") for each in stated.subject}
+
+
+def _bom(certified: Certified, bom: bytes | None, trust: Trust, trusted: list[str]) -> Iterator[str]:
+    """That the BOM is the certified one; who requires none can do without it."""
+    if certified.bom is None or bom is None:
+        missing = "its certificate names no BOM. Certify the report again" if certified.bom is None else "its BOM is not here"
+        if trust.require.bom:
+            yield f"a BOM is required here, and {missing}"
+        elif bom is not None:
+            yield "there is a BOM beside the certificate, which names none. Remove it, or certify the report again"
+    elif (found := sha256(bom).hexdigest()) != certified.bom:
+        digests = f"its SHA-256 is {found[:SHORT]}, not {certified.bom[:SHORT]}"
+        yield f"the BOM is not the one that was certified: {digests}"
+    else:
+        trusted.append(f"the BOM is the one that was certified ({certified.bom[:SHORT]})")
+
+
 def _files(stated: Statement, files: Mapping[str, str], trusted: list[str]) -> Iterator[str]:
     """Every file to its subject, and all of them to what the report calls the artifact."""
-    subjects = {each.name: each.digest.get("sha256", "") for each in stated.subject}
+    subjects = _subjects(stated)
     if len(subjects) != len(stated.subject) or not subjects:
         yield "the certificate names no file, or one twice. Certify the report again"
         return

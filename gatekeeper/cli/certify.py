@@ -46,8 +46,9 @@ def command(
     """Certify the model that RESULT (a report.json, or the folder it is in) lets ship.
 
     The report is judged again, and only a pass is certified: on measurements that no code of anybody's own could have written
-    unheld, and of the very files that were measured. The certificate is an in-toto statement in a DSSE envelope; give it to
-    the release together with the report. `gatekeeper verify` checks both.
+    unheld, and of the very files that were measured. The certificate is an in-toto statement in a DSSE envelope. Beside it
+    an ML-BOM is written (CycloneDX 1.6, certificate.cdx.json). Give both to the release together with the report: `gatekeeper
+    verify` checks all three.
 
     With --key nothing is sent anywhere. Without it the job's identity signs (it needs `permissions: id-token: write`), and
     Sigstore logs in public that this workflow signed something.
@@ -67,7 +68,7 @@ def command(
     written = certify(asked, os.environ, datetime.now(UTC))
     about = written.certified
     click.echo(plain(f"certified: {written.artifact} as {about.variant}, {len(about.gates)} gates, evidence {about.evidence}"))
-    click.echo(plain(f"written: {written.path}, signed with {written.who.kind} {written.who.name}"))
+    click.echo(plain(f"written: {written.path}, signed with {written.who.kind} {written.who.name}, and the BOM {written.bom}"))
     if model_signature is not None:
         click.echo(plain(f"written: {model_signature}, for `model_signing verify`"))
     return 0

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 @click.option("--trust", required=True, type=click.Path(path_type=Path), help="Trust file: who may sign, and what must hold.")
 @click.option("--report", type=click.Path(path_type=Path), help="The report [default: report.json beside the certificate].")
 @click.option("--model-signature", type=click.Path(path_type=Path), help="An OpenSSF model signature that must hold, too.")
-def command(certificate: Path, model: Path, trust: Path, report: Path | None, model_signature: Path | None) -> int:
+@click.option("--bom", type=click.Path(path_type=Path), help="The ML-BOM [default: the certificate's name with .cdx.json].")
+def command(
+    certificate: Path, model: Path, trust: Path, report: Path | None, model_signature: Path | None, bom: Path | None
+) -> int:
     """Check that CERTIFICATE lets this model be released, and say why it is believed.
 
     The signature must be by a signer of the trust file, of the right age and not revoked; every file must be the one that was
     certified, with none added, removed, renamed or linked; the report must be the certified one, and every gate in it is judged
-    again, by the limits of the trust file too. Nothing is fetched, and nothing of the release says what is trusted.
+    again, by the limits of the trust file too. A BOM that came along must be the certified one. Nothing is fetched, and
+    nothing of the release says what is trusted.
 
     Exit code 0: release it. 1: do not; every reason is printed. 2: the trust file, or the command, is wrong.
     """
@@ -33,7 +37,7 @@ def command(certificate: Path, model: Path, trust: Path, report: Path | None, mo
     from gatekeeper.errors import ExitCode
     from gatekeeper.reports._plain import plain
 
-    outcome = verify(Asked(certificate, model, trust, report, model_signature), datetime.now(UTC))
+    outcome = verify(Asked(certificate, model, trust, report, model_signature, bom), datetime.now(UTC))
     for said in outcome.trusted:
         click.echo(plain(f"trusted: {said}"))
     for said in outcome.refused:

@@ -11,8 +11,9 @@ from gatekeeper.certificate.certify import FILE_NAME, selected
 from gatekeeper.certificate.inventory import inventory
 from gatekeeper.certificate.signing import came_bytes
 from gatekeeper.certificate.trust import Trust, read_trust
-from gatekeeper.certificate.verify import Release, check_signed, released
+from gatekeeper.certificate.verify import Release, bom_beside, check_signed, released
 from gatekeeper.cli.verify import gh_line
+from gatekeeper.compliance.bom import SUFFIX as BOM
 from gatekeeper.errors import Refused, UsageError
 from gatekeeper.github._release import Ended, Result, ended
 from gatekeeper.records.report import Report
@@ -56,7 +57,7 @@ def _one(certificate: Path, model: Path | None, trust: Trust) -> tuple[Ended | N
         raise Refused(f"{file}: is not the report that {name} certifies. Fetch both again, as they were uploaded together.")
     read = parsed(report, file)
     place = model or _place(read, about.variant, file)
-    outcome = released(Release(data, report, inventory(place)), trust, datetime.now(UTC), name)
+    outcome = released(Release(data, report, inventory(place), bom_beside(certificate, None)), trust, datetime.now(UTC), name)
     if outcome.refused:
         return None, outcome.refused, read
     said = [f"trusted: {each}" for each in outcome.trusted]
@@ -81,7 +82,8 @@ def _certificates(results: Path | None, stated: str) -> list[Path]:
             f"{results}: no such folder. `results` is what the job that certified uploaded: download it before this step."
         )
     path = Path(FILE_NAME)
-    if found := [*results.glob(FILE_NAME), *sorted(results.glob(f"{path.stem}-*{path.suffix}"))]:
+    several = [each for each in sorted(results.glob(f"{path.stem}-*{path.suffix}")) if not each.name.endswith(BOM)]
+    if found := [*results.glob(FILE_NAME), *several]:
         return found
     raise UsageError(f"{results}: there is no {FILE_NAME} in it. Download what the job that certified uploaded.")
 

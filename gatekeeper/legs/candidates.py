@@ -16,6 +16,7 @@ from gatekeeper.making.optimize import Made, make_variant
 from gatekeeper.making.own import own_variant
 from gatekeeper.planning.plan import PlannedVariant
 from gatekeeper.records.evidence import Comparison
+from gatekeeper.records.scanned import ModelScan
 
 NOT_SCANNED = Scanned()
 
@@ -23,7 +24,7 @@ NOT_SCANNED = Scanned()
 @dataclass(frozen=True)
 class Candidate:
     """What was made and found of a planned variant, or why not. `predictions` are its and the original's, by name; `also` is
-    the same candidate on each further evaluation set.
+    the same candidate on each further evaluation set, `scan` what was found in what was made.
     """
 
     planned: PlannedVariant
@@ -32,6 +33,7 @@ class Candidate:
     predictions: dict[str, Path] = field(default_factory=dict)
     error: str | None = None
     also: Mapping[str, Candidate] = field(default_factory=dict)
+    scan: ModelScan | None = None
 
     def on(self, name: str) -> Candidate:
         """The candidate on an evaluation set; the main one has no name."""
@@ -46,14 +48,14 @@ def candidate(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool, scan
         return blank
     try:
         made = _made(leg, planned, data, trusted)
-        hold_variant(leg, made, planned.path is not None, scanned)
+        scan = hold_variant(leg, made, planned.path is not None, scanned)
         leg.progress.step(f"{planned.id}: comparing answers")
         found = _compared(replace(blank, made=made), leg, made, data.evaluation, bins_of(leg))
         if found.made and data.evaluation is not None:
             found = replace(found, comparison=under_corruptions(leg, planned.id, made, data.evaluation, found.comparison))
         also = {name: _compared(replace(blank, made=made), leg.on(name), made, path) for name, path in data.also.items()}
         broken = next((each.error for each in [found, *also.values()] if not each.made), None)
-        return replace(found, also=also, made=None if broken else found.made, error=found.error or broken)
+        return replace(found, scan=scan, also=also, made=None if broken else found.made, error=found.error or broken)
     except NotMeasured as error:
         leg.progress.note(f"{planned.id}: {error}")
         return replace(blank, error=str(error))

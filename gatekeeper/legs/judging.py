@@ -141,6 +141,7 @@ class Judge:
             quality=quality(candidate.comparison, variant=True),
             also={name: own for name, each in candidate.also.items() if (own := quality(each.comparison, variant=True))},
             gates=gates,
+            scan=candidate.scan,
         )
 
 

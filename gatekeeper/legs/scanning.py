@@ -82,18 +82,19 @@ def said(scans: Iterable[ModelScan]) -> tuple[Verdict, str]:
     return Verdict.ERROR, f"security_scan: could not be scanned: {shown}"
 
 
-def hold_variant(leg: Leg, made: Made, own: bool, scanned: Scanned) -> None:
-    """`NotMeasured` where a variant's files are not what was scanned, or, made here, are not clean themselves."""
+def hold_variant(leg: Leg, made: Made, own: bool, scanned: Scanned) -> ModelScan | None:
+    """What was found in what was made here; `NotMeasured` where a variant's files are not what was scanned, or are hostile."""
     if not scanned.asked:
-        return
+        return None
     if own:
         strange = next((file for file in made.files if digest_once(file) not in scanned.digests), None)
         if strange is not None:
             raise NotMeasured("model", f"{strange.name} is not what was scanned before. Run it again.")
-        return
+        return None
     scan = scan_made(leg.space, made, scanned.domains)
     if scan.verdict == "hostile":
         raise NotMeasured("model", f"what was made is not loaded. {said([scan])[1]}")
+    return scan
 
 
 def scan_made(space: Workspace, made: Made, domains: tuple[str, ...]) -> ModelScan:

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from gatekeeper.ids import leg_of
 from gatekeeper.records.base import Amount, Count, Record, Verdict
+from gatekeeper.records.compliance import AnnexItem, Compliance
 from gatekeeper.records.data import Data
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality, RoundData
@@ -36,6 +37,9 @@ class VariantReport(Record, frozen=True, kw_only=True):
     tested: Annotated[Tested | None, Meta(description="What the testing stage found; None: it did not come to test it.")] = None
     also: Annotated[dict[str, Quality], Meta(description="What it is on the other evaluation sets, by their names.")] = {}
     given: Annotated[str, Meta(description="The file of a variant that the user optimized; empty where it was made here.")] = ""
+    scan: Annotated[
+        ModelScan | None, Meta(description="What `security_scan` found in what was made here; None where nothing was looked at.")
+    ] = None
 
 
 class Basis(Record, frozen=True, kw_only=True):
@@ -161,6 +165,9 @@ class StageReport(Record, frozen=True, kw_only=True):
         list[str], Meta(description="Targets of which not every leg is here: comparing them is left to the merged report.")
     ] = []
     scans: Annotated[list[ModelScan], Meta(description="What `security_scan` found, model by model; empty where it is off.")] = []
+    compliance: Annotated[
+        Compliance | None, Meta(description="What the stage `compliance` judged; None of every other stage.")
+    ] = None
 
 
 class ModelInfo(Record, frozen=True, kw_only=True):
@@ -232,3 +239,7 @@ class Report(Record, frozen=True, kw_only=True):
         Data | None, Meta(description="The sets and the code it was judged by, by content. None: an earlier version measured.")
     ] = None
     base: Annotated[Base | None, Meta(description="The report of the base branch, where one was given.")] = None
+    evidence: Annotated[
+        list[AnnexItem],
+        Meta(description="Annex IV of the EU AI Act, point by point; empty without the stage `compliance`. It judges nothing."),
+    ] = []

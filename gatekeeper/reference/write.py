@@ -8,7 +8,7 @@ from gatekeeper.certificate.statement import certificate_schema
 from gatekeeper.certificate.trust import trust_schema
 from gatekeeper.config.schema import SCHEMAS as OF_FILES
 from gatekeeper.config.schema import render
-from gatekeeper.reference import action, frameworks, pipeline_file, readme, scan, tasks, testing
+from gatekeeper.reference import action, compliance, frameworks, pipeline_file, readme, scan, tasks, testing
 from gatekeeper.reference.tables import REPOSITORY
 
 SCHEMAS = OF_FILES | {
@@ -18,6 +18,7 @@ SCHEMAS = OF_FILES | {
 PAGES: dict[str, Callable[[], str]] = {
     "README.md": readme.page,
     "docs/action.md": action.page,
+    "docs/compliance.md": compliance.page,
     "docs/frameworks.md": frameworks.page,
     "docs/pipeline-reference.md": pipeline_file.page,
     "docs/scan.md": scan.page,

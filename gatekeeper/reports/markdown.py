@@ -15,6 +15,7 @@ from gatekeeper.reports._basis import lines as basis_lines
 from gatekeeper.reports._data import lines as data_lines
 from gatekeeper.reports._markdown_chart import Point, chart, letters, points
 from gatekeeper.reports._markdown_classes import classes
+from gatekeeper.reports._markdown_compliance import compliance
 from gatekeeper.reports._markdown_details import agreement, measurements, stages
 from gatekeeper.reports._markdown_failures import against_base, failures, warnings
 from gatekeeper.reports._markdown_table import WARNING, legend, overview
@@ -35,7 +36,7 @@ SUMMARY_BYTES = 1 << 20
 SMALLEST_BYTES = 1_000
 """No place is smaller: the verdict, the counts and a link want this much."""
 
-FOLDED = "the chart, the measurements, the classes, the answers that got worse and the stages"
+FOLDED = "the chart, the measurements, the classes, the answers that got worse, the stages and the evidence on compliance"
 
 _LINK = re.compile(r"https?://[\w.:-]+(/[\w./%?=&#+~:-]*)?", re.ASCII)
 
@@ -95,7 +96,7 @@ def _upper(report: Report, drawn: Sequence[Point]) -> list[str]:
 
 def _folded(report: Report, brief: bool) -> list[str]:
     parts = [(measurements(report, t), classes(t), worse(t), testing(t, brief), agreement(t)) for t in report.targets]
-    return [*(part for of_target in parts for part in of_target), stages(report)]
+    return [*(part for of_target in parts for part in of_target), stages(report), compliance(report)]
 
 
 def _failures_only(report: Report, room: int, whole: str) -> str:

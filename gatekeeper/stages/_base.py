@@ -11,6 +11,7 @@ problems(review)       adds what is wrong with that part (see gatekeeper/config/
 extras(loaded)         extras of this distribution that a leg needs for it, beside its framework's
 lacks(loaded, line)    what the file asks of it and its line in a report does not show, in words; such a stage has not passed,
                        whoever says so
+again(line, report)    the verdict that the stage's own record in a report allows, and why; asked of those that passed
 loosened(loaded)       what of its section is looser than the policy's and is not applied, as `Loosened`
 user_code(loaded)      what of the user's code it runs, each in a word and a name
 FILES                  names of files it may put beside the report

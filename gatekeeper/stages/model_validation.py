@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gatekeeper.config.sections.also import AlsoSet
     from gatekeeper.legs.datasets import Sets
     from gatekeeper.legs.setup import Added, Data, Known, Setup
-    from gatekeeper.records.report import StageReport
+    from gatekeeper.records.report import Report, StageReport
 
 NAME = "model_validation"
 DESCRIPTION = "Requirements on the original model."
@@ -130,6 +130,17 @@ def lacks(loaded: Loaded, line: StageReport) -> str:
     if any(each.found or each.reason or not each.sha256 for scan in line.scans for each in scan.files):
         return f"the report's security_scan says clean of a file that is not. {again}"
     return ""
+
+
+def again(line: StageReport, whole: Report) -> tuple[Verdict, str]:
+    """What the report's own scans allow, those of what was made among them; of the latter, what nobody reads does not count."""
+    made = [variant.scan for target in whole.targets for variant in target.variants if variant.scan is not None]
+    hostile = [scan.model for scan in (*line.scans, *made) if scan.verdict == "hostile" or any(each.found for each in scan.files)]
+    if hostile:
+        return Verdict.FAIL, f"the report's own security_scan found something hostile in {', '.join(hostile)}."
+    if any(scan.verdict != "clean" for scan in line.scans):
+        return Verdict.ERROR, "the report's own security_scan could not look at all of the model. Run it again."
+    return Verdict.PASS, ""
 
 
 def _checked(setup: Setup) -> Added:

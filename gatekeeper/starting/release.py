@@ -115,7 +115,7 @@ jobs:
           set -euo pipefail
           files=(gatekeeper-release/report.json)
           while IFS= read -r certificate; do
-            files+=("$certificate")
+            files+=("$certificate" "${{certificate%.json}}.cdx.json")
           done <<< "$CERTIFICATES"
           while IFS= read -r model; do
             if [ -d "$model" ]; then

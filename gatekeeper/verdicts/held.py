@@ -45,7 +45,7 @@ def held_report(report: Report, name: str, rules: Rules, sure: Collection[int] =
     if kept != pipeline.on_inconclusive:
         said.append(f"says `on_inconclusive: {pipeline.on_inconclusive}`, which {rules.name} does not")
     pipeline = asked_for(msgspec.structs.replace(pipeline, on_inconclusive=kept), rules)
-    stages = held_stages(report.stages, rules)
+    stages = held_stages(report, rules)
     notes = [*report.notes, *(text for each in said if (text := f"{name}: {each}") not in report.notes)]
     if (targets, stages, pipeline, notes) == (report.targets, report.stages, report.pipeline, report.notes):
         return report

@@ -60,6 +60,9 @@ def by_target(manifest: Sequence[str]) -> dict[str, list[str]]:
     return grouped
 
 
+LOST = "no result came back for this leg"
+
+
 def lost(leg: str) -> LegReport:
     """What stands for a leg that did not come back."""
-    return LegReport(id=leg, framework=framework_of(leg), error="no result came back for this leg")
+    return LegReport(id=leg, framework=framework_of(leg), error=LOST)

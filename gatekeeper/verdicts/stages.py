@@ -9,7 +9,7 @@ import msgspec
 from gatekeeper.config.owners import STAGES
 from gatekeeper.config.policy import unheld
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.report import PipelineInfo, StageReport
+from gatekeeper.records.report import PipelineInfo, Report, StageReport
 from gatekeeper.verdicts.across import STAGE
 from gatekeeper.verdicts.rules import Rules
 
@@ -17,15 +17,27 @@ POLICY = "policy"
 """The stage that says whether a file has all of its policy."""
 
 
-def held_stages(stages: Sequence[StageReport], rules: Rules) -> list[StageReport]:
-    """The stages, and an error for each that the file lists and that is not there or cannot have passed."""
+def held_stages(report: Report, rules: Rules) -> list[StageReport]:
+    """The stages, each by what the report itself holds of it, and an error for each that the file lists and that is not there or
+    cannot have passed.
+    """
+    stages = [_again(stage, report) for stage in report.stages]
     if rules.source is None:
-        return list(stages)
+        return stages
     here = {stage.stage: stage for stage in stages}
     listed = list(rules.source.pipeline.stages)
     added = [StageReport(stage=name, verdict=Verdict.ERROR, reason=_lost(name, rules)) for name in listed if name not in here]
     held = [_held(stage, rules, listed) for stage in stages] + added
     return _policy(held, rules)
+
+
+def _again(stage: StageReport, report: Report) -> StageReport:
+    """One that says it passed, as its own record has it."""
+    judge = getattr(STAGES.get(stage.stage), "again", None) if stage.stage in STAGES.names else None
+    if judge is None or stage.verdict is not Verdict.PASS:
+        return stage
+    verdict, why = judge(stage, report)
+    return stage if verdict is Verdict.PASS else msgspec.structs.replace(stage, verdict=verdict, reason=why)
 
 
 def _lost(name: str, rules: Rules) -> str:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -151,6 +152,47 @@ def test_what_is_not_certified(place: Place, way: str) -> None:
     assert not place.certificate.exists()
 
 
+def test_a_run_that_left_legs_out_says_so(place: Place) -> None:
+    """As the demo does, whose file names more frameworks than it runs."""
+
+    def partial(report: dict[str, Any]) -> None:
+        report["pipeline"].update(legs=["here/onnx_runtime", "here/openvino"], sha256="0" * 64)
+
+    place.change_report(partial)
+    refused(
+        place,
+        place.certify(),
+        "it is a partial run, as `gatekeeper demo` and `gatekeeper run --framework` make one: of the 2 legs that pipeline.yaml",
+        "here/openvino did not run. Run the whole file (gatekeeper run pipeline.yaml), or let `optimization.frameworks` in it "
+        "name only onnx_runtime",
+    )
+
+
+def test_what_ships_says_itself_under_which_licence(place: Place) -> None:
+    """The report says MIT everywhere, and nothing of its file is at hand: the model's own header knows better."""
+    model = onnx.load(place.model)
+    onnx.helper.set_model_props(model, {"license": "Apache-2.0"})
+    onnx.save(model, place.model)
+
+    def other(report: dict[str, Any]) -> None:
+        report["targets"][0]["variants"][0]["artifact"]["sha256"] = sha256(place.model.read_bytes()).hexdigest()
+        report["pipeline"]["sha256"] = "0" * 64
+
+    place.change_report(other)
+    assert place.certify().returncode == 0
+    place.certificate.unlink()
+    place.change_report(lambda report: report["stages"][1]["compliance"].update(license="MIT", allowed=[]))
+    refused(place, place.certify(), "says that its licence is 'Apache-2.0' (metadata_props license), and MIT is declared")
+
+
+def test_what_makes_no_bom_is_not_certified(place: Place) -> None:
+    place.bom.unlink()
+    place.change_report(lambda report: report.update(created="yesterday"))
+    refused(place, place.certify(), "makes no BOM in CycloneDX 1.6", "'yesterday' is not a 'date-time'")
+    assert not place.certificate.exists()
+    assert not place.bom.exists()
+
+
 def test_held_user_code_is_certified(place: Place) -> None:
     def ran(report: dict[str, Any]) -> None:
         report["data"]["code"] = {"loader data:load": {"sha256": "1" * 64, "covers": ["data.py"]}}
@@ -174,6 +216,11 @@ def test_no_link_is_certified_and_none_written_through(place: Place) -> None:
     refused(place, place.certify(), "is a link")
     place.certificate.symlink_to(place.folder / "elsewhere")
     refused(place, place.certify("--artifact", kept), "nothing is written through one", code=2)
+    assert not (place.folder / "elsewhere").exists()
+    place.certificate.unlink()
+    place.bom.unlink()
+    place.bom.symlink_to(place.folder / "elsewhere")
+    refused(place, place.certify("--artifact", kept), "certificate.cdx.json: is a link", code=2)
     assert not (place.folder / "elsewhere").exists()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from kit.certified import TRUST, Place, refused, write_key
+from kit.command import call
 from kit.support import REPOSITORY
 
 from gatekeeper.certificate.trust import read_trust
@@ -26,6 +27,7 @@ def verified(place: Place, more: str, trust: str = TRUST) -> Any:
         "limits: {accuracy: {retention: 0.98}}",
         "limits: {accuracy: {retention: 0.5}}",
         "limits: {worst_class: {}}",
+        "require: {scan: clean, bom: true}",
         "require: {gates: [accuracy, worst_class], min_examples: 600, evidence: trusted_runner, max_age: 1h, waivers: none}",
         "revoked: ['" + "0" * 64 + "']",
     ],
@@ -73,6 +75,54 @@ def test_a_gate_that_was_taken_out_is_missed(place: Place, name: str) -> None:
     place.certificate.unlink()
     assert place.certify().returncode == 0
     refused(verified(place, f"require: {{gates: [{name}]}}"), f"{name} is required here, and was not judged")
+
+
+def scans(report: dict[str, Any]) -> Any:
+    return next(each["scans"] for each in report["stages"] if each["stage"] == "model_validation")
+
+
+def variant(report: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = report["targets"][0]["variants"][0]
+    return found
+
+
+UNSCANNED: dict[str, tuple[Any, str]] = {
+    "nothing": (lambda r: (scans(r).clear(), variant(r).update(scan=None)), "nothing was scanned"),
+    "the model alone": (lambda r: variant(r).update(scan=None), "did not look at here__onnx_runtime__int8_dynamic.onnx"),
+    "what was made alone": (lambda r: scans(r).clear(), "no security scan is of model.onnx"),
+    "another model": (lambda r: scans(r)[0]["files"][0].update(sha256="0" * 64), "no security scan is of model.onnx"),
+    "another artifact": (lambda r: variant(r)["scan"]["files"][0].update(sha256="0" * 64), "did not look at here__onnx"),
+    "what could not be read": (
+        lambda r: variant(r)["scan"].update(verdict="unscanned"),
+        "that of here/onnx_runtime/int8_dynamic could not look at all of it",
+    ),
+}
+HOSTILE: dict[str, tuple[Any, int]] = {
+    "the model": (lambda r: scans(r)[0].update(verdict="hostile"), 1),
+    "the model, by a finding": (lambda r: scans(r)[0]["files"][0].update(found=[{"rule": "bomb", "what": "x"}]), 1),
+    "what was made": (lambda r: variant(r)["scan"].update(verdict="hostile"), 1),
+    "what was made, by a finding": (lambda r: variant(r)["scan"]["files"][0].update(found=[{"rule": "bomb", "what": "x"}]), 1),
+    "the model, unread": (lambda r: scans(r)[0].update(verdict="unscanned"), 4),
+}
+
+
+@pytest.mark.parametrize("way", UNSCANNED)
+def test_a_clean_scan_is_of_the_model_and_of_what_ships(place: Place, way: str) -> None:
+    change, said = UNSCANNED[way]
+    place.change_report(lambda report: (change(report), report["pipeline"].update(sha256="0" * 64)))
+    assert place.certify().returncode == 0
+    assert place.verify().returncode == 0
+    refused(verified(place, "require: {scan: clean}"), said)
+
+
+@pytest.mark.parametrize("way", HOSTILE)
+def test_a_report_whose_scans_are_not_clean_does_not_pass_and_is_not_certified(place: Place, way: str) -> None:
+    change, code = HOSTILE[way]
+    place.change_report(lambda report: (change(report), report["pipeline"].update(sha256="0" * 64)))
+    done = call(["report", "out/report.json"], place.folder, {})
+    assert done.returncode == code, done.stdout
+    assert "security_scan" in done.stdout
+    assert place.certify().returncode == 1
 
 
 WAIVERS = """\
@@ -153,6 +203,8 @@ WRONG = {
     TRUST + "require: {evidence: untrusted_leg}": "require.evidence is 'untrusted_leg'",
     TRUST + "require: {min_examples: 0}": "require.min_examples",
     TRUST + "require: {waivers: all}": "require.waivers",
+    TRUST + "require: {scan: unscanned}": "require.scan",
+    TRUST + "require: {bom: maybe}": "require.bom",
     TRUST + "limits: {accuracy: {retention: 0.9, on_fail: warn}}": "a limit of a trust file always holds",
     TRUST + "limits: {accuracy: disabled}": "limits.accuracy",
     TRUST + "limits: {accuracy: {retention: 95}}": "limits.accuracy.retention",
@@ -176,6 +228,27 @@ def test_a_trust_file_that_is_wrong(place: Place, text: str) -> None:
 def test_a_trust_file_that_is_not_there(place: Place) -> None:
     place.trust.unlink()
     refused(place.verify(), "no such file", code=2)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="it has neither such links nor pipes with names")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("trust.yaml", "trust.yaml: is {}. Name the trust file itself."),
+        ("release.pub", "release.pub is {}. Put the key itself there."),
+    ],
+)
+def test_a_trust_file_or_key_that_is_something_else_is_not_waited_for(place: Place, name: str, said: str) -> None:
+    file = place.folder / name
+    kept = file.rename(place.folder / "kept")
+    file.symlink_to(kept)
+    refused(place.verify(), said.format("a link"), code=2)
+    file.unlink()
+    os.mkfifo(file)
+    refused(place.verify(), said.format("no file"), code=2)
+    file.unlink()
+    file.mkdir()
+    refused(place.verify(), said.format("no file"), code=2)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")

@@ -62,6 +62,7 @@ def is_released(place: Place) -> Ask:
         "certificate": place.certificate.read_bytes(),
         "report": place.report.read_bytes(),
         "files": inventory(place.model),
+        "bom": place.bom.read_bytes(),
     }
 
     def ask(**changed: Any) -> bool:
@@ -107,6 +108,26 @@ def test_no_byte_of_the_report_can_change(place: Place, is_released: Ask) -> Non
 
 
 @pytest.mark.usefixtures("signed_once")
+def test_no_byte_of_the_bom_can_change(place: Place, is_released: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report is the same in all of it, so that it is judged once."""
+    from gatekeeper.certificate import verify
+
+    known = verify.judged_again(*_judged(place))
+    assert not known.refused
+    monkeypatch.setattr(verify, "judged_again", lambda *_: known)
+    data = place.bom.read_bytes()
+    for index in range(len(data)):
+        assert not is_released(bom=flipped(data, index, index % 8)), index
+        assert not is_released(bom=data[:index]), index
+    assert not is_released(bom=data + b"\n")
+
+
+def _judged(place: Place) -> tuple[Any, ...]:
+    stated, _ = check_signed(place.certificate.read_bytes(), trust := read_trust(place.trust), "c")
+    return place.report.read_bytes(), stated.predicate, inventory(place.model), trust, now()
+
+
+@pytest.mark.usefixtures("signed_once")
 def test_no_byte_of_the_model_can_change(place: Place, is_released: Ask) -> None:
     data = place.model.read_bytes()
     for index in range(len(data)):
@@ -114,7 +135,7 @@ def test_no_byte_of_the_model_can_change(place: Place, is_released: Ask) -> None
         assert not is_released(files=inventory(place.model)), index
 
 
-@pytest.mark.parametrize("what", ["certificate", "report", "model"])
+@pytest.mark.parametrize("what", ["certificate", "report", "bom", "model"])
 def test_one_changed_byte_is_refused_at_the_command_line(place: Place, what: str) -> None:
     file: Path = getattr(place, what)
     data = bytearray(file.read_bytes())
@@ -144,7 +165,7 @@ def test_a_link_is_no_file_and_neither_is_a_pipe(place: Place) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="it has no pipes with names")
-@pytest.mark.parametrize("name", ["certificate", "report"])
+@pytest.mark.parametrize("name", ["certificate", "report", "bom"])
 def test_a_pipe_that_came_with_a_release_is_not_waited_for(place: Place, name: str) -> None:
     file: Path = getattr(place, name)
     file.unlink()
@@ -222,6 +243,8 @@ WRONG: dict[str, Callable[[dict[str, Any]], None]] = {
     "measured later": change("predicate.measured", "2099-01-01T00:00:00Z"),
     "issued some day": change("predicate.issued", "soon"),
     "issued in no zone": change("predicate.issued", "2026-01-01T00:00:00"),
+    "another BOM": change("predicate.bom", "0" * 64),
+    "a scan less": lambda p: p["predicate"]["scans"].pop(),
     "another report": change("predicate.report", "0" * 64),
     "nothing to watch": change("predicate.monitoring", []),
     "no subject": change("subject", []),
@@ -294,6 +317,28 @@ def test_a_certificate_or_report_that_is_not_there(place: Place) -> None:
     assert place.verify("--report", place.folder / "kept.json").returncode == 0
     place.certificate.unlink()
     refused(place.verify(), "cannot be read", code=2)
+
+
+def test_a_bom_may_stay_behind_where_nobody_asks_for_it(place: Place) -> None:
+    place.bom.rename(place.folder / "kept.json")
+    assert place.verify().returncode == 0
+    done = place.verify("--bom", place.folder / "kept.json")
+    assert (done.returncode, "the BOM is the one that was certified" in done.stdout) == (0, True)
+    refused(place.verify("--bom", place.folder / "nowhere.json"), "cannot be read", code=2)
+    place.trust.write_text(TRUST + "require: {bom: true}\n")
+    refused(place.verify(), "a BOM is required here, and its BOM is not here")
+    assert place.verify("--bom", place.folder / "kept.json").returncode == 0
+
+
+def test_a_certificate_of_an_earlier_version_names_no_bom(place: Place) -> None:
+    payload = place.payload()
+    del payload["predicate"]["bom"]
+    place.sign(payload)
+    refused(place.verify(), "there is a BOM beside the certificate, which names none")
+    place.bom.unlink()
+    assert place.verify().returncode == 0
+    place.trust.write_text(TRUST + "require: {bom: true}\n")
+    refused(place.verify(), "a BOM is required here, and its certificate names no BOM")
 
 
 def test_more_than_one_signature_and_other_fields_are_refused(place: Place) -> None:

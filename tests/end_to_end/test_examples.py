@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from junitparser import JUnitXml
+from kit.certified import TRUST, write_key
 from kit.command import call
 from kit.support import EXAMPLES, REPOSITORY
 
@@ -32,10 +33,10 @@ def test_every_example_is_valid_and_plans(name: str, example: Callable[[str], Pa
 
 
 @pytest.mark.serial
-def test_digits_mlp_passes_every_stage_then_renders_and_merges(
+def test_digits_mlp_passes_everything_is_rendered_merged_certified_and_verified(
     example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path
 ) -> None:
-    """One of its three frameworks."""
+    """One of its three frameworks: accuracy, speed, memory, tests, scan, licences and card."""
     file = example("digits-mlp") / "edge_ai_pipeline.one.yaml"
     lines = (example("digits-mlp") / "edge_ai_pipeline.testing.yaml").read_text().splitlines()
     text = "\n".join(line for line in lines if not line.strip().startswith(("openvino:", "microsoft_olive:")))
@@ -102,6 +103,38 @@ def test_digits_mlp_passes_every_stage_then_renders_and_merges(
     again = gatekeeper("report", tmp_path / "report", "--format", "markdown")
     assert again.returncode == 0
     assert again.stdout == (tmp_path / "report/report.md").read_text(), "rendering again changes nothing"
+    stages = {stage["stage"]: stage for stage in report["stages"]}
+    assert {name: stage["verdict"] for name, stage in stages.items()} == dict.fromkeys(
+        ("model_validation", "compliance", "optimization", "testing"), "pass"
+    )
+    assert stages["compliance"]["compliance"]["card"] == "MODEL_CARD.md"
+    assert [each["point"] for each in report["evidence"] if each["shown"] != "not shown"]
+    released(gatekeeper, tmp_path, artifact)
+
+
+RELEASED = (
+    TRUST
+    + """\
+require: {gates: [worst_class, unit_tests, security_tests, error_rate], min_examples: 800, scan: clean, bom: true}
+limits: {accuracy: {retention: 0.95}, speedup: {min: 2.0}, memory: {reduction: 0.5}}
+"""
+)
+
+
+def released(gatekeeper: Any, folder: Path, artifact: Path) -> None:
+    """Certified with a key, and verified by a trust file that asks for all there is; another model is not."""
+    key, trust = write_key(folder), folder / "trust.yaml"
+    trust.write_text(RELEASED)
+    done = gatekeeper("certify", folder / "report", "--key", key)
+    assert done.returncode == 0, done.stderr
+    certificate = folder / "report/certificate.json"
+    done = gatekeeper("verify", certificate, "--model", artifact, "--trust", trust)
+    assert done.returncode == 0, done.stderr
+    assert "passes the limits here" in done.stdout and "the BOM is the one that was certified" in done.stdout
+    artifact.write_bytes(artifact.read_bytes() + b"\0")
+    done = gatekeeper("verify", certificate, "--model", artifact, "--trust", trust)
+    assert done.returncode == 1
+    assert "is not the file that was certified" in done.stderr
 
 
 @pytest.mark.thorough

@@ -22,6 +22,21 @@ from kit.support import write_project
 from gatekeeper.certificate.signing import signed, signer_of
 
 TRUST = "signers: [{name: releases, key: release.pub}]\n"
+EVIDENCE = """\
+  stages: [model_validation, compliance, optimization]
+  model_validation: {security_scan: enabled}
+  compliance:
+    license: Apache-2.0
+    allowed_licenses: [Apache-2.0, CC-BY-4.0]
+    datasets: {evaluation: CC-BY-4.0, training: {license: Apache-2.0 OR MIT, source: drawn at random}}
+    provider: The testers
+    version: "1.2"
+    intended_purpose: Telling four kinds of nothing apart.
+    limitations: It has seen no real example.
+    risks: That somebody believes it.
+    human_oversight: Whoever reads the tests.
+"""
+"""A scan, and what is declared of licences and the model."""
 KEYS: dict[str, Callable[[], Any]] = {
     "ed25519": Ed25519PrivateKey.generate,
     "ecdsa": lambda: ec.generate_private_key(ec.SECP256R1()),
@@ -52,6 +67,10 @@ class Place:
     @property
     def certificate(self) -> Path:
         return self.folder / "out/certificate.json"
+
+    @property
+    def bom(self) -> Path:
+        return self.folder / "out/certificate.cdx.json"
 
     @property
     def model(self) -> Path:
@@ -99,7 +118,7 @@ def certified(once: Once, folder: Path) -> Place:
     """A copy of a run that passed and of its certificate, in a folder that is the test's own."""
 
     def run(made: Path) -> None:
-        file = write_project(made, "int8_dynamic", "onnx_runtime", timed=False)
+        file = write_project(made, "int8_dynamic", "onnx_runtime", timed=False, extra=EVIDENCE)
         done = call(["run", file, "--output", made / "out"], made, {})
         assert done.returncode == 0, done.stdout + done.stderr
         write_key(made)

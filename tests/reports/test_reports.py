@@ -15,6 +15,7 @@ from lxml import etree
 
 from gatekeeper.errors import UsageError
 from gatekeeper.records.base import Verdict
+from gatekeeper.records.compliance import Compliance, OwnLicense, SetLicense
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality, RoundData
 from gatekeeper.records.report import (
@@ -114,6 +115,13 @@ def agreement(text: str, models: int = 4, **changes: Any) -> Agreement:
     return Agreement(**(values | changes))
 
 
+def declared(text: str) -> Compliance:
+    sets = {text: SetLicense(license=text, source=text)}
+    own = [OwnLicense(model=text, says={text: text})]
+    fields = dict.fromkeys(("intended_purpose", "limitations", "risks"), text)
+    return Compliance(license=text, allowed=[text], datasets=sets, models=own, card=text, card_sha256=text, fields=fields)
+
+
 def report_of(text: str) -> Report:
     """A report with every verdict in every place, and this text wherever a text can be."""
     environment = Environment(cpu=text, isa=[text, "avx2"], threads=2, packages={text: text}, os=text, python=text, machine=text)
@@ -152,7 +160,8 @@ def report_of(text: str) -> Report:
         stages=[
             StageReport(stage=f"stage{i}{text}", verdict=v, reason=text, where=text, deferred=[text])
             for i, v in enumerate(Verdict)
-        ],
+        ]
+        + [StageReport(stage="compliance", verdict=Verdict.FAIL, reason=text, where=text, compliance=declared(text))],
         notes=[text],
         remarks=[Note(kind="waiver", text=text)],
         reproduce=text,

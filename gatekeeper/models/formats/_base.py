@@ -14,6 +14,11 @@ from gatekeeper.models.info import TensorInfo
 FLOATS = {"float32", "float16", "bfloat16", "float64"}
 
 
+LICENSE_KEYS = ("license", "licence", "model_license")
+"""What exporters call the licence among a model's metadata; ONNX says `model_license`."""
+MOST_LICENSE = 1000
+"""Characters of a licence's name that are kept."""
+
 PAST_END, AMBIGUOUS, ENTITIES = "past_end", "ambiguous", "entities"
 """Ways of not being true that a sound exporter never has: what a header says reaches past the file, readers could take the file
 for different models, it makes its reader expand it.

@@ -17,6 +17,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.models.formats._base import (
     AMBIGUOUS,
     FLOATS,
+    MOST_LICENSE,
     PAST_END,
     Malformed,
     logits_out,
@@ -70,6 +71,14 @@ def inspect(path: Path) -> Assessment:
         if reason := _no_model(header):
             raise NotMeasured("model", f"{path}: {reason}")
         return _assess(path, size, header)
+
+
+def licenses(path: Path) -> dict[str, str]:
+    """What the metadata say of the licence, by key, and what one without an identifier is called (`license_name`)."""
+    with opened(path, "GGUF model", "Convert") as (file, size):
+        header = _Header(file, size)
+    found = {"general.license": header.word("general.license"), "license_name": header.word("general.license.name")}
+    return {key: said[:MOST_LICENSE] for key, said in found.items() if said.strip()}
 
 
 @dataclass(frozen=True)

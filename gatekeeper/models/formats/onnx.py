@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.models.formats._base import Malformed, opened
+from gatekeeper.models.formats._base import LICENSE_KEYS, MOST_LICENSE, Malformed, opened
 from gatekeeper.models.formats._onnx_weighted import weighted
 from gatekeeper.models.info import Assessment, TensorInfo
 from gatekeeper.models.protobuf import Message, Reader, Shape
@@ -31,6 +31,9 @@ SHAPES = {
     "shape": Shape({1: "dimension"}),
     "dimension": Shape(),
 }
+
+NOTES = {"model": Shape({14: "entry"}, frozenset({6, 7, 8, 20, 25})), "entry": Shape()}
+"""The same of a model of which nothing but its metadata is read."""
 
 DTYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "string", 9: "bool",
@@ -59,6 +62,14 @@ def inspect(path: Path) -> Assessment:
     if assessment is None:
         raise NotMeasured("model", f"{path}: not an ONNX model: it has no graph with outputs. Export it again.")
     return assessment
+
+
+def licenses(path: Path) -> dict[str, str]:
+    """What the model's metadata say of its licence, by key; `NotMeasured` (kind model) if it is none."""
+    with opened(path, "ONNX model", "Export") as (file, size):
+        entries = Reader(file, NOTES).read("model", size).message(14)
+    stated = {entry.string(1): entry.string(2)[:MOST_LICENSE] for entry in entries}
+    return {f"metadata_props {key}": said for key, said in stated.items() if key.lower() in LICENSE_KEYS and said.strip()}
 
 
 def _assess(path: Path, size: int, model: Message, graph: Message) -> Assessment:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.models.formats._base import ENTITIES, PAST_END, Malformed, opened
+from gatekeeper.models.formats._base import ENTITIES, LICENSE_KEYS, MOST_LICENSE, PAST_END, Malformed, opened
 from gatekeeper.models.info import Assessment, TensorInfo
 
 SUFFIXES = (".xml",)
@@ -79,6 +79,7 @@ class _Reader:
     def __init__(self) -> None:
         self.graphs: list[_Graph] = []  # the whole model's comes last
         self.version = self.producer = ""
+        self.licenses: dict[str, str] = {}
         self._open: list[_Graph] = []
         self._path: list[str] = []
         self._layers: list[_Layer] = []
@@ -133,6 +134,8 @@ class _Reader:
             self._open[-1].edges.append(tuple(attributes.get(end, "") for end in ends))  # type: ignore[arg-type]
         elif self._path[1:-1] == ["rt_info"] and (tag, attributes.get("name")) in _PRODUCER:
             self.producer = attributes.get("value", "")[:200]
+        elif self._path[1:2] == ["rt_info"] and (attributes.get("name") or tag).lower() in LICENSE_KEYS:
+            self.licenses["/".join(["rt_info", *self._path[2:-1], attributes.get("name") or tag])] = attributes.get("value", "")
 
     def _layer(self, attributes: dict[str, str]) -> None:
         kind, version = attributes.get("type", ""), attributes.get("version", "")
@@ -175,6 +178,13 @@ def inspect(path: Path) -> Assessment:
     """Characteristics of an IR model; `NotMeasured` (kind model) if it is not one, or its weights are not there."""
     with opened(path, "OpenVINO model", "Convert") as (file, size):
         return _assess(path, size, _read(file, size))
+
+
+def licenses(path: Path) -> dict[str, str]:
+    """What the model's `rt_info` says of its licence, by place; `NotMeasured` (kind model) if it is none."""
+    with opened(path, "OpenVINO model", "Convert") as (file, size):
+        found = _read(file, size).licenses
+    return {where: said[:MOST_LICENSE] for where, said in found.items() if said.strip()}
 
 
 def _read(file: BinaryIO, size: int) -> _Reader:
