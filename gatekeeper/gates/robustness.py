@@ -149,7 +149,7 @@ def _finite(value: float | None) -> float | None:
 
 def _worst(under: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Of all corruptions the one whose lower bound is the least, with its label; nothing where one has none."""
-    if not under or any(each.get("lower") is None or each.get("upper") is None for each in under.values()):
+    if not under or any(each.get("lower") is None for each in under.values()):
         return {}
     label = min(under, key=lambda name: under[name]["lower"])
     return {**under[label], "label": label}
@@ -194,7 +194,7 @@ def _one_again(config: Config, told: Told, each: dict[str, Any]) -> Verdict | No
         return own
     if (counts := each.get("counts")) is not None and not _follow(counts, examples, each):
         return Verdict.ERROR
-    lower, upper = float(each["lower"]), float(each["upper"])
+    lower, upper = float(each["lower"]), math.inf if each["upper"] is None else float(each["upper"])
     if lower >= config.retention and lower <= float(each["observed"]) <= upper:
         return Verdict.PASS
     return Verdict.FAIL if upper < config.retention else Verdict.INCONCLUSIVE

@@ -98,6 +98,14 @@ def test_few_examples_are_an_error_and_no_baseline_is_one() -> None:
     assert judge(["noise"], under(noise=compared(0)), alone=True).verdict is ERROR
 
 
+def test_a_bound_that_is_open_is_none() -> None:
+    """Of few scores of a known range nothing bounds what more there may be."""
+    scores = PairedScores("bounded", p=np.full(60, 0.01), q=np.full(60, 0.01), examples=60)
+    found = judge(["noise"], under(noise=Comparison(metric="own:m", baseline=0.01, variant=0.01, scores=scores)))
+    assert (found.verdict, found.observed, found.lower, found.upper) == (OPEN, 1.0, 0.0, None)
+    assert found.details["under"]["noise"]["upper"] is None
+
+
 def test_a_pass_says_under_what_and_where_it_is_least() -> None:
     found = judge(["noise", "dropout"], under(noise=compared(0), dropout=compared(30)))
     assert found.verdict is PASS and found.reason.startswith("under noise, dropout; least under dropout: keeps 96.2%")
