@@ -46,11 +46,11 @@ edge_ai_pipeline:
   optimization: {frameworks: [onnx_reference]}
   weighing: {most: 2MB}
   testing: {unit_tests: basic, file_tests: basic, integration_tests: smoke, security_tests: basic}
-  gates: {load_time: {max_ms: 60000}, memory: disabled, stability: disabled, speedup: {min: 0.001}, accuracy: {retention: 0.5}, ROBUST}
+  gates: {load_time: {max_ms: 60000}, memory: disabled, stability: disabled, speedup: {min: 0.001}, accuracy: {retention: 0.5},
+    robustness: {retention: 0.5, corruptions: [{offset: {by: 0.1}}]}}
   measure: {max_rounds: 3, blocks: 1, block_ms: 5}
   model_validation: {security_scan: enabled}
 """
-PIPELINE = PIPELINE.replace("ROBUST", "robustness: {retention: 0.5, corruptions: [{offset: {by: 0.1}}]}")
 VARIANT = "hall/onnx_reference/rounded"
 CHECKS = {"doubled": "unit_tests", "no_program": "file_tests", "patience": "integration_tests", "cookies": "security_tests"}
 

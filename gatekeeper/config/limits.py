@@ -106,6 +106,8 @@ def _stricter(module: Gate, name: str, here: Any, before: Any) -> bool:
     """Whether one value of a gate's config is stricter; of what is not known to have an order, none is."""
     if name == "on_fail":
         return bool(here == "fail")
+    if (own := getattr(module, "stricter", None)) is not None and name != module.limit_key:
+        return bool(own(name, here, before))
     if name != module.limit_key or here is None or before is None:
         return False  # None is a limit that is measured, such as the baseline's p99
     one, other = as_number(here), as_number(before)

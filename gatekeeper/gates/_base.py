@@ -46,6 +46,15 @@ A gate on rounds may say at a glance what `judge` would take long to say of thou
 glance(limits, alpha, baseline, variant, control) -> Glance, of arrays: limits of shape [n], and of each arm its columns by the
                                                      names of RoundData, of shape [n, rounds], NaN where a value is missing
 
+A gate that limits more than its limit_key says which of two values of such a field is as strict as the other (else none is, and
+a policy's holds):
+
+stricter(field, here, before) -> whether `here` asks for no less than `before`
+
+A gate that cannot judge every model says so where the file is validated:
+
+unsuited(config, model, task) -> pairs (place below the gate, what is wrong and what is allowed)
+
 A gate whose results sometimes go by another name, as those of `accuracy` by `agreement`, lists these names in ALSO.
 
 A gate that bounds ratios over rounds may also tell `gatekeeper calibrate` which, so that it says what a runner can decide:

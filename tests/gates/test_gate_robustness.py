@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from kit.support import write_project
 
+from gatekeeper.config.limits import limits
+from gatekeeper.config.load import load
+from gatekeeper.config.policy import loosened, policy_file
+from gatekeeper.errors import ConfigError
 from gatekeeper.gates import accuracy, robustness
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.corrupted import Arrived
@@ -92,7 +98,64 @@ def test_few_examples_are_an_error_and_no_baseline_is_one() -> None:
     assert judge(["noise"], under(noise=compared(0)), alone=True).verdict is ERROR
 
 
+def test_a_bound_that_is_open_is_none() -> None:
+    """Of few scores of a known range nothing bounds what more there may be."""
+    scores = PairedScores("bounded", p=np.full(60, 0.01), q=np.full(60, 0.01), examples=60)
+    found = judge(["noise"], under(noise=Comparison(metric="own:m", baseline=0.01, variant=0.01, scores=scores)))
+    assert (found.verdict, found.observed, found.lower, found.upper) == (OPEN, 1.0, 0.0, None)
+    assert found.details["under"]["noise"]["upper"] is None
+
+
 def test_a_pass_says_under_what_and_where_it_is_least() -> None:
     found = judge(["noise", "dropout"], under(noise=compared(0), dropout=compared(30)))
     assert found.verdict is PASS and found.reason.startswith("under noise, dropout; least under dropout: keeps 96.2%")
     assert found.brief == f"keeps at least {found.lower:.1%} under each of noise, dropout"
+
+
+def test_a_file_may_ask_for_more_than_its_policy_and_not_for_less(tmp_path: Path) -> None:
+    def loaded(name: str, corruptions: str) -> Path:
+        gate = f"robustness: {{corruptions: {corruptions}}}"
+        (tmp_path / name).write_text(
+            f"edge_ai_pipeline: {{model: {{path: model.onnx}}, dataset: {{path: eval.npz}}, gates: {{{gate}}}}}\n"
+        )
+        return tmp_path / name
+
+    write_project(tmp_path)
+    policy = policy_file(loaded("base.yaml", "[noise, {dropout: {share: 0.5}}]"))
+    for said, held in {"[noise]": 2, "[noise, dropout]": 2, "[dropout, noise, {dropout: {share: 0.5}}]": 3}.items():
+        here = replace(load(loaded("p.yaml", said)), policy=policy)
+        [limit] = [each for each in limits(here, here.targets[0]) if each.name == "robustness"]
+        assert isinstance(limit.config, robustness.Config) and len(limit.config.corruptions) == held
+        assert bool(loosened(here)) is (held == 2)
+        if held == 2:
+            assert "('noise', dropout (share 0.5)) in the policy" in loosened(here)[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("[nois]", "did you mean 'noise'? Allowed: blur, brightness, case, dropout, noise, truncation, typos"),
+        ("[noise, blur]", "p.yaml:6:45: blur cannot act on this model. This model's inputs take dropout, noise."),
+        ("[typos]", "typos cannot act on this model."),
+        ("[]", "robustness names no corruption. This model's inputs take dropout, noise."),
+        ("[{noise: {sd: 0}}]", "noise.sd is 0; "),
+        ("[{noise: {loud: 1}}]", "loud"),
+        ("[noise, {noise: {sd: 0.1}}]", "noise is named twice. Remove one."),
+        ("[{noise: {}, dropout: {}}]", "several corruptions in one entry. Give each its own."),
+    ],
+)
+def test_what_cannot_be_asked_is_told_at_its_place(said: str, problem: str, tmp_path: Path) -> None:
+    file = write_project(tmp_path, framework="onnx_runtime", techniques="int8_dynamic")
+    lines = file.read_text().replace("gates: {", f"gates: {{robustness: {{corruptions: {said}}}, ")
+    (tmp_path / "p.yaml").write_text(lines)
+    with pytest.raises(ConfigError) as found:
+        load(tmp_path / "p.yaml")
+    assert problem in str(found.value)
+
+
+def test_a_calibration_error_of_what_is_no_class_is_refused(tmp_path: Path) -> None:
+    file = write_project(tmp_path, framework="onnx_runtime", techniques="int8_dynamic")
+    text = file.read_text().replace("task: tabular_classification", "task: regression")
+    file.write_text(text.replace("gates: {", "gates: {calibration_error: {}, "))
+    with pytest.raises(ConfigError, match=r"calibration_error needs one class an example .*, not regression. Remove it."):
+        load(file)
