@@ -109,19 +109,19 @@ class OutputWriter:
         self._arrays: dict[int, Any] = {}
         self._skipped: dict[int, str] = {}
 
-    def add(self, start: int, size: int, asked: int, outputs: Sequence[Any]) -> None:
-        """The outputs of a batch of `asked` examples, of which the first `size` are those from `start` on."""
+    def add(self, rows: slice | Any, asked: int, outputs: Sequence[Any]) -> None:
+        """The outputs of a batch of `asked` examples, of which the first are those at `rows`, a slice or their numbers."""
         for i, value in enumerate(outputs[: len(self.names)]):
             if i in self._skipped:
                 continue
-            if problem := self._add(i, start, size, asked, value):
+            if problem := self._add(i, rows, asked, value):
                 if i == self.judged:
                     raise NotMeasured("model", f"the output '{self.names[i]}' {problem}.")
                 self._skipped[i] = f"it {problem}"
                 self._arrays.pop(i, None)
                 self._file(i).unlink(missing_ok=True)
 
-    def _add(self, i: int, start: int, size: int, asked: int, value: Any) -> str:
+    def _add(self, i: int, rows: slice | Any, asked: int, value: Any) -> str:
         """Keep it; what is in the way, in words."""
         import numpy as np
 
@@ -136,7 +136,7 @@ class OutputWriter:
             known = self._arrays[i] = np.lib.format.open_memmap(self._file(i), mode="w+", dtype=part.dtype, shape=shape)
         if known.shape[1:] != part.shape[1:]:
             return f"changes its shape with the input, from {known.shape[1:]} an example to {part.shape[1:]}"
-        known[start : start + size] = part[:size]
+        known[rows] = part[: len(known[rows])]
         return ""
 
     def _file(self, i: int) -> Path:

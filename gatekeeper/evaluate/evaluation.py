@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -23,12 +24,13 @@ from gatekeeper.data.prepared import FORM, PreparedDataset, check_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
 from gatekeeper.evaluate.answers import collect
+from gatekeeper.evaluate.apart import predict_apart, unseen
 from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.own_metric import AskMetric
 from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.prepare import Prepare, Prepared
 from gatekeeper.evaluate.reading import reading_of
-from gatekeeper.evaluate.score import Looks, Score, Scored
+from gatekeeper.evaluate.score import Looks, Score, Scored, read_scores
 from gatekeeper.evaluate.tasks._base import Reading, named_by
 from gatekeeper.evaluate.text.prompts import timed_prompts
 from gatekeeper.evaluate.unroll import Unroll, Unrolled
@@ -45,7 +47,6 @@ from gatekeeper.process.messages import Done
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.evidence import Comparison
 from gatekeeper.records.measured import Quality
-from gatekeeper.records.scores import Counts, PairedScores
 from gatekeeper.version import version
 
 PLAIN = Layout()
@@ -72,6 +73,8 @@ class Evaluation:
     layout: Layout = PLAIN  # as far as the pipeline file says it
     constants: dict[str, Constant] = field(default_factory=dict)  # that the evaluation set has told
     contents: dict[Path, tuple[str, str]] = field(default_factory=dict)  # where a prepared set is from, and its digest
+    decoded: dict[bytes, Path] = field(default_factory=dict)  # predictions that the user's decode has read
+    seed: int = field(default_factory=lambda: secrets.randbits(63))  # of the order in which it gets them
 
     def on(self, also: AlsoSet) -> Evaluation:
         """The same with a further evaluation set as its only one."""
@@ -241,15 +244,18 @@ class Evaluation:
                 reading=reading,
             )
             if reading.own:
-                self.space.ask_own(request, Predicted, folder)
+                predict_apart(self.space, request, self.seed, unseen(self.space, self.loaded, self.model.files))
             else:
                 self.space.ask(request, Predicted, folder)
             return {}
 
-        if reading.own:  # the user's code may answer otherwise the next time
-            folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
-            make(folder)
-            return folder / "predictions.npy"
+        if reading.own:  # the user's code may answer otherwise in the next run
+            name = msgspec.json.encode(key, order="deterministic")
+            if name not in self.decoded:
+                folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
+                make(folder)
+                self.decoded[name] = folder / "predictions.npy"
+            return self.decoded[name]
         return self.space.cache.get_or_make("predictions", key, make)[0] / "predictions.npy"
 
     def compare(
@@ -276,7 +282,7 @@ class Evaluation:
         if metric and ":" in metric:
             request = self._told_by_metric(request, folder)
         answer = self.space.ask_clerk(request, Scored)
-        scores = _scores(answer, np.load(destination)) if answer.examples else None
+        scores = read_scores(answer, np.load(destination)) if answer.examples else None
         shutil.rmtree(folder, ignore_errors=True)
         return Comparison(
             metric=answer.metric,
@@ -358,29 +364,6 @@ class Evaluation:
             chosen = [each for each in chosen if each != second] or [second]
             chosen[1:1] = [second] if chosen != [second] else []
         return [data.whole_batch(index, batch) for index in chosen]
-
-
-def _scores(answer: Scored, rows: Any) -> PairedScores:
-    """The scores that were written."""
-    truth, unit = rows[2:] if answer.kind == "classes" else (None, None)
-    own = rows[2] if answer.kind == "bounded" and len(rows) == 3 else None
-    counts = Counts(rows, answer.union) if answer.kind == "pooled" else None
-    p, q = (rows[4].sum(axis=1), rows[2].sum(axis=1)) if counts else rows[:2]
-    return PairedScores(
-        kind=answer.kind,
-        p=p,
-        q=q,
-        examples=answer.examples,
-        power=answer.power,
-        low=answer.low,
-        high=answer.high,
-        truth=truth,
-        unit=unit,
-        counts=counts,
-        copies=answer.copies,
-        unseen=answer.unseen,
-        own=own,
-    )
 
 
 def quality(comparison: Comparison, variant: bool) -> Quality | None:

@@ -32,6 +32,12 @@ class Watch:
         self._rises.append((high - self._peak, index))
         self._peak = high
 
+    def skip(self) -> None:
+        """What was taken since is no input's."""
+        high = self._footprint.high_water() if self._peak is not None else None
+        if high is not None and self._peak is not None:
+            self._peak = max(self._peak, high)
+
     def heaviest(self) -> list[int]:
         """The inputs that raised the peak most, and the last that did so at all: of a sorted set that is the heaviest."""
         least = max(LEAST_RISE, LEAST_SHARE * sum(rise for rise, _ in self._rises))

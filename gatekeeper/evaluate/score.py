@@ -34,7 +34,7 @@ from gatekeeper.evaluate.others import kept_each, kept_outputs, spoilt
 from gatekeeper.evaluate.tasks._base import Reading, Task, judged_as, or_another
 from gatekeeper.evaluate.tasks._hidden import hidden, in_doubt
 from gatekeeper.process.messages import Answer, Held, Request
-from gatekeeper.records.scores import KeptClass, KeptOutput, Kind, PairedScores
+from gatekeeper.records.scores import Counts, KeptClass, KeptOutput, Kind, PairedScores
 
 Looks = Literal["all", "alone", "scores"]
 """What is looked at: all that a variant is judged by, what can be said of a model without a baseline, or its scores only."""
@@ -100,6 +100,29 @@ def write_scores(scores: PairedScores, destination: str) -> None:
     if scores.kind == "classes":
         rows += [scores.truth, np.arange(len(scores.p)) if scores.unit is None else scores.unit]
     np.save(destination, np.stack(rows))
+
+
+def read_scores(answer: Scored, rows: Any) -> PairedScores:
+    """The scores that were written."""
+    truth, unit = rows[2:] if answer.kind == "classes" else (None, None)
+    own = rows[2] if answer.kind == "bounded" and len(rows) == 3 else None
+    counts = Counts(rows, answer.union) if answer.kind == "pooled" else None
+    p, q = (rows[4].sum(axis=1), rows[2].sum(axis=1)) if counts else rows[:2]
+    return PairedScores(
+        kind=answer.kind,
+        p=p,
+        q=q,
+        examples=answer.examples,
+        power=answer.power,
+        low=answer.low,
+        high=answer.high,
+        truth=truth,
+        unit=unit,
+        counts=counts,
+        copies=answer.copies,
+        unseen=answer.unseen,
+        own=own,
+    )
 
 
 def score(request: Score, kept: list[Any] | None = None) -> Scored:
