@@ -9,27 +9,46 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.files import open_itself
 
 CONTENTS = "outputs.json"
+
+
+MOST_BYTES = 64 << 20
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]+\.npy\Z")]
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     """What lies in a folder of predictions. `others` are file names by output, `skipped` says why an output has none."""
 
     judged: str
-    others: dict[str, str] = {}
+    others: dict[str, FileName] = {}
     skipped: dict[str, str] = {}
 
 
 def outputs_beside(predictions: Path) -> Outputs:
     """What lies beside a file of predictions; of a text model, nothing more."""
-    contents = predictions.with_name(CONTENTS)
-    return msgspec.json.decode(contents.read_bytes(), type=Outputs) if contents.exists() else Outputs(judged="")
+    return said_beside(predictions, CONTENTS, Outputs, Outputs(judged=""))
+
+
+def said_beside(predictions: Path, name: str, kind: Any, missing: Any) -> Any:
+    """What a file beside predictions says, as that type, or `missing`; `NotMeasured` where it is none that gatekeeper writes."""
+    try:
+        with open_itself(predictions.with_name(name)) as file:
+            content = file.read(MOST_BYTES)
+        return msgspec.json.decode(content, type=kind)
+    except FileNotFoundError:
+        return missing
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+        said = (
+            f"{name} beside a model's predictions is not as gatekeeper writes it ({error}). Run again with another --cache-dir."
+        )
+        raise NotMeasured("garbage", said) from None
 
 
 def scores_of_classes(output: Any) -> bool:

@@ -1,12 +1,13 @@
 """A model on one side, the user's decode on the other: what the model answers is kept where that code never runs.
 
 The decode is not told which model it reads, nor which example: every model has a process of its own for it, in which files have
-the same names and examples the same order, one that is drawn anew for each run and that it is not told. It finds the files of the
+the same names, and examples come in an order that is drawn anew for each, and that it is not told. It finds the files of the
 pipeline empty: models, data, and all that runs have made. What it can still do is to know by heart of which outputs it must lie.
 """
 
 from __future__ import annotations
 
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ FILES = ("path", "calibration", "annotations", "baseline")
 
 
 def predict_apart(space: Workspace, request: Predict, seed: int, hidden: Sequence[Path]) -> None:
-    """As `Predict`, with boxes that the user's decode finds. `seed` draws the order of the examples: the decode is not told it."""
+    """As `Predict`, with boxes that the user's decode finds. `seed` draws which examples come first."""
     unread = msgspec.structs.replace(request, reading=msgspec.structs.replace(request.reading, boxes=Boxes()))
     with (
         tempfile.TemporaryDirectory(dir=space.scratch, prefix="raw-") as raw,
@@ -37,7 +38,7 @@ def predict_apart(space: Workspace, request: Predict, seed: int, hidden: Sequenc
         space.opened_own(Path(raw), hidden) as (decoder, own),
     ):
         most = space.timeout_s
-        batches, first = model.ask(OpenRaw(predict=unread, seed=seed), Opened, most).batches, 0
+        batches, first = model.ask(OpenRaw(predict=unread, first=seed, rest=secrets.randbits(63)), Opened, most).batches, 0
         while first < batches:
             ran = model.ask(RunRaw(first=first, folder=raw), RanRaw, most)
             boxes = own / "boxes"

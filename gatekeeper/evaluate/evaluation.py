@@ -345,6 +345,9 @@ class Evaluation:
         if dataset is None or not indices:
             return False
         data, batch = PreparedDataset(dataset), self.batch_size()
+        if max(indices) >= data.batches(batch):
+            said = f"{heaviest.FILE} beside a model's predictions names input {max(indices)} of {data.batches(batch)}."
+            raise NotMeasured("garbage", f"{said} Run again with another --cache-dir.")
         write_feeds(destination, [data.whole_batch(index, batch) for index in indices])
         return True
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
+from gatekeeper.data.outputs import said_beside
 from gatekeeper.process.memory import Footprint
 
 FILE = "heaviest.json"
 MOST = 3
+Heaviest = Annotated[list[Annotated[int, msgspec.Meta(ge=0)]], msgspec.Meta(max_length=MOST)]
 LEAST_RISE, LEAST_SHARE = 1 << 20, 1 / 16
 """What an input must raise the peak by to be worth a look, in bytes and of all that the peak rose."""
 
@@ -52,7 +55,5 @@ def write(folder: Path, watch: Watch) -> None:
 
 
 def read(predictions: Iterable[Path]) -> list[int]:
-    """Those of several models together, each once."""
-    files = [each.with_name(FILE) for each in predictions]
-    found = [msgspec.json.decode(file.read_bytes(), type=list[int]) for file in files if file.exists()]
-    return sorted({index for each in found for index in each})
+    """Those of several models together, each once; `NotMeasured` where a file beside predictions holds something else."""
+    return sorted({index for each in predictions for index in said_beside(each, FILE, Heaviest, [])})

@@ -22,18 +22,25 @@ from gatekeeper.process.messages import Answer, Done, Held, Request
 
 MOST_BYTES = 256 << 20
 """Outputs that lie in files at once, where a batch is not larger by itself: those of a detector may be megabytes an image."""
+LEARNED = 16
+"""Batches that every model is asked first: from what changes in their boxes it is learned which outputs are read."""
 OUT_OF_TURN = "no model was opened"
 
 
 class OpenRaw(Request, frozen=True, kw_only=True):
-    """Open a model to ask it the examples in an order that comes of `seed`; the answer tells how many batches there are."""
+    """Open a model to ask it the examples in an order that comes of two seeds; the answer tells how many batches there are.
+
+    A few of the first are those of `first` for every model, so that of all the same is learned about the decode; the others come
+    as `rest` draws them, which is another seed for each model.
+    """
 
     predict: Predict
-    seed: int
+    first: int
+    rest: int
 
     def answer(self, held: Held) -> Opened:
         """Keep it for what follows."""
-        held.put(raw := Raw(self.predict, self.seed))
+        held.put(raw := Raw(self.predict, order_of(self)))
         return Opened(batches=raw.data.batches(self.predict.batch_size))
 
 
@@ -88,12 +95,10 @@ class CloseRaw(Request, frozen=True, kw_only=True):
 class Raw:
     """A model that is open, and what is kept of it so far."""
 
-    def __init__(self, request: Predict, seed: int):
-        import numpy as np
-
+    def __init__(self, request: Predict, order: Any):
         self.request, self.data = request, PreparedDataset(Path(request.dataset))
         self.session, self.watch = open_session(request.spec), heaviest.Watch()
-        self.order = np.random.default_rng(seed).permutation(self.data.contents.examples)
+        self.order = order
         self.writer: OutputWriter | None = None
         self.read: set[str] = set()
         self.odd: dict[tuple[int, int], Any] = {}  # outputs that no file of arrays holds, by batch and place
@@ -151,6 +156,16 @@ class Raw:
             raise NotMeasured("data", "the evaluation set has no examples.")
         heaviest.write(Path(self.request.destination).parent, self.watch)
         return Predicted(output=self.writer.close(self.read).judged, examples=self.data.contents.examples)
+
+
+def order_of(request: OpenRaw) -> Any:
+    """The numbers of the examples in that order: an example may be in any batch, and at any place in it."""
+    import numpy as np
+
+    examples, size = PreparedDataset(Path(request.predict.dataset)).contents.examples, request.predict.batch_size
+    order = np.random.default_rng(request.first).permutation(examples)
+    alike = min(LEARNED, examples // size // 4) * size
+    return np.concatenate([order[:alike], np.random.default_rng(request.rest).permutation(order[alike:])])
 
 
 def raw_file(folder: Path, number: int) -> Path:

@@ -18,7 +18,6 @@ from gatekeeper.evaluate.same.first_node import FindFirst, First
 from gatekeeper.evaluate.same.rounding import Moved, Nudge, Sway, Swayed
 from gatekeeper.evaluate.same.standing import Standing
 from gatekeeper.frameworks._spec import ModelSpec
-from gatekeeper.models.files import digest
 from gatekeeper.process.messages import Done
 
 MOST_NUDGED = 256
@@ -129,11 +128,10 @@ class Beside:
                     model.parent.mkdir()
                     space.ask(Nudge(source=self.truth.artifact, destination=str(model), seed=seed, size=size), Done)
                 specs = [msgspec.structs.replace(self.truth, artifact=str(model)) for model in models]
-                still, *nudged = (
-                    str(evaluation.predictions(spec, digest(Path(spec.artifact)), few)) for spec in [self.truth, *specs]
-                )
+                still = evaluation.predictions(self.truth, evaluation.identity, few)
+                moved = [evaluation.predictions(spec, f"{seed} nudged by {size}", few) for seed, spec in enumerate(specs)]
                 file = few / "moved.npy"
-                request = Moved(still=still, nudged=nudged, whole=str(self.told), destination=str(file))
+                request = Moved(still=str(still), nudged=[*map(str, moved)], whole=str(self.told), destination=str(file))
                 return _rows_of(space.ask_clerk(request, Swayed), np.load(file), outputs, nothing)
             except NotMeasured:
                 return nothing
