@@ -33,7 +33,8 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
 
 def outputs_beside(predictions: Path) -> Outputs:
     """What lies beside a file of predictions; of a text model, nothing more."""
-    return said_beside(predictions, CONTENTS, Outputs, Outputs(judged=""))
+    found: Outputs = said_beside(predictions, CONTENTS, Outputs, Outputs(judged=""))
+    return found
 
 
 def said_beside(predictions: Path, name: str, kind: Any, missing: Any) -> Any:
