@@ -7,6 +7,7 @@ pipeline empty: models, data, and all that runs have made. What it can still do 
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import msgspec
 
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.sections.boxes import Boxes
+from gatekeeper.config.user_code import functions
 from gatekeeper.evaluate.own_decode import AskDecode, Decoded
 from gatekeeper.evaluate.predict import Predict, Predicted
 from gatekeeper.evaluate.raw import CloseRaw, KeepRaw, Opened, OpenRaw, RanRaw, RunRaw
@@ -67,7 +69,11 @@ def unseen(space: Workspace, loaded: Loaded, model: Sequence[str]) -> list[Path]
     """What no decode need see: models and data that the pipeline file names, and what runs have made. None that code lies in."""
     kept = space.cache.folder
     named = [*(loaded.folder / each for each in _named(loaded.source.data)), *map(Path, model), space.scratch, kept]
-    code = [loaded.folder.resolve(), ROOT.resolve(), Path(sys.prefix).resolve()]
+    modules = (name.partition(":")[0].replace(".", "/") for _, name in functions(loaded))
+    paths = map(Path, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    code = [
+        each.resolve() for each in (*paths, Path(sys.prefix), ROOT, loaded.folder, *(loaded.folder / each for each in modules))
+    ]
     found = (path.resolve() for path in [*named, *kept.iterdir()] if path.exists())
     return [path for path in dict.fromkeys(found) if not any(each.is_relative_to(path) for each in code)]
 

@@ -41,7 +41,7 @@ PRIES = """
     seen = []
     for file in ["eval.npz", "base.onnx", "broken.onnx", "near.onnx"]:
         seen += [file] if os.path.exists(file) and os.path.getsize(file) else []
-    for above in [*glob.glob(os.environ["TMPDIR"] + "/../../../gatekeeper-*"), "cache"]:
+    for above in [os.environ["TMPDIR"] + "/../..", "cache"]:
         seen += glob.glob(above + "/**/labels.npy", recursive=True) + glob.glob(above + "/**/predictions.npy", recursive=True)
     said, frame = [*os.environ.values(), *sys.argv], sys._getframe()
     while frame := frame.f_back:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
+import yaml
 from kit import looked_up
 from kit.support import spec
 
@@ -15,6 +17,7 @@ from gatekeeper.data.outputs import outputs_beside
 from gatekeeper.data.prepared import write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import raw
+from gatekeeper.evaluate.apart import unseen
 from gatekeeper.evaluate.detection.form import MOST, WIDTH, padded
 from gatekeeper.evaluate.detection.unlooked import unlooked
 from gatekeeper.evaluate.own_decode import AskDecode
@@ -105,3 +108,22 @@ def test_boxes_fit_their_own_images_or_say_nothing(rows: Any) -> None:
     assert unlooked(found, None) is None
     everywhere = np.repeat(found[3:4], IMAGES, axis=0)
     assert "fit the images no better" in (unlooked(everywhere, None) or "")
+
+
+def test_models_data_and_what_runs_have_made_are_unseen_and_code_is_not(tmp_path: Path) -> None:
+    for name in ("data", "labels", "cache/predictions", "scratch"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("base.onnx", "v.onnx", "truth.json"):
+        (tmp_path / name).write_text("x")
+    text = "model: {path: base.onnx, task: object_detection, boxes: {decode: 'data.mine:decode'}}\n"
+    text += "  dataset: {path: labels, annotations: truth.json, calibration: data}\n"
+    text += "  optimization: {variants: [{name: v, path: v.onnx}, {name: w, path: ../}]}\n"
+    (tmp_path / "p.yaml").write_text(f"edge_ai_pipeline:\n  {text}")
+    loaded = SimpleNamespace(
+        folder=tmp_path,
+        source=SimpleNamespace(data=yaml.safe_load((tmp_path / "p.yaml").read_text())),
+        pipeline=SimpleNamespace(dataset=None, model=SimpleNamespace(boxes=SimpleNamespace(decode="data.mine:decode"))),
+    )
+    space: Any = SimpleNamespace(cache=SimpleNamespace(folder=tmp_path / "cache"), scratch=tmp_path / "scratch")
+    names = {str(each.relative_to(tmp_path)) for each in unseen(space, cast(Any, loaded), [str(tmp_path / "base.onnx")])}
+    assert names == {"base.onnx", "v.onnx", "truth.json", "labels", "cache", "cache/predictions", "scratch"}
