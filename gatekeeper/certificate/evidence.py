@@ -10,7 +10,7 @@ Evidence = Literal["trusted_runner", "untrusted_leg"]
 PLUGIN = "plugin "
 """How a leg names a plugin: it is imported by whoever measures and judges, and nothing can hold it."""
 DECODE = "decode "
-"""And a decode: held or not, it runs beside the model's answers, and can put others in their place."""
+"""And a decode: held or not, boxes are what it says they are, and nothing else is seen of what a detector finds."""
 
 
 def evidence_of(report: Report) -> tuple[Evidence, str]:
@@ -22,7 +22,7 @@ def evidence_of(report: Report) -> tuple[Evidence, str]:
         if plugins := [each for each in leg.user_code if each.startswith(PLUGIN)]:
             return "untrusted_leg", f"{leg.id} ran with {', '.join(plugins)}, which nothing can hold"
         if decodes := [each for each in leg.user_code if each.startswith(DECODE)]:
-            return "untrusted_leg", f"{leg.id} ran {', '.join(decodes)} in the process that writes down what the model answers"
+            return "untrusted_leg", f"{leg.id} ran {', '.join(decodes)}, whose word is all that is known of the boxes"
     if report.data is None:
         return "untrusted_leg", "it does not say which data and code it rests on: an earlier version measured"
     if report.data.code and not any(leg.user_code for leg in legs):

@@ -9,27 +9,47 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.files import open_itself
 
 CONTENTS = "outputs.json"
+
+
+MOST_BYTES = 64 << 20
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]+\.npy\Z")]
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     """What lies in a folder of predictions. `others` are file names by output, `skipped` says why an output has none."""
 
     judged: str
-    others: dict[str, str] = {}
+    others: dict[str, FileName] = {}
     skipped: dict[str, str] = {}
 
 
 def outputs_beside(predictions: Path) -> Outputs:
     """What lies beside a file of predictions; of a text model, nothing more."""
-    contents = predictions.with_name(CONTENTS)
-    return msgspec.json.decode(contents.read_bytes(), type=Outputs) if contents.exists() else Outputs(judged="")
+    found: Outputs = said_beside(predictions, CONTENTS, Outputs, Outputs(judged=""))
+    return found
+
+
+def said_beside(predictions: Path, name: str, kind: Any, missing: Any) -> Any:
+    """What a file beside predictions says, as that type, or `missing`; `NotMeasured` where it is none that gatekeeper writes."""
+    try:
+        with open_itself(predictions.with_name(name)) as file:
+            content = file.read(MOST_BYTES)
+        return msgspec.json.decode(content, type=kind)
+    except FileNotFoundError:
+        return missing
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+        said = (
+            f"{name} beside a model's predictions is not as gatekeeper writes it ({error}). Run again with another --cache-dir."
+        )
+        raise NotMeasured("garbage", said) from None
 
 
 def scores_of_classes(output: Any) -> bool:
@@ -109,19 +129,19 @@ class OutputWriter:
         self._arrays: dict[int, Any] = {}
         self._skipped: dict[int, str] = {}
 
-    def add(self, start: int, size: int, asked: int, outputs: Sequence[Any]) -> None:
-        """The outputs of a batch of `asked` examples, of which the first `size` are those from `start` on."""
+    def add(self, rows: slice | Any, asked: int, outputs: Sequence[Any]) -> None:
+        """The outputs of a batch of `asked` examples, of which the first are those at `rows`, a slice or their numbers."""
         for i, value in enumerate(outputs[: len(self.names)]):
             if i in self._skipped:
                 continue
-            if problem := self._add(i, start, size, asked, value):
+            if problem := self._add(i, rows, asked, value):
                 if i == self.judged:
                     raise NotMeasured("model", f"the output '{self.names[i]}' {problem}.")
                 self._skipped[i] = f"it {problem}"
                 self._arrays.pop(i, None)
                 self._file(i).unlink(missing_ok=True)
 
-    def _add(self, i: int, start: int, size: int, asked: int, value: Any) -> str:
+    def _add(self, i: int, rows: slice | Any, asked: int, value: Any) -> str:
         """Keep it; what is in the way, in words."""
         import numpy as np
 
@@ -136,7 +156,7 @@ class OutputWriter:
             known = self._arrays[i] = np.lib.format.open_memmap(self._file(i), mode="w+", dtype=part.dtype, shape=shape)
         if known.shape[1:] != part.shape[1:]:
             return f"changes its shape with the input, from {known.shape[1:]} an example to {part.shape[1:]}"
-        known[start : start + size] = part[:size]
+        known[rows] = part[: len(known[rows])]
         return ""
 
     def _file(self, i: int) -> Path:

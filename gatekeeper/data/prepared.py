@@ -68,9 +68,13 @@ class PreparedDataset:
 
     def whole_batch(self, index: int, size: int) -> dict[str, Any]:
         """The same, the last one filled up with its own examples: models with a fixed batch cannot take a smaller one."""
+        return self.chosen(slice(index * size, (index + 1) * size), size)
+
+    def chosen(self, rows: slice | Any, size: int) -> dict[str, Any]:
+        """The same of the examples at `rows`, a slice or their numbers."""
         import numpy as np
 
-        feed = self.batch(index, size)
+        feed = {name: np.ascontiguousarray(array[rows]) for name, array in self.inputs.items()}
         if len(next(iter(feed.values()))) == size:
             return feed
         return {name: np.resize(array, (size, *array.shape[1:])) for name, array in feed.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,7 @@ from gatekeeper.data.prepared import FORM, PreparedDataset, check_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate import heaviest
 from gatekeeper.evaluate.answers import collect
+from gatekeeper.evaluate.apart import predict_apart, unseen
 from gatekeeper.evaluate.compared import comparison_of, scores_of
 from gatekeeper.evaluate.metrics._base import family
 from gatekeeper.evaluate.own_metric import AskMetric
@@ -71,6 +73,8 @@ class Evaluation:
     layout: Layout = PLAIN  # as far as the pipeline file says it
     constants: dict[str, Constant] = field(default_factory=dict)  # that the evaluation set has told
     contents: dict[Path, tuple[str, str]] = field(default_factory=dict)  # where a prepared set is from, and its digest
+    decoded: dict[bytes, Path] = field(default_factory=dict)  # predictions that the user's decode has read
+    seed: int = field(default_factory=lambda: secrets.randbits(63))  # of the order in which it gets them
 
     def on(self, also: AlsoSet) -> Evaluation:
         """The same with a further evaluation set as its only one."""
@@ -240,15 +244,18 @@ class Evaluation:
                 reading=reading,
             )
             if reading.own:
-                self.space.ask_own(request, Predicted, folder)
+                predict_apart(self.space, request, self.seed, unseen(self.space, self.loaded, self.model.files))
             else:
                 self.space.ask(request, Predicted, folder)
             return {}
 
-        if reading.own:  # the user's code may answer otherwise the next time
-            folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
-            make(folder)
-            return folder / "predictions.npy"
+        if reading.own:  # the user's code may answer otherwise in the next run
+            name = msgspec.json.encode(key, order="deterministic")
+            if name not in self.decoded:
+                folder = Path(tempfile.mkdtemp(dir=self.space.scratch))
+                make(folder)
+                self.decoded[name] = folder / "predictions.npy"
+            return self.decoded[name]
         return self.space.cache.get_or_make("predictions", key, make)[0] / "predictions.npy"
 
     def compare(
@@ -322,6 +329,9 @@ class Evaluation:
         if dataset is None or not indices:
             return False
         data, batch = PreparedDataset(dataset), self.batch_size()
+        if max(indices) >= data.batches(batch):
+            said = f"{heaviest.FILE} beside a model's predictions names input {max(indices)} of {data.batches(batch)}."
+            raise NotMeasured("garbage", f"{said} Run again with another --cache-dir.")
         write_feeds(destination, [data.whole_batch(index, batch) for index in indices])
         return True
 

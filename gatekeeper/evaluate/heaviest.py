@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
+from gatekeeper.data.outputs import said_beside
 from gatekeeper.process.memory import Footprint
 
 FILE = "heaviest.json"
 MOST = 3
+Heaviest = Annotated[list[Annotated[int, msgspec.Meta(ge=0)]], msgspec.Meta(max_length=MOST)]
 LEAST_RISE, LEAST_SHARE = 1 << 20, 1 / 16
 """What an input must raise the peak by to be worth a look, in bytes and of all that the peak rose."""
 
@@ -32,6 +35,12 @@ class Watch:
         self._rises.append((high - self._peak, index))
         self._peak = high
 
+    def skip(self) -> None:
+        """What was taken since is no input's."""
+        high = self._footprint.high_water() if self._peak is not None else None
+        if high is not None and self._peak is not None:
+            self._peak = max(self._peak, high)
+
     def heaviest(self) -> list[int]:
         """The inputs that raised the peak most, and the last that did so at all: of a sorted set that is the heaviest."""
         least = max(LEAST_RISE, LEAST_SHARE * sum(rise for rise, _ in self._rises))
@@ -46,7 +55,5 @@ def write(folder: Path, watch: Watch) -> None:
 
 
 def read(predictions: Iterable[Path]) -> list[int]:
-    """Those of several models together, each once."""
-    files = [each.with_name(FILE) for each in predictions]
-    found = [msgspec.json.decode(file.read_bytes(), type=list[int]) for file in files if file.exists()]
-    return sorted({index for each in found for index in each})
+    """Those of several models together, each once; `NotMeasured` where a file beside predictions holds something else."""
+    return sorted({index for each in predictions for index in said_beside(each, FILE, Heaviest, [])})

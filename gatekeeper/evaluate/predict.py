@@ -37,7 +37,11 @@ class Predicted(Answer, frozen=True, kw_only=True):
 
 
 def predict(request: Predict) -> Predicted:
-    """Write every output that has a row for each example, see gatekeeper/data/outputs.py, and which inputs took most memory."""
+    """Write every output that has a row for each example, see gatekeeper/data/outputs.py, and which inputs took most memory.
+
+    None of it is read by the user's code: that is asked elsewhere, see gatekeeper/evaluate/apart.py.
+    """
+    assert not request.reading.own, "the user's code would run beside the model"
     dataset = PreparedDataset(Path(request.dataset))
     session = open_session(request.spec)
     if request.spec.text is not None:
@@ -52,20 +56,20 @@ def predict(request: Predict) -> Predicted:
         feed = dataset.whole_batch(index, batch)
         names, outputs = session.outputs, list(session.run(feed))
         watch.saw(index)
-        if together := judged.gather(_arrays(names, outputs, request.output), feed, request.reading):
+        if together := judged.gather(arrays_of(names, outputs, request.output), feed, request.reading):
             read |= together[2]
-            names, outputs = _with(together, writer, names, outputs)
+            names, outputs = beside(together, writer, names, outputs)
         if writer is None:
             chosen = 0 if together else choose(names, outputs, request.output, judged.fits)
             writer = OutputWriter(Path(request.destination), names, chosen, examples)
-        writer.add(index * batch, min(batch, examples - index * batch), batch, outputs)
+        writer.add(slice(index * batch, (index + 1) * batch), batch, outputs)
     if writer is None:
         raise NotMeasured("data", "the evaluation set has no examples.")
     heaviest.write(Path(request.destination).parent, watch)
     return Predicted(output=writer.close(read).judged, examples=examples)
 
 
-def _arrays(names: tuple[str, ...], outputs: list[Any], wanted: str | None) -> dict[str, Any]:
+def arrays_of(names: tuple[str, ...], outputs: list[Any], wanted: str | None) -> dict[str, Any]:
     """Outputs that are arrays, by name; the named one alone, where the file names one."""
     import numpy as np
 
@@ -73,7 +77,7 @@ def _arrays(names: tuple[str, ...], outputs: list[Any], wanted: str | None) -> d
     return {wanted: arrays[wanted]} if wanted in arrays else arrays
 
 
-def _with(
+def beside(
     together: tuple[str, Any, set[str]], writer: OutputWriter | None, names: tuple[str, ...], outputs: list[Any]
 ) -> tuple[tuple[str, ...], list[Any]]:
     """What several outputs say together, and then those that had no part in it: as the first batch has it, for all of them."""

@@ -18,6 +18,7 @@ from gatekeeper.evaluate.by_class import by_class
 from gatekeeper.evaluate.chance import beside_chance, chance, constant, guessing, no_better
 from gatekeeper.evaluate.collapse import all_finite, collapsed, not_finite, of_values
 from gatekeeper.evaluate.confidence import calibration
+from gatekeeper.evaluate.detection.unlooked import unlooked
 from gatekeeper.evaluate.flips import of_classes as flips_of
 from gatekeeper.evaluate.flips import one_answer
 from gatekeeper.evaluate.metrics._base import (
@@ -175,6 +176,8 @@ def score(request: Score, kept: list[Any] | None = None) -> Scored:
     error = constant(theirs, judged.flat(theirs, theirs) if known else None)
     if labels is not None:
         error = error or chance(name, theirs, labels, compared, names)
+    if request.reading.own:
+        error = error or unlooked(theirs, labels)
     scores = compared.scores
     write_scores(scores, request.destination)
     signs: dict[str, float] = {}

@@ -81,11 +81,11 @@ def judge(config: Config, evidence: Evidence) -> Decision:
     rare = [each for each in found if not _certain(_counts(each), config.retention)]
     reason = f"worst of {len(found)}: {_said(worst)}"
     if rare:
-        reason += f"; {len(rare)} have too few examples to show {config.retention:.1%} by themselves"
+        reason += f"; {len(rare)} of them have few examples, and none is shown to be lost"
     if comparison.alone:
         said = f"there is no baseline whose classes could be kept; each that has {ENOUGH} examples is found"
         return _decision(Verdict.PASS, said, kept, details, "every common class is found")
-    brief = f"no class is shown to be lost{f', {len(rare)} of {len(found)} are too rare to tell' if rare else ''}"
+    brief = f"no class is shown to be lost{f'; {len(rare)} of {len(found)} have few examples' if rare else ''}"
     return _decision(Verdict.PASS, reason, kept, details, brief)
 
 

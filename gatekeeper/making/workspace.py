@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -125,6 +125,23 @@ class Workspace:
                 if other := no_file(into):
                     said = f"the user's code left {other!a}, which is no file, where only results belong."
                     raise NotMeasured("garbage", said) from None
+
+    @contextmanager
+    def opened(self, into: Path) -> Iterator[Worker]:
+        """A worker for several jobs of ours that belong together, which may write into that folder, too."""
+        room = Room((self.scratch, into), (self.cache.key,))
+        with Worker(self.scratch, self.memory_limit, room=room) as worker:
+            yield worker
+
+    @contextmanager
+    def opened_own(self, shown: Path, hidden: Sequence[Path]) -> Iterator[tuple[Worker, Path]]:
+        """A worker for jobs that run the user's code, and the one folder that it may write into. What is hidden it finds empty,
+        but for the folder that is shown.
+        """
+        with tempfile.TemporaryDirectory(dir=self.scratch, prefix="own-") as alone:
+            room = Room((Path(alone),), (self.cache.key, *hidden), (shown,))
+            with Worker(Path(alone), self.memory_limit, room=room) as worker:
+                yield worker, Path(alone)
 
     def ask_clerk(self, request: Request, answer: type[A]) -> A:
         """One job of ours that opens no model: in the worker of the one before."""

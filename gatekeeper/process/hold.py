@@ -23,10 +23,13 @@ PROBE_S = 20.0
 
 @dataclass(frozen=True)
 class Room:
-    """What a held program may do: the folders it may write into, the first of which it begins in, and files it finds empty."""
+    """What a held program may do: the folders it may write into, the first of which it begins in, and the files and folders that
+    it finds empty, but for those folders, and others within them that it may read.
+    """
 
     folders: tuple[Path, ...]
     hidden: tuple[Path, ...] = ()
+    shown: tuple[Path, ...] = ()
     network: bool = False
 
 
@@ -38,6 +41,7 @@ def reaching(scratch: Path) -> Room:
 def held(command: list[str], room: Room) -> list[str]:
     """The command line that starts another one held."""
     options = [f"--folder={folder.resolve()}" for folder in room.folders]
+    options += [f"--shown={folder.resolve()}" for folder in room.shown]
     options += [f"--hidden={file.resolve()}" for file in room.hidden if file.exists()]
     options += ["--network"] if room.network else []
     return [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), *options, "--", *command]

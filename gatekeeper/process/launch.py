@@ -89,15 +89,23 @@ def enter(network: bool) -> None:
         os.close(any_socket)
 
 
-def hold(folders: list[str], hidden: list[str]) -> None:
-    """Everything is read-only but the folders; the hidden files are empty, and so is where the system's services listen."""
+def hold(folders: list[str], shown: list[str], hidden: list[str]) -> None:
+    """Everything is read-only but the folders; what is hidden is empty, but for what is shown of it or may be written, and so is
+    where the system's services listen.
+    """
     mount("none", "/", None, MS_REC | MS_PRIVATE)
+    kept = {each: os.open(each, os.O_PATH) for each in [*folders, *shown]}  # below a folder that is hidden no name leads there
     if is_folder(SERVICES) and not any(each.startswith(SERVICES + "/") for each in [*folders, sys.executable]):
         mount("tmpfs", SERVICES, "tmpfs", MS_NOSUID | MS_NODEV)
-    for folder in folders:
-        mount(folder, folder, None, MS_BIND | MS_REC)
-    for file in [*hidden, *devices_of_root()]:
-        mount("/dev/null", file, None, MS_BIND)
+    for file in [*sorted(hidden, key=len), *devices_of_root()]:
+        if is_folder(file):
+            mount("tmpfs", file, "tmpfs", MS_NOSUID | MS_NODEV)
+        elif os.path.exists(file):  # noqa: PTH110  it is gone with a hidden folder above it
+            mount("/dev/null", file, None, MS_BIND)
+    for folder, itself in kept.items():
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        mount(f"/proc/self/fd/{itself}", folder, None, MS_BIND | MS_REC)
+        os.close(itself)
     shared = is_folder("/dev/shm")
     if shared:
         mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV)
@@ -181,12 +189,13 @@ def main() -> None:
     """Start the program, wait for it, end like it."""
     parent, about = int(sys.argv[1]), sys.argv[2:]
     options, command = about[: about.index("--")], about[about.index("--") + 1 :]
-    folders, hidden = ([each[len(name) :] for each in options if each.startswith(name)] for name in ("--folder=", "--hidden="))
+    names = ("--folder=", "--shown=", "--hidden=")
+    folders, shown, hidden = ([each[len(name) :] for each in options if each.startswith(name)] for name in names)
     dies_with(parent)
     hear, tell = os.pipe()
     try:
         enter("--network" in options)
-        hold(folders, hidden)
+        hold(folders, shown, hidden)
         init = os.fork()
         if init == 0:
             os.close(hear)

@@ -6,7 +6,9 @@ from gatekeeper.records.data import CALIBRATION, DataSet
 from gatekeeper.records.report import Report
 
 NAMED = 0.05
-"""Share of a set that must be copies, or nearly, to be named."""
+"""Share of a set that must be copies to be named."""
+HALF = 0.5
+"""Share that must be answered as others are: a model may answer alike, and below that it matters little."""
 
 
 def lines(report: Report) -> list[str]:
@@ -31,9 +33,9 @@ def _same(what: str, each: DataSet) -> list[str]:
             f"{share:.1%} of {what} are copies of other examples ({copies:,} of {each.examples:,}): each counts once, "
             f"which leaves {each.distinct:,}"
         )
-    if each.distinct and each.near >= NAMED * each.distinct:
+    if each.distinct and each.near >= HALF * each.distinct:
         said.append(
-            f"{each.near:,} of the {each.distinct:,} distinct examples of {what} are answered as another one, to a millionth: "
-            "they may be copies but for a trifle, and each is counted"
+            f"{each.near:,} of the {each.distinct:,} distinct examples of {what} get the answer of another one, to a millionth: "
+            "where they are nearly copies, the set tells less than its size"
         )
     return said

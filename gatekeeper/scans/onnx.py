@@ -56,6 +56,9 @@ BITS = {
 }  # fmt: skip
 EXTERNAL = 1
 
+Name = tuple[str, str, str]
+"""Of a function of the model: domain, name, and which overload of that name it is (onnx.proto, FunctionProto)."""
+
 _SHAPES = SHAPES | {
     "model": Shape({7: "graph", 8: "opset", 20: "training", 25: "function"}, frozenset({6, 14})),
     "training": Shape({1: "graph", 2: "graph"}, frozenset({3, 4})),
@@ -115,13 +118,13 @@ def _nodes(own: list[Message], nodes: list[Message], tensors: list[Message]) -> 
 
 def _operators(seen: Seen, nodes: Iterable[Message], functions: list[Message]) -> Iterator[Found]:
     """Operators that are neither known, nor allowed, nor a function of the model itself; each kind once."""
-    own = {(function.string(10), function.string(1)) for function in functions}
+    own = set(map(_of_function, functions))
     told: set[tuple[str, str]] = set()
     for node in nodes:
         domain, name = node.string(7), node.string(4)
         if name == CONTEXT[0]:
             yield from _context(seen, node)
-        if (domain, name) in told or (domain, name) in own:
+        if (domain, name) in told or _of_node(node) in own:
             continue
         where = f"node {(node.string(3) or ', '.join(node.strings(2)))[:80]!r}"
         if name.lower().rstrip("0123456789_") in PYTHON:
@@ -130,6 +133,15 @@ def _operators(seen: Seen, nodes: Iterable[Message], functions: list[Message]) -
         elif domain not in KNOWN_DOMAINS and domain not in seen.domains:
             told.add((domain, name))
             yield Found("custom_operator", f"{name[:80]!r} of the domain {domain[:80]!r}", where)
+
+
+def _of_function(function: Message) -> Name:
+    """What a node must say to be that function."""
+    return function.string(10), function.string(1), function.string(13)
+
+
+def _of_node(node: Message) -> Name:
+    return node.string(7), node.string(4), node.string(8)
 
 
 def _context(seen: Seen, node: Message) -> Iterator[Found]:
@@ -145,18 +157,18 @@ def _context(seen: Seen, node: Message) -> Iterator[Found]:
 
 def _functions(functions: list[Message]) -> Iterator[Found]:
     """Functions that reach themselves; and what all of them come to when each call is replaced by what it calls."""
-    bodies = {(each.string(10), each.string(1)): each for each in functions}
-    calls: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    sizes: dict[tuple[str, str], int] = {}
+    bodies = {_of_function(each): each for each in functions}
+    calls: dict[Name, list[Name]] = {}
+    sizes: dict[Name, int] = {}
     for name, function in bodies.items():
         inner: list[Message] = []
         _nodes(function.message(7), inner, [])
-        calls[name] = [key for node in inner if (key := (node.string(7), node.string(4))) in bodies]
+        calls[name] = [key for node in inner if (key := _of_node(node)) in bodies]
         sizes[name] = len(inner) - len(calls[name])
     if recursive := _cycle(calls):
         yield Found("recursive_function", f"{recursive[0][:80]}::{recursive[1][:80]} calls itself")
         return
-    totals: dict[tuple[str, str], int] = {}
+    totals: dict[Name, int] = {}
     for name in _callees_first(calls):
         totals[name] = min(1 << 62, sizes[name] + sum(totals[each] for each in calls[name]))
         if totals[name] > MOST_OPERATORS:
@@ -164,15 +176,15 @@ def _functions(functions: list[Message]) -> Iterator[Found]:
             return
 
 
-def _cycle(calls: dict[tuple[str, str], list[tuple[str, str]]]) -> tuple[str, str] | None:
+def _cycle(calls: dict[Name, list[Name]]) -> Name | None:
     """A function that reaches itself; what is left when those that call nothing are taken away again and again."""
     left = set(calls) - set(_callees_first(calls))
     return min(left) if left else None
 
 
-def _callees_first(calls: dict[tuple[str, str], list[tuple[str, str]]]) -> list[tuple[str, str]]:
+def _callees_first(calls: dict[Name, list[Name]]) -> list[Name]:
     waiting = {name: set(callees) for name, callees in calls.items()}
-    callers: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    callers: dict[Name, list[Name]] = {}
     for name, callees in waiting.items():
         for callee in callees:
             callers.setdefault(callee, []).append(name)

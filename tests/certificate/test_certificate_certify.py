@@ -129,7 +129,7 @@ NOT: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         "its evidence is untrusted_leg: here/onnx_runtime ran loader data:load, and nothing held it: it is not Linux",
     ),
     "a plugin": (lambda r: leg(r).update(user_code=["plugin x 1.0"]), "ran with plugin x 1.0, which nothing can hold"),
-    "a decode": (lambda r: leg(r).update(user_code=["decode a:b"]), "ran decode a:b in the process that writes down what"),
+    "a decode": (lambda r: leg(r).update(user_code=["decode a:b"]), "ran decode a:b, whose word is all"),
     "code of which no leg says that it ran": (
         lambda r: r["data"].update(code={"loader a:b": {"sha256": "0" * 64, "covers": []}}),
         "rests on loader a:b, and no leg says that it ran",

@@ -137,3 +137,25 @@ def test_files_of_folders_with_equal_names(shelf: Shelf, tmp_path: Path) -> None
         "a/test_x.py::test_it": Verdict.PASS,
         "b/test_x.py::test_it": Verdict.FAIL,
     }
+
+
+WRITES = """
+import gc, os
+import msgspec
+from gatekeeper.checks.unit.own import OutcomeLine, OwnTests
+
+def test_writes_for_another():
+    [request] = [each for each in gc.get_objects() if isinstance(each, OwnTests)]
+    with open(request.destination, "ab") as file:
+        for test in ("test_b.py::test_fails", "test_a.py::test_of_its_own", "test_a.py::test_writes_for_another"):
+            file.write(msgspec.json.encode(OutcomeLine(test=test, outcome="passed")) + b"\\n")
+            file.write(msgspec.json.encode(OutcomeLine(test=test, outcome="left")) + b"\\n")
+    os._exit(0)
+"""
+
+
+def test_a_file_says_nothing_of_the_tests_of_another(shelf: Shelf, tmp_path: Path) -> None:
+    found = run(shelf, tmp_path, test_a=WRITES, test_b="def test_fails(): assert False\n")
+    verdicts = by_verdict(found)
+    assert "test_a.py::test_of_its_own" in verdicts[Verdict.PASS]  # of its own it can lie
+    assert verdicts[Verdict.FAIL] == {"test_b.py::test_fails"}

@@ -88,7 +88,7 @@ def test_a_thing_with_one_query_does_not_hide_that_another_is_lost() -> None:
     after = before.copy()
     after[(things == 3) & (query == 1)] *= -1
     found = {each.name: each for each in task("retrieval").kept(before, after, np.stack([things, query], axis=1), {}, None)}
-    assert set(found) == {f"class {i}" for i in range(8)} and lost(found).startswith("class 3: ")
+    assert set(found) == {f"queries for thing {i}" for i in range(8)} and lost(found).startswith("queries for thing 3: ")
 
 
 @pytest.mark.parametrize("numbers", [MOST_NUMBERS, MOST_NUMBERS + 1, 300])

@@ -150,7 +150,7 @@ def write(folder: Path, batches: list[dict[str, Any]], judged: int = 0, size: in
     names = tuple(batches[0])
     writer = OutputWriter(folder / "predictions.npy", names, judged, size * len(batches))
     for i, batch in enumerate(batches):
-        writer.add(i * size, size, size, list(batch.values()))
+        writer.add(slice(i * size, (i + 1) * size), size, list(batch.values()))
     writer.close()
     return folder / "predictions.npy"
 

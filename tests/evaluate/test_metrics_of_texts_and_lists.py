@@ -241,7 +241,7 @@ def test_queries_of_one_thing_are_lost_together() -> None:
     few = metric("recall_at_1").compare(vectors[:200], worse[:200], labels[:200])
     assert few.scores.kind == "binary" and few.scores.examples == 200
     kept = {each.name: each for each in task("retrieval").kept(vectors[:200], worse[:200], labels[:200], {}, None)}
-    assert kept["class 0"].only_baseline >= 5 and kept["class 9"].only_baseline == 0
+    assert kept["queries for thing 0"].only_baseline >= 5 and kept["queries for thing 9"].only_baseline == 0
 
 
 def test_vectors_that_are_all_alike_find_nothing() -> None:

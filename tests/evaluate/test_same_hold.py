@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
-from kit import parted
+from kit import looked_up, parted
 
 from gatekeeper.config.load import load
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import Evaluation
+from gatekeeper.evaluate.same.beside import Beside
 from gatekeeper.evaluate.same.hold import hold
 from gatekeeper.evaluate.same.standing import Standing
 from gatekeeper.frameworks._onnx_nudge import nudge
@@ -70,3 +72,25 @@ def test_nudges_leave_what_counts_alone(tmp_path: Path) -> None:
     before, after = onnx.load(source), onnx.load(tmp_path / "n/model.onnx")
     changed = {a.name for a, b in zip(before.graph.initializer, after.graph.initializer, strict=True) if a.raw_data != b.raw_data}
     assert changed == {"table", "w1", "w2"}
+
+
+def test_what_rounding_moves_is_the_same_where_the_users_code_reads_it(tmp_path: Path) -> None:
+    """Which is asked apart, as everywhere: the models that are nudged run beside none of it."""
+    looked_up.write(tmp_path / "model.onnx", looked_up.world()[1][:60])
+    np.savez(tmp_path / "eval.npz", x=looked_up.images()[:60])
+    (tmp_path / "mine.py").write_text("def decode(o, size):\n    return [rows[rows[:, 4] >= 0.001] for rows in o['dets']]\n")
+    about, moved = assess(tmp_path / "model.onnx"), []
+    for boxes in ("layout: end_to_end", "decode: 'mine:decode'"):
+        model = f"{{path: model.onnx, task: object_detection, boxes: {{{boxes}}}}}"
+        (tmp_path / "p.yaml").write_text(f"edge_ai_pipeline: {{model: {model}, dataset: {{path: eval.npz}}}}\n")
+        loaded = load(tmp_path / "p.yaml")
+        with workspace(Cache(tmp_path / "cache"), loaded.pipeline.measure) as space:
+            evaluation = Evaluation(space, loaded, about, "0" * 64, ("onnx_runtime",))
+            spec, dataset = evaluation.spec("onnx_runtime", tmp_path / "model.onnx", 1, "cpu"), evaluation.prepared()
+            assert dataset is not None
+            told = evaluation.predictions(spec, "0" * 64, dataset)
+            beside = Beside(evaluation, spec, spec, dataset, told, told)
+            few, _ = beside._few(np.arange(60))
+            compared = beside._compared()[0]
+            moved.append(beside._moved(few, compared, 2.0**-10))
+    assert moved[0].any() and np.array_equal(*moved)

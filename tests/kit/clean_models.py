@@ -81,6 +81,7 @@ def gguf_plain(folder: Path) -> Path:
         functions=[made.function("G", [made.custom("F", "own")]), made.function("F", [made.relu()])],
         own=1,
     ),
+    overload=lambda: made.overloaded("second", "second"),
 )
 def onnx_of(folder: Path, build: Callable[[], Any]) -> Path:
     return made.saved(build(), folder)

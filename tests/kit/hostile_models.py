@@ -174,6 +174,26 @@ def onnx_custom_in_a_function(folder: Path) -> Path:
     return saved(model([custom("F", "own")], functions=[inner], own=1), folder)
 
 
+def overloaded(called: str, defined: str) -> Any:
+    """A model that calls one overload of a function, and defines one."""
+    node, inner = custom("F", "own"), function("F", [relu()])
+    node.overload, inner.overload = called, defined
+    return model([node], functions=[inner], own=1)
+
+
+@hostile("custom_operator", other_domain=("other", "F", ""), other_name=("own", "G", ""), other_overload=("own", "F", "second"))
+def onnx_custom_beside_a_function(folder: Path, other: tuple[str, str, str]) -> Path:
+    domain, name, overload = other
+    node = custom(name, domain)
+    node.overload = overload
+    return saved(model([node], functions=[function("F", [relu()])], **{domain: 1}), folder)
+
+
+@hostile("custom_operator")
+def onnx_custom_of_which_only_an_overload_is_a_function(folder: Path) -> Path:
+    return saved(overloaded("", "first"), folder)
+
+
 @hostile("custom_operator")
 def onnx_custom_in_training(folder: Path) -> Path:
     made = model([relu()])

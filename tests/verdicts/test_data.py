@@ -81,7 +81,7 @@ def test_what_the_policy_said_of_the_data_stays() -> None:
     assert found.data.evaluation == held
 
 
-@pytest.mark.parametrize(("copies", "near", "said"), [(4, 0, 0), (5, 0, 1), (0, 4, 0), (0, 5, 1), (50, 25, 2)])
-def test_a_twentieth_is_named(copies: int, near: int, said: int) -> None:
+@pytest.mark.parametrize(("copies", "near", "said"), [(4, 0, 0), (5, 0, 1), (0, 49, 0), (0, 50, 1), (50, 25, 2)])
+def test_a_twentieth_of_copies_is_named_and_a_half_of_equal_answers(copies: int, near: int, said: int) -> None:
     each = a_set(distinct=100 - copies, near=near)
     assert len(lines(leg(0, Data(evaluation=each, calibration=each)))) == said

@@ -1,4 +1,4 @@
-"""The user's own pytest files: run by pytest in a worker, in a fresh one after a test that took the last with it."""
+"""The user's own pytest files: each run by pytest in a worker of its own, and in a fresh one after a test that took it along."""
 
 from __future__ import annotations
 
@@ -33,15 +33,19 @@ def own_checks(subject: Subject, baseline: Subject, tests: Sequence[Path], folde
     if not files:
         return missing
     root = folder.resolve() if folder else Path(os.path.commonpath([path.parent for path in files]))
-    with tempfile.TemporaryDirectory(dir=subject.space.scratch, prefix="own-") as place:
-        return missing + _Run(subject, baseline, files, root, Path(place)).checks()
+    found = missing
+    for file in dict.fromkeys(files):  # what one file says of the tests of another is nothing
+        with tempfile.TemporaryDirectory(dir=subject.space.scratch, prefix="own-") as place:
+            found += _Run(subject, baseline, file, root, Path(place)).checks()
+    return found
 
 
 class _Run:
-    """All of the files, in as many workers as it takes."""
+    """One of the files, in as many workers as it takes."""
 
-    def __init__(self, subject: Subject, baseline: Subject, files: list[Path], root: Path, place: Path):
-        self.subject, self.files, self.root, self.place = subject, files, root, place
+    def __init__(self, subject: Subject, baseline: Subject, file: Path, root: Path, place: Path):
+        self.subject, self.file, self.root, self.place = subject, file, root, place
+        self.name = os.path.relpath(file, root).replace(os.sep, "/")
         self.options = {
             "artifact": subject.spec.artifact,
             "framework": subject.spec.framework,
@@ -65,22 +69,20 @@ class _Run:
             if failure is None:
                 break
             if pending is None:  # between tests, or before the first
-                self._put("pytest", Verdict.ERROR, f"the user's tests could not go on: {failure}")
+                self._put(self.name, Verdict.ERROR, f"its tests could not go on: {failure}")
                 break
             hangs = failure.kind == "timeout"
             self._put(pending, Verdict.FAIL, f"it does not end: {failure}" if hangs else str(failure))
         else:
-            self._put("pytest", Verdict.ERROR, f"{MOST_DEATHS} tests took their process with them; the rest was not run.")
-        for file in self.files:
-            name = self._relative(str(file))
-            if not any(check.partition("::")[0] == name for check in self.by_test) and "pytest" not in self.by_test:
-                self._put(name, Verdict.ERROR, "it holds no test. Name functions test_..., or take the file out of `tests`.")
+            self._put(self.name, Verdict.ERROR, f"{MOST_DEATHS} tests took their process with them; the rest was not run.")
+        if not self.by_test:
+            self._put(self.name, Verdict.ERROR, "it holds no test. Name functions test_..., or take the file out of `tests`.")
         return list(self.by_test.values())
 
     def _ask(self, outcomes: Path) -> NotMeasured | None:
         space = self.subject.space
         request = OwnTests(
-            files=[str(file) for file in self.files if self._relative(str(file)) not in self.by_test],
+            files=[str(self.file)],
             folder=str(self.root),
             done=[name for name in self.by_test if "::" in name],
             options=self.options,
@@ -105,6 +107,8 @@ class _Run:
                 line = msgspec.json.decode(raw, type=OutcomeLine)
             except msgspec.DecodeError:
                 continue  # cut short by what ended the process
+            if line.test.partition("::")[0] != self.name and line.outcome != "error":
+                continue  # no test of this file
             if line.outcome == "began":
                 pending = line.test
             elif line.outcome == "left":
@@ -115,6 +119,3 @@ class _Run:
 
     def _put(self, name: str, verdict: Verdict, reason: str, seconds: float = 0.0) -> None:
         self.by_test[name] = Check(kind="unit_tests", name=name, verdict=verdict, reason=reason, seconds=seconds)
-
-    def _relative(self, path: str) -> str:
-        return os.path.relpath(path, self.root).replace(os.sep, "/")

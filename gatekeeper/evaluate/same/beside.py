@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from gatekeeper.data.prepared import PreparedDataset, write_prepared
-from gatekeeper.data.rounding import FAR, HALF, SMALL, explained, nudge_size, unexplained
+from gatekeeper.data.rounding import FAR, HALF, NUDGES, SMALL, explained, nudge_size, unexplained
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.evaluation import Evaluation
 from gatekeeper.evaluate.same.apart import Compare, Compared
 from gatekeeper.evaluate.same.first_node import FindFirst, First
-from gatekeeper.evaluate.same.rounding import Sway, Swayed
+from gatekeeper.evaluate.same.rounding import Moved, Nudge, Sway, Swayed
 from gatekeeper.evaluate.same.standing import Standing
 from gatekeeper.frameworks._spec import ModelSpec
+from gatekeeper.process.messages import Done
 
 MOST_NUDGED = 256
 """Examples that nudged models are asked, evenly drawn from those that are far."""
@@ -93,6 +96,8 @@ class Beside:
         if evaluation.model.format != "onnx":
             return nothing
         file = few / "moved.npy"
+        if evaluation.reading(self.dataset).own:
+            return self._moved_apart(few, outputs, size)
         request = Sway(
             spec=self.truth,
             dataset=str(few),
@@ -108,8 +113,28 @@ class Beside:
             swayed = evaluation.space.ask(request, Swayed)
         except NotMeasured:  # a model that cannot be written anew has shown nothing in its favour
             return nothing
-        rows = dict(zip(swayed.outputs, np.load(file), strict=True))
-        return np.stack([rows.get(output, nothing[0]) for output in outputs])
+        return _rows_of(swayed, np.load(file), outputs, nothing)
+
+    def _moved_apart(self, few: Path, outputs: list[str], size: float) -> Any:
+        """The same, where code of the user's reads what the models answer: they are asked one by one."""
+        import numpy as np
+
+        evaluation, space = self.evaluation, self.evaluation.space
+        nothing = np.zeros((len(outputs), PreparedDataset(few).contents.examples))
+        with tempfile.TemporaryDirectory(dir=space.scratch) as folder:
+            models = [Path(folder) / str(seed) / "model.onnx" for seed in range(NUDGES)]
+            try:
+                for seed, model in enumerate(models):
+                    model.parent.mkdir()
+                    space.ask(Nudge(source=self.truth.artifact, destination=str(model), seed=seed, size=size), Done)
+                specs = [msgspec.structs.replace(self.truth, artifact=str(model)) for model in models]
+                still = evaluation.predictions(self.truth, evaluation.identity, few)
+                moved = [evaluation.predictions(spec, f"{seed} nudged by {size}", few) for seed, spec in enumerate(specs)]
+                file = few / "moved.npy"
+                request = Moved(still=str(still), nudged=[*map(str, moved)], whole=str(self.told), destination=str(file))
+                return _rows_of(space.ask_clerk(request, Swayed), np.load(file), outputs, nothing)
+            except NotMeasured:
+                return nothing
 
     def _first(self, few: Path) -> First | None:
         """The first node where the two part; None where nothing on the way can be given out."""
@@ -165,3 +190,11 @@ class Beside:
             f"{size}; its baseline is not this model, and what keeps its answers keeps nothing.{at} Export the model otherwise, "
             f"or leave {name} out.",
         )
+
+
+def _rows_of(swayed: Swayed, moved: Any, outputs: list[str], nothing: Any) -> Any:
+    """Distances in the order of these outputs, [outputs, examples]."""
+    import numpy as np
+
+    rows = dict(zip(swayed.outputs, moved, strict=True))
+    return np.stack([rows.get(output, nothing[0]) for output in outputs])

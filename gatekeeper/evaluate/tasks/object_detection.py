@@ -50,7 +50,7 @@ def agreement(baseline: Any, variant: Any) -> Pair:
 
     from gatekeeper.evaluate.metrics import map as metric
 
-    return replace(metric.compare(baseline, variant, _sure(baseline)), baseline=1.0)
+    return replace(metric.compare(baseline, variant, sure(baseline)), baseline=1.0)
 
 
 def signs(baseline: Any, variant: Any) -> dict[str, float]:
@@ -66,11 +66,11 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: R
     from gatekeeper.evaluate.detection.matching import OVERLAPS
 
     overlaps = OVERLAPS if way.metric in (None, "map") else (HALF,)
-    right = _sure(baseline, way.boxes.threshold) if truth is None else truth
+    right = sure(baseline, way.boxes.threshold) if truth is None else truth
     return kept_boxes(baseline, variant, right, slices, way.classes, overlaps, way.boxes.threshold)
 
 
-def _sure(found: Any, least: float | None = None) -> Any:
+def sure(found: Any, least: float | None = None) -> Any:
     """Found boxes as true ones, of at least that score; of the customary one where none is said."""
     import numpy as np
 

@@ -51,5 +51,6 @@ def kept(baseline: Any, variant: Any, truth: Any, slices: dict[str, Any], way: A
 
     if truth is None:
         return []
-    each = kept_classes(truth[asked(truth), 0], *(found(vectors, truth, 1) for vectors in (baseline, variant)))
+    before, after = (found(vectors, truth, 1) for vectors in (baseline, variant))
+    each = kept_classes(truth[asked(truth), 0], before, after, called="queries for thing")
     return [one for one in each if one.examples > 1]

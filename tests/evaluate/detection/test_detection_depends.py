@@ -12,7 +12,7 @@ from gatekeeper.config.sections.boxes import Boxes
 from gatekeeper.data.outputs import OutputWriter, outputs_beside
 from gatekeeper.evaluate.detection.decode import decoded
 from gatekeeper.evaluate.detection.layouts._base import Outputs
-from gatekeeper.evaluate.predict import _with
+from gatekeeper.evaluate.predict import beside
 
 FUNCTIONS = """\
 import numpy as np
@@ -89,9 +89,9 @@ def test_an_output_that_later_turns_out_to_be_read_is_none_beside_the_boxes(tmp_
     rng, names, writer, done = np.random.default_rng(4), ("dets", "depth", "count"), None, set()
     for start, reads in ((0, {"count"}), (4, {"count", "dets"})):
         outputs, done = batch(rng), done | reads
-        left, values = _with(("boxes", outputs["dets"], reads), writer, names, list(outputs.values()))
+        left, values = beside(("boxes", outputs["dets"], reads), writer, names, list(outputs.values()))
         writer = writer or OutputWriter(tmp_path / "predictions.npy", left, 0, 8)
-        writer.add(start, 4, 4, values)
+        writer.add(slice(start, start + 4), 4, values)
         assert np.array_equal(np.load(tmp_path / "output2.npy")[start : start + 4], outputs["depth"])
     assert writer is not None
     writer.close(done)
