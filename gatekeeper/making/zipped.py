@@ -10,7 +10,6 @@ from pathlib import Path
 
 LEVEL = 6
 """What build tools for Android take where nobody says otherwise."""
-PIECE = 1 << 20
 
 
 class _Counted(io.RawIOBase):
@@ -28,16 +27,15 @@ class _Counted(io.RawIOBase):
         return length
 
 
-def zipped_bytes(files: Mapping[str, Path]) -> int:
+def zipped_bytes(files: Mapping[str, Path | bytes]) -> int:
     """Bytes of a zip archive with these files, by their names in it."""
     sink = _Counted()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
-        for name, path in sorted(files.items()):
-            entry = zipfile.ZipInfo(name)
-            entry.compress_type, entry._compresslevel = zipfile.ZIP_DEFLATED, LEVEL  # type: ignore[attr-defined]
-            with path.open("rb") as source, archive.open(entry, "w", force_zip64=path.stat().st_size > 1 << 31) as target:
-                while piece := source.read(PIECE):
-                    target.write(piece)
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL, strict_timestamps=False) as archive:
+        for name, content in sorted(files.items()):
+            if isinstance(content, bytes):
+                archive.writestr(name, content)
+            else:
+                archive.write(content, name)
     return sink.count
 
 

@@ -101,8 +101,10 @@ def held(
     if limit.config is None:
         off = msgspec.structs.replace(each, verdict=Verdict.SKIP, blocking=False)
         return Held(each if each.verdict is Verdict.SKIP and not each.blocking else off)
-    if each.verdict is Verdict.SKIP and not each.blocking and (
-        _nothing(each, limit, variant, leg) or not holds(limit, variant.id, None if leg.rules.source else each.details)
+    if (
+        each.verdict is Verdict.SKIP
+        and not each.blocking
+        and (_nothing(each, limit, variant, leg) or not holds(limit, variant.id, None if leg.rules.source else each.details))
     ):
         return Held(each)
     blocking = limit.config.on_fail == "fail"

@@ -19,7 +19,7 @@ class IosPackage(Section, frozen=True, kw_only=True):
     format: Annotated[Literal["mlx", "coreml"], Meta(description="File format of the packaged model.")] = "mlx"
     bundle_size: Annotated[
         Size | None,
-        Meta(description="Largest app bundle: a limit on the model's files, as they are, and `app_size`; also `gates.bundle_size`."),
+        Meta(description="Largest app bundle: limits the model's files, as they are, and `app_size`; also `gates.bundle_size`."),
     ] = None
     app_size: AppSize = None
 
@@ -42,7 +42,7 @@ class AndroidPackage(Section, frozen=True, kw_only=True):
     format: Annotated[Literal["gguf", "onnx"], Meta(description="File format of the packaged model.")] = "gguf"
     apk_size: Annotated[
         Size | None,
-        Meta(description="Largest apk: a limit on the model's files, deflated, and `app_size`; also `gates.apk_size`."),
+        Meta(description="Largest apk: limits the model's files, deflated, and `app_size`; also `gates.apk_size`."),
     ] = None
     app_size: AppSize = None
 
