@@ -136,8 +136,9 @@ def _write(path: Path, content: Content) -> str:
         for piece in _pieces(content):
             digest.update(piece)
             file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
+        if file.tell() > PIECE:  # a file system may find only now that it has no room; hundreds of small files would wait for it
+            file.flush()
+            os.fsync(file.fileno())
     path.chmod(0o644)
     return digest.hexdigest()
 

@@ -70,9 +70,7 @@ def unmeasured(part: Part, approved: Approved) -> list[str]:
     """What is left out for want of an image, and that another server was measured."""
     stated, told = part.options.deployment, ["the server is not the one that it was measured in"]
     if stated.orchestration != "none" and not stated.image:
-        told.append(
-            f"nothing for {stated.orchestration} is in it unless an image is named (--image): build one, and package again"
-        )
+        told.append(f"nothing for {stated.orchestration} is in it unless --image names one: build it, and package again")
     return told
 
 

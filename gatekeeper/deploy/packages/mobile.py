@@ -95,14 +95,11 @@ def runtime(options: Ios | Android | CrossPlatform, approved: Approved) -> dict[
             "execution_provider": f"{provider[options.execution_provider]}ExecutionProvider",
             "shared_libraries": options.packaging.shared_libraries,
         }
-    careful = options.memory_management == "conservative"
-    return told | {
-        "threads": "performance_cores" if options.threading == "android_optimized" else "all_cores",
-        "use_mmap": True,
-        "use_mlock": False,
-        "n_batch": BATCH[options.memory_management],
-        "release_on_low_memory": careful,
-    }
+    told["threads"] = "performance_cores" if options.threading == "android_optimized" else "all_cores"
+    told["release_on_low_memory"] = options.memory_management == "conservative"
+    if options.packaging.format != "gguf":
+        return told
+    return told | {"use_mmap": True, "use_mlock": False, "n_batch": BATCH[options.memory_management]}
 
 
 def operators(about: Assessment, part: Part) -> str:
