@@ -14,7 +14,7 @@ class Resources(Section, frozen=True, kw_only=True):
 
     server_memory: Annotated[
         Size, Meta(description="Memory of server and runtime without a model, which comes on top of the model's measured peak.")
-    ] = "384MiB"
+    ] = "256MiB"
     memory: Annotated[
         Size | None,
         Meta(description="Memory of a server, whatever was measured. Default: the measured peak and a quarter."),

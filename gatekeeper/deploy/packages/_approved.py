@@ -69,6 +69,16 @@ class Approved:
         return {name: self.place / name if self.place.is_dir() else self.place for name in self.files}
 
     @property
+    def described(self) -> Path:
+        """What says of itself what the model takes and gives: of a folder that frameworks open whole, the model's file in it."""
+        from gatekeeper.models.files import model_format
+
+        if not self.place.is_dir() or model_format(self.place):
+            return self.place
+        found = [path for path in self.contents.values() if path.suffix in (".xml", ".onnx", ".gguf")]
+        return next((path for path in found if path.stem == "model"), found[0] if len(found) == 1 else self.place)
+
+    @property
     def packages(self) -> dict[str, str]:
         """Versions that it was measured with."""
         leg = self.leg

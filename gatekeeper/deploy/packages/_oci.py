@@ -12,6 +12,7 @@ import json
 import re
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -160,9 +161,10 @@ class _Registry:
         stream = _Hashed(answer.raw, size)
         try:
             files, said = _files(stream)
+        except (tarfile.TarError, OSError, *self.failures):
+            files, said = {}, "no archive of a package"
+        with suppress(OSError, *self.failures):
             stream.finish()
-        except (tarfile.TarError, OSError, *self.failures) as error:
-            files, said = {}, f"cannot be read ({type(error).__name__})"
         if f"sha256:{stream.digest.hexdigest()}" != wanted or stream.count != size:
             found = f"{stream.count} bytes of sha256:{stream.digest.hexdigest()}"
             raise Refused(

@@ -23,7 +23,7 @@ def opened(approved: Approved) -> Assessment:
     from gatekeeper.models.files import assess
 
     try:
-        about = assess(approved.place)
+        about = assess(approved.described)
     except (NotMeasured, UsageError) as error:
         raise Refused(f"{approved.variant.id}: cannot be served alone: {error}") from None
     if about.text is not None and not about.text.tokenizer:
@@ -33,12 +33,13 @@ def opened(approved: Approved) -> Assessment:
 
 def words(approved: Approved, name: str) -> list[str]:
     """The command that serves the model in an image."""
-    files = list(approved.files)
-    place = f"/model/{files[0]}" if len(files) == 1 and not approved.place.is_dir() else "/model"
-    task = ["--task", approved.task] if approved.task else []
+    whole, own = approved.place, approved.described
+    place = "/model" if whole.is_dir() else f"/model/{whole.name}"
+    more = ["--model", f"/model/{own.relative_to(whole).as_posix()}"] if own != whole else []
+    more += ["--task", approved.task] if approved.task else []
     return [
         "python3", "-m", "gatekeeper", "serve", place, "--framework", approved.variant.framework, "--name", name,
-        "--host", "0.0.0.0", "--port", str(PORT), "--threads", str(approved.threads), "--drain", f"{DRAIN_S}s", *task,
+        "--host", "0.0.0.0", "--port", str(PORT), "--threads", str(approved.threads), "--drain", f"{DRAIN_S}s", *more,
     ]  # fmt: skip
 
 

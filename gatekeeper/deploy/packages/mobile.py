@@ -49,7 +49,9 @@ def problems(review: Review) -> None:
         if part.options.framework not in MAKES[wanted]:
             made = ", ".join(MAKES[wanted]) or "none does: mlx is what apple_mlx makes"
             said = f"{part.options.framework} does not make {wanted}: {made}. Change one of both."
-            review.add(("packaging", *part.path, "packaging", "format"), said)
+            place = ("packaging", *part.path)
+            stated = [(*place, "packaging", "format"), (*place, "framework"), place]
+            review.add(next(path for path in stated if review.loaded.stated(*path) is not None), said)
 
 
 def files(part: Part, approved: Approved, asked: Asked) -> Files:
@@ -127,7 +129,7 @@ def _about(approved: Approved) -> Assessment:
     from gatekeeper.models.files import assess
 
     try:
-        return assess(approved.place)
+        return assess(approved.described)
     except (NotMeasured, UsageError) as error:
         raise Refused(f"{approved.variant.id}: {error}") from None
 

@@ -254,9 +254,8 @@ def test_an_app_is_told_what_it_must_know(packaging: Packaging) -> None:
     place = packaging.made("--for", "mobile")
     app = json.loads((place / "android/assets/app.json").read_text())
     model = place / "android/assets" / next(iter(app["files"]))
-    assert app["files"] == {
-        f"model/{model.name}": {"bytes": model.stat().st_size, "sha256": told(place / "android")["artifact"]["sha256"]}
-    }
+    digest = told(place / "android")["artifact"]["sha256"]
+    assert app["files"] == {f"model/{model.name}": {"bytes": model.stat().st_size, "sha256": digest}}
     assert app["model"]["inputs"] == [{"name": "x", "dtype": "float32", "shape": ["n", 16]}]
     assert app["runtime"]["threads"] == "performance_cores" and app["runtime"]["release_on_low_memory"] is True
     assert "n_batch" not in app["runtime"], "that is llama.cpp's"
@@ -284,9 +283,8 @@ def test_an_apk_that_is_too_large_is_refused(packaging: Packaging, tmp_path: Pat
             if path.is_file():
                 archive.write(path, path.relative_to(place / "android"))
     size = (tmp_path / "app.zip").stat().st_size
-    names = {
-        path.relative_to(place / "android").as_posix(): path for path in (place / "android/assets").rglob("*") if path.is_file()
-    }
+    found = [path for path in (place / "android/assets").rglob("*") if path.is_file()]
+    names = {path.relative_to(place / "android").as_posix(): path for path in found}
     assert abs(zipped_bytes(names) - size) < 100 < size
     packaging.change("apk_size: <100MB", f"apk_size: {size + 60}B")
     packaging.made("--part", "android", "--replace")
