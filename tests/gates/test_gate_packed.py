@@ -17,11 +17,13 @@ from gatekeeper.config.limits import limits
 from gatekeeper.config.load import load
 from gatekeeper.gates import apk_size, bundle_size
 from gatekeeper.making.zipped import zipped_bytes
+from gatekeeper.planning.plan import make_plan, model_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import Artifact
 from gatekeeper.verdicts.gates import judge_gate
+from gatekeeper.verdicts.idle import idle_limits
 
 LIMIT = """\
   packaging:
@@ -168,3 +170,18 @@ def test_a_merge_judges_it_again(measured: Path, tmp_path: Path, gatekeeper: Com
     again = json.loads(done.stdout)
     found = next(v for v in again["targets"][0]["variants"] if v["technique"] == "int8_dynamic")
     assert found["verdict"] != "pass", (done.returncode, done.stderr)
+
+
+def test_a_limit_that_holds_nothing_is_said(measured: Path, tmp_path: Path) -> None:
+    """Nothing fails by it, and nobody should think that something was held to it."""
+    for name in ("model.onnx", "eval.npz"):
+        (tmp_path / name).write_bytes((measured / name).read_bytes())
+    text = (measured / "pipeline.yaml").read_text()
+    found = {}
+    for quantization in ("int8", "int4"):
+        file = tmp_path / f"{quantization}.yaml"
+        file.write_text(text.replace("quantization: int8", f"quantization: {quantization}"))
+        loaded = load(file)
+        found[quantization] = idle_limits(loaded, make_plan(loaded, model_of(loaded)[1]))
+    where = f"{tmp_path}/int4.yaml:10"
+    assert found == {"int8": [], "int4": [f"apk_size ({where}) limits nothing here: no variant is onnx_runtime int4"]}
