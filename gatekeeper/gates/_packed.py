@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
+from gatekeeper.frameworks._base import REGISTRY
 from gatekeeper.gates._base import GateConfig, unmeasured
 from gatekeeper.ids import framework_of, technique_of
-from gatekeeper.records.base import Verdict
+from gatekeeper.records.base import FRAMEWORKS, Verdict
 from gatekeeper.records.gates import Decision
 from gatekeeper.units import SIZE_PATTERN, format_bytes, parse_size
+
+if TYPE_CHECKING:
+    FrameworkName = str
+else:
+    FrameworkName = Literal[tuple(sorted({*FRAMEWORKS, *REGISTRY.names}))]
 
 SCOPE = ("framework", "quantization")
 """Fields that say which variants a package is made of."""
@@ -20,8 +26,10 @@ class PackedConfig(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=
     """Limit on the size of a package; `packaging` in the pipeline file says of which variants it is made."""
 
     max: Annotated[str, Meta(pattern=SIZE_PATTERN, description="Largest size, e.g. 50MB (10^6) or 48MiB (2^20).")]
-    framework: Annotated[str, Meta(description="Only variants of this framework are held to it; empty: all.")] = ""
-    quantization: Annotated[str, Meta(description="And only those of this technique, or that begin with it and `_`.")] = ""
+    framework: Annotated[
+        FrameworkName | None, Meta(description="Only variants of this framework are held to it; default: all.")
+    ] = None
+    quantization: Annotated[str, Meta(description="And only of this technique, or one that begins with it and `_`.")] = ""
     app_size: Annotated[
         str, Meta(pattern=SIZE_PATTERN + "|^$", description="What the app's own code and the runtime's libraries take of it.")
     ] = ""
@@ -36,7 +44,7 @@ def made_of(framework: str, quantization: str, name: str) -> bool:
 
 def applies(config: Any, name: str, stated: dict[str, Any] | None = None) -> bool:
     """Whether a variant is held to the limit; `stated` is what a report says of that, where nothing else does."""
-    framework, quantization = (getattr(config, field) or str((stated or {}).get(field, "")) for field in SCOPE)
+    framework, quantization = (getattr(config, field) or str((stated or {}).get(field) or "") for field in SCOPE)
     return not name or made_of(framework, quantization, name)
 
 

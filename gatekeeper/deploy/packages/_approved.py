@@ -142,7 +142,7 @@ def settings(judged: Judged, stated: Path | None) -> Loaded | None:
 
 def approved(judged: Judged, part: Part, variant: str | None, artifact: Path | None, pipeline: Loaded | None) -> Approved:
     """The variant that a part is made of, with its files held to the digest that was measured; `Refused` where there is none."""
-    chosen = _named(judged.report, variant) if variant else _chosen(judged.report, part)
+    chosen = _named(judged.report, variant, part) if variant else _chosen(judged.report, part)
     target = next(each for each in judged.report.targets if each.name == target_of(chosen.id))
     assert chosen.artifact is not None
     place = artifact or judged.folder / chosen.artifact.path
@@ -193,8 +193,8 @@ def about(approved: Approved) -> dict[str, Any]:
     }
 
 
-def _named(report: Report, name: str) -> VariantReport:
-    """The variant that the command line names."""
+def _named(report: Report, name: str, part: Part) -> VariantReport:
+    """The variant that the command line names; where the part says which it is made of, one of those."""
     known = {v.id: v for target in report.targets for v in target.variants}
     if name not in known:
         raise UsageError(f"--variant {name!r:.200}: the report has none of that name. It has {', '.join(known) or 'none'}.")
@@ -202,6 +202,8 @@ def _named(report: Report, name: str) -> VariantReport:
         raise Refused(
             f"{name} is {known[name].verdict}, and only what passed is packaged: {known[name].reason or 'no more is said'}"
         )
+    if not made_of(part.framework, part.quantization, name):
+        raise Refused(f"{name} is not what {part.key} is made of: {part.framework} as {part.quantization}. Change one of both.")
     return known[name]
 
 

@@ -15,6 +15,7 @@ from gatekeeper.deploy.packages._approved import Approved, about, approved, judg
 from gatekeeper.deploy.packages._base import EVIDENCE, Asked, Content, Part, kind
 from gatekeeper.deploy.packages._tree import write_tree
 from gatekeeper.errors import Refused, UsageError
+from gatekeeper.version import version
 
 ABOUT = "package.json"
 SCHEMA = "gatekeeper/package/v1"
@@ -76,7 +77,7 @@ def contents(part: Part, own: Approved, asked: Asked) -> tuple[dict[str, Content
     made = dict(kind(part.kind).files(part, own, asked))
     notes = unmeasured(part, own)
     told = {"schema": SCHEMA, "kind": part.kind, "part": part.name, "options": _plain(part.options)} | about(own)
-    told |= {"not_measured": notes}
+    told |= {"not_measured": notes, "packaged_by": version()}
     made[ABOUT] = json.dumps(told, indent=2, sort_keys=True) + "\n"
     made |= {f"{EVIDENCE}/{name}": data for name, data in own.evidence.items()}
     return made, notes

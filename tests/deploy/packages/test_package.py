@@ -101,6 +101,12 @@ def test_a_variant_that_did_not_pass_is_refused_by_name(packaging: Packaging) ->
     without(packaging, packaging.call(), said, "here/onnx_runtime/int8_dynamic")
 
 
+def test_a_variant_that_a_part_is_not_made_of_is_refused(packaging: Packaging) -> None:
+    packaging.change("quantization: int8, acceleration", "quantization: int4, acceleration")
+    done = packaging.call("--part", "nvidia_based", "--variant", "here/onnx_runtime/int8_dynamic")
+    without(packaging, done, "is not what packaging.edge_server.nvidia_based is made of: onnx_runtime as int4")
+
+
 def test_other_files_than_were_measured_are_refused(packaging: Packaging) -> None:
     packaging.place.model.write_bytes(packaging.place.model.read_bytes() + b"x")
     without(packaging, packaging.call("--for", "mobile"), "is not what was measured")
