@@ -31,6 +31,7 @@ from gatekeeper.config.section import Section
 from gatekeeper.errors import UsageError
 
 if TYPE_CHECKING:
+    from gatekeeper.config.meaning import Review
     from gatekeeper.deploy.packages._approved import Approved
 
 Content = str | bytes | Path
@@ -110,6 +111,17 @@ def pinned(image: str, what: str, option: str, key: str) -> str:
     if len(set(image.rpartition(":")[2])) < 4:
         raise UsageError(f"{what}: {image!r:.200} has a digest that is only a placeholder. {remedy}")
     return image
+
+
+def check_images(review: Review, *paths: tuple[str, ...]) -> None:
+    """Images that the file names otherwise than by their digests, at these paths below `packaging`."""
+    for path in paths:
+        place = ("packaging", *path)
+        if image := review.loaded.stated(*place):
+            try:
+                pinned(image, path[-1], f"--{path[-1]}", ".".join(place))
+            except UsageError as error:
+                review.add(place, str(error))
 
 
 def label(text: str) -> str:

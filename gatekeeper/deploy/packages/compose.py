@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta
 
 from gatekeeper.config.sections.resources import Resources
-from gatekeeper.deploy.packages._base import DRAIN_S, PORT, USER, Asked, Content, Files, Part, pinned
+from gatekeeper.deploy.packages._base import DRAIN_S, PORT, USER, Asked, Content, Files, Part, check_images, pinned
 from gatekeeper.deploy.packages._resources import Needs
 
 if TYPE_CHECKING:
+    from gatekeeper.config.meaning import Review
     from gatekeeper.deploy.packages._approved import Approved
 
 DESCRIPTION = "A compose file for one host: `docker compose up`."
@@ -35,6 +36,11 @@ class SECTION(Resources, frozen=True, kw_only=True):
 def parts(section: Any) -> list[Part]:
     """One server."""
     return [Part("compose", "", section, (KEY,))]
+
+
+def problems(review: Review) -> None:
+    """Images without their digests."""
+    check_images(review, (KEY, "image"), (KEY, "base"), (KEY, "builder"))
 
 
 def files(part: Part, approved: Approved, asked: Asked) -> Files:

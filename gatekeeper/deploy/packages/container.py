@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta
 
 from gatekeeper.config.section import Section
-from gatekeeper.deploy.packages._base import EVIDENCE, PORT, USER, Asked, Content, Files, Part, label, pinned
+from gatekeeper.deploy.packages._base import EVIDENCE, PORT, USER, Asked, Content, Files, Part, check_images, label, pinned
 
 if TYPE_CHECKING:
+    from gatekeeper.config.meaning import Review
     from gatekeeper.deploy.packages._approved import Approved
 
 DESCRIPTION = "A folder to build an image from: `buildah bud`, `docker build`."
@@ -33,6 +34,11 @@ class SECTION(Section, frozen=True, kw_only=True):
 def parts(section: Any) -> list[Part]:
     """One image."""
     return [Part("container", "", section, (KEY,))]
+
+
+def problems(review: Review) -> None:
+    """Images without their digests."""
+    check_images(review, (KEY, "base"), (KEY, "builder"))
 
 
 def files(part: Part, approved: Approved, asked: Asked) -> Files:

@@ -6,11 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.config.sections.edge_server import EdgeServer, IntelServer, NvidiaServer
-from gatekeeper.deploy.packages._base import DRAIN_S, EVIDENCE, PORT, Asked, Content, Files, Part, label, pinned
+from gatekeeper.deploy.packages._base import DRAIN_S, EVIDENCE, PORT, Asked, Content, Files, Part, check_images, label, pinned
 from gatekeeper.errors import Refused
 from gatekeeper.models.info import fixed
 
 if TYPE_CHECKING:
+    from gatekeeper.config.meaning import Review
     from gatekeeper.deploy.packages._approved import Approved
     from gatekeeper.models.info import Assessment
 
@@ -39,6 +40,12 @@ def parts(section: EdgeServer) -> list[Part]:
         for name, own in found.items()
         if own is not None
     ]
+
+
+def problems(review: Review) -> None:
+    """Images without their digests."""
+    servers = ("intel_based", "nvidia_based")
+    check_images(review, *((KEY, server, "deployment", name) for server in servers for name in ("base", "image")))
 
 
 def files(part: Part, approved: Approved, asked: Asked) -> Files:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import Meta
 
 from gatekeeper.config.sections.resources import Replicas
-from gatekeeper.deploy.packages._base import Asked, Files, Part, pinned
+from gatekeeper.deploy.packages._base import Asked, Files, Part, check_images, pinned
 
 if TYPE_CHECKING:
+    from gatekeeper.config.meaning import Review
     from gatekeeper.deploy.packages._approved import Approved
 
 DESCRIPTION = "Objects for Kubernetes: `kubectl apply -f manifests`."
@@ -27,6 +28,11 @@ class SECTION(Replicas, frozen=True, kw_only=True):
 def parts(section: Any) -> list[Part]:
     """One server."""
     return [Part("kubernetes", "", section, (KEY,))]
+
+
+def problems(review: Review) -> None:
+    """Images without their digests."""
+    check_images(review, (KEY, "image"))
 
 
 def files(part: Part, approved: Approved, asked: Asked) -> Files:

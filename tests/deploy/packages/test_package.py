@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from kit.certified import now, write_key
-from kit.packaged import IMAGE, Packaging, told
+from kit.command import call
+from kit.packaged import BASE, IMAGE, Packaging, told
 
 from gatekeeper.certificate.signing import signed, signer_of
 from gatekeeper.deploy.packages import _tree
@@ -250,8 +251,6 @@ def test_a_file_that_changed_since_is_not_taken_by_itself(packaging: Packaging) 
     """The file that the report names counts only where it is the very one."""
     file = packaging.folder / "pipeline.yaml"
     file.write_text(file.read_text() + "  packaging: {mobile_deployment: {android: {}}}\n")
-    from kit.command import call
-
     done = call(["package", "out"], packaging.folder, {})
     without(packaging, done, "is not the file that the report was measured by", code=2)
 
@@ -271,3 +270,15 @@ def test_a_selected_variant_is_taken_before_another_that_fits(packaging: Packagi
     known = judged(packaging.place.folder / "out/report.json", None, None, now())
     part = Part("mobile", "android", None, ("x",), "onnx_runtime", "int8")
     assert approved(known, part, None, packaging.place.model, None).variant.id == "here/onnx_runtime/int8_dynamic"
+
+
+@pytest.mark.parametrize(("before", "after"), [(IMAGE, "digits:1.0"), (BASE, "python:3.11-slim")])
+def test_an_image_without_its_digest_is_told_at_once(packaging: Packaging, before: str, after: str) -> None:
+    packaging.change(before, after)
+    done = call(["validate", "how.yaml"], packaging.folder, {})
+    assert done.returncode == 2
+    wanted = [
+        str(i) for i, line in enumerate((packaging.folder / "how.yaml").read_text().splitlines(), 1) if f'"{after}"' in line
+    ]
+    said = [line for line in done.stderr.splitlines() if "is not named by its digest" in line]
+    assert [line.split(":")[1] for line in said] == wanted, done.stderr
