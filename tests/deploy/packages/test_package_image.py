@@ -66,7 +66,7 @@ def test_the_server_heeds_it(packaging: Packaging) -> None:
     """The image's own command, with the paths of this machine: it ends by itself, with 0, and what it took was answered."""
     place = packaging.made("--for", "container", "--name", "digits") / "container"
     (entry,) = re.findall(r"^ENTRYPOINT (.*)$", (place / "Containerfile").read_text(), re.MULTILINE)
-    words = [word.replace("/model", str(place / "model")) for word in json.loads(entry)]
+    words = [re.sub("^/model", str(place / "model"), word) for word in json.loads(entry)]
     words[0], words[words.index("--host") + 1], words[words.index("--port") + 1] = sys.executable, "127.0.0.1", "0"
     with first(words, place / "runtime") as (process, pid):
         assert process.stdout
