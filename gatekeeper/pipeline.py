@@ -29,6 +29,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import REPORT_SCHEMA, Basis, LegReport, ModelInfo, PipelineInfo, Report, StageReport, TargetReport
 from gatekeeper.reports._folder import owned
 from gatekeeper.stages._base import stage
+from gatekeeper.verdicts.idle import idle_limits
 from gatekeeper.verdicts.stages import POLICY
 from gatekeeper.verdicts.targets import report_verdict, target_report
 from gatekeeper.version import version
@@ -97,7 +98,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
         pipeline=info,
         targets=targets,
         stages=stages,
-        notes=policy_notes(loaded),
+        notes=[*policy_notes(loaded), *idle_limits(loaded, plan)],
         remarks=[],
         reproduce=options.reproduce,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

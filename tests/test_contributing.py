@@ -36,6 +36,7 @@ KINDS = {
     "checks/kinds",
     "stages",
     "scans",
+    "deploy/packages",
 }
 PIPELINE = """\
 edge_ai_pipeline:
@@ -50,6 +51,7 @@ edge_ai_pipeline:
     robustness: {retention: 0.5, corruptions: [{offset: {by: 0.1}}]}}
   measure: {max_rounds: 3, blocks: 1, block_ms: 5}
   model_validation: {security_scan: enabled}
+  packaging: {usb_stick: {greeting: hello}}
 """
 VARIANT = "hall/onnx_reference/rounded"
 CHECKS = {"doubled": "unit_tests", "no_program": "file_tests", "patience": "integration_tests", "cookies": "security_tests"}
@@ -136,6 +138,16 @@ def test_all_of_them_are_in_what_people_read(ran: tuple[Path, dict[str, str]]) -
     for name in ("hall", "onnx_reference", "load_time", "weighing", "file_tests", *CHECKS):
         assert name.replace("_", r"\_") in text or name in text, name
     assert f"{VARIANT},load_time,pass" in (ran[0] / "report.csv").read_text()
+
+
+def test_what_passed_is_packaged(ran: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "gatekeeper", "package", "gatekeeper-report", "--output", str(tmp_path / "package")],
+        cwd=ran[0].parent, env=os.environ | ran[1], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "package/usb_stick/README").read_text() == "hello\n"
+    assert (tmp_path / "package/SHA256SUMS").read_text().count("usb_stick/model/") == 1
 
 
 def test_their_sections_and_limits_are_checked(ran: tuple[Path, dict[str, str]], tmp_path: Path) -> None:

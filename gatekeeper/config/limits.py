@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -172,8 +173,16 @@ def merged(loaded: Loaded, target: Target, name: str) -> tuple[Any, Path_]:
         else:
             values = {**(values if isinstance(values, dict) else {}), **layer}
             if key in layer:
-                where = path if path[-3:] in same_as().values() else (*path, key)
+                named = same_as().values()
+                where = path if path in named or path[-3:] in named else (*path, key)
     return values, where
+
+
+def _beside(loaded: Loaded, name: str) -> dict[str, Any]:
+    """What else of a gate's config the file says near the other name of its limit, defaults included."""
+    places: dict[str, tuple[str, ...]] = getattr(gate(name), "BESIDE", {})
+    found: dict[str, Any] = {key: reduce(getattr, path, loaded.pipeline) for key, path in places.items()}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _layers(loaded: Loaded, target: Target, name: str) -> list[tuple[Path_, Any]]:
@@ -182,7 +191,7 @@ def _layers(loaded: Loaded, target: Target, name: str) -> list[tuple[Path_, Any]
     if other := same_as().get(name):
         value = loaded.stated(*other)
         if value is not None:
-            layers.append((other, {gate(name).limit_key: value}))
+            layers.append((other, {gate(name).limit_key: value, **_beside(loaded, name)}))
     common = loaded.stated("gates", name)
     if common is not None:
         layers.append((("gates", name), common))

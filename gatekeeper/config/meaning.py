@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gatekeeper.config.loaded import ROOT, Loaded
-from gatekeeper.config.owners import stage_names, stages
+from gatekeeper.config.owners import PACKAGES, stage_names, stages
 from gatekeeper.config.sections import baseline, dataset, gates, inputs, model, targets
 from gatekeeper.config.source import Path_
 from gatekeeper.errors import Problem
@@ -51,6 +51,9 @@ def meaning_problems(loaded: Loaded) -> list[Problem]:
         section.problems(review)
     for _, stage in stages():
         if own := getattr(stage, "problems", None):
+            own(review)
+    for name in PACKAGES.names:
+        if own := getattr(PACKAGES.get(name), "problems", None):
             own(review)
     return review.problems
 

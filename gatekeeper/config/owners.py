@@ -1,7 +1,8 @@
-"""Who, beside this room, owns a part of the pipeline file: stages, and the kinds of check of the testing stage.
+"""Who, beside this room, owns a part of the pipeline file: stages, the kinds of check of the testing stage, kinds of package.
 
 A stage is a module of gatekeeper/stages (what it has is said in gatekeeper/stages/_base.py), a kind of check one of
-gatekeeper/checks/kinds. Both are looked up by name: the rooms they lie in stand above this one.
+gatekeeper/checks/kinds, a kind of package one of gatekeeper/deploy/packages. All are looked up by name: the rooms they lie in
+stand above this one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from gatekeeper.gates._base import KINDS
 from gatekeeper.registry import Registry
 
 STAGES = Registry("stages", ("DESCRIPTION", "ORDER", "run"))
+PACKAGES = Registry("deploy.packages", ("DESCRIPTION", "KEY", "SECTION", "ASKED", "parts", "files"))
 
 ANNOUNCED = {"staging_deployment": 40, "production_deployment": 50, "monitoring": 60}
 """Stages that a pipeline file may list and this version cannot run, with their place; one that is built leaves this list."""

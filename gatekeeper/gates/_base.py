@@ -17,6 +17,7 @@ TESTED_BY    the kind of check that measures it; it applies where that runs and 
 A gate whose limit has another name in the pipeline file says so:
 
 SAME_AS      the path of that name, below `edge_ai_pipeline`
+BESIDE       where that other name is given: paths of further fields of its config
 
 and, where it has something to say:
 
@@ -26,6 +27,12 @@ OF_TENSORS   whether it compares outputs other than text on the evaluation set, 
 METERED      whether it is judged on joules, which not every machine counts
 JUDGES       the scenarios of load that it decides, the first of them that ran
 CHECKS       the kind of checks that it counts, where it is not called as they are
+ZIPPED       whether it is judged on the size of the artifact in a zip archive, which is then measured
+
+A gate that is not of every variant has
+
+applies(config, name, stated) -> whether it is of the variant of that name; of the others it is skipped, and does not block
+scope(config)                 -> what its results keep of the config in `details`, so that a merge can ask the same
 
 A merge of reports judges every gate again. Those on rounds, artifacts and checks find all their evidence in the report; of the
 others it holds their bounds, and "pass" is believed where these clear the limit (so a gate that fails for another reason states

@@ -18,6 +18,7 @@ from gatekeeper.legs.candidates import Candidate
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.measuring import Raced
 from gatekeeper.making.optimize import Made
+from gatekeeper.making.zipped import zipped_once
 from gatekeeper.measure.race import Race, performance
 from gatekeeper.process import memory
 from gatekeeper.records.base import Verdict
@@ -28,7 +29,7 @@ from gatekeeper.records.report import VariantReport
 from gatekeeper.stats.closed import allowed
 from gatekeeper.stats.looks import look_alpha
 from gatekeeper.units import parse_duration
-from gatekeeper.verdicts.gates import judge_gate, unmeasured_gate
+from gatekeeper.verdicts.gates import holds, judge_gate, unmeasured_gate
 from gatekeeper.verdicts.judge import variant_reason, variant_verdict
 
 ARTIFACTS = "artifacts"
@@ -99,7 +100,7 @@ class Judge:
         leg = self.leg
         measure = leg.measure
         evidence = Evidence(
-            artifact=artifact(candidate.planned.id, candidate.made),
+            artifact=self._artifact(candidate),
             baseline=baseline,
             variant=variant,
             control=control,
@@ -107,9 +108,18 @@ class Judge:
             effort=Effort(raced.round_s(), parse_duration(measure.budget), measure.max_rounds, leg.place.threads, self.attempt),
             untimed=leg.untimed or None,
             energy=raced.energy,
+            name=candidate.planned.id,
         )
         sets = {name: candidate.on(name).comparison for name in {set_of(limit.name) for limit in limits}}
         return [judge_gate(limit, replace(evidence, comparison=sets[set_of(limit.name)])) for limit in limits]
+
+    def _artifact(self, candidate: Candidate) -> Artifact:
+        """With its size in a zip archive where a gate that is of it asks for that."""
+        made, name = candidate.made, candidate.planned.id
+        assert made is not None
+        asked = any(getattr(limit.gate, "ZIPPED", False) and limit.config and holds(limit, name) for limit in self.limits)
+        found = artifact(name, made)
+        return msgspec.structs.replace(found, zipped_bytes=zipped_once(made.files, made.sha256)) if asked else found
 
     def report(self, candidate: Candidate, raced: Raced) -> VariantReport:
         """What is known of one variant."""
@@ -136,7 +146,7 @@ class Judge:
             blank,
             verdict=verdict,
             reason=variant_reason(gates, verdict) or (leg.untimed if verdict is Verdict.SKIP else ""),
-            artifact=artifact(planned.id, candidate.made),
+            artifact=self._artifact(candidate),
             performance=performance(raced.race.paired(planned.id)[1], leg.evaluation.batch_size(), memory.METRIC),
             quality=quality(candidate.comparison, variant=True),
             also={name: own for name, each in candidate.also.items() if (own := quality(each.comparison, variant=True))},

@@ -124,6 +124,7 @@ class Evidence:
     look. `effort` is what measuring took so far, so that an undecided gate can say what it would need. `untimed` says
     why times of this leg mean nothing, where they do not. `copy` is what `control` bounds, where a report of an earlier version
     kept that and not its rounds. `energy` is what the joules were read by. `checks` and `load` come from the testing stage.
+    `name` is the variant's, for gates that are not of every one.
     """
 
     artifact: Artifact
@@ -138,3 +139,4 @@ class Evidence:
     energy: Energy = field(default_factory=Energy)
     checks: list[Check] = field(default_factory=list)
     load: LoadEvidence = LoadEvidence()
+    name: str = ""

@@ -16,6 +16,9 @@ class Artifact(Record, frozen=True, kw_only=True):
     path: str
     sha256: str
     bytes: Count
+    zipped_bytes: Annotated[
+        Count | None, Meta(description="Of a zip archive of its files, as an apk holds them; None: no gate asked.")
+    ] = None
 
 
 MIXED = "None where all inputs take about as long."

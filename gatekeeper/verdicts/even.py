@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from gatekeeper.errors import UsageError
-from gatekeeper.gates._base import of_testing, per_set
+from gatekeeper.gates._base import gate, of_testing, per_set
 from gatekeeper.ids import leg_of, on_set
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
@@ -67,6 +67,11 @@ def _differs(one: GateResult, other: GateResult) -> str:
     measured = one.measured_limit or other.measured_limit  # also where the baseline had none
     if one.limit != other.limit and not measured:
         return f"has the limit {_limit(one)}, and {_limit(other)}"
+    if hasattr(gate(owner_of(one.gate)), "applies"):  # blocks on those variants that it is of, and is held to be of the same
+        if one.details != other.details:
+            return f"is of {one.details or 'all variants'}, and of {other.details or 'all'}"
+        if Verdict.SKIP in (one.verdict, other.verdict):
+            return ""
     if (one.blocking or one.waiver is not None) != (other.blocking or other.waiver is not None):
         return f"{'blocks' if one.blocking else 'does not block'}, and {'does' if other.blocking else 'does not'}"
     return ""

@@ -13,7 +13,14 @@ from gatekeeper.records.gates import Decision, GateResult
 
 def judge_gate(limit: Limit, evidence: Evidence, known: Decision | None = None) -> GateResult:
     """One gate on one variant; `known` is what is concluded where its evidence could not be had."""
-    return _disabled(limit) or _result(limit, known or limit.gate.judge(limit.config, evidence))  # type: ignore[arg-type]
+    left = _disabled(limit) or _of_others(limit, evidence.name)
+    return left or _result(limit, known or limit.gate.judge(limit.config, evidence))  # type: ignore[arg-type]
+
+
+def holds(limit: Limit, name: str, stated: dict[str, Any] | None = None) -> bool:
+    """Whether a limit is one of that variant; `stated` is what its report says of whose it is, where nothing else does."""
+    applies = getattr(limit.gate, "applies", None)
+    return applies is None or limit.config is None or bool(applies(limit.config, name, stated))
 
 
 def unmeasured_gate(limit: Limit, reason: str) -> GateResult:
@@ -25,6 +32,15 @@ def _disabled(limit: Limit) -> GateResult | None:
     if limit.config is not None:
         return None
     return _result(limit, Decision(verdict=Verdict.SKIP, reason="disabled in the pipeline file"))
+
+
+def _of_others(limit: Limit, name: str) -> GateResult | None:
+    if holds(limit, name):
+        return None
+    details: dict[str, Any] = limit.gate.scope(limit.config)  # type: ignore[attr-defined]
+    whose = " ".join(filter(None, (str(details.get(key, "")) for key in ("framework", "quantization"))))
+    reason = f"only of {whose}, of which the package is made"
+    return _result(limit, Decision(verdict=Verdict.SKIP, reason=reason, applies=False, details=details))
 
 
 def _result(limit: Limit, decision: Decision) -> GateResult:

@@ -19,7 +19,7 @@ from gatekeeper.records.measured import Artifact, Control, Energy, RoundData
 from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.records.tested import Check
 from gatekeeper.stats.looks import attempt_alpha, equal_alpha, look_alpha
-from gatekeeper.verdicts.gates import judge_gate
+from gatekeeper.verdicts.gates import holds, judge_gate
 from gatekeeper.verdicts.judge import all_of
 from gatekeeper.verdicts.rules import Rules
 
@@ -101,7 +101,11 @@ def held(
     if limit.config is None:
         off = msgspec.structs.replace(each, verdict=Verdict.SKIP, blocking=False)
         return Held(each if each.verdict is Verdict.SKIP and not each.blocking else off)
-    if each.verdict is Verdict.SKIP and not each.blocking and _nothing(each, limit, variant, leg):
+    if (
+        each.verdict is Verdict.SKIP
+        and not each.blocking
+        and (_nothing(each, limit, variant, leg) or not holds(limit, variant.id, None if leg.rules.source else each.details))
+    ):
         return Held(each)
     blocking = limit.config.on_fail == "fail"
     number = each.limit if number is None else number
@@ -219,7 +223,7 @@ def _recomputed(each: GateResult, limit: Limit, variant: VariantReport, leg: Leg
         checks = variant.tested.checks if variant.tested else []
         if limit.gate.BASIS == "checks" and (why := _uncounted(each, limit, checks, leg.rules)):
             return _without(each, why)
-        evidence = Evidence(artifact=variant.artifact, checks=checks)
+        evidence = Evidence(artifact=variant.artifact, checks=checks, name=variant.id)
     decision = limit.gate.judge(limit.config, evidence)  # type: ignore[arg-type]
     if apart := _apart(each, decision):
         return Held(each, problem=f"{each.gate}: {apart}")

@@ -26,6 +26,8 @@ LEAST = {"x": 0.0, "bytes": 0.0, "ms": 0.0, "per s": 0.0, "W": 0.0, "failed chec
 LEAST_GROWTH = -1.0
 """What must not grow can shrink to nothing, and no further."""
 ROUNDING = 1e-9
+MOST_DEFLATED = 1032
+"""How many times smaller deflating makes anything at best (https://zlib.net/zlib_tech.html)."""
 
 
 def problems(report: Report, rules: Rules) -> Iterator[str]:
@@ -82,6 +84,9 @@ def _meter(leg: LegReport) -> Iterator[str]:
 def _variant(variant: VariantReport, rules: Rules) -> Iterator[str]:
     if variant.artifact and _leaves(variant.artifact.path):
         yield f"its artifact lies at {variant.artifact.path!r}, outside of the report's folder"
+    artifact = variant.artifact
+    if artifact and artifact.zipped_bytes is not None and artifact.zipped_bytes * MOST_DEFLATED < artifact.bytes:
+        yield f"its artifact of {artifact.bytes} bytes takes {artifact.zipped_bytes} in a zip archive, and none packs so much"
     if variant.performance:
         yield from _rounds(variant.performance.rounds)
         yield from _medians(variant.performance)

@@ -7,6 +7,12 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gatekeeper.config.section import FrameworkName, Section
+from gatekeeper.config.sections.resources import Replicas
+
+Base = Annotated[
+    str,
+    Meta(description="The server's image to build on, by its digest: name@sha256:...; also `--base`. Without: no Containerfile."),
+]
 
 
 class IntelOptimization(Section, frozen=True, kw_only=True):
@@ -21,7 +27,7 @@ class IntelOptimization(Section, frozen=True, kw_only=True):
     )
 
 
-class IntelDeployment(Section, frozen=True, kw_only=True):
+class IntelDeployment(Replicas, frozen=True, kw_only=True):
     """Where an Intel edge server runs."""
 
     container: Annotated[Literal["openvino_runtime"], Meta(description="Image the server runs in.")] = "openvino_runtime"
@@ -29,6 +35,7 @@ class IntelDeployment(Section, frozen=True, kw_only=True):
         Literal["kubernetes", "compose", "none"], Meta(description="What starts and watches the containers.")
     ] = "kubernetes"
     scaling: Annotated[Literal["horizontal", "vertical", "none"], Meta(description="How more load is served.")] = "horizontal"
+    base: Base = ""
 
 
 class IntelServer(Section, frozen=True, kw_only=True):
@@ -44,10 +51,12 @@ class NvidiaOptimization(Section, frozen=True, kw_only=True):
 
     quantization: Annotated[Literal["int4", "int8", "fp16"], Meta(description="Technique the package is made with.")] = "int4"
     acceleration: Annotated[Literal["cuda", "tensorrt"], Meta(description="Device the model runs on.")] = "cuda"
-    tensor_parallelism: Annotated[bool, Meta(description="Split the model over several GPUs.")] = True
+    tensor_parallelism: Annotated[
+        bool, Meta(description="Split the model over several GPUs, which Triton's backend for ONNX models does not do.")
+    ] = False
 
 
-class NvidiaDeployment(Section, frozen=True, kw_only=True):
+class NvidiaDeployment(Replicas, frozen=True, kw_only=True):
     """Where an NVIDIA edge server runs."""
 
     container: Annotated[Literal["nvidia_triton"], Meta(description="Image the server runs in.")] = "nvidia_triton"
@@ -55,6 +64,7 @@ class NvidiaDeployment(Section, frozen=True, kw_only=True):
         Literal["kubernetes", "compose", "none"], Meta(description="What starts and watches the containers.")
     ] = "kubernetes"
     scaling: Annotated[Literal["gpu_aware", "horizontal", "none"], Meta(description="How more load is served.")] = "gpu_aware"
+    base: Base = ""
 
 
 class NvidiaServer(Section, frozen=True, kw_only=True):

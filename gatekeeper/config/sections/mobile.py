@@ -8,12 +8,20 @@ from msgspec import Meta
 
 from gatekeeper.config.section import FrameworkName, Section, Size
 
+AppSize = Annotated[
+    Size | None, Meta(description="What the app's own code and the runtime's libraries take of that; default: none of it.")
+]
+
 
 class IosPackage(Section, frozen=True, kw_only=True):
     """Packaging for iOS."""
 
     format: Annotated[Literal["mlx", "coreml"], Meta(description="File format of the packaged model.")] = "mlx"
-    bundle_size: Annotated[Size | None, Meta(description="Largest app bundle.")] = None
+    bundle_size: Annotated[
+        Size | None,
+        Meta(description="Largest app bundle: limits the model's files, as they are, and `app_size`; also `gates.bundle_size`."),
+    ] = None
+    app_size: AppSize = None
 
 
 class Ios(Section, frozen=True, kw_only=True):
@@ -32,7 +40,11 @@ class AndroidPackage(Section, frozen=True, kw_only=True):
     """Packaging for Android."""
 
     format: Annotated[Literal["gguf", "onnx"], Meta(description="File format of the packaged model.")] = "gguf"
-    apk_size: Annotated[Size | None, Meta(description="Largest apk.")] = None
+    apk_size: Annotated[
+        Size | None,
+        Meta(description="Largest apk: limits the model's files, deflated, and `app_size`; also `gates.apk_size`."),
+    ] = None
+    app_size: AppSize = None
 
 
 class Android(Section, frozen=True, kw_only=True):

@@ -1,0 +1,34 @@
+"""The variant fits an apk, which is a zip archive: its files count as they are when deflated."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gatekeeper.gates._packed import PackedConfig, applies, decide, scope
+from gatekeeper.records.evidence import Evidence
+from gatekeeper.records.gates import Decision
+
+__all__ = ["applies", "scope"]
+DESCRIPTION = "The variant's files, deflated, and what the app takes beside them, are at most this large in an apk."
+UNIT = "bytes"
+BOUND: Literal["at_most"] = "at_most"
+BASIS: Literal["artifact"] = "artifact"
+DEFAULT = None
+ZIPPED = True
+limit_key = "max"
+_PLACE = ("packaging", "mobile_deployment", "android")
+SAME_AS = (*_PLACE, "packaging", "apk_size")
+BESIDE = {
+    "framework": (*_PLACE, "framework"),
+    "quantization": (*_PLACE, "quantization"),
+    "app_size": (*_PLACE, "packaging", "app_size"),
+}
+
+
+class Config(PackedConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limit of the gate on apks."""
+
+
+def judge(config: Config, evidence: Evidence) -> Decision:
+    """PASS if the bytes of a zip archive of its files are within the limit."""
+    return decide(config, evidence.artifact.zipped_bytes, "size in a zip archive")
