@@ -1,0 +1,87 @@
+"""What a rollout is judged by, and what became of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from gatekeeper.records.base import Amount, Count, Record
+
+Share = Annotated[float, Meta(gt=0, lt=1)]
+
+
+class Decision(StrEnum):
+    """What to do with a new model: `hold` is to leave its traffic as it is, for lack of evidence either way."""
+
+    PROMOTE = "promote"
+    HOLD = "hold"
+    ROLLBACK = "rollback"
+
+
+class RolloutLimits(Record, frozen=True, kw_only=True):
+    """Limits that are fixed before the first request. None: it is not judged."""
+
+    error_rate: Annotated[Share, Meta(description="Share of requests by which green may fail more often than blue.")] = 0.01
+    slow_rate: Annotated[Share, Meta(description="Share of answers by which green may be slow more often than blue.")] = 0.01
+    slow_ms: Annotated[
+        Annotated[float, Meta(gt=0)] | None, Meta(description="An answer that takes longer is slow; None: that is not known.")
+    ] = None
+    disagreement: Annotated[
+        Share | None, Meta(description="Share of inputs that green may answer otherwise than blue does at the same time.")
+    ] = 0.05
+    accuracy_loss: Annotated[
+        Share, Meta(description="Share of labelled inputs by which green may be wrong more often than blue.")
+    ] = 0.05
+    memory_growth: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="By how much of what it began with green's memory may grow, blue's own growth aside."),
+    ] = None
+    least_requests: Annotated[int, Meta(ge=1, description="Of each colour in a step before it is passed.")] = 50
+    least_to_roll_back: Annotated[int, Meta(ge=1, description="Of green in a step before its rates roll it back.")] = 10
+    blue_fails: Annotated[Share, Meta(description="Where blue itself fails in this share, it is nothing to compare with.")] = 0.2
+    alpha: Annotated[
+        Annotated[float, Meta(gt=0, le=0.2)], Meta(description="How often a promotion, and how often a rollback, may be wrong.")
+    ] = 0.05
+
+
+class Seen(Record, frozen=True, kw_only=True):
+    """Requests of one colour in a stretch of time. `errors` have no good answer; `slow` are late, or have none."""
+
+    requests: Count = 0
+    errors: Count = 0
+    slow: Count = 0
+
+
+class Asked(Record, frozen=True, kw_only=True):
+    """Inputs that both colours were asked at the same time. `labelled` of them are known; one colour alone was wrong in so many."""
+
+    pairs: Count = 0
+    differ: Count = 0
+    labelled: Count = 0
+    green_wrong: Count = 0
+    blue_wrong: Count = 0
+
+
+class Window(Record, frozen=True, kw_only=True):
+    """What was seen between two looks. `problem` says why the numbers mean nothing, where they do not."""
+
+    step: Count
+    seconds: Annotated[Amount, Meta(description="From the beginning of the rollout to its end.")]
+    green: Seen = Seen()
+    blue: Seen = Seen()
+    asked: Asked = Asked()
+    green_up: bool = True
+    blue_up: bool = True
+    green_bytes: Annotated[Count | None, Meta(description="Memory that is held; None: it could not be read.")] = None
+    blue_bytes: Count | None = None
+    problem: str = ""
+
+
+class Ruling(Record, frozen=True, kw_only=True):
+    """What is decided, on which metric and why."""
+
+    decision: Decision
+    metric: str = ""
+    reason: str = ""
