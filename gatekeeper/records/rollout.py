@@ -43,7 +43,8 @@ class RolloutLimits(Record, frozen=True, kw_only=True):
     blue_fails: Annotated[Share, Meta(description="Where blue itself fails in this share, it is nothing to compare with.")] = 0.2
     alpha: Annotated[
         Annotated[float, Meta(gt=0, le=0.2)], Meta(description="How often a promotion, and how often a rollback, may be wrong.")
-    ] = 0.05
+    ] = 0.04
+    """At the exact limit a bet wins with all of that probability; the promise is 5 %."""
 
 
 class Seen(Record, frozen=True, kw_only=True):
@@ -55,7 +56,7 @@ class Seen(Record, frozen=True, kw_only=True):
 
 
 class Asked(Record, frozen=True, kw_only=True):
-    """Inputs that both colours were asked at the same time. `labelled` of them are known; one colour alone was wrong in so many."""
+    """Inputs that both colours were asked at the same time. Of `labelled` ones one colour alone was wrong in so many."""
 
     pairs: Count = 0
     differ: Count = 0
@@ -85,3 +86,30 @@ class Ruling(Record, frozen=True, kw_only=True):
     decision: Decision
     metric: str = ""
     reason: str = ""
+
+
+class Scenario(Record, frozen=True, kw_only=True):
+    """One ramp of a rehearsal, and everything its ruling follows from."""
+
+    name: Annotated[str, Meta(description="The fault, or `healthy`.")]
+    must: Annotated[list[Decision], Meta(description="The rulings that are right.")]
+    ruling: Ruling
+    windows: list[Window] = []
+    arrived: Annotated[Count | None, Meta(description="How often the fault arrived, by its injector; None: no fault.")] = None
+    requests: Annotated[Count, Meta(description="That the load generator sent.")] = 0
+    lost: Annotated[Count, Meta(description="Of them, those without a good answer.")] = 0
+    lost_later: Annotated[Count, Meta(description="Of the lost, those that were sent after the fault.")] = 0
+    loses: Annotated[str, Meta(description="`nothing`, `in_flight`, or empty where losses are the fault itself.")] = ""
+    seconds: Amount = 0.0
+
+
+class Rehearsal(Record, frozen=True, kw_only=True):
+    """All ramps of one variant beside its baseline."""
+
+    strategy: str
+    steps: Annotated[list[Count], Meta(description="Green's shares of the traffic in percent.")]
+    limits: RolloutLimits
+    rate_qps: Amount
+    scenarios: list[Scenario]
+    least_s: Annotated[Amount, Meta(description="The least time that the evidence of the healthy ramp takes at this rate.")] = 0.0
+    seconds: Amount = 0.0

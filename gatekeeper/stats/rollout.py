@@ -26,6 +26,9 @@ SPARE = 1.0
 """How much more than is needed to pass a metric may have in hand, as a logarithm."""
 
 
+NONE = Block(0, 0, 0, 0)
+
+
 @dataclass
 class _Compared:
     """One metric of both colours: requests that are not yet bet on, what was counted before, and the capital of both bets."""
@@ -33,7 +36,7 @@ class _Compared:
     within: Within
     beyond: Beyond
     seen: Counted = field(default_factory=Counted)
-    waiting: Block = Block(0, 0, 0, 0)
+    waiting: Block = NONE
 
     def add(self, block: Block) -> None:
         """A block is settled when it has requests of both colours: one colour alone compares with nothing."""
@@ -48,7 +51,7 @@ class _Compared:
         self.within.bet(both, self.seen)
         self.beyond.bet(both, self.seen)
         self.seen.add(both)
-        self.waiting = Block(0, 0, 0, 0)
+        self.waiting = NONE
 
 
 @dataclass
@@ -187,7 +190,7 @@ class Judge:
 
 
 def nonsense(window: Window) -> str:
-    """Why its numbers cannot be true, if they cannot; records that were read are whole numbers, those that are made may not be."""
+    """Why its numbers cannot be true, if they cannot. Records that were read hold whole numbers, those just made may not."""
     for colour, seen in (("green", window.green), ("blue", window.blue)):
         if why := _unlike_counts(seen):
             return f"{colour}'s {why}"

@@ -1,6 +1,6 @@
 """How often a rollout is wrong, and how soon it sees errors: simulated ramps whose rates are known.
 
-GATEKEEPER_BENCH_ROLLOUTS=100 for a quick look. What is printed is in docs/deploy.md.
+GATEKEEPER_BENCH_ROLLOUTS=50 for a quick look. What is printed is in docs/deploy.md.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from scipy.special import bdtrc
 from simulation.rollout import LIMITS, RolloutRow, at_the_limit, fine, rollout_rows
 
-RUNS = int(os.environ.get("GATEKEEPER_BENCH_ROLLOUTS", "1000"))
+RUNS = int(os.environ.get("GATEKEEPER_BENCH_ROLLOUTS", "400"))
 
 
 def shown(title: str, rows: list[RolloutRow]) -> str:
