@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import secrets
 import shutil
 import signal
 import socket
@@ -79,8 +80,13 @@ class Ports:
     green: int
 
 
-def configuration(folder: Path, ports: Ports, blue: str, green: str, timeout_s: float, first: int = 0) -> str:
-    """Its configuration; `blue` and `green` are host:port, `first` is green's weight to begin with."""
+def configuration(
+    folder: Path, ports: Ports, blue: str, green: str, timeout_s: float, log: str, word: str, first: int = 0
+) -> str:
+    """Its configuration; `blue` and `green` are host:port, `first` is green's weight to begin with.
+
+    It writes its lines to `log` (host:port), each with `word` before it.
+    """
     check = f"check inter {CHECK_MS}ms fall {FALL} rise {RISE}"
     colours = {Colour.BLUE: (blue, 100 - first, ports.blue), Colour.GREEN: (green, first, ports.green)}
     servers = "".join(f"  server {colour} {where} weight {weight} {check}\n" for colour, (where, weight, _) in colours.items())
@@ -93,7 +99,7 @@ def configuration(folder: Path, ports: Ports, blue: str, green: str, timeout_s: 
 global
   maxconn 4096
   stats socket {folder}/admin mode 600 level admin
-  log {folder}/log format raw local0
+  log {log} format raw local0
 
 defaults
   mode http
@@ -113,7 +119,7 @@ defaults
 frontend entry
   bind 127.0.0.1:{ports.entry}
   # who answered, with what, in how many milliseconds, and how the connection ended
-  log-format "%s %ST %Ta %tsc"
+  log-format "{word} %s %ST %Ta %tsc"
   default_backend models
 
 backend models
@@ -191,15 +197,18 @@ class Proxy(AbstractContextManager["Proxy"]):
         self.ports, self.outlives = ports or free_ports(), outlives
         self.folder = Path(tempfile.mkdtemp(prefix="gk-"))  # short: the name of a socket has no more than 107 bytes
         self.control = Control(self.folder / "admin")
-        self.log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.log.bind(str(self.folder / "log"))
+        # Linux keeps ten datagrams of a local socket for a reader that is late, and a buffer full of those of this one.
+        self.log = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.log.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        self.log.bind(("127.0.0.1", 0))
+        self.word = secrets.token_hex(8)  # anyone on this machine may write to that port: a line without it is not HAProxy's
         file = self.folder / "haproxy.cfg"
-        file.write_text(configuration(self.folder, self.ports, blue, green, timeout_s), encoding="utf-8")
+        log = f"127.0.0.1:{self.log.getsockname()[1]}"
+        file.write_text(configuration(self.folder, self.ports, blue, green, timeout_s, log, self.word), encoding="utf-8")
         self._said = (self.folder / "said").open("w+b")
         try:
             self.process = subprocess.Popen(
-                [program(), "-db", "-q", "-f", str(file)], stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
+                [program(), "-db", "-f", str(file)], stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
                 start_new_session=True, preexec_fn=None if outlives else _die_with_parent,
             )  # fmt: skip
         except BaseException:

@@ -8,6 +8,7 @@ done.
 from __future__ import annotations
 
 import os
+import stat
 import time
 from contextlib import AbstractContextManager, suppress
 from enum import StrEnum
@@ -19,6 +20,7 @@ import msgspec
 
 from gatekeeper.deploy.haproxy import Colour
 from gatekeeper.errors import UsageError
+from gatekeeper.files import open_itself
 
 
 class Event(StrEnum):
@@ -81,6 +83,9 @@ class Journal(AbstractContextManager["Journal"]):
         except OSError as error:
             self._lock.release()
             raise UsageError(f"{path}: cannot be written: {error.strerror}. Free some space, or name another file.") from None
+        except UsageError:
+            self._lock.release()
+            raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         os.close(self._file)
@@ -115,10 +120,8 @@ class Journal(AbstractContextManager["Journal"]):
 
 def read(path: Path) -> list[Entry]:
     """Its lines; none where there is no file. A line that cannot be read was cut short."""
-    if not path.exists():
-        return []
     entries = []
-    for line in path.read_bytes().split(b"\n"):
+    for line in _content(path).split(b"\n"):
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
             entries.append(msgspec.json.decode(line, type=Entry))
     return entries
@@ -136,6 +139,19 @@ def standing(entries: list[Entry]) -> Standing:
     return Standing(serves, last not in ENDS, (first.blue_model, first.green_model), first.socket)
 
 
+def _content(path: Path) -> bytes:
+    """Of the file itself; through a link it would be somebody else's."""
+    try:
+        with open_itself(path) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UsageError(f"{path}: is no file. Name another for the journal.")
+            return file.read()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}. Name another file for the journal.") from None
+
+
 def _ends_whole(path: Path) -> bool:
-    data = path.read_bytes()
+    data = _content(path)
     return not data or data.endswith(b"\n")

@@ -198,7 +198,9 @@ class _Company:
             traffic = stack.enter_context(self.traffic(proxy, folder))
             slow_ms = self.limits.slow_ms or SLOW_LEAST_MS
             scene = Scene(proxy.control, self.servers, sidecars, slow_ms, traffic.stop, traffic.finish)
-            watcher = stack.enter_context(Watcher(proxy.control, proxy.log, slow_ms, folder / "asked.jsonl", scene.memory))
+            watcher = stack.enter_context(
+                Watcher(proxy.control, proxy.log, proxy.word, slow_ms, folder / "asked.jsonl", scene.memory)
+            )
             eyes = Striking(watcher.look, scene, what.inject if what else None)
             journal = stack.enter_context(Journal(folder / "journal.jsonl"))
             plan = Plan(steps=self.terms.shares(), limits=self.limits, deadline_s=deadline)

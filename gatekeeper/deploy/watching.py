@@ -5,6 +5,7 @@ A number that cannot be had is not made up: it is missing, or the window says th
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -42,12 +43,14 @@ class Tally:
         return Seen(requests=self.requests, errors=self.errors, slow=self.slow)
 
 
-def read_line(line: bytes) -> tuple[Colour, bool, float] | None:
-    """Who answered, whether well, and milliseconds; None where nobody was asked, or the line is no line of a request."""
+def read_line(line: bytes, word: str) -> tuple[Colour, bool, float] | None:
+    """Who answered, whether well, and milliseconds; None where nobody was asked, or the line is not HAProxy's of a request."""
     try:
-        server, status, milliseconds, ended = line.decode().strip().split(" ")[-4:]
+        told, server, status, milliseconds, ended = line.decode().strip().split(" ")
         colour, took = Colour(server), float(milliseconds)
     except ValueError:
+        return None
+    if not secrets.compare_digest(told.encode(), word.encode()):
         return None
     return colour, 200 <= int(status) < 400 and ended.startswith("--"), took
 
@@ -71,6 +74,7 @@ class Watcher:
 
     control: Control
     log: socket
+    word: str  # that its lines begin with
     slow_ms: float | None
     asked: Path | None = None  # lines of `Pair`
     memory: Callable[[Colour], int] | None = None
@@ -160,7 +164,7 @@ class Watcher:
                 continue
             except OSError:
                 return
-            if (found := read_line(line)) is not None:
+            if (found := read_line(line, self.word)) is not None:
                 with self._lock:
                     self.tallies[found[0]].add(found[1], found[2], slow)
                     self.written += 1
