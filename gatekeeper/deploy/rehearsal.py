@@ -40,6 +40,7 @@ from gatekeeper.process.messages import Request
 from gatekeeper.records.rollout import Decision, Rehearsal, RolloutLimits, Scenario
 from gatekeeper.serve.behind import NAME, ready_s, served
 from gatekeeper.serve.child import Server
+from gatekeeper.stats.rehearsal import HEALTHY, LIMITS, MOST_DIFFER, NOTHING_LOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-HEALTHY = "healthy"
 SMALLEST = 25
 """The smallest share of a rehearsed step, in percent: at 1 % the evidence of one step takes as long as all faults together."""
 
@@ -55,9 +55,6 @@ RATE_QPS, BEARABLE = 100.0, 0.3
 """Requests a second where none are declared, and at most such a part of what one request after another would give."""
 
 ASKED_QPS, ALONE_S = 20.0, 1.0
-LIMITS = RolloutLimits(error_rate=0.02, slow_rate=0.02, disagreement=0.05, memory_growth=0.25)
-"""Of a rehearsal: it shows that faults are found, on as many requests as a CI job has time for."""
-
 SLOW_TIMES, SLOW_LEAST_MS = 4.0, 100.0
 """Where no p99 is declared an answer is slow that takes so many times blue's p95 before the ramp, and at least so long."""
 
@@ -100,6 +97,7 @@ def rehearse(
             scenarios.append(company.scenario(name, None if name == HEALTHY else fault(name)))
             note(said(scenarios[-1]))
         return Rehearsal(
+            variant=green.id,
             strategy=terms.strategy,
             steps=list(terms.shares()),
             limits=company.limits,
@@ -155,7 +153,7 @@ class _Company:
             self.rate = self.terms.rate_qps or min(RATE_QPS, BEARABLE * 1000 / both)
             p95 = took[min(len(took) - 1, int(0.95 * len(took)))]
         slow = self.terms.p99_ms or max(SLOW_LEAST_MS, SLOW_TIMES * p95)
-        allowed = self.terms.disagreement or LIMITS.disagreement
+        allowed = min(MOST_DIFFER, self.terms.disagreement or LIMITS.disagreement or MOST_DIFFER)
         self.limits = msgspec.structs.replace(LIMITS, slow_ms=slow, disagreement=allowed)
 
     def start_servers(self) -> None:
@@ -233,7 +231,7 @@ class _Company:
             requests=traffic.sent,
             lost=traffic.lost,
             lost_later=lost_later,
-            loses=getattr(what, "LOSES", "") if what else "nothing",
+            loses=getattr(what, "LOSES", "") if what else NOTHING_LOST,
             seconds=seconds,
         )
 

@@ -11,6 +11,7 @@ from gatekeeper.records.base import Amount, Count, Record, Verdict
 from gatekeeper.records.data import Data
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality, RoundData
+from gatekeeper.records.rollout import Rehearsal
 from gatekeeper.records.scanned import ModelScan
 from gatekeeper.records.tested import Tested
 
@@ -161,6 +162,9 @@ class StageReport(Record, frozen=True, kw_only=True):
         list[str], Meta(description="Targets of which not every leg is here: comparing them is left to the merged report.")
     ] = []
     scans: Annotated[list[ModelScan], Meta(description="What `security_scan` found, model by model; empty where it is off.")] = []
+    rehearsals: Annotated[
+        list[Rehearsal], Meta(description="Rollouts that `staging_deployment` rehearsed, with all that they were judged on.")
+    ] = []
 
 
 class ModelInfo(Record, frozen=True, kw_only=True):

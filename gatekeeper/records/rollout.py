@@ -106,6 +106,7 @@ class Scenario(Record, frozen=True, kw_only=True):
 class Rehearsal(Record, frozen=True, kw_only=True):
     """All ramps of one variant beside its baseline."""
 
+    variant: Annotated[str, Meta(description="The variant that was green.")]
     strategy: str
     steps: Annotated[list[Count], Meta(description="Green's shares of the traffic in percent.")]
     limits: RolloutLimits

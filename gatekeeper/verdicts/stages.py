@@ -11,6 +11,7 @@ from gatekeeper.config.policy import unheld
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import PipelineInfo, StageReport
 from gatekeeper.verdicts.across import STAGE
+from gatekeeper.verdicts.rehearsed import rejudged
 from gatekeeper.verdicts.rules import Rules
 
 POLICY = "policy"
@@ -19,8 +20,9 @@ POLICY = "policy"
 
 def held_stages(stages: Sequence[StageReport], rules: Rules) -> list[StageReport]:
     """The stages, and an error for each that the file lists and that is not there or cannot have passed."""
+    stages = [rejudged(stage) for stage in stages]
     if rules.source is None:
-        return list(stages)
+        return stages
     here = {stage.stage: stage for stage in stages}
     listed = list(rules.source.pipeline.stages)
     added = [StageReport(stage=name, verdict=Verdict.ERROR, reason=_lost(name, rules)) for name in listed if name not in here]
