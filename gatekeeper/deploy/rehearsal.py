@@ -95,7 +95,7 @@ def rehearse(
         scenarios = []
         for name in names:
             scenarios.append(company.scenario(name, None if name == HEALTHY else fault(name)))
-            note(said(scenarios[-1]))
+            note(said(scenarios[-1], company.least_s))
         return Rehearsal(
             variant=green.id,
             strategy=terms.strategy,
@@ -108,12 +108,14 @@ def rehearse(
         )
 
 
-def said(scenario: Scenario) -> str:
-    """One line on how a scenario ended."""
+def said(scenario: Scenario, least_s: float) -> str:
+    """One line on how a scenario ended; of the healthy one also the least time that its evidence takes."""
     arrived = "" if scenario.arrived is None else f", arrived {scenario.arrived} times"
     lost = f", {scenario.lost} of {scenario.requests} requests lost" if scenario.loses else ""
+    took = f"{scenario.windows[-1].seconds if scenario.windows else 0:.1f} s"
+    took += f" of at least {least_s:.1f} s" if scenario.name == HEALTHY else ""
     why = f" ({scenario.ruling.metric}: {scenario.ruling.reason})" if scenario.ruling.metric else f" ({scenario.ruling.reason})"
-    return f"{scenario.name}: {scenario.ruling.decision}{why}{arrived}{lost}, {scenario.seconds:.1f} s"
+    return f"{scenario.name}: {scenario.ruling.decision}{why}{arrived}{lost}, {took}"
 
 
 @dataclass

@@ -111,7 +111,7 @@ class Watcher:
         memory = {colour: self.memory(colour) if self.memory else None for colour in Colour}
         return Window(
             step=step,
-            seconds=time.monotonic() - self.began,
+            seconds=round(time.monotonic() - self.began, 3),
             green=tallies[Colour.GREEN].seen(),
             blue=tallies[Colour.BLUE].seen(),
             asked=questions(pairs),

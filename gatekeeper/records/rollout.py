@@ -47,7 +47,7 @@ class RolloutLimits(Record, frozen=True, kw_only=True):
     """At the exact limit a bet wins with all of that probability; the promise is 5 %."""
 
 
-class Seen(Record, frozen=True, kw_only=True):
+class Seen(Record, frozen=True, kw_only=True, array_like=True):
     """Requests of one colour in a stretch of time. `errors` have no good answer; `slow` are late, or have none."""
 
     requests: Count = 0
@@ -55,7 +55,7 @@ class Seen(Record, frozen=True, kw_only=True):
     slow: Count = 0
 
 
-class Asked(Record, frozen=True, kw_only=True):
+class Asked(Record, frozen=True, kw_only=True, array_like=True):
     """Inputs that both colours were asked at the same time. Of `labelled` ones one colour alone was wrong in so many."""
 
     pairs: Count = 0
@@ -65,8 +65,11 @@ class Asked(Record, frozen=True, kw_only=True):
     blue_wrong: Count = 0
 
 
-class Window(Record, frozen=True, kw_only=True):
-    """What was seen between two looks. `problem` says why the numbers mean nothing, where they do not."""
+class Window(Record, frozen=True, kw_only=True, array_like=True):
+    """What was seen between two looks; in a report, which has hundreds, a list of these values.
+
+    `problem` says why the numbers mean nothing, where they do not.
+    """
 
     step: Count
     seconds: Annotated[Amount, Meta(description="From the beginning of the rollout to its end.")]

@@ -35,7 +35,7 @@ def rejudged(stage: StageReport) -> StageReport:
 
 
 def together(stages: Sequence[StageReport]) -> StageReport | None:
-    """The same stage of several reports as one. A leg with nothing to deploy has nothing to rehearse: what is chosen is another's."""
+    """The same stage of several reports as one. A leg with nothing to deploy has nothing to rehearse: another's is chosen."""
     if not stages:
         return None
     ran = [stage for stage in stages if stage.verdict is not Verdict.SKIP] or stages[:1]
