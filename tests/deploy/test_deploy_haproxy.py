@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import http.server
 import os
-import shutil
 import signal
 import threading
 from collections import Counter
@@ -15,19 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from kit.haproxy import needs_haproxy
 
 from gatekeeper.deploy import haproxy
 from gatekeeper.deploy.haproxy import Colour, Control, Ports, Proxy, ProxyGone, configuration, free_ports, program
 from gatekeeper.deploy.watching import read_line
 from gatekeeper.errors import NotMeasured, UsageError
 
-missing = not any(shutil.which("haproxy", path=place) for place in (None, *haproxy.PLACES))
-needs_haproxy = pytest.mark.skipif(missing, reason="HAProxy is not here: apt-get install haproxy")
-
 
 def test_a_machine_without_it_is_told_which_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(haproxy, "PLACES", ())
+    monkeypatch.setattr(haproxy, "BROUGHT", "no_such_package")
     with pytest.raises(UsageError, match="apt-get install haproxy"):
         program()
 

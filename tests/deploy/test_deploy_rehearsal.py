@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kit.haproxy import needs_haproxy
 from kit.subjects import Shelf, left
 
 from gatekeeper.deploy import haproxy
@@ -19,8 +19,6 @@ from gatekeeper.records.rollout import Decision
 from gatekeeper.stats.rehearsal import HEALTHY, judge_rehearsal
 from gatekeeper.stats.rollout import judged
 
-missing = not any(shutil.which("haproxy", path=place) for place in (None, *haproxy.PLACES))
-needs_haproxy = pytest.mark.skipif(missing, reason="HAProxy is not here: apt-get install haproxy")
 TERMS = Terms(rate_qps=100.0, p99_ms=250.0)
 
 
@@ -60,5 +58,6 @@ def test_an_injector_that_does_nothing_is_an_error_and_no_pass(shelf: Shelf, mon
 def test_a_machine_without_haproxy_is_told_what_to_install(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(haproxy, "PLACES", ())
+    monkeypatch.setattr(haproxy, "BROUGHT", "no_such_package")
     with pytest.raises(UsageError, match="Install the package `haproxy`"):
         rehearse(model(shelf, "old"), model(shelf, "new"), TERMS)
