@@ -75,7 +75,7 @@ def program() -> str:
         for place in brought.submodule_search_locations or ():
             if found := shutil.which("haproxy", path=str(Path(place) / "bin")):
                 return found
-    how = f"Install the package `{PACKAGE}`, e.g. `apt-get install {PACKAGE}`; on Linux also a Python one. {install_hint('rollout')}"
+    how = f"Install the package `{PACKAGE}`, e.g. `apt-get install {PACKAGE}`; on Linux also: {install_hint('rollout')}"
     raise UsageError(f"HAProxy is not on this machine. {how}")
 
 
