@@ -12,6 +12,7 @@ from gatekeeper.records.compliance import AnnexItem, Compliance
 from gatekeeper.records.data import Data
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality, RoundData
+from gatekeeper.records.rollout import Rehearsal
 from gatekeeper.records.scanned import ModelScan
 from gatekeeper.records.tested import Tested
 
@@ -168,6 +169,9 @@ class StageReport(Record, frozen=True, kw_only=True):
     compliance: Annotated[
         Compliance | None, Meta(description="What the stage `compliance` judged; None of every other stage.")
     ] = None
+    rehearsals: Annotated[
+        list[Rehearsal], Meta(description="Rollouts that `staging_deployment` rehearsed, with all that they were judged on.")
+    ] = []
 
 
 class ModelInfo(Record, frozen=True, kw_only=True):

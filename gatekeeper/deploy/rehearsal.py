@@ -1,0 +1,338 @@
+"""A rollout as it would be, on this machine: the baseline's server is blue, the variant's green, HAProxy before both, real load.
+
+The healthy ramp must promote. Each fault of gatekeeper/deploy/faults must be seen to arrive, by who injects it or by HAProxy and
+not by the judge, and must end in its right ruling: a rehearsal whose fault did not arrive would have proved nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gatekeeper.deploy.asking import Ask, Pair
+from gatekeeper.deploy.faults._base import Fault, fault, in_order
+from gatekeeper.deploy.haproxy import Colour, Proxy, program
+from gatekeeper.deploy.journal import Journal
+from gatekeeper.deploy.rollout import Outcome, Plan, roll
+from gatekeeper.deploy.scene import Scene, Striking
+from gatekeeper.deploy.sidecar import Sidecar
+from gatekeeper.deploy.strategies._base import Ramping, steps
+from gatekeeper.deploy.watching import Watcher
+from gatekeeper.errors import NotMeasured
+from gatekeeper.load.generate import LoadTested
+from gatekeeper.load.sender import MOST_AT_ONCE, NEW_TOKENS, Sender
+from gatekeeper.load.steady import Steady
+from gatekeeper.making.subject import Subject
+from gatekeeper.process.hold import reaching
+from gatekeeper.process.isolate import Worker
+from gatekeeper.process.messages import Request
+from gatekeeper.records.rollout import Decision, Rehearsal, RolloutLimits, Scenario
+from gatekeeper.serve.behind import NAME, ready_s, served
+from gatekeeper.serve.child import Server
+from gatekeeper.stats.rehearsal import HEALTHY, LIMITS, MOST_DIFFER, NOTHING_LOST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+SMALLEST = 25
+"""The smallest share of a rehearsed step, in percent: at 1 % the evidence of one step takes as long as all faults together."""
+
+RATE_QPS, BEARABLE = 100.0, 0.3
+"""Requests a second where none are declared, and at most such a part of what one request after another would give."""
+
+ASKED_QPS, ALONE_S = 20.0, 1.0
+SLOW_TIMES, SLOW_LEAST_MS = 4.0, 100.0
+"""Where no p99 is declared an answer is slow that takes so many times blue's p95 before the ramp, and at least so long."""
+
+PATIENCE, SPARE_S = 4.0, 15.0
+"""A ramp has so many times the least time that its evidence takes, and so much more."""
+
+STARTED_S, LONGEST_S, TIMEOUT_MS = 30.0, 600.0, 10_000.0
+AFTER_S = 1.0
+"""How long traffic goes on after blue was ended, or green was."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is rehearsed: the way that the pipeline file says, its rate and its limits where it has them."""
+
+    strategy: str = "blue_green"
+    ramping: Ramping = "gradual"
+    rate_qps: float | None = None
+    p99_ms: float | None = None
+    disagreement: float | None = None
+    seed: int = 0
+
+    def shares(self) -> tuple[int, ...]:
+        """The steps in percent, of which the smallest are one."""
+        return tuple(dict.fromkeys(share and max(share, SMALLEST) for share in steps(self.strategy, self.ramping)))
+
+
+def rehearse(
+    blue: Subject, green: Subject, terms: Terms, only: list[str] | None = None, note: Callable[[str], None] = lambda _: None
+) -> Rehearsal:
+    """All scenarios, or `only` some; `NotMeasured` where they cannot be had, a `UsageError` where HAProxy is not there."""
+    program()
+    began = time.monotonic()
+    names = only if only is not None else [*in_order(), HEALTHY]
+    with ExitStack() as stack:
+        company = _Company(blue, green, terms, stack)
+        company.meet()
+        scenarios = []
+        for name in names:
+            scenarios.append(company.scenario(name, None if name == HEALTHY else fault(name)))
+            note(said(scenarios[-1], company.least_s))
+        return Rehearsal(
+            variant=green.id,
+            strategy=terms.strategy,
+            steps=list(terms.shares()),
+            limits=company.limits,
+            rate_qps=company.rate,
+            scenarios=scenarios,
+            least_s=company.least_s,
+            seconds=time.monotonic() - began,
+        )
+
+
+def said(scenario: Scenario, least_s: float) -> str:
+    """One line on how a scenario ended; of the healthy one also the least time that its evidence takes."""
+    arrived = "" if scenario.arrived is None else f", arrived {scenario.arrived} times"
+    lost = f", {scenario.lost} of {scenario.requests} requests lost" if scenario.loses else ""
+    took = f"{scenario.windows[-1].seconds if scenario.windows else 0:.1f} s"
+    took += f" of at least {least_s:.1f} s" if scenario.name == HEALTHY else ""
+    why = f" ({scenario.ruling.metric}: {scenario.ruling.reason})" if scenario.ruling.metric else f" ({scenario.ruling.reason})"
+    return f"{scenario.name}: {scenario.ruling.decision}{why}{arrived}{lost}, {took}"
+
+
+@dataclass
+class _Company:
+    """The servers and clients of all scenarios: starting one takes longer than most scenarios."""
+
+    blue: Subject
+    green: Subject
+    terms: Terms
+    stack: ExitStack
+    servers: dict[Colour, Server] = field(default_factory=dict)
+    rate: float = 0.0
+    limits: RolloutLimits = LIMITS
+
+    @cached_property
+    def scratch(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self.blue.space.scratch, prefix="rehearsal-"))
+
+    @cached_property
+    def crew(self) -> tuple[Worker, Worker]:
+        """Who sends the traffic, and who asks both colours."""
+        workers = [Worker(self.scratch, self.blue.space.memory_limit, room=reaching(self.scratch)) for _ in range(2)]
+        return self.stack.enter_context(workers[0]), self.stack.enter_context(workers[1])
+
+    def meet(self) -> None:
+        """Start both; how fast they answer one question after another says what is much, and from when on it is slow."""
+        self.start_servers()
+        with Proxy(self.servers[Colour.BLUE].address, self.servers[Colour.GREEN].address) as proxy:
+            place = self.scratch / "alone.jsonl"
+            ask = self.ask(proxy, place, self.scratch / "never", rate=1e6, seconds=ALONE_S)
+            self.crew[1].ask(ask, LoadTested, ready_s(self.blue))
+            pairs = [msgspec.json.decode(line, type=Pair) for line in place.read_bytes().splitlines()]
+            took = sorted(pair.blue_ms for pair in pairs if pair.blue_ok)
+            if not took:
+                raise NotMeasured("model", "the baseline answers no question behind HAProxy: nothing can be rehearsed.")
+            both = statistics.median(max(pair.blue_ms, pair.green_ms) for pair in pairs)
+            self.rate = self.terms.rate_qps or min(RATE_QPS, BEARABLE * 1000 / both)
+            p95 = took[min(len(took) - 1, int(0.95 * len(took)))]
+        slow = self.terms.p99_ms or max(SLOW_LEAST_MS, SLOW_TIMES * p95)
+        allowed = min(MOST_DIFFER, self.terms.disagreement or LIMITS.disagreement or MOST_DIFFER)
+        self.limits = msgspec.structs.replace(LIMITS, slow_ms=slow, disagreement=allowed)
+
+    def start_servers(self) -> None:
+        """Those that do not run, both at once."""
+        starting = []
+        for colour, subject in ((Colour.BLUE, self.blue), (Colour.GREEN, self.green)):
+            if colour not in self.servers or not self.servers[colour].alive:
+                self.servers[colour] = self.stack.enter_context(Server(served(subject), self.scratch))
+                starting.append((self.servers[colour], subject))
+        for server, subject in starting:
+            server.wait_ready(ready_s(subject))
+
+    @property
+    def least_s(self) -> float:
+        """The least time that the evidence of a healthy ramp takes: no error, nothing slow, every answer alike."""
+        limits, seconds = self.limits, 0.0
+        clean = -math.log(limits.alpha)
+        pairs = clean / -math.log1p(-(limits.disagreement or 1e-9)) / ASKED_QPS
+        for share in self.terms.shares():
+            rate = min(limits.error_rate, limits.slow_rate)
+            requests = max(limits.least_requests, clean / -math.log1p(-rate))
+            of_green = requests / (self.rate * share / 100 if share else ASKED_QPS)
+            of_blue = limits.least_requests / (self.rate * (100 - share) / 100)
+            seconds += max(of_green, of_blue, pairs)
+        return seconds
+
+    def scenario(self, name: str, what: Fault | None) -> Scenario:
+        """One ramp from the beginning, with a HAProxy of its own."""
+        began = time.monotonic()
+        self.start_servers()
+        deadline = getattr(what, "DEADLINE_S", PATIENCE * self.least_s + SPARE_S)
+        folder = Path(tempfile.mkdtemp(dir=self.scratch, prefix=f"{name}-"))
+        with ExitStack() as stack:
+            sidecars = {}
+            if not getattr(what, "DIRECT", False):
+                for colour, server in self.servers.items():
+                    sidecars[colour] = stack.enter_context(Sidecar(server.address, folder))
+            where = {colour: sidecars[colour].address if sidecars else server.address for colour, server in self.servers.items()}
+            proxy = stack.enter_context(Proxy(where[Colour.BLUE], where[Colour.GREEN], timeout_s=TIMEOUT_MS / 1000))
+            traffic = stack.enter_context(self.traffic(proxy, folder))
+            slow_ms = self.limits.slow_ms or SLOW_LEAST_MS
+            scene = Scene(proxy.control, self.servers, sidecars, slow_ms, traffic.stop, traffic.finish)
+            watcher = stack.enter_context(
+                Watcher(proxy.control, proxy.log, proxy.word, slow_ms, folder / "asked.jsonl", scene.memory)
+            )
+            eyes = Striking(watcher.look, scene, what.inject if what else None)
+            journal = stack.enter_context(Journal(folder / "journal.jsonl"))
+            plan = Plan(steps=self.terms.shares(), limits=self.limits, deadline_s=deadline)
+            outcome = roll(plan, proxy.control, eyes, journal)
+            if what is None and outcome.ruling.decision is Decision.PROMOTE:
+                self._retire_blue(scene)
+            elif scene.signalled_ns:
+                time.sleep(AFTER_S)
+            traffic.finish()
+            arrived = what.arrived(scene) if what and eyes.struck else 0
+            lost_later = traffic.lost_after(scene.signalled_ns) if scene.signalled_ns else 0
+        return self._written(name, what, outcome, traffic, arrived, lost_later, time.monotonic() - began)
+
+    def _retire_blue(self, scene: Scene) -> None:
+        """What follows a promotion: blue answers what it has and is ended, while green has all the traffic."""
+        scene.control.wait_drained(Colour.BLUE, TIMEOUT_MS / 1000)
+        self.servers[Colour.BLUE].drain(TIMEOUT_MS / 1000)
+        time.sleep(AFTER_S)
+
+    @staticmethod
+    def _written(
+        name: str, what: Fault | None, outcome: Outcome, traffic: _Traffic, arrived: int, lost_later: int, seconds: float
+    ) -> Scenario:
+        return Scenario(
+            name=name,
+            must=list(what.MUST) if what else [Decision.PROMOTE],
+            ruling=outcome.ruling,
+            windows=outcome.windows,
+            arrived=arrived if what else None,
+            requests=traffic.sent,
+            lost=traffic.lost,
+            lost_later=lost_later,
+            loses=getattr(what, "LOSES", "") if what else NOTHING_LOST,
+            seconds=seconds,
+        )
+
+    @contextmanager
+    def traffic(self, proxy: Proxy, folder: Path) -> Iterator[_Traffic]:
+        """Users' requests, and questions to both colours, until the block ends."""
+        stop, started = folder / "stop", folder / "started"
+        load = self._load(self.blue, proxy.url, folder / "requests.npz", self.rate, LONGEST_S)
+        steady = Steady(**load, stop=str(stop), started=str(started))
+        traffic = _Traffic(stop, Path(steady.destination))
+        traffic.start(self.crew[0], steady)
+        traffic.start(self.crew[1], self.ask(proxy, folder / "asked.jsonl", stop))
+        end = time.monotonic() + STARTED_S
+        while not started.exists() and not traffic.failed:
+            if time.monotonic() > end:
+                raise NotMeasured("timeout", f"the load generator did not begin within {STARTED_S:.0f} s.")
+            time.sleep(0.01)
+        try:
+            yield traffic
+        finally:
+            stop.touch()
+            traffic.join()
+
+    def ask(self, proxy: Proxy, destination: Path, stop: Path, rate: float = ASKED_QPS, seconds: float = LONGEST_S) -> Ask:
+        """Questions to both."""
+        load = self._load(self.blue, proxy.asking(Colour.BLUE), destination, rate, seconds)
+        return Ask(**load, green_url=proxy.asking(Colour.GREEN), stop=str(stop), classes=_classes(self.blue.task))
+
+    def _load(self, subject: Subject, url: str, destination: Path, rate: float, seconds: float) -> dict[str, Any]:
+        sender = Sender(subject, None, self.terms.seed)
+        return {
+            "scenario": "server", "spec": subject.spec, "inputs": str(self.inputs), "examples": sender.examples,
+            "target_qps": rate, "duration_s": seconds, "destination": str(destination), "folder": str(self.scratch),
+            "outstanding": MOST_AT_ONCE, "seed": self.terms.seed, "request_timeout_ms": TIMEOUT_MS, "url": url, "name": NAME,
+            "new_tokens": NEW_TOKENS, "prompts": sender.prompts,
+        }  # fmt: skip
+
+    @cached_property
+    def inputs(self) -> Path:
+        """The feeds, where those who send may read them."""
+        return self.blue.inputs.resolve()
+
+
+class _Traffic:
+    """Workers that send until told to stop, each waited for by a thread of ours."""
+
+    def __init__(self, stop: Path, destination: Path):
+        self.stop, self.destination = stop, destination
+        self.threads: list[threading.Thread] = []
+        self.failed: list[Exception] = []
+
+    def start(self, worker: Worker, request: Request) -> None:
+        """Let it begin."""
+
+        def wait() -> None:
+            try:
+                worker.ask(request, LoadTested, 2 * LONGEST_S)
+            except Exception as error:  # raised again where it is waited for
+                self.failed.append(error)
+
+        self.threads.append(threading.Thread(target=wait, daemon=True))
+        self.threads[-1].start()
+
+    def join(self) -> None:
+        """Wait until they have their answers."""
+        for thread in self.threads:
+            thread.join()
+
+    def finish(self) -> None:
+        """No more; what could not be sent is an error."""
+        self.stop.touch()
+        self.join()
+        if self.failed:
+            raise self.failed[0]
+
+    @cached_property
+    def requests(self) -> dict[str, NDArray[np.int64]]:
+        """What became of each, once all is over."""
+        import numpy as np
+
+        with np.load(self.destination) as written:
+            return {name: written[name] for name in written.files}
+
+    @property
+    def sent(self) -> int:
+        """Requests."""
+        return int(self.requests["ok"].size)
+
+    @property
+    def lost(self) -> int:
+        """Those without a good answer."""
+        return int((self.requests["ok"] == 0).sum())
+
+    def lost_after(self, moment_ns: int) -> int:
+        """Those of them that were sent after a moment: nothing that happened then had them on its way."""
+        requests = self.requests
+        return int(((requests["ok"] == 0) & (requests["start_ns"] > moment_ns)).sum())
+
+
+def _classes(task: str | None) -> bool:
+    """Whether answers are scores of classes."""
+    return bool(task) and str(task).endswith("_classification") and not str(task).startswith(("multi_label", "token"))
