@@ -72,7 +72,8 @@ def named() -> dict[str, set[str]]:
 ROOMS = (
     "errors", "units", "ids", "progress", "version", "files", "registry", "records",
     "stats", "models", "hardware", "process", "scans", "data", "frameworks", "gates", "config", "making", "measure", "evaluate",
-    "planning", "reports", "verdicts", "certificate", "serve", "load", "checks", "legs", "stages", "advice", "starting",
+    "planning", "reports", "verdicts", "certificate", "serve", "load", "checks", "monitor", "legs",
+    "stages", "advice", "starting",
     "pipeline", "cli", "reference", "github", "__main__",
 )  # fmt: skip
 """Rooms and the modules beside them, from the ground up: each may import from those before it."""

@@ -144,11 +144,12 @@ def _of_places(observed: int, cut: NDArray[np.int64], n: int, m: int) -> float:
     """How often, at most, the shares below any of these places differ so much: how many of the first sample are among the `cut`
     lowest is hypergeometric.
     """
+    import numpy as np
     from scipy.stats import hypergeom
 
     fewest, most = (n * cut - observed) // (n + m), -((-n * cut - observed) // (n + m))
     below, above = hypergeom.cdf(fewest, n + m, cut, n), hypergeom.sf(most - 1, n + m, cut, n)
-    return float((below + above).sum())
+    return float(np.sum(below) + np.sum(above))
 
 
 def holm(p_values: Sequence[float], alpha: float) -> list[bool]:
