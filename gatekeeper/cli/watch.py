@@ -24,14 +24,13 @@ Examples:
   gatekeeper watch edge_ai_pipeline.yaml --once --format json
   gatekeeper watch edge_ai_pipeline.yaml --write monitoring/
 """
-STATE = ".gatekeeper-watch.json"
 
 
 @click.command(short_help="Watch a deployed model: alerts, and drift told from noise.", epilog=EPILOG)
 @_options.pipeline_file
 @click.option("--once", is_flag=True, help="Look once, and say by the exit code what was seen.")
 @click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
-@click.option("--state", type=click.Path(path_type=Path), help=f"What is kept between looks [default: {STATE} beside FILE].")
+@click.option("--state", type=click.Path(path_type=Path), help="What is kept between looks [default: beside FILE].")
 @click.option(
     "--learn", type=click.Path(path_type=Path), metavar="LOG",
     help="Write the reference: what is normal, by a log of requests of a good time or of the test set. Nothing is watched.",
@@ -60,7 +59,7 @@ def command(file: Path, once: bool, form: str, state: Path | None, learn: Path |
         _write(loaded, write)
     if learn is not None or write is not None:
         return 0
-    return _watch(loaded, state or file.with_name(STATE), once, form)
+    return _watch(loaded, state or file.with_name(f".gatekeeper-watch-{file.stem}.json"), once, form)
 
 
 def _watch(loaded: Loaded, path: Path, once: bool, form: str) -> int:
@@ -120,7 +119,7 @@ def _show(seen: Look, form: str, once: bool) -> None:
         encoded = msgspec.json.encode(seen)
         click.echo((msgspec.json.format(encoded, indent=2) if once else encoded).decode())
     else:
-        click.echo("\n".join(plain(line) for line in text(seen).splitlines()))
+        click.echo("\n".join(line[: len(line) - len(line.lstrip())] + plain(line) for line in text(seen).splitlines()))
 
 
 def _learn(loaded: Loaded, log: Path) -> None:

@@ -31,7 +31,7 @@ def limits_of(own: Monitoring, watched: Iterable[Watch] = ()) -> tuple[dict[str,
         if configs := [each for each in configs if each is not None]:
             found[name] = _strictest(configs)
     unseen = [
-        f"{each.what} ({each.bound.replace('_', ' ')} {each.limit:g} {each.unit}) was certified, and nothing that is read shows it"
+        f"{each.what} ({each.bound.replace('_', ' ')} {each.limit:g} {each.unit}) was certified, and nothing here shows it"
         for what, each in certified.items()
         if what not in used
     ]

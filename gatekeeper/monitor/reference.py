@@ -20,7 +20,8 @@ from gatekeeper.monitor.features import Way, way_of
 from gatekeeper.monitor.problems import Unread
 from gatekeeper.monitor.sample import SIZE, Sample
 from gatekeeper.monitor.sources._base import Asked
-from gatekeeper.monitor.sources.requests import ANSWER, CHUNK, MOST_ANSWERS, SURE, log_files, read
+from gatekeeper.monitor.sources._lines import Lines, Logged, log_files, lots
+from gatekeeper.monitor.sources.requests import ANSWER, MOST_ANSWERS, SURE, inputs_of, read
 from gatekeeper.monitor.window import CONFIDENCE, LABELLED
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORM = 1
+FIRST, ONLY = 1000, "x"
+"""Requests by which it is told how inputs are read, and how an input without a name is called."""
 MOST_BYTES = 64 << 20
 CONTENTS, PRIORITIES = "contents", "priorities"
 
@@ -84,13 +87,11 @@ def learned(log: Path, now: float, model: str = "", span_s: float = 10 * 366 * 8
 def _ways(log: Path) -> dict[str, Way]:
     """How the inputs of a log are read, by its first requests."""
     examples: dict[str, list[Any]] = {}
-    with open_itself(log_files(log)[0]) as lines:
-        for _, line in zip(range(CHUNK // 64), lines, strict=False):
-            try:
-                inputs = msgspec.json.decode(line).get("inputs")
-            except (msgspec.MsgspecError, AttributeError):
-                continue
-            for name, value in (inputs if isinstance(inputs, dict) else {"x": inputs} if inputs is not None else {}).items():
+    _, rows = next(lots(log_files(log)[0], Logged, Lines()), (0, []))
+    for row in rows[:FIRST]:
+        inputs = inputs_of(row.inputs, ONLY)
+        for name, value in inputs.items():
+            if value is not None:
                 examples.setdefault(name, []).append(value)
     return {name: way_of(values) for name, values in examples.items()}
 
