@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from gatekeeper.config.section import Section
 from gatekeeper.monitor.alerts._base import Counted, Rule, Trial, camel
-from gatekeeper.monitor.alerts._share import least, rising, shared
+from gatekeeper.monitor.alerts._share import MINUTES, enough, least, rising, shared
 from gatekeeper.monitor.signals._latency import of_buckets, read_quantile
 from gatekeeper.monitor.signals._shares import above
 from gatekeeper.monitor.window import LATENCY
@@ -37,8 +37,8 @@ def counted_over(window: Window, config: Limit, share: float) -> Counted:
 
 def rules_over(name: str, config: Limit, site: Site, share: float) -> list[Rule]:
     """One."""
-    minutes, allowed = round(site.short / 60) + 15, 1 - share
-    much, limit = 4 * least(allowed) / (site.short / 60), config.max_ms / 1e3
+    minutes, allowed, limit = MINUTES, 1 - share, config.max_ms / 1e3
+    much = enough(least(allowed))
 
     def buckets(slow: float) -> list[tuple[str, str]]:
         ends = {f"{limit / 4:g}": 1 - slow, f"{limit:g}": 1 - slow, f"{4 * limit:g}": 1.0, "+Inf": 1.0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatekeeper.monitor.alerts._base import Rule, Trial, camel
-from gatekeeper.monitor.alerts._share import least, rising, shared
+from gatekeeper.monitor.alerts._share import MINUTES, enough, least, rising, shared
 
 if TYPE_CHECKING:
     from gatekeeper.monitor.site import Site
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 def rules_under(name: str, family: str, label: str, limit: float, site: Site, query: str) -> list[Rule]:
     """One, over the long stretch: such answers are few."""
-    minutes, allowed = round(site.long / 60) + 15, 1 - limit
-    much = 4 * least(allowed) / (site.long / 60)
+    minutes, allowed = MINUTES, 1 - limit
+    much = enough(least(allowed))
     yes, no = (site.series(family, **{label: word}) for word in ("true", "false"))
 
     def parts(wrong: float) -> list[tuple[str, str]]:

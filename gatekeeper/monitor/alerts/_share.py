@@ -9,6 +9,8 @@ from gatekeeper.monitor.alerts._base import Rule, Trial
 
 LEVEL = 0.05
 WAIT_S = 300.0
+MINUTES = 75
+"""How long the trials of a rule go on: long enough to count what it needs, whatever it looks back."""
 
 
 def least(allowed: float) -> int:
@@ -21,6 +23,11 @@ def least(allowed: float) -> int:
 def shared(name: str, expr: str, every: str, allowed: float, trials: Sequence[Trial]) -> Rule:
     """A rule that is silent while too little was counted."""
     return Rule(name, f"({expr}) and ({every} >= {least(allowed)})", WAIT_S, trials)
+
+
+def enough(least_: float) -> float:
+    """So many a minute that a trial counts four times the least."""
+    return 4 * least_ / MINUTES
 
 
 def rising(a_minute: float, minutes: int) -> str:

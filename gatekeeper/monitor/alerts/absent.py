@@ -33,6 +33,5 @@ def rules(config: Config, site: Site, reference: Reference | None) -> list[Rule]
         Trial("it is there, and idle", [(depth, "0x60")], 30, False),
         Trial("it was never there", [], 30, True),
         Trial("it has gone", [(depth, "0x5 _x60")], 30, True),
-        Trial("it is no number", [(depth, "NaNx60")], 30, True),
     ]
     return [Rule(camel("absent"), f"absent({depth} == {depth})", WAIT_S, trials)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.monitor.alerts._base import Rule, Severity, Trial, camel
 from gatekeeper.monitor.alerts._drift import Floor
-from gatekeeper.monitor.alerts._share import WAIT_S, rising
+from gatekeeper.monitor.alerts._share import MINUTES, WAIT_S, enough, rising
 from gatekeeper.monitor.window import CONFIDENCE
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def rules(config: Floor, site: Site, reference: Reference | None) -> list[Rule]:
         for end, share in normal.items()
     ]
     expr = f"({' or '.join(f'({term})' for term in terms)}) and ({every} >= {LEAST})"
-    minutes, much = round(site.long / 60) + 15, 4 * LEAST / (site.long / 60)
+    minutes, much = MINUTES, enough(LEAST)
     ends = [*normal, "1", "+Inf"]
     elsewhere = dict.fromkeys(normal, 0.0 if max(normal.values()) >= 0.5 else 1.0)  # all sure, or none
 

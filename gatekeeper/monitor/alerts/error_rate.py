@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from gatekeeper.config.section import Section
 from gatekeeper.monitor.alerts._base import Counted, Rule, Severity, Trial, camel
-from gatekeeper.monitor.alerts._share import least, rising, shared
+from gatekeeper.monitor.alerts._share import MINUTES, enough, least, rising, shared
 from gatekeeper.monitor.signals import error_rate
 from gatekeeper.monitor.signals._shares import steps_of
 from gatekeeper.monitor.window import REQUESTS
@@ -46,9 +46,9 @@ def counted(window: Window, config: Config) -> Counted:
 
 def rules(config: Config, site: Site, reference: Reference | None) -> list[Rule]:
     """One."""
-    minutes = round(site.short / 60) + 15
+    minutes = MINUTES
     fine, failed = site.series(REQUESTS, code="200"), site.series(REQUESTS, code="503")
-    much = 4 * least(config.max) / (site.short / 60)
+    much = enough(least(config.max))
     bad = min(0.9, 3 * config.max) * much
     trials = [
         Trial("no request fails", [(fine, rising(much, minutes))], minutes, False),

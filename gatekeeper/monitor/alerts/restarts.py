@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from gatekeeper.config.section import Section
 from gatekeeper.monitor.alerts._base import Exceeded, Rule, Severity, Trial, camel
-from gatekeeper.monitor.alerts._share import rising
+from gatekeeper.monitor.alerts._share import MINUTES, rising
 from gatekeeper.monitor.window import RESTARTS
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def exceeded(window: Window, config: Config) -> Exceeded | None:
 
 def rules(config: Config, site: Site, reference: Reference | None) -> list[Rule]:
     """One; rates are extrapolated a little, so that half a death decides."""
-    minutes, series = round(site.long / 60) + 15, site.series(RESTARTS)
+    minutes, series = MINUTES, site.series(RESTARTS)
     trials = [
         Trial("none dies", [(series, f"0x{minutes}")], minutes, False),
         Trial("all die again and again", [(series, rising(max(1, config.max), 30))], 25, True),
