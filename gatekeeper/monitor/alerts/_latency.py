@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from gatekeeper.config.section import Section
 from gatekeeper.monitor.alerts._base import Counted, Rule, Trial, camel
-from gatekeeper.monitor.alerts._share import MINUTES, enough, least, rising, shared
+from gatekeeper.monitor.alerts._share import MINUTES, enough, least, rising, scarce, shared
 from gatekeeper.monitor.signals._latency import of_buckets, read_quantile
 from gatekeeper.monitor.signals._shares import above
 from gatekeeper.monitor.window import LATENCY
@@ -40,20 +40,15 @@ def rules_over(name: str, config: Limit, site: Site, share: float) -> list[Rule]
     minutes, allowed, limit = MINUTES, 1 - share, config.max_ms / 1e3
     much = enough(least(allowed))
 
-    def buckets(slow: float) -> list[tuple[str, str]]:
+    def buckets(slow: float, a_minute: float) -> list[tuple[str, str]]:
         ends = {f"{limit / 4:g}": 1 - slow, f"{limit:g}": 1 - slow, f"{4 * limit:g}": 1.0, "+Inf": 1.0}
-        return [(site.series(LATENCY, le=end), rising(part * much, minutes)) for end, part in ends.items()]
+        return [(site.series(LATENCY, le=end), rising(part * a_minute, minutes)) for end, part in ends.items()]
 
     trials = [
-        Trial("all are fast", buckets(0), minutes, False),
-        Trial("half of what may be slow is", buckets(allowed / 2), minutes, False),
-        Trial(
-            "too few to tell",
-            [(site.series(LATENCY, le="+Inf"), "0x9 3"), (site.series(LATENCY, le="30"), "0x9 0")],
-            minutes,
-            False,
-        ),
-        Trial("too many are slow", buckets(min(0.9, 3 * allowed)), minutes, True),
+        Trial("all are fast", buckets(0, much), minutes, False),
+        Trial("half of what may be slow is", buckets(allowed / 2, much), minutes, False),
+        Trial("too few to tell", buckets(1, scarce(least(allowed))), minutes, False),
+        Trial("too many are slow", buckets(min(0.9, 3 * allowed), much), minutes, True),
     ]
     expr = f"{of_buckets(site, share)} > {limit:g}"
     return [shared(camel(name), expr, site.rise(LATENCY, le="+Inf"), allowed, trials)]

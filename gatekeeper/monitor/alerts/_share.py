@@ -30,6 +30,11 @@ def enough(least_: float) -> float:
     return 4 * least_ / MINUTES
 
 
+def scarce(least_: float) -> float:
+    """So few that it counts a quarter: a rule that fires on them has no guard."""
+    return least_ / 4 / MINUTES
+
+
 def rising(a_minute: float, minutes: int) -> str:
     """A counter that rises by so much each minute, as promtool writes it."""
     return f"0+{a_minute:g}x{minutes}"

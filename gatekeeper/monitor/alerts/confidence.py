@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.monitor.alerts._base import Rule, Severity, Trial, camel
 from gatekeeper.monitor.alerts._drift import Floor
-from gatekeeper.monitor.alerts._share import MINUTES, WAIT_S, enough, rising
+from gatekeeper.monitor.alerts._share import MINUTES, WAIT_S, enough, rising, scarce
 from gatekeeper.monitor.window import CONFIDENCE
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def rules(config: Floor, site: Site, reference: Reference | None) -> list[Rule]:
 
     trials = [
         Trial("as it was", series(normal, much), minutes, False),
-        Trial("too few to tell", series(elsewhere, much / 40), minutes, False),
+        Trial("too few to tell", series(elsewhere, scarce(LEAST)), minutes, False),
         Trial("elsewhere", series(elsewhere, much), minutes, True),
     ]
     return [Rule(camel("confidence"), expr, WAIT_S, trials)]

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from gatekeeper.config.section import Section
 from gatekeeper.monitor.alerts._base import Counted, Rule, Severity, Trial, camel
-from gatekeeper.monitor.alerts._share import MINUTES, enough, least, rising, shared
+from gatekeeper.monitor.alerts._share import MINUTES, enough, least, rising, scarce, shared
 from gatekeeper.monitor.signals import error_rate
 from gatekeeper.monitor.signals._shares import steps_of
 from gatekeeper.monitor.window import REQUESTS
@@ -55,7 +55,7 @@ def rules(config: Config, site: Site, reference: Reference | None) -> list[Rule]
         Trial(
             "half the limit", [(fine, rising(much, minutes)), (failed, rising(config.max / 2 * much, minutes))], minutes, False
         ),
-        Trial("too few to tell", [(fine, "0x9 1"), (failed, "0x9 2")], minutes, False),
+        Trial("too few to tell", [(failed, rising(scarce(least(config.max)), minutes))], minutes, False),
         Trial("requests fail", [(fine, rising(much - bad, minutes)), (failed, rising(bad, minutes))], minutes, True),
     ]
     expr, every = f"{error_rate.query(site)} > {config.max:g}", site.rise(REQUESTS)

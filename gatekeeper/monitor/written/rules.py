@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from gatekeeper.monitor.look import Watched
 
 RULES, TESTS = "gatekeeper_rules.yml", "gatekeeper_rules_test.yml"
-GROUP, MINUTE = "gatekeeper", "1m"
+GROUP, MINUTE, EVALUATED = "gatekeeper", "1m", "5m"
+"""How often the series of a trial have a value, and how often its rule is asked: as `for` is 5 minutes, no oftener."""
 HEAD = "# Written by `gatekeeper watch --write`: change the pipeline file, and write it again.\n"
 
 
@@ -38,7 +39,7 @@ def rules(watched: Watched, site: Site) -> str:
         }
         for module, rule in rules_of(watched, site)
     ]
-    return HEAD + _yaml({"groups": [{"name": GROUP, "interval": MINUTE, "rules": listed}]})
+    return HEAD + _yaml({"groups": [{"name": GROUP, "rules": listed}]})
 
 
 def rule_tests(watched: Watched, site: Site) -> str:
@@ -61,7 +62,7 @@ def rule_tests(watched: Watched, site: Site) -> str:
                     ],
                 }
             )
-    return HEAD + _yaml({"rule_files": [RULES], "evaluation_interval": MINUTE, "tests": listed})
+    return HEAD + _yaml({"rule_files": [RULES], "evaluation_interval": EVALUATED, "tests": listed})
 
 
 def _labels(module: Any, site: Site) -> dict[str, str]:
