@@ -73,6 +73,8 @@ def _of(way: Way, example: Any, count: int) -> Any:
     import numpy as np
 
     nothing = [np.nan] * count
+    if example is None:
+        return nothing
     if isinstance(example, str | bytes):
         codes = np.array([*(example.encode("utf-8", "surrogatepass") if isinstance(example, str) else example)], dtype=float)
         return nothing if way.size else [*_sums(codes), len(example)]

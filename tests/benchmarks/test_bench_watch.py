@@ -56,13 +56,12 @@ def test_a_million_logged_requests(tmp_path: Path) -> None:
     began = time.monotonic()
     done = subprocess.run([*words, "--once", "--format", "json"], capture_output=True, text=True, check=False)
     took = time.monotonic() - began
+    # The kernel counts what a child had of its parent before it became the command: it is less.
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     look = json.loads(done.stdout)
     assert done.returncode == 0, look
     assert {each["name"]: each["n"] for each in look["signals"]}["accuracy"] == REQUESTS
     size = (tmp_path / "requests.jsonl").stat().st_size
-    print(
-        f"\n{REQUESTS:,} requests ({size / 1e6:.0f} MB) in {took:.1f} s, {peak / 1e6:.0f} MB (limits {MOST_S:.0f} s, {MOST_BYTES / 1e6:.0f} MB)"
-    )
+    print(f"\n{REQUESTS:,} requests ({size / 1e6:.0f} MB) in {took:.1f} s, at most {peak / 1e6:.0f} MB")
     assert took < MOST_S
     assert peak < MOST_BYTES

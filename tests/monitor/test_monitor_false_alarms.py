@@ -1,4 +1,6 @@
-"""Identical data raises no alarm, and a shift does: simulated, small. The whole year is in tests/benchmarks/test_bench_watch.py."""
+"""Identical data raises no alarm, and a shift does: simulated, small. The whole year is in
+tests/benchmarks/test_bench_watch.py.
+"""
 
 from __future__ import annotations
 

@@ -102,12 +102,8 @@ def test_a_number_that_is_none_is_named(watching: Callable[..., Path], gatekeepe
 
     def broken() -> bytes:
         lines = metrics.text().decode().splitlines()
-        return (
-            "\n".join(
-                'gatekeeper_requests_total{code="200"} NaN' if l.startswith("gatekeeper_requests_total{") else l for l in lines
-            ).encode()
-            + b"\n"
-        )
+        requests = 'gatekeeper_requests_total{code="200"}'
+        return "".join(f"{requests} NaN\n" if line.startswith(requests) else f"{line}\n" for line in lines).encode()
 
     with page(broken) as shown, prometheus(tmp_path, {"digits": shown.url}) as started:
         started.scraped("gatekeeper_queue_depth + 1", 1)

@@ -90,8 +90,8 @@ def psi(a: Array, b: Array) -> float:
 def kayenta(a: Array, b: Array, tolerance: float = 0.25, confidence: float = 0.98) -> bool:
     """Kayenta's classifier: the interval of Mann and Whitney's shift lies beyond a quarter of its estimate, on either side.
 
-    com.netflix.kayenta.judge.classifiers.metric.MannWhitneyClassifier; the interval from the ordered differences (M. Hollander and
-    D. Wolfe, "Nonparametric statistical methods", 4.3).
+    com.netflix.kayenta.judge.classifiers.metric.MannWhitneyClassifier; the interval from the ordered differences (M. Hollander
+    and D. Wolfe, "Nonparametric statistical methods", 4.3).
     """
     from scipy.stats import norm
 
@@ -123,7 +123,9 @@ class Seen:
 
 
 def delays(seed: int, streams: int, n: int, shift: float, calm: int = 30, most: int = 60) -> Iterator[Seen]:
-    """All rules on the same streams: a calm month, and then a shift of the first feature until it is seen, or for so many days."""
+    """All rules on the same streams: a calm month, and then a shift of the first feature until it is seen, or for so many
+    days.
+    """
     false = dict.fromkeys([OURS, *OTHERS], 0)
     days: dict[str, list[int]] = {name: [] for name in false}
     for index in range(streams):
