@@ -78,8 +78,8 @@ def _watch(loaded: Loaded, path: Path, once: bool, form: str) -> int:
             due = time.monotonic()
             while True:
                 seen = _look(watched, path)
-                _show(seen, form, once)
                 last = seen.exit_code
+                _show(seen, form, once)
                 if once:
                     return int(last)
                 due = max(due + every, time.monotonic())

@@ -24,8 +24,8 @@ COUNTERS = (REQUESTS, LATENCY, CONFIDENCE, RESTARTS, LABELLED, SHADOWED)
 labelled (label `right`) and shadowed (label `agrees`) answers are counted by whoever knows them.
 """
 
-STEPS = 48
-"""Parts of a window: requests of one part that go wrong together are what a burst is."""
+STEPS = 1440
+"""Parts of a window, of a minute in a day."""
 STALE_S, CLOCKS_S = 300.0, 60.0
 """How old the newest sample may be, and how far apart two clocks."""
 

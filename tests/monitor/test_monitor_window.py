@@ -26,7 +26,7 @@ def total(window: Window, family: str = REQUESTS, label: str = "code") -> dict[s
 def test_what_came_before_the_window_is_not_of_it() -> None:
     window = rose(Series({"code": "200"}, [-60, -1, 10, 470], [5, 100, 130, 150]))
     assert total(window) == {"200": 50}
-    assert window.by(REQUESTS, "code")["200"][1] == 30, "of 10 seconds a step"
+    assert window.by(REQUESTS, "code")["200"][30] == 30, "of a third of a second a step"
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40), st.sets(st.integers(1, 39)))

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Errors, latency, accuracy and agreement against the limits of the file and of the certificate."
 ORDER, NAME = 10, "performance"
-FEW, BURST = 8, 10.0
-"""Steps with requests below which bursts cannot be seen, and how many requests then carry the evidence of one."""
+PARTS, FEW, BURST = 48, 8, 10.0
+"""Into how many parts the time is cut in which there were requests; below which number of them bursts cannot be seen, and how many
+requests then carry the evidence of one.
+"""
 KEPT = 0.95
 """The share of its accuracy that a model must keep where no limit is known but what it had."""
 
@@ -66,13 +68,16 @@ def dispersion(over: Any, every: Any) -> float:
     """How many of what was counted carry the evidence of one, at least 1."""
     import numpy as np
 
-    there = every > 0
-    n, k, share = every[there], over[there], over.sum() / every.sum()
-    if there.sum() < FEW:
+    there = np.flatnonzero(every)
+    edges = np.unique(np.linspace(there[0], there[-1] + 1, PARTS + 1).astype(int))
+    n, k = (np.add.reduceat(each, edges[:-1]) for each in (every, over))
+    k, n = k[n > 0], n[n > 0]
+    share = k.sum() / n.sum()
+    if n.size < FEW:
         return BURST
     if not 0 < share < 1:
         return 1.0
-    return max(1.0, float(np.sum((k - n * share) ** 2 / (n * share * (1 - share))) / (there.sum() - 1)))
+    return max(1.0, float(np.sum((k - n * share) ** 2 / (n * share * (1 - share))) / (n.size - 1)))
 
 
 def _kept(view: View) -> list[Question]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -14,7 +15,7 @@ from gatekeeper.version import install_hint
 
 DESCRIPTION = "Address of the server's own metrics, such as http://127.0.0.1:8000/metrics, where no Prometheus scrapes them."
 
-BORN = "gatekeeper_request_seconds_created{}"
+BORN = '["gatekeeper_request_seconds_created", []]'
 """When the counters of a server began: another one after a restart, even where more has come since than before."""
 
 
@@ -35,9 +36,10 @@ def read(asked: Asked) -> Window:
     readings = [*before, (asked.now, {_key(name, labels): value for (name, labels), value in told.items()})]
     asked.kept["readings"] = readings
     found: dict[str, list[Series]] = {name: [] for name in COUNTERS}
-    for name, labels in told:
+    for key in dict.fromkeys(key for _, values in readings for key in values):  # also of what is gone since
+        name, labels = json.loads(key)
         if name in found:
-            seen = _since(readings, _key(name, labels), start)
+            seen = _since(readings, key, start)
             found[name].append(Series(dict(labels), [time for time, _ in seen], [value for _, value in seen]))
     if not before:
         for series in found.values():
@@ -82,7 +84,7 @@ def _parsed(page: Page, address: str) -> tuple[dict[tuple[str, tuple[tuple[str, 
 
 
 def _key(name: str, labels: Any) -> str:
-    return f"{name}{dict(labels)}"
+    return json.dumps([name, list(labels)])
 
 
 def _kept(asked: Asked) -> list[tuple[float, dict[str, float]]]:

@@ -7,6 +7,7 @@ that was just born for where it stands.
 from __future__ import annotations
 
 import json
+import math
 import urllib.parse
 from typing import Any
 
@@ -20,8 +21,9 @@ DESCRIPTION = "Address of a Prometheus that scrapes the server, such as http://1
 
 def read(asked: Asked) -> Window:
     """The window that ends when Prometheus thinks it is now."""
-    [now, _] = _query(asked.address, "time()", "scalar")
-    now = _number(now)
+    now = _number(_query(asked.address, "time()", "scalar")[1])
+    if not math.isfinite(now):
+        raise Unread("garbage", f"the Prometheus at {asked.address} does not know what time it is. Look at it.")
     if abs(now - asked.now) > CLOCKS_S:
         raise Unread(
             "clocks",
