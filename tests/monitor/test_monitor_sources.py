@@ -78,13 +78,13 @@ def test_looks_at_the_page_itself_add_up_over_a_restart() -> None:
     with page(first.text) as shown:
         assert error_rate.read(look(shown.url, kept)).n == 50, "since the server began"
         first.answered(503, 0.003)
-        found = error_rate.read(look(shown.url, kept, 1.0))
+        found = error_rate.read(look(shown.url, kept, 20.0))
         assert (found.n, found.value) == (1, 1.0), "since the look before, in which nothing had failed yet"
         second = server()
         for _ in range(60):  # as many as before and more: only when it began tells
             second.answered(200, 0.003)
         shown.text = second.text
-        window = look(shown.url, kept, 2.0)
+        window = look(shown.url, kept, 40.0)
         assert error_rate.read(window).n == 1 + 60
         assert latency_p50.read(window).n == 1 + 60
         assert any("began again at 0" in note for note in window.notes)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 DESCRIPTION = "Errors, latency, accuracy and agreement against the limits of the file and of the certificate."
 ORDER, NAME = 10, "performance"
 PARTS, FEW, BURST = 48, 8, 10.0
-"""Into how many parts the time is cut in which there were requests; below which number of them bursts cannot be seen, and how many
-requests then carry the evidence of one.
+"""Into how many parts the time is cut in which there were requests; below which number of them bursts cannot be seen, and how
+many requests then carry the evidence of one.
 """
 KEPT = 0.95
 """The share of its accuracy that a model must keep where no limit is known but what it had."""

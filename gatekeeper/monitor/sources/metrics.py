@@ -10,13 +10,16 @@ from gatekeeper.errors import UsageError
 from gatekeeper.monitor.problems import Unread
 from gatekeeper.monitor.sources._base import Asked
 from gatekeeper.monitor.sources._http import Page, get
-from gatekeeper.monitor.window import CLOCKS_S, COUNTERS, DEPTH, STEPS, Series, Window, window_of
+from gatekeeper.monitor.window import CLOCKS_S, COUNTERS, DEPTH, Series, Window, window_of
 from gatekeeper.version import install_hint
 
 DESCRIPTION = "Address of the server's own metrics, such as http://127.0.0.1:8000/metrics, where no Prometheus scrapes them."
 
 BORN = '["gatekeeper_request_seconds_created", []]'
 """When the counters of a server began: another one after a restart, even where more has come since than before."""
+
+MOST = 288
+"""Readings that are kept: one in five minutes of a day."""
 
 
 def read(asked: Asked) -> Window:
@@ -30,9 +33,8 @@ def read(asked: Asked) -> Window:
     if not any(name == DEPTH for name, _ in told):
         said = f"{asked.address} has no {DEPTH}: it is no gatekeeper server's. Correct monitoring.metrics."
         raise Unread("absent", said)
-    before = [each for each in _kept(asked) if asked.now - asked.window_s <= each[0] < asked.now][-STEPS:]
-    since = max(asked.now - asked.window_s, began) if began is not None and not before else None
-    start = before[0][0] if before else since if since is not None else asked.now - asked.window_s
+    before = _kept(asked)
+    start = before[0][0] if before else began if began is not None and began < asked.now else asked.now - asked.window_s
     readings = [*before, (asked.now, {_key(name, labels): value for (name, labels), value in told.items()})]
     asked.kept["readings"] = readings
     found: dict[str, list[Series]] = {name: [] for name in COUNTERS}
@@ -88,10 +90,13 @@ def _key(name: str, labels: Any) -> str:
 
 
 def _kept(asked: Asked) -> list[tuple[float, dict[str, float]]]:
-    """The readings of earlier looks; what is not of that form is none."""
+    """The readings of earlier looks that are of this window, none sooner after another than the most allow."""
     found = list[tuple[float, dict[str, float]]]()
     kept = asked.kept.get("readings")
     for each in kept if isinstance(kept, list) else []:
         if len(each) == 2 and isinstance(each[0], int | float) and isinstance(each[1], dict):
-            found.append((float(each[0]), each[1]))
+            time = float(each[0])
+            apart = not found or time - found[-1][0] >= asked.window_s / MOST
+            if asked.now - asked.window_s <= time < asked.now and apart:
+                found.append((time, each[1]))
     return found
