@@ -72,7 +72,7 @@ def named() -> dict[str, set[str]]:
 ROOMS = (
     "errors", "units", "ids", "progress", "version", "files", "registry", "records",
     "stats", "models", "hardware", "process", "scans", "data", "frameworks", "gates", "config", "making", "measure", "evaluate",
-    "planning", "reports", "verdicts", "certificate", "serve", "load", "checks", "monitor", "legs",
+    "planning", "reports", "verdicts", "certificate", "serve", "load", "checks", "legs", "monitor",
     "stages", "advice", "starting",
     "pipeline", "cli", "reference", "github", "__main__",
 )  # fmt: skip

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
     from gatekeeper.monitor.decide import Look
     from gatekeeper.monitor.look import Watched
+    from gatekeeper.monitor.reference import Reference
 
 EPILOG = """\b
 Exit codes: 0 nothing to tell, 1 an alert fires, 2 usage or configuration, 3 too
@@ -20,6 +21,7 @@ little was seen to say that all is well, 4 something could not be read.
 
 \b
 Examples:
+  gatekeeper watch edge_ai_pipeline.yaml --learn gatekeeper-report/artifacts/edge-cpu__onnx_runtime__int8_dynamic.onnx
   gatekeeper watch edge_ai_pipeline.yaml --learn good-week.jsonl
   gatekeeper watch edge_ai_pipeline.yaml --once --format json
   gatekeeper watch edge_ai_pipeline.yaml --write monitoring/
@@ -32,8 +34,8 @@ Examples:
 @click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
 @click.option("--state", type=click.Path(path_type=Path), help="What is kept between looks [default: beside FILE].")
 @click.option(
-    "--learn", type=click.Path(path_type=Path), metavar="LOG",
-    help="Write the reference: what is normal, by a log of requests of a good time or of the test set. Nothing is watched.",
+    "--learn", type=click.Path(path_type=Path), metavar="WHAT",
+    help="Write the reference: what is normal, by an artifact's answers to the evaluation set, or a log of a good time.",
 )  # fmt: skip
 @click.option(
     "--write", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
@@ -122,12 +124,13 @@ def _show(seen: Look, form: str, once: bool) -> None:
         click.echo("\n".join(line[: len(line) - len(line.lstrip())] + plain(line) for line in text(seen).splitlines()))
 
 
-def _learn(loaded: Loaded, log: Path) -> None:
-    """Write the reference that a log makes."""
+def _learn(loaded: Loaded, what: Path) -> None:
+    """Write the reference that an artifact or a log makes."""
     import time
 
     from gatekeeper.errors import UsageError
     from gatekeeper.files import write_atomic
+    from gatekeeper.models.files import model_format
     from gatekeeper.monitor.problems import Unread
     from gatekeeper.monitor.reference import learned, written
 
@@ -135,13 +138,24 @@ def _learn(loaded: Loaded, log: Path) -> None:
     if own is None:
         raise UsageError(f"{loaded.path}: has no `monitoring`. Add it (docs/monitoring.md).")
     try:
-        reference = learned(log, time.time())
+        reference = _approved(loaded, what) if model_format(what) is not None else learned(what, time.time())
     except Unread as error:
         raise UsageError(str(error)) from None
     place = loaded.folder / own.reference
     write_atomic(place, written(reference))
-    count = len(reference.rows.columns)
-    click.echo(f"{place}: {reference.contents.seen:,} requests, {count} columns")
+    told = reference.contents
+    inputs = f"{len(reference.features())} features of {', '.join(told.inputs) or 'no input'}"
+    click.echo(f"{place}: {told.seen:,} examples, {inputs}, {len(told.answers)} answers, {told.labelled:,} labels")
+
+
+def _approved(loaded: Loaded, artifact: Path) -> Reference:
+    """The reference of an artifact."""
+    from gatekeeper.cli._terminal import watching
+    from gatekeeper.making.cache import Cache, default_folder
+    from gatekeeper.monitor.approved import approved
+
+    with watching(quiet=False) as progress:
+        return approved(loaded, artifact, Cache(default_folder()), progress)
 
 
 def _write(loaded: Loaded, folder: Path) -> None:

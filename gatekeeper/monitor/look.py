@@ -44,7 +44,7 @@ class Watched:
 def look(watched: Watched, number: int, now: float, kept: dict[str, dict[str, object]]) -> Look:
     """The `number`-th look (from 1). `kept` is what each source found before, and afterwards what it wants to find again."""
     window, unread = _window(watched, now, kept)
-    view = tests.View(window, watched.limits, watched.known)
+    view = tests.View(window, watched.limits, watched.known, bool(watched.labels))
     questions = [each for _, test in tests.in_order() for each in test.ask(view)]
     if isinstance(watched.reference, Unread):
         unread.append(str(watched.reference))

@@ -7,19 +7,24 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from kit.certified import certified
 from kit.command import Command
 from kit.once import Once
 from kit.support import eventually
+from scipy.special import softmax
 
 from gatekeeper.monitor.decide import Finding, decided, verdict
 from gatekeeper.monitor.drift._base import Question
 from gatekeeper.monitor.problems import Unread
+from gatekeeper.monitor.reference import read_reference
+from gatekeeper.monitor.sources.requests import SURE
 from gatekeeper.stats.drift import spending
 
 STATE = ".gatekeeper-watch-p.json"
@@ -33,7 +38,7 @@ def looked(done: Any) -> dict[str, Any]:
 def test_from_a_good_week_to_a_shift(watching: Callable[..., Path], log: Callable[..., Path], gatekeeper: Command) -> None:
     file = watching(requests="now.jsonl")
     done = gatekeeper("watch", file, "--learn", log("good.jsonl", 1500, seed=1))
-    assert done.returncode == 0 and "1,500 requests" in done.stdout, done.stderr
+    assert done.returncode == 0 and "1,500 examples, 4 features of a, b, c, d, 3 answers" in done.stdout, done.stderr
     log("now.jsonl", 600, seed=2)
     done = gatekeeper("watch", file, "--once")
     assert done.returncode == 0, done.stdout
@@ -44,6 +49,32 @@ def test_from_a_good_week_to_a_shift(watching: Callable[..., Path], log: Callabl
     assert "look 2: an alert fires" in done.stdout
     [alert] = [line for line in done.stdout.splitlines() if "ALERT" in line]
     assert "inputs/c: D = 0." in alert
+
+
+def test_what_the_artifact_was_approved_on_is_normal(once: Once, gatekeeper: Command, tmp_path: Path) -> None:
+    """Its reference is made of the evaluation set and its answers; requests of that kind are fine, and others are not."""
+    place = certified(once, tmp_path)
+    file, data = place.folder / "pipeline.yaml", np.load(place.folder / "eval.npz")
+    file.write_text(file.read_text() + "  monitoring: {requests: now.jsonl}\n")
+    done = gatekeeper("watch", file, "--learn", place.model)
+    assert done.returncode == 0, done.stderr
+    assert "600 examples, 16 features of x, 4 answers, 600 labels" in done.stdout
+    known = read_reference(place.folder / "reference.npz")
+    scores = data["x"] @ np.load(place.folder / "weight.npz")["w"]
+    assert known.contents.right >= 0.95 * 600
+    assert known.contents.confidence[-1] == (1.0, 600)
+    likely = softmax(scores, axis=1).max(axis=1)
+    assert np.median(known.rows.columns[SURE]) == pytest.approx(np.median(likely), abs=0.02)
+    for moved in (0.0, 1.0):
+        rng, now = np.random.default_rng(4), time.time()
+        x = rng.standard_normal((500, 16)) + moved * (np.arange(16) == 3)
+        answers = (x @ np.load(place.folder / "weight.npz")["w"]).argmax(axis=1)
+        rows = [{"time": now - i, "inputs": {"x": x[i].tolist()}, "answer": int(answers[i])} for i in range(500)]
+        (place.folder / "now.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        done = gatekeeper("watch", file, "--once", "--format", "json")
+        assert done.returncode == (1 if moved else 3), done.stdout
+        fires = [each["name"] for each in looked(done)["findings"] if each["status"] == "fires"]
+        assert ("inputs/x[3]" in fires) == bool(moved), fires
 
 
 def test_too_little_is_not_well(watching: Callable[..., Path], log: Callable[..., Path], gatekeeper: Command) -> None:
@@ -216,3 +247,17 @@ def test_what_fires_comes_first_and_nothing_asked_is_no_health() -> None:
     assert verdict(found("fine", "undecided"), []) == "undecided"
     assert verdict(found("fine"), []) == "fine"
     assert verdict([], []) == "undecided"
+
+
+def test_labels_that_are_to_come_are_waited_for(
+    watching: Callable[..., Path], log: Callable[..., Path], gatekeeper: Command, tmp_path: Path
+) -> None:
+    good = log("good.jsonl", 400, seed=1, change={"right": True})
+    log("now.jsonl", 400, seed=2)
+    (tmp_path / "labels.jsonl").write_text("")
+    for keys, code in (({}, 0), ({"labels": "labels.jsonl"}, 3)):
+        file = watching(requests="now.jsonl", **keys)
+        gatekeeper("watch", file, "--learn", good)
+        assert gatekeeper("watch", file, "--once").returncode == code
+    (tmp_path / "labels.jsonl").write_text("".join(json.dumps({"id": i, "right": True}) + "\n" for i in range(100)))
+    assert gatekeeper("watch", file, "--once").returncode == 0

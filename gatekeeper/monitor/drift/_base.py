@@ -46,11 +46,14 @@ class Question:
 
 @dataclass(frozen=True)
 class View:
-    """What a look has to go by. `limits` are the configurations of the alerts that are on, by name."""
+    """What a look has to go by. `limits` are the configurations of the alerts that are on, by name; `labels` says that some are
+    to come.
+    """
 
     window: Window
     limits: Mapping[str, Any] = field(default_factory=dict)
     reference: Reference | None = None
+    labels: bool = False
 
 
 class Test(Protocol):

@@ -98,7 +98,7 @@ def _kept(view: View) -> list[Question]:
     except Unread as error:
         return [Question(name, NAME, name, unread=error)]
     if now.value is None:
-        return [Question(name, NAME, name, limit=limit, needs=needs)]
+        return [] if not view.labels else [Question(name, NAME, name, limit=limit, needs=needs)]
     right, every = round(now.value * now.n), now.n + known.labelled
     p = float(hypergeom.cdf(right, every, right + known.right, now.n))
     return [Question(name, NAME, name, now.value, limit, "fraction", p, now.value < limit, now.n, needs)]
