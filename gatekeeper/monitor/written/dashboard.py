@@ -40,7 +40,7 @@ def dashboard(watched: Watched, site: Site, title: str) -> str:
 
 def _panel(index: int, name: str, signal: Any, query: str, watched: Watched) -> dict[str, Any]:
     defaults: dict[str, Any] = {
-        "unit": UNITS[signal.UNIT],
+        "unit": UNITS.get(signal.UNIT, "short"),
         "custom": {"showPoints": "never", "thresholdsStyle": {"mode": "line"}},
     }
     if (limit := _limit(watched.limits.get(name))) is not None:
