@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kit.command import Command
 from kit.prometheus import Page, Prometheus, page, prometheus
 
@@ -101,12 +102,18 @@ def test_a_number_that_is_none_is_named(watching: Callable[..., Path], gatekeepe
     metrics.answered(200, 0.01)
 
     def broken() -> bytes:
+        names = ('gatekeeper_requests_total{code="200"}', "gatekeeper_queue_depth")
         lines = metrics.text().decode().splitlines()
-        requests = 'gatekeeper_requests_total{code="200"}'
-        return "".join(f"{requests} NaN\n" if line.startswith(requests) else f"{line}\n" for line in lines).encode()
+        none = [next((f"{name} NaN" for name in names if line.startswith(f"{name} ")), line) for line in lines]
+        return "\n".join([*none, ""]).encode()
 
+    file = watching(prometheus="http://127.0.0.1:9", selector={"job": "digits"})
+    assert gatekeeper("watch", file, "--write", tmp_path / "out").returncode == 0
+    [group] = yaml.safe_load((tmp_path / "out/gatekeeper_rules.yml").read_text())["groups"]
+    absent = next(rule["expr"] for rule in group["rules"] if rule["alert"] == "GatekeeperAbsent")
     with page(broken) as shown, prometheus(tmp_path, {"digits": shown.url}) as started:
-        started.scraped("gatekeeper_queue_depth + 1", 1)
+        started.scraped("count(gatekeeper_queue_depth)", 1)
+        assert started.value(absent) == 1, "promtool knows no NaN: the rule is asked here"
         code, look = asked(gatekeeper, watching(prometheus=started.url))
     assert (code, look["verdict"]) == (4, "unread")
     assert "gatekeeper_requests_total holds nan" in look["unread"][0]
