@@ -41,7 +41,11 @@ Examples:
     "--write", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
     help="Write Prometheus rules with their tests, an Alertmanager configuration and a Grafana dashboard. Nothing is watched.",
 )  # fmt: skip
-def command(file: Path, once: bool, form: str, state: Path | None, learn: Path | None, write: Path | None) -> int:
+@click.option(
+    "--rehearse", is_flag=True,
+    help="Inject each fault before a Prometheus and an Alertmanager of its own, and see who is told. Takes a minute.",
+)  # fmt: skip
+def command(file: Path, once: bool, form: str, state: Path | None, learn: Path | None, write: Path | None, rehearse: bool) -> int:
     """Watch the model that FILE describes, where it is deployed.
 
     `monitoring` in FILE says what to read: a Prometheus, or the server's own /metrics, for latency, errors, requests and
@@ -59,6 +63,8 @@ def command(file: Path, once: bool, form: str, state: Path | None, learn: Path |
         _learn(loaded, learn)
     if write is not None:
         _write(loaded, write)
+    if rehearse:
+        return _rehearse(loaded)
     if learn is not None or write is not None:
         return 0
     return _watch(loaded, state or file.with_name(f".gatekeeper-watch-{file.stem}.json"), once, form)
@@ -156,6 +162,27 @@ def _approved(loaded: Loaded, artifact: Path) -> Reference:
 
     with watching(quiet=False) as progress:
         return approved(loaded, artifact, Cache(default_folder()), progress)
+
+
+def _rehearse(loaded: Loaded) -> int:
+    """Every trial of every rule, and whether it went as it must."""
+    from gatekeeper.errors import ExitCode
+    from gatekeeper.monitor.look import watched_of
+    from gatekeeper.monitor.rehearsal import rehearse
+    from gatekeeper.monitor.written.files import site_of
+    from gatekeeper.process.scratch import scratch_folder
+
+    watched = watched_of(loaded)
+    assert loaded.pipeline.monitoring is not None  # else there was nothing to watch
+    with scratch_folder() as folder:
+        found = rehearse(watched, site_of(loaded.pipeline.monitoring, watched), folder)
+    for each in found:
+        said = "alert" if each.told else "silent"
+        wrong = "" if each.holds else "  WRONG: the series never arrived" if not each.arrived else "  WRONG"
+        click.echo(f"{each.rule:<26} {each.trial:<28} {said}{wrong}")
+    held = sum(each.holds for each in found)
+    click.echo(f"{held} of {len(found)} trials went as they must")
+    return ExitCode.PASS if found and held == len(found) else ExitCode.FAILED
 
 
 def _write(loaded: Loaded, folder: Path) -> None:

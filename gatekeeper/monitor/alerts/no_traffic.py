@@ -46,6 +46,6 @@ def rules(config: Config, site: Site, reference: Reference | None) -> list[Rule]
     trials = [
         Trial("requests come", [(series, rising(a_minute, minutes))], minutes, False),
         Trial("none ever came", [], minutes, True),
-        Trial("they have ended", [(series, f"0+{a_minute:g}x5 {5 * a_minute:g}x{2 * minutes}")], 2 * minutes, True),
+        Trial("they have ended", [(series, f"0+{a_minute:g}x5 {5 * a_minute:g}x{minutes}")], minutes, True),
     ]
     return [Rule(camel("no_traffic"), f"({site.rise(REQUESTS)} or vector(0)) < {expected:g}", WAIT_S, trials)]

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from gatekeeper.monitor.look import Watched
 
 
+def site_of(own: Monitoring, watched: Watched) -> Site:
+    """How Prometheus is asked about the server."""
+    return Site(own.selector, parse_duration(own.rule_window), watched.window_s)
+
+
 def files(own: Monitoring | None, watched: Watched) -> tuple[dict[str, str], list[str]]:
     """Texts by file name."""
     assert own is not None  # else there was nothing to watch
-    site = Site(own.selector, parse_duration(own.rule_window), watched.window_s)
+    site = site_of(own, watched)
     title = f"gatekeeper: {', '.join(own.selector.values())}" if own.selector else "gatekeeper"
     made = {
         RULES: rules(watched, site),
