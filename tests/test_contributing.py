@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -37,6 +38,9 @@ KINDS = {
     "stages",
     "scans",
     "deploy/packages",
+    "monitor/signals",
+    "monitor/drift",
+    "monitor/alerts",
 }
 PIPELINE = """\
 edge_ai_pipeline:
@@ -52,6 +56,7 @@ edge_ai_pipeline:
   measure: {max_rounds: 3, blocks: 1, block_ms: 5}
   model_validation: {security_scan: enabled}
   packaging: {usb_stick: {greeting: hello}}
+  monitoring: {requests: asked.jsonl, alerts: {client_errors: {max: 0.2}}}
 """
 VARIANT = "hall/onnx_reference/rounded"
 CHECKS = {"doubled": "unit_tests", "no_program": "file_tests", "patience": "integration_tests", "cookies": "security_tests"}
@@ -150,6 +155,27 @@ def test_what_passed_is_packaged(ran: tuple[Path, dict[str, str]], tmp_path: Pat
     assert (tmp_path / "package/SHA256SUMS").read_text().count("usb_stick/model/") == 1
 
 
+def test_the_watch_has_them(ran: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    """Its signal, its alert and its test of drift see requests of which half are refused, and an input that goes missing."""
+    told, now = ran[0].parent, time.time()
+    for name, x, status in (("good", 1.0, 200), ("asked", None, 404)):
+        rows = [
+            {"time": now - 10 * i, "inputs": {"x": x if i % 2 else 1.0}, "status": status if i % 2 else 200} for i in range(800)
+        ]
+        (told / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = [sys.executable, "-P", "-m", "gatekeeper", "watch", "p.yaml"]
+    for more in (["--learn", "good.jsonl", "--write", str(tmp_path)], ["--once", "--format", "json"]):
+        done = subprocess.run(
+            [*words, *more], cwd=told, env=os.environ | ran[1], capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == (1 if "--once" in more else 0), done.stdout + done.stderr
+    look = json.loads(done.stdout)
+    assert {each["name"]: each["value"] for each in look["signals"]}["mistakes"] == 0.5
+    assert {"client_errors", "missing/x"} <= {each["name"] for each in look["findings"] if each["status"] == "fires"}
+    assert "GatekeeperClientErrors" in (tmp_path / "gatekeeper_rules.yml").read_text()
+    assert "mistakes" in (tmp_path / "grafana_dashboard.json").read_text()
+
+
 def test_their_sections_and_limits_are_checked(ran: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     bad = PIPELINE.replace("2MB", "much").replace("60000", "-1").replace("file_tests: basic", "file_tests: deep")
     for name in ("model.onnx", "eval.npz"):
@@ -173,5 +199,5 @@ def test_without_them_the_file_is_refused(ran: tuple[Path, dict[str, str]]) -> N
         [sys.executable, "-m", "gatekeeper", "validate", "p.yaml"], cwd=ran[0].parent, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    for name in ("weighing", "kiosk", "onnx_reference", "load_time", "file_tests", "severity", "offset"):
+    for name in ("weighing", "kiosk", "onnx_reference", "load_time", "file_tests", "severity", "offset", "client_errors"):
         assert name in done.stderr, name

@@ -20,6 +20,7 @@ from gatekeeper.config.sections.gates import Gates
 from gatekeeper.config.sections.inputs import Input, Output
 from gatekeeper.config.sections.measure import Measure
 from gatekeeper.config.sections.model import Model
+from gatekeeper.config.sections.monitoring import Monitoring
 from gatekeeper.config.sections.packaging import Packaging
 from gatekeeper.config.sections.targets import Target
 
@@ -47,6 +48,9 @@ class Common(Section, frozen=True, kw_only=True):
         list[Target], Meta(description="Hardware it must run on; default: the CPU of the machine that runs it.")
     ] = []
     deployment: Annotated[Deployment, Meta(description="How an approved model goes live.")] = Deployment()
+    monitoring: Annotated[
+        Monitoring | None, Meta(description="How the deployed model is watched: what `gatekeeper watch` reads, and its limits.")
+    ] = None
     packaging: Annotated[Packaging | None, Meta(description="What is built from an approved model.")] = None
     gates: Annotated[Gates, Meta(description="The limits a variant must hold.")] = Gates()  # type: ignore[valid-type]
     measure: Annotated[Measure, Meta(description="How long and how carefully to measure.")] = Measure()

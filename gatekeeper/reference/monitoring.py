@@ -1,0 +1,32 @@
+"""docs/monitoring.md: its tables are made of the signals, tests and alerts there are."""
+
+from __future__ import annotations
+
+from gatekeeper.monitor.alerts._base import in_order as alerts
+from gatekeeper.monitor.drift._base import in_order as tests
+from gatekeeper.monitor.signals._base import in_order as signals
+from gatekeeper.reference.tables import REPOSITORY, cell, filled, table
+
+
+def page() -> str:
+    """The text of the page, with its tables as they must be."""
+    return filled(REPOSITORY / "docs" / "monitoring.md", {"signals": _signals, "drift": _drift, "alerts": _alerts})
+
+
+def _signals() -> str:
+    return table(("signal", "unit", "what it is"), [(f"`{name}`", each.UNIT, cell(each.DESCRIPTION)) for name, each in signals()])
+
+
+def _drift() -> str:
+    return table(("test", "compares"), [(f"`{name}`", cell(each.DESCRIPTION)) for name, each in tests()])
+
+
+def _alerts() -> str:
+    """What each means, its limit where the file says nothing, whose limit of a certificate it takes, and how urgent it is."""
+    rows = []
+    for name, each in alerts():
+        fields = each.DEFAULT.__struct_fields__ if each.DEFAULT is not None else ()
+        default = ", ".join(f"`{key}: {getattr(each.DEFAULT, key):g}`" for key in fields) or ("on" if each.DEFAULT else "off")
+        gate = getattr(each, "CERTIFIED", "")
+        rows.append((f"`{name}`", cell(each.DESCRIPTION), default, f"`{gate}`" if gate else "", each.SEVERITY))
+    return table(("alert", "fires where", "limit", "or the certificate's", "severity"), rows)
