@@ -61,6 +61,7 @@ class Made:
     under: Mapping[str, float] | None = None  # what is kept under corruptions, by their labels
     changed: int = 1000  # examples that a corruption makes others
     sure: float | None = None  # of every answer, where the baseline is as sure of its right ones as can be
+    bins: int = 15
 
 
 def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
@@ -195,7 +196,7 @@ def _scores(made: Made) -> Comparison:
         metric="accuracy", baseline=1.0, variant=float(own.mean()), scores=scores, collapsed=made.collapsed,
         classes=made.classes, outputs=made.outputs, signs=SIGNS | ({"classes": 1} if made.collapsed else {}),
         corrupted=None if made.under is None else {name: _under(made, kept) for name, kept in made.under.items()},
-        calibrated=None if made.sure is None else calibrated((right, right), (np.full(made.examples, made.sure), own), 15),
+        calibrated=None if made.sure is None else calibrated((right, right), (np.full(made.examples, made.sure), own), made.bins),
     )  # fmt: skip
 
 

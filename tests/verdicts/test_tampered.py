@@ -78,7 +78,10 @@ FAILING: dict[str, tuple[dict[str, Made], dict[str, Any], str]] = {
     "a corruption that did not arrive": (
         {"int8": Made(under={"noise": 1.0, DROPOUT: 1.0}, changed=9)}, {"limits": CORRUPTED}, GATES_CORRUPTED,
     ),
-    "calibration_error": ({"int8": Made(sure=0.9)}, {"limits": {**LIMITS, "calibration_error": {}}}, "{calibration_error: {}}"),
+    "calibration_error": (
+        {"int8": Made(sure=0.9, bins=3)}, {"limits": {**LIMITS, "calibration_error": {"bins": 3}}},
+        "{calibration_error: {bins: 3}}",
+    ),
     "unit_tests": ({"int8": Made(checks=[PASS, FAIL], late=0)}, {"limits": TESTED}, TESTS),
     "p99_latency": ({"int8": Made(checks=[PASS], late=90)}, {"limits": TESTED}, TESTS),
     "one of all": ({"int8": Made(), "fp16": Made(kept=0.1)}, {"require": "all"}, "{require: all}"),
