@@ -99,7 +99,7 @@ def standing_in() -> Iterator[Registry]:
     handler = type("Handler", (_Handler,), {"registry": registry})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         registry.host = f"127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield registry
