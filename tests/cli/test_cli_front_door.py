@@ -15,6 +15,7 @@ WORDS = {
     "assess": ["assess", "model.onnx"],
     "certify": ["certify", ".", "--key", "model.onnx"],
     "init": ["init", "--output", "new.yaml", "--no-workflow", "--force"],
+    "package": ["package", "."],
     "plan": ["plan", "pipeline.yaml"],
     "report": ["report", "."],
     "scan": ["scan", "model.onnx"],

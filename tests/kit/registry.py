@@ -35,6 +35,8 @@ class Registry:
     lie: Callable[[str, str, bytes], bytes] = lambda kind, name, data: data
     asked: list[str] = field(default_factory=list)
     host: str = ""
+    token_lasts: int = 0  # requests; 0: nobody must say who he is
+    tokens: dict[str, int] = field(default_factory=dict)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -58,7 +60,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         kind, name = (parts[-2], parts[-1]) if len(parts) > 2 else ("", "")
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
-        if self.command == "POST":
+        if place.path == "/token":
+            token = f"token-{len(known.tokens)}"
+            known.tokens[token] = known.token_lasts
+            self._answer(200, b'{"token": "%s"}' % token.encode())
+        elif known.token_lasts and not self._known():
+            self._answer(401, WWW_Authenticate=f'Bearer realm="http://{known.host}/token",service="here",scope="push"')
+        elif self.command == "POST":
             self._answer(202, Location=f"{place.path.rstrip('/')}/1?state=x")
         elif self.command == "PUT" and kind == "uploads":
             (wanted,) = parse_qs(place.query)["digest"]
@@ -73,6 +81,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._answer(200)
 
+    def _known(self) -> bool:
+        """Whether a token came along that still holds."""
+        token, tokens = self.headers.get("Authorization", "").removeprefix("Bearer "), self.registry.tokens
+        if token not in tokens:
+            return False
+        tokens[token] -= 1
+        return tokens[token] >= 0
+
     do_GET = do_HEAD = do_POST = do_PUT = _any
 
 
@@ -83,7 +99,7 @@ def standing_in() -> Iterator[Registry]:
     handler = type("Handler", (_Handler,), {"registry": registry})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         registry.host = f"127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield registry

@@ -110,6 +110,8 @@ class _Registry:
             """Waits for an answer, but not without end."""
 
             def request(self, *words: Any, **named: Any) -> requests.Response:
+                if hasattr(data := named.get("data"), "seek"):
+                    cast(BinaryIO, data).seek(0)  # it may be sent again, with another token
                 return super().request(*words, **({"timeout": TIMEOUT_S} | named))
 
         self.place, self.failures = place, (requests.RequestException, ValueError)
@@ -175,8 +177,12 @@ class _Registry:
         return files
 
     def _ask(self, method: str, url: str, accepted: tuple[int, ...] = (200,), **more: Any) -> requests.Response:
+        headers = more.pop("headers", {})
         try:
-            answer: requests.Response = self._registry.do_request(url, method, **more)
+            answer: requests.Response = self._registry.do_request(url, method, headers=dict(headers), **more)
+            if answer.status_code == 401:  # a token that has ended, or is for less than this: oras would only ever show it again
+                self._registry.auth.token = None
+                answer = self._registry.do_request(url, method, headers=dict(headers), **more)
         except self.failures as error:
             raise UsageError(f"{self.place}: the registry does not answer ({error}). Log in, or try again.") from None
         if answer.status_code not in accepted:

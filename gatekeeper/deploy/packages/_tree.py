@@ -90,6 +90,7 @@ def archived(place: Path, beside: Path | None = None) -> Iterator[Path]:
 
 def write_archive(place: Path, path: Path, replace: bool) -> str:
     """The same archive at a path, and its SHA-256."""
+    check_own(path.parent)
     if is_link(path):
         raise UsageError(f"{path}: is a link, and nothing is written through one. Name another file.")
     if path.exists() and not replace:

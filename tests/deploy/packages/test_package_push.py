@@ -49,6 +49,16 @@ def test_a_package_is_pushed_by_its_digest_and_read_back(packaging: Packaging, r
     assert len(registry.blobs) == 2, "what is there is not sent again"
 
 
+@pytest.mark.parametrize("lasts", [1, 2, 3, 100])
+def test_a_token_that_ends_midway_is_asked_for_again(packaging: Packaging, registry: Registry, lasts: int) -> None:
+    """And what was being sent is sent again from its beginning."""
+    registry.token_lasts = lasts
+    done = pushed(packaging, registry.host)
+    assert done.returncode == 0, done.stderr
+    assert (len(registry.tokens) > 3) == (lasts < 100)
+    assert all(digest(data) == name for name, data in registry.blobs.items())
+
+
 def flipped(data: bytes) -> bytes:
     return data[:3000] + bytes([data[3000] ^ 1]) + data[3001:]
 
