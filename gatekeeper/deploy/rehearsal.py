@@ -48,13 +48,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SMALLEST = 25
-"""The smallest share of a rehearsed step, in percent: at 1 % the evidence of one step takes as long as all faults together."""
+SMALLEST = (25, 50)
+"""The smallest share of a rehearsed step, in percent: at 1 % the evidence of one step takes as long as all faults together. Where
+models are so slow that the healthy ramp would take more than `LONG_S`, it is the second.
+"""
+LONG_S, MOST_S = 60.0, 300.0
+"""More than that nobody waits for in a CI job; the evidence cannot be had."""
 
-RATE_QPS, BEARABLE = 100.0, 0.3
+RATE_QPS, BEARABLE = 100.0, 0.5
 """Requests a second where none are declared, and at most such a part of what one request after another would give."""
 
-ASKED_QPS, ALONE_S = 20.0, 1.0
+ASKED_QPS, ALONE_S = 20.0, 2.0
 SLOW_TIMES, SLOW_LEAST_MS = 4.0, 100.0
 """Where no p99 is declared an answer is slow that takes so many times blue's p95 before the ramp, and at least so long."""
 
@@ -74,12 +78,11 @@ class Terms:
     ramping: Ramping = "gradual"
     rate_qps: float | None = None
     p99_ms: float | None = None
-    disagreement: float | None = None
     seed: int = 0
 
-    def shares(self) -> tuple[int, ...]:
+    def shares(self, smallest: int = SMALLEST[0]) -> tuple[int, ...]:
         """The steps in percent, of which the smallest are one."""
-        return tuple(dict.fromkeys(share and max(share, SMALLEST) for share in steps(self.strategy, self.ramping)))
+        return tuple(dict.fromkeys(share and max(share, smallest) for share in steps(self.strategy, self.ramping)))
 
 
 def rehearse(
@@ -99,7 +102,7 @@ def rehearse(
         return Rehearsal(
             variant=green.id,
             strategy=terms.strategy,
-            steps=list(terms.shares()),
+            steps=list(company.shares),
             limits=company.limits,
             rate_qps=company.rate,
             scenarios=scenarios,
@@ -118,6 +121,19 @@ def said(scenario: Scenario, least_s: float) -> str:
     return f"{scenario.name}: {scenario.ruling.decision}{why}{arrived}{lost}, {took}"
 
 
+def allowed_to_differ(pairs: list[Pair]) -> float:
+    """Share of the answers that may differ: beyond those that did before the ramp, as many as of models that agree.
+
+    How many answers a variant may change is for the gates to say; here it is whether they change on the way.
+    """
+    both = [pair.same for pair in pairs if pair.same is not None]
+    if not both:
+        raise NotMeasured("model", "baseline and variant answered no question together: their answers cannot be compared.")
+    before = both.count(False) / len(both)
+    least = LIMITS.disagreement or 0.0
+    return min(MOST_DIFFER, before + least + 2 * math.sqrt(before * (1 - before) / len(both)))
+
+
 @dataclass
 class _Company:
     """The servers and clients of all scenarios: starting one takes longer than most scenarios."""
@@ -129,6 +145,7 @@ class _Company:
     servers: dict[Colour, Server] = field(default_factory=dict)
     rate: float = 0.0
     limits: RolloutLimits = LIMITS
+    shares: tuple[int, ...] = ()
 
     @cached_property
     def scratch(self) -> Path:
@@ -151,12 +168,18 @@ class _Company:
             took = sorted(pair.blue_ms for pair in pairs if pair.blue_ok)
             if not took:
                 raise NotMeasured("model", "the baseline answers no question behind HAProxy: nothing can be rehearsed.")
-            both = statistics.median(max(pair.blue_ms, pair.green_ms) for pair in pairs)
-            self.rate = self.terms.rate_qps or min(RATE_QPS, BEARABLE * 1000 / both)
+            slower = max(statistics.median(each) for each in ([p.blue_ms for p in pairs], [p.green_ms for p in pairs]))
+            self.rate = self.terms.rate_qps or min(RATE_QPS, BEARABLE * 1000 / slower)
             p95 = took[min(len(took) - 1, int(0.95 * len(took)))]
         slow = self.terms.p99_ms or max(SLOW_LEAST_MS, SLOW_TIMES * p95)
-        allowed = min(MOST_DIFFER, self.terms.disagreement or LIMITS.disagreement or MOST_DIFFER)
-        self.limits = msgspec.structs.replace(LIMITS, slow_ms=slow, disagreement=allowed)
+        self.limits = msgspec.structs.replace(LIMITS, slow_ms=slow, disagreement=allowed_to_differ(pairs))
+        for smallest in SMALLEST:
+            self.shares = self.terms.shares(smallest)
+            if self.least_s <= LONG_S:
+                break
+        if self.least_s > MOST_S:
+            said = f"at {self.rate:.3g} requests/s the evidence of a healthy ramp takes {self.least_s:.0f} s at least"
+            raise NotMeasured("timeout", f"{said}, and a rehearsal has {MOST_S:.0f} s. Use a faster machine, or a smaller model.")
 
     def start_servers(self) -> None:
         """Those that do not run, both at once."""
@@ -174,7 +197,7 @@ class _Company:
         limits, seconds = self.limits, 0.0
         clean = -math.log(limits.alpha)
         pairs = clean / -math.log1p(-(limits.disagreement or 1e-9)) / ASKED_QPS
-        for share in self.terms.shares():
+        for share in self.shares:
             rate = min(limits.error_rate, limits.slow_rate)
             requests = max(limits.least_requests, clean / -math.log1p(-rate))
             of_green = requests / (self.rate * share / 100 if share else ASKED_QPS)
@@ -197,13 +220,14 @@ class _Company:
             proxy = stack.enter_context(Proxy(where[Colour.BLUE], where[Colour.GREEN], timeout_s=TIMEOUT_MS / 1000))
             traffic = stack.enter_context(self.traffic(proxy, folder))
             slow_ms = self.limits.slow_ms or SLOW_LEAST_MS
-            scene = Scene(proxy.control, self.servers, sidecars, slow_ms, traffic.stop, traffic.finish)
+            differ = self.limits.disagreement or MOST_DIFFER
+            scene = Scene(proxy.control, self.servers, sidecars, slow_ms, differ, traffic.stop, traffic.finish)
             watcher = stack.enter_context(
                 Watcher(proxy.control, proxy.log, proxy.word, slow_ms, folder / "asked.jsonl", scene.memory)
             )
             eyes = Striking(watcher.look, scene, what.inject if what else None)
             journal = stack.enter_context(Journal(folder / "journal.jsonl"))
-            plan = Plan(steps=self.terms.shares(), limits=self.limits, deadline_s=deadline)
+            plan = Plan(steps=self.shares, limits=self.limits, deadline_s=deadline)
             outcome = roll(plan, proxy.control, eyes, journal)
             if what is None and outcome.ruling.decision is Decision.PROMOTE:
                 self._retire_blue(scene)
@@ -241,7 +265,7 @@ class _Company:
     def traffic(self, proxy: Proxy, folder: Path) -> Iterator[_Traffic]:
         """Users' requests, and questions to both colours, until the block ends."""
         stop, started = folder / "stop", folder / "started"
-        load = self._load(self.blue, proxy.url, folder / "requests.npz", self.rate, LONGEST_S)
+        load = self._load(proxy.url, folder / "requests.npz", self.rate, LONGEST_S)
         steady = Steady(**load, stop=str(stop), started=str(started))
         traffic = _Traffic(stop, Path(steady.destination))
         traffic.start(self.crew[0], steady)
@@ -259,17 +283,21 @@ class _Company:
 
     def ask(self, proxy: Proxy, destination: Path, stop: Path, rate: float = ASKED_QPS, seconds: float = LONGEST_S) -> Ask:
         """Questions to both."""
-        load = self._load(self.blue, proxy.asking(Colour.BLUE), destination, rate, seconds)
+        load = self._load(proxy.asking(Colour.BLUE), destination, rate, seconds)
         return Ask(**load, green_url=proxy.asking(Colour.GREEN), stop=str(stop), classes=_classes(self.blue.task))
 
-    def _load(self, subject: Subject, url: str, destination: Path, rate: float, seconds: float) -> dict[str, Any]:
-        sender = Sender(subject, None, self.terms.seed)
+    def _load(self, url: str, destination: Path, rate: float, seconds: float) -> dict[str, Any]:
         return {
-            "scenario": "server", "spec": subject.spec, "inputs": str(self.inputs), "examples": sender.examples,
+            "scenario": "server", "spec": self.blue.spec, "inputs": str(self.inputs), "examples": self.sender.examples,
             "target_qps": rate, "duration_s": seconds, "destination": str(destination), "folder": str(self.scratch),
             "outstanding": MOST_AT_ONCE, "seed": self.terms.seed, "request_timeout_ms": TIMEOUT_MS, "url": url, "name": NAME,
-            "new_tokens": NEW_TOKENS, "prompts": sender.prompts,
+            "new_tokens": NEW_TOKENS, "prompts": self.sender.prompts,
         }  # fmt: skip
+
+    @cached_property
+    def sender(self) -> Sender:
+        """What knows the examples, and a text model's prompts as text."""
+        return Sender(self.blue, None, self.terms.seed)
 
     @cached_property
     def inputs(self) -> Path:

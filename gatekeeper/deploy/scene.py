@@ -28,6 +28,7 @@ class Scene:
     servers: dict[Colour, Server]
     sidecars: dict[Colour, Sidecar]
     slow_ms: float
+    differ: float  # share of the answers that may differ
     stop: Path
     stopped: Callable[[], None]  # waits until all traffic has its answers
     marks: dict[str, int] = field(default_factory=dict)

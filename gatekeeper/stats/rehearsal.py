@@ -15,8 +15,8 @@ HEALTHY = "healthy"
 LIMITS = RolloutLimits(error_rate=0.02, slow_rate=0.02, disagreement=0.05, memory_growth=0.25)
 """Of a rehearsal: it shows that faults are found, on as many requests as a CI job has time for."""
 
-MOST_DIFFER = 0.2
-"""The largest share of answers that a file may let differ from blue's."""
+MOST_DIFFER = 0.9
+"""The largest share of answers that may differ from blue's: the texts of a quantized model often do in most."""
 
 NOTHING_LOST, ONLY_IN_FLIGHT = "nothing", "in_flight"
 LOSES = {HEALTHY: NOTHING_LOST, "sigterm": NOTHING_LOST, "sigkill": ONLY_IN_FLIGHT}
