@@ -15,6 +15,7 @@ from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, E
 from gatekeeper.records.rollout import Rehearsal
 from gatekeeper.records.scanned import ModelScan
 from gatekeeper.records.tested import Tested
+from gatekeeper.records.watched import Watching
 
 REPORT_SCHEMA: Literal["gatekeeper/report/v1"] = "gatekeeper/report/v1"
 
@@ -171,6 +172,9 @@ class StageReport(Record, frozen=True, kw_only=True):
     ] = None
     rehearsals: Annotated[
         list[Rehearsal], Meta(description="Rollouts that `staging_deployment` rehearsed, with all that they were judged on.")
+    ] = []
+    watched: Annotated[
+        list[Watching], Meta(description="Alerts that `monitoring` raised by faults, and on identical data did not.")
     ] = []
 
 
