@@ -57,7 +57,9 @@ ALONE_S, BEFORE_S, MORE = 2.0, 1.0, 1.4
 """How long speed is measured; how long a server is well before its fault; by how much more is counted than a rule needs."""
 SHORTEST_S, MOST_S = 6.0, 120.0
 """What a rule looks back at least, and at most: more nobody waits for in a CI job."""
-PATIENCE_S, READY_S, TIMEOUT_S, QUEUE = 30.0, 30.0, 2.0, 4096
+PATIENCE_S, READY_S, TIMEOUT_S, QUEUE = 60.0, 30.0, 2.0, 4096
+LONG_S = 3600.0
+"""What rules of rare events look back: all of a job, which begins at nothing."""
 
 
 @dataclass
@@ -81,7 +83,7 @@ def prove(subject: Subject, limits: Mapping[str, Any], how: How, seed: int, note
         stage.meet()
         jobs = [WELL, *sorted(set(stage.faults.values()), key=lambda name: fault(name).ORDER)]
         pages = stack.enter_context(stage.pages(jobs))
-        site = Site({}, stage.window_s, stage.window_s)
+        site = Site({}, stage.window_s, LONG_S)
         eyes: Eyes = (Rules if how == "real_time" else Looks)(ruled, site, pages, stage.scratch)
         with eyes:
             loud, sent, asked = stage.well(eyes)

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from gatekeeper.ids import leg_of
 from gatekeeper.records.base import Amount, Count, Record, Verdict
-from gatekeeper.records.compliance import AnnexItem, Compliance
+from gatekeeper.records.compliance import AnnexItem, ChecklistItem, Compliance
 from gatekeeper.records.data import Data
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality, RoundData
@@ -250,4 +250,8 @@ class Report(Record, frozen=True, kw_only=True):
     evidence: Annotated[
         list[AnnexItem],
         Meta(description="Annex IV of the EU AI Act, point by point; empty without the stage `compliance`. It judges nothing."),
+    ] = []
+    checklist: Annotated[
+        list[ChecklistItem],
+        Meta(description="Before, during and after a deployment; empty where none is asked for. It judges nothing."),
     ] = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatekeeper.compliance.annex import annex_iv
+from gatekeeper.compliance.checklist import checklist
 from gatekeeper.errors import NotMeasured, UsageError
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.base import Verdict
@@ -63,7 +64,7 @@ def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable
         data=joined(reports),
         base=first.base if len(reports) == 1 else None,
     )
-    return _noted(msgspec.structs.replace(whole, evidence=annex_iv(whole)), reports, manifest)
+    return _noted(msgspec.structs.replace(whole, evidence=annex_iv(whole), checklist=checklist(whole)), reports, manifest)
 
 
 def _target(name: str, own: Sequence[str], legs: Mapping[str, Returned], merged: Merged | None) -> TargetReport:
