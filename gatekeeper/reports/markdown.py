@@ -37,7 +37,7 @@ SUMMARY_BYTES = 1 << 20
 SMALLEST_BYTES = 1_000
 """No place is smaller: the verdict, the counts and a link want this much."""
 
-FOLDED = "the chart, the measurements, the classes, the answers that got worse, the stages, the checklist and the evidence on compliance"
+FOLDED = "the chart, the measurements, the classes, the answers that got worse, stages, checklist and the evidence on compliance"
 
 _LINK = re.compile(r"https?://[\w.:-]+(/[\w./%?=&#+~:-]*)?", re.ASCII)
 
