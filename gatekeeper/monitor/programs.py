@@ -83,6 +83,8 @@ def query(url: str, asked: str) -> list[dict[str, Any]] | None:
         page = get(f"{url}/api/v1/query?{urllib.parse.urlencode({'query': asked})}", "Prometheus")
     except Unread:
         return None
+    if page.status != 200:  # it is starting
+        return None
     found: list[dict[str, Any]] = json.loads(page.body)["data"]["result"]
     return found
 

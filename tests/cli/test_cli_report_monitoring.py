@@ -51,7 +51,6 @@ def test_alerts_pass_and_legs_keep_each_their_own(gatekeeper: Command, tmp_path:
     done = gatekeeper("report", *paths, "--format", "json")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert [each["variant"] for each in line(done)["watched"]] == [f"{leg}/int8" for leg in LEGS]
-    assert "Alertmanager told its webhook of each fault" in line(done)["reason"] or line(done)["reason"] == "well"
 
 
 def first(stage: Any, name: str = "error_rate") -> Any:
