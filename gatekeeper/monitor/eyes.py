@@ -16,8 +16,10 @@ from gatekeeper.monitor.programs import Told, both, put_rules
 from gatekeeper.monitor.site import Site, span
 from gatekeeper.monitor.written.rules import rules_of
 
-WAIT_S, EVERY_S, ABSENT = 2.0, 1.0, "absent"
-"""How long a condition must hold, how often it is looked at where nothing scrapes, and the alert that stands for no answer."""
+WAIT_S, EVERY_S = 2.0, 1.0
+"""How long a condition must hold, and how often it is looked at where nothing scrapes."""
+ABSENT, IDLE = "absent", "no_traffic"
+"""The alerts that stand for no answer, and for no requests."""
 
 
 class Eyes(Protocol):
@@ -89,6 +91,7 @@ class Looks:
     found: dict[str, float] = field(default_factory=dict)
     job: str = ""
     kept: dict[str, dict[str, object]] = field(default_factory=dict)
+    lately: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def __enter__(self) -> Looks:
         return self
@@ -98,7 +101,7 @@ class Looks:
 
     def watch(self, job: str) -> None:
         """What is there now is where it begins to count."""
-        self.job, self.found, self.kept = job, {}, {}
+        self.job, self.found, self.kept, self.lately = job, {}, {}, {}
         self._look()
         self.found = {}
 
@@ -113,9 +116,12 @@ class Looks:
         return dict(self.found)
 
     def _look(self) -> list[str]:
+        """Back to the beginning of the job, where everything is counted from; for what has ended since, only a little."""
+        sources = {"metrics": self.pages[self.job]}
         begun = {source: dict(kept) for source, kept in self.kept.items()}
-        watched = Watched(sources={"metrics": self.pages[self.job]}, window_s=3600.0, limits=self.limits)
-        seen = look(watched, 1, time.time(), begun)
-        self.kept = self.kept or begun  # every look counts from the beginning of the job
+        seen = look(Watched(sources, self.site.long, self.limits), 1, time.time(), begun)
+        self.kept = self.kept or begun
+        late = look(Watched(sources, self.site.short, self.limits), 1, time.time(), self.lately)
         gone = [ABSENT] if seen.unread and ABSENT in self.limits else []
-        return [*gone, *(each.alert for each in seen.findings if each.status == "fires")]
+        ended = [each.alert for each in late.findings if each.alert == IDLE and each.status == "fires"]
+        return [*gone, *ended, *(each.alert for each in seen.findings if each.status == "fires" and each.alert != IDLE)]
