@@ -31,7 +31,8 @@ PROGRAMS = {
 """What each is called, and the Debian package that brings it."""
 SCRAPE, PATIENCE_S = "400ms", 60.0
 """How often pages are read and rules asked, and how long is waited for a program to answer."""
-RULES = "rules.json"
+RULES, RESENT = "rules.json", "--rules.alert.resend-delay=1s"
+"""Prometheus knows no Alertmanager for some seconds after its rules were read again, and says again what was lost after this."""
 
 
 @dataclass
@@ -64,7 +65,7 @@ def both(folder: Path, pages: Mapping[str, str], told: Told) -> Iterator[str]:
         (folder / RULES).write_text('{"groups": []}')
         data = ["--storage.path=manager", "--cluster.listen-address=", f"--web.listen-address=127.0.0.1:{manager}"]
         stack.enter_context(_running([paths["alertmanager"], "--config.file=manager.yml", *data], folder))
-        words = ["--config.file=prometheus.json", "--storage.tsdb.path=tsdb", "--web.enable-lifecycle"]
+        words = ["--config.file=prometheus.json", "--storage.tsdb.path=tsdb", "--web.enable-lifecycle", RESENT]
         stack.enter_context(_running([paths["prometheus"], *words, f"--web.listen-address=127.0.0.1:{port}"], folder))
         url = f"http://127.0.0.1:{port}"
         until(lambda: query(url, "vector(1)"), PATIENCE_S)
