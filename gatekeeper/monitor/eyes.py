@@ -10,14 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
+from gatekeeper.errors import NotMeasured
 from gatekeeper.monitor.alerts._base import camel
 from gatekeeper.monitor.look import Watched, look
-from gatekeeper.monitor.programs import Told, both, put_rules
+from gatekeeper.monitor.programs import PATIENCE_S, Told, both, put_rules, query, until
 from gatekeeper.monitor.site import Site, span
+from gatekeeper.monitor.window import DEPTH
 from gatekeeper.monitor.written.rules import rules_of
 
-WAIT_S, EVERY_S = 2.0, 1.0
-"""How long a condition must hold, and how often it is looked at where nothing scrapes."""
+WAIT_S, EVERY_S, READ = 2.0, 1.0, 3
+"""How long a condition must hold, how often it is looked at where nothing scrapes, and how often a page is read before."""
 ABSENT, IDLE = "absent", "no_traffic"
 """The alerts that stand for no answer, and for no requests."""
 
@@ -61,8 +63,13 @@ class Rules:
         self.stack.close()
 
     def watch(self, job: str) -> None:
-        """Its rules alone: those of another would say that it is gone."""
+        """Its rules alone: those of another would say that it is gone. They begin once it was read some times, as where they
+        are written they begin with what there is.
+        """
         self.job = job
+        counted = f'count_over_time({DEPTH}{{job="{job}"}}[1h]) >= {READ}'
+        if not until(lambda: query(self.url, counted), PATIENCE_S):
+            raise NotMeasured("timeout", f"Prometheus did not read the server's metrics within {PATIENCE_S:.0f} s.")
         watched = Watched(sources={}, window_s=self.site.long, limits=self.limits)
         listed = []
         for module, rule in rules_of(watched, replace(self.site, selector={"job": job})):

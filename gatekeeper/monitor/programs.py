@@ -68,7 +68,10 @@ def both(folder: Path, pages: Mapping[str, str], told: Told) -> Iterator[str]:
         words = ["--config.file=prometheus.json", "--storage.tsdb.path=tsdb", "--web.enable-lifecycle", RESENT]
         stack.enter_context(_running([paths["prometheus"], *words, f"--web.listen-address=127.0.0.1:{port}"], folder))
         url = f"http://127.0.0.1:{port}"
-        until(lambda: query(url, "vector(1)"), PATIENCE_S)
+        until(lambda: len(query(url, "up") or []) == len(pages), PATIENCE_S)  # it comes to its targets after seconds
+        if query(url, "vector(1)") is None:
+            last = (folder / "programs.log").read_text(errors="replace").strip().rpartition("\n")[2]
+            raise UsageError(f"prometheus does not start: {last[:300]}. Look at what it says.")
         yield url
 
 

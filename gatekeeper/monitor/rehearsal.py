@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gatekeeper.errors import UsageError
 from gatekeeper.monitor.alerts._base import Trial
 from gatekeeper.monitor.programs import Told, answer, both, check_programs, put_rules, query, serving, until
 from gatekeeper.monitor.site import Site, span
@@ -63,9 +64,10 @@ def rehearse(watched: Watched, site: Site, folder: Path) -> list[Rehearsed]:
     """Every trial of every rule; `UsageError` with what to install where a program is missing."""
     check_programs()
     staged = list(_staged(watched, site))
+    if not staged:
+        raise UsageError("no alert is on that counters show: there is nothing to rehearse. Turn one on in monitoring.alerts.")
     told, clock = Told(), _Clock()
     with _pages({job: trial for job, _, trial in staged}, clock) as pages, both(folder, pages, told) as url:
-        until(lambda: len(query(url, "up == 1") or []) == len(pages), PATIENCE_S)
         clock.began = time.monotonic()
         time.sleep(max(trial.minutes for _, _, trial in staged) * MINUTE_S)
         arrived = _arrived(url, staged)

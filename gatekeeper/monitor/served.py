@@ -87,10 +87,10 @@ def prove(subject: Subject, limits: Mapping[str, Any], how: How, seed: int, note
         eyes: Eyes = (Rules if how == "real_time" else Looks)(ruled, site, pages, stage.scratch)
         with eyes:
             loud, sent, asked = stage.well(eyes)
-            note(f"{WELL}: {', '.join(loud) or 'nobody was told'}, {sent} requests")
+            note(f"{WELL}: {', '.join(sorted(loud)) or 'nobody was told'}, {sent} requests")
             found = {}
             for name in jobs[1:]:
-                found[name] = stage.strike(name, eyes)
+                found[name] = stage.strike(name, eyes, loud)
                 arrived, fired = found[name]
                 told = ", ".join(f"{each} after {fired[each]:.1f} s" for each in fired) or "nobody was told"
                 note(f"{name}: arrived {arrived} times; {told}")
@@ -217,22 +217,23 @@ class _Stage:
         found = [line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(f'{REQUESTS}{{code="200"')]
         return float(found[0]) if found else 0.0
 
-    def well(self, eyes: Eyes) -> tuple[list[str], int, int]:
+    def well(self, eyes: Eyes) -> tuple[set[str], int, int]:
         """Who was told although nothing is wrong, and how many requests and questions there were."""
         with self.traffic(WELL) as traffic:
             eyes.watch(WELL)
             time.sleep(self.window_s)
             eyes.settle()
-            loud = sorted(eyes.told())
+            loud = set(eyes.told())
         return loud, traffic.sent, len(self.asked())
 
-    def strike(self, name: str, eyes: Eyes) -> tuple[int, dict[str, float]]:
-        """How often the fault arrived, and after how long each of its alerts was told."""
+    def strike(self, name: str, eyes: Eyes, loud: set[str]) -> tuple[int, dict[str, float]]:
+        """How often the fault arrived, and after how long each of its alerts was told; who told before it is added to `loud`."""
         what, expected = fault(name), {each for each, own in self.faults.items() if own == name}
         until(lambda: self.answered_one(), READY_S)
         with self.traffic(name) as traffic:
             eyes.watch(name)
             time.sleep(BEFORE_S)
+            loud |= set(eyes.told())
             scene = Scene(self.server, dict(self.limits), traffic, self.answered, self.sidecar)
             began = time.monotonic()
             thread = threading.Thread(target=what.inject, args=(scene,), daemon=True)
