@@ -49,19 +49,29 @@ def proved(model: Subject, how: How, limits: dict[str, Any]) -> dict[str, Alerte
     return {each.alert: each for each in found.alerts}
 
 
-@pytest.mark.serial
-@pytest.mark.parametrize("how", ["real_time", "periodic"])
-def test_every_fault_is_told_and_identical_data_is_not(how: How, model: Subject) -> None:
+def check(model: Subject, how: How, limits: dict[str, Any]) -> None:
     if how == "real_time":
         for name in ("prometheus", "amtool"):
             program(name)
-    found = proved(model, how, ALL)
-    assert found.keys() == ALL.keys()
+    found = proved(model, how, limits)
+    assert found.keys() == limits.keys()
     for name, each in found.items():
         assert each.arrived > 0, f"{name}: {each}"
         assert each.fired_s is not None, f"{name}: {each}"
         assert each.silent, f"{name}: {each}"
         assert each.seen >= each.least, f"{name}: {each}"
+
+
+@pytest.mark.serial
+def test_errors_and_a_server_that_is_gone_are_told_and_identical_data_is_not(model: Subject) -> None:
+    check(model, "real_time", {name: ALL[name] for name in ("absent", "error_rate")})
+
+
+@pytest.mark.thorough
+@pytest.mark.serial
+@pytest.mark.parametrize("how", ["real_time", "periodic"])
+def test_every_fault_is_told_and_identical_data_is_not(how: How, model: Subject) -> None:
+    check(model, how, ALL)
 
 
 @pytest.mark.serial
