@@ -18,6 +18,8 @@ FOLDERS = [
     "checks.security.attacks",
     "checks.unit.cases",
     "cli",
+    "deploy.faults",
+    "deploy.strategies",
     "frameworks",
     "gates",
     "hardware.targets",
