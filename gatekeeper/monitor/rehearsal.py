@@ -42,6 +42,8 @@ PROGRAMS = {
 }
 """What each is called, and the Debian package that brings it."""
 MINUTE_S, SCRAPE = 0.4, "400ms"
+RESEND = "--rules.alert.resend-delay=1s"
+"""After new rules Prometheus has lost sight of Alertmanager for seconds, and what it sends meanwhile is lost."""
 WAIT_S, PATIENCE_S = 2.0, 60.0
 """How long a condition must hold, and how long is waited for somebody to be told."""
 
@@ -93,7 +95,7 @@ def rehearse(watched: Watched, site: Site, folder: Path) -> list[Rehearsed]:
         (folder / "rules.json").write_text('{"groups": []}')
         data = ["--storage.path=manager", "--cluster.listen-address=", f"--web.listen-address=127.0.0.1:{manager}"]
         stack.enter_context(_running([paths["alertmanager"], "--config.file=manager.yml", *data], folder))
-        words = ["--config.file=prometheus.json", "--storage.tsdb.path=tsdb", "--web.enable-lifecycle"]
+        words = ["--config.file=prometheus.json", "--storage.tsdb.path=tsdb", "--web.enable-lifecycle", RESEND]
         stack.enter_context(_running([paths["prometheus"], *words, f"--web.listen-address=127.0.0.1:{port}"], folder))
         url = f"http://127.0.0.1:{port}"
         _until(lambda: len(_query(url, "up") or []) == len(staged), PATIENCE_S)  # it comes to its targets after seconds
