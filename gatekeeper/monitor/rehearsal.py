@@ -86,6 +86,8 @@ def rehearse(watched: Watched, site: Site, folder: Path) -> list[Rehearsed]:
     """Every trial of every rule; `UsageError` with what to install where a program is missing."""
     paths = {name: _program(name) for name in PROGRAMS}
     staged = list(_staged(watched, site))
+    if not staged:
+        raise UsageError("no alert is on that counters show: there is nothing to rehearse. Turn one on in monitoring.alerts.")
     told, clock = _Told(), _Clock()
     with ExitStack() as stack:
         pages = stack.enter_context(_pages({job: trial for job, _, trial in staged}, clock))
