@@ -42,6 +42,8 @@ PROGRAMS = {
 }
 """What each is called, and the Debian package that brings it."""
 MINUTE_S, SCRAPE = 0.4, "400ms"
+RESEND = "--rules.alert.resend-delay=1s"
+"""After new rules Prometheus has lost sight of Alertmanager for seconds, and what it sends meanwhile is lost."""
 WAIT_S, PATIENCE_S = 2.0, 60.0
 """How long a condition must hold, and how long is waited for somebody to be told."""
 
@@ -69,25 +71,42 @@ class _Told:
     alerts: set[tuple[str, str]] = field(default_factory=set)
 
 
+@dataclass
+class _Clock:
+    """Trials begin when there is somebody who looks."""
+
+    began: float | None = None
+
+    def minute(self) -> float:
+        """Of a trial."""
+        return 0.0 if self.began is None else (time.monotonic() - self.began) / MINUTE_S
+
+
 def rehearse(watched: Watched, site: Site, folder: Path) -> list[Rehearsed]:
     """Every trial of every rule; `UsageError` with what to install where a program is missing."""
     paths = {name: _program(name) for name in PROGRAMS}
     staged = list(_staged(watched, site))
-    told, began = _Told(), time.monotonic()
+    if not staged:
+        raise UsageError("no alert is on that counters show: there is nothing to rehearse. Turn one on in monitoring.alerts.")
+    told, clock = _Told(), _Clock()
     with ExitStack() as stack:
-        pages = stack.enter_context(_pages({job: trial for job, _, trial in staged}, began))
+        pages = stack.enter_context(_pages({job: trial for job, _, trial in staged}, clock))
         webhook = stack.enter_context(_serving(_receiver(told)))
         manager, port = _port(), _port()
         _write(folder, staged, pages, manager, webhook)
         (folder / "rules.json").write_text('{"groups": []}')
         data = ["--storage.path=manager", "--cluster.listen-address=", f"--web.listen-address=127.0.0.1:{manager}"]
         stack.enter_context(_running([paths["alertmanager"], "--config.file=manager.yml", *data], folder))
-        words = ["--config.file=prometheus.json", "--storage.tsdb.path=tsdb", "--web.enable-lifecycle"]
+        words = ["--config.file=prometheus.json", "--storage.tsdb.path=tsdb", "--web.enable-lifecycle", RESEND]
         stack.enter_context(_running([paths["prometheus"], *words, f"--web.listen-address=127.0.0.1:{port}"], folder))
         url = f"http://127.0.0.1:{port}"
-        _until(lambda: _query(url, "vector(1)"), PATIENCE_S)
+        _until(lambda: len(_query(url, "up") or []) == len(staged), PATIENCE_S)  # it comes to its targets after seconds
+        if _query(url, "vector(1)") is None:
+            last = (folder / "programs.log").read_text(errors="replace").strip().rpartition("\n")[2]
+            raise UsageError(f"prometheus does not start: {last[:300]}. Look at what it says.")
+        clock.began = time.monotonic()
         longest = max(trial.minutes for _, _, trial in staged) * MINUTE_S
-        time.sleep(max(0.0, began + longest - time.monotonic()))
+        time.sleep(longest)
         arrived = _arrived(url, staged)
         _rules(folder, staged, site)
         _reload(url)
@@ -138,12 +157,12 @@ def value_at(values: str, minute: float) -> float | None:
 
 
 @contextmanager
-def _pages(trials: dict[str, Trial], began: float) -> Iterator[dict[str, str]]:
+def _pages(trials: dict[str, Trial], clock: _Clock) -> Iterator[dict[str, str]]:
     """An address for each trial."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            trial, minute = trials[self.path.strip("/")], (time.monotonic() - began) / MINUTE_S
+            trial, minute = trials[self.path.strip("/")], clock.minute()
             lines = [f"{series} {value:.6f}\n" for series, v in trial.series if (value := value_at(v, minute)) is not None]
             _answer(self, "".join(lines).encode())
 
@@ -232,6 +251,8 @@ def _query(url: str, query: str) -> list[dict[str, Any]] | None:
     try:
         page = get(f"{url}/api/v1/query?{urllib.parse.urlencode({'query': query})}", "Prometheus")
     except Unread:
+        return None
+    if page.status != 200:  # it is still starting
         return None
     found: list[dict[str, Any]] = json.loads(page.body)["data"]["result"]
     return found
