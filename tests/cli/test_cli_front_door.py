@@ -21,6 +21,7 @@ WORDS = {
     "scan": ["scan", "model.onnx"],
     "validate": ["validate", "pipeline.yaml"],
     "verify": ["verify", "model.onnx", "--model", "model.onnx", "--trust", "pipeline.yaml"],
+    "watch": ["watch", "pipeline.yaml", "--once"],
 }
 MISTAKES = [["vallidate"], ["validate", "none.yaml"], ["plan", "pipeline.yaml", "--format", "xml"], ["assess", "eval.npz"]]
 
