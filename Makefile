@@ -19,7 +19,7 @@ NODE := $(if $(shell command -v npm),tests/actions/node_modules/.package-lock.js
 demo: $(VENV)/.demo
 	$(BIN)/gatekeeper demo
 
-# HAProxy, Prometheus and Alertmanager are programs of the system: `make servers` installs them.
+# Prometheus and Alertmanager are programs of the system: `make servers` installs them.
 mission: $(VENV)/.dev
 	test -e examples/tiny-llm/model/model.safetensors || $(BIN)/python examples/tiny-llm/make_model.py
 	date; $(BIN)/gatekeeper run examples/mission/edge_ai_pipeline.yaml; code=$$?; date; exit $$code
