@@ -62,14 +62,6 @@ LONG_S = 3600.0
 """What rules of rare events look back: all of a job, which begins at nothing."""
 
 
-@dataclass
-class _Counts:
-    """What one alert needs and saw while the model was well."""
-
-    least: int
-    seen: int = 0
-
-
 def prove(subject: Subject, limits: Mapping[str, Any], how: How, seed: int, note: Callable[[str], None]) -> Watching:
     """Every alert of `limits` that a fault raises, on that fault and on identical data. `NotMeasured` where a model is too slow
     for it, `UsageError` where a program is missing.

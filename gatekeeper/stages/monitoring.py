@@ -29,7 +29,7 @@ ORDER = 60
 
 def extras(loaded: Loaded) -> list[str]:
     """What a leg installs: what sends requests. Prometheus and Alertmanager are programs of the system."""
-    return ["testing"]
+    return ["testing"] if NAME in loaded.pipeline.stages else []
 
 
 def problems(review: Review) -> None:

@@ -29,7 +29,7 @@ ORDER = 40
 
 def extras(loaded: Loaded) -> list[str]:
     """What a leg installs: HAProxy, and what sends requests."""
-    return ["rollout"]
+    return ["rollout"] if NAME in loaded.pipeline.stages else []
 
 
 def run(setup: Setup, known: Known) -> Added:

@@ -253,10 +253,10 @@ def test_a_target_this_machine_is_not_is_not_measured(plugins: dict[str, str], g
 
 
 def test_a_listed_stage_that_cannot_run_is_an_error(plugins: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
-    file = write_project(tmp_path, timed=False, extra="  stages: [model_validation, optimization, monitoring]\n")
+    file = write_project(tmp_path, timed=False, extra="  stages: [model_validation, optimization, production_deployment]\n")
     run = gatekeeper("run", file, env=plugins)
     assert run.returncode == 4
-    assert "no stage 'monitoring'" in run.stdout.replace("\n", " ")
+    assert "no stage 'production_deployment'" in run.stdout.replace("\n", " ")
     assert report_of(tmp_path)["verdict"] == "error"
 
 
