@@ -18,7 +18,7 @@ from gatekeeper.verdicts.headers import check_headers
 from gatekeeper.verdicts.judge import all_of
 from gatekeeper.verdicts.legs import Returned, by_target, collect, lost
 from gatekeeper.verdicts.notes import kept, with_notes
-from gatekeeper.verdicts.rehearsed import STAGING, of_selected, together
+from gatekeeper.verdicts.rehearsed import PRODUCTION, STAGING, of_selected, together
 from gatekeeper.verdicts.targets import report_verdict, target_report
 
 if TYPE_CHECKING:
@@ -76,9 +76,10 @@ def _target(name: str, own: Sequence[str], legs: Mapping[str, Returned], merged:
 def _stages(reports: Sequence[Report], targets: Sequence[TargetReport]) -> list[StageReport]:
     """Stages ran once per leg: the worst of each is what counts. What passed in several speaks of all of them."""
     worst: dict[str, StageReport] = {}
-    rehearsed = together([stage for report in reports for stage in report.stages if stage.stage == STAGING])
+    every = [stage for report in reports for stage in report.stages]
+    rehearsed = {name: together([stage for stage in every if stage.stage == name]) for name in (STAGING, PRODUCTION)}
     for report in reports:
-        for stage in [rehearsed if rehearsed and each.stage == STAGING else each for each in report.stages]:
+        for stage in [rehearsed.get(each.stage) or each for each in report.stages]:
             known = worst.get(stage.stage)
             if known is None or (
                 stage.verdict is not Verdict.PASS and all_of([known.verdict, stage.verdict]) is not known.verdict
