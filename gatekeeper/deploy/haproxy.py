@@ -43,11 +43,6 @@ class Colour(StrEnum):
     BLUE = "blue"
     GREEN = "green"
 
-    @property
-    def other(self) -> Colour:
-        """The other one."""
-        return Colour.GREEN if self is Colour.BLUE else Colour.BLUE
-
 
 @dataclass(frozen=True)
 class Side:

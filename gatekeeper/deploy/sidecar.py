@@ -73,8 +73,9 @@ class Sidecar(AbstractContextManager["Sidecar"]):
         self.child.close()
 
     def inject(self, fault: Injected) -> None:
-        """From now on."""
+        """From the next request on: this returns when it is so."""
         self._tell(_Told(inject=fault))
+        self._hear(ANSWER_S)
 
     def arrived(self) -> Arrived:
         """What it did until now."""
@@ -136,10 +137,10 @@ class _Relay:
             await asyncio.sleep(fault.delay_s)
         answer = await self._pass(request)
         if self._struck(fault.wrong):
-            other = next((each for each in self.answers if each != answer), None)
+            other = next((each for each in self.answers if _body(each) != _body(answer)), None)
             self.counts["wrong"] += other is not None
             return other or answer
-        if answer.startswith(b"HTTP/1.1 200"):
+        if answer.split(b" ", 2)[1:2] == [b"200"]:
             self.answers.append(answer)
         return answer
 
@@ -153,6 +154,11 @@ class _Relay:
             return await _message(reader)
         finally:
             writer.close()
+
+
+def _body(message: bytes) -> bytes:
+    """What it says, without its head, in which the time of day is."""
+    return message.partition(b"\r\n\r\n")[2]
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes:
@@ -187,7 +193,7 @@ async def _run() -> None:
     def heed(told: _Told) -> None:
         if told.inject is not None:
             relay.fault = told.inject
-        if told.count:
+        if told.count or told.inject is not None:
             say(_Said(arrived=Arrived(**relay.counts)))
 
     def listen() -> None:

@@ -66,7 +66,10 @@ def steady(request: Steady) -> LoadTested:
                 ends[position], outcomes[position] = time.monotonic_ns(), outcome
                 left.fewer()
 
-            transport.send(position % request.examples, done)
+            if left.count > request.outstanding:  # more are on their way than any server could hold: this one is not sent
+                done(FAILED)
+            else:
+                transport.send(position % request.examples, done)
             due += rng.expovariate(request.target_qps)
         left.wait(request.request_timeout_ms / 1000 + 1)
     finally:

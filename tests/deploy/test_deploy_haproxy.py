@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -43,7 +43,6 @@ class Small:
     status: int = 200
     asked: int = 0
     port: int = 0
-    hold: threading.Event = field(default_factory=threading.Event)
 
     @property
     def address(self) -> str:

@@ -3,7 +3,6 @@
 DESCRIPTION       one sentence, for the reference
 GRADUAL           green's share of the traffic in percent, step by step, where `traffic_ramping` is gradual
 IMMEDIATE         the same where it is immediate: one step
-SIDE_BY_SIDE      whether both colours may run at the same time once green takes traffic
 
 Each step ends by evidence. No step gives green everything: blue keeps a part, so that there is something to compare with, and
 green is given the rest when the last step is passed. A step of 0 is judged on questions that both colours are asked beside the
@@ -16,7 +15,7 @@ from typing import Literal, Protocol, cast
 
 from gatekeeper.registry import Registry
 
-STRATEGIES = Registry("deploy.strategies", needs=("DESCRIPTION", "GRADUAL", "IMMEDIATE", "SIDE_BY_SIDE"))
+STRATEGIES = Registry("deploy.strategies", needs=("DESCRIPTION", "GRADUAL", "IMMEDIATE"))
 
 Ramping = Literal["gradual", "immediate"]
 
@@ -27,7 +26,6 @@ class Strategy(Protocol):
     DESCRIPTION: str
     GRADUAL: tuple[int, ...]
     IMMEDIATE: tuple[int, ...]
-    SIDE_BY_SIDE: bool
 
 
 def strategy(name: str) -> Strategy:

@@ -3,4 +3,3 @@
 DESCRIPTION = "The new model stands beside the old one, whole, and takes over its traffic; the old one waits until all is passed."
 GRADUAL = (1, 5, 25, 50, 90)
 IMMEDIATE = (90,)
-SIDE_BY_SIDE = True

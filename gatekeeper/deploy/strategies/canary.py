@@ -3,4 +3,3 @@
 DESCRIPTION = "A small part of the traffic shows what the new model is worth; then it is given more."
 GRADUAL = (1, 5, 10, 50)
 IMMEDIATE = (10,)
-SIDE_BY_SIDE = True

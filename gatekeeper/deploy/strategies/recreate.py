@@ -1,9 +1,8 @@
-"""The old one ends before the new one takes its traffic: for what does not fit on the machine twice for long."""
+"""All at once, and no traffic before: for what may not answer users half by half."""
 
 DESCRIPTION = (
-    "The new model is asked beside the old one's traffic until it has shown what it is worth; then the old one is ended, and "
-    "only then does the new one take its traffic."
+    "The new model has no traffic until it has shown what it is worth, on questions asked beside that of the old one; then it is "
+    "given everything at once, and the old one is ended."
 )
 GRADUAL = (0,)
 IMMEDIATE = (0,)
-SIDE_BY_SIDE = False

@@ -3,4 +3,3 @@
 DESCRIPTION = "What serves is replaced part by part; on one machine the parts are thirds of the traffic."
 GRADUAL = (33, 67, 90)
 IMMEDIATE = (67,)
-SIDE_BY_SIDE = True
