@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from gatekeeper.deploy.packages._build import Request
 
-@click.command(short_help="Bring a model that passed to users: files for a controller of Kubernetes.")
+
+@click.command(short_help="Bring a model that passed to users: on this host, or by files for a controller of Kubernetes.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--result", type=click.Path(path_type=Path), default=Path("gatekeeper-report"), show_default=True,
     help="A report.json, or the folder it is in.",
 )  # fmt: skip
-@click.option("--for", "engine", metavar="ENGINE", required=True, help="argo, flagger or kserve: whose files to write.")
 @click.option(
-    "--judge", metavar="URL", required=True, help="Where the engine asks the judge; it adds /v1/verdict (docs/deploy.md)."
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("gatekeeper-live"),
+    show_default=True,
+    help="Folder of what stands on this host: the journal, models, servers.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Where users ask, when the first model is deployed; 0 takes any free one.",
+)
+@click.option(
+    "--deadline", default="1h", show_default=True, help="Longest time for the whole rollout; then green has no traffic left."
+)
+@click.option("--status", is_flag=True, help="Say what serves on this host, and change nothing.")
+@click.option("--for", "engine", metavar="ENGINE", help="argo, flagger or kserve: write files for it, and touch nothing here.")
+@click.option(
+    "--judge",
+    metavar="URL",
+    default="",
+    help="With --for: where the engine asks the judge; it adds /v1/verdict (docs/deploy.md).",
 )
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("gatekeeper-deploy"), show_default=True,
@@ -37,7 +62,11 @@ import click
 def command(
     file: Path,
     result: Path,
-    engine: str,
+    state: Path,
+    port: int,
+    deadline: str,
+    status: bool,
+    engine: str | None,
     judge: str,
     output: Path,
     replace: bool,
@@ -51,21 +80,23 @@ def command(
     policy: Path | None,
     waivers: Path | None,
 ) -> int:
-    """Write the rollout of FILE's `deployment` for a controller of Kubernetes: Argo Rollouts, Flagger or KServe.
+    """Bring what passed to users, as FILE's `deployment` says.
 
-    The report is judged again, and only what passes goes live. Nothing is applied: that is for you, or for whoever watches the
-    repository that you put the files in. The controller asks the judge at --judge and decides nothing itself.
+    On this host HAProxy stands before the model that serves (first `deployment.current`, or the original model). The new one is
+    started beside it and gets its share step by step, by evidence from users' own requests and from questions to both; servers
+    and HAProxy outlive the command. A run that was killed, at any moment, is carried to its end by the next: one model serves.
+    With --for files are written for a controller of Kubernetes, and nothing is applied.
 
-    Exit code 1 where nothing may go live, 2 where something is wrong with the files named.
+    The report is judged again, and only what passes goes live; with --certificate and --trust it must verify.
+
+    Exit code 0 promoted, 1 rolled back or may not go live, 2 something is wrong with the files named, or another deploy is at
+    work, 3 held until the deadline: there was not enough evidence, and the new model has no traffic.
     """
-    from datetime import UTC, datetime
-
-    from gatekeeper.deploy.engines._base import ENGINES
-    from gatekeeper.deploy.engines._write import write
     from gatekeeper.deploy.packages._base import Asked
     from gatekeeper.deploy.packages._build import Request
-    from gatekeeper.reports._plain import plain
 
+    if status:
+        return _status(state)
     request = Request(
         result=result,
         output=output,
@@ -78,9 +109,51 @@ def command(
         trust=trust,
         replace=replace,
     )
+    if engine:
+        return _write(file, request, engine, judge, ingress_class)
+    return _deploy(file, state, request, deadline, port)
+
+
+def _write(file: Path, request: Request, engine: str, judge: str, ingress_class: str) -> int:
+    from datetime import UTC, datetime
+
+    from gatekeeper.deploy.engines._base import ENGINES
+    from gatekeeper.deploy.engines._write import write
+    from gatekeeper.reports._plain import plain
+
     own, files = write(file, request, engine, judge, ingress_class, datetime.now(UTC))
     for each in files:
-        click.echo(plain(f"written: {output / each}"))
+        click.echo(plain(f"written: {request.output / each}"))
     click.echo(plain(f"for {own.variant.id}, {own.pipeline and own.pipeline.pipeline.deployment.strategy}; nothing was applied."))
     click.echo(f"It takes {ENGINES.get(engine).NOTE}")
+    return 0
+
+
+def _deploy(file: Path, state: Path, request: Request, deadline: str, port: int) -> int:
+    from gatekeeper.deploy.live.host import deploy
+    from gatekeeper.deploy.live.models import going
+    from gatekeeper.errors import ExitCode, UsageError
+    from gatekeeper.records.rollout import Decision
+    from gatekeeper.reports._plain import plain
+    from gatekeeper.units import parse_duration
+
+    try:
+        seconds = parse_duration(deadline)
+    except ValueError as error:
+        raise UsageError(f"--deadline: {error}. Durations are written 90s or 2h.") from None
+    with going(file, state, request, seconds, port, lambda text: click.echo(plain(text))) as what:
+        ruling = deploy(state, what)
+    why = f"{ruling.metric}: {ruling.reason}" if ruling.metric else ruling.reason
+    click.echo(plain(f"{ruling.decision}{': ' if why else ''}{why}"))
+    return {Decision.PROMOTE: ExitCode.PASS, Decision.ROLLBACK: ExitCode.FAILED, Decision.HOLD: ExitCode.INCONCLUSIVE}[
+        ruling.decision
+    ]
+
+
+def _status(state: Path) -> int:
+    from gatekeeper.deploy.live.host import said
+    from gatekeeper.reports._plain import plain
+
+    for line in said(state):
+        click.echo(plain(line))
     return 0
