@@ -67,7 +67,10 @@ class Host:
         return [p for p in psutil.process_iter() if front and any(w.startswith(front.front.folder) for w in _words(p))]
 
     def ask(self) -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", self.standing().front.entry, timeout=10)
+        standing = slots.read(self.state)
+        if standing is None:
+            return 0
+        connection = http.client.HTTPConnection("127.0.0.1", standing.front.entry, timeout=10)
         try:
             connection.request("POST", "/v2/models/digits/infer", BODY, {"content-type": "application/json"})
             return connection.getresponse().status
@@ -161,7 +164,7 @@ def one_serves(host: Host) -> None:
 
 @needs_haproxy
 @pytest.mark.serial
-@pytest.mark.parametrize("moment", range(3))
+@pytest.mark.parametrize("moment", [pytest.param(0, marks=pytest.mark.thorough), pytest.param(1, marks=pytest.mark.thorough), 2])
 def test_killed_at_any_moment_the_next_run_lets_one_model_serve(moment: int, host: Host) -> None:
     process = host.begin("--deadline", "1m")
     assert eventually(moments(host)[moment])
@@ -187,6 +190,37 @@ def test_killed_at_twenty_random_moments(host: Host) -> None:
 
 @needs_haproxy
 @pytest.mark.serial
+@pytest.mark.thorough
+def test_killed_right_after_its_promotion_the_new_model_serves(host: Host) -> None:
+    with Users(host) as users:
+        process = host.begin("--deadline", "3m")
+        path = host.state / JOURNAL
+        assert eventually(lambda: path.exists() and any(e.event in (Event.PROMOTING, Event.PROMOTED) for e in read(path)), 180)
+        process.kill()
+        process.wait()
+        done = host.deploy()
+        assert done.returncode == 0 and "serves already" in done.stdout, done.stdout + done.stderr
+    assert len(host.servers()) == 1 and host.ask() == 200
+    assert 200 in users.answers and users.answers[users.answers.index(200) :].count(200) == len(
+        users.answers
+    ) - users.answers.index(200)
+
+
+@needs_haproxy
+@pytest.mark.serial
+def test_a_green_that_dies_is_rolled_back(host: Host) -> None:
+    process = host.begin("--deadline", "1m")
+    assert eventually(moments(host)[2])
+    blue = host.standing().blue
+    [green] = [each for each in host.servers() if Path(_words(each)[-1]).stem != blue]
+    green.kill()
+    assert process.wait() == 1
+    assert read(host.state / JOURNAL)[-1].event is Event.WENT_BACK and len(host.servers()) == 1 and host.ask() == 200
+
+
+@needs_haproxy
+@pytest.mark.serial
+@pytest.mark.thorough
 def test_haproxy_and_the_server_killed_are_started_again_and_two_deploys_are_refused(host: Host) -> None:
     one_serves(host)
     for process in (*host.proxies(), *host.servers()):
