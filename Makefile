@@ -1,6 +1,8 @@
 # make demo   train a small model, gate it, show the verdict
+# make mission  train a small language model, take it through all six stages, and say how long that took
 # make test   run the tests
 # make test-all  run the thorough ones, too: what a scheduled workflow does, and you before an issue is called resolved
+# make servers  install the Debian packages of servers that some tests ask, as root; without them these tests are skipped
 # make bench  print the benchmarks' ratios
 # make lint   ruff, mypy, and the checks of the action and its workflows
 # make lock   write the versions that the action installs, those that the tests ran with
@@ -12,15 +14,25 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # GitHub's own parser of workflows. Where npm is missing, the tests that ask it are skipped and say so.
 NODE := $(if $(shell command -v npm),tests/actions/node_modules/.package-lock.json)
 
-.PHONY: demo test test-all bench lint lock schemas clean
+.PHONY: demo mission test test-all servers bench lint lock schemas clean
 
 demo: $(VENV)/.demo
 	$(BIN)/gatekeeper demo
+
+# HAProxy, Prometheus and Alertmanager are programs of the system: apt-get install haproxy prometheus prometheus-alertmanager
+mission: $(VENV)/.dev
+	test -e examples/tiny-llm/model/model.safetensors || $(BIN)/python examples/tiny-llm/make_model.py
+	date; $(BIN)/gatekeeper run examples/mission/edge_ai_pipeline.yaml; code=$$?; date; exit $$code
 
 test test-all: $(VENV)/.dev $(NODE)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python tests/kit/suite.py $(if $(filter test-all,$@),--all)
+
+servers:
+	timeout 300 apt-get -q -o Acquire::http::Timeout=20 update
+	DEBIAN_FRONTEND=noninteractive timeout 600 apt-get -q -o Acquire::http::Timeout=20 install -y --no-install-recommends \
+	  docker-registry prometheus prometheus-alertmanager
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/benchmarks -s -q -o addopts="" -o timeout=0

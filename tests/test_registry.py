@@ -28,6 +28,7 @@ FOLDERS = [
     "models.formats",
     "monitor.alerts",
     "monitor.drift",
+    "monitor.faults",
     "monitor.signals",
     "monitor.sources",
     "reports",

@@ -104,7 +104,7 @@ def _data(report: Report, found: Compliance) -> Iterable[str]:
 def _tests(report: Report, found: Compliance) -> Iterable[str]:
     yield f"this report of {report.created}" if report.created else "this report, which has no date"
     for _, variant in chosen(report):
-        judged = ", ".join(_gate(each) for each in variant.gates if each.observed is not None and each.blocking)
+        judged = ", ".join(shown_gate(each) for each in variant.gates if each.observed is not None and each.blocking)
         yield f"{variant.id}: {judged or 'no gate'}"
     yield from (f"{stage.stage}: {stage.verdict}" for stage in report.stages if stage.stage == "testing")
 
@@ -126,7 +126,7 @@ def _performance(report: Report, found: Compliance) -> Iterable[str]:
         quality = variant.quality
         if quality is not None and quality.value is not None:
             yield f"{variant.id}: {quality.metric} {quality.value:.4g} on {quality.examples} examples"
-        yield from (f"{variant.id}: {_gate(each)}" for each in variant.gates if each.gate == "worst_class" and each.observed)
+        yield from (f"{variant.id}: {shown_gate(each)}" for each in variant.gates if each.gate == "worst_class" and each.observed)
 
 
 def _changes(report: Report, found: Compliance) -> Iterable[str]:
@@ -137,7 +137,8 @@ def _changes(report: Report, found: Compliance) -> Iterable[str]:
         yield f"compared with {same} at {report.base.commit[:12] or 'the base'} of {report.base.created or 'no date'}"
 
 
-def _gate(each: GateResult) -> str:
+def shown_gate(each: GateResult) -> str:
+    """What a gate observed, its bounds and its limit."""
     shown = format_value(each.observed, each.unit) if each.observed is not None else "nothing observed"
     if each.lower is not None and each.upper is not None:
         shown += f" ({format_value(each.lower, each.unit)} to {format_value(each.upper, each.unit)})"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
@@ -28,6 +27,7 @@ from gatekeeper.deploy.rollout import Outcome, Plan, roll
 from gatekeeper.deploy.scene import Scene, Striking
 from gatekeeper.deploy.sidecar import Sidecar
 from gatekeeper.deploy.strategies._base import Ramping, steps
+from gatekeeper.deploy.traffic import LONGEST_S, Traffic, classes
 from gatekeeper.deploy.watching import Watcher
 from gatekeeper.errors import NotMeasured
 from gatekeeper.load.generate import LoadTested
@@ -36,7 +36,6 @@ from gatekeeper.load.steady import Steady
 from gatekeeper.making.subject import Subject
 from gatekeeper.process.hold import reaching
 from gatekeeper.process.isolate import Worker
-from gatekeeper.process.messages import Request
 from gatekeeper.records.rollout import Decision, Rehearsal, RolloutLimits, Scenario
 from gatekeeper.serve.behind import NAME, ready_s, served
 from gatekeeper.serve.child import Server
@@ -44,9 +43,6 @@ from gatekeeper.stats.rehearsal import HEALTHY, LIMITS, MOST_DIFFER, NOTHING_LOS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import numpy as np
-    from numpy.typing import NDArray
 
 SMALLEST = (25, 50)
 """The smallest share of a rehearsed step, in percent: at 1 % the evidence of one step takes as long as all faults together. Where
@@ -65,7 +61,7 @@ SLOW_TIMES, SLOW_LEAST_MS = 4.0, 100.0
 PATIENCE, SPARE_S = 4.0, 15.0
 """A ramp has so many times the least time that its evidence takes, and so much more."""
 
-STARTED_S, LONGEST_S, TIMEOUT_MS = 30.0, 600.0, 10_000.0
+STARTED_S, TIMEOUT_MS = 30.0, 10_000.0
 AFTER_S = 1.0
 """How long traffic goes on after blue was ended, or green was."""
 
@@ -298,7 +294,7 @@ class Company:
     def ask(self, front: Fronting, destination: Path, stop: Path, rate: float = ASKED_QPS, seconds: float = LONGEST_S) -> Ask:
         """Questions to both."""
         load = self._load(front.asking(Colour.BLUE), destination, rate, seconds)
-        return Ask(**load, green_url=front.asking(Colour.GREEN), stop=str(stop), classes=_classes(self.blue.task))
+        return Ask(**load, green_url=front.asking(Colour.GREEN), stop=str(stop), classes=classes(self.blue.task))
 
     def _load(self, url: str, destination: Path, rate: float, seconds: float) -> dict[str, Any]:
         return {
@@ -317,64 +313,3 @@ class Company:
     def inputs(self) -> Path:
         """The feeds, where those who send may read them."""
         return self.blue.inputs.resolve()
-
-
-class Traffic:
-    """Workers that send until told to stop, each waited for by a thread of ours."""
-
-    def __init__(self, stop: Path, destination: Path):
-        self.stop, self.destination = stop, destination
-        self.threads: list[threading.Thread] = []
-        self.failed: list[Exception] = []
-
-    def start(self, worker: Worker, request: Request) -> None:
-        """Let it begin."""
-
-        def wait() -> None:
-            try:
-                worker.ask(request, LoadTested, 2 * LONGEST_S)
-            except Exception as error:  # raised again where it is waited for
-                self.failed.append(error)
-
-        self.threads.append(threading.Thread(target=wait, daemon=True))
-        self.threads[-1].start()
-
-    def join(self) -> None:
-        """Wait until they have their answers."""
-        for thread in self.threads:
-            thread.join()
-
-    def finish(self) -> None:
-        """No more; what could not be sent is an error."""
-        self.stop.touch()
-        self.join()
-        if self.failed:
-            raise self.failed[0]
-
-    @cached_property
-    def requests(self) -> dict[str, NDArray[np.int64]]:
-        """What became of each, once all is over."""
-        import numpy as np
-
-        with np.load(self.destination) as written:
-            return {name: written[name] for name in written.files}
-
-    @property
-    def sent(self) -> int:
-        """Requests."""
-        return int(self.requests["ok"].size)
-
-    @property
-    def lost(self) -> int:
-        """Those without a good answer."""
-        return int((self.requests["ok"] == 0).sum())
-
-    def lost_after(self, moment_ns: int) -> int:
-        """Those of them that were sent after a moment: nothing that happened then had them on its way."""
-        requests = self.requests
-        return int(((requests["ok"] == 0) & (requests["start_ns"] > moment_ns)).sum())
-
-
-def _classes(task: str | None) -> bool:
-    """Whether answers are scores of classes."""
-    return bool(task) and str(task).endswith("_classification") and not str(task).startswith(("multi_label", "token"))

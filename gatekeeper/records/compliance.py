@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from gatekeeper.records.base import Record
+
+Phase = Literal["before", "during", "after"]
 
 
 class SetLicense(Record, frozen=True, kw_only=True):
@@ -44,4 +46,12 @@ class AnnexItem(Record, frozen=True, kw_only=True):
 
     point: Annotated[str, Meta(description="Its number there: 2(g).")]
     asks: Annotated[str, Meta(description="What it asks for, in few words.")]
+    shown: Annotated[str, Meta(description="The evidence, in words; `not shown` where this report holds none.")]
+
+
+class ChecklistItem(Record, frozen=True, kw_only=True):
+    """One item of the checklist of a deployment."""
+
+    phase: Phase
+    item: str
     shown: Annotated[str, Meta(description="The evidence, in words; `not shown` where this report holds none.")]

@@ -8,13 +8,14 @@ from msgspec import Meta
 
 from gatekeeper.ids import leg_of
 from gatekeeper.records.base import Amount, Count, Record, Verdict
-from gatekeeper.records.compliance import AnnexItem, Compliance
+from gatekeeper.records.compliance import AnnexItem, ChecklistItem, Compliance
 from gatekeeper.records.data import Data
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality, RoundData
 from gatekeeper.records.rollout import Production, Rehearsal
 from gatekeeper.records.scanned import ModelScan
 from gatekeeper.records.tested import Tested
+from gatekeeper.records.watched import Watching
 
 REPORT_SCHEMA: Literal["gatekeeper/report/v1"] = "gatekeeper/report/v1"
 
@@ -175,6 +176,9 @@ class StageReport(Record, frozen=True, kw_only=True):
     production: Annotated[
         list[Production], Meta(description="What `production_deployment` did, variant by variant; empty of every other stage.")
     ] = []
+    watched: Annotated[
+        list[Watching], Meta(description="Alerts that `monitoring` raised by faults, and on identical data did not.")
+    ] = []
 
 
 class ModelInfo(Record, frozen=True, kw_only=True):
@@ -249,4 +253,8 @@ class Report(Record, frozen=True, kw_only=True):
     evidence: Annotated[
         list[AnnexItem],
         Meta(description="Annex IV of the EU AI Act, point by point; empty without the stage `compliance`. It judges nothing."),
+    ] = []
+    checklist: Annotated[
+        list[ChecklistItem],
+        Meta(description="Before, during and after a deployment; empty where none is asked for. It judges nothing."),
     ] = []

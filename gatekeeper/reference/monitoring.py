@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from gatekeeper.monitor.alerts._base import in_order as alerts
 from gatekeeper.monitor.drift._base import in_order as tests
+from gatekeeper.monitor.faults._base import FAULTS, fault
 from gatekeeper.monitor.signals._base import in_order as signals
 from gatekeeper.reference.tables import REPOSITORY, cell, filled, table
 
 
 def page() -> str:
     """The text of the page, with its tables as they must be."""
-    return filled(REPOSITORY / "docs" / "monitoring.md", {"signals": _signals, "drift": _drift, "alerts": _alerts})
+    return filled(
+        REPOSITORY / "docs" / "monitoring.md", {"signals": _signals, "drift": _drift, "alerts": _alerts, "faults": _faults}
+    )
 
 
 def _signals() -> str:
@@ -30,3 +33,14 @@ def _alerts() -> str:
         gate = getattr(each, "CERTIFIED", "")
         rows.append((f"`{name}`", cell(each.DESCRIPTION), default, f"`{gate}`" if gate else "", each.SEVERITY))
     return table(("alert", "fires where", "limit", "or the certificate's", "severity"), rows)
+
+
+def _faults() -> str:
+    """Each fault of the stage, and the alerts that it must raise."""
+    raised: dict[str, list[str]] = {}
+    for name, each in alerts():
+        if own := getattr(each, "FAULT", ""):
+            raised.setdefault(own, []).append(f"`{name}`")
+    named = sorted(FAULTS.names, key=lambda name: fault(name).ORDER)
+    rows = [(f"`{name}`", cell(fault(name).DESCRIPTION), ", ".join(raised.get(name, []))) for name in named]
+    return table(("fault", "what is done", "must raise"), rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gatekeeper.compliance.annex import annex_iv
+from gatekeeper.compliance.checklist import checklist
 from gatekeeper.files import check_own, make_folder, write_together
 from gatekeeper.records.report import Report
 from gatekeeper.reports._base import REGISTRY, reporter
@@ -17,10 +18,10 @@ from gatekeeper.reports._folder import REPORT, owned_where_runs_are
 def write_reports(report: Report, folder: Path) -> list[Path]:
     """Write every file under another name, then put them all in place, report.json last: it stands for the others.
 
-    What of Annex IV the report shows is worked out here, once nothing more is added to it. Returns what was written, report.json
-    first. A format that has `chunks(report)`, bytes in pieces, is written as it is rendered.
+    What the report shows of Annex IV and of the checklist is worked out here, once nothing more is added to it. Returns what was
+    written, report.json first. A format that has `chunks(report)`, bytes in pieces, is written as it is rendered.
     """
-    report = msgspec.structs.replace(report, evidence=annex_iv(report))
+    report = msgspec.structs.replace(report, evidence=annex_iv(report), checklist=checklist(report))
     rendered: dict[Path, str | Iterable[bytes]] = {}
     for name in REGISTRY.names:
         module = reporter(name)

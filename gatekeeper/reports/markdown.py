@@ -14,6 +14,7 @@ from gatekeeper.records.report import Report, TargetReport, VariantReport
 from gatekeeper.reports._basis import lines as basis_lines
 from gatekeeper.reports._data import lines as data_lines
 from gatekeeper.reports._markdown_chart import Point, chart, letters, points
+from gatekeeper.reports._markdown_checklist import checklist
 from gatekeeper.reports._markdown_classes import classes
 from gatekeeper.reports._markdown_compliance import compliance
 from gatekeeper.reports._markdown_details import agreement, measurements, stages
@@ -36,7 +37,7 @@ SUMMARY_BYTES = 1 << 20
 SMALLEST_BYTES = 1_000
 """No place is smaller: the verdict, the counts and a link want this much."""
 
-FOLDED = "the chart, the measurements, the classes, the answers that got worse, the stages and the evidence on compliance"
+FOLDED = "the chart, the measurements, the classes, the answers that got worse, stages, checklist and the evidence on compliance"
 
 _LINK = re.compile(r"https?://[\w.:-]+(/[\w./%?=&#+~:-]*)?", re.ASCII)
 
@@ -96,7 +97,7 @@ def _upper(report: Report, drawn: Sequence[Point]) -> list[str]:
 
 def _folded(report: Report, brief: bool) -> list[str]:
     parts = [(measurements(report, t), classes(t), worse(t), testing(t, brief), agreement(t)) for t in report.targets]
-    return [*(part for of_target in parts for part in of_target), stages(report), compliance(report)]
+    return [*(part for of_target in parts for part in of_target), stages(report), checklist(report), compliance(report)]
 
 
 def _failures_only(report: Report, room: int, whole: str) -> str:

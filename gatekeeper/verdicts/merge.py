@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatekeeper.compliance.annex import annex_iv
+from gatekeeper.compliance.checklist import checklist
 from gatekeeper.errors import NotMeasured, UsageError
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.base import Verdict
@@ -20,6 +21,8 @@ from gatekeeper.verdicts.legs import Returned, by_target, collect, lost
 from gatekeeper.verdicts.notes import kept, with_notes
 from gatekeeper.verdicts.rehearsed import PRODUCTION, STAGING, of_selected, together
 from gatekeeper.verdicts.targets import report_verdict, target_report
+from gatekeeper.verdicts.watched import MONITORING, of_watched
+from gatekeeper.verdicts.watched import together as watched_together
 
 if TYPE_CHECKING:
     from gatekeeper.planning.plan import Plan
@@ -52,6 +55,7 @@ def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable
     targets = [_target(name, own, legs, merged) for name, own in by_target(manifest).items()]
     pipeline = msgspec.structs.replace(first.pipeline, legs=manifest)
     stages = [of_selected(checked(stage, targets, pipeline), targets) for stage in _stages(reports, targets)]
+    stages = [of_watched(stage, targets) for stage in stages]
     whole = msgspec.structs.replace(
         first,
         verdict=report_verdict(targets, stages),
@@ -60,7 +64,7 @@ def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable
         data=joined(reports),
         base=first.base if len(reports) == 1 else None,
     )
-    return _noted(msgspec.structs.replace(whole, evidence=annex_iv(whole)), reports, manifest)
+    return _noted(msgspec.structs.replace(whole, evidence=annex_iv(whole), checklist=checklist(whole)), reports, manifest)
 
 
 def _target(name: str, own: Sequence[str], legs: Mapping[str, Returned], merged: Merged | None) -> TargetReport:
@@ -77,9 +81,10 @@ def _stages(reports: Sequence[Report], targets: Sequence[TargetReport]) -> list[
     """Stages ran once per leg: the worst of each is what counts. What passed in several speaks of all of them."""
     worst: dict[str, StageReport] = {}
     every = [stage for report in reports for stage in report.stages]
-    rehearsed = {name: together([stage for stage in every if stage.stage == name]) for name in (STAGING, PRODUCTION)}
+    whole_of = {name: together([stage for stage in every if stage.stage == name]) for name in (STAGING, PRODUCTION)}
+    whole_of[MONITORING] = watched_together([stage for stage in every if stage.stage == MONITORING])
     for report in reports:
-        for stage in [rehearsed.get(each.stage) or each for each in report.stages]:
+        for stage in [whole_of.get(each.stage) or each for each in report.stages]:
             known = worst.get(stage.stage)
             if known is None or (
                 stage.verdict is not Verdict.PASS and all_of([known.verdict, stage.verdict]) is not known.verdict

@@ -64,8 +64,7 @@ def test_a_million_logged_requests(tmp_path: Path) -> None:
     assert done.returncode == 0, look
     assert {each["name"]: each["n"] for each in look["signals"]}["accuracy"] == REQUESTS
     size = (tmp_path / "requests.jsonl").stat().st_size
-    print(
-        f"\n{REQUESTS:,} requests ({size / 1e6:.0f} MB) in {took:.1f} s ({spent:.1f} s of CPU time), at most {peak / 1e6:.0f} MB"
-    )
-    assert spent < MOST_S, "of processor time: a neighbour's is not its own"
+    told = f"{took:.1f} s ({spent:.1f} s of processor time), at most {peak / 1e6:.0f} MB"
+    print(f"\n{REQUESTS:,} requests ({size / 1e6:.0f} MB) in {told}")
+    assert spent < MOST_S
     assert peak < MOST_BYTES

@@ -14,6 +14,7 @@ from gatekeeper.cli._main import COMMANDS
 WORDS = {
     "assess": ["assess", "model.onnx"],
     "certify": ["certify", ".", "--key", "model.onnx"],
+    "deploy": ["deploy", "pipeline.yaml", "--status"],
     "init": ["init", "--output", "new.yaml", "--no-workflow", "--force"],
     "package": ["package", "."],
     "plan": ["plan", "pipeline.yaml"],
@@ -21,6 +22,7 @@ WORDS = {
     "scan": ["scan", "model.onnx"],
     "validate": ["validate", "pipeline.yaml"],
     "verify": ["verify", "model.onnx", "--model", "model.onnx", "--trust", "pipeline.yaml"],
+    "watch": ["watch", "pipeline.yaml", "--once"],
 }
 MISTAKES = [["vallidate"], ["validate", "none.yaml"], ["plan", "pipeline.yaml", "--format", "xml"], ["assess", "eval.npz"]]
 

@@ -151,10 +151,12 @@ def test_what_is_certified_in_one_job_is_verified_in_another_and_published(relea
     assert releasing.secret.splitlines()[1] not in run.text
     sent, model = published(releasing), releasing.place.model
     assert sent.pop("words").decode().splitlines()[:4] == ["release", "create", "v1", "--verify-tag"]
-    assert sorted(sent) == sorted(["report.json", "certificate.json", model.name + (".tar.gz" if model.is_dir() else "")])
+    ships = model.name + (".tar.gz" if model.is_dir() else "")
+    assert sorted(sent) == sorted(["report.json", "certificate.json", "certificate.cdx.json", ships])
     assert sent["certificate.json"] == (releasing.artifact / "certificate.json").read_bytes()
     stated = json.loads(b64decode(json.loads(sent["certificate.json"])["payload"]))["predicate"]
     assert stated["report"] == hashlib.sha256(sent["report.json"]).hexdigest()
+    assert stated["bom"] == hashlib.sha256(sent["certificate.cdx.json"]).hexdigest()
     assert (stated["commit"], stated["origin"]["ref"]) == (releasing.sha, "refs/tags/v1")
     assert [each["user"] for each in stated["approvals"]] == ["mona"]
 

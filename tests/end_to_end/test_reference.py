@@ -51,13 +51,14 @@ def openvino_answers(folder: Path) -> Any:
 def test_a_runtime_that_answers_otherwise_is_no_baseline(gatekeeper: Any, tmp_path: Path) -> None:
     file = project(tmp_path, parted.int64_overflow, BOTH, "tabular_classification")
     scores, labels = openvino_answers(tmp_path)
-    assert f"{np.mean(scores.argmax(axis=1) == labels):.1%}" == "43.6%", "the fault has arrived"
+    right = float(np.mean(scores.argmax(axis=1) == labels))  # processors differ in a row or two
+    assert 0.4 < right < 0.5, "the fault has arrived"
     run = gatekeeper("run", file, "--output", tmp_path / "report")
     assert run.returncode == 4 and "Traceback" not in run.stderr, run.stdout + run.stderr
     found = legs(tmp_path)
     error = found["openvino"]["error"]
-    assert "openvino answers 43.6% of the evaluation set as onnx_runtime does" in error
-    assert "(accuracy 43.6% where onnx_runtime has 100.0%); its baseline is not this model" in error
+    assert f"openvino answers {right:.1%} of the evaluation set as onnx_runtime does" in error
+    assert f"(accuracy {right:.1%} where onnx_runtime has 100.0%); its baseline is not this model" in error
     assert "The first node where they part is imul (Mul)" in error
     assert found["onnx_runtime"]["error"] == ""
     [target] = found["report"]["targets"]

@@ -73,6 +73,15 @@ def test_every_rule_goes_as_it_must(watching: Callable[..., Path], log: Callable
     assert "36 of 36 trials went as they must" in done.stdout
 
 
+def test_nothing_to_rehearse_is_said(watching: Callable[..., Path], gatekeeper: Command) -> None:
+    for name in ("prometheus", "amtool"):
+        program(name)
+    off = dict.fromkeys(("absent", "error_rate", "restarts", "confidence"), "disabled")
+    done = gatekeeper("watch", watching(prometheus="http://127.0.0.1:9", alerts=off), "--rehearse")
+    assert done.returncode == 2
+    assert "there is nothing to rehearse" in done.stderr
+
+
 def test_a_program_that_is_missing_is_named(
     watching: Callable[..., Path], gatekeeper: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 from kit.prometheus import page
 
@@ -67,7 +68,7 @@ def server() -> Metrics:
 
 
 def look(url: str, kept: dict[str, object], later: float = 0.0) -> Any:
-    kept |= json.loads(json.dumps(kept))  # it has been in a file meanwhile
+    kept |= msgspec.json.decode(msgspec.json.encode(kept))  # it has been in a file meanwhile
     return metrics.read(Asked(url, time.time() + later, 3600.0, kept=kept))
 
 
@@ -88,6 +89,15 @@ def test_looks_at_the_page_itself_add_up_over_a_restart() -> None:
         assert error_rate.read(window).n == 1 + 60
         assert latency_p50.read(window).n == 1 + 60
         assert any("began again at 0" in note for note in window.notes)
+
+
+def test_a_number_that_is_none_stays_so_over_looks() -> None:
+    """JSON has no NaN: what was kept of it is none either."""
+    kept = dict[str, object]()
+    with page(lambda: b'gatekeeper_queue_depth 0.0\ngatekeeper_requests_total{code="200"} NaN\n') as shown:
+        for later in (0.0, 20.0):
+            with pytest.raises(Unread, match="no count"):
+                error_rate.read(look(shown.url, kept, later))
 
 
 def test_a_page_that_is_none_of_a_server() -> None:

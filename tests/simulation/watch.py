@@ -20,7 +20,7 @@ from gatekeeper.monitor.sources.requests import SURE
 from gatekeeper.monitor.window import REQUESTS, STEPS, Increase, Window
 from simulation.noise import Array
 
-FEATURES, ALLOWED, CLASSES = 8, 0.01, 4
+FEATURES, ALLOWED, CLASSES = 8, 0.01, 20
 LIMITS = {"inputs": FLOOR, "confidence": FLOOR, "answers": FLOOR, "error_rate": Errors(max=ALLOWED)}
 NAMES = [f"x[{i}]" for i in range(FEATURES)]
 Draw = Callable[[np.random.Generator, int], dict[str, Array]]

@@ -60,15 +60,23 @@ def build(request: Request, now: datetime.datetime) -> Built:
     files: dict[str, Content] = {}
     made_of, measured = dict[str, str](), dict[str, str]()
     notes: list[str] = []
+    wrong: list[UsageError | Refused] = []
     for part in parts:
-        own = approved(known, part, request.variant, request.artifact, pipeline)
-        if request.trust is not None:
-            own = certified(own, believed, request.trust, now)
-        whole, said = contents(part, own, request.asked)
+        try:
+            own = approved(known, part, request.variant, request.artifact, pipeline)
+            if request.trust is not None:
+                own = certified(own, believed, request.trust, now)
+            whole, said = contents(part, own, request.asked)
+        except (UsageError, Refused) as error:
+            wrong.append(error)
+            continue
         files |= {f"{part.folder}/{name}": content for name, content in whole.items()}
         measured |= {f"{part.folder}/{name}": digest for name, digest in _measured(whole, own).items()}
         made_of[part.folder] = own.variant.id
         notes += [f"{part.folder}: {each}" for each in said]
+    if wrong:  # all at once; what was refused weighs more than what was not said
+        refused = any(isinstance(each, Refused) for each in wrong)
+        raise (Refused if refused else UsageError)("\n".join(dict.fromkeys(map(str, wrong))))
     return Built(request.output, write_tree(request.output, files, request.replace, measured), made_of, notes)
 
 

@@ -16,7 +16,11 @@ One that `gatekeeper watch` decides from counts (by gatekeeper/monitor/drift/per
 counted(window, config)    how many of how many were over a limit, step by step, and which share of them may be: `Counted`
 exceeded(window, config)   a number and the most it may be: `Exceeded`
 
-An alert without either is raised by a test of gatekeeper/monitor/drift, of what counters do not show.
+One that a fault of a served model raises has its name, which the stage `monitoring` injects:
+
+FAULT                      a module of gatekeeper/monitor/faults
+
+An alert without `counted` and `exceeded` is raised by a test of gatekeeper/monitor/drift, of what counters do not show.
 """
 
 from __future__ import annotations
@@ -75,12 +79,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Rule:
-    """One alerting rule: `expr` must hold for so many seconds. `trials` must hold one that fires and one that does not."""
+    """One alerting rule: `expr` must hold for so many seconds. `trials` must hold one that fires and one that
+    does not; `least` is the number of observations below which it says nothing.
+    """
 
     name: str
     expr: str
     wait: float
     trials: Sequence[Trial]
+    least: int = 0
 
 
 class Alert(Protocol):

@@ -22,7 +22,7 @@ def least(allowed: float) -> int:
 
 def shared(name: str, expr: str, every: str, allowed: float, trials: Sequence[Trial]) -> Rule:
     """A rule that is silent while too little was counted."""
-    return Rule(name, f"({expr}) and ({every} >= {least(allowed)})", WAIT_S, trials)
+    return Rule(name, f"({expr}) and ({every} >= {least(allowed)})", WAIT_S, trials, least(allowed))
 
 
 def enough(least_: float) -> float:

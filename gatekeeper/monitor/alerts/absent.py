@@ -16,6 +16,7 @@ DESCRIPTION = "The server's metrics are missing, or hold no number."
 SEVERITY: Severity = "page"
 REMEDY = "Look at `up` in Prometheus: the server is down, not scraped, or under other labels. No other alert can fire meanwhile."
 ORDER = 10
+FAULT = "killed"
 WAIT_S = 300.0
 
 

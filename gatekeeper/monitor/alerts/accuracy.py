@@ -22,6 +22,7 @@ DESCRIPTION = "Fewer than `min` of the answers that a label came for are right."
 SEVERITY: Severity = "page"
 REMEDY = "Look at what came in: docs/monitoring.md says how to tell drift of the inputs from a broken model."
 ORDER, CERTIFIED = 50, "least_accuracy"
+FAULT = "wrong_answers"
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ DESCRIPTION = "Another model, asked beside it, agrees with fewer than `min` of t
 SEVERITY: Severity = "ticket"
 REMEDY = "Look at what came in: docs/monitoring.md says how to tell drift of the inputs from a broken model."
 ORDER, CERTIFIED = 60, "agreement"
+FAULT = "wrong_answers"
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ DESCRIPTION = "More requests than `max` got a 5xx."
 SEVERITY: Severity = "page"
 REMEDY = "Look at the server's log; go back to the model before if it began with a rollout."
 ORDER, CERTIFIED = 20, "error_rate"
+FAULT = "errors"
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ DESCRIPTION = "More than 1 % of requests take longer than `max_ms`."
 SEVERITY: Severity = "page"
 REMEDY = "Look at the load and the queue first; docs/verdicts.md says how the latency was measured that it was approved with."
 ORDER = 32
+FAULT = "slowness"
 CERTIFIED = "p99_latency"
 Config = Limit
 DEFAULT = None

@@ -21,6 +21,7 @@ DESCRIPTION = "Fewer requests came than `least` an hour."
 SEVERITY: Severity = "ticket"
 REMEDY = "Look at what is before the server: without requests nothing shows that the model is well."
 ORDER = 15
+FAULT = "no_traffic"
 
 
 class Config(Section, frozen=True, kw_only=True):

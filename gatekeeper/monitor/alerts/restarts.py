@@ -20,6 +20,7 @@ DESCRIPTION = "More than `max` session processes of the server died within the w
 SEVERITY: Severity = "page"
 REMEDY = "Look at the server's log for how they died, and at the memory it may use."
 ORDER = 25
+FAULT = "deaths"
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -63,7 +63,9 @@ def _confidence(reference: Reference, window: Window) -> Compared:
 
 
 def _answers(reference: Reference, window: Window) -> Compared:
-    """Classes in the order of how often they were answered, so that whatever goes from one to another is a distance."""
+    """Classes in the order of how often both together have them: whatever goes from one to another is a distance, and an order by
+    the reference alone would be one already.
+    """
     import numpy as np
 
     normal, now = reference.contents.answers, window.answers
@@ -74,8 +76,8 @@ def _answers(reference: Reference, window: Window) -> Compared:
     if len(normal) > KINDS * sum(normal.values()):
         values = [_known(rows.columns.get(ANSWER)) for rows in (reference.rows, window.rows)]
         return (values[1].size, distance_test(*values)) if all(each.size for each in values) else None
-    order = [name for name, _ in Counter(normal).most_common()]
-    order += sorted(set(now) - set(order))
+    both = Counter(normal) + Counter(now)
+    order = sorted(both, key=lambda name: (-both[name], name))
     counts = [np.array([table.get(name, 0) for name in order]) for table in (normal, now)]
     return int(counts[1].sum()), counts_test(counts[0], counts[1])
 

@@ -98,5 +98,7 @@ def _kept(asked: Asked) -> list[tuple[float, dict[str, float]]]:
             time = float(each[0])
             apart = not found or time - found[-1][0] >= asked.window_s / MOST
             if asked.now - asked.window_s <= time < asked.now and apart:
-                found.append((time, each[1]))
+                found.append(
+                    (time, {key: math.nan if value is None else value for key, value in each[1].items()})
+                )  # as JSON has it
     return found

@@ -117,6 +117,14 @@ def test_of_several_parts_none_is_written_where_one_is_refused(packaging: Packag
     assert not packaging.output.exists()
 
 
+def test_all_that_is_refused_is_said_at_once(packaging: Packaging) -> None:
+    done = packaging.call()
+    assert done.returncode == 1
+    for part in ("mobile_deployment.ios", "mobile_deployment.android", "edge_server.intel_based"):
+        assert f"packaging.{part} wants" in done.stderr
+    assert "Traceback" not in done.stderr and not packaging.output.exists()
+
+
 def test_openvino_s_server_has_its_repository(packaging: Packaging) -> None:
     packaging.as_if("here/openvino/int8_static", openvino())
     words = ["--for", "edge_server", "--name", "digits", "--base", SERVER, "--image", IMAGE]
