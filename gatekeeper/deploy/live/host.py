@@ -19,9 +19,10 @@ from gatekeeper.deploy.journal import Event, Journal
 from gatekeeper.deploy.live import slots
 from gatekeeper.deploy.live.front import Gate, new
 from gatekeeper.deploy.live.slots import Slot, Standing
-from gatekeeper.deploy.rehearsal import Company, Terms, Traffic
+from gatekeeper.deploy.rehearsal import Company, Terms
 from gatekeeper.deploy.rollout import Plan, roll, settle
 from gatekeeper.deploy.strategies._base import steps
+from gatekeeper.deploy.traffic import Traffic
 from gatekeeper.deploy.watching import Watcher
 from gatekeeper.errors import UsageError
 from gatekeeper.making.subject import Subject
