@@ -18,6 +18,7 @@ FOLDERS = [
     "checks.security.attacks",
     "checks.unit.cases",
     "cli",
+    "deploy.engines",
     "deploy.faults",
     "deploy.packages",
     "deploy.strategies",

@@ -19,7 +19,7 @@ COMMANDS = Registry("cli")
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 ORDER = (
     "demo", "init", "validate", "assess", "scan", "plan", "calibrate", "compare", "run", "report", "certify", "verify", "serve",
-    "watch",
+    "deploy", "watch",
 )  # fmt: skip
 
 

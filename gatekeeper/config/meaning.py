@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gatekeeper.config.loaded import ROOT, Loaded
 from gatekeeper.config.owners import PACKAGES, stage_names, stages
-from gatekeeper.config.sections import baseline, dataset, gates, inputs, model, monitoring, targets
+from gatekeeper.config.sections import baseline, dataset, deployment, gates, inputs, model, monitoring, targets
 from gatekeeper.config.source import Path_
 from gatekeeper.errors import Problem
 
@@ -47,7 +47,7 @@ def meaning_problems(loaded: Loaded) -> list[Problem]:
     """Every disagreement, with its place."""
     review = Review(loaded)
     _order(review)
-    for section in (model, baseline, dataset, inputs, gates, targets, monitoring):
+    for section in (model, baseline, dataset, inputs, gates, targets, deployment, monitoring):
         section.problems(review)
     for _, stage in stages():
         if own := getattr(stage, "problems", None):

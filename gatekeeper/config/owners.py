@@ -17,7 +17,7 @@ from gatekeeper.registry import Registry
 STAGES = Registry("stages", ("DESCRIPTION", "ORDER", "run"))
 PACKAGES = Registry("deploy.packages", ("DESCRIPTION", "KEY", "SECTION", "ASKED", "parts", "files"))
 
-ANNOUNCED = {"production_deployment": 50}
+ANNOUNCED: dict[str, int] = {}
 """Stages that a pipeline file may list and this version cannot run, with their place; one that is built leaves this list."""
 
 

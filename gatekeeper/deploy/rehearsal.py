@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -89,7 +89,7 @@ def rehearse(
     began = time.monotonic()
     names = only if only is not None else [*in_order(), HEALTHY]
     with ExitStack() as stack:
-        company = _Company(blue, green, terms, stack)
+        company = Company(blue, green, terms, stack)
         company.meet()
         scenarios = []
         for name in names:
@@ -130,8 +130,16 @@ def allowed_to_differ(pairs: list[Pair]) -> float:
     return min(MOST_DIFFER, before + least + 2 * math.sqrt(before * (1 - before) / len(both)))
 
 
+class Fronting(Protocol):
+    """What stands before both colours."""
+
+    def asking(self, colour: Colour) -> str:
+        """Where one colour is asked, whatever the weights are."""
+        raise NotImplementedError
+
+
 @dataclass
-class _Company:
+class Company:
     """The servers and clients of all scenarios: starting one takes longer than most scenarios."""
 
     blue: Subject
@@ -142,9 +150,11 @@ class _Company:
     rate: float = 0.0
     limits: RolloutLimits = LIMITS
     shares: tuple[int, ...] = ()
+    name: str = NAME  # of the model, in URLs
 
     @cached_property
     def scratch(self) -> Path:
+        """For what is sent and what comes back."""
         return Path(tempfile.mkdtemp(dir=self.blue.space.scratch, prefix="rehearsal-"))
 
     @cached_property
@@ -157,18 +167,7 @@ class _Company:
         """Start both; how fast they answer one question after another says what is much, and from when on it is slow."""
         self.start_servers()
         with Proxy(self.servers[Colour.BLUE].address, self.servers[Colour.GREEN].address) as proxy:
-            place = self.scratch / "alone.jsonl"
-            ask = self.ask(proxy, place, self.scratch / "never", rate=1e6, seconds=ALONE_S)
-            self.crew[1].ask(ask, LoadTested, ready_s(self.blue))
-            pairs = [msgspec.json.decode(line, type=Pair) for line in place.read_bytes().splitlines()]
-            took = sorted(pair.blue_ms for pair in pairs if pair.blue_ok)
-            if not took:
-                raise NotMeasured("model", "the baseline answers no question behind HAProxy: nothing can be rehearsed.")
-            slower = max(statistics.median(each) for each in ([p.blue_ms for p in pairs], [p.green_ms for p in pairs]))
-            self.rate = self.terms.rate_qps or min(RATE_QPS, BEARABLE * 1000 / slower)
-            p95 = took[min(len(took) - 1, int(0.95 * len(took)))]
-        slow = self.terms.p99_ms or max(SLOW_LEAST_MS, SLOW_TIMES * p95)
-        self.limits = msgspec.structs.replace(LIMITS, slow_ms=slow, disagreement=allowed_to_differ(pairs))
+            self.limits = self.before(proxy, LIMITS)
         for smallest in SMALLEST:
             self.shares = self.terms.shares(smallest)
             if self.least_s <= LONG_S:
@@ -176,6 +175,21 @@ class _Company:
         if self.least_s > MOST_S:
             said = f"at {self.rate:.3g} requests/s the evidence of a healthy ramp takes {self.least_s:.0f} s at least"
             raise NotMeasured("timeout", f"{said}, and a rehearsal has {MOST_S:.0f} s. Use a faster machine, or a smaller model.")
+
+    def before(self, front: Fronting, limits: RolloutLimits) -> RolloutLimits:
+        """The limits with what is slow and how many answers may differ, from questions to both one after another."""
+        place = self.scratch / "alone.jsonl"
+        ask = self.ask(front, place, self.scratch / "never", rate=1e6, seconds=ALONE_S)
+        self.crew[1].ask(ask, LoadTested, ready_s(self.blue))
+        pairs = [msgspec.json.decode(line, type=Pair) for line in place.read_bytes().splitlines()]
+        took = sorted(pair.blue_ms for pair in pairs if pair.blue_ok)
+        if not took:
+            raise NotMeasured("model", "the baseline answers no question behind HAProxy: nothing can be rehearsed.")
+        slower = max(statistics.median(each) for each in ([p.blue_ms for p in pairs], [p.green_ms for p in pairs]))
+        self.rate = self.terms.rate_qps or min(RATE_QPS, BEARABLE * 1000 / slower)
+        p95 = took[min(len(took) - 1, int(0.95 * len(took)))]
+        slow = self.terms.p99_ms or max(SLOW_LEAST_MS, SLOW_TIMES * p95)
+        return msgspec.structs.replace(limits, slow_ms=slow, disagreement=allowed_to_differ(pairs))
 
     def start_servers(self) -> None:
         """Those that do not run, both at once."""
@@ -277,16 +291,16 @@ class _Company:
             stop.touch()
             traffic.join()
 
-    def ask(self, proxy: Proxy, destination: Path, stop: Path, rate: float = ASKED_QPS, seconds: float = LONGEST_S) -> Ask:
+    def ask(self, front: Fronting, destination: Path, stop: Path, rate: float = ASKED_QPS, seconds: float = LONGEST_S) -> Ask:
         """Questions to both."""
-        load = self._load(proxy.asking(Colour.BLUE), destination, rate, seconds)
-        return Ask(**load, green_url=proxy.asking(Colour.GREEN), stop=str(stop), classes=classes(self.blue.task))
+        load = self._load(front.asking(Colour.BLUE), destination, rate, seconds)
+        return Ask(**load, green_url=front.asking(Colour.GREEN), stop=str(stop), classes=classes(self.blue.task))
 
     def _load(self, url: str, destination: Path, rate: float, seconds: float) -> dict[str, Any]:
         return {
             "scenario": "server", "spec": self.blue.spec, "inputs": str(self.inputs), "examples": self.sender.examples,
             "target_qps": rate, "duration_s": seconds, "destination": str(destination), "folder": str(self.scratch),
-            "outstanding": MOST_AT_ONCE, "seed": self.terms.seed, "request_timeout_ms": TIMEOUT_MS, "url": url, "name": NAME,
+            "outstanding": MOST_AT_ONCE, "seed": self.terms.seed, "request_timeout_ms": TIMEOUT_MS, "url": url, "name": self.name,
             "new_tokens": NEW_TOKENS, "prompts": self.sender.prompts,
         }  # fmt: skip
 

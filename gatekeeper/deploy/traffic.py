@@ -7,9 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gatekeeper.load.generate import LoadTested
+from gatekeeper.load.generate import LoadTest, LoadTested
 from gatekeeper.process.isolate import Worker
-from gatekeeper.process.messages import Request
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,12 +26,12 @@ class Traffic:
         self.threads: list[threading.Thread] = []
         self.failed: list[Exception] = []
 
-    def start(self, worker: Worker, request: Request) -> None:
+    def start(self, worker: Worker, request: LoadTest) -> None:
         """Let it begin."""
 
         def wait() -> None:
             try:
-                worker.ask(request, LoadTested, 2 * LONGEST_S)
+                worker.ask(request, LoadTested, LONGEST_S + request.duration_s)
             except Exception as error:  # raised again where it is waited for
                 self.failed.append(error)
 

@@ -159,4 +159,5 @@ class Leg:
             inputs=inputs,
             space=self.space,
             progress=self.progress,
+            made=made,
         )

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from gatekeeper.config.sections.deployment import current
 from gatekeeper.errors import NotMeasured
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.setup import Scanned, Setup
@@ -24,12 +25,14 @@ MOST_SAID = 3
 
 
 def scan_all(setup: Setup, domains: tuple[str, ...]) -> tuple[list[ModelScan], Scanned]:
-    """The original, and every model of the user's beside it; nothing of them has been loaded yet."""
+    """The original, every model of the user's beside it, and what serves now; nothing of them has been loaded yet."""
     paths = {Path(setup.assessment.path): ""}
     for leg in setup.legs:
         for variant in leg.planned.variants:
             if variant.path is not None and not (variant.skip or variant.error):
                 paths.setdefault(setup.loaded.folder / variant.path, variant.path)
+    if served := current(setup.loaded):
+        paths.setdefault(served[0], setup.loaded.pipeline.deployment.current or "")
     before = {file: state for path in paths for file in _files(path) if (state := now(file)) is not None}
     space = setup.space
     with workers(space.scratch, space.timeout_s, space.memory_limit) as ask:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gatekeeper.frameworks._spec import ModelSpec
+from gatekeeper.making.optimize import Made
 from gatekeeper.making.workspace import Workspace
 from gatekeeper.models.info import Assessment
 from gatekeeper.progress import Progress
@@ -15,7 +16,8 @@ from gatekeeper.progress import Progress
 class Subject:
     """How a model is opened and asked.
 
-    `model` describes the original, whose inputs and outputs a variant must keep. `inputs` is an .npz of feeds.
+    `model` describes the original, whose inputs and outputs a variant must keep. `inputs` is an .npz of feeds, `made` the
+    artifact; the original is none.
     """
 
     id: str
@@ -25,3 +27,4 @@ class Subject:
     inputs: Path
     space: Workspace
     progress: Progress
+    made: Made | None = None

@@ -12,7 +12,7 @@ from gatekeeper.records.compliance import AnnexItem, ChecklistItem, Compliance
 from gatekeeper.records.data import Data
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality, RoundData
-from gatekeeper.records.rollout import Rehearsal
+from gatekeeper.records.rollout import Production, Rehearsal
 from gatekeeper.records.scanned import ModelScan
 from gatekeeper.records.tested import Tested
 from gatekeeper.records.watched import Watching
@@ -172,6 +172,9 @@ class StageReport(Record, frozen=True, kw_only=True):
     ] = None
     rehearsals: Annotated[
         list[Rehearsal], Meta(description="Rollouts that `staging_deployment` rehearsed, with all that they were judged on.")
+    ] = []
+    production: Annotated[
+        list[Production], Meta(description="What `production_deployment` did, variant by variant; empty of every other stage.")
     ] = []
     watched: Annotated[
         list[Watching], Meta(description="Alerts that `monitoring` raised by faults, and on identical data did not.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -110,6 +110,9 @@ class Rehearsal(Record, frozen=True, kw_only=True):
     """All ramps of one variant beside its baseline."""
 
     variant: Annotated[str, Meta(description="The variant that was green.")]
+    blue: Annotated[
+        str, Meta(description="SHA-256 of `deployment.current`, if that was blue; empty: the original model was.")
+    ] = ""
     strategy: str
     steps: Annotated[list[Count], Meta(description="Green's shares of the traffic in percent.")]
     limits: RolloutLimits
@@ -117,3 +120,20 @@ class Rehearsal(Record, frozen=True, kw_only=True):
     scenarios: list[Scenario]
     least_s: Annotated[Amount, Meta(description="The least time that the evidence of the healthy ramp takes at this rate.")] = 0.0
     seconds: Amount = 0.0
+
+
+class Production(Record, frozen=True, kw_only=True):
+    """What `production_deployment` did for one variant. It never says more than was done."""
+
+    variant: str
+    outcome: Annotated[
+        Literal["rehearsed"],
+        Meta(description="`rehearsed`: the rollout was carried out on the machine of the run, and nothing was deployed."),
+    ]
+    strategy: str
+    ramping: Literal["gradual", "immediate"]
+    rollback: Literal["automatic", "manual"]
+    rehearsal: Annotated[
+        Rehearsal | None,
+        Meta(description="Its healthy ramp; None: it is the one that `staging_deployment` of the same run rehearsed."),
+    ] = None

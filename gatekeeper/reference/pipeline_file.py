@@ -24,7 +24,7 @@ What the words mean: `required` means that what cannot be measured is an error; 
 levels say how deep a test goes: each does all that the one before it does, and `off`, the default, nothing. What nothing
 would measure is refused, with what to do: a level or a gate of `testing` without the stage, a gate without the scenario it is
 judged on. A stage or check that is listed and that this version cannot run is reported as `error: cannot run`, never skipped
-in silence: today the stage `production_deployment`.
+in silence.
 """
 
 

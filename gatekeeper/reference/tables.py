@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-_MARKED = re.compile(r"(<!-- (\w+): made by make schemas -->\n\n).*?(\n<!-- end -->)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- (\w+): made by make schemas -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(page: Path, tables: Mapping[str, Callable[[], str]]) -> str:
-    """The text of a page, with its tables as they must be."""
-    return _MARKED.sub(lambda match: f"{match[1]}{tables[match[2]]()}\n{match[3]}", page.read_text(encoding="utf-8"))
+    """The text of a page, with its tables as they must be; `ValueError` where one has no place in it."""
+    text = page.read_text(encoding="utf-8")
+    if lost := tables.keys() - {match[2] for match in _MARKED.finditer(text)}:
+        raise ValueError(f"{page}: has no place for {', '.join(sorted(lost))}")
+    return _MARKED.sub(lambda match: f"{match[1]}\n{tables[match[2]]()}\n\n{match[3]}", text)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -13,11 +13,8 @@ from gatekeeper.stages._base import report
 
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
-    from gatekeeper.deploy.rehearsal import Terms
-    from gatekeeper.legs.leg import Leg
     from gatekeeper.legs.setup import Added, Known, Setup
-    from gatekeeper.records.report import Report, StageReport, TargetReport
-    from gatekeeper.records.rollout import Rehearsal
+    from gatekeeper.records.report import Report, StageReport
 
 NAME = "staging_deployment"
 DESCRIPTION = (
@@ -37,22 +34,22 @@ def run(setup: Setup, known: Known) -> Added:
     import msgspec
 
     from gatekeeper.deploy.haproxy import program
-    from gatekeeper.errors import NotMeasured, UsageError
+    from gatekeeper.errors import GatekeeperError
     from gatekeeper.legs.setup import Added
+    from gatekeeper.stages._rollouts import NOTHING, Rehearsed, chosen, rehearsed
     from gatekeeper.verdicts.rehearsed import judge_rehearsals
 
-    chosen = [(target, leg) for target in known.targets if (leg := _leg(setup, target))]
-    if not chosen:
-        said = "no variant passed on this machine, so that none would be deployed"
-        return Added(report(setup.loaded, NAME, Verdict.SKIP, said, NAME))
+    going = chosen(setup, known)
+    if not going:
+        return Added(report(setup.loaded, NAME, Verdict.SKIP, NOTHING, NAME))
     try:
         program()
-        rehearsals = [_rehearsed(setup, known, target, leg) for target, leg in chosen]
-    except (NotMeasured, UsageError) as error:
+        made = {name: rehearsed(setup, known, name, leg) for name, leg in going}
+    except GatekeeperError as error:
         return Added(report(setup.loaded, NAME, Verdict.ERROR, str(error), NAME))
-    line = msgspec.structs.replace(report(setup.loaded, NAME, Verdict.PASS, "", NAME), rehearsals=rehearsals)
+    line = msgspec.structs.replace(report(setup.loaded, NAME, Verdict.PASS, "", NAME), rehearsals=list(made.values()))
     verdict, reason = judge_rehearsals(line)
-    return Added(msgspec.structs.replace(line, verdict=verdict, reason=reason))
+    return Added(msgspec.structs.replace(line, verdict=verdict, reason=reason), facts=[Rehearsed(made)])
 
 
 def again(line: StageReport, whole: Report) -> tuple[Verdict, str]:
@@ -60,40 +57,3 @@ def again(line: StageReport, whole: Report) -> tuple[Verdict, str]:
     from gatekeeper.verdicts.rehearsed import judge_rehearsals
 
     return judge_rehearsals(line)
-
-
-def _leg(setup: Setup, target: TargetReport) -> Leg | None:
-    """The leg of this machine whose variant would be deployed."""
-    from gatekeeper.ids import belongs
-
-    legs = setup.by_target().get(target.name, [])
-    return next((leg for leg in legs if target.selected and belongs(target.selected, leg.id)), None)
-
-
-def _rehearsed(setup: Setup, known: Known, target: TargetReport, leg: Leg) -> Rehearsal:
-    from gatekeeper.deploy.rehearsal import rehearse
-    from gatekeeper.ids import baseline_id, file_name
-    from gatekeeper.legs.setup import Artifacts, Data
-
-    name = target.selected or ""
-    inputs = leg.feeds(f"rehearsed-{file_name(leg.id)}", known.get(Data).evaluation)
-    blue = leg.subject(baseline_id(leg.id), None, inputs)
-    green = leg.subject(name, known.get(Artifacts).made[name], inputs)
-    with setup.space.alone(setup.progress, f"the rehearsed rollout of {name}"):
-        setup.progress.step(f"{name}: rehearsing its rollout")
-        return rehearse(blue, green, terms(setup.loaded), note=setup.progress.note)
-
-
-def terms(loaded: Loaded) -> Terms:
-    """What the pipeline file says of the way, of the rate and of what may differ."""
-    from gatekeeper.deploy.rehearsal import Terms
-    from gatekeeper.load.profile import profile
-
-    deployment, load = loaded.pipeline.deployment, profile(loaded)
-    return Terms(
-        strategy=deployment.strategy,
-        ramping=deployment.traffic_ramping,
-        rate_qps=load.target_qps,
-        p99_ms=load.p99_ms,
-        seed=loaded.pipeline.measure.seed,
-    )

@@ -19,7 +19,7 @@ from gatekeeper.verdicts.headers import check_headers
 from gatekeeper.verdicts.judge import all_of
 from gatekeeper.verdicts.legs import Returned, by_target, collect, lost
 from gatekeeper.verdicts.notes import kept, with_notes
-from gatekeeper.verdicts.rehearsed import STAGING, of_selected, together
+from gatekeeper.verdicts.rehearsed import PRODUCTION, STAGING, of_selected, together
 from gatekeeper.verdicts.targets import report_verdict, target_report
 from gatekeeper.verdicts.watched import MONITORING, of_watched
 from gatekeeper.verdicts.watched import together as watched_together
@@ -80,11 +80,11 @@ def _target(name: str, own: Sequence[str], legs: Mapping[str, Returned], merged:
 def _stages(reports: Sequence[Report], targets: Sequence[TargetReport]) -> list[StageReport]:
     """Stages ran once per leg: the worst of each is what counts. What passed in several speaks of all of them."""
     worst: dict[str, StageReport] = {}
-    rehearsed = together([stage for report in reports for stage in report.stages if stage.stage == STAGING])
-    watched = watched_together([stage for report in reports for stage in report.stages if stage.stage == MONITORING])
+    every = [stage for report in reports for stage in report.stages]
+    whole_of = {name: together([stage for stage in every if stage.stage == name]) for name in (STAGING, PRODUCTION)}
+    whole_of[MONITORING] = watched_together([stage for stage in every if stage.stage == MONITORING])
     for report in reports:
-        own = [rehearsed if rehearsed and each.stage == STAGING else each for each in report.stages]
-        for stage in [watched if watched and each.stage == MONITORING else each for each in own]:
+        for stage in [whole_of.get(each.stage) or each for each in report.stages]:
             known = worst.get(stage.stage)
             if known is None or (
                 stage.verdict is not Verdict.PASS and all_of([known.verdict, stage.verdict]) is not known.verdict

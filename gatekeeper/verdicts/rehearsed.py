@@ -1,4 +1,4 @@
-"""The stage that rehearses a rollout, judged again from what its report holds of it. Pure."""
+"""The stages that rehearse a rollout, judged again from what its report holds of it. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import msgspec
 
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import StageReport, TargetReport
+from gatekeeper.records.rollout import Production, Rehearsal
 from gatekeeper.registry import Registry
-from gatekeeper.stats.rehearsal import Said, judge_rehearsal
+from gatekeeper.stats.rehearsal import HEALTHY, Said, judge_rehearsal
 from gatekeeper.verdicts.judge import all_of
 
-STAGING = "staging_deployment"
+STAGING, PRODUCTION = "staging_deployment", "production_deployment"
 FAULTS = Registry("deploy.faults")
 """By their names: the room they lie in stands above this one."""
 
@@ -26,6 +27,34 @@ def judge_rehearsals(stage: StageReport) -> Said:
     return verdict, "; ".join(f"{name}: {why}" for name, each, why in found if each is verdict)
 
 
+def judge_production(stage: StageReport, staged: Sequence[Rehearsal]) -> Said:
+    """What a stage shows that brings variants live; `staged` are rehearsals that it may refer to. Its reason never says more
+    than its record: what was rehearsed was not deployed.
+    """
+    found = [(each.variant, *_judge_one(each, staged)) for each in stage.production]
+    if not found:
+        return Verdict.ERROR, "its report holds no rollout"
+    verdict = all_of(each for _, each, _ in found)
+    said = "; ".join(f"{name}: {why}" for name, each, why in found if each is verdict)
+    return verdict, f"rehearsed, not deployed: {said}" if verdict is Verdict.PASS else said
+
+
+def _judge_one(done: Production, staged: Sequence[Rehearsal]) -> Said:
+    """By its healthy ramp, wherever that is."""
+    own = done.rehearsal
+    rehearsal = own or next((each for each in staged if each.variant == done.variant), None)
+    if rehearsal is None:
+        return Verdict.ERROR, f"its record refers to what {STAGING} rehearsed, and the report has no such rehearsal"
+    if rehearsal.variant != done.variant or rehearsal.strategy != done.strategy:
+        return Verdict.ERROR, f"its record holds the ramp of {rehearsal.variant} as {rehearsal.strategy}"
+    healthy = [each for each in rehearsal.scenarios if each.name == HEALTHY]
+    verdict, why = judge_rehearsal(msgspec.structs.replace(rehearsal, scenarios=healthy), ())
+    if verdict is not Verdict.PASS:
+        return verdict, why
+    whose = "in this stage" if own else f"by {STAGING} of the same run"
+    return verdict, f"the healthy ramp ({done.strategy}, {healthy[0].requests:,} requests, {whose}) was promoted"
+
+
 def together(stages: Sequence[StageReport]) -> StageReport | None:
     """The same stage of several reports as one. A leg with nothing to deploy has nothing to rehearse: another's is chosen."""
     if not stages:
@@ -33,14 +62,16 @@ def together(stages: Sequence[StageReport]) -> StageReport | None:
     ran = [stage for stage in stages if stage.verdict is not Verdict.SKIP] or stages[:1]
     verdict = all_of(stage.verdict for stage in ran) if len(ran) > 1 else ran[0].verdict
     worst = next((stage for stage in ran if stage.verdict is verdict), ran[0])
-    return msgspec.structs.replace(worst, verdict=verdict, rehearsals=[each for stage in ran for each in stage.rehearsals])
+    rehearsals = [each for stage in ran for each in stage.rehearsals]
+    production = [each for stage in ran for each in stage.production]
+    return msgspec.structs.replace(worst, verdict=verdict, rehearsals=rehearsals, production=production)
 
 
 def of_selected(stage: StageReport, targets: Sequence[TargetReport]) -> StageReport:
     """An error in its place where what was rehearsed is not what is chosen."""
-    if stage.stage != STAGING or stage.verdict is not Verdict.PASS:
+    if stage.stage not in (STAGING, PRODUCTION) or stage.verdict is not Verdict.PASS:
         return stage
-    names = {each.variant for each in stage.rehearsals}
+    names = {each.variant for each in stage.rehearsals} | {each.variant for each in stage.production}
     left = [target.selected for target in targets if target.selected and target.selected not in names]
     if not left:
         return stage

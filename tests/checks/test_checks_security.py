@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ from gatekeeper.checks.security.run import good_request, security_checks
 from gatekeeper.checks.security.scan import scan_checks
 from gatekeeper.checks.security.victim import Victim, Watched
 from gatekeeper.gates._checks import ChecksConfig, judge_checks
+from gatekeeper.making.cache import Cache
+from gatekeeper.making.optimize import Made
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.evidence import Evidence
 from gatekeeper.serve.behind import served
@@ -64,6 +67,21 @@ def test_every_file_of_a_variant_is_scanned_and_named(shelf: Shelf) -> None:
     digest = hashlib.sha256(shelf.original.read_bytes()).hexdigest()
     assert (check.kind, check.name, check.verdict) == ("security_tests", "model_scan", Verdict.PASS)
     assert check.reason.startswith(f"1 file clean: original.onnx ({digest[:12]}, by ") and "onnx" in check.reason
+
+
+def test_what_the_cache_keeps_beside_a_model_is_no_part_of_it(shelf: Shelf, tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+
+    def make(folder: Path) -> dict[str, Any]:
+        shutil.copy2(shelf.original, folder / "model.onnx")
+        return {}
+
+    folder, entry, _ = cache.get_or_make("artifact", {"key": 1}, make)
+    files = tuple(folder / name for name in entry.files)
+    assert {file.name for file in folder.iterdir()} > {file.name for file in files}, "it keeps something"
+    made = Made(folder, files, "", 0, cached=False)
+    [check] = scan_checks(shelf.subject(folder, made=made), "comprehensive")
+    assert check.verdict is Verdict.PASS and check.reason.startswith("1 file clean: model.onnx ("), check.reason
 
 
 @pytest.mark.parametrize(("domains", "verdict"), [((), Verdict.FAIL), (("evil.domain",), Verdict.PASS)])

@@ -14,6 +14,7 @@ from gatekeeper.cli._main import COMMANDS
 WORDS = {
     "assess": ["assess", "model.onnx"],
     "certify": ["certify", ".", "--key", "model.onnx"],
+    "deploy": ["deploy", "pipeline.yaml", "--status"],
     "init": ["init", "--output", "new.yaml", "--no-workflow", "--force"],
     "package": ["package", "."],
     "plan": ["plan", "pipeline.yaml"],

@@ -13,7 +13,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.scanned import ModelScan
 from gatekeeper.records.tested import Check
 from gatekeeper.reports._scan import lines
-from gatekeeper.scans._scanning import scan_model, workers
+from gatekeeper.scans._scanning import scan_files, scan_model, workers
 
 MOST_SAID = 5
 SHORT = 12
@@ -33,7 +33,11 @@ def scanned(subject: Subject, domains: tuple[str, ...]) -> str:
     """Which files are clean, by digest and by what looked at them; `Broken` where one is not, `Untested` where nobody knows."""
     space = subject.space
     with workers(space.scratch, space.timeout_s, space.memory_limit) as ask:
-        scan = scan_model(Path(subject.spec.artifact), ask, domains, subject.id)
+        if (made := subject.made) is not None:  # beside its files lies what the cache keeps of them
+            names = [file.relative_to(made.folder).as_posix() for file in made.files]
+            scan = scan_files(made.folder, names, ask, domains, subject.id)
+        else:
+            scan = scan_model(Path(subject.spec.artifact), ask, domains, subject.id)
     if scan.verdict == "clean":
         return _clean(scan)
     told = _some(lines(scan))

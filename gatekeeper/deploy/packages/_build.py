@@ -56,7 +56,7 @@ def build(request: Request, now: datetime.datetime) -> Built:
     pipeline = settings(known, request.config)
     section = pipeline.pipeline.packaging if pipeline else None
     parts = asked_parts(section, request.kinds, request.parts)
-    certificates = _certificates(request)
+    believed = certificates(request)
     files: dict[str, Content] = {}
     made_of, measured = dict[str, str](), dict[str, str]()
     notes: list[str] = []
@@ -65,7 +65,7 @@ def build(request: Request, now: datetime.datetime) -> Built:
         try:
             own = approved(known, part, request.variant, request.artifact, pipeline)
             if request.trust is not None:
-                own = certified(own, certificates, request.trust, now)
+                own = certified(own, believed, request.trust, now)
             whole, said = contents(part, own, request.asked)
         except (UsageError, Refused) as error:
             wrong.append(error)
@@ -115,7 +115,7 @@ def asked_parts(section: Any, kinds: Sequence[str], names: Sequence[str]) -> lis
     return [part for part in found if part.folder in names]
 
 
-def certified(own: Approved, certificates: Mapping[str, bytes], trust: Path, now: datetime.datetime) -> Approved:
+def certified(own: Approved, signed: Mapping[str, bytes], trust: Path, now: datetime.datetime) -> Approved:
     """The same with its certificate, verified as `gatekeeper verify` does; `Refused` where none lets this variant ship."""
     from gatekeeper.certificate.certify import FILE_NAME
     from gatekeeper.certificate.trust import read_trust
@@ -123,7 +123,7 @@ def certified(own: Approved, certificates: Mapping[str, bytes], trust: Path, now
 
     believed = read_trust(trust)
     others = []
-    for name, data in certificates.items():
+    for name, data in signed.items():
         stated, _ = check_signed(data, believed, name)
         if stated.predicate.variant != own.variant.id:
             others.append(stated.predicate.variant)
@@ -153,7 +153,8 @@ def _measured(files: Mapping[str, Content], own: Approved) -> dict[str, str]:
     return {name: digests[content] for name, content in files.items() if isinstance(content, Path) and content in digests}
 
 
-def _certificates(request: Request) -> dict[str, bytes]:
+def certificates(request: Request) -> dict[str, bytes]:
+    """The certificates that were named, by their files; a `UsageError` where nobody says whom to believe."""
     from gatekeeper.certificate.signing import came_bytes
 
     if (request.trust is None) != (not request.certificates):

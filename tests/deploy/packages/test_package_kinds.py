@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib.util
 import json
 import re
@@ -19,32 +18,17 @@ import pytest
 import yaml
 from jsonschema import ValidationError
 from kit.packaged import BASE, IMAGE, SERVER, Packaging, told
+from kit.strict import misspelt, schemas, strict
 from kit.support import REPOSITORY
 
 from gatekeeper.config.owners import PACKAGES
 from gatekeeper.deploy.packages._base import kind
 from gatekeeper.making.zipped import zipped_bytes
 
-KUBERNETES = "1.34"
-
 
 def documents(folder: Path) -> Iterator[tuple[str, Any]]:
     for path in sorted(folder.rglob("manifests/*.yaml")):
         yield path.name, yaml.safe_load(path.read_text())
-
-
-@cache
-def schemas() -> ModuleType:
-    """kubernetes-validate, which else reads megabytes of schemas for each object anew."""
-    from kubernetes_validate import utils
-
-    utils.schema_contents, utils.all_versions = cache(utils.schema_contents), cache(utils.all_versions)
-    return utils
-
-
-def strict(document: Any) -> None:
-    """Kubernetes' own schema, by which an unknown key is wrong."""
-    schemas().validate(document, KUBERNETES, strict=True)
 
 
 @cache
@@ -60,23 +44,6 @@ def compose_schema() -> Any:
 
 def composed(document: Any) -> None:
     compose_schema().validate(document)
-
-
-def misspelt(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """The document with one key of it misspelt, for each there is but those that users name themselves."""
-    here = document
-    for key in path:
-        here = here[key]
-    for key in list(here) if isinstance(here, dict) else range(len(here)) if isinstance(here, list) else ():
-        free = path and path[-1] in ("labels", "matchLabels", "annotations", "limits", "requests", "services")
-        if isinstance(here, dict) and not free and "/" not in key:
-            wrong = copy.deepcopy(document)
-            place = wrong
-            for step in path:
-                place = place[step]
-            place[f"{key}x"] = place.pop(key)
-            yield (*path, key), wrong
-        yield from misspelt(document, (*path, key))
 
 
 def triton() -> ModuleType:
