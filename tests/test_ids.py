@@ -59,7 +59,13 @@ def test_names_for_files_hold_no_slash() -> None:
     assert (file_name(VARIANT), artifact_name(LEG)) == ("pi__openvino__int8", "pi.openvino")
 
 
-ELSEWHERE = {f"gatekeeper/{name}.py" for name in ("ids", "github/artifact", "reports/_place", "reference/pipeline_file")}
+ELSEWHERE = {
+    f"gatekeeper/{name}.py"
+    for name in (
+        "ids", "certificate/identity", "cli/verify", "deploy/packages/container", "github/artifact", "reports/_place",
+        "reference/pipeline_file",
+    )
+}  # fmt: skip
 """The place itself, and those that take paths and addresses apart."""
 
 
