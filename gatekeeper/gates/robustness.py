@@ -137,10 +137,14 @@ def _one(config: Config, evidence: Evidence, under: Corrupted | None) -> tuple[D
     decision = accuracy.judge(limit, replace(evidence, comparison=compared))
     arrived = under.arrived
     if arrived is None or not arrived.enough:
-        decision = decision if decision.verdict in (Verdict.FAIL, Verdict.ERROR) else unmeasured("it did not reach the inputs")
+        decision = decision if decision.verdict in (Verdict.FAIL, Verdict.ERROR) else unmeasured(_unreached(arrived))
     told = decision.details | (arrived.reported() if arrived else {}) | {"reason": decision.reason}
     bounds = {key: _finite(getattr(decision, key)) for key in ("observed", "lower", "upper")}
     return decision, told | bounds
+
+
+def _unreached(arrived: Arrived | None) -> str:
+    return f"it did not reach the model: {arrived.lacking}" if arrived else "it did not reach the model"
 
 
 def _finite(value: float | None) -> float | None:
@@ -182,7 +186,9 @@ def share(told: Told) -> float:
 def _one_again(config: Config, told: Told, each: dict[str, Any]) -> Verdict | None:
     """As the accuracy gate judges again, and the bounds where counts tell them; no corruption makes examples."""
     gate, limit = _as_gate(told.gate, each), accuracy.Config(retention=config.retention)
-    arrived = Arrived(changed=int(each["changed"]), examples=int(each["of"]), by=float(each["by"]), unit=str(each["by_unit"]))
+    of, by, unit = int(each["of"]), float(each["by"]), str(each["by_unit"])
+    still, answered = [str(name) for name in each["still"]], each["answered"]
+    arrived = Arrived(changed=int(each["changed"]), examples=of, by=by, unit=unit, still=still, answered=answered)
     quality = told.variant.quality
     examples = each["examples"]
     most = 0 if quality is None else quality.examples * (LONGER if TOKENS in each else 1)
