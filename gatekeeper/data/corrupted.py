@@ -26,7 +26,6 @@ STEP = 256
 """Examples that are looked at together for the scale of an input."""
 
 
-
 class Corrupt(Request, frozen=True, kw_only=True):
     """Write a prepared set under a corruption into an empty folder."""
 

@@ -194,7 +194,12 @@ def test_a_run_that_stops_early_is_no_pass(shelf: Shelf, tmp_path: Path) -> None
         test_d=ENDED_BY_A_FIXTURE, test_e=STOPPED,
     )  # fmt: skip
     verdicts = by_verdict(found)
-    assert verdicts[Verdict.PASS] == {"test_a.py::test_1", "test_b.py::test_first", "test_c.py::test_first", "test_e.py::test_stops"}
+    assert verdicts[Verdict.PASS] == {
+        "test_a.py::test_1",
+        "test_b.py::test_first",
+        "test_c.py::test_first",
+        "test_e.py::test_stops",
+    }
     assert verdicts[Verdict.FAIL] == {
         "test_a.py::test_2", "test_a.py::test_20", "test_b.py::test_exit", "test_b.py::test_last", "test_c.py::test_exit",
         "test_c.py::test_last", "test_d.py::test_alone",

@@ -88,7 +88,9 @@ def test_what_is_named_and_was_not_asked_is_an_error() -> None:
 def test_what_did_not_reach_the_model_is_no_pass(changes: dict[str, Any], said: str) -> None:
     arrived = msgspec.structs.replace(ARRIVED, **changes)
     found = judge(["noise"], {"noise": Corrupted(compared(0), arrived)})
-    assert found.verdict is ERROR and found.reason.startswith("under noise: it did not reach the model: ") and said in found.reason
+    assert (
+        found.verdict is ERROR and found.reason.startswith("under noise: it did not reach the model: ") and said in found.reason
+    )
     assert judge(["noise"], {"noise": Corrupted(compared(0), None)}).reason == "under noise: it did not reach the model"
 
 

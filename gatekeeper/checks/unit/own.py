@@ -37,7 +37,7 @@ class OwnTests(Request, frozen=True, kw_only=True):
 
 
 class OutcomeLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A test is to run, began, or how it ended. `error` is trouble outside the test itself: a fixture, a file that cannot be read."""
+    """A test is to run, began, or how it ended. `error` is trouble outside the test itself: a fixture, an unreadable file."""
 
     test: str
     outcome: Literal["collected", "began", "passed", "failed", "skipped", "error", "left"]
