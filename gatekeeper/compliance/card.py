@@ -58,8 +58,8 @@ _PHRASES = re.compile(
     r"|not (?:yet )?(?:available|applicable|specified|provided|known|stated|defined|documented)|lorem ipsum.*|n\W?a(?!\w)"
 )
 _VOID = frozenset({
-    "todo", "tbd", "tba", "fixme", "none", "null", "nil", "nan", "unknown", "unspecified", "undefined", "undisclosed", "placeholder",
-    "pending", "wip", "yet",
+    "todo", "tbd", "tba", "fixme", "none", "null", "nil", "nan", "unknown", "unspecified", "undefined", "undisclosed",
+    "placeholder", "pending", "wip", "yet",
 })  # fmt: skip
 _WHOLLY = re.compile(r"\[[^\]]*\]|<[^>]*>")
 _FILLERS = str.maketrans(dict.fromkeys("\u115f\u1160\u3164\uffa0", " "))

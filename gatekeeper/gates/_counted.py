@@ -18,7 +18,7 @@ BOUNDS = ("observed", "lower", "upper")
 
 def right_or_wrong(metric: Any) -> bool:
     """Whether each example is right or wrong by a metric, whatever is answered: counts then tell all of a comparison."""
-    return metric in METRICS.names and getattr(METRICS.get(metric), "RIGHT_OR_WRONG", False)
+    return metric in METRICS.names and bool(getattr(METRICS.get(metric), "RIGHT_OR_WRONG", False))
 
 
 def agree(details: Mapping[str, Any], bounds: Mapping[str, float | None]) -> bool:
