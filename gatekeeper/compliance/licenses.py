@@ -17,6 +17,17 @@ _OPERATORS = ("and", "or", "with")
 _OWN = re.compile(r"(?i)licenseref-[a-z0-9.-]+")
 _WORDS = re.compile(r"[\s()]+")
 _NOISE = re.compile(r"(?i)\b(?:the|version|licen[sc]ed\s+under|licen[sc]e)\b|,|(?<=\s)v(?=\d)")
+_LONG = (
+    (re.compile(r"(?i)\bgnu lesser general public\b"), "LGPL"),
+    (re.compile(r"(?i)\bgnu affero general public\b"), "AGPL"),
+    (re.compile(r"(?i)\bgnu general public\b"), "GPL"),
+    (re.compile(r"(?i)\bmozilla public\b"), "MPL"),
+    (re.compile(r"(?i)\bcreative commons attribution[ -]share ?alike\b"), "CC-BY-SA"),
+    (re.compile(r"(?i)\bcreative commons attribution(?= \d)"), "CC-BY"),
+    (re.compile(r"(?i)(?<=4\.0)\s+international\b"), ""),
+    (re.compile(r"(?i)\bapache software\b"), "Apache"),
+)
+"""Names that are written out, as SPDX begins them."""
 _BRACKET = re.compile(r"(.+?)\s*\(([^()]+)\)\s*")
 _TEXTS = re.compile(
     r"https?://(?:www\.)?"
@@ -76,7 +87,10 @@ def same(declared: str, said: str, name: str = "") -> bool:
 
 def _reading(text: str) -> str | None:
     """The licence that a whole text spells, as SPDX writes it; none where a word is left over."""
-    for form in (text, "-".join(_NOISE.sub(" ", text).split())):
+    short = text
+    for long, begins in _LONG:
+        short = long.sub(begins, short)
+    for form in (text, "-".join(_NOISE.sub(" ", short).split())):
         try:
             return spdx(form)
         except UnknownLicense:
