@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -49,7 +50,20 @@ FIELDS: Mapping[str, Field] = {
 }
 """By the key of the front matter, and of the pipeline file."""
 
-_PLACEHOLDER = re.compile(r"(?i)\[?\s*more information needed\s*\]?|\b(?:todo|tbd|n/a)\b|<!--.*?-->|\{\{.*?\}\}", re.DOTALL)
+_PLACEHOLDER = re.compile(r"(?i)\[?\s*more information needed\s*\]?|<!--.*?(?:-->|\Z)|\{\{.*?\}\}", re.DOTALL)
+_MARKER = re.compile(r"(?<![^\W_])(?:(?:TODO|FIXME|TBD|TBA|XXX)(?![^\W_])|(?i:todo|fixme|tbd|tba)\s*:).*")
+"""A note to whoever fills it in, and the rest of its line, which says what is to be written."""
+_PHRASES = re.compile(
+    r"to be (?:added|announced|confirmed|defined|determined|decided|done|filled in|filled|written)|coming soon|fill (?:me )?in"
+    r"|not (?:yet )?(?:available|applicable|specified|provided|known|stated|defined|documented)|lorem ipsum.*|n\W?a(?!\w)"
+)
+_VOID = frozenset({
+    "todo", "tbd", "tba", "fixme", "none", "null", "nil", "nan", "unknown", "unspecified", "undefined", "undisclosed",
+    "placeholder", "pending", "wip", "yet",
+})  # fmt: skip
+_WHOLLY = re.compile(r"\[[^\]]*\]|<[^>]*>")
+_FILLERS = str.maketrans(dict.fromkeys("\u115f\u1160\u3164\uffa0", " "))
+"""Letters that are seen as nothing."""
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
 _FENCE = re.compile(r"^\s{0,3}(```|~~~)")
 _MARKED = re.compile(r"^[-*\s]*\*\*(.+?):?\*\*:?\s*(.*)$")
@@ -100,7 +114,17 @@ def read_card(path: Path) -> Card:
 
 def stated(text: str) -> str:
     """What somebody says, on one line and without what a template leaves for them to fill; empty where nothing is left."""
-    return " ".join(_PLACEHOLDER.sub(" ", text).split())[:MOST_SAID]
+    left = " ".join(_MARKER.sub(" ", _PLACEHOLDER.sub(" ", text)).split())[:MOST_SAID]
+    return "" if _is_void(left) else left
+
+
+def _is_void(text: str) -> bool:
+    """Whether all of a text stands for one that is not there: `-`, `?`, `Unknown`, `[your name]`, letters that nobody sees."""
+    if _WHOLLY.fullmatch(text):
+        return True
+    seen = unicodedata.normalize("NFKC", text.translate(_FILLERS)).lower()
+    words = re.findall(r"[^\W_]+", _PHRASES.sub(" ", seen))
+    return all(word in _VOID or (len(word) > 1 and set(word) == {"x"}) for word in words)
 
 
 def _parts(text: str) -> tuple[str, str]:

@@ -44,9 +44,11 @@ def summary(found: Compliance) -> str:
 def contradictions(own: OwnLicense, declared: str) -> Iterator[str]:
     """Where a model's own files name another licence than is declared."""
     name = own.says.get(NAME, "")
+    # A name belongs to `other`: beside any other licence, or alone, it is one more thing that is said.
+    belongs = any(said.lower() == "other" for where, said in own.says.items() if where != NAME)
     for where, said in own.says.items():
-        if where != NAME and not same(declared, said, name):
-            more = f" ({name})" if name else ""
+        if not (where == NAME and belongs) and not same(declared, said, name):
+            more = f" ({name})" if name and where != NAME else ""
             yield f"{own.model} says that its licence is {said!r:.200}{more} ({where}), and {declared} is declared"
 
 

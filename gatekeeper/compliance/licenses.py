@@ -7,7 +7,7 @@ The list of licences is that of `packaging`, which reads the same expressions of
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 from gatekeeper.errors import nearest
@@ -16,7 +16,24 @@ LONGEST, DEEPEST = 500, 50
 _OPERATORS = ("and", "or", "with")
 _OWN = re.compile(r"(?i)licenseref-[a-z0-9.-]+")
 _WORDS = re.compile(r"[\s()]+")
-_NOISE = re.compile(r"(?i)\b(?:the|version|licen[sc]e)\b|,|(?<=\s)v(?=\d)")
+_NOISE = re.compile(r"(?i)\b(?:the|version|licen[sc]ed\s+under|licen[sc]e)\b|,|(?<=\s)v(?=\d)")
+_LONG = (
+    (re.compile(r"(?i)\bgnu lesser general public\b"), "LGPL"),
+    (re.compile(r"(?i)\bgnu affero general public\b"), "AGPL"),
+    (re.compile(r"(?i)\bgnu general public\b"), "GPL"),
+    (re.compile(r"(?i)\bmozilla public\b"), "MPL"),
+    (re.compile(r"(?i)\bcreative commons attribution[ -]share ?alike\b"), "CC-BY-SA"),
+    (re.compile(r"(?i)\bcreative commons attribution(?= \d)"), "CC-BY"),
+    (re.compile(r"(?i)(?<=4\.0)\s+international\b"), ""),
+    (re.compile(r"(?i)\bapache software\b"), "Apache"),
+)
+"""Names that are written out, as SPDX begins them."""
+_BRACKET = re.compile(r"(.+?)\s*\(([^()]+)\)\s*")
+_TEXTS = re.compile(
+    r"https?://(?:www\.)?"
+    r"(?:ultralytics\.com/license|(?:spdx|opensource|apache|gnu|creativecommons)\.org/licenses/[\w./-]+)/?"
+)
+"""Where licences are published: what is only pointed to so takes nothing away from the name before it."""
 
 
 class UnknownLicense(ValueError):
@@ -59,25 +76,30 @@ def same(declared: str, said: str, name: str = "") -> bool:
     """Whether what a model's own files say is the licence that is declared.
 
     They say it in words of their own: `apache-2.0`, `Apache License 2.0`, `AGPL-3.0 License (https://...)`, Hugging Face's
-    `llama3.2`, which has no SPDX identifier and is declared as `LicenseRef-llama3.2`, or `other` with a `name`.
+    `llama3.2`, which has no SPDX identifier and is declared as `LicenseRef-llama3.2`, or `other` with a `name`. The whole text
+    must be such a spelling: `not MIT`, or `MIT, for research only`, names a licence and is not it.
     """
     own = said if not (said.lower() == "other" and name) else name
-    found = set(_readings(own))
-    alike = declared in found or _older(declared) in found or declared in map(_older, found)
+    found = _reading(own[: LONGEST + 1])
+    alike = found is not None and (found == declared or _older(declared) == found or declared == _older(found))
     return alike or declared.lower() == f"licenseref-{_dashed(own)}"
 
 
-def _readings(text: str) -> Iterator[str]:
-    """The licences that a text may mean, as SPDX writes them: the whole, else the one that it names."""
-    for form in (text, "-".join(_NOISE.sub(" ", text).split())):
+def _reading(text: str) -> str | None:
+    """The licence that a whole text spells, as SPDX writes it; none where a word is left over."""
+    short = text
+    for long, begins in _LONG:
+        short = long.sub(begins, short)
+    for form in (text, "-".join(_NOISE.sub(" ", short).split())):
         try:
-            yield spdx(form)
-            return
+            return spdx(form)
         except UnknownLicense:
             continue
-    named = {spdx(token) for token in re.findall(r"[A-Za-z0-9.+-]+", text[:LONGEST]) if _is_one(token.strip("."))}
-    if len(named) == 1:
-        yield from named
+    if whole := _BRACKET.fullmatch(text):  # `The MIT License (MIT)`, `AGPL-3.0 License (https://...)`
+        own = _reading(whole[1])
+        if own is not None and (_TEXTS.fullmatch(whole[2].strip()) or _reading(whole[2]) == own):
+            return own
+    return None
 
 
 def _older(license: str) -> str:
@@ -135,10 +157,6 @@ def _why(text: str) -> str:
             own = "One that is not on it is named LicenseRef- and its name, such as LicenseRef-llama3.2."
             return f"'{word[:80]}' is no licence of SPDX's list{hint or '.'} {own}"
     return f"'{text[:80]}' is no SPDX expression. Join licences by AND, OR and WITH, such as `Apache-2.0 OR MIT`."
-
-
-def _is_one(word: str) -> bool:
-    return word.lower().removesuffix("+") in _known()
 
 
 @lru_cache(maxsize=1)

@@ -19,14 +19,11 @@ from gatekeeper.data.texts import is_text, raw
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.info import TEXT
 from gatekeeper.process.messages import Answer, Done, Held, Request
-from gatekeeper.records.corrupted import Arrived
+from gatekeeper.records.corrupted import CHARACTERS, SPREAD, Arrived, far
 
 FILE = "corrupted.json"
 STEP = 256
 """Examples that are looked at together for the scale of an input."""
-
-
-SPREAD, CHARACTERS = "the input's standard deviation", "the characters"
 
 
 class Corrupt(Request, frozen=True, kw_only=True):
@@ -60,28 +57,28 @@ def corrupt_set(dataset: Path, folder: Path, asked: Corruption, seed: int, task:
     for file in dataset.iterdir():
         if file.name not in {f"input{i}.npy" for i in own.values()}:
             shutil.copyfile(file, folder / file.name)
-    changed, found = np.zeros(data.contents.examples, bool), []
+    changed, found = np.zeros(data.contents.examples, bool), {}
     for name, i in own.items():
         array = data.inputs[name]
         if is_text(array):
             others = _texts(array, asked, seed)
             np.save(folder / f"input{i}.npy", others)
-            found.append(_apart(array, others))
+            found[name] = _apart(array, others)
         else:
             others = np.lib.format.open_memmap(folder / f"input{i}.npy", mode="w+", dtype=array.dtype, shape=array.shape)
-            found.append(_numbers(array, others, asked, seed))
+            found[name] = _numbers(array, others, asked, seed)
         changed |= [raw(a) != raw(b) for a, b in zip(array, others, strict=True)]
     unit = CHARACTERS if module.TAKES == "texts" else SPREAD
-    return write_arrived(folder, asked, Arrived(changed=int(changed.sum()), examples=len(changed), by=max(found), unit=unit))
+    still = [name for name in data.inputs if name not in found or not far(found[name], unit)]
+    by = max(found.values())
+    return write_arrived(folder, asked, Arrived(changed=int(changed.sum()), examples=len(changed), by=by, unit=unit, still=still))
 
 
 def write_arrived(folder: Path, asked: Corruption, arrived: Arrived) -> Arrived:
-    """Beside what is corrupted; `NotMeasured` where it is as good as before."""
-    if not arrived.enough:
-        few = "nothing" if not arrived.changed else f"only {arrived.changed:,} of {arrived.examples:,} examples"
-        raise NotMeasured(
-            "data", f"{asked.label} changes {few} of this set, which says nothing of a model. Choose another, or more."
-        )
+    """Beside what is corrupted; `NotMeasured` where it is as good as before. Whether the baseline reads it is seen later."""
+    if not arrived.moved:
+        said = arrived.lacking.removeprefix("it ")
+        raise NotMeasured("data", f"{asked.label} {said}, which says nothing of a model. Choose another, or more.")
     (folder / FILE).write_bytes(msgspec.json.encode(arrived))
     return arrived
 

@@ -25,7 +25,7 @@ def corrupted(evaluation: Evaluation, dataset: Path, asked: Corruption, seed: in
 
     A text is corrupted as text and prepared anew; of other sets the prepared arrays are.
     """
-    key = {"corruption": asked, "seed": seed, "gatekeeper": version()}
+    key = {"corruption": asked, "seed": seed, "gatekeeper": version(), "proof": "with inputs that stay"}
     folder = _text(evaluation, key, asked, seed) if evaluation.model.text else _arrays(evaluation, dataset, key, asked, seed)
     return folder, read_arrived(folder)
 

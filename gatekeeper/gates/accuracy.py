@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from gatekeeper.gates import _collapse
 from gatekeeper.gates._base import GateConfig, Told, unmeasured
+from gatekeeper.gates._counted import agree, right_or_wrong
 from gatekeeper.ids import without_set
 from gatekeeper.records.base import Interval, Verdict
 from gatekeeper.records.evidence import Evidence
@@ -117,6 +118,10 @@ def again(config: Config, told: Told) -> Verdict | None:
     shown = _collapse.again(told.gate.details, labels=_labels(told)) if told.whole or "answers" in told.gate.details else None
     if told.gate.details.get("collapsed") or shown is Verdict.FAIL:
         return Verdict.FAIL
+    if told.whole and right_or_wrong(told.gate.details.get("metric")):
+        each = told.gate
+        if not agree(each.details, {"observed": each.observed, "lower": each.lower, "upper": each.upper}):
+            return Verdict.ERROR
     quality = told.variant.quality
     stated = (told.gate.details.get("examples"), quality.examples if quality else None)
     counts = [count for count in stated if isinstance(count, int)]

@@ -87,20 +87,27 @@ def unsuited(config: Config, model: Assessment, task: str | None) -> Iterator[tu
 
 
 def again(config: Config, told: Told) -> Verdict | None:
-    """The growth is worked out anew from the bins, which must be of as many examples as were judged, and as often right."""
+    """The growth is worked out anew from the bins, which must be of as many examples as were judged, and as often right.
+
+    Of both models: bins of the baseline that were made up would take away what the variant adds.
+    """
     details, quality, basis = told.gate.details, told.variant.quality, told.leg.basis
     found = _of(details)
     if found.bins != config.bins or quality is None or quality.examples != found.examples or not possible(found):
         return Verdict.ERROR
-    if quality.metric == "accuracy" and quality.value is not None and basis is not None and not basis.copies:
-        right = sum(row[1] for row in found.variant) / found.examples
-        if abs(right - quality.value) > ROUNDING:
+    for arm, own in ((found.variant, quality), (found.baseline, told.leg.quality)):
+        if quality.metric != "accuracy" or (basis is not None and basis.copies):
+            continue  # of copies how sure a model is counts once, and its accuracy does not
+        if own is None or own.value is None or abs(sum(row[1] for row in arm) / found.examples - own.value) > ROUNDING:
             return Verdict.ERROR
     grown = growth(found, ALPHA)
-    for key in ("observed", "lower", "upper"):
-        stated = getattr(told.gate, key)
-        if stated is None or abs(stated - getattr(grown, key)) > ROUNDING:
-            return Verdict.ERROR
+    pairs = [(getattr(told.gate, key), getattr(grown, key)) for key in ("observed", "lower", "upper")]
+    pairs += [
+        (details["baseline"], error(found.baseline, found.examples)),
+        (details["variant"], error(found.variant, found.examples)),
+    ]
+    if any(stated is None or abs(stated - own) > ROUNDING for stated, own in pairs):
+        return Verdict.ERROR
     return _decide(config.grow_by, grown, found.examples)[0]
 
 

@@ -14,13 +14,11 @@ from gatekeeper.data.corruptions._base import REGISTRY, Corruption, fitting
 from gatekeeper.gates import accuracy
 from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.gates._corruptions import WithOptions, all_of, as_written, of
+from gatekeeper.gates._counted import agree, finite, right_or_wrong, same
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.corrupted import Arrived
 from gatekeeper.records.evidence import Corrupted, Evidence
 from gatekeeper.records.gates import Decision, GateResult
-from gatekeeper.records.scores import PairedScores
-from gatekeeper.stats.looks import ALPHA
-from gatekeeper.stats.retention import retention_interval
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
@@ -33,7 +31,6 @@ limit_key = "retention"
 
 UNDER = "under"
 """The key of a gate's details that holds what was found under each corruption."""
-ROUNDING = 1e-6
 TOKENS, LONGER = "kl_mean", 2
 """What is told of a text alone, whose windows are of tokens: mistyped it has more of them, though seldom twice as many."""
 BAD = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
@@ -137,14 +134,14 @@ def _one(config: Config, evidence: Evidence, under: Corrupted | None) -> tuple[D
     decision = accuracy.judge(limit, replace(evidence, comparison=compared))
     arrived = under.arrived
     if arrived is None or not arrived.enough:
-        decision = decision if decision.verdict in (Verdict.FAIL, Verdict.ERROR) else unmeasured("it did not reach the inputs")
+        decision = decision if decision.verdict in (Verdict.FAIL, Verdict.ERROR) else unmeasured(_unreached(arrived))
     told = decision.details | (arrived.reported() if arrived else {}) | {"reason": decision.reason}
-    bounds = {key: _finite(getattr(decision, key)) for key in ("observed", "lower", "upper")}
+    bounds = {key: finite(getattr(decision, key)) for key in ("observed", "lower", "upper")}
     return decision, told | bounds
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _unreached(arrived: Arrived | None) -> str:
+    return f"it did not reach the model: {arrived.lacking}" if arrived else "it did not reach the model"
 
 
 def _worst(under: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -168,7 +165,7 @@ def again(config: Config, told: Told) -> Verdict | None:
         return verdict
     worst = _worst(under)
     stated = (told.gate.observed, told.gate.lower, told.gate.upper)
-    if not worst or not all(map(_same, stated, (worst["observed"], worst["lower"], worst["upper"]))):
+    if not worst or not all(map(same, stated, (worst["observed"], worst["lower"], worst["upper"]))):
         return Verdict.ERROR
     return Verdict.PASS
 
@@ -182,7 +179,9 @@ def share(told: Told) -> float:
 def _one_again(config: Config, told: Told, each: dict[str, Any]) -> Verdict | None:
     """As the accuracy gate judges again, and the bounds where counts tell them; no corruption makes examples."""
     gate, limit = _as_gate(told.gate, each), accuracy.Config(retention=config.retention)
-    arrived = Arrived(changed=int(each["changed"]), examples=int(each["of"]), by=float(each["by"]), unit=str(each["by_unit"]))
+    of, by, unit = int(each["of"]), float(each["by"]), str(each["by_unit"])
+    still, answered = [str(name) for name in each["still"]], each["answered"]
+    arrived = Arrived(changed=int(each["changed"]), examples=of, by=by, unit=unit, still=still, answered=answered)
     quality = told.variant.quality
     examples = each["examples"]
     most = 0 if quality is None else quality.examples * (LONGER if TOKENS in each else 1)
@@ -192,7 +191,7 @@ def _one_again(config: Config, told: Told, each: dict[str, Any]) -> Verdict | No
         return Verdict.ERROR
     if (own := accuracy.again(limit, replace(told, gate=gate, whole=True))) is not None:
         return own
-    if (counts := each.get("counts")) is not None and not _follow(counts, examples, each):
+    if not agree(each, each) or not _as_many(each, told, examples):
         return Verdict.ERROR
     lower, upper = float(each["lower"]), math.inf if each["upper"] is None else float(each["upper"])
     if lower >= config.retention and lower <= float(each["observed"]) <= upper:
@@ -200,21 +199,12 @@ def _one_again(config: Config, told: Told, each: dict[str, Any]) -> Verdict | No
     return Verdict.FAIL if upper < config.retention else Verdict.INCONCLUSIVE
 
 
-def _follow(counts: list[int], examples: int, each: dict[str, Any]) -> bool:
-    """Whether bounds are those of the counts beside them."""
-    import numpy as np
-
-    both, lost, gained = counts
-    shares = [both, lost, gained, examples - both - lost - gained]
-    p, q = np.repeat([1.0, 0.0, 1.0, 0.0], shares), np.repeat([1.0, 1.0, 0.0, 0.0], shares)
-    own = retention_interval(PairedScores("binary", p=p, q=q, examples=examples), ALPHA)
-    return all(_same(each[key], _finite(getattr(own, key))) for key in ("observed", "lower", "upper"))
-
-
-def _same(stated: float | None, own: float | None) -> bool:
-    if stated is None or own is None:
-        return stated is own
-    return abs(stated - own) <= ROUNDING * max(1.0, abs(own))
+def _as_many(each: dict[str, Any], told: Told, examples: int) -> bool:
+    """Whether examples and copies are together as many as those of the set itself; of texts that are cut there may be more."""
+    quality, basis = told.variant.quality, told.leg.basis
+    if TOKENS in each or quality is None or not right_or_wrong(each["metric"]):
+        return True
+    return examples + int(each.get("copies", 0)) == quality.examples + (basis.copies if basis else 0)
 
 
 def _as_gate(gate: GateResult, each: dict[str, Any]) -> GateResult:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from gatekeeper.data.corruptions._base import Corruption
 from gatekeeper.errors import NotMeasured
+from gatekeeper.evaluate.answered import Changed, CompareOutputs
 from gatekeeper.evaluate.corrupted import corrupted
 from gatekeeper.gates import calibration_error, robustness
 from gatekeeper.legs.leg import Leg
@@ -39,6 +42,10 @@ def _under(leg: Leg, made: Made, dataset: Path, asked: Corruption, seed: int) ->
         return Corrupted(Comparison(error=str(failure)))
     try:
         baseline, variant = leg.baseline_predictions(folder), leg.predictions(made, folder)
+        if arrived.still:  # it may be these alone that the model reads
+            asked_of = CompareOutputs(before=str(leg.baseline_predictions(dataset)), after=str(baseline))
+            answered = leg.space.ask_clerk(asked_of, Changed).examples
+            arrived = msgspec.structs.replace(arrived, answered=answered)
         return Corrupted(leg.evaluation.compare(folder, baseline, variant, looks="answers"), arrived)
     except NotMeasured as failure:
         return Corrupted(Comparison(error=str(failure)), arrived)

@@ -159,3 +159,59 @@ def test_a_file_says_nothing_of_the_tests_of_another(shelf: Shelf, tmp_path: Pat
     verdicts = by_verdict(found)
     assert "test_a.py::test_of_its_own" in verdicts[Verdict.PASS]  # of its own it can lie
     assert verdicts[Verdict.FAIL] == {"test_b.py::test_fails"}
+
+
+INTERRUPTED = """
+import pytest
+def test_1(): pass
+def test_2(): raise KeyboardInterrupt("the model froze")
+def test_20(): assert False  # its id begins as that of a test that is done
+"""
+EXITS = """
+import pytest
+def test_first(): pass
+def test_exit(): pytest.exit("model is broken", returncode={code})
+def test_last(): assert False
+"""
+ENDED_BY_A_FIXTURE = """
+import pytest
+@pytest.fixture(scope="module", autouse=True)
+def ends():
+    yield
+    pytest.exit("no card left", returncode=0)
+def test_alone(): pass
+"""
+STOPPED = """
+def test_stops(request): request.session.shouldstop = "enough"
+def test_after(): assert False
+"""
+
+
+def test_a_run_that_stops_early_is_no_pass(shelf: Shelf, tmp_path: Path) -> None:
+    """Whatever ends it, and with whatever code: every test that was collected has an outcome, and none is a pass by silence."""
+    found = run(
+        shelf, tmp_path, test_a=INTERRUPTED, test_b=EXITS.format(code=0), test_c=EXITS.format(code=1),
+        test_d=ENDED_BY_A_FIXTURE, test_e=STOPPED,
+    )  # fmt: skip
+    verdicts = by_verdict(found)
+    assert verdicts[Verdict.PASS] == {
+        "test_a.py::test_1",
+        "test_b.py::test_first",
+        "test_c.py::test_first",
+        "test_e.py::test_stops",
+    }
+    assert verdicts[Verdict.FAIL] == {
+        "test_a.py::test_2", "test_a.py::test_20", "test_b.py::test_exit", "test_b.py::test_last", "test_c.py::test_exit",
+        "test_c.py::test_last", "test_d.py::test_alone",
+    }  # fmt: skip
+    assert verdicts[Verdict.ERROR] == {"test_e.py", "test_e.py::test_after"}
+    assert "the model froze" in reason(found, "test_a.py::test_2")
+    assert "model is broken" in reason(found, "test_b.py::test_exit")
+    assert "before 1 of its tests" in reason(found, "test_e.py")
+
+
+def test_a_run_that_pytest_itself_calls_failed_is_no_pass(shelf: Shelf, tmp_path: Path) -> None:
+    hook = "import pytest\ndef pytest_sessionfinish(session): session.exitstatus = 1\n"
+    found = run(shelf, tmp_path, test_a="def test_a(): pass\n", conftest=hook)
+    assert by_verdict(found)[Verdict.ERROR] == {"test_a.py"}
+    assert "no test of it failed" in reason(found, "test_a.py")

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.compliance.card import FIELDS, MOST_SAID, read_card
+from gatekeeper.compliance.card import FIELDS, MOST_SAID, read_card, stated
+from gatekeeper.compliance.judge import problems
 from gatekeeper.errors import NotMeasured
+from gatekeeper.records.compliance import Compliance
 
 CARD = """\
 ---
@@ -83,6 +85,49 @@ def test_the_front_matter_comes_before_the_headings(tmp_path: Path) -> None:
 )
 def test_what_says_nothing_has_no_fields(tmp_path: Path, text: str) -> None:
     assert read(tmp_path, text) == {}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "TBA", "tbd", "-", "?", "...", "**", "unknown", "Unknown.", "None", "null", "FIXME", "TODO_", "_TODO_", "todo",
+        "Todo: later",
+        "TODO: write this", "TODO write this", "n/a", "N.A.", "N/A", "not available", "To be determined.",
+        "Lorem ipsum dolor sit amet",
+        "\u200b", "\u2800", "\u3164", "\uff34\uff22\uff21", "[your name]", "[More Information Needed]", "<!-- x",
+        "{{ x }}", "XXX", "TBA / unknown",
+    ],
+)  # fmt: skip
+def test_what_stands_for_something_that_is_missing_says_nothing(said: str, tmp_path: Path) -> None:
+    assert stated(said) == ""
+    assert read(tmp_path, f"## Limitations\n{said}\n") == {}
+    assert problems(declared_with(limitations=said)), "nor in a report"
+    assert not problems(declared_with(limitations="It has seen no colour."))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "None are known beyond blur.",
+        "1",
+        "3.1-rc",
+        "A todo list sorter",
+        "It na\u00efvely trusts",
+        "Unknown words are read as noise",
+        "\u672a\u77e5\u8a9e",
+        "X",
+    ],
+)  # fmt: skip
+def test_what_only_holds_such_a_word_says_something(said: str) -> None:
+    assert stated(said) == said
+
+
+def test_a_note_takes_the_rest_of_its_line_and_no_more() -> None:
+    assert stated("Reads digits. TODO: say which\nNot for cheques.") == "Reads digits. Not for cheques."
+
+
+def declared_with(**fields: str) -> Compliance:
+    return Compliance(license="MIT", fields=fields, required=["limitations"])
 
 
 def test_several_licences_all_hold_and_other_has_a_name(tmp_path: Path) -> None:

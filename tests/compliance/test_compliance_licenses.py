@@ -6,7 +6,9 @@ from itertools import combinations
 
 import pytest
 
+from gatekeeper.compliance.judge import contradictions
 from gatekeeper.compliance.licenses import UnknownLicense, allows, same, single, spdx
+from gatekeeper.records.compliance import OwnLicense
 
 EXPRESSIONS = [
     "MIT",
@@ -91,6 +93,32 @@ def test_what_is_none_is_said_with_what_is_near(text: str, said: str) -> None:
         ("Apache-2.0", "Apache-2.0 or MIT, as you like", False),
         ("Apache-2.0", "ask us", False),
         ("MIT OR Apache-2.0", "mit or apache-2.0", True),
+        ("MIT", "The MIT License (MIT)", True),
+        ("Apache-2.0", "Licensed under the Apache License, Version 2.0", True),
+        ("BSD-3-Clause", "BSD 3-Clause License", True),
+        ("Apache-2.0", "Apache License 2.0 (https://www.apache.org/licenses/LICENSE-2.0)", True),
+        ("LGPL-3.0-only", "GNU Lesser General Public License v3.0", True),
+        ("GPL-3.0-or-later", "GNU General Public License v3.0 or later", True),
+        ("AGPL-3.0-only", "GNU Affero General Public License, version 3.0 (AGPL-3.0)", True),
+        ("CC-BY-4.0", "Creative Commons Attribution 4.0 International", True),
+        ("CC-BY-4.0", "Creative Commons Attribution Share Alike 4.0 International", False),
+        ("CC-BY-4.0", "Creative Commons Attribution-NonCommercial 4.0 International", False),
+        ("CC-BY-SA-4.0", "Creative Commons Attribution-ShareAlike 4.0 International", True),
+        ("GPL-3.0-only", "GNU Lesser General Public License v3.0", False),
+        # It names the licence, and says more: whatever is left over contradicts.
+        ("MIT", "Proprietary, research use only. NOT MIT, all rights reserved", False),
+        ("MIT", "Non-commercial; code alone is MIT", False),
+        ("MIT", "MIT + commons clause", False),
+        ("MIT", "not MIT", False),
+        ("MIT", "no MIT License", False),
+        ("MIT", "MIT License (research only)", False),
+        ("MIT", "MIT (GPL-3.0-only)", False),
+        ("MIT", "MIT License (https://example.org/terms)", False),
+        ("MIT", "MIT\nnon-commercial", False),
+        ("Apache-2.0", "Apache-2.0 with non-commercial restrictions", False),
+        ("Apache-2.0", "llama3.2, based on Apache-2.0", False),
+        ("CC-BY-4.0", "cc-by-nc-4.0 (not cc-by-4.0)", False),
+        ("MIT", "(" * 400 + "MIT", False),
     ],
 )
 def test_what_a_model_says_in_its_own_words(declared: str, own: str, alike: bool) -> None:
@@ -101,6 +129,18 @@ def test_a_licence_without_an_identifier_goes_by_its_name() -> None:
     assert same("LicenseRef-Our-Own", "other", "Our Own")
     assert not same("LicenseRef-Our-Own", "other", "Their Own")
     assert not same("Apache-2.0", "other")
+    assert not same("MIT", "other", "not MIT")
+
+
+def test_a_name_beside_a_licence_is_said_too() -> None:
+    def contradicted(**says: str) -> list[str]:
+        return list(contradictions(OwnLicense(model="m", says=says), "MIT"))
+
+    assert contradicted(license="mit", license_name="MIT License") == []
+    assert len(contradicted(license="mit", license_name="research only")) == 1
+    assert len(contradicted(license_name="research only")) == 1
+    assert contradicted(license="other", license_name="MIT") == []
+    assert len(contradicted(license="other", license_name="not MIT")) == 1
 
 
 def test_a_list_holds_single_licences() -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper.data.corrupted import SPREAD, corrupt_set, differing, read_arrived, texts_of
+from gatekeeper.data.corrupted import corrupt_set, differing, read_arrived, texts_of
 from gatekeeper.data.corruptions._base import REGISTRY, Corruption, asked, corruption, fitting, layout
 from gatekeeper.data.prepared import PreparedDataset, write_prepared
 from gatekeeper.errors import NotMeasured
 from gatekeeper.models.info import TensorInfo
+from gatekeeper.records.corrupted import SPREAD
 
 TASK = "image_classification"
 TEXTS = np.array(
@@ -140,6 +141,25 @@ def test_inputs_that_are_counted_are_left_alone(tmp_path: Path) -> None:
     assert (data.inputs["ids"] == ids).all() and (data.inputs["x"] != IMAGES).any()
     assert arrived == read_arrived(tmp_path / "after") and arrived.unit == SPREAD
     assert (arrived.changed, arrived.examples) == (32, 32) and arrived.by == pytest.approx(0.1, rel=0.1)
+    assert arrived.still == ["ids"] and arrived.moved and not arrived.enough, "it may be the ids that a model reads"
+
+
+@pytest.mark.parametrize(
+    "asked", [Corruption("noise", {"sd": 1e-6}), Corruption("noise", {"sd": 0.01}), Corruption("brightness", {"by": 1e-4})]
+)
+def test_what_moves_every_number_by_next_to_nothing_does_not_arrive(asked: Corruption, tmp_path: Path) -> None:
+    before = prepared(tmp_path / "before", x=IMAGES)
+    (tmp_path / "after").mkdir()
+    with pytest.raises(NotMeasured, match=r"changes this set by .* at least 0.02 is needed, which says nothing of a model"):
+        corrupt_set(before, tmp_path / "after", asked, 0, TASK)
+    after = np.load(tmp_path / "after" / "input0.npy")
+    assert (after != IMAGES).any(axis=(1, 2, 3)).mean() > 0.5, "every example is another, and that is not enough"
+
+
+def test_an_input_that_takes_it_and_does_not_move_is_still(tmp_path: Path) -> None:
+    before = prepared(tmp_path / "before", x=IMAGES, flat=np.ones((32, 4), np.float32))
+    (tmp_path / "after").mkdir()
+    assert corrupt_set(before, tmp_path / "after", Corruption("noise"), 0, None).still == ["flat"]
 
 
 def test_which_fit_is_told_by_inputs_and_task() -> None:

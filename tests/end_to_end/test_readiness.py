@@ -195,4 +195,10 @@ def test_texts_in_capitals_are_asked_of_both_models(tmp_path: Path) -> None:
     assert (loud != y).mean() > 0.05, "the corruption has arrived"
     under = gate["details"]["under"]["case"]
     assert under["baseline"] == pytest.approx(float((loud == y).mean()))
+    clean = session.run(None, {"town": town.astype(object), "x": x})[0]
+    loudly = session.run(None, {"town": np.char.upper(town).astype(object), "x": x})[0]
+    moved = (np.abs(loudly - clean) > 1e-3 * clean.std()).any(axis=1)
+    assert under["still"] == ["x"] and under["answered"] == moved.sum() > 90, (
+        "numbers stay, and the model is seen to read the town"
+    )
     assert under["changed"] == int((np.char.upper(town) != town).any(axis=1).sum()) and under["by_unit"] == "the characters"

@@ -30,6 +30,33 @@ def test_logits_and_probabilities_say_the_same() -> None:
     assert sureness(LOGITS[:, None, :], LOGITS) == pytest.approx(told, rel=1e-6)
 
 
+SHARES = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
+MANY = np.full((5, 1000), 0.001)
+
+
+@pytest.mark.parametrize(
+    ("variant", "reference", "said"),
+    [
+        (np.full((50, 4), 0.9), SHARES, "the variant's output holds shares that do not add up to one"),
+        (np.where(np.arange(4) == 0, 0.99, SHARES), SHARES, "do not add up to one"),
+        (SHARES * 0.5, SHARES, "do not add up to one"),
+        (LOGITS, SHARES, "the variant's output holds numbers that are no probabilities"),
+        (np.full((3, 1), 7.0), np.full((3, 1), 0.7), "no probabilities"),
+        (MANY * 900, MANY, "do not add up to one"),
+    ],
+)
+def test_a_variant_beside_probabilities_must_have_some(variant: Any, reference: Any, said: str) -> None:
+    with pytest.raises(NotMeasured, match=said):
+        sureness(variant, reference)
+    labels = np.zeros(len(variant), int)
+    assert said in calibration("class", reference, variant, labels, np.arange(len(variant)), 15).problem
+
+
+def test_eight_bits_round_probabilities_of_a_variant() -> None:
+    assert sureness(np.round(SHARES * 256) / 256, SHARES) == pytest.approx(SHARES.max(axis=1), abs=1 / 512)
+    assert sureness(np.zeros_like(MANY), MANY).tolist() == [0.0] * 5, "of a thousand classes each may round to nothing"
+
+
 def test_a_single_score_is_of_yes() -> None:
     yes = np.array([[0.1], [0.5], [0.9]])
     assert sureness(yes, yes).tolist() == pytest.approx([0.9, 0.5, 0.9])

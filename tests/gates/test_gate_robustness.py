@@ -17,14 +17,14 @@ from gatekeeper.config.policy import loosened, policy_file
 from gatekeeper.errors import ConfigError
 from gatekeeper.gates import accuracy, robustness
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.corrupted import Arrived
+from gatekeeper.records.corrupted import CHARACTERS, SPREAD, Arrived
 from gatekeeper.records.evidence import Comparison, Corrupted, Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import Artifact
 from gatekeeper.records.scores import PairedScores
 
 ARTIFACT = Artifact(path="model.onnx", sha256="0" * 64, bytes=1)
-ARRIVED = Arrived(changed=900, examples=1000, by=0.1, unit="it")
+ARRIVED = Arrived(changed=900, examples=1000, by=0.1, unit=SPREAD)
 PASS, FAIL, OPEN, ERROR = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR
 
 
@@ -73,11 +73,30 @@ def test_what_is_named_and_was_not_asked_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "arrived", [None, Arrived(changed=0, examples=1000, by=0, unit="it"), Arrived(changed=400, examples=1000, by=1, unit="it")]
+    ("changes", "said"),
+    [
+        ({"changed": 0}, "it changes nothing"),
+        ({"changed": 400}, "it changes only 400 of 1,000 examples"),
+        ({"by": 1e-6}, "by 1e-06 of the input's standard deviation; at least 0.02 is needed"),
+        ({"by": 0.019}, "at least 0.02 is needed"),
+        ({"unit": CHARACTERS, "by": 0.001}, "at least 0.01 is needed"),
+        ({"unit": "metres"}, "is no unit"),
+        ({"still": ["b"]}, "it leaves 'b' as it was, and nobody asked"),
+        ({"still": ["b"], "answered": 99}, "and of only 99 of 1,000 examples"),
+    ],
 )
-def test_what_did_not_reach_the_inputs_is_no_pass(arrived: Arrived | None) -> None:
+def test_what_did_not_reach_the_model_is_no_pass(changes: dict[str, Any], said: str) -> None:
+    arrived = msgspec.structs.replace(ARRIVED, **changes)
     found = judge(["noise"], {"noise": Corrupted(compared(0), arrived)})
-    assert (found.verdict, found.reason) == (ERROR, "under noise: it did not reach the inputs")
+    assert (
+        found.verdict is ERROR and found.reason.startswith("under noise: it did not reach the model: ") and said in found.reason
+    )
+    assert judge(["noise"], {"noise": Corrupted(compared(0), None)}).reason == "under noise: it did not reach the model"
+
+
+def test_inputs_that_stay_are_none_of_its_business_where_the_baseline_answers_otherwise() -> None:
+    read = msgspec.structs.replace(ARRIVED, still=["mask"], answered=100)
+    assert judge(["noise"], {"noise": Corrupted(compared(0), read)}).verdict is PASS
 
 
 def test_a_baseline_at_chance_has_nothing_to_keep_and_that_is_said() -> None:

@@ -15,7 +15,7 @@ from kit.support import round_data
 from gatekeeper.gates._base import GateConfig, gate, names, unmeasured
 from gatekeeper.gates._base import tested_by as measured_by
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.corrupted import Arrived
+from gatekeeper.records.corrupted import SPREAD, Arrived
 from gatekeeper.records.evidence import Comparison, Corrupted, Evidence, LoadEvidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import Artifact, Energy, RoundData
@@ -81,7 +81,7 @@ def comparison(variant: Any, baseline: Any) -> Comparison:
     classes = KeptClass(name="class 0", examples=len(baseline), both=len(baseline), only_baseline=0, only_variant=0)
     sure = calibrated((np.full(len(baseline), 0.9), baseline), (np.full(len(variant), 0.9), variant), 15)
     found = Comparison(metric="accuracy", baseline=0.9, variant=0.9, scores=scores, outputs=(output,), classes=(classes,))
-    noisy = Corrupted(found, Arrived(changed=len(baseline), examples=len(baseline), by=0.1, unit="it"))
+    noisy = Corrupted(found, Arrived(changed=len(baseline), examples=len(baseline), by=0.1, unit=SPREAD))
     return dataclasses.replace(found, calibrated=sure, corrupted={"noise": noisy})
 
 

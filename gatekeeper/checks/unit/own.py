@@ -6,6 +6,7 @@ A test that takes the process with it leaves the line that it began, so it is kn
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
@@ -36,16 +37,19 @@ class OwnTests(Request, frozen=True, kw_only=True):
 
 
 class OutcomeLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A test began, or how it ended. `error` is trouble outside the test itself: a fixture, a file that cannot be read."""
+    """A test is to run, began, or how it ended. `error` is trouble outside the test itself: a fixture, an unreadable file."""
 
     test: str
-    outcome: Literal["began", "passed", "failed", "skipped", "error", "left"]
+    outcome: Literal["collected", "began", "passed", "failed", "skipped", "error", "left"]
     reason: str = ""
     seconds: float = 0.0
 
 
 def run_own(request: OwnTests) -> Done:
-    """Run what is not done yet; raises only where pytest itself cannot."""
+    """Run what is not done yet; `NotMeasured` where pytest ended before all of it had run, whatever code it ended with.
+
+    `pytest.exit` may name any code, also that of a pass, so that the code alone says nothing of the tests that were left.
+    """
     import pytest
 
     folder, destination = Path(request.folder), Path(request.destination)
@@ -56,25 +60,53 @@ def run_own(request: OwnTests) -> Done:
     arguments += ["-p", "no:cacheprovider", "-p", "no:gatekeeper", "-p", "gatekeeper.checks.plugin", "-q", "--tb", "short"]
     arguments += ["--continue-on-collection-errors"]
     arguments += [f"--gatekeeper-{name}={value}" for name, value in request.options.items()]
-    arguments += [f"--deselect={test}" for test in request.done]
     sys.path.insert(0, str(folder))
     with destination.open("ab", buffering=0) as lines:
-        code = int(pytest.main([*arguments, *request.files], plugins=[_Recorder(lines)]))
-    if code not in (_OK, _TESTS_FAILED, _NO_TESTS) and not destination.stat().st_size:
-        raise NotMeasured("data", f"pytest ended with code {code} before it found a test.")
+        recorder = _Recorder(lines, frozenset(request.done))
+        code = int(pytest.main([*arguments, *request.files], plugins=[recorder]))
+    said = f": {recorder.interrupted}" if recorder.interrupted else ""
+    if recorder.began or recorder.waiting:
+        where = f"in {recorder.began}" if recorder.began else f"before {len(recorder.waiting)} of its tests"
+        raise NotMeasured("data", f"pytest ended with code {code} {where}{said}.")
+    if code not in (_OK, _TESTS_FAILED, _NO_TESTS) or recorder.interrupted:
+        raise NotMeasured("data", f"pytest ended with code {code} {'after' if recorder.ran else 'before'} its tests{said}.")
+    if code == _TESTS_FAILED and not recorder.failed:
+        raise NotMeasured("data", f"pytest ended with code {code}, though no test of it failed.")
     return Done()
 
 
 class _Recorder:
-    """Hooks of pytest that write down what happens."""
+    """Hooks of pytest that write down what happens, and leave out what is done."""
 
-    def __init__(self, lines: IO[bytes]):
-        self.lines = lines
+    def __init__(self, lines: IO[bytes], done: Collection[str]):
+        self.lines, self.done = lines, done
+        self.waiting: set[str] = set()  # to run, and no outcome yet
+        self.began = ""
+        self.ran = self.failed = False
+        self.interrupted = ""
 
     def write(self, line: OutcomeLine) -> None:
         self.lines.write(msgspec.json.encode(line) + b"\n")
+        if line.outcome in ("passed", "failed", "skipped", "error"):
+            self.waiting.discard(line.test)
+            self.ran, self.failed = True, self.failed or line.outcome in ("failed", "error")
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        # By the whole id: --deselect takes away every test whose id begins so, test_10 with test_1.
+        if over := [item for item in items if item.nodeid in self.done]:
+            config.hook.pytest_deselected(items=over)
+            items[:] = [item for item in items if item.nodeid not in self.done]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        for item in session.items:
+            self.write(OutcomeLine(test=item.nodeid, outcome="collected"))
+            self.waiting.add(item.nodeid)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.interrupted = " ".join(excinfo.exconly().split())[:MAX_REASON]  # a KeyboardInterrupt, or pytest.exit
 
     def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:
+        self.began = nodeid
         self.write(OutcomeLine(test=nodeid, outcome="began"))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -90,6 +122,7 @@ class _Recorder:
         self.write(OutcomeLine(test=report.nodeid, outcome=outcome, reason=_reason(report), seconds=report.duration))
 
     def pytest_runtest_logfinish(self, nodeid: str, location: object) -> None:
+        self.began = ""
         self.write(OutcomeLine(test=nodeid, outcome="left"))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

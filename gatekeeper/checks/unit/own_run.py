@@ -57,6 +57,7 @@ class _Run:
             "id": subject.id,
         }
         self.by_test: dict[str, Check] = {}
+        self.collected: dict[str, None] = {}
 
     def checks(self) -> list[Check]:
         """Run until every test has an outcome."""
@@ -66,8 +67,11 @@ class _Run:
             outcomes.touch()
             failure = self._ask(outcomes)
             pending = self._read(outcomes)
-            if failure is None:
+            if failure is None and pending is None:
                 break
+            if failure is None:
+                self._put(str(pending), Verdict.FAIL, "it began, and pytest ended without saying how it did.")
+                continue
             if pending is None:  # between tests, or before the first
                 self._put(self.name, Verdict.ERROR, f"its tests could not go on: {failure}")
                 break
@@ -75,6 +79,8 @@ class _Run:
             self._put(pending, Verdict.FAIL, f"it does not end: {failure}" if hangs else str(failure))
         else:
             self._put(self.name, Verdict.ERROR, f"{MOST_DEATHS} tests took their process with them; the rest was not run.")
+        for test in [test for test in self.collected if test not in self.by_test]:
+            self._put(test, Verdict.ERROR, "it did not run: what ran before it ended the run.")
         if not self.by_test:
             self._put(self.name, Verdict.ERROR, "it holds no test. Name functions test_..., or take the file out of `tests`.")
         return list(self.by_test.values())
@@ -99,7 +105,10 @@ class _Run:
         pending: str | None = None
         try:
             with open_itself(outcomes) as file:
-                lines = file.read(MOST_BYTES).splitlines()
+                content = file.read(MOST_BYTES + 1)
+            lines = content[:MOST_BYTES].splitlines()
+            if len(content) > MOST_BYTES:
+                self._put(self.name, Verdict.ERROR, f"it says more than {MOST_BYTES >> 20} MB of its tests. Split the file.")
         except OSError:  # a test took it away, or put something else in its place
             lines = []
         for raw in lines:
@@ -109,7 +118,9 @@ class _Run:
                 continue  # cut short by what ended the process
             if line.test.partition("::")[0] != self.name and line.outcome != "error":
                 continue  # no test of this file
-            if line.outcome == "began":
+            if line.outcome == "collected":
+                self.collected[line.test] = None
+            elif line.outcome == "began":
                 pending = line.test
             elif line.outcome == "left":
                 pending = None

@@ -9,6 +9,7 @@ compare(baseline, variant, labels) -> Pair, of answers as the task reads them, a
 guess(answers, labels) -> what an answer that does not look at the input scores, or None where the labels cannot tell; of an error
            rate one less that. Or
 CHANCE     0.0: such an answer scores no more than that, so that anything above is better than chance
+RIGHT_OR_WRONG  whether each example is one of both, so that a report must have the counts; it may be left out
 NAMED      whether both take the names of the classes as well, as their last argument; it may be left out
 
 The module itself imports nothing heavy: `validate` asks it what it is for.

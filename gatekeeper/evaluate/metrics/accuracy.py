@@ -8,6 +8,7 @@ from gatekeeper.evaluate.metrics._base import Pair, binary, class_labels, classe
 
 FAMILY = "classification"
 DEFAULT = True
+RIGHT_OR_WRONG = True
 
 
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:

@@ -10,6 +10,7 @@ from gatekeeper.evaluate.metrics._spans import exact
 
 FAMILY = "question_answering"
 DEFAULT = True
+RIGHT_OR_WRONG = True
 
 
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:

@@ -9,6 +9,7 @@ from gatekeeper.evaluate.metrics._base import Pair, binary, class_labels
 
 FAMILY = "classification"
 DEFAULT = False
+RIGHT_OR_WRONG = True
 
 
 def compare(baseline: Any, variant: Any, labels: Any) -> Pair:

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from gatekeeper.data.corrupted import CHARACTERS, differing, texts_of, write_arrived
+from gatekeeper.data.corrupted import differing, texts_of, write_arrived
 from gatekeeper.data.corruptions._base import Corruption, corruption
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.text.rows import Row
-from gatekeeper.records.corrupted import Arrived
+from gatekeeper.records.corrupted import CHARACTERS, Arrived
 
 TOLD_BY = "user"
 """Whose part of a conversation is corrupted: nobody mistypes the model's own words, or the instructions it comes with."""
