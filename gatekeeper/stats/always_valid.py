@@ -8,7 +8,7 @@ Two colours: R. Turner, A. Ly and P. Grunwald, "Generic E-variables for exact se
 stopping", Journal of Statistical Planning and Inference 230 (2024): in each block the likelihood of an alternative beside that of
 the nearest point at which the claim is true. Its mean is at most 1 wherever the claim is true, since the claims `a - b >= limit`
 and `a - b <= limit` are convex. Pairs: I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting",
-JRSS-B (2024). Starting anew: the mixture over the times of a change of J. Shin, A. Ramdas and A. Rinaldo, "E-detectors", New
+JRSS-B (2024). Changes: the mixture over the times of a change of J. Shin, A. Ramdas and A. Rinaldo, "E-detectors", New
 England Journal of Statistics in Data Science (2023), with a capital that is shared out once and not lent again.
 """
 
@@ -131,6 +131,10 @@ class Within:
         self.capital = min(self.most, self.capital + grown(block, (a, b), claim))
         self.best = max(self.best, self.capital)
 
+    def forget(self) -> None:
+        """Give away what was won, and keep what was lost: to begin again with a full stake would be a second try for nothing."""
+        self.capital = min(0.0, self.capital)
+
 
 def _shares() -> tuple[float, ...]:
     return (-math.inf, -math.inf, -math.inf)
@@ -195,6 +199,11 @@ class PairsWithin:
         capital = log_sum(bets) - math.log(len(bets))
         over = max(0.0, capital - self.most)
         self.bets, self.capital = tuple(each - over for each in bets), capital - over
+
+    def forget(self) -> None:
+        """Give away what was won, and keep what was lost."""
+        over = max(0.0, self.capital)
+        self.bets, self.capital = tuple(each - over for each in self.bets), self.capital - over
 
 
 @dataclass

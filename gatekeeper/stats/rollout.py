@@ -94,7 +94,20 @@ class Judge:
             alone = Within(limits.disagreement, most, alone=True), Beyond(limits.disagreement, alone=True)
             self.compared[ANSWERS] = _Compared(*alone)
         self.paired = _Paired(PairsWithin(limits.accuracy_loss, most), PairsBeyond(limits.accuracy_loss))
+        self._count_anew()
+
+    def _count_anew(self) -> None:
         self.green = self.blue = self.blue_errors = 0
+
+    def _interrupted(self) -> None:
+        """What spoke for green counts no more, since nobody knows what was not seen; what spoke against it stays.
+
+        Capital that is only ever cut is still won by chance with alpha at most, however often: no interruption is another try.
+        """
+        for about in self.compared.values():
+            about.within.forget()
+        self.paired.within.forget()
+        self._count_anew()
 
     def see(self, window: Window) -> Ruling:
         """What to do now. After `promote` the next step begins; after the last step's, and after `rollback`, it is over."""
@@ -103,10 +116,10 @@ class Judge:
         if window.step != self.step:
             return _hold("", f"these are requests of step {window.step + 1}, this is step {self.step + 1}")
         if wrong := window.problem or nonsense(window):
-            self._begin()
-            return _hold("", f"{wrong}; the evidence of this step begins anew")
+            self._interrupted()
+            return _hold("", f"{wrong}; what spoke for green in this step counts no more")
         if not window.blue_up:
-            self._begin()
+            self._interrupted()
             return _hold("", "blue is down" if window.green_up else "both are down: there is nothing to compare with")
         if not window.green_up:
             return self._roll_back("", "green is down, and blue is not")

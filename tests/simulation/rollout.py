@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -32,10 +35,14 @@ def ramp(
     weights: tuple[float, ...] = WEIGHTS,
     requests: int = 60_000,
     per_look: int = PER_LOOK,
+    every: int = 0,
+    interruption: Mapping[str, Any] = MappingProxyType({}),
 ) -> Ramp:
-    """One ramp with these error rates; `hold` where so many requests decide nothing."""
+    """One ramp with these error rates; `hold` where so many requests decide nothing. `every` so many looks there is an
+    interruption: a window with these values.
+    """
     rng, judge = np.random.default_rng(seed), Judge(limits, len(weights))
-    had = total = 0
+    had = total = looks = 0
     while total < requests:
         to_green = int(rng.binomial(per_look, weights[judge.step]))
         counts = {}
@@ -43,7 +50,9 @@ def ramp(
             bad = int(rng.binomial(n, rate))
             counts[name] = Seen(requests=n, errors=bad, slow=bad)
         had, total = had + to_green, total + per_look
-        ruling = judge.see(Window(step=judge.step, seconds=float(total), **counts))
+        looks += 1
+        more = interruption if every and looks % every == 0 else {}
+        ruling = judge.see(Window(step=judge.step, seconds=float(total), **counts, **more))
         if judge.over:
             return Ramp(ruling.decision, had, total)
     return Ramp(Decision.HOLD, had, total)

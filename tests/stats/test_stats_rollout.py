@@ -12,6 +12,7 @@ from gatekeeper.records.rollout import Asked, Decision, RolloutLimits, Seen, Win
 from gatekeeper.stats.rollout import Judge, judged
 
 PLAIN = RolloutLimits(slow_ms=100.0, disagreement=None)
+AT_TWO = msgspec.structs.replace(LIMITS, error_rate=0.02, slow_rate=0.02)
 
 
 def window(step: int = 0, green: int = 20, bad: int = 0, blue: int = 20, blue_bad: int = 0, **more: Any) -> Window:
@@ -139,6 +140,28 @@ def test_a_ramp_at_the_limit_is_not_promoted_and_a_fine_one_not_rolled_back() ->
         assert row.promoted <= 0.05 and row.rolled_back <= 0.05, row
     fine = [ramp(seed, 0.0, 0.0, LIMITS, requests=12_000) for seed in range(40)]
     assert {each.decision for each in fine} == {Decision.PROMOTE}
+
+
+@pytest.mark.parametrize("interruption", [{"problem": "lines were lost"}, {"blue_up": False}])
+def test_an_interruption_is_no_second_try(interruption: dict[str, Any]) -> None:
+    """A green at the limit, and one beyond it, that are interrupted 30 times; most of them were promoted when each was a try."""
+    for green in (0.03, 0.033):
+        ramps = [
+            ramp(seed, green, 0.01, AT_TWO, weights=(0.25,), requests=30_000, per_look=20, every=50, interruption=interruption)
+            for seed in range(40)
+        ]
+        promoted = sum(each.decision is Decision.PROMOTE for each in ramps)
+        assert promoted <= 5, f"{promoted} of 40: more than 5 are had in 1.4 % of tests at a rate of 5 %"
+
+
+def test_what_spoke_against_green_outlives_an_interruption() -> None:
+    bad = [window(bad=2, green=30, blue=30)] * 3
+    judge = Judge(PLAIN, 1)
+    assert first(judge, bad).decision is Decision.HOLD
+    judge.see(window(problem="lines were lost"))
+    assert first(judge, bad).decision is Decision.ROLLBACK
+    fresh = Judge(PLAIN, 1)
+    assert first(fresh, bad).decision is Decision.HOLD, "three such windows alone are too few"
 
 
 def test_errors_are_found_sooner_the_more_there_are() -> None:
