@@ -38,6 +38,10 @@ class RolloutLimits(Record, frozen=True, kw_only=True):
         Annotated[float, Meta(gt=0)] | None,
         Meta(description="By how much of what it began with green's memory may grow, blue's own growth aside."),
     ] = None
+    burst_s: Annotated[
+        float,
+        Meta(ge=0, description="Stretches of so many seconds count as one observation each: failures nearer together are one."),
+    ] = 1.0
     least_requests: Annotated[int, Meta(ge=1, description="Of each colour in a step before it is passed.")] = 50
     least_to_roll_back: Annotated[int, Meta(ge=1, description="Of green in a step before its rates roll it back.")] = 10
     blue_fails: Annotated[Share, Meta(description="Where blue itself fails in this share, it is nothing to compare with.")] = 0.2

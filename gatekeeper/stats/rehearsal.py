@@ -12,7 +12,7 @@ from gatekeeper.records.rollout import Decision, Rehearsal, RolloutLimits, Scena
 from gatekeeper.stats.rollout import judged
 
 HEALTHY = "healthy"
-LIMITS = RolloutLimits(error_rate=0.02, slow_rate=0.02, disagreement=0.05, memory_growth=0.25)
+LIMITS = RolloutLimits(error_rate=0.02, slow_rate=0.02, disagreement=0.05, memory_growth=0.25, burst_s=0.1)
 """Of a rehearsal: it shows that faults are found, on as many requests as a CI job has time for."""
 
 MOST_DIFFER = 0.9
@@ -64,6 +64,8 @@ def _looser(limits: RolloutLimits) -> str:
     if limits.disagreement is None or not limits.disagreement <= MOST_DIFFER:
         return f"that {limits.disagreement} of the answers may differ, and no rehearsal has more than {MOST_DIFFER}"
     least = min(limits.least_requests - LIMITS.least_requests, limits.least_to_roll_back - LIMITS.least_to_roll_back)
+    if limits.burst_s < LIMITS.burst_s:
+        return f"that failures {limits.burst_s} s apart are not one, and no rehearsal has less than {LIMITS.burst_s}"
     return "a least number of requests that no rehearsal has" if least < 0 else ""
 
 

@@ -14,13 +14,13 @@ STEPS = [25, 50, 90]
 MEGABYTE = 1 << 20
 
 
-def _window(step: int, name: str) -> Window:
+def _window(step: int, name: str, seconds: float) -> Window:
     """What each fault looks like."""
     bad, late, differ = (3 * (name == "errors"), 9 * (name == "slowness"), 5 * (name == "wrong_answers"))
     none = name == "no_traffic"
     return Window(
         step=step,
-        seconds=1.0,
+        seconds=seconds,
         green=Seen() if none else Seen(requests=30, errors=bad, slow=max(bad, late)),
         blue=Seen() if none else Seen(requests=30),
         asked=Asked(pairs=10, differ=differ),
@@ -33,8 +33,12 @@ def _window(step: int, name: str) -> Window:
 def scenario(name: str) -> Scenario:
     """One that ended as it must."""
     judge, windows, ruling = Judge(OWN, len(STEPS)), [], NOTHING
-    while not judge.over and len(windows) < 60 and (name == HEALTHY or ruling.decision is not Decision.ROLLBACK):
-        windows.append(_window(judge.step, name))
+    while (
+        not judge.over
+        and len(windows) < (700 if name == HEALTHY else 60)
+        and (name == HEALTHY or ruling.decision is not Decision.ROLLBACK)
+    ):
+        windows.append(_window(judge.step, name, round(0.1 * (len(windows) + 1), 3)))
         ruling = judge.see(windows[-1])
     healthy = name == HEALTHY
     return Scenario(
