@@ -39,18 +39,16 @@ from gatekeeper.process.isolate import Worker
 from gatekeeper.records.rollout import Decision, Rehearsal, RolloutLimits, Scenario
 from gatekeeper.serve.behind import NAME, ready_s, served
 from gatekeeper.serve.child import Server
-from gatekeeper.stats.rehearsal import HEALTHY, LIMITS, MOST_DIFFER, NOTHING_LOST
+from gatekeeper.stats.rehearsal import HEALTHY, LIMITS, MOST_DIFFER, NOTHING_LOST, SMALLEST, rehearsed_steps
 from gatekeeper.stats.rollout import clean_stretches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SMALLEST = (25, 50)
-"""The smallest share of a rehearsed step, in percent: at 1 % the evidence of one step takes as long as all faults together. Where
-models are so slow that the healthy ramp would take more than `LONG_S`, it is the second.
-"""
 LONG_S, MOST_S = 90.0, 300.0
-"""More than that nobody waits for in a CI job; the evidence cannot be had."""
+"""Where the healthy ramp would take more than the first, its steps are larger. More than the second nobody waits for in a CI job;
+the evidence cannot be had.
+"""
 
 RATE_QPS, BEARABLE = 100.0, 0.5
 """Requests a second where none are declared, and at most such a part of what one request after another would give."""
@@ -82,7 +80,7 @@ class Terms:
 
     def shares(self, smallest: int = SMALLEST[0]) -> tuple[int, ...]:
         """The steps in percent, of which the smallest are one."""
-        return tuple(dict.fromkeys(share and max(share, smallest) for share in steps(self.strategy, self.ramping)))
+        return rehearsed_steps(steps(self.strategy, self.ramping), smallest)
 
 
 def rehearse(

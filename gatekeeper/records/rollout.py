@@ -114,6 +114,7 @@ class Rehearsal(Record, frozen=True, kw_only=True):
     """All ramps of one variant beside its baseline."""
 
     variant: Annotated[str, Meta(description="The variant that was green.")]
+    artifact: Annotated[str, Meta(description="SHA-256 of its file.")] = ""
     strategy: str
     steps: Annotated[list[Count], Meta(description="Green's shares of the traffic in percent.")]
     limits: RolloutLimits

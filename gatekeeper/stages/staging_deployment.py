@@ -71,17 +71,22 @@ def _leg(setup: Setup, target: TargetReport) -> Leg | None:
 
 
 def _rehearsed(setup: Setup, known: Known, target: TargetReport, leg: Leg) -> Rehearsal:
+    import msgspec
+
     from gatekeeper.deploy.rehearsal import rehearse
     from gatekeeper.ids import baseline_id, file_name
     from gatekeeper.legs.setup import Artifacts, Data
+    from gatekeeper.models.files import digest_files
 
     name = target.selected or ""
     inputs = leg.feeds(f"rehearsed-{file_name(leg.id)}", known.get(Data).evaluation)
     blue = leg.subject(baseline_id(leg.id), None, inputs)
-    green = leg.subject(name, known.get(Artifacts).made[name], inputs)
+    made = known.get(Artifacts).made[name]
+    green = leg.subject(name, made, inputs)
     with setup.space.alone(setup.progress, f"the rehearsed rollout of {name}"):
         setup.progress.step(f"{name}: rehearsing its rollout")
-        return rehearse(blue, green, terms(setup.loaded), note=setup.progress.note)
+        found = rehearse(blue, green, terms(setup.loaded), note=setup.progress.note)
+    return msgspec.structs.replace(found, artifact=digest_files(list(made.files)))
 
 
 def terms(loaded: Loaded) -> Terms:

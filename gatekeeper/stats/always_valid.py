@@ -110,7 +110,7 @@ def _inside(rate: float) -> float:
 
 
 STAKE = 0.95
-"""The largest part of what can be lost at once that is bet. With all of it the first stretch that fails wholly would be the end."""
+"""The largest part of what can be lost at once that is bet: with all of it one stretch that fails wholly would be the end."""
 
 PRIOR = 2.0
 """Stretches with nothing wrong that the first bets are chosen by, as if they had been seen."""
@@ -206,7 +206,7 @@ FRACTIONS = (0.9, 0.6, 0.3, 0.1)
 
 @dataclass
 class PairsBeyond:
-    """Capital bet against `green alone is wrong, less blue alone, in a share of the limit at most`; in parts, as that of `Beyond`."""
+    """Capital bet against `green alone is wrong, less blue alone, in the limit at most`; in parts, as that of `Beyond`."""
 
     limit: float
     blocks: int = 0

@@ -18,7 +18,7 @@ AT_TEN = msgspec.structs.replace(LIMITS, error_rate=0.1, slow_rate=0.1)
 def window(step: int = 0, green: int = 20, bad: int = 0, blue: int = 20, blue_bad: int = 0, **more: Any) -> Window:
     """A stretch of time; what fails is slow as well."""
     seen = {"green": Seen(requests=green, errors=bad, slow=bad), "blue": Seen(requests=blue, errors=blue_bad, slow=blue_bad)}
-    return Window(step=step, seconds=1.0, **(seen | more))
+    return Window(step=step, **({"seconds": 1.0} | seen | more))
 
 
 def first(judge: Judge, windows: list[Window]) -> Any:
