@@ -39,17 +39,16 @@ from gatekeeper.process.isolate import Worker
 from gatekeeper.records.rollout import Decision, Rehearsal, RolloutLimits, Scenario
 from gatekeeper.serve.behind import NAME, ready_s, served
 from gatekeeper.serve.child import Server
-from gatekeeper.stats.rehearsal import HEALTHY, LIMITS, MOST_DIFFER, NOTHING_LOST
+from gatekeeper.stats.rehearsal import HEALTHY, LIMITS, MOST_DIFFER, NOTHING_LOST, SMALLEST, rehearsed_steps
+from gatekeeper.stats.rollout import clean_stretches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SMALLEST = (25, 50)
-"""The smallest share of a rehearsed step, in percent: at 1 % the evidence of one step takes as long as all faults together. Where
-models are so slow that the healthy ramp would take more than `LONG_S`, it is the second.
+LONG_S, MOST_S = 90.0, 300.0
+"""Where the healthy ramp would take more than the first, its steps are larger. More than the second nobody waits for in a CI job;
+the evidence cannot be had.
 """
-LONG_S, MOST_S = 60.0, 300.0
-"""More than that nobody waits for in a CI job; the evidence cannot be had."""
 
 RATE_QPS, BEARABLE = 100.0, 0.5
 """Requests a second where none are declared, and at most such a part of what one request after another would give."""
@@ -58,7 +57,10 @@ ASKED_QPS, ALONE_S = 20.0, 2.0
 SLOW_TIMES, SLOW_LEAST_MS = 4.0, 100.0
 """Where no p99 is declared an answer is slow that takes so many times blue's p95 before the ramp, and at least so long."""
 
-PATIENCE, SPARE_S = 4.0, 15.0
+POLL_S = LIMITS.burst_s
+"""How often it looks: each look is a stretch, if both colours had a request."""
+
+PATIENCE, SPARE_S = 3.0, 15.0
 """A ramp has so many times the least time that its evidence takes, and so much more."""
 
 STARTED_S, TIMEOUT_MS = 30.0, 10_000.0
@@ -78,7 +80,7 @@ class Terms:
 
     def shares(self, smallest: int = SMALLEST[0]) -> tuple[int, ...]:
         """The steps in percent, of which the smallest are one."""
-        return tuple(dict.fromkeys(share and max(share, smallest) for share in steps(self.strategy, self.ramping)))
+        return rehearsed_steps(steps(self.strategy, self.ramping), smallest)
 
 
 def rehearse(
@@ -136,6 +138,13 @@ class Fronting(Protocol):
     def asking(self, colour: Colour) -> str:
         """Where one colour is asked, whatever the weights are."""
         raise NotImplementedError
+
+
+def _stretch_s(*rates: float) -> float:
+    """How long a stretch is in the mean, for requests of each colour at random times and looks every `POLL_S`."""
+    none = [math.exp(-rate * POLL_S) for rate in rates]
+    looks = sum(1 / (1 - each) for each in none) - (1 / (1 - math.prod(none)) if len(none) > 1 else 0.0)
+    return POLL_S * looks
 
 
 @dataclass
@@ -203,16 +212,18 @@ class Company:
 
     @property
     def least_s(self) -> float:
-        """The least time that the evidence of a healthy ramp takes: no error, nothing slow, every answer alike."""
+        """The time that the evidence of a healthy ramp takes: no error, nothing slow, every answer alike.
+
+        Requests come at random times: a stretch is over at the first look at which both colours had one.
+        """
         limits, seconds = self.limits, 0.0
-        clean = -math.log(limits.alpha)
-        pairs = clean / -math.log1p(-(limits.disagreement or 1e-9)) / ASKED_QPS
+        rate = min(limits.error_rate, limits.slow_rate)
+        stretches, least = clean_stretches(limits.alpha, rate), limits.least_requests
+        pairs = clean_stretches(limits.alpha, limits.disagreement or rate) * _stretch_s(ASKED_QPS)
         for share in self.shares:
-            rate = min(limits.error_rate, limits.slow_rate)
-            requests = max(limits.least_requests, clean / -math.log1p(-rate))
-            of_green = requests / (self.rate * share / 100 if share else ASKED_QPS)
-            of_blue = limits.least_requests / (self.rate * (100 - share) / 100)
-            seconds += max(of_green, of_blue, pairs)
+            green = self.rate * share / 100 if share else ASKED_QPS
+            blue = self.rate * (100 - share) / 100
+            seconds += max(stretches * _stretch_s(green, blue), pairs, least / green, least / blue)
         return seconds
 
     def scenario(self, name: str, what: Fault | None) -> Scenario:
@@ -237,7 +248,7 @@ class Company:
             )
             eyes = Striking(watcher.look, scene, what.inject if what else None)
             journal = stack.enter_context(Journal(folder / "journal.jsonl"))
-            plan = Plan(steps=self.shares, limits=self.limits, deadline_s=deadline)
+            plan = Plan(steps=self.shares, limits=self.limits, deadline_s=deadline, poll_s=POLL_S)
             outcome = roll(plan, proxy.control, eyes, journal)
             if what is None and outcome.ruling.decision is Decision.PROMOTE:
                 self._retire_blue(scene)

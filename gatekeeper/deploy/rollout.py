@@ -41,6 +41,7 @@ class Plan:
     automatic: bool = True  # rollback: automatic | manual
     models: tuple[str, str] = ("", "")
     socket: str = ""
+    poll_s: float = POLL_S
 
 
 @dataclass
@@ -89,7 +90,7 @@ def roll(
             _move(weights, journal, Entry(event=Event.STEP, green=share))
             outcome.green = share
             on_step(judge.step)
-            outcome.ruling = _step(judge, share, eyes, outcome, end, sleep, clock)
+            outcome.ruling = _step(judge, plan, eyes, outcome, end, sleep, clock)
             if outcome.ruling.decision is not Decision.PROMOTE:
                 break
             outcome.passed += 1
@@ -111,13 +112,14 @@ def roll(
 
 
 def _step(
-    judge: Judge, share: int, eyes: Eyes, outcome: Outcome, end: float, sleep: Callable[[float], None], clock: Callable[[], float]
+    judge: Judge, plan: Plan, eyes: Eyes, outcome: Outcome, end: float, sleep: Callable[[float], None], clock: Callable[[], float]
 ) -> Ruling:
     """Until it is passed, or green is rolled back, or there is no more time: then `hold`."""
     step, ruling = judge.step, NOTHING
+    asked = plan.steps[step] == 0
     while clock() < end:
-        sleep(POLL_S)
-        window = eyes.look(step, count_asked=share == 0)
+        sleep(plan.poll_s)
+        window = eyes.look(step, count_asked=asked)
         outcome.windows.append(window)
         ruling = judge.see(window)
         if ruling.decision is not Decision.HOLD:

@@ -13,9 +13,7 @@ from gatekeeper.deploy.haproxy import Colour, Control
 from gatekeeper.deploy.sidecar import Sidecar
 from gatekeeper.records.rollout import Window
 from gatekeeper.serve.child import Server
-
-GREEN_FIRST = 20
-"""Requests that green must have had before the fault: it comes to one that was well."""
+from gatekeeper.stats.rehearsal import GREEN_FIRST
 
 SEEN_S, ENDED_S = 3.0, 15.0
 

@@ -39,7 +39,7 @@ def agree(details: Mapping[str, Any], bounds: Mapping[str, float | None]) -> boo
     (b_low, b_high), (v_low, v_high) = (_rights(details[side], examples, copies) for side in ("baseline", "variant"))
     if counts is not None:
         both, lost, gained = counts
-        return b_low <= both + lost <= b_high and v_low <= both + gained <= v_high
+        return bool(b_low <= both + lost <= b_high and v_low <= both + gained <= v_high)
     observed, most = bounds["observed"], v_high / b_low if b_low > 0 else math.inf
     return observed is not None and v_low / b_high <= observed <= most if b_high > 0 else False
 

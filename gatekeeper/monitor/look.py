@@ -99,6 +99,7 @@ def _window(watched: Watched, now: float, kept: dict[str, dict[str, object]]) ->
         families=families,
         rows=logged.rows,
         answers=logged.answers,
+        had={name: share for name, share in logged.had.items() if not counted.families.get(name)},
         notes=[*counted.notes, *logged.notes],
     )
     return both, unread

@@ -24,6 +24,9 @@ COUNTERS = (REQUESTS, LATENCY, CONFIDENCE, RESTARTS, LABELLED, SHADOWED)
 labelled (label `right`) and shadowed (label `agrees`) answers are counted by whoever knows them.
 """
 
+ANSWERS, HALF = "answers", 0.5
+"""What `had` calls the answers, and the share of requests that must have a value for it to speak of them."""
+
 STEPS = 1440
 """Parts of a window, of a minute in a day."""
 STALE_S, CLOCKS_S = 300.0, 60.0
@@ -55,7 +58,8 @@ class Increase:
 @dataclass(frozen=True)
 class Window:
     """From `start` to `end` (seconds since 1970). `unread` says of a family why nothing is known of it. `rows`, where requests
-    are logged one by one, is a sample of them, and `answers` how often each answer was given.
+    are logged one by one, is a sample of them, and `answers` how often each answer was given. `had` is the share of the logged
+    requests that have a value of a family (or of `ANSWERS`) among those that could.
     """
 
     start: float
@@ -65,6 +69,14 @@ class Window:
     notes: Sequence[str] = ()
     rows: Sample | None = None
     answers: Mapping[str, int] = field(default_factory=dict)
+    had: Mapping[str, float] = field(default_factory=dict)
+
+    def needed(self, family: str, n: int, least: int) -> int:
+        """How many observations of a family it takes to say that all is well: half of what could have had one, or more than
+        there are. What most requests lack says nothing of them: it may be the slow ones that nobody wrote down.
+        """
+        share = self.had.get(family, 1.0)
+        return least if share >= HALF else max(least, math.ceil(n * HALF / share) if share else least, n + 1)
 
     def by(self, family: str, label: str) -> dict[str, NDArray[np.float64]]:
         """The increases of a family by the value of one label, summed over servers; raises what kept it from being read."""

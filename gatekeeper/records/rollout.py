@@ -38,6 +38,10 @@ class RolloutLimits(Record, frozen=True, kw_only=True):
         Annotated[float, Meta(gt=0)] | None,
         Meta(description="By how much of what it began with green's memory may grow, blue's own growth aside."),
     ] = None
+    burst_s: Annotated[
+        float,
+        Meta(ge=0, description="Stretches of so many seconds count as one observation each: failures nearer together are one."),
+    ] = 1.0
     least_requests: Annotated[int, Meta(ge=1, description="Of each colour in a step before it is passed.")] = 50
     least_to_roll_back: Annotated[int, Meta(ge=1, description="Of green in a step before its rates roll it back.")] = 10
     blue_fails: Annotated[Share, Meta(description="Where blue itself fails in this share, it is nothing to compare with.")] = 0.2
@@ -110,6 +114,7 @@ class Rehearsal(Record, frozen=True, kw_only=True):
     """All ramps of one variant beside its baseline."""
 
     variant: Annotated[str, Meta(description="The variant that was green.")]
+    artifact: Annotated[str, Meta(description="SHA-256 of its file.")] = ""
     blue: Annotated[
         str, Meta(description="SHA-256 of `deployment.current`, if that was blue; empty: the original model was.")
     ] = ""

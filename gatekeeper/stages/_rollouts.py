@@ -48,14 +48,16 @@ def rehearsed(setup: Setup, known: Known, name: str, leg: Leg, only: list[str] |
     from gatekeeper.deploy.rehearsal import rehearse
     from gatekeeper.ids import file_name
     from gatekeeper.legs.setup import Artifacts, Data
+    from gatekeeper.models.files import digest_files
 
     digest = served_now(setup.loaded)
     inputs = leg.feeds(f"rehearsed-{file_name(leg.id)}", known.get(Data).evaluation)
-    green = leg.subject(name, known.get(Artifacts).made[name], inputs)
+    made = known.get(Artifacts).made[name]
+    green = leg.subject(name, made, inputs)
     with setup.space.alone(setup.progress, f"the rehearsed rollout of {name}"):
         setup.progress.step(f"{name}: rehearsing its rollout")
         found = rehearse(_blue(setup.loaded, leg, inputs), green, terms(setup.loaded), only, note=setup.progress.note)
-    return msgspec.structs.replace(found, blue=digest)
+    return msgspec.structs.replace(found, blue=digest, artifact=digest_files(list(made.files)))
 
 
 def served_now(loaded: Loaded) -> str:

@@ -8,7 +8,7 @@ Two colours: R. Turner, A. Ly and P. Grunwald, "Generic E-variables for exact se
 stopping", Journal of Statistical Planning and Inference 230 (2024): in each block the likelihood of an alternative beside that of
 the nearest point at which the claim is true. Its mean is at most 1 wherever the claim is true, since the claims `a - b >= limit`
 and `a - b <= limit` are convex. Pairs: I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting",
-JRSS-B (2024). Starting anew: the mixture over the times of a change of J. Shin, A. Ramdas and A. Rinaldo, "E-detectors", New
+JRSS-B (2024). Changes: the mixture over the times of a change of J. Shin, A. Ramdas and A. Rinaldo, "E-detectors", New
 England Journal of Statistics in Data Science (2023), with a capital that is shared out once and not lent again.
 """
 
@@ -33,6 +33,11 @@ class Block:
     green_bad: int
     blue: int
     blue_bad: int
+
+    def with_(self, other: Block) -> Block:
+        """Both together."""
+        green, blue = self.green + other.green, self.blue + other.blue
+        return Block(green, self.green_bad + other.green_bad, blue, self.blue_bad + other.blue_bad)
 
 
 def nearest(green: int, blue: int, a: float, b: float, limit: float) -> tuple[float, float]:
@@ -99,37 +104,58 @@ class Counted:
         weight = 2.0
         return _inside((self.blue_bad + weight * limit / 10) / (self.blue + weight))
 
-    def green_rate(self, limit: float, towards: float) -> float:
-        """Green's, drawn towards blue's while there are few."""
-        weight = 1 / limit
-        return _inside((self.green_bad + weight * towards) / (self.green + weight))
-
 
 def _inside(rate: float) -> float:
     return min(1 - LEAST, max(LEAST, rate))
 
 
+STAKE = 0.95
+"""The largest part of what can be lost at once that is bet: with all of it one stretch that fails wholly would be the end."""
+
+PRIOR = 2.0
+"""Stretches with nothing wrong that the first bets are chosen by, as if they had been seen."""
+
+
 @dataclass
 class Within:
-    """Capital bet against `green's rate exceeds blue's by the limit or more`.
+    """Capital bet against `in the mean over stretches of time the difference of the shares is the limit or more`.
+
+    A stretch is one observation, however many requests it has and however many of them fail: those that fail together say no
+    more than one. Only that each difference is at most 1 is used, so that they may be spread in any way (Waudby-Smith and Ramdas,
+    2024): the capital is multiplied by 1 + bet * (limit - difference), with a bet that is chosen by the stretches before it
+    (approximately what makes it grow fastest, their section B.3).
 
     It is cut at `most`, a logarithm: what was shown long ago must not outweigh what goes wrong now. Cutting is giving away, and
-    leaves the promise as it is. Without blue (`alone`) green's rate itself is meant.
+    leaves the promise as it is.
     """
 
     limit: float
     most: float
-    alone: bool = False
     capital: float = 0.0
     best: float = 0.0
+    stretches: int = 0
+    sum: float = 0.0  # of limit - difference
+    squares: float = 0.0
 
-    def bet(self, block: Block, seen: Counted) -> None:
-        """Settle one block. `seen` is what was counted before it."""
-        b = 0.0 if self.alone else seen.blue_rate(self.limit)
-        a = min(seen.green_rate(self.limit, b or self.limit / 10), b + self.limit / 2)
-        claim = (self.limit, 0.0) if self.alone else nearest(block.green, block.blue, a, b, self.limit)
-        self.capital = min(self.most, self.capital + grown(block, (a, b), claim))
+    @property
+    def stake(self) -> float:
+        """What is bet on the next stretch."""
+        n = self.stretches + PRIOR
+        mean = (self.sum + PRIOR * self.limit) / n
+        variance = max(0.0, (self.squares + PRIOR * self.limit**2) / n - mean**2)
+        best = mean / (variance + mean**2) if mean > 0 else 0.0
+        return min(STAKE / (1 - self.limit), best)
+
+    def bet(self, difference: float) -> None:
+        """Settle one stretch: green's share of what is wrong, less blue's."""
+        spare = self.limit - difference
+        self.capital = min(self.most, self.capital + math.log1p(self.stake * spare))
         self.best = max(self.best, self.capital)
+        self.stretches, self.sum, self.squares = self.stretches + 1, self.sum + spare, self.squares + spare**2
+
+    def forget(self) -> None:
+        """Give away what was won, and keep what was lost: to begin again with a full stake would be a second try for nothing."""
+        self.capital = min(0.0, self.capital)
 
 
 def _shares() -> tuple[float, ...]:
@@ -179,27 +205,8 @@ FRACTIONS = (0.9, 0.6, 0.3, 0.1)
 
 
 @dataclass
-class PairsWithin:
-    """Capital bet against `green is wrong where blue is right, less the opposite, in a share of at least the limit`."""
-
-    limit: float
-    most: float
-    capital: float = 0.0
-    bets: tuple[float, ...] = (0.0,) * len(FRACTIONS)
-
-    def bet(self, pairs: int, green_only: int, blue_only: int) -> None:
-        """Settle some pairs, of which green alone, or blue alone, was wrong in so many."""
-        bets = tuple(
-            each + _paired(pairs, green_only, blue_only, self.limit, f) for each, f in zip(self.bets, FRACTIONS, strict=True)
-        )
-        capital = log_sum(bets) - math.log(len(bets))
-        over = max(0.0, capital - self.most)
-        self.bets, self.capital = tuple(each - over for each in bets), capital - over
-
-
-@dataclass
 class PairsBeyond:
-    """Capital bet against the opposite; in parts, as that of `Beyond`."""
+    """Capital bet against `green alone is wrong, less blue alone, in the limit at most`; in parts, as that of `Beyond`."""
 
     limit: float
     blocks: int = 0

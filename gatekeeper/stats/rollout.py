@@ -1,8 +1,9 @@
 """Whether a new model (green) may take more of the traffic of the one that serves (blue): `promote`, `hold` or `rollback`.
 
 A step of the ramp is passed when every metric is shown to be within its limit, and the rollout ends when one is shown to be
-beyond. Both are bets that may be looked at after every request (`always_valid`), with evidence of that step alone: a step ends by
-evidence, never by time. What shows nothing either way is `hold`.
+beyond. Both are bets that may be looked at at any time (`always_valid`), with evidence of that step alone: a step ends by
+evidence, never by time. What shows nothing either way is `hold`. Requests that fail together are one observation: to pass, what
+counts is stretches of time, each as much as any other.
 
 To pass, all metrics must be shown in all steps: a green beyond its limit in one of them passes with probability alpha at most,
 whatever the others do, so nothing is split (intersection-union). To roll back, one is enough: alpha is split over metrics and
@@ -16,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gatekeeper.records.rollout import Asked, Decision, RolloutLimits, Ruling, Seen, Window
-from gatekeeper.stats.always_valid import Beyond, Block, Counted, PairsBeyond, PairsWithin, Within
+from gatekeeper.stats.always_valid import Beyond, Block, Counted, PairsBeyond, Within
 
 ERRORS, SLOW, ANSWERS, ACCURACY, MEMORY = "error_rate", "p99_latency", "agreement", "accuracy", "memory"
 TESTED = (ERRORS, SLOW, ANSWERS, ACCURACY)
@@ -25,49 +26,73 @@ TESTED = (ERRORS, SLOW, ANSWERS, ACCURACY)
 SPARE = 1.0
 """How much more than is needed to pass a metric may have in hand, as a logarithm."""
 
-
 NONE = Block(0, 0, 0, 0)
+NEARLY = 1 - 1e-9
+"""Clocks are written in milliseconds."""
+
+
+def clean_stretches(alpha: float, limit: float) -> int:
+    """How many stretches with nothing wrong show that a share is below its limit."""
+    bet = Within(limit, math.inf)
+    while bet.capital < -math.log(alpha):
+        bet.bet(0.0)
+    return bet.stretches
 
 
 @dataclass
 class _Compared:
-    """One metric of both colours: requests that are not yet bet on, what was counted before, and the capital of both bets."""
+    """One metric of both colours: what is not yet bet on, what was counted before, and the capital of both bets.
+
+    What speaks for green is settled by stretches of at least so many seconds: failures that lie nearer together are one. What
+    speaks against it is settled at once, and by requests: it may come too soon, and must not come too late.
+    """
 
     within: Within
     beyond: Beyond
+    stretch_s: float
+    alone: bool = False
     seen: Counted = field(default_factory=Counted)
     waiting: Block = NONE
+    stretch: Block = NONE
+    since: float = 0.0
 
-    def add(self, block: Block) -> None:
+    def add(self, block: Block, now: float) -> None:
         """A block is settled when it has requests of both colours: one colour alone compares with nothing."""
-        old = self.waiting
-        both = Block(
-            old.green + block.green, old.green_bad + block.green_bad, old.blue + block.blue, old.blue_bad + block.blue_bad
-        )
-        alone = self.within.alone
-        if not both.green or not (both.blue or alone):
-            self.waiting = both
-            return
-        self.within.bet(both, self.seen)
-        self.beyond.bet(both, self.seen)
-        self.seen.add(both)
-        self.waiting = NONE
+        self.waiting, self.stretch = self.waiting.with_(block), self.stretch.with_(block)
+        if self._whole(self.waiting):
+            self.beyond.bet(self.waiting, self.seen)
+            self.seen.add(self.waiting)
+            self.waiting = NONE
+        if self._whole(self.stretch) and now - self.since >= self.stretch_s * NEARLY:
+            both, self.stretch, self.since = self.stretch, NONE, now
+            self.within.bet(both.green_bad / both.green - (0.0 if self.alone else both.blue_bad / both.blue))
+
+    def _whole(self, block: Block) -> bool:
+        return bool(block.green and (block.blue or self.alone))
 
 
 @dataclass
 class _Paired:
     """Accuracy on inputs whose label is known."""
 
-    within: PairsWithin
+    within: Within
     beyond: PairsBeyond
+    stretch_s: float
     labelled: int = 0
+    worse: int = 0
+    waiting: int = 0
+    since: float = 0.0
 
-    def add(self, asked: Asked) -> None:
+    def add(self, asked: Asked, now: float) -> None:
         """Settle them."""
         if asked.labelled:
             self.labelled += asked.labelled
-            self.within.bet(asked.labelled, asked.green_wrong, asked.blue_wrong)
+            self.waiting += asked.labelled
+            self.worse += asked.green_wrong - asked.blue_wrong
             self.beyond.bet(asked.labelled, asked.green_wrong, asked.blue_wrong)
+        if self.waiting and now - self.since >= self.stretch_s * NEARLY:
+            self.within.bet(self.worse / self.waiting)
+            self.worse, self.waiting, self.since = 0, 0, now
 
 
 class Judge:
@@ -80,21 +105,36 @@ class Judge:
         self.to_pass = -math.log(limits.alpha)
         self.to_roll_back = -math.log(limits.alpha / (len(TESTED) * steps))
         self.first_bytes: dict[str, int] = {}
-        self.over = False
+        self.over, self.now = False, 0.0
         self._begin()
 
     def _begin(self) -> None:
         """No evidence yet of this step."""
         limits, most = self.limits, self.to_pass + SPARE
+        long = limits.burst_s
         self.compared = {
-            ERRORS: _Compared(Within(limits.error_rate, most), Beyond(limits.error_rate)),
-            SLOW: _Compared(Within(limits.slow_rate, most), Beyond(limits.slow_rate)),
+            ERRORS: _Compared(Within(limits.error_rate, most), Beyond(limits.error_rate), long, since=self.now),
+            SLOW: _Compared(Within(limits.slow_rate, most), Beyond(limits.slow_rate), long, since=self.now),
         }
         if limits.disagreement is not None:
-            alone = Within(limits.disagreement, most, alone=True), Beyond(limits.disagreement, alone=True)
-            self.compared[ANSWERS] = _Compared(*alone)
-        self.paired = _Paired(PairsWithin(limits.accuracy_loss, most), PairsBeyond(limits.accuracy_loss))
+            bets = Within(limits.disagreement, most), Beyond(limits.disagreement, alone=True)
+            self.compared[ANSWERS] = _Compared(*bets, long, alone=True, since=self.now)
+        bets_on_pairs = Within(limits.accuracy_loss, most), PairsBeyond(limits.accuracy_loss)
+        self.paired = _Paired(*bets_on_pairs, long, since=self.now)
+        self._count_anew()
+
+    def _count_anew(self) -> None:
         self.green = self.blue = self.blue_errors = 0
+
+    def _interrupted(self) -> None:
+        """What spoke for green counts no more, since nobody knows what was not seen; what spoke against it stays.
+
+        Capital that is only ever cut is still won by chance with alpha at most, however often: no interruption is another try.
+        """
+        for about in self.compared.values():
+            about.within.forget()
+        self.paired.within.forget()
+        self._count_anew()
 
     def see(self, window: Window) -> Ruling:
         """What to do now. After `promote` the next step begins; after the last step's, and after `rollback`, it is over."""
@@ -102,11 +142,11 @@ class Judge:
             raise ValueError("the rollout is over")
         if window.step != self.step:
             return _hold("", f"these are requests of step {window.step + 1}, this is step {self.step + 1}")
-        if wrong := window.problem or nonsense(window):
-            self._begin()
-            return _hold("", f"{wrong}; the evidence of this step begins anew")
+        if wrong := window.problem or nonsense(window) or self._backwards(window):
+            self._interrupted()
+            return _hold("", f"{wrong}; what spoke for green in this step counts no more")
         if not window.blue_up:
-            self._begin()
+            self._interrupted()
             return _hold("", "blue is down" if window.green_up else "both are down: there is nothing to compare with")
         if not window.green_up:
             return self._roll_back("", "green is down, and blue is not")
@@ -119,17 +159,23 @@ class Judge:
         self._begin()
         return Ruling(decision=Decision.PROMOTE, reason="every metric is shown to be within its limit")
 
+    def _backwards(self, window: Window) -> str:
+        """Stretches are told apart by this clock."""
+        before, ok = self.now, math.isfinite(window.seconds)
+        self.now = max(before, window.seconds) if ok else before
+        return "" if ok and window.seconds >= before else "its clock went backwards"
+
     def _add(self, window: Window) -> None:
-        green, blue, asked = window.green, window.blue, window.asked
+        green, blue, asked, now = window.green, window.blue, window.asked, window.seconds
         self.green += green.requests
         self.blue += blue.requests
         self.blue_errors += blue.errors
-        self.compared[ERRORS].add(Block(green.requests, green.errors, blue.requests, blue.errors))
+        self.compared[ERRORS].add(Block(green.requests, green.errors, blue.requests, blue.errors), now)
         if self.limits.slow_ms is not None:
-            self.compared[SLOW].add(Block(green.requests, green.slow, blue.requests, blue.slow))
+            self.compared[SLOW].add(Block(green.requests, green.slow, blue.requests, blue.slow), now)
         if ANSWERS in self.compared and asked.pairs:
-            self.compared[ANSWERS].add(Block(asked.pairs, asked.differ, 0, 0))
-        self.paired.add(asked)
+            self.compared[ANSWERS].add(Block(asked.pairs, asked.differ, 0, 0), now)
+        self.paired.add(asked, now)
 
     def _beyond(self) -> Ruling | None:
         """Whether one is shown to be beyond its limit."""
@@ -171,7 +217,7 @@ class Judge:
             return _hold(SLOW, "it is not known from when on an answer is slow")
         for metric, about in self.compared.items():
             if not about.within.capital >= self.to_pass:
-                return _hold(metric, f"not yet shown: {self._rates(metric)}")
+                return _hold(metric, f"not yet shown: {self._rates(metric)}, in {about.within.stretches} stretches of time")
         if self.paired.labelled and not self.paired.within.capital >= self.to_pass:
             return _hold(ACCURACY, f"not yet shown on {self.paired.labelled} labelled inputs")
         return None

@@ -10,17 +10,18 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import StageReport, TargetReport
 from gatekeeper.records.rollout import Production, Rehearsal
 from gatekeeper.registry import Registry
-from gatekeeper.stats.rehearsal import HEALTHY, Said, judge_rehearsal
+from gatekeeper.stats.rehearsal import HEALTHY, SMALLEST, Said, judge_rehearsal, rehearsed_steps
 from gatekeeper.verdicts.judge import all_of
 
 STAGING, PRODUCTION = "staging_deployment", "production_deployment"
 FAULTS = Registry("deploy.faults")
+STRATEGIES = Registry("deploy.strategies")
 """By their names: the room they lie in stands above this one."""
 
 
 def judge_rehearsals(stage: StageReport) -> Said:
     """What the rehearsals of a stage show together; none is no pass."""
-    found = [(each.variant, *judge_rehearsal(each, FAULTS.builtin)) for each in stage.rehearsals]
+    found = [(each.variant, *_judged(each, FAULTS.builtin)) for each in stage.rehearsals]
     if not found:
         return Verdict.ERROR, "its report holds no rehearsal"
     verdict = all_of(each for _, each, _ in found)
@@ -48,11 +49,22 @@ def _judge_one(done: Production, staged: Sequence[Rehearsal]) -> Said:
     if rehearsal.variant != done.variant or rehearsal.strategy != done.strategy:
         return Verdict.ERROR, f"its record holds the ramp of {rehearsal.variant} as {rehearsal.strategy}"
     healthy = [each for each in rehearsal.scenarios if each.name == HEALTHY]
-    verdict, why = judge_rehearsal(msgspec.structs.replace(rehearsal, scenarios=healthy), ())
+    verdict, why = _judged(msgspec.structs.replace(rehearsal, scenarios=healthy), ())
     if verdict is not Verdict.PASS:
         return verdict, why
     whose = "in this stage" if own else f"by {STAGING} of the same run"
     return verdict, f"the healthy ramp ({done.strategy}, {healthy[0].requests:,} requests, {whose}) was promoted"
+
+
+def _judged(rehearsal: Rehearsal, faults: Sequence[str]) -> Said:
+    """Its steps are those of its strategy: with fewer, or larger, less would have been shown."""
+    if rehearsal.strategy not in STRATEGIES.names:
+        return Verdict.ERROR, f"rollout: its record names no strategy ({rehearsal.strategy!r})"
+    own = STRATEGIES.get(rehearsal.strategy)
+    ways = [rehearsed_steps(steps, smallest) for steps in (own.GRADUAL, own.IMMEDIATE) for smallest in SMALLEST]
+    if tuple(rehearsal.steps) not in ways:
+        return Verdict.ERROR, f"rollout: its record has the steps {rehearsal.steps}, which {rehearsal.strategy} has not"
+    return judge_rehearsal(rehearsal, faults)
 
 
 def together(stages: Sequence[StageReport]) -> StageReport | None:
@@ -71,9 +83,15 @@ def of_selected(stage: StageReport, targets: Sequence[TargetReport]) -> StageRep
     """An error in its place where what was rehearsed is not what is chosen."""
     if stage.stage not in (STAGING, PRODUCTION) or stage.verdict is not Verdict.PASS:
         return stage
-    names = {each.variant for each in stage.rehearsals} | {each.variant for each in stage.production}
-    left = [target.selected for target in targets if target.selected and target.selected not in names]
-    if not left:
+    made = [*stage.rehearsals, *(each.rehearsal for each in stage.production if each.rehearsal)]
+    names = {each.variant for each in made} | {each.variant for each in stage.production}
+    shown = {each.variant: each.artifact for each in made}  # what a stage refers to is held in its own
+    files = {each.id: each.artifact.sha256 for target in targets for each in target.variants if each.artifact}
+    chosen = [target.selected for target in targets if target.selected]
+    if left := [name for name in chosen if name not in names]:
+        reason = f"{', '.join(left)} would be deployed, and another was rehearsed. Run its leg again."
+    elif other := [name for name in chosen if name in shown and (not shown[name] or shown[name] != files.get(name))]:
+        reason = f"{', '.join(other)}: the file that was rehearsed is not the one that passed. Run its leg again."
+    else:
         return stage
-    reason = f"{', '.join(left)} would be deployed, and another was rehearsed. Run its leg again."
     return msgspec.structs.replace(stage, verdict=Verdict.ERROR, reason=reason)

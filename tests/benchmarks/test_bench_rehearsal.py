@@ -43,7 +43,7 @@ class Eyes:
         seen = Seen(requests=100)
         return Window(step=step, seconds=1.0, green=seen, blue=seen)
 
-limits = RolloutLimits(slow_ms=100.0, disagreement=None)
+limits = RolloutLimits(error_rate=0.2, slow_rate=0.2, slow_ms=100.0, disagreement=None, burst_s=0.0)
 with Journal(Path(sys.argv[1])) as journal:
     print("begun", flush=True)
     plan = Plan(steps=(25, 50, 90), limits=limits, deadline_s=60.0)

@@ -27,7 +27,7 @@ def often(share: float) -> bool:
 
 
 def test_a_green_at_the_limit_is_not_promoted_and_a_fine_one_not_rolled_back() -> None:
-    edge, good = rollout_rows(RUNS, at_the_limit(), 12_000), rollout_rows(RUNS, fine(), 30_000)
+    edge, good = rollout_rows(RUNS, at_the_limit(), 40_000), rollout_rows(RUNS, fine(), 80_000)
     print(shown(f"Exactly at the limit of {LIMITS.error_rate:.0%} more than blue", edge))
     print(shown("As good as blue", good))
     for row in edge:

@@ -69,6 +69,16 @@ def edit_variant(stage: Any) -> None:
     stage["rehearsals"][0]["variant"] = "x86/onnx_runtime/other"
 
 
+def edit_file(stage: Any) -> None:
+    stage["rehearsals"][0]["artifact"] = "b" * 64
+
+
+def edit_seen(stage: Any) -> None:
+    for each in stage["rehearsals"][0]["scenarios"]:
+        if each["name"] != "healthy":
+            each.update(windows=[], ruling={"decision": "hold"}, arrived=1, must=["hold"], lost=0, requests=10)
+
+
 def edit_away(stage: Any) -> None:
     stage["rehearsals"] = []
 
@@ -80,6 +90,8 @@ def edit_away(stage: Any) -> None:
         (edit_arrived, "did not arrive", 4),
         (edit_lost, "lost_requests: sigterm lost 2", 1),
         (edit_variant, "another was rehearsed", 4),
+        (edit_file, "the file that was rehearsed is not the one that passed", 4),
+        (edit_seen, "did not arrive", 4),
         (edit_away, "holds no rehearsal", 4),
     ],
 )

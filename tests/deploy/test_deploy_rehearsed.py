@@ -7,13 +7,25 @@ from typing import Any
 
 import msgspec
 import pytest
+from kit.measured import Made, measured
 from kit.rehearsed import rehearsal, scenario
 
 from gatekeeper.deploy.faults._base import fault, in_order
+from gatekeeper.deploy.faults.leak import KEPT_BYTES
+from gatekeeper.deploy.rehearsal import TIMEOUT_MS
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.report import StageReport, TargetReport
-from gatekeeper.records.rollout import Decision, Rehearsal, Ruling, Scenario
-from gatekeeper.stats.rehearsal import HEALTHY, LOSES, judge_rehearsal
+from gatekeeper.records.report import StageReport
+from gatekeeper.records.rollout import Decision, Rehearsal, Ruling
+from gatekeeper.stats.rehearsal import (
+    _SHOWS,
+    GROWN_BYTES,
+    HEALTHY,
+    LOSES,
+    MUST,
+    NOT_PROMOTED,
+    SLOWEST_MS,
+    judge_rehearsal,
+)
 from gatekeeper.verdicts.rehearsed import FAULTS, STAGING, judge_rehearsals, of_selected, together
 
 FAULTS_HERE = in_order()
@@ -33,6 +45,13 @@ def test_an_honest_record_passes() -> None:
 def test_what_must_not_be_lost_is_what_the_faults_say() -> None:
     said = {name: own for name in FAULTS_HERE if (own := getattr(fault(name), "LOSES", ""))}
     assert said | {HEALTHY: "nothing"} == LOSES
+
+
+def test_what_must_happen_and_how_it_shows_is_what_the_faults_say() -> None:
+    for name in FAULTS_HERE:
+        assert set(MUST.get(name, NOT_PROMOTED)) == set(fault(name).MUST)
+    assert set(_SHOWS) == set(FAULTS_HERE)
+    assert TIMEOUT_MS == SLOWEST_MS and GROWN_BYTES == KEPT_BYTES
     assert set(FAULTS.builtin) == set(FAULTS_HERE)
 
 
@@ -46,7 +65,7 @@ def test_a_fault_that_did_not_arrive_is_an_error(name: str) -> None:
 @pytest.mark.parametrize("name", FAULTS_HERE)
 def test_a_fault_that_is_promoted_fails(name: str) -> None:
     promoted = scenario(HEALTHY)
-    found = edited(name, ruling=promoted.ruling, windows=promoted.windows, must=[Decision.PROMOTE])
+    found = edited(name, ruling=promoted.ruling, windows=promoted.windows, requests=promoted.requests)
     assert judge_rehearsal(found, FAULTS_HERE)[0] is Verdict.FAIL
 
 
@@ -67,7 +86,17 @@ def limits(**changes: Any) -> Edit:
 
 ROLLBACK = Ruling(decision=Decision.ROLLBACK, metric="error_rate", reason="x")
 HOLD = Ruling(decision=Decision.HOLD, reason="x")
-SOME: list[Scenario] = []
+ANY = list(Decision)
+
+
+def renamed(all_: Rehearsal) -> Rehearsal:
+    more = msgspec.structs.replace(all_.scenarios[0], name="more")
+    return msgspec.structs.replace(all_, scenarios=[*all_.scenarios, more])
+
+
+def unlike(name: str) -> Edit:
+    """The windows of a fault are those of the healthy ramp's first half second, and its injector says that it arrived."""
+    return with_(name, windows=scenario(HEALTHY).windows[:5], ruling=HOLD)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +115,16 @@ SOME: list[Scenario] = []
         (with_("sigkill", lost=3, lost_later=1), Verdict.FAIL),
         (with_("sigkill", lost=3), Verdict.PASS),
         (with_("errors", lost=30), Verdict.PASS),
+        (with_("errors", lost=0), Verdict.ERROR),
+        (with_(HEALTHY, requests=1), Verdict.ERROR),
+        (with_("errors", windows=[], ruling=HOLD), Verdict.ERROR),
+        (with_("errors", windows=scenario("no_traffic").windows, ruling=HOLD), Verdict.ERROR),
+        (with_("no_traffic", must=ANY), Verdict.ERROR),
+        (with_("no_traffic", must=ANY, windows=scenario("errors").windows, ruling=ROLLBACK, lost=99), Verdict.ERROR),
+        (renamed, Verdict.ERROR),
+        *((unlike(name), Verdict.ERROR) for name in FAULTS_HERE),
+        (limits(slow_ms=1e9), Verdict.ERROR),
+        (limits(burst_s=0.0), Verdict.ERROR),
         (with_("sigkill", lost=3, lost_later=4), Verdict.ERROR),
         (with_("no_traffic", ruling=ROLLBACK), Verdict.ERROR),
         (limits(error_rate=0.5), Verdict.ERROR),
@@ -107,6 +146,14 @@ def test_what_an_edited_record_is_worth(edit: Edit, verdict: Verdict) -> None:
     assert judge_rehearsals(line)[0] is verdict
 
 
+@pytest.mark.parametrize("steps", [[1], [0], [90, 50], [25, 50], [1, 5, 25, 50, 90]])
+def test_steps_are_those_of_the_strategy(steps: list[int]) -> None:
+    line = StageReport(stage=STAGING, verdict=Verdict.PASS, rehearsals=[msgspec.structs.replace(rehearsal(), steps=steps)])
+    assert judge_rehearsals(line)[0] is Verdict.ERROR
+    odd = msgspec.structs.replace(rehearsal(), strategy="mine")
+    assert "no strategy" in judge_rehearsals(msgspec.structs.replace(line, rehearsals=[odd]))[1]
+
+
 def test_a_stage_without_a_rehearsal_is_no_pass() -> None:
     assert judge_rehearsals(StageReport(stage=STAGING, verdict=Verdict.PASS))[0] is Verdict.ERROR
 
@@ -120,9 +167,10 @@ def test_legs_together_and_what_is_chosen_must_be_what_was_rehearsed() -> None:
     assert both is not None and both.verdict is Verdict.PASS and len(both.rehearsals) == 2
     assert together([here, broken]).verdict is Verdict.FAIL  # type: ignore[union-attr]
     assert together([idle, idle]).verdict is Verdict.SKIP and together([]) is None  # type: ignore[union-attr]
-    target = TargetReport(
-        name="x", hardware="cpu", require="best", verdict=Verdict.PASS, selected="x/c/d", environment=None, legs=[], variants=[]
-    )
+    target = measured("x/c", {"d": Made()}).targets[0]
+    assert target.selected == "x/c/d"
     assert of_selected(both, [target]) is both
     lonely = of_selected(here, [target])
     assert lonely.verdict is Verdict.ERROR and "x/c/d would be deployed" in lonely.reason
+    other = together([here, StageReport(stage=STAGING, verdict=Verdict.PASS, rehearsals=[rehearsal("x/c/d", "b" * 64)])])
+    assert "is not the one that passed" in of_selected(other, [target]).reason  # type: ignore[arg-type]

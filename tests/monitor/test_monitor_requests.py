@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gatekeeper.monitor.alerts._base import in_order as alerts
+from gatekeeper.monitor.look import Watched, look
 from gatekeeper.monitor.problems import Unread
 from gatekeeper.monitor.reference import learned, read_reference, written
 from gatekeeper.monitor.signals import accuracy, agreement, confidence, error_rate, latency_p50, throughput
@@ -33,6 +35,15 @@ def seen(place: Path, labels: Path | None = None, window_s: float = 3600) -> Win
 
 def row(age: float = 10.0, **more: Any) -> dict[str, Any]:
     return {"time": NOW - age, "answer": 1, **more}
+
+
+ASKED_OF = {"ms": "latency_p99", "confidence": "confidence", "answer": "answers"}
+ASKED = {"error_rate", *ASKED_OF.values()}
+
+
+def full(i: int) -> dict[str, Any]:
+    """A request with all that is asked, spread over an hour; what it holds has no part of ten in it."""
+    return {"time": NOW - 3599 + 0.89 * i, "answer": i // 10 % 4, "confidence": 0.5 + i // 10 % 50 / 100, "ms": 5.0}
 
 
 def test_every_signal_is_read_of_a_log(tmp_path: Path) -> None:
@@ -69,6 +80,32 @@ def test_a_line_that_cannot_be_read_is_named_and_many_are_no_log(tmp_path: Path)
     assert f"{log}:151: no request can be read of it" in window.notes[0]
     with pytest.raises(Unread, match=r"r\.jsonl:1: .*\(2 of 3 lines\.\)"):
         seen(lines(tmp_path, "{", row(), '{"time": true}'))
+
+
+@pytest.mark.parametrize(
+    "odd", [{"ms": -1}, {"status": 0}, {"status": -500}, {"status": 5000}, {"confidence": -3}, {"confidence": 1e300}]
+)
+def test_a_value_that_cannot_be_is_no_value(odd: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(Unread, match="no request can be read of it") as caught:
+        seen(lines(tmp_path, *[row(**odd)] * 300))
+    assert caught.value.kind == "garbage"
+    window = seen(lines(tmp_path, *[row(ms=4.0)] * 299, row(**odd)))
+    assert error_rate.read(window).n == 299 and "1 lines" in window.notes[0]
+
+
+@pytest.mark.parametrize("word", ["ms", "confidence", "answer"])
+def test_what_most_requests_lack_is_undecided(word: str, tmp_path: Path) -> None:
+    """One in ten has it, and that one is fine: a look cannot say that all is well, and says what is missing."""
+    made = learned(lines(tmp_path, *[full(i) for i in range(4000)], name="before.jsonl"), NOW, "ab" * 32)
+    limits = {name: module.DEFAULT or module.Config(max_ms=50) for name, module in alerts() if name in ASKED}
+    for lacking, status in ((0, "fine"), (9, "undecided")):
+        rows = [full(i) | ({word: None} if i % 10 < lacking else {}) for i in range(4000)]
+        watched = Watched({"requests": str(lines(tmp_path, *rows))}, 3600, limits, reference=made)
+        said = look(watched, 1, NOW, {})
+        own = [each.status for each in said.findings if each.alert == ASKED_OF[word]]
+        assert own == [status], said.findings
+        assert said.verdict == status
+        assert any(f"`{word}`" in note for note in said.notes) is bool(lacking)
 
 
 def test_the_end_of_a_line_that_is_being_written_is_waited_for(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from gatekeeper.records.rollout import Decision, RolloutLimits, Seen, Window
 from gatekeeper.stats.rollout import Judge
 
-LIMITS = RolloutLimits(slow_ms=100.0, disagreement=None)
+LIMITS = RolloutLimits(slow_ms=100.0, disagreement=None, burst_s=0.0)
 WEIGHTS = (0.25, 0.5, 0.9)
 PER_LOOK = 40
 """Requests between two looks, of both colours."""
@@ -32,18 +35,27 @@ def ramp(
     weights: tuple[float, ...] = WEIGHTS,
     requests: int = 60_000,
     per_look: int = PER_LOOK,
+    every: int = 0,
+    interruption: Mapping[str, Any] = MappingProxyType({}),
+    bursts: float = 0.0,
 ) -> Ramp:
-    """One ramp with these error rates; `hold` where so many requests decide nothing."""
+    """One ramp with these error rates; `hold` where so many requests decide nothing. `every` so many looks there is an
+    interruption: a window with these values. In the share `bursts` of all looks green's rate is as much higher as makes its mean
+    the same, and it is 0 in all others.
+    """
     rng, judge = np.random.default_rng(seed), Judge(limits, len(weights))
-    had = total = 0
+    had = total = looks = 0
     while total < requests:
         to_green = int(rng.binomial(per_look, weights[judge.step]))
         counts = {}
-        for name, n, rate in (("green", to_green, green), ("blue", per_look - to_green, blue)):
+        now = (green / bursts if rng.random() < bursts else 0.0) if bursts else green
+        for name, n, rate in (("green", to_green, now), ("blue", per_look - to_green, blue)):
             bad = int(rng.binomial(n, rate))
             counts[name] = Seen(requests=n, errors=bad, slow=bad)
         had, total = had + to_green, total + per_look
-        ruling = judge.see(Window(step=judge.step, seconds=float(total), **counts))
+        looks += 1
+        more = interruption if every and looks % every == 0 else {}
+        ruling = judge.see(Window(step=judge.step, seconds=float(total), **counts, **more))
         if judge.over:
             return Ramp(ruling.decision, had, total)
     return Ramp(Decision.HOLD, had, total)

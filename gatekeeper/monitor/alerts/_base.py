@@ -55,6 +55,7 @@ class Counted:
     observed: float | None
     limit: float
     unit: str
+    family: str = ""  # of which most requests must have a value
 
 
 @dataclass(frozen=True)

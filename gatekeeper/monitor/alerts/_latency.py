@@ -32,7 +32,7 @@ class Limit(Section, frozen=True, kw_only=True):
 def counted_over(window: Window, config: Limit, share: float) -> Counted:
     """Those that surely took longer: above the first end of a bucket that is not below the limit."""
     over, every = above(window, LATENCY, config.max_ms / 1e3)
-    return Counted(over, every, 1 - share, read_quantile(window, share).value, config.max_ms, "ms")
+    return Counted(over, every, 1 - share, read_quantile(window, share).value, config.max_ms, "ms", LATENCY)
 
 
 def rules_over(name: str, config: Limit, site: Site, share: float) -> list[Rule]:

@@ -17,6 +17,7 @@ from gatekeeper.stats.tail import share_p_values
 
 if TYPE_CHECKING:
     from gatekeeper.monitor.alerts._base import Counted, Exceeded
+    from gatekeeper.monitor.window import Window
 
 DESCRIPTION = "Errors, latency, accuracy and agreement against the limits of the file and of the certificate."
 ORDER, NAME = 10, "performance"
@@ -41,7 +42,7 @@ def ask(view: View) -> list[Question]:
             if exceed is not None:
                 asked = _exceeded(name, exceed(view.window, config))
             elif count is not None:
-                asked = _counted(name, count(view.window, config))
+                asked = _counted(name, count(view.window, config), view.window)
         except Unread as error:
             asked = Question(name, NAME, name, unread=error)
         found += [asked] if asked else []
@@ -54,13 +55,13 @@ def _exceeded(name: str, said: Exceeded | None) -> Question | None:
     return Question(name, NAME, name, said.observed, said.limit, said.unit, matters=said.fires)
 
 
-def _counted(name: str, said: Counted) -> Question:
+def _counted(name: str, said: Counted, window: Window) -> Question:
     n, over = float(said.every.sum()), float(said.over.sum())
     if not n:
         return Question(name, NAME, name, limit=said.limit, unit=said.unit, needs=least(said.allowed))
     tau = dispersion(said.over, said.every)
     p = share_p_values(over / tau, n / tau, said.allowed)[1]
-    needs = round(least(said.allowed) * tau)
+    needs = window.needed(said.family, int(n), round(least(said.allowed) * tau))
     return Question(name, NAME, name, said.observed, said.limit, said.unit, p, over / n > said.allowed, int(n), needs)
 
 

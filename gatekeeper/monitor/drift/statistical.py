@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gatekeeper.monitor.drift._base import ENOUGH, Question, View
 from gatekeeper.monitor.problems import Unread
 from gatekeeper.monitor.sources.requests import ANSWER, SURE
-from gatekeeper.monitor.window import CONFIDENCE
+from gatekeeper.monitor.window import ANSWERS, CONFIDENCE
 from gatekeeper.stats.drift import counts_test, distance_test
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "The confidence of the answers and the answers themselves, against the reference."
 ORDER, NAME = 20, "statistical"
+FAMILIES = {"confidence": CONFIDENCE, "answers": ANSWERS}
 KINDS = 0.5
 """Where there are more different answers than this share of them, they are numbers of a regression, and no classes."""
 
@@ -36,7 +37,8 @@ def ask(view: View) -> list[Question]:
             continue
         if compared is not None:
             n, (distance, p) = compared
-            found.append(Question(name, NAME, name, distance, limit.floor, "D", p, (distance or 0) >= limit.floor, n, ENOUGH))
+            needs = view.window.needed(FAMILIES[name], n, ENOUGH)
+            found.append(Question(name, NAME, name, distance, limit.floor, "D", p, (distance or 0) >= limit.floor, n, needs))
     return found
 
 

@@ -6,9 +6,10 @@ import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from gatekeeper.files import open_itself
 from gatekeeper.monitor.problems import Unread
@@ -30,12 +31,12 @@ class Logged(msgspec.Struct, gc=False):
     time: float | str
     inputs: msgspec.Raw = msgspec.Raw(b"null")
     answer: int | float | str | None = None
-    confidence: float | None = None
+    confidence: Annotated[float, Meta(ge=0, le=1 + 1e-6)] | None = None  # single precision may round above 1
     label: int | float | str | None = None
     right: bool | None = None
     shadow: int | float | str | None = None
-    ms: float | None = None
-    status: int = 200
+    ms: Annotated[float, Meta(ge=0)] | None = None
+    status: Annotated[int, Meta(ge=100, le=599)] = 200
     id: int | str | None = None
 
 

@@ -16,8 +16,10 @@ from gatekeeper.monitor.sample import SIZE, Sample, empty, scrambled
 from gatekeeper.monitor.sources._base import Asked
 from gatekeeper.monitor.sources._lines import Label, Lines, Logged, log_files, lots, read_labels, rights, seconds
 from gatekeeper.monitor.window import (
+    ANSWERS,
     CLOCKS_S,
     CONFIDENCE,
+    HALF,
     LABELLED,
     LATENCY,
     REQUESTS,
@@ -38,6 +40,9 @@ BOUNDS_MS = tuple(0.1 * 1.1**i for i in range(140))
 """Upper ends of the latency histogram: from 0.1 ms to a minute, a tenth apart."""
 MOST_ANSWERS, MOST_BAD = 10_000, 0.01
 """Different answers that are told apart, and the share of lines that may be unreadable, or from after now."""
+WORDS = {LATENCY: "ms", ANSWERS: "answer", CONFIDENCE: "confidence"}
+REFUSED = 400
+"""The first status of a request that has no answer."""
 ANSWER, SURE = "answer", "confidence"
 """Columns of a sample beside the features."""
 
@@ -54,6 +59,8 @@ class _Counted:
     answers: Counter[Any] = field(default_factory=Counter)
     sample: Sample = field(default_factory=empty)
     future: int = 0
+    could: Counter[str] = field(default_factory=Counter)  # requests that could have a value, and below those that have one
+    had: Counter[str] = field(default_factory=Counter)
 
 
 def read(asked: Asked) -> Window:
@@ -88,6 +95,7 @@ def _count(counted: _Counted, rows: list[Logged], first: int, file: Path) -> Non
         _add(counted, REQUESTS, str(code), steps[inside & (status == code)])
     _bin(counted, LATENCY, BOUNDS_MS, [each.ms for each in rows], steps, inside)
     _bin(counted, CONFIDENCE, SHARES, [each.confidence for each in rows], steps, inside)
+    _had(counted, rows, inside)
     right = rights(rows, counted.labels)  # labels come late: they count wherever their request is in the log
     agree = np.array([None if each.shadow is None else each.shadow == each.answer for each in rows], dtype=float)
     for value, word in ((1.0, "true"), (0.0, "false")):
@@ -102,6 +110,17 @@ def _count(counted: _Counted, rows: list[Logged], first: int, file: Path) -> Non
         kept = kept[priorities[kept] < counted.sample.priorities[-1]]
     columns = _columns([within[i] for i in kept], asked.ways)
     counted.sample = counted.sample.merged(Sample(columns, priorities[kept], priorities.size))
+
+
+def _had(counted: _Counted, rows: list[Logged], inside: NDArray[np.bool_]) -> None:
+    """Which requests have what most should: a time each, and those that were answered an answer and a confidence."""
+    for row, there in zip(rows, inside, strict=True):
+        if there:
+            answered = row.status < REFUSED
+            counted.could.update({LATENCY: 1, **({ANSWERS: 1, CONFIDENCE: 1} if answered else {})})
+            counted.had[LATENCY] += row.ms is not None
+            counted.had[ANSWERS] += answered and row.answer is not None
+            counted.had[CONFIDENCE] += answered and row.confidence is not None
 
 
 def _add(counted: _Counted, family: str, word: str, steps: NDArray[np.int64]) -> None:
@@ -164,4 +183,10 @@ def _window(counted: _Counted, notes: list[str]) -> Window:
     answers = Counter[str]()
     for answer, count in counted.answers.items():
         answers[str(answer)] += count
-    return Window(counted.start, counted.asked.now, families, {}, notes, counted.sample, dict(answers))
+    had = {family: counted.had[family] / could for family, could in counted.could.items()}
+    notes += [
+        f"{counted.had[family]:,} of {counted.could[family]:,} requests that could have it have `{WORDS[family]}`"
+        for family, share in had.items()
+        if 0 < share < HALF
+    ]
+    return Window(counted.start, counted.asked.now, families, {}, notes, counted.sample, dict(answers), had)
