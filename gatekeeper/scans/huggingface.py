@@ -52,11 +52,12 @@ def scan(seen: Seen) -> Iterator[Saw]:
         yield from _template.judged(text, seen.name)
         return
     found: list[Saw] = []
+    unread: list[str] = []
     words = seen.path.name in DATA
 
     def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if not words:
-            found.extend(_pairs(seen, pairs))
+            found.extend(_pairs(seen, pairs, unread))
         return dict(pairs)
 
     try:
@@ -66,9 +67,11 @@ def scan(seen: Seen) -> Iterator[Saw]:
     yield from found
     if seen.path.name == "modules.json":
         yield from _modules(seen, whole)
+    if unread:  # said last: what was found still counts
+        raise Unscanned("; ".join(unread)[:400])
 
 
-def _pairs(seen: Seen, pairs: list[tuple[str, Any]]) -> Iterator[Saw]:
+def _pairs(seen: Seen, pairs: list[tuple[str, Any]], unread: list[str]) -> Iterator[Saw]:
     for key, value in pairs:
         if key in NAMES and value:
             yield Found("remote_code", json.dumps(value, ensure_ascii=False)[:160], key)
@@ -77,8 +80,7 @@ def _pairs(seen: Seen, pairs: list[tuple[str, Any]]) -> Iterator[Saw]:
         elif key == "weight_map" and isinstance(value, dict):
             yield from _index(seen, value)
         elif key in TEMPLATES:
-            for name, text in _texts(key, value):
-                yield from _template.judged(text, name)
+            yield from _template.all_judged(_texts(key, value), unread)
 
 
 def _index(seen: Seen, places: dict[str, Any]) -> Iterator[Found]:
