@@ -28,6 +28,9 @@ TEMPLATES = ("chat_template", "default_chat_template")
 NAMES = {"auto_map", "custom_pipelines", "custom_pipeline", "_target_"}
 """Keys whose value names code, in whatever form: text, list, or object."""
 
+LIBRARIES = {"diffusers", "sentence_transformers", "timm", "torch", "torchvision", "transformers"}
+"""Packages whose classes an adapter may be for."""
+
 SWITCHES = {"trust_remote_code"}
 DATA = ("tokenizer.json", "vocab.json", "added_tokens.json", "merges.json")
 """Files of words, in which any key is a word."""
@@ -77,10 +80,19 @@ def _pairs(seen: Seen, pairs: list[tuple[str, Any]], unread: list[str]) -> Itera
             yield Found("remote_code", json.dumps(value, ensure_ascii=False)[:160], key)
         elif key in SWITCHES and value not in (False, None, "", 0):
             yield Found("remote_code", "true" if value is True else json.dumps(value)[:80], key)
+        elif key == "auto_mapping" and value:
+            yield from _imported(value)
         elif key == "weight_map" and isinstance(value, dict):
             yield from _index(seen, value)
         elif key in TEMPLATES:
             yield from _template.all_judged(_texts(key, value), unread)
+
+
+def _imported(mapping: Any) -> Iterator[Found]:
+    """The module of an adapter's base model, which PEFT imports (src/peft/auto.py), whichever it is."""
+    module = mapping.get("parent_library") if isinstance(mapping, dict) else mapping
+    if not (isinstance(module, str) and module.split(".")[0] in LIBRARIES):
+        yield Found("remote_code", json.dumps(mapping, ensure_ascii=False)[:160], "auto_mapping")
 
 
 def _index(seen: Seen, places: dict[str, Any]) -> Iterator[Found]:
