@@ -7,15 +7,17 @@ something, and reach for Python's insides where the sandbox has a hole.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gatekeeper.scans._base import Found, Rule, Unscanned
+from gatekeeper.scans._growth import grown
+from gatekeeper.scans._sizes import NotKnown
 
 RULES = {
     "template_loop": Rule(
-        "A chat template that never ends, or grows without end: the first request hangs whatever serves the model.",
-        "Take the template from the model's source again, or write one without that loop.",
+        "A chat template that never ends, or makes very much of little: the first request hangs what serves the model.",
+        "Take the template from the model's source again, or write one without it.",
     ),
     "template_insides": Rule(
         "A chat template that reaches for Python's insides (`__class__`, `|attr`) or for other files.",
@@ -58,6 +60,21 @@ def judged(text: str, where: str) -> Iterator[Found]:
         raise Unscanned(f"{where} is no template that can be read: {error}") from None
     yield from (Found("template_insides", what, where) for what in dict.fromkeys(_insides(tree)))
     yield from (Found("template_loop", what, where) for what in dict.fromkeys(_endless(tree)))
+    try:
+        yield from (Found("template_loop", what, where) for what in dict.fromkeys(grown(tree)))
+    except NotKnown as error:
+        raise Unscanned(f"{where} uses what no chat template has use for: {error}") from None
+    except RecursionError:
+        yield Found("template_loop", "it is nested deeper than it can be read", where)
+
+
+def all_judged(texts: Iterable[tuple[str, str]], unread: list[str]) -> Iterator[Found]:
+    """What is found in any of (name, text); why others cannot be read is added to `unread`, and hides nothing."""
+    for name, text in texts:
+        try:
+            yield from judged(text, name)
+        except Unscanned as error:
+            unread.append(str(error))
 
 
 _generation = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
@@ -219,7 +236,7 @@ def _macros(tree: Any) -> Iterator[str]:
             continue
         always = [call for call in _calls(macro, macros, always=True) if call in own]
         same = [call for call in own if call.node.name == name and _unchanged(call, macro)]
-        counted = [call for call in own if _counts(call, parameters)]
+        counted = [call for call in own if _counts(call, parameters, _parts(macro))]
         if always:
             yield f"line {macro.lineno}: the macro {name} calls itself whatever it is given"
         elif same:
@@ -261,10 +278,20 @@ def _unchanged(call: Any, macro: Any) -> bool:
     return not call.kwargs and given == [argument.name for argument in macro.args][: len(given)]
 
 
-def _counts(call: Any, parameters: set[str]) -> bool:
+def _counts(call: Any, parameters: set[str], parts: set[str]) -> bool:
     """Whether nothing but a count differs from call to call; who is given a part of something ends with it."""
     steps = [a for a in call.args if _kind(a) in ("Sub", "Add") and _names(a) & parameters]
-    return bool(steps) and all(_kind(a) in ("Name", "Const") for a in call.args if a not in steps)
+    rest = [a for a in call.args if a not in steps]
+    return bool(steps) and all(_kind(a) in ("Name", "Const") and not _names(a) & parts for a in rest)
+
+
+def _parts(macro: Any) -> set[str]:
+    """Names that stand for a part of something in every place where they are set."""
+    set_to = [(node.target.name, node.node) for node in _walk(macro) if _kind(node) == "Assign" and _kind(node.target) == "Name"]
+    whole = {name for name, value in set_to if _kind(value) == "Name"} | {argument.name for argument in macro.args}
+    taken = {name for name, value in set_to if _kind(value) in ("Getattr", "Getitem", "Call")}
+    loops = [node for node in _walk(macro) if _kind(node) == "For" and _kind(node.iter) not in ("List", "Tuple")]
+    return (taken | {name for loop in loops for name in _names(loop.target)}) - whole
 
 
 def _names(node: Any) -> set[str]:

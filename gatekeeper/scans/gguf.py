@@ -24,7 +24,7 @@ def scan(seen: Seen) -> Iterator[Saw]:
         raise Unscanned("it does not begin with GGUF: no model, or not a whole one")
     with seen.opened() as file:
         found = templates(file, seen.size)
-    for key, text in found.items():
-        if not text:
-            raise Unscanned(f"{key} has more than {_template.MAX_TEMPLATE >> 20} MB")
-        yield from _template.judged(text, key)
+    unread = [f"{key} has more than {_template.MAX_TEMPLATE >> 20} MB" for key, text in found.items() if not text]
+    yield from _template.all_judged(((key, text) for key, text in found.items() if text), unread)
+    if unread:
+        raise Unscanned("; ".join(unread)[:400])

@@ -28,6 +28,9 @@ TEMPLATES = ("chat_template", "default_chat_template")
 NAMES = {"auto_map", "custom_pipelines", "custom_pipeline", "_target_"}
 """Keys whose value names code, in whatever form: text, list, or object."""
 
+LIBRARIES = {"diffusers", "sentence_transformers", "timm", "torch", "torchvision", "transformers"}
+"""Packages whose classes an adapter may be for."""
+
 SWITCHES = {"trust_remote_code"}
 DATA = ("tokenizer.json", "vocab.json", "added_tokens.json", "merges.json")
 """Files of words, in which any key is a word."""
@@ -52,11 +55,12 @@ def scan(seen: Seen) -> Iterator[Saw]:
         yield from _template.judged(text, seen.name)
         return
     found: list[Saw] = []
+    unread: list[str] = []
     words = seen.path.name in DATA
 
     def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if not words:
-            found.extend(_pairs(seen, pairs))
+            found.extend(_pairs(seen, pairs, unread))
         return dict(pairs)
 
     try:
@@ -66,19 +70,29 @@ def scan(seen: Seen) -> Iterator[Saw]:
     yield from found
     if seen.path.name == "modules.json":
         yield from _modules(seen, whole)
+    if unread:  # said last: what was found still counts
+        raise Unscanned("; ".join(unread)[:400])
 
 
-def _pairs(seen: Seen, pairs: list[tuple[str, Any]]) -> Iterator[Saw]:
+def _pairs(seen: Seen, pairs: list[tuple[str, Any]], unread: list[str]) -> Iterator[Saw]:
     for key, value in pairs:
         if key in NAMES and value:
             yield Found("remote_code", json.dumps(value, ensure_ascii=False)[:160], key)
         elif key in SWITCHES and value not in (False, None, "", 0):
             yield Found("remote_code", "true" if value is True else json.dumps(value)[:80], key)
+        elif key == "auto_mapping" and value:
+            yield from _imported(value)
         elif key == "weight_map" and isinstance(value, dict):
             yield from _index(seen, value)
         elif key in TEMPLATES:
-            for name, text in _texts(key, value):
-                yield from _template.judged(text, name)
+            yield from _template.all_judged(_texts(key, value), unread)
+
+
+def _imported(mapping: Any) -> Iterator[Found]:
+    """The module of an adapter's base model, which PEFT imports (src/peft/auto.py), whichever it is."""
+    module = mapping.get("parent_library") if isinstance(mapping, dict) else mapping
+    if not (isinstance(module, str) and module.split(".")[0] in LIBRARIES):
+        yield Found("remote_code", json.dumps(mapping, ensure_ascii=False)[:160], "auto_mapping")
 
 
 def _index(seen: Seen, places: dict[str, Any]) -> Iterator[Found]:

@@ -144,6 +144,12 @@ def safetensors(folder: Path, content: bytes) -> Path:
     switched_off={"config.json": {"auto_map": None, "trust_remote_code": False, "custom_pipelines": {}}},
     words={"vocab.json": {"auto_map": 3, "trust_remote_code": 4}, "merges.txt": b"#version: 0.2\na b\n"},
     index={"model.safetensors.index.json": {"metadata": {}, "weight_map": {"w": "model.safetensors"}}},
+    adapter={"adapter_config.json": {"peft_type": "LORA", "auto_mapping": None}},
+    adapter_of={
+        "adapter_config.json": {
+            "auto_mapping": {"base_model_class": "BertModel", "parent_library": "transformers.models.bert.modeling_bert"}
+        }
+    },
     modules={"modules.json": [{"idx": 0, "name": "0", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]},
     documents={"README.md": b"# A model\n\n```python\nimport os\n```\n", "LICENSE": b"Apache", ".gitattributes": b"*.bin lfs\n"},
     words_of_pieces={"tokenizer.model": b"\n\x0e\n\x05<unk>\x15\x00\x00\x00\x00\x18\x02" * 9, "spiece.vocab": b"a\t1\n"},
@@ -212,6 +218,17 @@ def pickle_of_numbers(folder: Path, protocol: int) -> Path:
 def archive_of_texts(folder: Path) -> Path:
     (folder / "model.zip").write_bytes(made.zipped({"inner/readme.txt": b"hello"}))
     return folder / "model.zip"
+
+
+@clean()
+def hdf5_with_links_inside(folder: Path) -> Path:
+    import h5py
+
+    with h5py.File(folder / "model.weights.h5", "w") as file:
+        file["layers/dense/w"] = np.zeros((3, 3), np.float32)
+        file["again"], file["soft"] = file["layers"], h5py.SoftLink("/layers/dense/w")
+        file["layers/loop"] = file["layers"]
+    return folder / "model.weights.h5"
 
 
 @clean()

@@ -588,6 +588,43 @@ def hugging_pickle_beside(folder: Path) -> Path:
     return hugging(folder, **{"pytorch_model.bin": torch_file(folder)})
 
 
+def _linked(file: Any) -> None:
+    import h5py
+
+    file["layers/w"] = h5py.ExternalLink("/etc/hostname", "x")
+
+
+def _stored_outside(file: Any) -> None:
+    file.create_group("layers").create_dataset("w", (4,), "u1", external=[("/etc/hostname", 0, 4)])
+
+
+def _made_of_others(file: Any) -> None:
+    import h5py
+
+    layout = h5py.VirtualLayout(shape=(4,), dtype="u1")
+    layout[:] = h5py.VirtualSource("/etc/hostname", "x", shape=(4,))
+    file.create_virtual_dataset("w", layout)
+
+
+@hostile("hdf5_elsewhere", link=_linked, storage=_stored_outside, virtual=_made_of_others)
+def hdf5(folder: Path, fill: Callable[[Any], None]) -> Path:
+    import h5py
+
+    with h5py.File(folder / "model.weights.h5", "w") as file:
+        fill(file)
+    return folder / "model.weights.h5"
+
+
+@hostile(
+    "remote_code",
+    module={"base_model_class": "Pwn", "parent_library": "evilmod"},
+    like_a_known_one={"base_model_class": "Pwn", "parent_library": "transformers_evil"},
+    not_text={"base_model_class": "Pwn", "parent_library": ["os"]},
+)
+def hugging_adapter(folder: Path, mapping: dict[str, Any]) -> Path:
+    return hugging(folder, **{"adapter_config.json": {"peft_type": "LORA", "auto_mapping": mapping}})
+
+
 # NumPy
 
 
