@@ -31,6 +31,9 @@ from gatekeeper.verdicts.legs import LOST
 
 FILE_NAME = "certificate.json"
 """What a certificate is called where nobody says otherwise: beside its report."""
+EVENTS = ("push", "schedule", "workflow_dispatch", "release")
+"""Events whose runs measure what this repository already is, and the only ones that certify. Every other may bring along what a
+stranger wrote: what a pull request proposes, or, with the default branch's name on it, what a `workflow_run` was left by one."""
 
 
 @dataclass(frozen=True)
@@ -188,12 +191,15 @@ def _check_license(report: Report, place: Path) -> None:
 
 
 def _check_origin(report: Report, environ: Mapping[str, str]) -> None:
-    """On GitHub: not for a change that is only proposed, and only of what was measured of this commit."""
+    """On GitHub: only in runs of what this repository already is, and only of what was measured of this commit."""
     if environ.get("GITHUB_ACTIONS") != "true":
         return
     name = environ.get("GITHUB_EVENT_NAME", "")
     if name.startswith("pull_request") or name == "merge_group":
         raise Refused(f"this run is of the event {name}: its code is only proposed. Certify after it was merged.")
+    if name not in EVENTS:
+        of = f"of the event {name}, and may hold what a stranger wrote" if name else "of an event that it does not name"
+        raise Refused(f"this run is {of}. Certify in a run of one of {', '.join(EVENTS)}.")
     if environ.get("GITHUB_REF_PROTECTED", "") != "true":
         ref = environ.get("GITHUB_REF", "") or "this ref"
         raise Refused(f"{ref} is not protected: whoever pushes to it could certify. Protect it with a rule, and run this again.")

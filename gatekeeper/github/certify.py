@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from gatekeeper.certificate.certify import FILE_NAME, Asked, Written, certify, selected
+from gatekeeper.certificate.certify import EVENTS, FILE_NAME, Asked, Written, certify, selected
 from gatekeeper.certificate.keyless import AMBIENT
 from gatekeeper.certificate.statement import Approval
 from gatekeeper.errors import NotMeasured, Refused, UsageError
@@ -21,14 +21,11 @@ from gatekeeper.files import check_own, make_folder, write_atomic
 from gatekeeper.github._release import Ended, Result, ended
 from gatekeeper.github._steps import POLICIES, WAIVERS, choice, output, relative, run_id
 from gatekeeper.github.approvals import approvals
-from gatekeeper.github.artifact import TRUSTED, fetch_report
+from gatekeeper.github.artifact import fetch_report
 from gatekeeper.github.context import read_event
 from gatekeeper.ids import file_name, target_of
 from gatekeeper.reports._read import read_report
 from gatekeeper.reports.json import FILE_NAME as REPORT
-
-OWN = (*TRUSTED, "release")
-"""Events whose runs measure what this repository already is."""
 
 
 def step(environ: Mapping[str, str]) -> int:
@@ -73,12 +70,12 @@ def _fetched(environ: Mapping[str, str]) -> Path:
     fetched = fetch_report(event, environ.get("TOKEN", ""), environ.get("ARTIFACT", ""), run_id=number)
     if fetched.data is None:
         raise NotMeasured("data", f"run {number} left no report: {fetched.reason}")
-    if not (fetched.own and fetched.event in OWN and fetched.conclusion == "success"):
+    if not (fetched.own and fetched.event in EVENTS and fetched.conclusion == "success"):
         of = "this repository" if fetched.own else "another repository"
         said = (
             f"it is of {of}, was started by {fetched.event or 'nobody knows what'} and ended in {fetched.conclusion or 'nothing'}"
         )
-        raise Refused(f"run {number} is not believed: {said}. Name one of {', '.join(OWN)} here, that succeeded.")
+        raise Refused(f"run {number} is not believed: {said}. Name one of {', '.join(EVENTS)} here, that succeeded.")
     if fetched.commit != event.sha:
         raise Refused(
             f"run {number} is of the commit {fetched.commit[:12]}, and this run is of {event.sha[:12]}. Measure this one."

@@ -302,6 +302,11 @@ def test_on_github_it_says_where_it_was_made(place: Place) -> None:
         ({"GITHUB_EVENT_NAME": "pull_request"}, "its code is only proposed"),
         ({"GITHUB_EVENT_NAME": "pull_request_target"}, "its code is only proposed"),
         ({"GITHUB_EVENT_NAME": "merge_group"}, "its code is only proposed"),
+        *(
+            ({"GITHUB_EVENT_NAME": name}, f"of the event {name}, and may hold what a stranger wrote")
+            for name in ("workflow_run", "issue_comment", "issues", "repository_dispatch", "discussion", "Push", "none_yet")
+        ),
+        ({"GITHUB_EVENT_NAME": ""}, "of an event that it does not name"),
         ({"GITHUB_REF_PROTECTED": "false"}, "refs/heads/main is not protected"),
         ({"GITHUB_REF_PROTECTED": ""}, "refs/heads/main is not protected"),
         ({"GITHUB_SHA": "b" * 40}, "this run is of bbbbbbbbbbbb"),
@@ -310,6 +315,14 @@ def test_on_github_it_says_where_it_was_made(place: Place) -> None:
 def test_on_github_not_for_what_is_proposed_or_of_another_commit(place: Place, changed: dict[str, str], said: str) -> None:
     place.change_report(lambda report: report.update(commit="a" * 40))
     refused(place, place.certify(env=ACTIONS | changed), said)
+    assert not place.certificate.exists()
+
+
+@pytest.mark.parametrize("event", ["push", "schedule", "workflow_dispatch", "release"])
+def test_on_github_what_measures_the_repository_itself_certifies(place: Place, event: str) -> None:
+    place.change_report(lambda report: report.update(commit="a" * 40))
+    done = place.certify(env=ACTIONS | {"GITHUB_EVENT_NAME": event})
+    assert done.returncode == 0, done.stderr
 
 
 def test_several_targets_are_certified_one_by_one(place: Place) -> None:

@@ -218,6 +218,7 @@ def archived(place: Place) -> bytes:
         ({"event": "release"}, ""),
         ({"event": "pull_request"}, "was started by pull_request"),
         ({"event": "workflow_run"}, "was started by workflow_run"),
+        ({"event": "repository_dispatch"}, "was started by repository_dispatch"),
         ({"repository_id": FORK_ID}, "it is of another repository"),
         ({"repository_id": None}, "it is of another repository"),
         ({"conclusion": "failure"}, "ended in failure"),
