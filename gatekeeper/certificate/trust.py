@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -142,12 +143,19 @@ class Trust:
         return datetime.timedelta(**{_UNITS[stated[-1]]: int(stated[:-1])})
 
 
-def read_trust(path: Path) -> Trust:
-    """Read and check a trust file; a `ConfigError` lists every problem, and each key is read."""
+def read_trust(path: Path, came: Iterable[Path] = ()) -> Trust:
+    """Read and check a trust file; a `ConfigError` lists every problem, and each key is read.
+
+    `came` are the folders of what is to be released: neither the file nor what it names may lie in one (`UsageError`).
+    """
+    came = list(came)
+    _check_outside(path, path, came)
     source = _source(path)
     stated: TrustFile = converted(source, TrustFile)
     if problems := _problems(source, stated):
         raise ConfigError(source.path, problems)
+    for named in filter(None, [*(each.key for each in stated.signers), stated.trusted_root]):
+        _check_outside(path.parent / named, path, came)
     signers = tuple(
         Signer(each.name or each.key, public_key(path.parent / each.key)) for each in stated.signers if each.key is not None
     )
@@ -161,6 +169,31 @@ def read_trust(path: Path) -> Trust:
         if each.identity is not None
     )
     return Trust(source, stated.require, signers, limits, frozenset(stated.datasets), frozenset(stated.revoked), workflows, root)
+
+
+def came_in(*files: Path) -> list[Path]:
+    """The folders of what came with a release and is named on a command line: of a folder itself, of a file that it lies in.
+
+    The working folder, and what holds it, is left out: nothing tells what was fetched there from what was there before.
+    """
+    here = Path.cwd()
+    found = dict.fromkeys(each if each.is_dir() else each.parent for each in files)
+    return [each for each in found if not here.is_relative_to(each.resolve())]
+
+
+def _check_outside(file: Path, trust: Path, came: Iterable[Path]) -> None:
+    """`UsageError` where a file lies in one of these folders, by its name or by where links lead."""
+    what = f"{file}:" if file == trust else f"{trust}: names {file}, which"
+    for folder in came:
+        if file.resolve().is_relative_to(folder.resolve()) or _absolute(file).is_relative_to(_absolute(folder)):
+            raise UsageError(
+                f"{what} lies in {folder}, which is what is to be released: it could bring its own trust. Name a trust file outside "
+                "of it, with its keys and root outside, too, or fetch the release into a folder of its own."
+            )
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.normpath(Path.cwd() / path))
 
 
 def _source(path: Path) -> Source:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from typing import Any
 
 import pytest
@@ -310,3 +311,27 @@ def test_the_documents_trust_file_is_one(place: Place) -> None:
     found = read_trust(place.trust)
     assert (found.gates, found.max_age.days, found.require.min_examples) == (["accuracy", "worst_class", "speedup"], 30, 500)
     refused(place.verify(), "speedup nothing observed ≥ 2.00x is error here: its report holds no rounds to judge it by")
+
+
+@pytest.mark.parametrize("where", ["beside the certificate", "its key", "in the model's folder"])
+def test_a_release_in_a_folder_of_its_own_brings_no_trust(place: Place, where: str) -> None:
+    """What the release's signer signed, believed by a file that came along."""
+    trust, model = place.folder / "out/trust.yaml", place.model
+    if where == "its key":
+        trust = place.trust
+        shutil.copy2(place.folder / "release.pub", place.folder / "out/release.pub")
+        trust.write_text("signers: [{name: releases, key: out/release.pub}]\n")
+    elif where == "beside the certificate":
+        trust.write_text("signers: [{name: releases, key: ../release.pub}]\n")
+    else:
+        model = place.folder
+        trust = place.trust
+    done = place.call("verify", place.certificate, "--model", model, "--trust", trust)
+    refused(done, "it could bring its own trust", code=2)
+
+
+def test_the_documents_example_has_all_in_the_working_folder(place: Place) -> None:
+    for file in (place.certificate, place.report, place.bom, place.model):
+        shutil.copy2(file, place.folder / file.name)
+    done = place.call("verify", "certificate.json", "--model", place.model.name, "--trust", "trust.yaml")
+    assert done.returncode == 0, done.stderr

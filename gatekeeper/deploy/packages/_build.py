@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gatekeeper.config.owners import PACKAGES
-from gatekeeper.deploy.packages._approved import Approved, about, approved, judged, settings
+from gatekeeper.deploy.packages._approved import Approved, Judged, about, approved, judged, settings
 from gatekeeper.deploy.packages._base import EVIDENCE, Asked, Content, Part, kind
 from gatekeeper.deploy.packages._tree import write_tree
 from gatekeeper.errors import Refused, UsageError
 from gatekeeper.version import version
+
+if TYPE_CHECKING:
+    from gatekeeper.certificate.trust import Trust
 
 ABOUT = "package.json"
 SCHEMA = "gatekeeper/package/v1"
@@ -57,6 +60,7 @@ def build(request: Request, now: datetime.datetime) -> Built:
     section = pipeline.pipeline.packaging if pipeline else None
     parts = asked_parts(section, request.kinds, request.parts)
     certificates = _certificates(request)
+    believed = _believed(request, known)
     files: dict[str, Content] = {}
     made_of, measured = dict[str, str](), dict[str, str]()
     notes: list[str] = []
@@ -64,8 +68,8 @@ def build(request: Request, now: datetime.datetime) -> Built:
     for part in parts:
         try:
             own = approved(known, part, request.variant, request.artifact, pipeline)
-            if request.trust is not None:
-                own = certified(own, certificates, request.trust, now)
+            if believed is not None:
+                own = certified(own, certificates, believed, now)
             whole, said = contents(part, own, request.asked)
         except (UsageError, Refused) as error:
             wrong.append(error)
@@ -115,13 +119,11 @@ def asked_parts(section: Any, kinds: Sequence[str], names: Sequence[str]) -> lis
     return [part for part in found if part.folder in names]
 
 
-def certified(own: Approved, certificates: Mapping[str, bytes], trust: Path, now: datetime.datetime) -> Approved:
+def certified(own: Approved, certificates: Mapping[str, bytes], believed: Trust, now: datetime.datetime) -> Approved:
     """The same with its certificate, verified as `gatekeeper verify` does; `Refused` where none lets this variant ship."""
     from gatekeeper.certificate.certify import FILE_NAME
-    from gatekeeper.certificate.trust import read_trust
     from gatekeeper.certificate.verify import Release, check_signed, released
 
-    believed = read_trust(trust)
     others = []
     for name, data in certificates.items():
         stated, _ = check_signed(data, believed, name)
@@ -159,6 +161,16 @@ def _certificates(request: Request) -> dict[str, bytes]:
     if (request.trust is None) != (not request.certificates):
         raise UsageError("--certificate and --trust go together: what was signed, and whom you believe.")
     return {str(path): came_bytes(path, "certificate") for path in request.certificates}
+
+
+def _believed(request: Request, known: Judged) -> Trust | None:
+    """The trust file, which lies outside of what is packaged, as `gatekeeper verify` has it."""
+    if request.trust is None:
+        return None
+    from gatekeeper.certificate.trust import came_in, read_trust
+
+    model = [request.artifact] if request.artifact else []
+    return read_trust(request.trust, came_in(known.folder, *request.certificates, *model))
 
 
 def _plain(options: Any) -> Any:
