@@ -48,7 +48,7 @@ def judged_again(data: bytes, certified: Certified, files: Mapping[str, str], tr
     held = merged([_only(report, target_of(certified.variant))], [NAME], Rules(text=text, whole=True, own=limits))
     held = waive(held, [each for each in waivers if owner_of(each.gate) not in limits], now.date())
     target, variant = _of(held, certified.variant)
-    refused = [*_local(target, variant, trust), *_required(report, certified, files, trust)]
+    refused = [*_local(target, variant, trust), *_required(own, certified, files, trust)]
     trusted = [
         f"judged again from its report: {certified.variant} passes {'the limits here' if trust.limits else 'its own limits'}, "
         + ", ".join(_shown(each) for each in variant.gates if each.blocking or each.waiver),
@@ -67,7 +67,7 @@ def _contradicts(own: Report, certified: Certified, files: Mapping[str, str]) ->
     if target is None or variant is None or variant.artifact is None or target.selected != variant.id:
         chosen = target.selected if target else None
         return f"{certified.variant} is certified, and what its report selects there is {chosen}"
-    says = certified_of(own, variant, certified.report, certified.issued, certified.origin, files)
+    says = certified_of(own, variant, certified.report, certified.issued, certified.origin, files, _earlier(certified))
     says = msgspec.structs.replace(says, approvals=certified.approvals, bom=says.bom if certified.bom else None)
     other = [name for name in says.__struct_fields__ if getattr(says, name) != getattr(certified, name)]
     return f"the certificate differs from its report in {', '.join(other)}. Certify the report again" if other else ""
@@ -97,9 +97,15 @@ def _required(report: Report, certified: Certified, files: Mapping[str, str], tr
     require = trust.require
     if certified.examples < require.min_examples:
         yield f"it rests on {certified.examples} distinct examples, and {require.min_examples} are required here"
-    evidence, why = evidence_of(report)
+    evidence, why = evidence_of(report, _earlier(certified))
     if evidence != require.evidence:
         yield f"its evidence is {evidence}, and {require.evidence} is required here: {why}"
+    stages = {each.stage: each.verdict for each in report.stages}
+    for name in require.stages:
+        if name not in stages:
+            yield f"the stage {name} is required here, and did not run: {', '.join(stages) or 'none'} did"
+        elif stages[name] is not Verdict.PASS:
+            yield f"the stage {name} is required here, and is {stages[name]}"
     if require.scan is not None:
         yield from _unscanned(certified, files)
     if certified.waivers and require.waivers == "none":
@@ -115,6 +121,11 @@ def _required(report: Report, certified: Certified, files: Mapping[str, str], tr
         )
         if not known:
             yield "it does not say on which data it was judged, and the trust file names datasets"
+
+
+def _earlier(certified: Certified) -> bool:
+    """Whether a version certified it that did not name the stages, nor asked what held the user's code."""
+    return certified.stages is None
 
 
 def _unscanned(certified: Certified, files: Mapping[str, str]) -> Iterator[str]:

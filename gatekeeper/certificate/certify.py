@@ -41,6 +41,7 @@ class Asked:
     """What to certify. `artifact` is where the model lies, if not where its report says; `policy` and `waivers` are files as in
     `gatekeeper report`: what it must have been held to, and what is tolerated. Without a `key` the job's own identity signs, by
     the Sigstore of the client trust config `instance`, or the public one. `signature` is where a model signature goes, too.
+    `config` is the pipeline file that the report must be of: its stages, and the code that it lets run.
     """
 
     result: Path
@@ -51,6 +52,7 @@ class Asked:
     waivers: Path | None = None
     instance: Path | None = None
     signature: Path | None = None
+    config: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _judged(report: Report, file: Path, asked: Asked, now: datetime.datetime) ->
     from gatekeeper.verdicts.written import rules_of
 
     check_headers([report], None)
-    judged = merged([report], [str(file)], rules_of([report], None, asked.policy))
+    judged = merged([report], [str(file)], rules_of([report], None, asked.policy, asked.config))
     if asked.waivers is None:
         return judged
     from gatekeeper.config.waivers import read_waivers

@@ -16,6 +16,7 @@ from gatekeeper.certificate.identity import Workflow
 from gatekeeper.certificate.signing import Signer, public_key
 from gatekeeper.config.limits import Limit
 from gatekeeper.config.load import converted
+from gatekeeper.config.owners import STAGES
 from gatekeeper.config.schema import schema_of
 from gatekeeper.config.section import NonEmpty, Section, Sha256, make_section
 from gatekeeper.config.source import Source, read_source
@@ -74,6 +75,7 @@ class Require(Section, frozen=True, kw_only=True):
             "except for gates in `limits`."
         ),
     ] = "none"
+    stages: Annotated[list[NonEmpty], Meta(description="Stages that must have run, and passed.")] = []
     scan: Annotated[
         Literal["clean"] | None,
         Meta(
@@ -187,8 +189,8 @@ def _check_outside(file: Path, trust: Path, came: Iterable[Path]) -> None:
     for folder in came:
         if file.resolve().is_relative_to(folder.resolve()) or _absolute(file).is_relative_to(_absolute(folder)):
             raise UsageError(
-                f"{what} lies in {folder}, which is what is to be released: it could bring its own trust. Name a trust file outside "
-                "of it, with its keys and root outside, too, or fetch the release into a folder of its own."
+                f"{what} lies in {folder}, which is what is to be released: it could bring its own trust. Name a trust file "
+                "outside of it, with its keys and root outside, too, or fetch the release into a folder of its own."
             )
 
 
@@ -222,6 +224,10 @@ def _problems(source: Source, stated: TrustFile) -> list[Problem]:
             found.append(Problem(*at, f"there is no gate '{base}'{nearest(base, known) or '.'}"))
         elif set_of(name) and base not in per_set():
             found.append(Problem(*at, f"{base} is not judged on further evaluation sets. Those are {', '.join(per_set())}."))
+    for index, name in enumerate(stated.require.stages):
+        if name not in STAGES.names:
+            at = source.values[("require", "stages", index)]
+            found.append(Problem(*at, f"there is no stage '{name}'{nearest(name, STAGES.names) or '.'}"))
     for name in gate_names():
         config = getattr(stated.limits, name)
         if config is not None and config.on_fail != "fail":

@@ -19,13 +19,16 @@ from gatekeeper.certificate.statement import Approval
 from gatekeeper.errors import NotMeasured, Refused, UsageError
 from gatekeeper.files import check_own, make_folder, write_atomic
 from gatekeeper.github._release import Ended, Result, ended
-from gatekeeper.github._steps import POLICIES, WAIVERS, choice, output, relative, run_id
+from gatekeeper.github._steps import POLICIES, WAIVERS, choice, config, output, relative, run_id
 from gatekeeper.github.approvals import approvals
 from gatekeeper.github.artifact import fetch_report
 from gatekeeper.github.context import read_event
 from gatekeeper.ids import file_name, target_of
 from gatekeeper.reports._read import read_report
 from gatekeeper.reports.json import FILE_NAME as REPORT
+
+ABSENT = "is not here: that no stage and no code was left out is the report's word. Check it out, or ask for `stages` in "
+    "the trust file"
 
 
 def step(environ: Mapping[str, str]) -> int:
@@ -36,14 +39,17 @@ def step(environ: Mapping[str, str]) -> int:
 def _certified(environ: Mapping[str, str]) -> Result:
     report, model = _report(environ), environ.get("MODEL", "")
     policy, waivers = _held_to(environ)
+    file = Path(config(environ))
+    by = file if file.is_file() else None  # a job without a checkout has none, and is told so
     with _key(environ) as key:
         told = approvals(read_event(environ), environ.get("TOKEN", ""))
         asked = [
-            Asked(report, key, artifact, certificate, policy, waivers)
+            Asked(report, key, artifact, certificate, policy, waivers, config=by)
             for artifact, certificate in _each(report, Path(model) if model else None, environ.get("CERTIFICATE", ""))
         ]
         written = [certify(each, environ, datetime.now(UTC), told) for each in asked]
-    return Result([_ended(each, told) for each in written])
+    held = f"its stages and code are those that {file} names" if by else f"{file} {ABSENT}"
+    return Result([_ended(each, told, held) for each in written])
 
 
 def _report(environ: Mapping[str, str]) -> Path:
@@ -150,11 +156,12 @@ def _key(environ: Mapping[str, str]) -> Iterator[Path | None]:
         yield file
 
 
-def _ended(written: Written, told: Sequence[Approval]) -> Ended:
+def _ended(written: Written, told: Sequence[Approval], held: str) -> Ended:
     about = written.certified
     who = ", ".join(f"{each.user} ({each.state}, {each.environment})" for each in told) or "nobody was asked"
     said = [
         f"judged again, it passes {len(about.gates)} gates on {about.examples} distinct examples; evidence {about.evidence}",
+        held,
         f"signed by {written.who.kind} {written.who.name}",
         f"approved by: {who}",
     ]

@@ -254,3 +254,23 @@ def test_waivers_and_limits_are_those_of_the_checkout(place: Place, api: StandIn
     assert work(environ(place, api, api.run(), BASE=str(base))) == 2
     assert "gatekeeper-waivers.yml:1" in capfd.readouterr().out
     assert not place.certificate.exists()
+
+
+def test_the_pipeline_file_that_was_checked_out_is_what_the_report_is_held_to(
+    place: Place, api: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = str(place.folder / "pipeline.yaml")
+    assert work(environ(place, api, api.run(), CONFIG=file)) == 0
+    assert f"its stages and code are those that {file} names" in capfd.readouterr().out
+    place.certificate.unlink()
+    nowhere = str(place.folder / "nowhere.yaml")
+    assert work(environ(place, api, api.run(), CONFIG=nowhere)) == 0
+    assert f"{nowhere} is not here: that no stage and no code was left out is the report's word" in capfd.readouterr().out
+    place.certificate.unlink()
+    place.change_report(lambda r: r.update(stages=[each for each in r["stages"] if each["stage"] != "compliance"]))
+    assert work(environ(place, api, api.run(), CONFIG=file)) == 1
+    assert "the stage compliance is error" in capfd.readouterr().out
+    place.change_report(lambda r: r["pipeline"].update(sha256="0" * 64))
+    assert work(environ(place, api, api.run(), CONFIG=file)) == 2
+    assert "is not the file that the results were measured by" in capfd.readouterr().out
+    assert not place.certificate.exists()
