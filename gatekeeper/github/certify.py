@@ -27,8 +27,10 @@ from gatekeeper.ids import file_name, target_of
 from gatekeeper.reports._read import read_report
 from gatekeeper.reports.json import FILE_NAME as REPORT
 
-ABSENT = "is not here: that no stage and no code was left out is the report's word. Check it out, or ask for `stages` in "
-    "the trust file"
+ABSENT = (
+    "is not here: that no stage and no code was left out is the report's word. Check it out, or ask for `stages` in the "
+    "trust file"
+)
 
 
 def step(environ: Mapping[str, str]) -> int:
