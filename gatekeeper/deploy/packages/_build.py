@@ -87,7 +87,7 @@ def build(request: Request, now: datetime.datetime) -> Built:
 def contents(part: Part, own: Approved, asked: Asked) -> tuple[dict[str, Content], list[str]]:
     """Every file of one part, with what is said of it and what shows that it may ship; and what nobody measured, in words."""
     made = dict(kind(part.kind).files(part, own, asked))
-    notes = unmeasured(part, own)
+    notes = unmeasured(part, own, asked)
     told = {"schema": SCHEMA, "kind": part.kind, "part": part.name, "options": _plain(part.options)} | about(own)
     told |= {"not_measured": notes, "packaged_by": version()}
     made[ABOUT] = json.dumps(told, indent=2, sort_keys=True) + "\n"
@@ -137,7 +137,7 @@ def certified(own: Approved, certificates: Mapping[str, bytes], believed: Trust,
     raise Refused(f"{own.variant.id} has no certificate: those given are of {', '.join(others)}. Certify it first.")
 
 
-def unmeasured(part: Part, own: Approved) -> list[str]:
+def unmeasured(part: Part, own: Approved, asked: Asked) -> list[str]:
     """What the package is for and no measurement of its report is of, in words."""
     told = []
     target = part.options
@@ -145,6 +145,9 @@ def unmeasured(part: Part, own: Approved) -> list[str]:
         found = getattr(getattr(target, "optimization", target), name, "")
         if found and found != own.device and not (found == "cpu_gpu_auto" and own.device == "auto"):
             told.append(f"it is for {found}, and was measured on {own.device}: nothing says how fast or how right it is there")
+    runs = getattr(kind(part.kind), "image", None)
+    if runs and (image := runs(part, asked)):
+        told.append(f"nothing looked into the image {image}: that it holds the model of this report is the word of who built it")
     hook = getattr(kind(part.kind), "unmeasured", None)
     return [*told, *(hook(part, own) if hook else [])]
 
