@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from gatekeeper.certificate.evidence import evidence_of
+from gatekeeper.certificate.inventory import identity
 from gatekeeper.certificate.statement import Certified, HeldWaiver, certified_of
 from gatekeeper.certificate.trust import Trust
 from gatekeeper.config.waivers import GateWaiver
@@ -107,7 +108,7 @@ def _required(report: Report, certified: Certified, files: Mapping[str, str], tr
         elif stages[name] is not Verdict.PASS:
             yield f"the stage {name} is required here, and is {stages[name]}"
     if require.scan is not None:
-        yield from _unscanned(certified, files)
+        yield from _unscanned(report, certified, files)
     if certified.waivers and require.waivers == "none":
         waived = ", ".join(f"{each.variant} {each.gate}" for each in certified.waivers)
         yield f"failures of {waived} were waived, and none may be here"
@@ -123,12 +124,20 @@ def _required(report: Report, certified: Certified, files: Mapping[str, str], tr
             yield "it does not say on which data it was judged, and the trust file names datasets"
 
 
+def _of_the_model(scanned: Mapping[str, str], report: Report, sha256: str) -> bool:
+    """Whether these files, by name and SHA-256, have every one of the model's: its one, or all that its identity is made of."""
+    files = report.model.files
+    if files and identity(files) == sha256:
+        return set(files.values()) <= set(scanned.values())
+    return sha256 in scanned.values() or (bool(scanned) and identity(scanned) == sha256)
+
+
 def _earlier(certified: Certified) -> bool:
     """Whether a version certified it that did not name the stages, nor asked what held the user's code."""
     return certified.stages is None
 
 
-def _unscanned(certified: Certified, files: Mapping[str, str]) -> Iterator[str]:
+def _unscanned(report: Report, certified: Certified, files: Mapping[str, str]) -> Iterator[str]:
     """What of the model and of what ships was not scanned and found clean."""
     if not certified.scans:
         yield "a clean security scan is required here, and nothing was scanned: enable `model_validation.security_scan`"
@@ -137,8 +146,8 @@ def _unscanned(certified: Certified, files: Mapping[str, str]) -> Iterator[str]:
         if scan.verdict != "clean" or scan.found:
             told = f"found {', '.join(scan.found)}" if scan.found else "could not look at all of it"
             yield f"a clean security scan is required here, and that of {scan.model} {told}"
-    given = [scan for scan in certified.scans if scan.model != certified.variant]
-    if not any(certified.model.sha256 in scan.files.values() or len(scan.files) > 1 for scan in given):
+    given = [scan.files for scan in certified.scans if scan.model != certified.variant]
+    if not any(_of_the_model(each, report, certified.model.sha256) for each in given):
         yield f"no security scan is of {certified.model.name}, which what ships was made of"
     seen = {digest for scan in certified.scans for digest in scan.files.values()}
     if missed := [name for name, digest in files.items() if digest not in seen]:

@@ -20,7 +20,7 @@ from gatekeeper.errors import NotMeasured, Refused, UsageError
 from gatekeeper.files import check_own, make_folder, write_atomic
 from gatekeeper.github._release import Ended, Result, ended
 from gatekeeper.github._steps import POLICIES, WAIVERS, choice, config, output, relative, run_id
-from gatekeeper.github.approvals import approvals
+from gatekeeper.github.approvals import APPROVED, approvals
 from gatekeeper.github.artifact import fetch_report
 from gatekeeper.github.context import read_event
 from gatekeeper.ids import file_name, target_of
@@ -49,7 +49,8 @@ def _certified(environ: Mapping[str, str]) -> Result:
             Asked(report, key, artifact, certificate, policy, waivers, config=by)
             for artifact, certificate in _each(report, Path(model) if model else None, environ.get("CERTIFICATE", ""))
         ]
-        written = [certify(each, environ, datetime.now(UTC), told) for each in asked]
+        given = [each for each in told if each.state == APPROVED]
+        written = [certify(each, environ, datetime.now(UTC), given) for each in asked]
     held = f"its stages and code are those that {file} names" if by else f"{file} {ABSENT}"
     return Result([_ended(each, told, held) for each in written])
 
@@ -160,12 +161,16 @@ def _key(environ: Mapping[str, str]) -> Iterator[Path | None]:
 
 def _ended(written: Written, told: Sequence[Approval], held: str) -> Ended:
     about = written.certified
-    who = ", ".join(f"{each.user} ({each.state}, {each.environment})" for each in told) or "nobody was asked"
+    who = {
+        yes: ", ".join(f"{each.user} ({each.state}, {each.environment})" for each in told if (each.state == APPROVED) == yes)
+        for yes in (True, False)
+    }
     said = [
         f"judged again, it passes {len(about.gates)} gates on {about.examples} distinct examples; evidence {about.evidence}",
         held,
         f"signed by {written.who.kind} {written.who.name}",
-        f"approved by: {who}",
+        f"approved by: {who[True] or ('nobody' if told else 'nobody was asked')}",
+        *([f"not approved by: {who[False]}"] if who[False] else []),
     ]
     digest = sha256(written.path.read_bytes()).hexdigest()
     return Ended(written.path, written.artifact, about.variant, digest, written.who.name, said)

@@ -196,6 +196,10 @@ class ModelInfo(Record, frozen=True, kw_only=True):
     format: str = ""
     architecture: str = ""
     parameters: Count = 0
+    files: Annotated[
+        dict[str, str],
+        Meta(description="SHA-256 of each file of a model of several, by name; empty: it is one, or unknown."),
+    ] = {}
 
 
 class PipelineInfo(Record, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from kit.support import REPOSITORY
 from gatekeeper.certificate.trust import read_trust
 from gatekeeper.gates._base import gate
 from gatekeeper.gates._base import names as gate_names
+from gatekeeper.models.files import digest_named
 
 
 def verified(place: Place, more: str, trust: str = TRUST) -> Any:
@@ -99,6 +100,36 @@ UNSCANNED: dict[str, tuple[Any, str]] = {
         "that of here/onnx_runtime/int8_dynamic could not look at all of it",
     ),
 }
+
+
+def several(report: dict[str, Any], scanned: dict[str, str], own: dict[str, str], told: bool = True) -> None:
+    """The model is of several files, and those were scanned."""
+    digest = digest_named(own)
+    report["model"].update(sha256=digest, files=own if told else {})
+    (scan,) = scans(report)
+    (first,) = scan["files"]
+    scan["files"] = [first | {"file": name, "sha256": sha256} for name, sha256 in scanned.items()]
+
+
+TWO = {"model.onnx": "1" * 64, "weights.bin": "2" * 64}
+UNSCANNED |= {
+    "another model of two files": (
+        lambda r: several(r, {"a.onnx": "3" * 64, "b.bin": "4" * 64}, TWO),
+        "no security scan is of model.onnx",
+    ),
+    "another model of two files, where nobody says which the model has": (
+        lambda r: several(r, {"a.onnx": "3" * 64, "b.bin": "4" * 64}, TWO, told=False),
+        "no security scan is of model.onnx",
+    ),
+    "one of the model's two files": (
+        lambda r: several(r, {"model.onnx": "1" * 64, "README.md": "4" * 64}, TWO),
+        "no security scan is of model.onnx",
+    ),
+    "files that are not those of the model's own identity": (
+        lambda r: (several(r, {"a.onnx": "3" * 64, "b.bin": "4" * 64}, TWO), r["model"].update(files={"a.onnx": "3" * 64})),
+        "no security scan is of model.onnx",
+    ),
+}
 HOSTILE: dict[str, tuple[Any, int]] = {
     "the model": (lambda r: scans(r)[0].update(verdict="hostile"), 1),
     "the model, by a finding": (lambda r: scans(r)[0]["files"][0].update(found=[{"rule": "bomb", "what": "x"}]), 1),
@@ -115,6 +146,14 @@ def test_a_clean_scan_is_of_the_model_and_of_what_ships(place: Place, way: str) 
     assert place.certify().returncode == 0
     assert place.verify().returncode == 0
     refused(verified(place, "require: {scan: clean}"), said)
+
+
+@pytest.mark.parametrize(("more", "told"), [({}, True), ({}, False), ({"README.md": "4" * 64}, True)])
+def test_a_scan_of_all_files_of_a_model_is_of_the_model(place: Place, more: dict[str, str], told: bool) -> None:
+    place.change_report(lambda report: (several(report, TWO | more, TWO, told), report["pipeline"].update(sha256="0" * 64)))
+    assert place.certify().returncode == 0
+    done = verified(place, "require: {scan: clean}")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("way", HOSTILE)

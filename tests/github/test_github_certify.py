@@ -122,6 +122,19 @@ def test_a_step_certifies_with_them(place: Place, api: StandIn, capfd: pytest.Ca
     assert "✅ gatekeeper: certified" in summary and told["sha256"] in summary and "approved by: mona" in summary
 
 
+def test_who_refused_did_not_approve(place: Place, api: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+    run = api.run()
+    api.approve(run, "production", "eve", state="rejected")
+    assert work(environ(place, api, run)) == 0
+    said = capfd.readouterr().out
+    assert "approved by: nobody\n" in said and "not approved by: eve (rejected, production)" in said
+    assert stated(place) == []
+    api.approve(run, "production", "mona")
+    place.certificate.unlink()
+    assert work(environ(place, api, run)) == 0
+    assert [each["user"] for each in stated(place)] == ["mona"]
+
+
 def test_without_an_answer_nothing_is_certified(place: Place, api: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
     assert work(environ(place, api, 4711)) == 2
     assert "the approvals of this run were not read" in capfd.readouterr().out
