@@ -22,7 +22,9 @@ from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.setup import Known, Scanned, Setup, bench
 from gatekeeper.making.cache import Cache
 from gatekeeper.making.earlier import earlier_model
-from gatekeeper.models.files import digest
+from gatekeeper.models.files import digest, digests_of
+from gatekeeper.models.hashed import digest_once
+from gatekeeper.models.info import Assessment
 from gatekeeper.planning.plan import Plan, choose_legs, make_plan, model_of
 from gatekeeper.progress import Progress
 from gatekeeper.records.base import Verdict
@@ -94,6 +96,7 @@ def run(loaded: Loaded, options: Options, progress: Progress) -> Report:
             format=assessment.format,
             architecture=assessment.architecture,
             parameters=assessment.parameters,
+            files=_files(assessment),
         ),
         pipeline=info,
         targets=targets,
@@ -201,6 +204,12 @@ def _clear(folder: Path) -> None:
             place.unlink(missing_ok=True)
     if not (folder / ".gitignore").exists():
         write_atomic(folder / ".gitignore", "*\n")
+
+
+def _files(assessment: Assessment) -> dict[str, str]:
+    """What the model's identity is made of, where it is more than one file."""
+    several = [Path(file) for file in assessment.files]
+    return digests_of(several, digest_once) if len(several) > 1 else {}
 
 
 def _shown(path: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from gatekeeper.certificate.evidence import evidence_of
+from gatekeeper.certificate.inventory import identity
 from gatekeeper.certificate.statement import Certified, HeldWaiver, certified_of
 from gatekeeper.certificate.trust import Trust
 from gatekeeper.config.waivers import GateWaiver
@@ -48,7 +49,7 @@ def judged_again(data: bytes, certified: Certified, files: Mapping[str, str], tr
     held = merged([_only(report, target_of(certified.variant))], [NAME], Rules(text=text, whole=True, own=limits))
     held = waive(held, [each for each in waivers if owner_of(each.gate) not in limits], now.date())
     target, variant = _of(held, certified.variant)
-    refused = [*_local(target, variant, trust), *_required(report, certified, files, trust)]
+    refused = [*_local(target, variant, trust), *_required(own, certified, files, trust)]
     trusted = [
         f"judged again from its report: {certified.variant} passes {'the limits here' if trust.limits else 'its own limits'}, "
         + ", ".join(_shown(each) for each in variant.gates if each.blocking or each.waiver),
@@ -67,7 +68,7 @@ def _contradicts(own: Report, certified: Certified, files: Mapping[str, str]) ->
     if target is None or variant is None or variant.artifact is None or target.selected != variant.id:
         chosen = target.selected if target else None
         return f"{certified.variant} is certified, and what its report selects there is {chosen}"
-    says = certified_of(own, variant, certified.report, certified.issued, certified.origin, files)
+    says = certified_of(own, variant, certified.report, certified.issued, certified.origin, files, _earlier(certified))
     says = msgspec.structs.replace(says, approvals=certified.approvals, bom=says.bom if certified.bom else None)
     other = [name for name in says.__struct_fields__ if getattr(says, name) != getattr(certified, name)]
     return f"the certificate differs from its report in {', '.join(other)}. Certify the report again" if other else ""
@@ -97,11 +98,17 @@ def _required(report: Report, certified: Certified, files: Mapping[str, str], tr
     require = trust.require
     if certified.examples < require.min_examples:
         yield f"it rests on {certified.examples} distinct examples, and {require.min_examples} are required here"
-    evidence, why = evidence_of(report)
+    evidence, why = evidence_of(report, _earlier(certified))
     if evidence != require.evidence:
         yield f"its evidence is {evidence}, and {require.evidence} is required here: {why}"
+    stages = {each.stage: each.verdict for each in report.stages}
+    for name in require.stages:
+        if name not in stages:
+            yield f"the stage {name} is required here, and did not run: {', '.join(stages) or 'none'} did"
+        elif stages[name] is not Verdict.PASS:
+            yield f"the stage {name} is required here, and is {stages[name]}"
     if require.scan is not None:
-        yield from _unscanned(certified, files)
+        yield from _unscanned(report, certified, files)
     if certified.waivers and require.waivers == "none":
         waived = ", ".join(f"{each.variant} {each.gate}" for each in certified.waivers)
         yield f"failures of {waived} were waived, and none may be here"
@@ -117,7 +124,20 @@ def _required(report: Report, certified: Certified, files: Mapping[str, str], tr
             yield "it does not say on which data it was judged, and the trust file names datasets"
 
 
-def _unscanned(certified: Certified, files: Mapping[str, str]) -> Iterator[str]:
+def _of_the_model(scanned: Mapping[str, str], report: Report, sha256: str) -> bool:
+    """Whether these files, by name and SHA-256, have every one of the model's: its one, or all that its identity is made of."""
+    files = report.model.files
+    if files and identity(files) == sha256:
+        return set(files.values()) <= set(scanned.values())
+    return sha256 in scanned.values() or (bool(scanned) and identity(scanned) == sha256)
+
+
+def _earlier(certified: Certified) -> bool:
+    """Whether a version certified it that did not name the stages, nor asked what held the user's code."""
+    return certified.stages is None
+
+
+def _unscanned(report: Report, certified: Certified, files: Mapping[str, str]) -> Iterator[str]:
     """What of the model and of what ships was not scanned and found clean."""
     if not certified.scans:
         yield "a clean security scan is required here, and nothing was scanned: enable `model_validation.security_scan`"
@@ -126,8 +146,8 @@ def _unscanned(certified: Certified, files: Mapping[str, str]) -> Iterator[str]:
         if scan.verdict != "clean" or scan.found:
             told = f"found {', '.join(scan.found)}" if scan.found else "could not look at all of it"
             yield f"a clean security scan is required here, and that of {scan.model} {told}"
-    given = [scan for scan in certified.scans if scan.model != certified.variant]
-    if not any(certified.model.sha256 in scan.files.values() or len(scan.files) > 1 for scan in given):
+    given = [scan.files for scan in certified.scans if scan.model != certified.variant]
+    if not any(_of_the_model(each, report, certified.model.sha256) for each in given):
         yield f"no security scan is of {certified.model.name}, which what ships was made of"
     seen = {digest for scan in certified.scans for digest in scan.files.values()}
     if missed := [name for name, digest in files.items() if digest not in seen]:

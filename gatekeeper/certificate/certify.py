@@ -31,6 +31,9 @@ from gatekeeper.verdicts.legs import LOST
 
 FILE_NAME = "certificate.json"
 """What a certificate is called where nobody says otherwise: beside its report."""
+EVENTS = ("push", "schedule", "workflow_dispatch", "release")
+"""Events whose runs measure what this repository already is, and the only ones that certify. Every other may bring along what a
+stranger wrote: what a pull request proposes, or, with the default branch's name on it, what a `workflow_run` was left by one."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Asked:
     """What to certify. `artifact` is where the model lies, if not where its report says; `policy` and `waivers` are files as in
     `gatekeeper report`: what it must have been held to, and what is tolerated. Without a `key` the job's own identity signs, by
     the Sigstore of the client trust config `instance`, or the public one. `signature` is where a model signature goes, too.
+    `config` is the pipeline file that the report must be of: its stages, and the code that it lets run.
     """
 
     result: Path
@@ -48,6 +52,7 @@ class Asked:
     waivers: Path | None = None
     instance: Path | None = None
     signature: Path | None = None
+    config: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,7 @@ def _judged(report: Report, file: Path, asked: Asked, now: datetime.datetime) ->
     from gatekeeper.verdicts.written import rules_of
 
     check_headers([report], None)
-    judged = merged([report], [str(file)], rules_of([report], None, asked.policy))
+    judged = merged([report], [str(file)], rules_of([report], None, asked.policy, asked.config))
     if asked.waivers is None:
         return judged
     from gatekeeper.config.waivers import read_waivers
@@ -188,12 +193,15 @@ def _check_license(report: Report, place: Path) -> None:
 
 
 def _check_origin(report: Report, environ: Mapping[str, str]) -> None:
-    """On GitHub: not for a change that is only proposed, and only of what was measured of this commit."""
+    """On GitHub: only in runs of what this repository already is, and only of what was measured of this commit."""
     if environ.get("GITHUB_ACTIONS") != "true":
         return
     name = environ.get("GITHUB_EVENT_NAME", "")
     if name.startswith("pull_request") or name == "merge_group":
         raise Refused(f"this run is of the event {name}: its code is only proposed. Certify after it was merged.")
+    if name not in EVENTS:
+        of = f"of the event {name}, and may hold what a stranger wrote" if name else "of an event that it does not name"
+        raise Refused(f"this run is {of}. Certify in a run of one of {', '.join(EVENTS)}.")
     if environ.get("GITHUB_REF_PROTECTED", "") != "true":
         ref = environ.get("GITHUB_REF", "") or "this ref"
         raise Refused(f"{ref} is not protected: whoever pushes to it could certify. Protect it with a rule, and run this again.")

@@ -75,6 +75,8 @@ def _files(folder: Path, above: str, depth: int) -> Iterator[tuple[str, str]]:
                 yield from _files(Path(entry.path), f"{name}/", depth + 1)
             else:
                 yield name, _digest(Path(entry.path))
+    if not count and above:
+        raise Refused(f"{folder}: is an empty folder. Remove it: what holds no file cannot be certified.")
 
 
 def _digest(path: Path) -> str:

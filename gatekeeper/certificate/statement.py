@@ -61,6 +61,13 @@ class HeldScan(Record, frozen=True, kw_only=True):
     found: Annotated[list[str], Meta(description="Rules that were broken.")]
 
 
+class HeldStage(Record, frozen=True, kw_only=True):
+    """One stage of the run, as it was judged again when it was certified."""
+
+    stage: str
+    verdict: Verdict
+
+
 class Watch(Record, frozen=True, kw_only=True):
     """What to watch once it is deployed: it was certified inside this limit, and outside of it would not have been."""
 
@@ -128,6 +135,9 @@ class Certified(Record, frozen=True, kw_only=True):
     bom: Annotated[
         Sha256 | None, Meta(description="SHA-256 of the ML-BOM beside the certificate; null: an earlier version certified.")
     ] = None
+    stages: Annotated[
+        list[HeldStage] | None, Meta(description="Every stage that ran beside the legs; null: an earlier version certified.")
+    ] = None
 
 
 class Subject(Record, frozen=True, kw_only=True):
@@ -159,9 +169,18 @@ def statement(files: Mapping[str, str], certified: Certified) -> bytes:
 
 
 def certified_of(
-    report: Report, variant: VariantReport, digest: str, issued: str, origin: Origin, files: Mapping[str, str]
+    report: Report,
+    variant: VariantReport,
+    digest: str,
+    issued: str,
+    origin: Origin,
+    files: Mapping[str, str],
+    earlier: bool = False,
 ) -> Certified:
-    """What is certified of a variant with these files; its report was judged again, and `digest` is that of the report's file."""
+    """What is certified of a variant with these files; its report was judged again, and `digest` is that of the report's file.
+
+    `earlier`: as versions certified that named no stages.
+    """
     target = next(each for each in report.targets if each.name == target_of(variant.id))
     leg = target.leg_of(variant)
     pipeline = report.pipeline
@@ -179,7 +198,7 @@ def certified_of(
         if report.data
         else {},
         code={name: each.sha256 for name, each in report.data.code.items()} if report.data else {},
-        evidence=evidence_of(report)[0],
+        evidence=evidence_of(report, earlier)[0],
         examples=examples_of(report, leg),
         gates=[_held(each, variant) for each in variant.gates],
         waivers=[
@@ -205,6 +224,7 @@ def certified_of(
         issued=issued,
         origin=origin,
         bom=sha256(bom(report, variant, files)).hexdigest(),
+        stages=None if earlier else [HeldStage(stage=each.stage, verdict=each.verdict) for each in report.stages],
     )
 
 

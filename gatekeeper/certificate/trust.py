@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,6 +16,7 @@ from gatekeeper.certificate.identity import Workflow
 from gatekeeper.certificate.signing import Signer, public_key
 from gatekeeper.config.limits import Limit
 from gatekeeper.config.load import converted
+from gatekeeper.config.owners import STAGES
 from gatekeeper.config.schema import schema_of
 from gatekeeper.config.section import NonEmpty, Section, Sha256, make_section
 from gatekeeper.config.source import Source, read_source
@@ -73,6 +75,7 @@ class Require(Section, frozen=True, kw_only=True):
             "except for gates in `limits`."
         ),
     ] = "none"
+    stages: Annotated[list[NonEmpty], Meta(description="Stages that must have run, and passed.")] = []
     scan: Annotated[
         Literal["clean"] | None,
         Meta(
@@ -142,12 +145,19 @@ class Trust:
         return datetime.timedelta(**{_UNITS[stated[-1]]: int(stated[:-1])})
 
 
-def read_trust(path: Path) -> Trust:
-    """Read and check a trust file; a `ConfigError` lists every problem, and each key is read."""
+def read_trust(path: Path, came: Iterable[Path] = ()) -> Trust:
+    """Read and check a trust file; a `ConfigError` lists every problem, and each key is read.
+
+    `came` are the folders of what is to be released: neither the file nor what it names may lie in one (`UsageError`).
+    """
+    came = list(came)
+    _check_outside(path, path, came)
     source = _source(path)
     stated: TrustFile = converted(source, TrustFile)
     if problems := _problems(source, stated):
         raise ConfigError(source.path, problems)
+    for named in filter(None, [*(each.key for each in stated.signers), stated.trusted_root]):
+        _check_outside(path.parent / named, path, came)
     signers = tuple(
         Signer(each.name or each.key, public_key(path.parent / each.key)) for each in stated.signers if each.key is not None
     )
@@ -161,6 +171,31 @@ def read_trust(path: Path) -> Trust:
         if each.identity is not None
     )
     return Trust(source, stated.require, signers, limits, frozenset(stated.datasets), frozenset(stated.revoked), workflows, root)
+
+
+def came_in(*files: Path) -> list[Path]:
+    """The folders of what came with a release and is named on a command line: of a folder itself, of a file that it lies in.
+
+    The working folder, and what holds it, is left out: nothing tells what was fetched there from what was there before.
+    """
+    here = Path.cwd()
+    found = dict.fromkeys(each if each.is_dir() else each.parent for each in files)
+    return [each for each in found if not here.is_relative_to(each.resolve())]
+
+
+def _check_outside(file: Path, trust: Path, came: Iterable[Path]) -> None:
+    """`UsageError` where a file lies in one of these folders, by its name or by where links lead."""
+    what = f"{file}:" if file == trust else f"{trust}: names {file}, which"
+    for folder in came:
+        if file.resolve().is_relative_to(folder.resolve()) or _absolute(file).is_relative_to(_absolute(folder)):
+            raise UsageError(
+                f"{what} lies in {folder}, which is what is to be released: it could bring its own trust. Name a trust file "
+                "outside of it, with its keys and root outside, too, or fetch the release into a folder of its own."
+            )
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.normpath(Path.cwd() / path))
 
 
 def _source(path: Path) -> Source:
@@ -189,6 +224,10 @@ def _problems(source: Source, stated: TrustFile) -> list[Problem]:
             found.append(Problem(*at, f"there is no gate '{base}'{nearest(base, known) or '.'}"))
         elif set_of(name) and base not in per_set():
             found.append(Problem(*at, f"{base} is not judged on further evaluation sets. Those are {', '.join(per_set())}."))
+    for index, name in enumerate(stated.require.stages):
+        if name not in STAGES.names:
+            at = source.values[("require", "stages", index)]
+            found.append(Problem(*at, f"there is no stage '{name}'{nearest(name, STAGES.names) or '.'}"))
     for name in gate_names():
         config = getattr(stated.limits, name)
         if config is not None and config.on_fail != "fail":

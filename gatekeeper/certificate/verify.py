@@ -22,7 +22,7 @@ from gatekeeper.certificate.identity import Issued, unbound
 from gatekeeper.certificate.inventory import differences, identity, inventory
 from gatekeeper.certificate.signing import Signer, came_bytes, opened, verified
 from gatekeeper.certificate.statement import PREDICATE_TYPE, Certified, Statement
-from gatekeeper.certificate.trust import Trust, read_trust
+from gatekeeper.certificate.trust import Trust, came_in, read_trust
 from gatekeeper.errors import Refused
 from gatekeeper.reports._read import MAX_REPORT_BYTES
 from gatekeeper.reports.json import FILE_NAME as REPORT
@@ -79,7 +79,7 @@ class Release:
 
 def verify(asked: Asked, now: datetime.datetime) -> Outcome:
     """Check a release; `Refused` where not even the certificate can be believed, `UsageError` where a file cannot be read."""
-    trust = read_trust(asked.trust)
+    trust = read_trust(asked.trust, _came(asked))
     name = str(asked.certificate)
     data = came_bytes(asked.certificate, "certificate")
     check_signed(data, trust, name)  # who signed is known before anything of a stranger's is read
@@ -90,6 +90,12 @@ def verify(asked: Asked, now: datetime.datetime) -> Outcome:
         signature = came_bytes(asked.signature, "model signature")
         check_model(signature, files, not asked.model.is_dir(), trust, str(asked.signature), outcome)
     return outcome
+
+
+def _came(asked: Asked) -> list[Path]:
+    """The folders that what is verified came in; a model's own folder is one wherever it is."""
+    files = (asked.certificate, asked.model, asked.report, asked.signature, asked.bom)
+    return [*([asked.model] if asked.model.is_dir() else []), *came_in(*filter(None, files))]
 
 
 def bom_beside(certificate: Path, stated: Path | None) -> bytes | None:

@@ -26,6 +26,7 @@ import click
     "--model-signature", type=click.Path(path_type=Path, dir_okay=False),
     help="Write an OpenSSF model signature of the files there, too: model.sig.",
 )  # fmt: skip
+@click.option("--config", type=click.Path(path_type=Path), help="Pipeline file that it must have been measured by, to the byte.")
 @click.option("--policy", type=click.Path(path_type=Path), help="Pipeline file to whose limits the result must have been held.")
 @click.option("--waivers", type=click.Path(path_type=Path), help="gatekeeper-waivers.yml to apply; no other waiver counts.")
 @click.option(
@@ -39,6 +40,7 @@ def command(
     artifact: Path | None,
     output: Path | None,
     model_signature: Path | None,
+    config: Path | None,
     policy: Path | None,
     waivers: Path | None,
     trust_config: Path | None,
@@ -64,7 +66,7 @@ def command(
 
     if keyless and key is not None:
         raise UsageError("--keyless signs without a key. Give --key, or --keyless.")
-    asked = Asked(result, key, artifact, output, policy, waivers, trust_config, model_signature)
+    asked = Asked(result, key, artifact, output, policy, waivers, trust_config, model_signature, config)
     written = certify(asked, os.environ, datetime.now(UTC))
     about = written.certified
     click.echo(plain(f"certified: {written.artifact} as {about.variant}, {len(about.gates)} gates, evidence {about.evidence}"))

@@ -25,7 +25,12 @@ def functions(loaded: Loaded) -> list[tuple[str, str]]:
 
 def user_code(loaded: Loaded) -> list[str]:
     """Those functions, what stages run of the user's (their hook `user_code`), and plugins."""
+    return [*named(loaded), *(f"plugin {name}" for name in plugins())]
+
+
+def named(loaded: Loaded) -> list[str]:
+    """The same without plugins: what the file itself lets run, wherever it is read."""
     found = [f"{role} {name}" for role, name in functions(loaded)]
     for own in asked("user_code"):
         found += own(loaded)
-    return [*found, *(f"plugin {name}" for name in plugins())]
+    return found

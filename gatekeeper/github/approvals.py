@@ -14,6 +14,8 @@ from gatekeeper.github.context import Event, needed
 from gatekeeper.reports._plain import plain
 
 TOTAL_S = 60.0
+APPROVED = "approved"
+"""The answer of who lets a deployment go on; any other does not."""
 LONGEST = 500
 """Characters of a comment that are kept."""
 
@@ -34,7 +36,7 @@ class _Review(msgspec.Struct):
 
 
 def approvals(event: Event, token: str, seconds: float = TOTAL_S) -> list[Approval]:
-    """Every answer that the environments of this run were given; `UsageError` where GitHub does not tell them."""
+    """Every answer that the environments of this run were given, also no; `UsageError` where GitHub does not tell them."""
     run = needed(event, "run_id")
 
     def ask(deadline: float) -> list[Approval]:

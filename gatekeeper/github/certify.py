@@ -13,22 +13,24 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from gatekeeper.certificate.certify import FILE_NAME, Asked, Written, certify, selected
+from gatekeeper.certificate.certify import EVENTS, FILE_NAME, Asked, Written, certify, selected
 from gatekeeper.certificate.keyless import AMBIENT
 from gatekeeper.certificate.statement import Approval
 from gatekeeper.errors import NotMeasured, Refused, UsageError
 from gatekeeper.files import check_own, make_folder, write_atomic
 from gatekeeper.github._release import Ended, Result, ended
-from gatekeeper.github._steps import POLICIES, WAIVERS, choice, output, relative, run_id
-from gatekeeper.github.approvals import approvals
-from gatekeeper.github.artifact import TRUSTED, fetch_report
+from gatekeeper.github._steps import POLICIES, WAIVERS, choice, config, output, relative, run_id
+from gatekeeper.github.approvals import APPROVED, approvals
+from gatekeeper.github.artifact import fetch_report
 from gatekeeper.github.context import read_event
 from gatekeeper.ids import file_name, target_of
 from gatekeeper.reports._read import read_report
 from gatekeeper.reports.json import FILE_NAME as REPORT
 
-OWN = (*TRUSTED, "release")
-"""Events whose runs measure what this repository already is."""
+ABSENT = (
+    "is not here: that no stage and no code was left out is the report's word. Check it out, or ask for `stages` in the "
+    "trust file"
+)
 
 
 def step(environ: Mapping[str, str]) -> int:
@@ -39,14 +41,18 @@ def step(environ: Mapping[str, str]) -> int:
 def _certified(environ: Mapping[str, str]) -> Result:
     report, model = _report(environ), environ.get("MODEL", "")
     policy, waivers = _held_to(environ)
+    file = Path(config(environ))
+    by = file if file.is_file() else None  # a job without a checkout has none, and is told so
     with _key(environ) as key:
         told = approvals(read_event(environ), environ.get("TOKEN", ""))
         asked = [
-            Asked(report, key, artifact, certificate, policy, waivers)
+            Asked(report, key, artifact, certificate, policy, waivers, config=by)
             for artifact, certificate in _each(report, Path(model) if model else None, environ.get("CERTIFICATE", ""))
         ]
-        written = [certify(each, environ, datetime.now(UTC), told) for each in asked]
-    return Result([_ended(each, told) for each in written])
+        given = [each for each in told if each.state == APPROVED]
+        written = [certify(each, environ, datetime.now(UTC), given) for each in asked]
+    held = f"its stages and code are those that {file} names" if by else f"{file} {ABSENT}"
+    return Result([_ended(each, told, held) for each in written])
 
 
 def _report(environ: Mapping[str, str]) -> Path:
@@ -73,12 +79,12 @@ def _fetched(environ: Mapping[str, str]) -> Path:
     fetched = fetch_report(event, environ.get("TOKEN", ""), environ.get("ARTIFACT", ""), run_id=number)
     if fetched.data is None:
         raise NotMeasured("data", f"run {number} left no report: {fetched.reason}")
-    if not (fetched.own and fetched.event in OWN and fetched.conclusion == "success"):
+    if not (fetched.own and fetched.event in EVENTS and fetched.conclusion == "success"):
         of = "this repository" if fetched.own else "another repository"
         said = (
             f"it is of {of}, was started by {fetched.event or 'nobody knows what'} and ended in {fetched.conclusion or 'nothing'}"
         )
-        raise Refused(f"run {number} is not believed: {said}. Name one of {', '.join(OWN)} here, that succeeded.")
+        raise Refused(f"run {number} is not believed: {said}. Name one of {', '.join(EVENTS)} here, that succeeded.")
     if fetched.commit != event.sha:
         raise Refused(
             f"run {number} is of the commit {fetched.commit[:12]}, and this run is of {event.sha[:12]}. Measure this one."
@@ -153,13 +159,18 @@ def _key(environ: Mapping[str, str]) -> Iterator[Path | None]:
         yield file
 
 
-def _ended(written: Written, told: Sequence[Approval]) -> Ended:
+def _ended(written: Written, told: Sequence[Approval], held: str) -> Ended:
     about = written.certified
-    who = ", ".join(f"{each.user} ({each.state}, {each.environment})" for each in told) or "nobody was asked"
+    who = {
+        yes: ", ".join(f"{each.user} ({each.state}, {each.environment})" for each in told if (each.state == APPROVED) == yes)
+        for yes in (True, False)
+    }
     said = [
         f"judged again, it passes {len(about.gates)} gates on {about.examples} distinct examples; evidence {about.evidence}",
+        held,
         f"signed by {written.who.kind} {written.who.name}",
-        f"approved by: {who}",
+        f"approved by: {who[True] or ('nobody' if told else 'nobody was asked')}",
+        *([f"not approved by: {who[False]}"] if who[False] else []),
     ]
     digest = sha256(written.path.read_bytes()).hexdigest()
     return Ended(written.path, written.artifact, about.variant, digest, written.who.name, said)

@@ -34,7 +34,7 @@ def _verified(environ: Mapping[str, str]) -> Result:
         raise UsageError(
             f"{results}: holds {len(certificates)} certificates, and `model` is one. Name its own with `certificate`."
         )
-    trust = read_trust(_trust(environ.get("TRUST", ""), [each for each in (results, model) if each is not None]))
+    trust = read_trust(_trust(environ.get("TRUST", "")), _came(results, model, certificates))
     every, refused, covered = list[Ended](), list[str](), set[str]()
     report = None
     for certificate in certificates:
@@ -88,17 +88,16 @@ def _certificates(results: Path | None, stated: str) -> list[Path]:
     raise UsageError(f"{results}: there is no {FILE_NAME} in it. Download what the job that certified uploaded.")
 
 
-def _trust(stated: str, came: list[Path]) -> Path:
-    """The trust file, which no release may bring along."""
+def _trust(stated: str) -> Path:
     if not stated:
         raise UsageError("`verify` needs `trust`: the trust file of this repository, from a checkout. docs/release.md shows one.")
-    file = Path(stated)
-    for each in came:
-        if each.is_dir() and file.resolve().is_relative_to(each.resolve()):
-            raise UsageError(
-                f"{stated}: lies in {each}, which is what is to be released: it could bring its own trust. Name another."
-            )
-    return file
+    return Path(stated)
+
+
+def _came(results: Path | None, model: Path | None, certificates: list[Path]) -> list[Path]:
+    """The folders of what is to be released, from which no trust may come. The report lies beside its certificate."""
+    files = [each for each in (results, model, *certificates) if each is not None]
+    return list(dict.fromkeys(each if each.is_dir() else each.parent for each in files))
 
 
 def _place(report: Report, variant: str, file: Path) -> Path:

@@ -27,7 +27,7 @@ from gatekeeper.measure.energy._base import told
 from gatekeeper.measure.race import Race, control_interval, performance, samples
 from gatekeeper.measure.rounds import CONTROL
 from gatekeeper.process import memory
-from gatekeeper.process.hold import unheld
+from gatekeeper.process.hold import hold, unheld
 from gatekeeper.records.measured import RoundData
 from gatekeeper.records.report import Basis, LegReport, VariantReport
 from gatekeeper.stats.looks import look_alpha, schedule
@@ -138,6 +138,7 @@ def _leg_report(
         notes=notes + (warnings(state) if state else []),
         user_code=own,
         unheld=unheld() if own else "",
+        held=hold() if own else "",
         total_s=time.monotonic() - started,
     )
 

@@ -121,10 +121,15 @@ def digest_files(files: list[Path], digest: Callable[[Path], str] = digest) -> s
     """
     if len(files) == 1:
         return digest(files[0])
+    return digest_named(digests_of(files, digest))
+
+
+def digests_of(files: list[Path], digest: Callable[[Path], str] = digest) -> dict[str, str]:
+    """SHA-256 of each, by its path below the folder they share."""
     places = [file.absolute() for file in files]  # links stay: a name is what users see
     shared = os.path.commonpath([place.parent for place in places])
     named = sorted(zip((place.relative_to(shared).as_posix() for place in places), files, strict=True))
-    return digest_named({name: digest(file) for name, file in named})
+    return {name: digest(file) for name, file in named}
 
 
 def digest_named(files: Mapping[str, str]) -> str:

@@ -18,6 +18,8 @@ from gatekeeper.process.scratch import scratch_folder
 SWITCH = "GATEKEEPER_ISOLATION"
 """Set to `off` it starts workers as any other program."""
 LAUNCH = Path(__file__).with_name("launch.py")
+NAMESPACES = "namespaces"
+"""What holds a program on Linux, as reports name it: namespaces of its own (gatekeeper/process/launch.py)."""
 PROBE_S = 20.0
 
 
@@ -54,6 +56,11 @@ def unheld() -> str:
     if sys.platform != "linux":
         return f"{sys.platform} offers nothing that a program could be held by; Linux does"
     return _refused()
+
+
+def hold() -> str:
+    """What programs are held by here; empty where nothing does."""
+    return "" if unheld() else NAMESPACES
 
 
 @cache

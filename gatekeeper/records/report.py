@@ -113,7 +113,16 @@ class LegReport(Record, frozen=True, kw_only=True):
     unheld: Annotated[
         str, Meta(description="Why nothing kept that code from the rest of the run; empty where something did, or none ran.")
     ] = ""
+    held: Annotated[
+        str,
+        Meta(description="What kept that code from the rest of the run, as `namespaces`; empty: nothing did, or none ran."),
+    ] = ""
     notes: list[str] = []
+
+    @property
+    def ran(self) -> bool:
+        """Whether anything of it did, and so whether it must say what code ran in it."""
+        return not (self.error or self.skip) or self.rounds > 0 or self.quality is not None
 
 
 class Agreement(Record, frozen=True, kw_only=True):
@@ -190,6 +199,10 @@ class ModelInfo(Record, frozen=True, kw_only=True):
     format: str = ""
     architecture: str = ""
     parameters: Count = 0
+    files: Annotated[
+        dict[str, str],
+        Meta(description="SHA-256 of each file of a model of several, by name; empty: it is one, or unknown."),
+    ] = {}
 
 
 class PipelineInfo(Record, frozen=True, kw_only=True):

@@ -51,7 +51,8 @@ jobs:
       upload-models: true
       fresh: true
 {lines(lfs, "      lfs: true")}
-  # A job of its own, without a checkout: nothing of anybody's runs beside the key.
+  # A job of its own: nothing of anybody's runs beside the key, and of the repository the pipeline file alone is there, which the
+  # report is held to.
   certify:
     name: certify
     needs: gatekeeper
@@ -60,7 +61,13 @@ jobs:
     environment: release
     permissions:
       actions: read # who approved this run
+      contents: read # the pipeline file
     steps:
+      - uses: {CHECKOUT}
+        with:
+          persist-credentials: false
+          sparse-checkout: {quoted("/" + PurePosixPath(config).as_posix())}
+          sparse-checkout-cone-mode: false
       - uses: {DOWNLOAD}
         with:
           name: gatekeeper-report
@@ -73,6 +80,7 @@ jobs:
 {uses(action, "", "      - ")}
         with:
           command: certify
+          config: {quoted(config)}
           results: gatekeeper-release
           key: ${{{{ secrets.GATEKEEPER_KEY }}}}
       - uses: {UPLOAD}

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.pins import code_problems, mismatch, pins
+from gatekeeper.config.user_code import functions, named
 from gatekeeper.errors import UsageError
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.data import CALIBRATION, EVALUATION, Data, DataSet
@@ -72,6 +73,25 @@ def check_pinned(reports: Sequence[Report], names: Sequence[str], rules: Rules) 
         for source in filter(None, (rules.file, None if rules.file and rules.file.policy else rules.policy)):
             if said := next(_unpinned(report, source), ""):
                 raise UsageError(f"{name}: {said}")
+
+
+def check_code(reports: Sequence[Report], names: Sequence[str], rules: Rules) -> None:
+    """A `UsageError` for the first result that is silent of code of the user's which the pipeline file lets run.
+
+    Who leaves it out would have numbers believed that this code may have written.
+    """
+    if rules.file is None:
+        return
+    runs, judges = named(rules.file), [f"{role} {name}" for role, name in functions(rules.file)]
+    for report, name in zip(reports, names, strict=True):
+        for leg in (leg for target in report.targets for leg in target.legs if leg.ran):
+            if silent := [each for each in runs if each not in leg.user_code]:
+                raise UsageError(
+                    f"{name}: {leg.id} does not say that {', '.join(silent)} ran, which {rules.name} names. Run that leg again."
+                )
+        known = report.data.code if report.data else {}
+        if _judged(report) and (silent := [each for each in judges if each not in known]):
+            raise UsageError(f"{name}: does not say what code {', '.join(silent)} was, which {rules.name} names. Run it again.")
 
 
 def _unpinned(report: Report, source: Loaded) -> Iterator[str]:

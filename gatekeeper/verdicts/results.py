@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from gatekeeper.records.answers import Answers
 from gatekeeper.records.report import Report
-from gatekeeper.verdicts.data import check_pinned
+from gatekeeper.verdicts.data import check_code, check_pinned
 from gatekeeper.verdicts.even import check_even
 from gatekeeper.verdicts.glance import confirmed
 from gatekeeper.verdicts.held import held_report
@@ -19,6 +19,7 @@ def merged(
 ) -> Report:
     """One report of these, every gate of which was judged again by these rules; `names` are their files, for what is wrong."""
     check_pinned(reports, names, rules)
+    check_code(reports, names, rules)
     sure = confirmed(reports, rules)
     held = [held_report(report, name, rules, sure) for report, name in zip(reports, names, strict=True)]
     check_even(held, names)

@@ -19,17 +19,20 @@ if TYPE_CHECKING:
     from gatekeeper.planning.plan import Plan
 
 
-def rules_of(reports: Sequence[Report], plan: Plan | None, policy: Path | None) -> Rules:
+def rules_of(reports: Sequence[Report], plan: Plan | None, policy: Path | None, named: Path | None = None) -> Rules:
     """What these results are held to.
 
     Their pipeline file is at hand where the plan, the policy or, inside the working folder, they themselves name a file of
     its content. Without a plan it is made anew from that file and its model. A `UsageError` where they were not held to the
-    policy.
+    policy, or not measured by the pipeline file that is `named`.
     """
     first = reports[0]
-    file, text = _file(first, plan, policy), first.model.format in TEXT_FORMATS
+    if named is not None and not _is(named, first.pipeline.sha256):
+        was = f"{first.pipeline.path} ({first.pipeline.sha256[:12]})"
+        raise UsageError(f"{named}: is not the file that the results were measured by, {was}. Name that one, or run them again.")
+    file, text = named or _file(first, plan, policy), first.model.format in TEXT_FORMATS
     if policy is None:
-        own = _loaded(file, plan is not None) if file else None
+        own = _loaded(file, (plan or named) is not None) if file else None
         plan = plan or (_planned(own, first) if own else None)
         return Rules(plan, own, None, text, whole(reports, own is not None))
     from gatekeeper.config.policy import policy_file

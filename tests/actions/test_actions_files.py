@@ -168,9 +168,14 @@ def test_what_certifies_has_the_key_to_itself() -> None:
     assert (certify["needs"], publish["needs"]) == ("gatekeeper", "certify")
     assert jobs["gatekeeper"]["with"]["fresh"] == jobs["gatekeeper"]["with"]["upload-models"] == "true"
     assert certify["environment"] == "release" and "environment" not in publish
-    assert certify["permissions"] == {"actions": "read"}
+    assert certify["permissions"] == {"actions": "read", "contents": "read"}
     assert publish["permissions"] == {"contents": "write"}
-    assert all("run" not in step and "checkout" not in step["uses"] for step in certify["steps"])
+    assert all("run" not in step for step in certify["steps"])
+    checkouts = [step["with"] for step in certify["steps"] if "checkout" in step["uses"]]
+    assert [(each["sparse-checkout"], each["sparse-checkout-cone-mode"]) for each in checkouts] == [
+        ("/edge_ai_pipeline.yaml", "false")
+    ], "the pipeline file, and no code of anybody's"
+    assert certify["steps"][-2]["with"]["config"] == "edge_ai_pipeline.yaml"
     assert [name for name, job in jobs.items() if "secrets." in json.dumps(job)] == ["certify"]
     assert [step.get("with", {}).get("command") for step in publish["steps"]] == [None, None, "verify", None]
     assert not [job for job in jobs.values() if "if" in job or any("if" in step for step in job.get("steps", []))], (

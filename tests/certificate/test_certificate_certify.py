@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_public_key,
 )
-from kit.certified import Place, write_key
+from kit.certified import TRUST, Place, write_key
+from kit.command import call
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey
 
@@ -128,6 +129,21 @@ NOT: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda r: leg(r).update(user_code=["loader data:load"], unheld="it is not Linux"),
         "its evidence is untrusted_leg: here/onnx_runtime ran loader data:load, and nothing held it: it is not Linux",
     ),
+    "user code, and no word of what held it": (
+        lambda r: leg(r).update(user_code=["loader data:load"]),
+        "its evidence is untrusted_leg: here/onnx_runtime ran loader data:load, and does not say what held it",
+    ),
+    "user code that something unknown held": (
+        lambda r: leg(r).update(user_code=["loader data:load"], held="trust me"),
+        "trust me is none of namespaces",
+    ),
+    "code of which a leg does not say that it ran": (
+        lambda r: (
+            r["data"].update(code={f"loader a:{name}": {"sha256": "0" * 64, "covers": []} for name in "bc"}),
+            leg(r).update(user_code=["loader a:b"], held="namespaces"),
+        ),
+        "rests on loader a:c, and here/onnx_runtime does not say that it ran",
+    ),
     "a plugin": (lambda r: leg(r).update(user_code=["plugin x 1.0"]), "ran with plugin x 1.0, which nothing can hold"),
     "a decode": (lambda r: leg(r).update(user_code=["decode a:b"]), "ran decode a:b, whose word is all"),
     "code of which no leg says that it ran": (
@@ -196,11 +212,59 @@ def test_what_makes_no_bom_is_not_certified(place: Place) -> None:
 def test_held_user_code_is_certified(place: Place) -> None:
     def ran(report: dict[str, Any]) -> None:
         report["data"]["code"] = {"loader data:load": {"sha256": "1" * 64, "covers": ["data.py"]}}
-        leg(report)["user_code"] = ["loader data:load"]
+        leg(report).update(user_code=["loader data:load"], held="namespaces")
 
     place.change_report(ran)
     assert place.certify().returncode == 0
     assert place.payload()["predicate"]["code"] == {"loader data:load": "1" * 64}
+
+
+def with_a_loader(place: Place) -> None:
+    """The file names a loader, as if it had when this was measured; the report is silent of it."""
+    file = place.folder / "pipeline.yaml"
+    before = file.read_text()
+    file.write_text(before.replace("dataset: {path: eval.npz}", "dataset: {loader: 'own:data'}"))
+    assert file.read_text() != before
+    digest = sha256(file.read_bytes()).hexdigest()
+    place.change_report(lambda report: report["pipeline"].update(sha256=digest))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_report_that_is_silent_of_code_that_its_file_names_is_refused(place: Place, elsewhere: bool) -> None:
+    """Where the file lies as the report says, and where it is named from another folder."""
+    with_a_loader(place)
+    cwd = place.folder / "elsewhere"
+    cwd.mkdir()
+
+    def certify() -> Any:
+        words = ["certify", place.report, "--key", place.key]
+        if elsewhere:
+            return call([*words, "--config", place.folder / "pipeline.yaml"], cwd, {})
+        return call(words, place.folder, {})
+
+    refused(place, certify(), "here/onnx_runtime does not say that loader own:data ran", code=2)
+    place.change_report(lambda report: leg(report).update(user_code=["loader own:data"], held="namespaces"))
+    refused(place, certify(), "does not say what code loader own:data was", code=2)
+    code = {"loader own:data": {"sha256": "1" * 64, "covers": ["own.py"]}}
+    place.change_report(lambda report: report["data"].update(code=code))
+    assert certify().returncode == 0
+
+
+def test_a_stage_that_is_left_out_is_missed_where_the_file_is_named(place: Place) -> None:
+    place.change_report(lambda r: r.update(stages=[each for each in r["stages"] if each["stage"] != "compliance"]))
+    cwd = place.folder / "elsewhere"
+    cwd.mkdir()
+    words = ["certify", place.report, "--key", place.key]
+    done = call([*words, "--config", place.folder / "pipeline.yaml"], cwd, {})
+    refused(place, done, "the stage compliance is error: its report says nothing of it")
+    assert not place.certificate.exists()
+    place.change_report(lambda r: r["pipeline"].update(sha256="0" * 64))  # so that no file is its own
+    done = call([*words, "--config", place.folder / "pipeline.yaml"], cwd, {})
+    refused(place, done, "is not the file that the results were measured by", code=2)
+    assert call(words, cwd, {}).returncode == 0  # nobody named it: what ran is signed, for a trust file to ask for
+    assert [each["stage"] for each in place.payload()["predicate"]["stages"]] == ["model_validation", "optimization"]
+    place.trust.write_text(TRUST + "require: {stages: [compliance]}\n")
+    assert "the stage compliance is required here, and did not run" in place.verify().stderr
 
 
 def test_a_changed_model_is_not_what_was_measured(place: Place) -> None:
@@ -302,6 +366,11 @@ def test_on_github_it_says_where_it_was_made(place: Place) -> None:
         ({"GITHUB_EVENT_NAME": "pull_request"}, "its code is only proposed"),
         ({"GITHUB_EVENT_NAME": "pull_request_target"}, "its code is only proposed"),
         ({"GITHUB_EVENT_NAME": "merge_group"}, "its code is only proposed"),
+        *(
+            ({"GITHUB_EVENT_NAME": name}, f"of the event {name}, and may hold what a stranger wrote")
+            for name in ("workflow_run", "issue_comment", "issues", "repository_dispatch", "discussion", "Push", "none_yet")
+        ),
+        ({"GITHUB_EVENT_NAME": ""}, "of an event that it does not name"),
         ({"GITHUB_REF_PROTECTED": "false"}, "refs/heads/main is not protected"),
         ({"GITHUB_REF_PROTECTED": ""}, "refs/heads/main is not protected"),
         ({"GITHUB_SHA": "b" * 40}, "this run is of bbbbbbbbbbbb"),
@@ -310,6 +379,14 @@ def test_on_github_it_says_where_it_was_made(place: Place) -> None:
 def test_on_github_not_for_what_is_proposed_or_of_another_commit(place: Place, changed: dict[str, str], said: str) -> None:
     place.change_report(lambda report: report.update(commit="a" * 40))
     refused(place, place.certify(env=ACTIONS | changed), said)
+    assert not place.certificate.exists()
+
+
+@pytest.mark.parametrize("event", ["push", "schedule", "workflow_dispatch", "release"])
+def test_on_github_what_measures_the_repository_itself_certifies(place: Place, event: str) -> None:
+    place.change_report(lambda report: report.update(commit="a" * 40))
+    done = place.certify(env=ACTIONS | {"GITHUB_EVENT_NAME": event})
+    assert done.returncode == 0, done.stderr
 
 
 def test_several_targets_are_certified_one_by_one(place: Place) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -180,6 +181,13 @@ def test_a_file_beside_it_is_found(place: Place, added: str) -> None:
     (folder / added).parent.mkdir(exist_ok=True)
     (folder / added).write_text("x")
     refused(place.verify(model=folder), added.split("/")[0])
+
+
+def test_an_empty_folder_beside_it_is_found(place: Place) -> None:
+    folder = place.folder / "model"
+    (folder / "nothing").mkdir(parents=True)
+    shutil.copy2(place.model, folder)
+    refused(place.verify(model=folder), "nothing: is an empty folder")
 
 
 def test_a_missing_file_is_found(place: Place) -> None:

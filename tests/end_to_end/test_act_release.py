@@ -73,9 +73,10 @@ class Releasing:
         self.key = write_key(self.world.repository)
         self.secret = self.key.read_text()
         self.key.unlink()
-        self.trust(trust_text())
         self.place = certified(once, root / "made")
         self.place.certificate.unlink()
+        shutil.copy2(self.place.folder / "pipeline.yaml", self.world.repository / "edge_ai_pipeline.yaml")
+        self.trust(trust_text())
         api.state.runs.append({"id": RUN, "branch": "v1", "event": "push", "conclusion": "", "repository_id": 1, "sha": "c" * 40})
         api.approve(RUN, "release", "mona", comment="ship it")
 

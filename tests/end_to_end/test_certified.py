@@ -55,8 +55,16 @@ def test_a_loader_that_nothing_held_is_not_nor_where_the_report_is_silent_of_it(
     assert not place.certificate.exists()
 
     report = json.loads(place.report.read_text())
-    report["targets"][0]["legs"][0].update(user_code=[], unheld="")
-    place.report.write_text(json.dumps(report))
+    leg = report["targets"][0]["legs"][0]
+    for said, code, told in (
+        ({"unheld": ""}, 1, "does not say what held it"),
+        ({"unheld": "", "user_code": []}, 2, "does not say that loader own_data:data ran"),
+    ):
+        leg.update(said)
+        place.report.write_text(json.dumps(report))
+        silent = place.certify()
+        assert (silent.returncode, told in silent.stderr) == (code, True), silent.stderr
+    (place.folder / "pipeline.yaml").unlink()  # and where no file says what ran
     silent = place.certify()
     assert silent.returncode == 1
     assert "it rests on loader own_data:data, and no leg says that it ran" in silent.stderr

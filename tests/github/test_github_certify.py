@@ -122,6 +122,19 @@ def test_a_step_certifies_with_them(place: Place, api: StandIn, capfd: pytest.Ca
     assert "✅ gatekeeper: certified" in summary and told["sha256"] in summary and "approved by: mona" in summary
 
 
+def test_who_refused_did_not_approve(place: Place, api: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+    run = api.run()
+    api.approve(run, "production", "eve", state="rejected")
+    assert work(environ(place, api, run)) == 0
+    said = capfd.readouterr().out
+    assert "approved by: nobody\n" in said and "not approved by: eve (rejected, production)" in said
+    assert stated(place) == []
+    api.approve(run, "production", "mona")
+    place.certificate.unlink()
+    assert work(environ(place, api, run)) == 0
+    assert [each["user"] for each in stated(place)] == ["mona"]
+
+
 def test_without_an_answer_nothing_is_certified(place: Place, api: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
     assert work(environ(place, api, 4711)) == 2
     assert "the approvals of this run were not read" in capfd.readouterr().out
@@ -218,6 +231,7 @@ def archived(place: Place) -> bytes:
         ({"event": "release"}, ""),
         ({"event": "pull_request"}, "was started by pull_request"),
         ({"event": "workflow_run"}, "was started by workflow_run"),
+        ({"event": "repository_dispatch"}, "was started by repository_dispatch"),
         ({"repository_id": FORK_ID}, "it is of another repository"),
         ({"repository_id": None}, "it is of another repository"),
         ({"conclusion": "failure"}, "ended in failure"),
@@ -252,4 +266,24 @@ def test_waivers_and_limits_are_those_of_the_checkout(place: Place, api: StandIn
     (base / "gatekeeper-waivers.yml").write_text("waivers: [{gate: speedd}]\n")
     assert work(environ(place, api, api.run(), BASE=str(base))) == 2
     assert "gatekeeper-waivers.yml:1" in capfd.readouterr().out
+    assert not place.certificate.exists()
+
+
+def test_the_pipeline_file_that_was_checked_out_is_what_the_report_is_held_to(
+    place: Place, api: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = str(place.folder / "pipeline.yaml")
+    assert work(environ(place, api, api.run(), CONFIG=file)) == 0
+    assert f"its stages and code are those that {file} names" in capfd.readouterr().out
+    place.certificate.unlink()
+    nowhere = str(place.folder / "nowhere.yaml")
+    assert work(environ(place, api, api.run(), CONFIG=nowhere)) == 0
+    assert f"{nowhere} is not here: that no stage and no code was left out is the report's word" in capfd.readouterr().out
+    place.certificate.unlink()
+    place.change_report(lambda r: r.update(stages=[each for each in r["stages"] if each["stage"] != "compliance"]))
+    assert work(environ(place, api, api.run(), CONFIG=file)) == 1
+    assert "the stage compliance is error" in capfd.readouterr().out
+    place.change_report(lambda r: r["pipeline"].update(sha256="0" * 64))
+    assert work(environ(place, api, api.run(), CONFIG=file)) == 2
+    assert "is not the file that the results were measured by" in capfd.readouterr().out
     assert not place.certificate.exists()

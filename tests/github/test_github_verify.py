@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from kit.certified import TRUST, Place, certified, two_targets, write_key
 from kit.once import Once
 from kit.runner import read_outputs
 
+from gatekeeper.certificate.signing import signed, signer_of
 from gatekeeper.github.action import work
 
 
@@ -143,14 +145,60 @@ def test_what_is_refused_says_so_and_names_nothing_to_publish(
     assert "❌ gatekeeper: not released" in summary(place) and said.replace("%25", "%") in summary(place).replace("\\", "")
 
 
-def test_no_release_brings_its_own_trust(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
-    for name in ("trust.yaml", "release.pub"):
-        shutil.copy2(place.folder / name, place.folder / "out" / name)
-    assert work(environ(place, TRUST=str(place.folder / "out/trust.yaml"))) == 2
+def brought(place: Place, file: str, text: str) -> Path:
+    """A trust file of somebody else's, whose own certificate lies in `out`."""
+    payload = place.payload()
+    key = write_key(place.folder / "out", name="attacker")
+    place.certificate.write_bytes(signed(json.dumps(payload).encode(), signer_of(key)))
+    trust = place.folder / file
+    trust.parent.mkdir(exist_ok=True)
+    trust.write_text(text)
+    return trust
+
+
+@pytest.mark.parametrize("named", ["results", "certificate", "both", "model"])
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("out/trust.yaml", "signers: [{name: me, key: attacker.pub}]\n"),
+        ("out/deep/trust.yaml", "signers: [{name: me, key: ../attacker.pub}]\n"),
+        ("trust.yaml", "signers: [{name: me, key: out/attacker.pub}]\n"),
+        ("trust.yaml", "signers: [{name: me, key: other/../out/attacker.pub}]\n"),
+        (
+            "trust.yaml",
+            "signers: [{identity: https://a/b@c, issuer: https://i}, {name: me, key: release.pub}]\n"
+            "trusted_root: out/trusted_root.json\n",
+        ),
+    ],
+)
+def test_no_release_brings_its_own_trust(
+    place: Place, capfd: pytest.CaptureFixture[str], file: str, text: str, named: str
+) -> None:
+    trust = brought(place, file, text)
+    certificate, out = str(place.certificate), str(place.folder / "out")
+    inputs = {
+        "results": {"RESULTS": out},
+        "certificate": {"RESULTS": "", "CERTIFICATE": certificate},
+        "both": {"RESULTS": out, "CERTIFICATE": certificate},
+        "model": {"RESULTS": "", "CERTIFICATE": certificate, "MODEL": str(place.model)},
+    }[named]
+    assert work(environ(place, TRUST=str(trust), **inputs)) == 2
     assert "it could bring its own trust" in capfd.readouterr().out
-    linked = place.folder / "linked"
-    linked.symlink_to(place.folder / "out")
-    assert work(environ(place, TRUST=str(linked / "trust.yaml"))) == 2
+    assert outputs(place)["verdict"] == "error"
+
+
+def test_what_the_attacker_signed_is_released_by_a_trust_file_that_names_the_attacker(place: Place) -> None:
+    """So that it is where the file lies, and nothing else, that the test above sees refused."""
+    brought(place, "trust.yaml", "signers: [{name: me, key: attacker.pub}]\n")
+    shutil.copy2(place.folder / "out/attacker.pub", place.folder / "attacker.pub")
+    assert work(environ(place)) == 0
+
+
+def test_a_link_leads_nowhere_around_it(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    brought(place, "out/trust.yaml", "signers: [{name: me, key: attacker.pub}]\n")
+    (place.folder / "mine").symlink_to(place.folder / "out", target_is_directory=True)
+    assert work(environ(place, TRUST=str(place.folder / "mine/trust.yaml"))) == 2
+    assert "it could bring its own trust" in capfd.readouterr().out
 
 
 @pytest.fixture

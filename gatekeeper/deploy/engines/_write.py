@@ -10,7 +10,7 @@ from gatekeeper.deploy.engines._base import Going, engine
 from gatekeeper.deploy.packages import kubernetes
 from gatekeeper.deploy.packages._approved import Approved, approved, judged
 from gatekeeper.deploy.packages._base import pinned
-from gatekeeper.deploy.packages._build import Request, certificates, certified
+from gatekeeper.deploy.packages._build import Request, believed, certificates, certified
 from gatekeeper.deploy.packages._manifests import server_of
 from gatekeeper.deploy.packages._tree import write_tree
 from gatekeeper.deploy.packages.container import name_of
@@ -25,8 +25,8 @@ def chosen(file: Path, request: Request, now: datetime.datetime) -> Approved:
     known = judged(request.result, request.policy, request.waivers, now)
     (part,) = kubernetes.parts(getattr(pipeline.pipeline.packaging, kubernetes.KEY, None) or kubernetes.SECTION())
     own = approved(known, part, request.variant, request.artifact, pipeline)
-    listed = certificates(request)
-    return own if request.trust is None else certified(own, listed, request.trust, now)
+    signed, trusted = certificates(request), believed(request, known)
+    return own if trusted is None else certified(own, signed, trusted, now)
 
 
 def write(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.certificate.evidence import evidence_of
 from gatekeeper.certificate.inventory import identity, inventory
+from gatekeeper.compliance.bom import bom
 from gatekeeper.errors import Refused, UsageError
 from gatekeeper.gates._packed import made_of
 from gatekeeper.ids import target_of
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
     from gatekeeper.deploy.packages._base import Part
 
-BOM = ".cdx.json"
-"""How bills of materials end that lie beside a report."""
+BOM = "model.cdx.json"
+"""The bill of materials in a package's evidence."""
 
 
 @dataclass(frozen=True)
@@ -152,19 +153,11 @@ def approved(judged: Judged, part: Part, variant: str | None, artifact: Path | N
     if (found := identity(files)) != chosen.artifact.sha256:
         said = f"its SHA-256 is {found[:12]}, and the report says {chosen.artifact.sha256[:12]} of {chosen.id}"
         raise Refused(f"{place}: is not what was measured: {said}. Run it again.")
-    return Approved(judged, target, chosen, place, files, pipeline, evidence=_evidence(judged))
-
-
-def _evidence(judged: Judged) -> dict[str, bytes]:
-    """The report as it was read, and the bills of materials beside it."""
-    from gatekeeper.files import is_link
-
-    found = {REPORT: judged.data}
-    for path in sorted(judged.folder.glob(f"*{BOM}")):
-        if is_link(path) or not path.is_file():
-            raise Refused(f"{path}: is a link, or no file. Put the bill of materials itself there.")
-        found[path.name] = path.read_bytes()
-    return found
+    evidence = {
+        REPORT: judged.data,
+        BOM: bom(judged.report, chosen, files),
+    }  # made again: whatever lies beside the report is anybody's
+    return Approved(judged, target, chosen, place, files, pipeline, evidence=evidence)
 
 
 def about(approved: Approved) -> dict[str, Any]:

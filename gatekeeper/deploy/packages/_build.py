@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gatekeeper.config.owners import PACKAGES
-from gatekeeper.deploy.packages._approved import Approved, about, approved, judged, settings
+from gatekeeper.deploy.packages._approved import Approved, Judged, about, approved, judged, settings
 from gatekeeper.deploy.packages._base import EVIDENCE, Asked, Content, Part, kind
 from gatekeeper.deploy.packages._tree import write_tree
 from gatekeeper.errors import Refused, UsageError
 from gatekeeper.version import version
+
+if TYPE_CHECKING:
+    from gatekeeper.certificate.trust import Trust
 
 ABOUT = "package.json"
 SCHEMA = "gatekeeper/package/v1"
@@ -56,7 +59,7 @@ def build(request: Request, now: datetime.datetime) -> Built:
     pipeline = settings(known, request.config)
     section = pipeline.pipeline.packaging if pipeline else None
     parts = asked_parts(section, request.kinds, request.parts)
-    believed = certificates(request)
+    signed, trusted = certificates(request), believed(request, known)
     files: dict[str, Content] = {}
     made_of, measured = dict[str, str](), dict[str, str]()
     notes: list[str] = []
@@ -64,8 +67,8 @@ def build(request: Request, now: datetime.datetime) -> Built:
     for part in parts:
         try:
             own = approved(known, part, request.variant, request.artifact, pipeline)
-            if request.trust is not None:
-                own = certified(own, believed, request.trust, now)
+            if trusted is not None:
+                own = certified(own, signed, trusted, now)
             whole, said = contents(part, own, request.asked)
         except (UsageError, Refused) as error:
             wrong.append(error)
@@ -83,7 +86,7 @@ def build(request: Request, now: datetime.datetime) -> Built:
 def contents(part: Part, own: Approved, asked: Asked) -> tuple[dict[str, Content], list[str]]:
     """Every file of one part, with what is said of it and what shows that it may ship; and what nobody measured, in words."""
     made = dict(kind(part.kind).files(part, own, asked))
-    notes = unmeasured(part, own)
+    notes = unmeasured(part, own, asked)
     told = {"schema": SCHEMA, "kind": part.kind, "part": part.name, "options": _plain(part.options)} | about(own)
     told |= {"not_measured": notes, "packaged_by": version()}
     made[ABOUT] = json.dumps(told, indent=2, sort_keys=True) + "\n"
@@ -115,13 +118,11 @@ def asked_parts(section: Any, kinds: Sequence[str], names: Sequence[str]) -> lis
     return [part for part in found if part.folder in names]
 
 
-def certified(own: Approved, signed: Mapping[str, bytes], trust: Path, now: datetime.datetime) -> Approved:
+def certified(own: Approved, signed: Mapping[str, bytes], believed: Trust, now: datetime.datetime) -> Approved:
     """The same with its certificate, verified as `gatekeeper verify` does; `Refused` where none lets this variant ship."""
     from gatekeeper.certificate.certify import FILE_NAME
-    from gatekeeper.certificate.trust import read_trust
     from gatekeeper.certificate.verify import Release, check_signed, released
 
-    believed = read_trust(trust)
     others = []
     for name, data in signed.items():
         stated, _ = check_signed(data, believed, name)
@@ -135,7 +136,7 @@ def certified(own: Approved, signed: Mapping[str, bytes], trust: Path, now: date
     raise Refused(f"{own.variant.id} has no certificate: those given are of {', '.join(others)}. Certify it first.")
 
 
-def unmeasured(part: Part, own: Approved) -> list[str]:
+def unmeasured(part: Part, own: Approved, asked: Asked) -> list[str]:
     """What the package is for and no measurement of its report is of, in words."""
     told = []
     target = part.options
@@ -143,6 +144,9 @@ def unmeasured(part: Part, own: Approved) -> list[str]:
         found = getattr(getattr(target, "optimization", target), name, "")
         if found and found != own.device and not (found == "cpu_gpu_auto" and own.device == "auto"):
             told.append(f"it is for {found}, and was measured on {own.device}: nothing says how fast or how right it is there")
+    runs = getattr(kind(part.kind), "image", None)
+    if runs and (image := runs(part, asked)):
+        told.append(f"nothing looked into the image {image}: that it holds the model of this report is the word of who built it")
     hook = getattr(kind(part.kind), "unmeasured", None)
     return [*told, *(hook(part, own) if hook else [])]
 
@@ -160,6 +164,16 @@ def certificates(request: Request) -> dict[str, bytes]:
     if (request.trust is None) != (not request.certificates):
         raise UsageError("--certificate and --trust go together: what was signed, and whom you believe.")
     return {str(path): came_bytes(path, "certificate") for path in request.certificates}
+
+
+def believed(request: Request, known: Judged) -> Trust | None:
+    """The trust file, which lies outside of what is packaged, as `gatekeeper verify` has it."""
+    if request.trust is None:
+        return None
+    from gatekeeper.certificate.trust import came_in, read_trust
+
+    model = [request.artifact] if request.artifact else []
+    return read_trust(request.trust, came_in(known.folder, *request.certificates, *model))
 
 
 def _plain(options: Any) -> Any:

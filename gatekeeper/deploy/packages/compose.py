@@ -43,6 +43,11 @@ def problems(review: Review) -> None:
     check_images(review, (KEY, "image"), (KEY, "base"), (KEY, "builder"))
 
 
+def image(part: Part, asked: Asked) -> str:
+    """The one that is run, where none is built there."""
+    return asked.image or part.options.image
+
+
 def files(part: Part, approved: Approved, asked: Asked) -> Files:
     """compose.yaml, and what the image is built from where none is named."""
     from gatekeeper.deploy.packages._manifests import yaml_of
@@ -51,9 +56,9 @@ def files(part: Part, approved: Approved, asked: Asked) -> Files:
 
     stated, name = part.options, name_of(approved, asked)
     needs = needs_of(approved, stated, part.key)
-    image, made = asked.image or stated.image, dict[str, Content]()
-    if image:
-        source: dict[str, Any] = {"image": pinned(image, "the image to run", "--image", f"{part.key}.image")}
+    runs, made = image(part, asked), dict[str, Content]()
+    if runs:
+        source: dict[str, Any] = {"image": pinned(runs, "the image to run", "--image", f"{part.key}.image")}
     else:
         whole = context(approved, asked.base or stated.base, stated.builder, name, part.key)
         made = {f"{CONTEXT}/{file}": content for file, content in whole.items()}

@@ -48,6 +48,12 @@ def problems(review: Review) -> None:
     check_images(review, *((KEY, server, "deployment", name) for server in servers for name in ("base", "image")))
 
 
+def image(part: Part, asked: Asked) -> str:
+    """The one that is started and watched, where something does that."""
+    stated = part.options.deployment
+    return "" if stated.orchestration == "none" else asked.image or stated.image
+
+
 def files(part: Part, approved: Approved, asked: Asked) -> Files:
     """`models`, with a folder for each version of the model; a Containerfile where the server's image is known, and what starts
     and watches it where the image that was built is.
@@ -64,12 +70,9 @@ def files(part: Part, approved: Approved, asked: Asked) -> Files:
     if base := asked.base or stated.base:
         base = pinned(base, "the server's image", "--base", f"{part.key}.deployment.base")
         made["Containerfile"] = containerfile(base, stated.container)
-    image = asked.image or stated.image
-    if stated.orchestration == "none":
-        return made
-    if image:
-        image = pinned(image, "the image to run", "--image", f"{part.key}.deployment.image")
-        made |= _orchestrated(part, approved, name, image)
+    if runs := image(part, asked):
+        runs = pinned(runs, "the image to run", "--image", f"{part.key}.deployment.image")
+        made |= _orchestrated(part, approved, name, runs)
     return made
 
 

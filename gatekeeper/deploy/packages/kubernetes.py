@@ -35,11 +35,16 @@ def problems(review: Review) -> None:
     check_images(review, (KEY, "image"))
 
 
+def image(part: Part, asked: Asked) -> str:
+    """The one that is run."""
+    return asked.image or part.options.image
+
+
 def files(part: Part, approved: Approved, asked: Asked) -> Files:
     """The objects, one a file."""
     from gatekeeper.deploy.packages._manifests import manifests, server_of
     from gatekeeper.deploy.packages.container import name_of
 
-    image = pinned(asked.image or part.options.image, "the image to run", "--image", f"{part.key}.image")
-    server = server_of(approved, part.options, part.key, name_of(approved, asked), image)
+    runs = pinned(image(part, asked), "the image to run", "--image", f"{part.key}.image")
+    server = server_of(approved, part.options, part.key, name_of(approved, asked), runs)
     return {f"{FOLDER}/{name}": text for name, text in manifests(server).items()}
