@@ -39,9 +39,11 @@ def agree(details: Mapping[str, Any], bounds: Mapping[str, float | None]) -> boo
     (b_low, b_high), (v_low, v_high) = (_rights(details[side], examples, copies) for side in ("baseline", "variant"))
     if counts is not None:
         both, lost, gained = counts
-        return b_low <= both + lost <= b_high and v_low <= both + gained <= v_high
-    observed, most = bounds["observed"], v_high / b_low if b_low > 0 else math.inf
-    return observed is not None and v_low / b_high <= observed <= most if b_high > 0 else False
+        return bool(b_low <= both + lost <= b_high and v_low <= both + gained <= v_high)
+    observed = bounds["observed"]
+    if observed is None or b_high <= 0:
+        return False
+    return v_low / b_high <= observed <= (v_high / b_low if b_low > 0 else math.inf)
 
 
 def same(stated: float | None, own: float | None) -> bool:
