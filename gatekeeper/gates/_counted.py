@@ -40,8 +40,10 @@ def agree(details: Mapping[str, Any], bounds: Mapping[str, float | None]) -> boo
     if counts is not None:
         both, lost, gained = counts
         return bool(b_low <= both + lost <= b_high and v_low <= both + gained <= v_high)
-    observed, most = bounds["observed"], v_high / b_low if b_low > 0 else math.inf
-    return observed is not None and v_low / b_high <= observed <= most if b_high > 0 else False
+    observed = bounds["observed"]
+    if observed is None or b_high <= 0:
+        return False
+    return v_low / b_high <= observed <= (v_high / b_low if b_low > 0 else math.inf)
 
 
 def same(stated: float | None, own: float | None) -> bool:

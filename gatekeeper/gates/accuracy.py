@@ -118,16 +118,16 @@ def again(config: Config, told: Told) -> Verdict | None:
     shown = _collapse.again(told.gate.details, labels=_labels(told)) if told.whole or "answers" in told.gate.details else None
     if told.gate.details.get("collapsed") or shown is Verdict.FAIL:
         return Verdict.FAIL
-    if told.whole and right_or_wrong(told.gate.details.get("metric")):
-        each = told.gate
-        if not agree(each.details, {"observed": each.observed, "lower": each.lower, "upper": each.upper}):
-            return Verdict.ERROR
     quality = told.variant.quality
     stated = (told.gate.details.get("examples"), quality.examples if quality else None)
     counts = [count for count in stated if isinstance(count, int)]
     if not counts:
         return Verdict.ERROR
     missed = told.gate.upper is not None and told.gate.upper < config.retention
+    if not missed and told.whole and right_or_wrong(told.gate.details.get("metric")):
+        each = told.gate
+        if not agree(each.details, {"observed": each.observed, "lower": each.lower, "upper": each.upper}):
+            return Verdict.ERROR
     few = min(counts) < LEAST_EXAMPLES
     return None if missed else Verdict.ERROR if few and shown is None else shown
 
