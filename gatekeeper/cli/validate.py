@@ -22,6 +22,7 @@ def command(file: Path, model: Path | None, policy_ref: str | None, policy: Path
     (gatekeeper-waivers.yml) too. Texts are read; sets in .npz and .csv and folders of images are held against the model: names,
     shapes, types, all of what is small and some of what is large; and labels against the shapes of its outputs. Nothing is run.
     Data and code that the file, or its policy, pins by SHA-256 must be that; what a loader returns only a run knows.
+    What the stage `compliance` is certain to refuse, by FILE and its card alone, is a warning too.
     Gates on energy that this machine does not measure are a warning, as the runner may.
     Exit code 2 if there is a problem.
     """
@@ -48,6 +49,10 @@ def command(file: Path, model: Path | None, policy_ref: str | None, policy: Path
 
         for said in unmetered(loaded):
             click.echo(f"warning: {said}", err=True)
+    from gatekeeper.stages.compliance import foreseen
+
+    for said in foreseen(loaded):
+        click.echo(f"warning: the stage 'compliance' will fail: {said}. See docs/compliance.md.", err=True)
     targets, section = loaded.targets, loaded.section("optimization")
     judged = [f"frameworks {', '.join(section.frameworks)}"] if section.frameworks else []
     judged += ["the model itself"] if loaded.pipeline.baseline else []

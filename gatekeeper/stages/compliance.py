@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gatekeeper.config.meaning import Review
     from gatekeeper.config.source import Path_
     from gatekeeper.legs.setup import Added, Known, Setup
-    from gatekeeper.records.compliance import Compliance, SetLicense
+    from gatekeeper.records.compliance import Compliance, OwnLicense, SetLicense
     from gatekeeper.records.report import Report, StageReport
 
 NAME = "compliance"
@@ -202,24 +202,46 @@ def again(line: StageReport, whole: Report) -> tuple[Verdict, str]:
     return (Verdict.FAIL, f"{'; '.join(said)}.") if said else (Verdict.PASS, "")
 
 
+def foreseen(loaded: Loaded) -> list[str]:
+    """What fails whatever is measured, told by the file and its card alone; what the model's own files say only a run reads."""
+    from gatekeeper.compliance.judge import problems as judged
+    from gatekeeper.errors import NotMeasured
+
+    if NAME not in loaded.pipeline.stages or loaded.section(NAME).license is None:
+        return []
+    dataset = loaded.pipeline.dataset
+    named = {"evaluation": dataset and dataset.path, "calibration": dataset and dataset.calibration}
+    read = [*(name for name, path in named.items() if path), *(each.name for each in (dataset.also if dataset else ()))]
+    try:
+        return judged(_declared(loaded, read, []))
+    except NotMeasured as error:
+        return [str(error)]
+
+
 def _found(setup: Setup, read: list[str]) -> Compliance:
-    from gatekeeper.compliance.card import read_card
     from gatekeeper.compliance.declared import declared
-    from gatekeeper.records.compliance import Compliance, OwnLicense
+    from gatekeeper.records.compliance import OwnLicense
 
     loaded = setup.loaded
-    section = loaded.section(NAME)
-    given = {name: said for name in FIELDS if (said := getattr(section, name))}
-    card = read_card(loaded.folder / section.card) if section.card is not None else None
     paths = {Path(setup.assessment.path): setup.assessment.path}
     for leg in setup.legs:
         for variant in leg.planned.variants:
             if variant.path is not None and not (variant.skip or variant.error):
                 paths.setdefault(loaded.folder / variant.path, variant.path)
-    models = [OwnLicense(model=shown, says=declared(path)) for path, shown in paths.items()]
+    return _declared(loaded, read, [OwnLicense(model=shown, says=declared(path)) for path, shown in paths.items()])
+
+
+def _declared(loaded: Loaded, read: list[str], models: list[OwnLicense]) -> Compliance:
+    """What the file and its card declare, of the sets that are read, beside what the models' own files say."""
+    from gatekeeper.compliance.card import read_card
+    from gatekeeper.records.compliance import Compliance, OwnLicense
+
+    section = loaded.section(NAME)
+    given = {name: said for name in FIELDS if (said := getattr(section, name))}
+    card = read_card(loaded.folder / section.card) if section.card is not None else None
     if card is not None and card.license:
         said = {f"{section.card} license": card.license} | ({"license_name": card.license_name} if card.license_name else {})
-        models.append(OwnLicense(model=section.card, says=said))
+        models = [*models, OwnLicense(model=section.card, says=said)]
     return Compliance(
         license=_spdx(section.license or ""),
         allowed=_allowed(loaded),
