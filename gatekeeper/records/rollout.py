@@ -46,7 +46,8 @@ class RolloutLimits(Record, frozen=True, kw_only=True):
     least_to_roll_back: Annotated[int, Meta(ge=1, description="Of green in a step before its rates roll it back.")] = 10
     blue_fails: Annotated[Share, Meta(description="Where blue itself fails in this share, it is nothing to compare with.")] = 0.2
     alpha: Annotated[
-        Annotated[float, Meta(gt=0, le=0.2)], Meta(description="How often a promotion, and how often a rollback, may be wrong.")
+        Annotated[float, Meta(gt=0, le=0.2)],
+        Meta(description="How often a promotion, and (without bursts) how often a rollback, may be wrong."),
     ] = 0.04
     """At the exact limit a bet wins with all of that probability; the promise is 5 %."""
 
