@@ -85,6 +85,7 @@ def measured(leg: str, variants: Mapping[str, Made], **more: Any) -> Report:
         spending=spending, attempt=attempt, untimed=more.get("untimed", ""), error=more.get("error", ""),
         basis=_basis(variants.values()), energy=METER if watts else None,
         tested=Tested(load=[_run(0, 0)]) if any(m.late is not None for m in variants.values()) else None,
+        quality=next((quality(_scores(m), variant=False) for m in variants.values() if m.sure is not None), None),
     )  # fmt: skip
     require: Literal["best", "all"] = more.get("require", "best")
     reported = target_report(target, "cpu", require, [about], found)
