@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kit.busy import spin
 from kit.command import Command, call
 from kit.once import Once
 
@@ -83,16 +84,11 @@ def gatekeeper(tmp_path: Path) -> Command:
     return told
 
 
-def _spin() -> None:
-    while True:
-        pass
-
-
 @pytest.fixture
 def busy_machine() -> Iterator[None]:
     """Two loops beside the test that want a core each."""
     context = multiprocessing.get_context("spawn")
-    loops = [context.Process(target=_spin, daemon=True) for _ in range(2)]
+    loops = [context.Process(target=spin, daemon=True) for _ in range(2)]
     for loop in loops:
         loop.start()
     yield

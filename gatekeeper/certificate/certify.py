@@ -14,7 +14,7 @@ from gatekeeper.certificate.bom import bom_of, check_bom
 from gatekeeper.certificate.evidence import evidence_of
 from gatekeeper.certificate.inventory import identity, inventory
 from gatekeeper.certificate.seals import Seal, Who, seal_of
-from gatekeeper.certificate.statement import Approval, Certified, certified_of, origin_of, statement
+from gatekeeper.certificate.statement import SKEW, Approval, Certified, certified_of, origin_of, statement
 from gatekeeper.compliance.annex import compliance_of
 from gatekeeper.compliance.bom import bom
 from gatekeeper.compliance.declared import declared
@@ -93,6 +93,11 @@ def certify(
         certified = msgspec.structs.replace(certified, approvals=list(approvals))
     parts = bom(report, variant, files)
     check_bom(parts, str(file))
+    if datetime.datetime.fromisoformat(report.created) - now > SKEW:
+        raise Refused(
+            f"{file}: was measured at {report.created}, and here it is {stamp(now)}: set the wrong clock right, "
+            "and run it again where that is the one that measured."
+        )
     data, who = seal.certificate(statement(files, certified), certified.origin)
     signature = {asked.signature: _model_signature(asked.signature, place, files, seal)} if asked.signature is not None else {}
     write_together({beside: parts, **signature, output: data})

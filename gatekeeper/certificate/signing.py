@@ -141,7 +141,10 @@ def read_bytes(path: Path, what: str, most: int = MOST_BYTES) -> bytes:
 
 
 def _read(path: Path, remedy: str) -> bytes:
-    data = read_bytes(path, "key's file", MOST_KEY_BYTES)
+    try:
+        data = read_bytes(path, "key's file", MOST_KEY_BYTES)
+    except Refused:
+        raise UsageError(f"{path}: more than {MOST_KEY_BYTES} bytes are too large for a key. {remedy}") from None
     if not data.strip():
         raise UsageError(f"{path}: is empty. {remedy}")
     return data

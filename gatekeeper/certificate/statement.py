@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -23,6 +24,9 @@ from gatekeeper.verdicts.sound import owner_of
 STATEMENT_TYPE: Literal["https://in-toto.io/Statement/v1"] = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Literal["urn:edge-gatekeeper:certificate:v1"] = "urn:edge-gatekeeper:certificate:v1"
 """A name, and no address: nobody else can come to own it."""
+
+SKEW = datetime.timedelta(minutes=5)
+"""How far two clocks that are right may be apart."""
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 

@@ -21,14 +21,12 @@ from gatekeeper.certificate.bundle import is_bundle
 from gatekeeper.certificate.identity import Issued, unbound
 from gatekeeper.certificate.inventory import differences, identity, inventory
 from gatekeeper.certificate.signing import Signer, came_bytes, opened, verified
-from gatekeeper.certificate.statement import PREDICATE_TYPE, Certified, Statement
+from gatekeeper.certificate.statement import PREDICATE_TYPE, SKEW, Certified, Statement
 from gatekeeper.certificate.trust import Trust, came_in, read_trust
 from gatekeeper.errors import Refused
 from gatekeeper.reports._read import MAX_REPORT_BYTES
 from gatekeeper.reports.json import FILE_NAME as REPORT
 
-SKEW = datetime.timedelta(minutes=5)
-"""How far two clocks that are right may be apart."""
 SHORT = 12
 
 

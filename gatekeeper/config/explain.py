@@ -49,7 +49,9 @@ def _explain(error: Any, source: Source) -> list[Problem]:
         hint = nearest(value, expected) if isinstance(value, str) else ""
         return [Problem(line, column, f"{name} is {_shown(value)}{hint or '.'} Allowed: {', '.join(map(str, expected))}.")]
     if kind == "type":
-        return [Problem(line, column, f"{name} is {_shown(value)}; it must be {_TYPES.get(expected, expected)}.")]
+        examples = error.schema.get("examples") if expected == "string" and isinstance(value, int | float) else None
+        like = f" Write it like {', '.join(map(str, examples))}." if examples else ""
+        return [Problem(line, column, f"{name} is {_shown(value)}; it must be {_TYPES.get(expected, expected)}.{like}")]
     if kind == "pattern":
         examples = error.schema.get("examples")
         like = f" Write it like {', '.join(examples)}." if examples else f" {error.schema.get('description', '')}"

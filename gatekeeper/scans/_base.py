@@ -48,7 +48,8 @@ SHARED = {
     "link": Rule("A link that leads out of the model's folder.", "Put a copy of the file in its place, or remove it."),
     "custom_operator": Rule(
         "An operator that no runtime brings along: running it loads a library of somebody's.",
-        "Export the model with standard operators. Where you trust the library, allow its domain.",
+        "Export the model with standard operators. Where you trust the library, allow its "
+        "domain: `--allow-domain`, or `allowed_domains`.",
     ),
     "archive_path": Rule(
         "A member of an archive that is unpacked outside of its folder.", "Do not unpack it. Take it from its source again."

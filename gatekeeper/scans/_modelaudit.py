@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gatekeeper.scans._base import Found, Rule, Unscanned
+from gatekeeper.scans._torchscript import expected, is_torchscript, reaching
 
 PACKAGE = "modelaudit"
 DISTRUST = "Do not load it. Take the file from its source again, or ask there for safetensors or ONNX in its place."
@@ -69,10 +70,19 @@ def judged(path: Path) -> Iterator[Found]:
     result = _scan(path)
     failed = [check for check in result.checks if _word(check.status) == "failed"]
     told = [each for each in (*result.issues, *failed) if not (_builds(each) or _mere(each))]
+    compiled = is_torchscript(path)
+    if compiled:
+        told = [each for each in told if not expected(each)]
     grave = [each for each in told if _word(each.severity) in GRAVE and not _unsure(each)]
     yield from dict.fromkeys(Found(_rule(each), _what(each, path), _where(each, path)) for each in grave)
+    if compiled:
+        yield from (Found("runs_code", f"its TorchScript calls {what[:80]}", where) for what, where in reaching(path))
     if grave:
         return
+    if compiled:
+        raise Unscanned(
+            "it is TorchScript, a program that nothing here follows to its end. Save the weights alone, or export to ONNX"
+        )
     metadata = result.metadata
     reasons = metadata.get("scan_outcome_reasons") or [metadata.get("operational_error_reason") or ""]
     if metadata.get("operational_error") or metadata.get("scan_outcome") == "inconclusive" or metadata.get("analysis_incomplete"):

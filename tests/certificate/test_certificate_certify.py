@@ -168,6 +168,19 @@ def test_what_is_not_certified(place: Place, way: str) -> None:
     assert not place.certificate.exists()
 
 
+def test_a_report_of_tomorrow_is_not_certified(place: Place) -> None:
+    place.change_report(lambda r: r.update(created="2999-01-01T00:00:00Z"))
+    refused(place, place.certify(), "was measured at 2999-01-01T00:00:00Z, and here it is", "set the wrong clock right")
+
+
+def test_a_key_that_is_a_model_says_what_a_key_is(place: Place) -> None:
+    place.key.write_bytes(bytes(1 << 20))
+    done = place.certify()
+    assert done.returncode == 2
+    assert "bytes are too large for a key. " in done.stderr
+    assert done.stderr.rstrip().count(". ") >= 1
+
+
 def test_a_run_that_left_legs_out_says_so(place: Place) -> None:
     """As the demo does, whose file names more frameworks than it runs."""
 

@@ -239,7 +239,7 @@ WRONG = {
     TRUST + "signer: x": "unknown key 'signer'; did you mean 'signers'?",
     TRUST + "require: {gates: [acuracy]}": "there is no gate 'acuracy'; did you mean 'accuracy'?",
     TRUST + "require: {gates: [speedup/maths]}": "speedup is not judged on further evaluation sets",
-    TRUST + "require: {max_age: 90}": "require.max_age",
+    TRUST + "require: {max_age: 90}": "require.max_age is 90; it must be text. Write it like 30d",
     TRUST + "require: {max_age: 0d}": "require.max_age",
     TRUST + "require: {evidence: untrusted_leg}": "require.evidence is 'untrusted_leg'",
     TRUST + "require: {min_examples: 0}": "require.min_examples",
