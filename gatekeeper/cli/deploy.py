@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 @click.option(
     "--deadline", default="1h", show_default=True, help="Longest time for the whole rollout; then green has no traffic left."
 )
+@click.option(
+    "--burst",
+    default="1s",
+    show_default=True,
+    help="Failures within this time are one observation: as long as yours last together.",
+)
 @click.option("--status", is_flag=True, help="Say what serves on this host, and change nothing.")
 @click.option("--for", "engine", metavar="ENGINE", help="argo, flagger or kserve: write files for it, and touch nothing here.")
 @click.option(
@@ -65,6 +71,7 @@ def command(
     state: Path,
     port: int,
     deadline: str,
+    burst: str,
     status: bool,
     engine: str | None,
     judge: str,
@@ -111,7 +118,7 @@ def command(
     )
     if engine:
         return _write(file, request, engine, judge, ingress_class)
-    return _deploy(file, state, request, deadline, port)
+    return _deploy(file, state, request, (deadline, burst), port)
 
 
 def _write(file: Path, request: Request, engine: str, judge: str, ingress_class: str) -> int:
@@ -129,7 +136,7 @@ def _write(file: Path, request: Request, engine: str, judge: str, ingress_class:
     return 0
 
 
-def _deploy(file: Path, state: Path, request: Request, deadline: str, port: int) -> int:
+def _deploy(file: Path, state: Path, request: Request, times: tuple[str, str], port: int) -> int:
     from gatekeeper.deploy.live.host import deploy
     from gatekeeper.deploy.live.models import going
     from gatekeeper.errors import ExitCode, UsageError
@@ -137,11 +144,13 @@ def _deploy(file: Path, state: Path, request: Request, deadline: str, port: int)
     from gatekeeper.reports._plain import plain
     from gatekeeper.units import parse_duration
 
-    try:
-        seconds = parse_duration(deadline)
-    except ValueError as error:
-        raise UsageError(f"--deadline: {error}. Durations are written 90s or 2h.") from None
-    with going(file, state, request, seconds, port, lambda text: click.echo(plain(text))) as what:
+    seconds = []
+    for option, stated in zip(("--deadline", "--burst"), times, strict=True):
+        try:
+            seconds.append(parse_duration(stated))
+        except ValueError as error:
+            raise UsageError(f"{option}: {error}. Durations are written 100ms, 90s or 2h.") from None
+    with going(file, state, request, (seconds[0], seconds[1]), port, lambda text: click.echo(plain(text))) as what:
         ruling = deploy(state, what)
     why = f"{ruling.metric}: {ruling.reason}" if ruling.metric else ruling.reason
     click.echo(plain(f"{ruling.decision}{': ' if why else ''}{why}"))

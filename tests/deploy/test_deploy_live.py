@@ -43,8 +43,8 @@ class Host:
         (folder / "how.yaml").write_text(HOW)
 
     def command(self, *words: str) -> list[str]:
-        own = ["deploy", "how.yaml", "--result", "out", "--state", "live", "--port", "0", "--name", "digits", *words]
-        return [sys.executable, "-m", "gatekeeper", *own]
+        own = ["deploy", "how.yaml", "--result", "out", "--state", "live", "--port", "0", "--name", "digits", "--burst", "100ms"]
+        return [sys.executable, "-m", "gatekeeper", *own, *words]
 
     def deploy(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(*words), cwd=self.folder, capture_output=True, text=True, check=False)
@@ -128,7 +128,7 @@ def test_a_model_goes_live_under_users_requests_and_what_it_replaced_is_ended(ho
     assert "hold" in held.stdout and len(host.servers()) == 1, "nobody asked, so the first model has everything"
     first = host.standing().blue
     with Users(host) as users:
-        done = host.deploy("--deadline", "3m")
+        done = host.deploy("--deadline", "8m")
     assert done.returncode == 0, done.stdout + done.stderr
     assert host.standing().blue != first and len(host.servers()) == 1
     assert set(users.answers) == {200} and len(users.answers) > 200, "none of them was lost"
@@ -193,9 +193,9 @@ def test_killed_at_twenty_random_moments(host: Host) -> None:
 @pytest.mark.thorough
 def test_killed_right_after_its_promotion_the_new_model_serves(host: Host) -> None:
     with Users(host) as users:
-        process = host.begin("--deadline", "3m")
+        process = host.begin("--deadline", "8m")
         path = host.state / JOURNAL
-        assert eventually(lambda: path.exists() and any(e.event in (Event.PROMOTING, Event.PROMOTED) for e in read(path)), 180)
+        assert eventually(lambda: path.exists() and any(e.event in (Event.PROMOTING, Event.PROMOTED) for e in read(path)), 480)
         process.kill()
         process.wait()
         done = host.deploy()

@@ -45,6 +45,7 @@ class Going:
     terms: Terms
     automatic: bool
     deadline_s: float
+    burst_s: float = LIMITS.burst_s
     entry: int = 0
     note: Callable[[str], None] = field(default=lambda _: None)
 
@@ -108,7 +109,7 @@ def _rolled(folder: Path, going: Going, gate: Gate, journal: Journal, blue: Slot
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gk-asked-")))
         company = Company(going.subject(blue, scratch), going.subject(green, scratch), going.terms, stack, name=blue.served.name)
-        limits = company.before(gate, LIMITS)
+        limits = company.before(gate, msgspec.structs.replace(LIMITS, burst_s=going.burst_s))
         asked, stop = company.scratch / "asked.jsonl", company.scratch / "stop"  # where those who ask may write
         traffic = Traffic(stop, asked)
         stack.callback(traffic.join)

@@ -33,9 +33,11 @@ from gatekeeper.serve.config import Served
 
 @contextmanager
 def going(
-    file: Path, state: Path, request: Request, deadline_s: float, port: int, note: Callable[[str], None]
+    file: Path, state: Path, request: Request, times: tuple[float, float], port: int, note: Callable[[str], None]
 ) -> Iterator[Going]:
-    """What a pipeline file and a report say that goes live, once the report and the certificate were judged."""
+    """What a pipeline file and a report say that goes live, once the report and the certificate were judged; `times` are the
+    deadline and the length of a burst, in seconds.
+    """
     loaded = limits_file(file)
     path = loaded.model_path()
     if path is None:
@@ -52,7 +54,8 @@ def going(
             subject=lambda slot, scratch: _subject(slot, about, scratch, space, loaded),
             terms=terms,
             automatic=loaded.pipeline.deployment.rollback == "automatic",
-            deadline_s=deadline_s,
+            deadline_s=times[0],
+            burst_s=times[1],
             entry=port,
             note=note,
         )
