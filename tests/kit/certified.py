@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -20,6 +21,9 @@ from kit.once import Once
 from kit.support import write_project
 
 from gatekeeper.certificate.signing import signed, signer_of
+from gatekeeper.records.scores import PairedScores
+from gatekeeper.stats.looks import ALPHA
+from gatekeeper.stats.retention import retention_interval
 
 TRUST = "signers: [{name: releases, key: release.pub}]\n"
 EVIDENCE = """\
@@ -129,6 +133,17 @@ def certified(once: Once, folder: Path) -> Place:
     place = folder / "release"
     shutil.copytree(once("certified", run), place)
     return Place(place)
+
+
+def counted(gate: dict[str, Any], both: int, lost: int, gained: int) -> None:
+    """An accuracy gate that says the same of such counts wherever it says it; its verdict is left."""
+    about = gate["details"]
+    examples = about["examples"]
+    shares = [both, lost, gained, examples - both - lost - gained]
+    p, q = np.repeat([1.0, 0.0, 1.0, 0.0], shares), np.repeat([1.0, 1.0, 0.0, 0.0], shares)
+    found = retention_interval(PairedScores("binary", p=p, q=q, examples=examples), ALPHA)
+    gate.update(observed=found.observed, lower=found.lower, upper=found.upper)
+    about.update(counts=[both, lost, gained], baseline=(both + lost) / examples, variant=(both + gained) / examples)
 
 
 def two_targets(place: Place) -> tuple[Path, Path]:
