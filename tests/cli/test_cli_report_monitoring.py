@@ -20,6 +20,7 @@ from gatekeeper.compliance.checklist import ITEMS
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report, StageReport
 from gatekeeper.reports._base import reporter
+from gatekeeper.stats.rehearsal import HEALTHY
 from gatekeeper.verdicts.rehearsed import STAGING
 from gatekeeper.verdicts.watched import MONITORING
 
@@ -99,7 +100,8 @@ def test_the_checklist_is_made_anew_and_what_is_not_there_is_not_shown(gatekeepe
     shown = {each["item"]: each["shown"] for each in rows}
     assert "accuracy 1" in shown["accuracy is kept"] and shown["it is faster"].endswith(": pass")
     assert "blue_green, rehearsed at 100 requests/s" in shown["the new model comes beside the old one"]
-    assert "25 %, 50 %, 90 %, promote after 500 requests" in shown["traffic is ramped"]
+    healthy = next(each for each in rehearsal(chosen).scenarios if each.name == HEALTHY)
+    assert f"25 %, 50 %, 90 %, promote after {healthy.requests:,} requests" in shown["traffic is ramped"]
     assert (
         "rolled back on" in shown["rollback is automatic, and was seen"]
         and "errors" in shown["rollback is automatic, and was seen"]
