@@ -63,7 +63,7 @@ ELSEWHERE = {
     f"gatekeeper/{name}.py"
     for name in (
         "ids", "certificate/identity", "cli/verify", "deploy/packages/container", "github/artifact", "reports/_place",
-        "reference/pipeline_file",
+        "reference/pipeline_file", "scans/_torchscript",
     )
 }  # fmt: skip
 """The place itself, and those that take paths and addresses apart."""
