@@ -46,14 +46,14 @@ def run(setup: Setup, known: Known) -> Added:
 
     from gatekeeper.errors import NotMeasured, UsageError
     from gatekeeper.legs.setup import Added
+    from gatekeeper.stages._rollouts import NOTHING, chosen
     from gatekeeper.verdicts.watched import judge_watched
 
-    legs = [(target.selected, leg) for target in known.targets if target.selected and (leg := _leg(setup, target.selected))]
-    if not legs:
-        said = "no variant passed on this machine, so that none would be deployed"
-        return Added(report(setup.loaded, NAME, Verdict.SKIP, said, NAME))
+    going = chosen(setup, known)
+    if not going:
+        return Added(report(setup.loaded, NAME, Verdict.SKIP, NOTHING, NAME))
     try:
-        watched = [_watched(setup, known, name, leg) for name, leg in legs]
+        watched = [_watched(setup, known, name, leg) for name, leg in going]
     except (NotMeasured, UsageError) as error:
         return Added(report(setup.loaded, NAME, Verdict.ERROR, str(error), NAME))
     line = msgspec.structs.replace(report(setup.loaded, NAME, Verdict.PASS, "", NAME), watched=watched)
@@ -93,13 +93,6 @@ def _raised(name: str) -> bool:
     from gatekeeper.monitor.alerts._base import alert
 
     return hasattr(alert(name), "FAULT")
-
-
-def _leg(setup: Setup, selected: str) -> Leg | None:
-    """The leg of this machine whose variant would be deployed."""
-    from gatekeeper.ids import belongs
-
-    return next((leg for leg in setup.legs if belongs(selected, leg.id)), None)
 
 
 def _watched(setup: Setup, known: Known, name: str, leg: Leg) -> Watching:

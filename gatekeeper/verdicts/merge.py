@@ -15,14 +15,14 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Note, Report, StageReport, TargetReport
 from gatekeeper.verdicts.across import STAGE, Merged, checked, summary
 from gatekeeper.verdicts.data import joined
+from gatekeeper.verdicts.deployed import together
 from gatekeeper.verdicts.headers import check_headers
 from gatekeeper.verdicts.judge import all_of
 from gatekeeper.verdicts.legs import Returned, by_target, collect, lost
 from gatekeeper.verdicts.notes import kept, with_notes
-from gatekeeper.verdicts.rehearsed import PRODUCTION, STAGING, of_selected, together
+from gatekeeper.verdicts.rehearsed import PRODUCTION, STAGING, of_selected
 from gatekeeper.verdicts.targets import report_verdict, target_report
 from gatekeeper.verdicts.watched import MONITORING, of_watched
-from gatekeeper.verdicts.watched import together as watched_together
 
 if TYPE_CHECKING:
     from gatekeeper.planning.plan import Plan
@@ -81,8 +81,8 @@ def _stages(reports: Sequence[Report], targets: Sequence[TargetReport]) -> list[
     """Stages ran once per leg: the worst of each is what counts. What passed in several speaks of all of them."""
     worst: dict[str, StageReport] = {}
     every = [stage for report in reports for stage in report.stages]
-    whole_of = {name: together([stage for stage in every if stage.stage == name]) for name in (STAGING, PRODUCTION)}
-    whole_of[MONITORING] = watched_together([stage for stage in every if stage.stage == MONITORING])
+    deployed = (STAGING, PRODUCTION, MONITORING)
+    whole_of = {name: together([stage for stage in every if stage.stage == name]) for name in deployed}
     for report in reports:
         for stage in [whole_of.get(each.stage) or each for each in report.stages]:
             known = worst.get(stage.stage)

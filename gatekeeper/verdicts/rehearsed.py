@@ -11,7 +11,7 @@ from gatekeeper.records.report import StageReport, TargetReport
 from gatekeeper.records.rollout import Production, Rehearsal
 from gatekeeper.registry import Registry
 from gatekeeper.stats.rehearsal import HEALTHY, SMALLEST, Said, judge_rehearsal, rehearsed_steps
-from gatekeeper.verdicts.judge import all_of
+from gatekeeper.verdicts.deployed import judged_together, left_out
 
 STAGING, PRODUCTION = "staging_deployment", "production_deployment"
 FAULTS = Registry("deploy.faults")
@@ -21,22 +21,14 @@ STRATEGIES = Registry("deploy.strategies")
 
 def judge_rehearsals(stage: StageReport) -> Said:
     """What the rehearsals of a stage show together; none is no pass."""
-    found = [(each.variant, *_judged(each, FAULTS.builtin)) for each in stage.rehearsals]
-    if not found:
-        return Verdict.ERROR, "its report holds no rehearsal"
-    verdict = all_of(each for _, each, _ in found)
-    return verdict, "; ".join(f"{name}: {why}" for name, each, why in found if each is verdict)
+    return judged_together(((each.variant, *_judged(each, FAULTS.builtin)) for each in stage.rehearsals), "rehearsal")
 
 
 def judge_production(stage: StageReport, staged: Sequence[Rehearsal]) -> Said:
     """What a stage shows that brings variants live; `staged` are rehearsals that it may refer to. Its reason never says more
     than its record: what was rehearsed was not deployed.
     """
-    found = [(each.variant, *_judge_one(each, staged)) for each in stage.production]
-    if not found:
-        return Verdict.ERROR, "its report holds no rollout"
-    verdict = all_of(each for _, each, _ in found)
-    said = "; ".join(f"{name}: {why}" for name, each, why in found if each is verdict)
+    verdict, said = judged_together(((each.variant, *_judge_one(each, staged)) for each in stage.production), "rollout")
     return verdict, f"rehearsed, not deployed: {said}" if verdict is Verdict.PASS else said
 
 
@@ -67,18 +59,6 @@ def _judged(rehearsal: Rehearsal, faults: Sequence[str]) -> Said:
     return judge_rehearsal(rehearsal, faults)
 
 
-def together(stages: Sequence[StageReport]) -> StageReport | None:
-    """The same stage of several reports as one. A leg with nothing to deploy has nothing to rehearse: another's is chosen."""
-    if not stages:
-        return None
-    ran = [stage for stage in stages if stage.verdict is not Verdict.SKIP] or stages[:1]
-    verdict = all_of(stage.verdict for stage in ran) if len(ran) > 1 else ran[0].verdict
-    worst = next((stage for stage in ran if stage.verdict is verdict), ran[0])
-    rehearsals = [each for stage in ran for each in stage.rehearsals]
-    production = [each for stage in ran for each in stage.production]
-    return msgspec.structs.replace(worst, verdict=verdict, rehearsals=rehearsals, production=production)
-
-
 def of_selected(stage: StageReport, targets: Sequence[TargetReport]) -> StageReport:
     """An error in its place where what was rehearsed is not what is chosen."""
     if stage.stage not in (STAGING, PRODUCTION) or stage.verdict is not Verdict.PASS:
@@ -88,7 +68,7 @@ def of_selected(stage: StageReport, targets: Sequence[TargetReport]) -> StageRep
     shown = {each.variant: each.artifact for each in made}  # what a stage refers to is held in its own
     files = {each.id: each.artifact.sha256 for target in targets for each in target.variants if each.artifact}
     chosen = [target.selected for target in targets if target.selected]
-    if left := [name for name in chosen if name not in names]:
+    if left := left_out(targets, names):
         reason = f"{', '.join(left)} would be deployed, and another was rehearsed. Run its leg again."
     elif other := [name for name in chosen if name in shown and (not shown[name] or shown[name] != files.get(name))]:
         reason = f"{', '.join(other)}: the file that was rehearsed is not the one that passed. Run its leg again."

@@ -10,22 +10,18 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import StageReport, TargetReport
 from gatekeeper.records.watched import Alerted, Watching
 from gatekeeper.registry import Registry
-from gatekeeper.verdicts.judge import all_of
+from gatekeeper.stats.rehearsal import Said
+from gatekeeper.verdicts.deployed import judged_together, left_out
 
 MONITORING = "monitoring"
 ALERTS = Registry("monitor.alerts")
 """By their names: the room they lie in stands above this one."""
 _WORST = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
-Said = tuple[Verdict, str]
 
 
 def judge_watched(stage: StageReport) -> Said:
     """What a stage shows of its alerts, on every variant that it watched; none is no pass."""
-    found = [(each.variant, *_judge(each)) for each in stage.watched]
-    if not found:
-        return Verdict.ERROR, "its report holds no alert"
-    verdict = all_of(each for _, each, _ in found)
-    return verdict, "; ".join(f"{name}: {why}" for name, each, why in found if each is verdict)
+    return judged_together(((each.variant, *_judge(each)) for each in stage.watched), "alert")
 
 
 def _judge(watching: Watching) -> Said:
@@ -63,22 +59,11 @@ def _of_one(each: Alerted) -> Iterator[Said]:
         yield Verdict.ERROR, f"{each.alert}: silent on {each.seen} observations, of which it needs {max(each.least, 1)}"
 
 
-def together(stages: Sequence[StageReport]) -> StageReport | None:
-    """The same stage of several reports as one. A leg with nothing to deploy watches nothing: another's is chosen."""
-    if not stages:
-        return None
-    ran = [stage for stage in stages if stage.verdict is not Verdict.SKIP] or stages[:1]
-    verdict = all_of(stage.verdict for stage in ran) if len(ran) > 1 else ran[0].verdict
-    worst = next((stage for stage in ran if stage.verdict is verdict), ran[0])
-    return msgspec.structs.replace(worst, verdict=verdict, watched=[each for stage in ran for each in stage.watched])
-
-
 def of_watched(stage: StageReport, targets: Sequence[TargetReport]) -> StageReport:
     """An error in its place where what was watched is not what is chosen."""
     if stage.stage != MONITORING or stage.verdict is not Verdict.PASS:
         return stage
-    names = {each.variant for each in stage.watched}
-    left = [target.selected for target in targets if target.selected and target.selected not in names]
+    left = left_out(targets, (each.variant for each in stage.watched))
     if not left:
         return stage
     reason = f"{', '.join(left)} would be deployed, and another was watched. Run its leg again."

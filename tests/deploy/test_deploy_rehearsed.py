@@ -26,7 +26,8 @@ from gatekeeper.stats.rehearsal import (
     SLOWEST_MS,
     judge_rehearsal,
 )
-from gatekeeper.verdicts.rehearsed import FAULTS, STAGING, judge_rehearsals, of_selected, together
+from gatekeeper.verdicts.deployed import together
+from gatekeeper.verdicts.rehearsed import FAULTS, STAGING, judge_rehearsals, of_selected
 
 FAULTS_HERE = in_order()
 
