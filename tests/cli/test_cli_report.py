@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from kit.measured import Made, measured
+from kit.sample_reports import save
 from lxml import etree
 
 from gatekeeper.planning.plan import Plan, PlannedLeg
@@ -31,13 +32,6 @@ def make(leg: str, verdict: Verdict, manifest: Sequence[str] = LEGS, **more: Any
     )  # fmt: skip
     assert report.verdict is verdict
     return report
-
-
-def save(folder: Path, report: Report) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "report.json"
-    path.write_text(reporter("json").render(report), "utf-8")
-    return path
 
 
 def save_legs(folder: Path, *verdicts: Verdict, **more: Any) -> list[Path]:

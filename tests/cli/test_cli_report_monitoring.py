@@ -13,13 +13,13 @@ import msgspec
 import pytest
 from kit.measured import Made, measured
 from kit.rehearsed import rehearsal
+from kit.sample_reports import save
 from kit.watched import watching
 
 from gatekeeper.compliance.annex import NOT_SHOWN
 from gatekeeper.compliance.checklist import ITEMS
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report, StageReport
-from gatekeeper.reports._base import reporter
 from gatekeeper.stats.rehearsal import HEALTHY
 from gatekeeper.verdicts.rehearsed import STAGING
 from gatekeeper.verdicts.watched import MONITORING
@@ -35,12 +35,6 @@ def watched(leg: str, manifest: list[str]) -> Report:
         stage=MONITORING, verdict=Verdict.PASS, reason="well", watched=[watching(report.targets[0].selected or "")]
     )
     return msgspec.structs.replace(report, stages=[*report.stages, stage])
-
-
-def save(folder: Path, report: Report) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(reporter("json").render(report), "utf-8")
-    return folder / "report.json"
 
 
 def line(done: subprocess.CompletedProcess[str]) -> Any:

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from kit.measured import Made, measured
 from kit.rehearsed import rehearsal
+from kit.sample_reports import save
 
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report, StageReport
 from gatekeeper.records.rollout import Production, Rehearsal
-from gatekeeper.reports._base import reporter
 from gatekeeper.stats.rehearsal import HEALTHY
 from gatekeeper.verdicts.rehearsed import PRODUCTION, STAGING
 
@@ -45,12 +45,6 @@ def live(leg: str, manifest: list[str], staged: bool) -> Report:
     before = [StageReport(stage=STAGING, verdict=Verdict.PASS, rehearsals=[rehearsal(chosen)])] if staged else []
     stage = StageReport(stage=PRODUCTION, verdict=Verdict.PASS, reason="well", production=[done])
     return msgspec.structs.replace(report, stages=[*report.stages, *before, stage])
-
-
-def save(folder: Path, report: Report) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(reporter("json").render(report), "utf-8")
-    return folder / "report.json"
 
 
 def stage_of(report: Any, name: str = PRODUCTION) -> Any:

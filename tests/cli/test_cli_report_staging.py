@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from kit.measured import Made, measured
 from kit.rehearsed import rehearsal
+from kit.sample_reports import save
 
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report, StageReport
-from gatekeeper.reports._base import reporter
 from gatekeeper.verdicts.rehearsed import STAGING
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -31,12 +31,6 @@ def staged(leg: str, manifest: list[str], variant: str = "", made: Made | None =
     else:
         stage = StageReport(stage=STAGING, verdict=Verdict.PASS, reason="well", rehearsals=[rehearsal(variant or chosen)])
     return msgspec.structs.replace(report, stages=[*report.stages, stage])
-
-
-def save(folder: Path, report: Report) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(reporter("json").render(report), "utf-8")
-    return folder / "report.json"
 
 
 def line(done: subprocess.CompletedProcess[str]) -> Any:

@@ -12,47 +12,15 @@ import yaml
 from kit.command import Command
 from kit.haproxy import needs_haproxy
 from kit.prometheus import program
-from kit.support import REPOSITORY
+from kit.support import MISSION, REPOSITORY
 
 FILE = REPOSITORY / "examples/mission/edge_ai_pipeline.yaml"
-TEXT = """\
-edge_ai_pipeline:
-  stages:
-    - model_validation
-    - optimization
-    - testing
-    - staging_deployment
-    - production_deployment
-    - monitoring
-  model_validation:
-    accuracy_threshold: 0.95
-    performance_baseline: required
-    security_scan: enabled
-  optimization:
-    frameworks:
-      - llama_cpp
-      - openvino
-      - microsoft_olive
-    validation:
-      cross_validation: enabled
-      performance_comparison: required
-  testing:
-    unit_tests: comprehensive
-    integration_tests: full_pipeline
-    load_tests: production_scale
-    security_tests: comprehensive
-  deployment:
-    strategy: blue_green
-    traffic_ramping: gradual
-    rollback: automatic
-    monitoring: real_time
-"""
 
 
 def test_it_is_the_workflows_own_text_and_adds_only_what_that_says_nothing_of() -> None:
     written = FILE.read_text()
-    assert TEXT in written
-    added = yaml.safe_load(written)["edge_ai_pipeline"].keys() - yaml.safe_load(TEXT)["edge_ai_pipeline"].keys()
+    assert MISSION in written
+    added = yaml.safe_load(written)["edge_ai_pipeline"].keys() - yaml.safe_load(MISSION)["edge_ai_pipeline"].keys()
     assert added == {"model", "dataset", "targets", "gates", "measure"}
 
 
@@ -68,7 +36,7 @@ def test_all_six_stages_run_and_none_cannot(example: Callable[[str], Path], gate
     gatekeeper("run", trained.parent / "mission/edge_ai_pipeline.yaml", "--output", tmp_path / "report")
     report = json.loads((tmp_path / "report/report.json").read_text())
     lines = {stage["stage"]: stage for stage in report["stages"]}
-    assert list(lines) == yaml.safe_load(TEXT)["edge_ai_pipeline"]["stages"]
+    assert list(lines) == yaml.safe_load(MISSION)["edge_ai_pipeline"]["stages"]
     assert not any("cannot run" in stage["reason"] for stage in lines.values()), lines
     assert not any(stage["blocked_by"] for stage in lines.values()), lines
     assert lines["staging_deployment"]["rehearsals"] and lines["monitoring"]["watched"]

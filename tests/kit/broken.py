@@ -12,15 +12,15 @@ from kit.scored import scored
 
 from gatekeeper.config.sections.symbols import Symbols
 from gatekeeper.data.prepared import write_prepared
+from gatekeeper.evaluate.compared import comparison_of, scores_of
 from gatekeeper.evaluate.detection.form import padded
 from gatekeeper.evaluate.score import Score
 from gatekeeper.evaluate.tasks._base import Reading
 from gatekeeper.gates import accuracy, outputs, worst_class
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.evidence import Comparison, Evidence
+from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import Artifact
-from gatekeeper.records.scores import Counts, PairedScores
 
 
 @dataclass
@@ -373,40 +373,8 @@ def judged(folder: Path, world: World, after: Any, labels: Any, metric: str | No
             destination=str(folder / "scores.npy"),
         )
     )
-    scores_ = None
-    if found.examples:
-        rows = np.load(folder / "scores.npy")
-        counts = Counts(rows, found.union) if found.kind == "pooled" else None
-        p, q = (rows[4].sum(axis=1), rows[2].sum(axis=1)) if counts else rows[:2]
-        truth, unit = rows[2:] if found.kind == "classes" else (None, None)
-        scores_ = PairedScores(
-            kind=found.kind,
-            p=p,
-            q=q,
-            examples=found.examples,
-            power=found.power,
-            low=found.low,
-            high=found.high,
-            truth=truth,
-            unit=unit,
-            counts=counts,
-            copies=found.copies,
-            unseen=found.unseen,
-        )
-    comparison = Comparison(
-        metric=found.metric,
-        baseline=found.baseline,
-        variant=found.variant,
-        scores=scores_,
-        agreement=found.agreement,
-        error=found.error,
-        details=found.details,
-        collapsed=found.collapsed,
-        signs=found.signs,
-        outputs=tuple(found.outputs),
-        unjudged=found.unjudged,
-        classes=tuple(found.classes),
-    )
+    scores = scores_of(found, np.load(folder / "scores.npy")) if found.examples else None
+    comparison = comparison_of(found, scores, "all")
     evidence = Evidence(artifact=Artifact(path="x", sha256="", bytes=1), comparison=comparison)
     gates: dict[str, Any] = {"accuracy": accuracy, "outputs": outputs, "worst_class": worst_class}
     return {name: gate.judge(gate.DEFAULT, evidence) for name, gate in gates.items()}

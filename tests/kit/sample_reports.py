@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from gatekeeper.records.report import (
     VariantReport,
 )
 from gatekeeper.records.tested import Check, LoadRun, Tested
+from gatekeeper.reports._base import reporter
 
 PASS, FAIL, OPEN, ERROR, SKIP = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.SKIP
 WAIVER = Waiver(
@@ -189,3 +191,11 @@ def report_with_tests(gates: Sequence[GateResult] | None = None, **more: Any) ->
     (leg,) = found.legs
     legs = [msgspec.structs.replace(leg, tested=baseline)]
     return report([msgspec.structs.replace(found, legs=legs)])
+
+
+def save(folder: Path, report: Report) -> Path:
+    """The report.json of a report, in a folder that is made where it must be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "report.json"
+    path.write_text(reporter("json").render(report), "utf-8")
+    return path
