@@ -20,6 +20,7 @@ from gatekeeper.serve.metrics import Metrics
 from gatekeeper.serve.openapi import MODEL_VERSION, MOST_TOKENS, description
 from gatekeeper.serve.pool import Busy, Late, ModelFailed, Pool
 from gatekeeper.serve.tensors import SIZE_HEADER, BadRequest, read, write
+from gatekeeper.serve.tokens import check_tokens
 from gatekeeper.version import version
 
 EXTENSIONS = ["binary_tensor_data"]
@@ -106,6 +107,8 @@ class App:
         """Tensors to tensors."""
         body = await self._body(request)
         asked, feed = read(body, request.headers.get(SIZE_HEADER), self.inputs, self.outputs)
+        if self.served.spec.text is not None:
+            check_tokens(feed["tokens"], self.served.spec.text)
         answer = await self.pool.infer(feed)
         self.metrics.confident(answer)
         parts, head = write(asked, self.served.name, MODEL_VERSION, answer)

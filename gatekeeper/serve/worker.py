@@ -82,7 +82,7 @@ def refused(error: Exception) -> Reply:
     said = failure(error)
     blames = isinstance(error, ValueError | IndexError) or "InvalidArgument" in type(error).__name__
     blames = blames or any(word in said.message.lower() for word in INVALID)
-    status = 400 if said.kind == "crash" and blames else 500
+    status = 400 if said.kind == "data" or (said.kind == "crash" and blames) else 500
     return Reply(error=f"the model cannot answer: {said.message[:MAX_MESSAGE]}", status=status)
 
 

@@ -59,6 +59,13 @@ def test_it_is_served(models: tuple[Subject, Subject]) -> None:
     assert by_verdict(found)[Verdict.PASS] == {"ready", "metadata", "answers", "bad_request", "texts", "stops"}, found
 
 
+def test_tokens_that_are_none_are_refused(models: tuple[Subject, Subject], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [attack for attack in attacks("basic", text=True) if attack.name == "tokens_that_are_none"]
+    monkeypatch.setattr(run, "attacks", lambda level, text: asked if text else [])
+    found = security_checks(models[1], "basic")
+    assert by_verdict(found)[Verdict.PASS] == {"good_request", "tokens_that_are_none"}, found
+
+
 @pytest.mark.thorough
 def test_hostile_texts(models: tuple[Subject, Subject], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(run, "attacks", lambda level, text: [a for a in ATTACKS if text])

@@ -156,6 +156,19 @@ def outputs_repeated(victim: Victim) -> int:
     return 1
 
 
+def tokens_that_are_none(victim: Victim) -> int:
+    """Ids below zero, beyond the vocabulary, and those that become an id when they are cut to 32 bits; none, and one more than the context."""
+    text = victim.server.served.spec.text
+    assert text is not None
+    beyond = [text.vocabulary, 1000 + text.vocabulary] if text.vocabulary else []
+    for wrong in (-1, -(1 << 31), *beyond, 1 << 31, (1 << 32) + 1, -(1 << 32), 1 << 62):
+        victim.refused(f"the token {wrong}", victim.tensor(shape=[1, 2], data=[0, wrong]))
+    victim.refused("no token", victim.tensor(shape=[1, 0], data=[]))
+    if text.context:
+        victim.refused(f"{text.context + 1} tokens", victim.tensor(shape=[1, text.context + 1], data=[0] * (text.context + 1)))
+    return 8 + len(beyond) + bool(text.context)
+
+
 ATTACKS = (
     Attack("wrong_types", "basic", wrong_types),
     Attack("wrong_elements", "basic", wrong_elements),
@@ -165,4 +178,5 @@ ATTACKS = (
     Attack("texts_as_tensors", "basic", texts_as_tensors),
     Attack("many_tensors", "basic", many_tensors),
     Attack("outputs_repeated", "basic", outputs_repeated),
+    Attack("tokens_that_are_none", "basic", tokens_that_are_none, models="text"),
 )
