@@ -29,7 +29,7 @@ SERVER_S = {"smoke": 5.0, "production_scale": 60.0}
 OTHERS, STEP, STRESS, LEAST_S = 1 / 12, 1 / 20, 1 / 12, 1.5
 """Of the server scenario's length: single stream and offline, each rate of the search for the peak, too many requests."""
 
-LEAST_REQUESTS, PATIENCE = 1100, 2.5
+LEAST_REQUESTS, PATIENCE = 1100, 5.0
 """The tail is judged on 1,000 requests; for these the server scenario goes on to so many times its length."""
 
 SHARE, BEARABLE = 0.5, 0.75
