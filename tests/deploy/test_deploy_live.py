@@ -30,7 +30,7 @@ from gatekeeper.deploy.live.lasting import MODULE
 HOW = """\
 edge_ai_pipeline:
   model: {path: model.onnx, task: tabular_classification}
-  deployment: {strategy: blue_green, traffic_ramping: immediate, rollback: automatic}
+  deployment: {strategy: rolling, traffic_ramping: immediate, rollback: automatic}
 """
 BODY = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 16], "data": [0.5] * 16}]}).encode()
 
@@ -101,7 +101,7 @@ def host(once: Once, tmp_path: Path) -> Iterator[Host]:
 class Users:
     """They ask until the block ends; `answers` are the statuses, 0 for none."""
 
-    def __init__(self, host: Host, rate: float = 60.0):
+    def __init__(self, host: Host, rate: float = 120.0):
         self.host, self.pause_s, self.answers, self.over = host, 1 / rate, list[int](), threading.Event()
 
     def __enter__(self) -> Users:

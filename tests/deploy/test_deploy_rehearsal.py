@@ -19,7 +19,7 @@ from gatekeeper.records.rollout import Decision
 from gatekeeper.stats.rehearsal import HEALTHY, judge_rehearsal
 from gatekeeper.stats.rollout import judged
 
-TERMS = Terms(rate_qps=100.0, p99_ms=250.0)
+TERMS = Terms(strategy="canary", rate_qps=100.0, p99_ms=250.0)
 
 
 @pytest.fixture(scope="module")
