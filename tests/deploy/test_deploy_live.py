@@ -121,7 +121,7 @@ class Users:
 
 
 @needs_haproxy
-@pytest.mark.serial
+@pytest.mark.paced
 def test_a_model_goes_live_under_users_requests_and_what_it_replaced_is_ended(host: Host) -> None:
     held = host.deploy("--deadline", "1s")
     assert held.returncode == 3, held.stdout + held.stderr
@@ -163,7 +163,7 @@ def one_serves(host: Host) -> None:
 
 
 @needs_haproxy
-@pytest.mark.serial
+@pytest.mark.paced
 @pytest.mark.parametrize("moment", [pytest.param(0, marks=pytest.mark.thorough), pytest.param(1, marks=pytest.mark.thorough), 2])
 def test_killed_at_any_moment_the_next_run_lets_one_model_serve(moment: int, host: Host) -> None:
     process = host.begin("--deadline", "1m")
@@ -174,7 +174,7 @@ def test_killed_at_any_moment_the_next_run_lets_one_model_serve(moment: int, hos
 
 
 @needs_haproxy
-@pytest.mark.serial
+@pytest.mark.paced
 @pytest.mark.thorough
 def test_killed_at_twenty_random_moments(host: Host) -> None:
     draw = random.Random(1)
@@ -189,7 +189,7 @@ def test_killed_at_twenty_random_moments(host: Host) -> None:
 
 
 @needs_haproxy
-@pytest.mark.serial
+@pytest.mark.paced
 @pytest.mark.thorough
 def test_killed_right_after_its_promotion_the_new_model_serves(host: Host) -> None:
     with Users(host) as users:
@@ -207,7 +207,7 @@ def test_killed_right_after_its_promotion_the_new_model_serves(host: Host) -> No
 
 
 @needs_haproxy
-@pytest.mark.serial
+@pytest.mark.paced
 def test_a_green_that_dies_is_rolled_back(host: Host) -> None:
     process = host.begin("--deadline", "1m")
     assert eventually(moments(host)[2])
@@ -219,7 +219,7 @@ def test_a_green_that_dies_is_rolled_back(host: Host) -> None:
 
 
 @needs_haproxy
-@pytest.mark.serial
+@pytest.mark.paced
 @pytest.mark.thorough
 def test_haproxy_and_the_server_killed_are_started_again_and_two_deploys_are_refused(host: Host) -> None:
     one_serves(host)

@@ -21,7 +21,7 @@ STAGES = """\
 
 
 @needs_haproxy
-@pytest.mark.serial
+@pytest.mark.paced
 def test_the_healthy_ramp_from_what_serves_now(gatekeeper: Callable[..., Any], tmp_path: Path) -> None:
     file = write_project(tmp_path, "fine", "behind", STAGES)
     file.write_text(file.read_text().replace("memory_limit: 900MB", "memory_limit: 4GB"))

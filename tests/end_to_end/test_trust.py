@@ -129,9 +129,9 @@ def test_later_attempts_ask_for_more(clocks: dict[str, str], gatekeeper: Any, tm
 
 
 def briefly(example: Path) -> Path:
-    """An example's pipeline file with two looks at most: a round takes long on a busy machine."""
+    """An example's pipeline file with one look: a round takes long on a busy machine."""
     file = example / "briefly.yaml"
-    file.write_text((example / "edge_ai_pipeline.yaml").read_text() + "\n  measure: {max_rounds: 12}\n")
+    file.write_text((example / "edge_ai_pipeline.yaml").read_text() + "\n  measure: {max_rounds: 8}\n")
     return file
 
 
