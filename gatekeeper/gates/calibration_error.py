@@ -11,7 +11,6 @@ from msgspec import Meta
 from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.gates.accuracy import LEAST_EXAMPLES, SUREST
 from gatekeeper.records.base import Interval, Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.scores import Calibrated
 from gatekeeper.registry import Registry
@@ -21,6 +20,7 @@ from gatekeeper.stats.looks import ALPHA
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
+    from gatekeeper.records.evidence import Evidence
 
 DESCRIPTION = "The expected calibration error grows by at most so much from the baseline to the variant."
 UNIT = "fraction"
