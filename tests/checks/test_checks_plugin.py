@@ -33,6 +33,7 @@ ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 def folder(tmp_path: Path) -> Path:
     write_onnx(tmp_path / "m.onnx")
     (tmp_path / "test_mine.py").write_text(TEST)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # no settings of a folder above
     return tmp_path
 
 
