@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import pytest
-import torch
 from kit import places
 from kit.command import call
 from kit.lazily import Lazily
 
 metrics = Lazily("sklearn.metrics")
 seqeval = Lazily("seqeval.metrics")
+torch = Lazily("torch")
 torchmetrics = Lazily("torchmetrics.functional")
 
 MAKERS: dict[str, Callable[[Path], Path]] = {
