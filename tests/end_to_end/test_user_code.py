@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 import psutil
 import pytest
-from kit.command import call
+from kit.command import call, started
 from kit.support import REPOSITORY, write_project
 from onnx import numpy_helper
 
@@ -64,7 +64,9 @@ def loading(path: Path, code: str) -> Path:
 
 
 def run(path: Path, **env: str) -> CompletedProcess[str]:
-    return call(["run", path, "--cache-dir", path.parent / "cache"], path.parent, env)
+    """What is planted in the environment must be in that of a process: /proc shows what one began with."""
+    words = ["run", str(path), "--cache-dir", str(path.parent / "cache")]
+    return started(words, path.parent, env) if env else call(words, path.parent, env)
 
 
 def report(path: Path) -> dict[str, Any]:
