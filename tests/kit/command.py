@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.cli._main import execute
+from gatekeeper.errors import ExitCode
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 """Calls the command line as a user does; a fixture of that type is `gatekeeper`."""
@@ -44,6 +45,8 @@ def called(words: Sequence[str], cwd: Path, env: dict[str, str]) -> subprocess.C
         for name, stream in zip(("stdout", "stderr"), streams, strict=True):
             patch.setattr(sys, name, stream)
         code, _ = execute(list(words))
+    if code == ExitCode.INTERRUPTED:  # whoever interrupts means the tests
+        raise KeyboardInterrupt
     for stream in streams:
         stream.flush()
     out, err = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]
