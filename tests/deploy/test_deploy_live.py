@@ -121,7 +121,6 @@ class Users:
 
 
 @needs_haproxy
-@pytest.mark.paced
 def test_a_model_goes_live_under_users_requests_and_what_it_replaced_is_ended(host: Host) -> None:
     held = host.deploy("--deadline", "1s")
     assert held.returncode == 3, held.stdout + held.stderr
@@ -163,7 +162,6 @@ def one_serves(host: Host) -> None:
 
 
 @needs_haproxy
-@pytest.mark.paced
 @pytest.mark.parametrize("moment", [pytest.param(0, marks=pytest.mark.thorough), pytest.param(1, marks=pytest.mark.thorough), 2])
 def test_killed_at_any_moment_the_next_run_lets_one_model_serve(moment: int, host: Host) -> None:
     process = host.begin("--deadline", "1m")
@@ -207,7 +205,6 @@ def test_killed_right_after_its_promotion_the_new_model_serves(host: Host) -> No
 
 
 @needs_haproxy
-@pytest.mark.paced
 def test_a_green_that_dies_is_rolled_back(host: Host) -> None:
     process = host.begin("--deadline", "1m")
     assert eventually(moments(host)[2])

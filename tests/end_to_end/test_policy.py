@@ -120,11 +120,11 @@ def test_a_waiver_for_a_target_that_is_not_there_is_found_by_every_command(
     (pull_request.parent / "gatekeeper-waivers.yml").write_text(WAIVERS.replace("target: here", "target: her"))
     done = gatekeeper(command, "pipeline.yaml")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "gatekeeper-waivers.yml:2:29: there is no target 'her'; did you mean 'here'?" in done.stderr
+    assert "gatekeeper-waivers.yml:2:34: there is no target 'her'; did you mean 'here'?" in done.stderr
 
 
 def test_validate_counts_the_waivers(gatekeeper: Command, pull_request: Path) -> None:
-    (pull_request.parent / "gatekeeper-waivers.yml").write_text(WAIVERS.replace("0.01", "0.001"))
+    (pull_request.parent / "gatekeeper-waivers.yml").write_text(WAIVERS.replace("9MB", "10MB"))
     done = gatekeeper("validate", "pipeline.yaml")
     assert done.returncode == 0, done.stderr
     assert "gatekeeper-waivers.yml: valid. 1 waiver." in done.stdout

@@ -21,10 +21,10 @@ BY_FILE = ["--dist", "loadfile", "--no-loadscope-reorder"]
 def parts() -> list[tuple[str, str, list[str]]]:
     """Name, marks and words of each call of pytest. Reading all files takes it long: all but the first read those they need.
 
-    Three processes on two cores, as some tests wait; two of those that wait for their own requests most of the time.
+    Four processes on two cores, as many tests wait; two of those that wait for their own requests most of the time.
     """
     return [
-        ("side by side", "not serial and not paced", ["-n", "3", *BY_FILE]),
+        ("side by side", "not serial and not paced", ["-n", "4", *BY_FILE]),
         ("in pairs", "paced and not serial", ["-n", "2", *BY_FILE, *marked("paced")]),
         ("alone", "serial", marked("serial")),
     ]
