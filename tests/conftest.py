@@ -22,10 +22,17 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for what tests run in this process;
 
 
 LONGEST = (
-    "end_to_end/test_text_models", "end_to_end/test_act", "end_to_end/test_judged", "load/test_load_run",
-    "end_to_end/test_left_reports", "end_to_end/test_bad_input", "end_to_end/test_techniques", "end_to_end/test_reference",
+    "end_to_end/test_text_models", "end_to_end/test_act", "load/test_load_run", "deploy/test_deploy_live",
+    "deploy/test_deploy_rehearsal", "end_to_end/test_examples", "end_to_end/test_testing_stage", "monitor/test_monitor_served",
+    "end_to_end/test_trust", "end_to_end/test_baseline", "end_to_end/test_inputs", "evaluate/test_broken_variants",
+    "end_to_end/test_left_reports", "monitor/test_monitor_rehearsal", "end_to_end/test_bad_input", "end_to_end/test_user_code",
+    "checks/test_checks_unit_run", "test_contributing", "end_to_end/test_cross_validation", "end_to_end/test_broken_detectors",
+    "end_to_end/test_tasks", "scans/test_scans_torchscript", "end_to_end/test_judged", "process/test_process_isolate",
+    "end_to_end/test_act_release", "github/test_github_action",
 )  # fmt: skip
-"""Files that take minutes. They come first, so that no process is left with one of them when all others are done."""
+"""Files that take half a minute and more, the longest first, so that no process is left with one of them when all others are
+done. Of those that go in pairs the ones that say most of latencies begin, beside those that need least of the machine.
+"""
 LONG = ("end_to_end", "frameworks", "checks", "stats", "load", "serve", "measure")
 """Rooms whose files take long; they come next."""
 

@@ -11,7 +11,6 @@ import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,6 +108,8 @@ def read_card(path: Path) -> Card:
         raise NotMeasured("data", f"{path}: not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
     front, body = _parts(text)
     data = _front_matter(front, path)
+    from hashlib import sha256  # needed only where there is a card
+
     return Card(sha256(content).hexdigest(), data, dict(_fields(data, body)))
 
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gatekeeper.config.source import Path_
 from gatekeeper.errors import GatekeeperError, nearest
 from gatekeeper.models.files import assess, model_format, there
 
 if TYPE_CHECKING:
     from gatekeeper.config.meaning import Review
+    from gatekeeper.config.source import Path_
 
 MOST_LISTED = 12
 

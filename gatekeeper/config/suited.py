@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gatekeeper.config.sections.model import task_of
-from gatekeeper.config.source import Path_
 from gatekeeper.errors import GatekeeperError
 from gatekeeper.gates._base import gate
 from gatekeeper.models.files import assess, model_format, there
 
 if TYPE_CHECKING:
     from gatekeeper.config.meaning import Review
+    from gatekeeper.config.source import Path_
 
 
 def check_suited(review: Review, place: Path_, name: str, said: Any) -> None:

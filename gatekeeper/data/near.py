@@ -89,8 +89,6 @@ def _signs(width: int) -> Any:
 def _groups(cells: Any) -> Any:
     """The number of each row's group, [examples]: those that share a cell belong together, and all that share one with them."""
     import numpy as np
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
 
     count, edges = len(cells), []
     for aside in (0.0, 0.5):
@@ -98,5 +96,10 @@ def _groups(cells: Any) -> Any:
         first = np.unique(of, return_index=True)[1]
         edges.append(np.stack([np.arange(count), first[of]]))
     rows, columns = np.concatenate(edges, axis=1)
+    if (rows == columns).all():  # none shares a cell: what the graph would say takes longer to import than to see
+        return np.arange(count)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(count, count))
     return connected_components(graph, directed=False)[1]

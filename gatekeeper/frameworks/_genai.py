@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -72,6 +71,8 @@ def build(job: OptimizeJob, precision: str, **options: str) -> None:
 
 def copy_beside(original: Path, destination: Path) -> None:
     """Copy what onnxruntime-genai and its users want beside the weights."""
+    import shutil
+
     for file in original.iterdir():
         if any(file.match(pattern) for pattern in _BESIDE):
             shutil.copyfile(file, destination / file.name)

@@ -83,15 +83,16 @@ from msgspec import Meta
 from gatekeeper.errors import UsageError, nearest
 from gatekeeper.ids import without_set
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision, GateResult
-from gatekeeper.records.measured import RoundData
-from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from gatekeeper.records.evidence import Evidence
+    from gatekeeper.records.measured import RoundData
+    from gatekeeper.records.report import LegReport, VariantReport
 
 REGISTRY = Registry("gates", ("DESCRIPTION", "UNIT", "BOUND", "BASIS", "DEFAULT", "Config", "limit_key", "judge"))
 KINDS = Registry("checks.kinds", ("DESCRIPTION", "TITLE", "LEVELS", "ORDER", "SERVER", "GATE", "run"))
@@ -101,12 +102,14 @@ Ratio = tuple[list[float], list[float]]
 """Numerators and denominators, one each a round."""
 
 
+OnFail = Annotated[Literal["fail", "warn"], Meta(description="`fail` blocks; `warn` reports the failure and does not block.")]
+"""Made once: msgspec reads the annotations of a base again for every gate there is."""
+
+
 class GateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits of a gate; `on_fail: warn` reports a failure without blocking."""
 
-    on_fail: Annotated[
-        Literal["fail", "warn"], Meta(description="`fail` blocks; `warn` reports the failure and does not block.")
-    ] = "fail"
+    on_fail: OnFail = "fail"
 
 
 class Gate(Protocol):

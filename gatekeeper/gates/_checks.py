@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from msgspec import Meta
 
 from gatekeeper.gates._base import Gate, GateConfig, unmeasured
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
-from gatekeeper.records.tested import Check
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
+    from gatekeeper.records.tested import Check
 
 MOST_NAMED = 3
 CHECKS = "checks"

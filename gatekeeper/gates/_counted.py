@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
+from gatekeeper.records.base import Interval
 from gatekeeper.records.scores import PairedScores
 from gatekeeper.registry import Registry
 from gatekeeper.stats.looks import ALPHA
@@ -67,10 +69,16 @@ def _rights(value: Any, examples: int, copies: int) -> tuple[float, float]:
 
 def _follow(counts: list[int], examples: int, bounds: Mapping[str, float | None]) -> bool:
     """Whether bounds are those of the counts beside them."""
+    both, lost, gained = counts
+    own = _interval(both, lost, gained, examples)
+    return all(same(bounds[key], finite(getattr(own, key))) for key in BOUNDS)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _interval(both: int, lost: int, gained: int, examples: int) -> Interval:
+    """What counts say of retention. Kept: a model answers alike on all the targets of a matrix."""
     import numpy as np
 
-    both, lost, gained = counts
     shares = [both, lost, gained, examples - both - lost - gained]
     p, q = np.repeat([1.0, 0.0, 1.0, 0.0], shares), np.repeat([1.0, 1.0, 0.0, 0.0], shares)
-    own = retention_interval(PairedScores("binary", p=p, q=q, examples=examples), ALPHA)
-    return all(same(bounds[key], finite(getattr(own, key))) for key in BOUNDS)
+    return retention_interval(PairedScores("binary", p=p, q=q, examples=examples), ALPHA)

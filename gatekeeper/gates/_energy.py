@@ -9,13 +9,16 @@ before had drawn nothing, or three times as much.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gatekeeper.gates._base import unmeasured
 from gatekeeper.gates._rounds import too_few, unusable
-from gatekeeper.records.evidence import Evidence
-from gatekeeper.records.gates import Decision
-from gatekeeper.records.measured import Energy, RoundData
 from gatekeeper.units import format_number
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
+    from gatekeeper.records.gates import Decision
+    from gatekeeper.records.measured import Energy, RoundData
 
 LEAST_BLUR = 0.005
 """However long a block, no counter is more exact; and few rounds of a machine with neighbours look a little too quiet."""

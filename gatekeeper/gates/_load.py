@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.gates._base import Told, unmeasured
 from gatekeeper.records.base import Interval, Verdict
-from gatekeeper.records.evidence import Evidence, Requests
-from gatekeeper.records.gates import Decision
-from gatekeeper.records.tested import LoadRun, Tested
 
 if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence, Requests
+    from gatekeeper.records.gates import Decision
+    from gatekeeper.records.tested import LoadRun, Tested
     from gatekeeper.stats.tail import Tail
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gatekeeper.gates._rounds import would_decide
 from gatekeeper.records.base import Interval, Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
 
 
 def decide(limit: float, found: Interval, values: list[float], unit: str, evidence: Evidence) -> Decision:

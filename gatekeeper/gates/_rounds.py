@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.gates._base import Columns, unmeasured
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.evidence import Effort, Evidence
 from gatekeeper.records.gates import Decision
-from gatekeeper.records.measured import RoundData
 from gatekeeper.stats.looks import LOOKS, MAX_ROUNDS
 from gatekeeper.stats.power import rounds_to_decide
 from gatekeeper.stats.rounds import log_ratios, mean_and_spread
@@ -19,6 +17,9 @@ from gatekeeper.units import format_duration
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from gatekeeper.records.evidence import Effort, Evidence
+    from gatekeeper.records.measured import RoundData
 
 ROUNDING = 1e-9  # logarithms of equal ratios differ by less
 SPARE = 1.25  # a budget is suggested with this much room

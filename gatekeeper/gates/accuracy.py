@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -12,13 +12,15 @@ from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.gates._counted import agree, right_or_wrong
 from gatekeeper.ids import without_set
 from gatekeeper.records.base import Interval, Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
-from gatekeeper.records.scores import PairedScores
 from gatekeeper.stats.binary import right_and_wrong, share_of_counts
 from gatekeeper.stats.closed import least_of_bound, least_share, share_of_bound
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.retention import examples_needed, retention_interval, shows
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
+    from gatekeeper.records.scores import PairedScores
 
 DESCRIPTION = "The variant keeps at least this fraction of the baseline's accuracy."
 UNIT = "fraction"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gatekeeper.gates._packed import PackedConfig, applies, decide, scope
-from gatekeeper.records.evidence import Evidence
-from gatekeeper.records.gates import Decision
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
+    from gatekeeper.records.gates import Decision
 
 __all__ = ["applies", "scope"]
 DESCRIPTION = "The variant's files, and what the app takes beside them, are at most this large in an app bundle."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -11,7 +12,6 @@ from msgspec import Meta
 from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.gates.accuracy import LEAST_EXAMPLES, SUREST
 from gatekeeper.records.base import Interval, Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.scores import Calibrated
 from gatekeeper.registry import Registry
@@ -21,6 +21,7 @@ from gatekeeper.stats.looks import ALPHA
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
+    from gatekeeper.records.evidence import Evidence
 
 DESCRIPTION = "The expected calibration error grows by at most so much from the baseline to the variant."
 UNIT = "fraction"
@@ -100,7 +101,7 @@ def again(config: Config, told: Told) -> Verdict | None:
             continue  # of copies how sure a model is counts once, and its accuracy does not
         if own is None or own.value is None or abs(sum(row[1] for row in arm) / found.examples - own.value) > ROUNDING:
             return Verdict.ERROR
-    grown = growth(found, ALPHA)
+    grown = _growth(msgspec.json.encode(found))
     pairs = [(getattr(told.gate, key), getattr(grown, key)) for key in ("observed", "lower", "upper")]
     pairs += [
         (details["baseline"], error(found.baseline, found.examples)),
@@ -109,6 +110,12 @@ def again(config: Config, told: Told) -> Verdict | None:
     if any(stated is None or abs(stated - own) > ROUNDING for stated, own in pairs):
         return Verdict.ERROR
     return _decide(config.grow_by, grown, found.examples)[0]
+
+
+@lru_cache(maxsize=4096)
+def _growth(bins: bytes) -> Interval:
+    """Of bins as JSON, which can be looked up. Kept: a model answers alike on all the targets of a matrix."""
+    return growth(msgspec.json.decode(bins, type=Calibrated), ALPHA)
 
 
 def share(told: Told) -> float:

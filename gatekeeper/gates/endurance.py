@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.records.base import Interval, Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.stats.closed import share_of_bound
 from gatekeeper.stats.looks import ALPHA
@@ -17,6 +16,9 @@ from gatekeeper.stats.rounds import ratio_interval
 from gatekeeper.stats.soak import LEAST_POINTS, drift_interval
 from gatekeeper.stats.tail import Tail, decided_tail, judge_tail
 from gatekeeper.units import format_duration
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
 
 DESCRIPTION = "Over a long run memory grows by at most this fraction; latency by `max_slowdown`, and errors to `max_errors`."
 UNIT = "fraction"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -12,10 +12,12 @@ from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
 from gatekeeper.gates._rounds import would_decide
 from gatekeeper.gates.speedup import control_bias
 from gatekeeper.records.base import Interval, Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import Control, RoundData
 from gatekeeper.stats.rounds import ratio_interval
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
 
 DESCRIPTION = "An inference of the variant takes at least this fraction less energy than one of the baseline."
 UNIT = "fraction"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from gatekeeper.gates._base import GateConfig, Told
 from gatekeeper.gates._load import counted, more, said, share_interval, unserved, verdict
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.stats.tail import judge_tail
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
 
 DESCRIPTION = "At most this share of requests under load fails, times out or is refused."
 UNIT = "fraction"

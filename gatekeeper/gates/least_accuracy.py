@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
 from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.records.base import Interval, Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
-from gatekeeper.records.scores import PairedScores
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.mean import bounded_interval, share_interval, share_p_value
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
+    from gatekeeper.records.scores import PairedScores
 
 DESCRIPTION = "The variant's own accuracy, by the metric of the dataset, is at least this."
 UNIT = "fraction"

@@ -10,13 +10,13 @@ from msgspec import Meta
 from gatekeeper.gates._base import Columns, GateConfig, Glance, Ratio, unmeasured
 from gatekeeper.gates._rounds import too_few, would_decide
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
-from gatekeeper.records.measured import RoundData
 from gatekeeper.stats.many import ratio_bounds
 from gatekeeper.stats.rounds import ratio_interval
 
 if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
+    from gatekeeper.records.measured import RoundData
     from gatekeeper.stats.many import Array
 
 DESCRIPTION = "The variant's peak memory is at least this fraction smaller than the baseline's."

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.gates.accuracy import LEAST_EXAMPLES
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
-from gatekeeper.records.scores import KeptOutput
 from gatekeeper.stats.closed import share_of_bound
 from gatekeeper.stats.looks import ALPHA
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
+    from gatekeeper.records.scores import KeptOutput
 
 DESCRIPTION = "Every output that no metric reads, or only on average, keeps at least this share of what the original says in it."
 UNIT = "fraction"

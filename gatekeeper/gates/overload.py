@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gatekeeper.gates._checks import ChecksConfig, judge_checks
-from gatekeeper.records.evidence import Evidence
-from gatekeeper.records.gates import Decision
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
+    from gatekeeper.records.gates import Decision
 
 DESCRIPTION = "Over its capacity the server sheds, loses no accepted request, and recovers; at `production_scale` over HTTP."
 UNIT = "failed checks"

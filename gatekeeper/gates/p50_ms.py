@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from gatekeeper.gates import _most
 from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
 from gatekeeper.gates._rounds import clock_error, clock_too_coarse, unusable
-from gatekeeper.records.evidence import Evidence
-from gatekeeper.records.gates import Decision
-from gatekeeper.records.measured import RoundData
 from gatekeeper.stats.rounds import ratio_interval
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
+    from gatekeeper.records.gates import Decision
+    from gatekeeper.records.measured import RoundData
 
 DESCRIPTION = "The variant's median latency is at most this many milliseconds."
 UNIT = "ms"

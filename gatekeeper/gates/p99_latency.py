@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
 from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.gates._load import counted, more, said, served, unserved, verdict
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.quantile import bounded_quantile, quantile
 from gatekeeper.stats.tail import SHARE, judge_tail
 from gatekeeper.units import format_number
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
 
 DESCRIPTION = "At most 1 % of requests under load take longer than this, or fail."
 UNIT = "ms"

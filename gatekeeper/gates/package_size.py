@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from gatekeeper.gates._base import GateConfig, unmeasured
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.units import SIZE_PATTERN, format_bytes, parse_size
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
 
 DESCRIPTION = "The variant's files together are at most this large."
 UNIT = "bytes"

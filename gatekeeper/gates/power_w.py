@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -11,10 +11,12 @@ from msgspec import Meta
 from gatekeeper.gates import _energy, _most
 from gatekeeper.gates._base import GateConfig, Ratio, unmeasured
 from gatekeeper.records.base import Interval, Verdict
-from gatekeeper.records.evidence import Evidence
-from gatekeeper.records.gates import Decision
-from gatekeeper.records.measured import RoundData
 from gatekeeper.stats.rounds import ratio_interval
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
+    from gatekeeper.records.gates import Decision
+    from gatekeeper.records.measured import RoundData
 
 DESCRIPTION = "While the variant infers, what is measured of the machine draws at most this many watts, idle power included."
 UNIT = "W"

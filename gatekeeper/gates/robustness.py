@@ -17,11 +17,11 @@ from gatekeeper.gates._corruptions import WithOptions, all_of, as_written, of
 from gatekeeper.gates._counted import agree, finite, right_or_wrong, same
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.corrupted import Arrived
-from gatekeeper.records.evidence import Corrupted, Evidence
 from gatekeeper.records.gates import Decision, GateResult
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
+    from gatekeeper.records.evidence import Corrupted, Evidence
 
 DESCRIPTION = "Under declared corruptions the variant keeps at least this fraction of the baseline's accuracy under the same."
 UNIT = "fraction"

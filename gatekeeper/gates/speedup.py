@@ -20,7 +20,6 @@ from gatekeeper.gates._rounds import (
     would_decide,
 )
 from gatekeeper.records.base import Interval, Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.measured import Control, RoundData
 from gatekeeper.stats.looks import LOOKS
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from gatekeeper.records.evidence import Evidence
     from gatekeeper.stats.many import Array
 
 DESCRIPTION = "The variant is at least this many times as fast as the baseline."

@@ -19,13 +19,13 @@ from gatekeeper.gates._rounds import (
     would_decide,
 )
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
-from gatekeeper.records.measured import RoundData
 from gatekeeper.stats.many import ratio_bounds
 from gatekeeper.stats.rounds import ratio_interval
 
 if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
+    from gatekeeper.records.measured import RoundData
     from gatekeeper.stats.many import Array
 
 DESCRIPTION = "p95 latency is at most this fraction above the median."

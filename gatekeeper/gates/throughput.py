@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from gatekeeper.gates._base import GateConfig, unmeasured
 from gatekeeper.records.base import Interval, Verdict
-from gatekeeper.records.evidence import Evidence, Requests
 from gatekeeper.records.gates import Decision
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence, Requests
 
 DESCRIPTION = "Requests are answered at least this fast when all are there at once (MLPerf's offline scenario)."
 UNIT = "per s"

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import ceil, floor, isfinite
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
 from gatekeeper.gates._base import GateConfig, Told, unmeasured
 from gatekeeper.records.base import Interval, Verdict
-from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.records.scores import KeptClass, PairedScores
 from gatekeeper.stats.binary import p_below
 from gatekeeper.stats.drift import holm
 from gatekeeper.stats.looks import ALPHA
 from gatekeeper.stats.retention import retention_interval, shows
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Evidence
 
 DESCRIPTION = "No class that the baseline finds is shown to keep less than this share of its right answers."
 UNIT = "fraction"

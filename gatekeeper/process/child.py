@@ -189,8 +189,14 @@ class Child(AbstractContextManager["Child"]):
                 cast(IO[bytes], stream).close()
 
     def _empty_room(self) -> None:
-        """End the first process of its namespace, and with that all others; whoever waits for it ends after them."""
-        for first in children(self.pid):
+        """End the first process of its namespace, and with that all others; whoever waits for it ends after them.
+
+        Where there is none yet nothing would end: the group's end, which comes next, takes it too if it is made meanwhile.
+        """
+        begun = children(self.pid)
+        if not begun:
+            return
+        for first in begun:
             with suppress(ProcessLookupError):
                 os.kill(first, signal.SIGKILL)
         signal_group(self.pid, "SIGCONT")

@@ -204,11 +204,11 @@ def again(line: StageReport, whole: Report) -> tuple[Verdict, str]:
 
 def foreseen(loaded: Loaded) -> list[str]:
     """What fails whatever is measured, told by the file and its card alone; what the model's own files say only a run reads."""
+    if NAME not in loaded.pipeline.stages or loaded.section(NAME).license is None:
+        return []
     from gatekeeper.compliance.judge import problems as judged
     from gatekeeper.errors import NotMeasured
 
-    if NAME not in loaded.pipeline.stages or loaded.section(NAME).license is None:
-        return []
     dataset = loaded.pipeline.dataset
     named = {"evaluation": dataset and dataset.path, "calibration": dataset and dataset.calibration}
     read = [*(name for name, path in named.items() if path), *(each.name for each in (dataset.also if dataset else ()))]

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.records.base import Interval
-from gatekeeper.records.scores import PairedScores
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from gatekeeper.records.scores import PairedScores
 
     Array = NDArray[np.float64]
 

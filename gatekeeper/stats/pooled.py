@@ -13,11 +13,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.records.base import Interval
-from gatekeeper.records.scores import Counts
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from gatekeeper.records.scores import Counts
 
     Array = NDArray[np.float64]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from gatekeeper.records.base import Interval
-from gatekeeper.records.evidence import Requests
 from gatekeeper.stats.tail import SHARE, requests_per_observation
+
+if TYPE_CHECKING:
+    from gatekeeper.records.evidence import Requests
 
 
 def quantile(requests: Requests, alpha: float, share: float = SHARE) -> Interval:

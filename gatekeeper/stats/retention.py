@@ -13,13 +13,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gatekeeper.records.base import Interval
-from gatekeeper.records.scores import Kind, PairedScores
 from gatekeeper.stats import binary, f1, pooled, unbounded
 from gatekeeper.stats.betting import ratio_above, ratio_below
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from gatekeeper.records.scores import Kind, PairedScores
 
     Scores = NDArray[np.float64]
 

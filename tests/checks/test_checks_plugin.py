@@ -24,19 +24,22 @@ def test_both(session, baseline, example_inputs):
 def test_plain():
     pass
 """
-AS_INSTALLED = ["-p", "no:gatekeeper", "-p", "gatekeeper.checks.plugin", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
+AS_INSTALLED = ["-p", "no:gatekeeper", "-p", "gatekeeper.checks.plugin", "-p", "no:cacheprovider"]
+ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+"""The other plugins that are installed here take longer to start than the tests take."""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     write_onnx(tmp_path / "m.onnx")
     (tmp_path / "test_mine.py").write_text(TEST)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # no settings of a folder above
     return tmp_path
 
 
 def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", *AS_INSTALLED, "-rs", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ | ALONE, check=False)
 
 
 def test_by_hand(folder: Path) -> None:

@@ -30,7 +30,7 @@ from gatekeeper.deploy.live.lasting import MODULE
 HOW = """\
 edge_ai_pipeline:
   model: {path: model.onnx, task: tabular_classification}
-  deployment: {strategy: blue_green, traffic_ramping: immediate, rollback: automatic}
+  deployment: {strategy: rolling, traffic_ramping: immediate, rollback: automatic}
 """
 BODY = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 16], "data": [0.5] * 16}]}).encode()
 
@@ -101,7 +101,7 @@ def host(once: Once, tmp_path: Path) -> Iterator[Host]:
 class Users:
     """They ask until the block ends; `answers` are the statuses, 0 for none."""
 
-    def __init__(self, host: Host, rate: float = 60.0):
+    def __init__(self, host: Host, rate: float = 120.0):
         self.host, self.pause_s, self.answers, self.over = host, 1 / rate, list[int](), threading.Event()
 
     def __enter__(self) -> Users:
@@ -121,7 +121,6 @@ class Users:
 
 
 @needs_haproxy
-@pytest.mark.serial
 def test_a_model_goes_live_under_users_requests_and_what_it_replaced_is_ended(host: Host) -> None:
     held = host.deploy("--deadline", "1s")
     assert held.returncode == 3, held.stdout + held.stderr
@@ -163,7 +162,6 @@ def one_serves(host: Host) -> None:
 
 
 @needs_haproxy
-@pytest.mark.serial
 @pytest.mark.parametrize("moment", [pytest.param(0, marks=pytest.mark.thorough), pytest.param(1, marks=pytest.mark.thorough), 2])
 def test_killed_at_any_moment_the_next_run_lets_one_model_serve(moment: int, host: Host) -> None:
     process = host.begin("--deadline", "1m")
@@ -174,7 +172,7 @@ def test_killed_at_any_moment_the_next_run_lets_one_model_serve(moment: int, hos
 
 
 @needs_haproxy
-@pytest.mark.serial
+@pytest.mark.paced
 @pytest.mark.thorough
 def test_killed_at_twenty_random_moments(host: Host) -> None:
     draw = random.Random(1)
@@ -189,7 +187,7 @@ def test_killed_at_twenty_random_moments(host: Host) -> None:
 
 
 @needs_haproxy
-@pytest.mark.serial
+@pytest.mark.paced
 @pytest.mark.thorough
 def test_killed_right_after_its_promotion_the_new_model_serves(host: Host) -> None:
     with Users(host) as users:
@@ -207,7 +205,6 @@ def test_killed_right_after_its_promotion_the_new_model_serves(host: Host) -> No
 
 
 @needs_haproxy
-@pytest.mark.serial
 def test_a_green_that_dies_is_rolled_back(host: Host) -> None:
     process = host.begin("--deadline", "1m")
     assert eventually(moments(host)[2])
@@ -219,7 +216,7 @@ def test_a_green_that_dies_is_rolled_back(host: Host) -> None:
 
 
 @needs_haproxy
-@pytest.mark.serial
+@pytest.mark.paced
 @pytest.mark.thorough
 def test_haproxy_and_the_server_killed_are_started_again_and_two_deploys_are_refused(host: Host) -> None:
     one_serves(host)

@@ -19,7 +19,7 @@ from gatekeeper.records.rollout import Decision
 from gatekeeper.stats.rehearsal import HEALTHY, judge_rehearsal
 from gatekeeper.stats.rollout import judged
 
-TERMS = Terms(rate_qps=100.0, p99_ms=250.0)
+TERMS = Terms(strategy="canary", rate_qps=100.0, p99_ms=250.0)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,6 @@ def model(shelf: Shelf, name: str) -> Subject:
 
 
 @needs_haproxy
-@pytest.mark.serial
 def test_a_healthy_ramp_is_promoted_and_errors_are_rolled_back(shelf: Shelf) -> None:
     found = rehearse(model(shelf, "old"), model(shelf, "new"), TERMS, ["errors", HEALTHY])
     assert judge_rehearsal(found, ["errors"])[0] is Verdict.PASS, judge_rehearsal(found, ["errors"])
@@ -46,7 +45,6 @@ def test_a_healthy_ramp_is_promoted_and_errors_are_rolled_back(shelf: Shelf) -> 
 
 
 @needs_haproxy
-@pytest.mark.serial
 def test_an_injector_that_does_nothing_is_an_error_and_no_pass(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errors, "inject", lambda scene: None)
     monkeypatch.setattr(errors, "DEADLINE_S", 3.0, raising=False)

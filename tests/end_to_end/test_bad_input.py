@@ -116,7 +116,7 @@ def test_without_labels_the_gate_is_agreement(plugins: dict[str, str], gatekeepe
 
 
 def test_without_a_dataset_accuracy_is_not_measured(plugins: dict[str, str], gatekeeper: Any, tmp_path: Path) -> None:
-    file = write_project(tmp_path)
+    file = write_project(tmp_path, timed=False)
     file.write_text("\n".join(line for line in file.read_text().splitlines() if "dataset" not in line))
     run = gatekeeper("run", file, env=plugins)
     assert run.returncode == 4

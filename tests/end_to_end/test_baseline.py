@@ -69,6 +69,7 @@ edge_ai_pipeline:
   targets: [{{name: here, hardware: cpu, threads: 1}}]
   optimization: {{frameworks: {frameworks}}}
   gates: {{stability: disabled, {gates}}}
+  measure: {{max_rounds: 5, blocks: 1, block_ms: 5}}
 """)
     return file
 

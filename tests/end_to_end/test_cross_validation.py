@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.command import call
 from kit.support import install_framework, write_project
 
 from gatekeeper.records.answers import read_answers
@@ -37,8 +38,6 @@ def project(folder: Path, optimization: str, **arrays: Any) -> Path:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both frameworks in one run, each in a run of its own, and the two merged."""
-    import sys
-
     folder = tmp_path_factory.mktemp("runs")
     techniques = "frameworks: [onnx_runtime, openvino], techniques: {onnx_runtime: [fp16], openvino: [fp16]}"
     file = project(folder / "project", f"{techniques}, {SECTION}")
@@ -49,9 +48,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("report", "legs", "--output", "merged"),
     )
     for words in told:
-        done = subprocess.run(
-            [sys.executable, "-m", "gatekeeper", *map(str, words)], cwd=folder, capture_output=True, text=True, check=False
-        )
+        done = call(words, folder, {})
         (folder / f"{words[-1]}.log".replace("/", "_")).write_text(done.stdout + done.stderr)
         assert done.returncode in (0, 1, 3), done.stdout + done.stderr
     return folder

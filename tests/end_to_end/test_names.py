@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kit import command
 from kit.support import write_project
 
 from gatekeeper.errors import NotMeasured
@@ -68,7 +69,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     file = write_project(folder, "int8_dynamic", "onnx_runtime")
     file.write_text(file.read_text().replace("  model:", "  stages: [model_validation]\n  model:", 1))
-    subprocess.run([sys.executable, "-m", "gatekeeper", "run", file], cwd=folder, check=False, capture_output=True)
+    command.call(["run", file], folder, {})
     assert (folder / "gatekeeper-report/report.json").exists()
     return folder
 

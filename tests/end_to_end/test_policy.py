@@ -15,16 +15,16 @@ from kit.support import write_project
 Command = Callable[..., subprocess.CompletedProcess[str]]
 WAIVERS = """\
 waivers:
-  - {gate: speedup, target: here, ceiling: 0.01, reason: soon, owner: someone, expires: 2099-12-31}
+  - {gate: package_size, target: here, ceiling: 9MB, reason: soon, owner: someone, expires: 2099-12-31}
 """
 
 
 @pytest.fixture
 def pull_request(tmp_path: Path) -> Path:
-    """A pipeline file whose branch `main` wants fifty times the speed, and which itself wants a hundredth."""
-    file = write_project(tmp_path, "fp16", "onnx_runtime")
-    loose = file.read_text().replace("max_rounds: 3", "max_rounds: 4")  # fewer hardly show that it misses anything
-    file.write_text(loose.replace("min: 0.01", "min: 50"))
+    """A pipeline file whose branch `main` allows a hundred bytes, and which itself allows nine megabytes."""
+    file = write_project(tmp_path, "fp16", "onnx_runtime", timed=False)
+    loose = file.read_text().replace("gates: {", "gates: {package_size: {max: 9MB}, ")
+    file.write_text(loose.replace("max: 9MB", "max: 100B"))
     commit(tmp_path, file.name)
     file.write_text(loose)
     return file
@@ -35,8 +35,8 @@ def report_of(folder: Path) -> dict[str, Any]:
     return found
 
 
-def speed(report: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = next(g for g in report["targets"][0]["variants"][0]["gates"] if g["gate"] == "speedup")
+def size(report: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(g for g in report["targets"][0]["variants"][0]["gates"] if g["gate"] == "package_size")
     return found
 
 
@@ -48,32 +48,32 @@ def test_a_limit_loosened_in_a_pull_request_is_not_applied(gatekeeper: Command, 
     done = gatekeeper("run", "pipeline.yaml", "--policy-ref", "main", "--baseline-report", "gatekeeper-report/report.json")
     assert done.returncode == 1, done.stderr
     held = report_of(folder)
-    assert (speed(held)["limit"], speed(held)["verdict"]) == (50.0, "fail")
+    assert (size(held)["limit"], size(held)["verdict"]) == (100.0, "fail")
     assert held["pipeline"]["policy"].startswith("main at ")
-    assert held["pipeline"]["loosened"] == ["gates.speedup.min: 50.0 in the policy, 0.01 here (pipeline.yaml:6)"]
+    assert held["pipeline"]["loosened"] == ["gates.package_size.max: 100B in the policy, 9MB here (pipeline.yaml:6)"]
     assert (held["base"]["verdict"], held["base"]["commit"], held["base"]["changed"]) == ("pass", "a" * 40, True)
-    assert speed(held)["before"]["limit"] == 0.01
+    assert size(held)["before"]["limit"] == 9e6
 
 
 def test_a_pull_request_cannot_waive_its_own_failure(gatekeeper: Command, pull_request: Path) -> None:
     folder, waivers = pull_request.parent, pull_request.parent / "gatekeeper-waivers.yml"
     waivers.write_text(WAIVERS)
     assert gatekeeper("run", "pipeline.yaml", "--policy-ref", "main").returncode == 1
-    assert speed(report_of(folder))["waiver"] is None
-    pull_request.write_text(pull_request.read_text().replace("min: 0.01", "min: 50"))
+    assert size(report_of(folder))["waiver"] is None
+    pull_request.write_text(pull_request.read_text().replace("max: 9MB", "max: 100B"))
     commit(folder, waivers.name)
     waivers.unlink()
     assert gatekeeper("run", "pipeline.yaml", "--policy-ref", "main").returncode == 0
-    assert (speed(report_of(folder))["verdict"], speed(report_of(folder))["waiver"]["owner"]) == ("fail", "someone")
+    assert (size(report_of(folder))["verdict"], size(report_of(folder))["waiver"]["owner"]) == ("fail", "someone")
 
 
 @pytest.mark.thorough
 def test_a_leg_leaves_waivers_to_the_merged_report(gatekeeper: Command, pull_request: Path) -> None:
     folder, waivers = pull_request.parent, pull_request.parent / "gatekeeper-waivers.yml"
-    pull_request.write_text(pull_request.read_text().replace("min: 0.01", "min: 50"))
+    pull_request.write_text(pull_request.read_text().replace("max: 9MB", "max: 100B"))
     waivers.write_text(WAIVERS)
     assert gatekeeper("run", "pipeline.yaml", "--defer-verdict").returncode == 0
-    assert (report_of(folder)["verdict"], speed(report_of(folder))["waiver"]) == ("fail", None)
+    assert (report_of(folder)["verdict"], size(report_of(folder))["waiver"]) == ("fail", None)
     assert gatekeeper("report", "gatekeeper-report").returncode == 1
     assert gatekeeper("report", "gatekeeper-report", "--waivers", waivers).returncode == 0
 
@@ -120,11 +120,11 @@ def test_a_waiver_for_a_target_that_is_not_there_is_found_by_every_command(
     (pull_request.parent / "gatekeeper-waivers.yml").write_text(WAIVERS.replace("target: here", "target: her"))
     done = gatekeeper(command, "pipeline.yaml")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "gatekeeper-waivers.yml:2:29: there is no target 'her'; did you mean 'here'?" in done.stderr
+    assert "gatekeeper-waivers.yml:2:34: there is no target 'her'; did you mean 'here'?" in done.stderr
 
 
 def test_validate_counts_the_waivers(gatekeeper: Command, pull_request: Path) -> None:
-    (pull_request.parent / "gatekeeper-waivers.yml").write_text(WAIVERS.replace("0.01", "0.001"))
+    (pull_request.parent / "gatekeeper-waivers.yml").write_text(WAIVERS.replace("9MB", "10MB"))
     done = gatekeeper("validate", "pipeline.yaml")
     assert done.returncode == 0, done.stderr
     assert "gatekeeper-waivers.yml: valid. 1 waiver." in done.stdout

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from kit.haproxy import needs_haproxy
 from kit.support import install_framework, write_project
 
@@ -21,7 +20,6 @@ STAGES = """\
 
 
 @needs_haproxy
-@pytest.mark.serial
 def test_the_healthy_ramp_from_what_serves_now(gatekeeper: Callable[..., Any], tmp_path: Path) -> None:
     file = write_project(tmp_path, "fine", "behind", STAGES)
     file.write_text(file.read_text().replace("memory_limit: 900MB", "memory_limit: 4GB"))

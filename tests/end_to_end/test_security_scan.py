@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,8 +14,8 @@ import numpy as np
 import onnx
 import pytest
 from kit import hostile_models
-from kit.command import call, started
-from kit.support import install_framework, write_project
+from kit.command import call
+from kit.support import install_plugin, write_project
 
 ENABLED = "  model_validation: {security_scan: enabled}\n"
 LOADER = """\
@@ -29,13 +28,12 @@ def load():
 """
 
 
-def project(folder: Path, extra: str = ENABLED) -> dict[str, str]:
-    write_project(folder, "fine", extra=extra, timed=False)
-    return install_framework(folder / "site", "hostile")
+def project(folder: Path, extra: str = ENABLED) -> None:
+    write_project(folder, "fp16", "onnx_runtime", extra=extra, timed=False)
 
 
-def run(folder: Path, env: dict[str, str], *words: str) -> tuple[int, dict[str, Any], str]:
-    done = started(["run", "pipeline.yaml", "--quiet", "--cache-dir", "cache", *words], folder, env)
+def run(folder: Path, *words: str, env: dict[str, str] | None = None) -> tuple[int, dict[str, Any], str]:
+    done = call(["run", "pipeline.yaml", "--quiet", "--cache-dir", "cache", *words], folder, env or {})
     report = folder / "gatekeeper-report/report.json"
     return done.returncode, json.loads(report.read_text()) if report.exists() else {}, done.stdout + done.stderr
 
@@ -53,7 +51,8 @@ def stage(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_clean_model_passes_and_says_what_was_scanned(tmp_path: Path) -> None:
-    code, report, said = run(tmp_path, project(tmp_path))
+    project(tmp_path)
+    code, report, said = run(tmp_path)
     assert code == 0, said
     line = stage(report)
     assert "security_scan: 1 file clean" in line["reason"]
@@ -63,10 +62,10 @@ def test_a_clean_model_passes_and_says_what_was_scanned(tmp_path: Path) -> None:
 
 
 def test_a_hostile_model_fails_before_anything_is_loaded(tmp_path: Path) -> None:
-    env = project(tmp_path)
+    project(tmp_path)
     loading(tmp_path, "raise ValueError('the loader ran')")
     hostile_models.HOSTILE["onnx_custom"][1](tmp_path)
-    code, report, said = run(tmp_path, env)
+    code, report, said = run(tmp_path)
     assert code == 1, said
     line = stage(report)
     assert (line["verdict"], report["verdict"]) == ("fail", "fail")
@@ -80,30 +79,29 @@ def test_a_hostile_model_fails_before_anything_is_loaded(tmp_path: Path) -> None
 
 
 def test_what_cannot_be_scanned_is_an_error(tmp_path: Path) -> None:
-    env = project(tmp_path)
-    entry = tmp_path / "site/plugin-1.0.dist-info/entry_points.txt"
-    entry.write_text(entry.read_text() + "[gatekeeper.scans]\nmoody = moody_scan\n")
+    project(tmp_path)
     code = "DESCRIPTION = ''\nRULES = {}\nORDER = 1\ntakes = lambda seen: True\ndef scan(seen):\n    raise ValueError('moody')\n"
-    (tmp_path / "site/moody_scan.py").write_text(code)
-    exit_code, report, said = run(tmp_path, env)
+    env = install_plugin(tmp_path / "site", {"moody_scan": code}, "[gatekeeper.scans]\nmoody = moody_scan\n")
+    exit_code, report, said = run(tmp_path, env=env)
     assert exit_code == 4, said
     assert "could not be scanned: model.onnx: ValueError: moody" in stage(report)["reason"]
 
 
 def test_switched_off_nothing_is_scanned(tmp_path: Path) -> None:
-    code, report, said = run(tmp_path, project(tmp_path, extra=""))
+    project(tmp_path, extra="")
+    code, report, said = run(tmp_path)
     assert code == 0, said
     assert stage(report)["scans"] == []
 
 
 def test_a_hostile_variant_of_ones_own_fails(tmp_path: Path) -> None:
-    env = project(tmp_path)
+    project(tmp_path)
     (tmp_path / "ours").mkdir()
     hostile_models.HOSTILE["onnx_python-contrib"][1](tmp_path / "ours")
     file = tmp_path / "pipeline.yaml"
     own = "variants: [{name: ours, path: ours/model.onnx, framework: onnx_runtime}], techniques"
     file.write_text(file.read_text().replace("techniques", own))
-    code, report, said = run(tmp_path, env)
+    code, report, said = run(tmp_path)
     assert code == 1, said
     assert "python_operator" in stage(report)["reason"]
 
@@ -131,7 +129,7 @@ def test_comprehensive_security_tests_scan_every_variant(tmp_path: Path) -> None
     hostile = with_hostile_training(tmp_path / "model.onnx", tmp_path / "ours")
     own = "frameworks: [], variants: [{name: ours, path: ours/model.onnx, framework: onnx_runtime}]"
     file.write_text(file.read_text().replace("frameworks: [onnx_runtime], techniques: {onnx_runtime: [int8_dynamic]}", own))
-    code, report, said = run(tmp_path, {})
+    code, report, said = run(tmp_path)
     assert code == 1, said
     assert stage(report)["scans"] == [], "nothing was scanned before"
     [variant] = report["targets"][0]["variants"]
@@ -150,7 +148,7 @@ def test_comprehensive_security_tests_scan_every_variant(tmp_path: Path) -> None
         variant["tested"]["checks"] = spoilt
         variant["verdict"] = gates["security_tests"]["verdict"] = "pass"
         path.write_text(json.dumps(report))
-        done = started(["report", str(path), "--policy", "pipeline.yaml"], tmp_path, {})
+        done = call(["report", path, "--policy", "pipeline.yaml"], tmp_path, {})
         assert done.returncode != 0, done.stdout
         assert "Traceback" not in done.stderr
 
@@ -169,11 +167,11 @@ def written_again(model: Path) -> None:
 @pytest.mark.parametrize("change", [swapped, written_again])
 def test_a_model_that_changes_after_the_scan_is_an_error(tmp_path: Path, change: Callable[[Path], None]) -> None:
     """Even where it is put back: what was loaded meanwhile nobody knows."""
-    env = project(tmp_path)
+    project(tmp_path)
     loading(tmp_path, "import time; time.sleep(3)")
     words = [sys.executable, "-m", "gatekeeper", "run", "pipeline.yaml", "--cache-dir", "cache"]
     streams: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(words, cwd=tmp_path, env=os.environ | env, **streams) as process:
+    with subprocess.Popen(words, cwd=tmp_path, **streams) as process:
         assert process.stderr is not None
         said = [next(process.stderr)]
         while "Checking model.onnx" not in said[-1]:
@@ -186,7 +184,7 @@ def test_a_model_that_changes_after_the_scan_is_an_error(tmp_path: Path, change:
 
 
 def test_a_policy_that_scans_holds(tmp_path: Path) -> None:
-    env = project(tmp_path)
+    project(tmp_path)
     allowed = ENABLED.replace("enabled", "enabled, allowed_domains: [ours]")
     (tmp_path / "policy.yaml").write_text((tmp_path / "pipeline.yaml").read_text().replace(ENABLED, allowed))
     file = tmp_path / "pipeline.yaml"
@@ -196,20 +194,20 @@ def test_a_policy_that_scans_holds(tmp_path: Path) -> None:
         (ENABLED.replace("enabled", "enabled, allowed_domains: [ours, evil.domain]"), "allowed_domains: ours in the policy"),
     ):
         file.write_text((tmp_path / "policy.yaml").read_text().replace(allowed, weaker))
-        code, report, said = run(tmp_path, env, "--policy", "policy.yaml")
+        code, report, said = run(tmp_path, "--policy", "policy.yaml")
         assert code == 1, said
         assert "custom_operator" in stage(report)["reason"]
         assert any(told in each for each in report["pipeline"]["loosened"]), report["pipeline"]["loosened"]
 
 
 def test_a_report_without_the_scan_is_no_pass(tmp_path: Path) -> None:
-    env = project(tmp_path)
-    code, report, said = run(tmp_path, env, "--policy", "pipeline.yaml")
+    project(tmp_path)
+    code, report, said = run(tmp_path, "--policy", "pipeline.yaml")
     assert code == 0, said
     path = tmp_path / "gatekeeper-report/report.json"
     for spoilt in ({"scans": []}, {"scans": [stage(report)["scans"][0] | {"verdict": "unscanned"}]}):
         stage(report).update(spoilt)
         path.write_text(json.dumps(report))
-        done = started(["report", str(path), "--policy", "pipeline.yaml"], tmp_path, env)
+        done = call(["report", path, "--policy", "pipeline.yaml"], tmp_path, {})
         assert done.returncode == 4, done.stdout + done.stderr
         assert "security_scan" in done.stdout

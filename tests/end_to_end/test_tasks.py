@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import pytest
-import torch
 from kit import places
 from kit.command import call
 from kit.lazily import Lazily
 
 metrics = Lazily("sklearn.metrics")
 seqeval = Lazily("seqeval.metrics")
+torch = Lazily("torch")
 torchmetrics = Lazily("torchmetrics.functional")
 
 MAKERS: dict[str, Callable[[Path], Path]] = {
@@ -98,6 +98,15 @@ def test_a_class_that_is_lost_is_named(task: str, ran: dict[str, Any]) -> None:
     assert gate["verdict"] == "fail" and gate["reason"].startswith(f"class {lost}: 0 of "), gate["reason"]
 
 
+ONE_OF_THEM = pytest.mark.parametrize(
+    "task",
+    [name if name == "token_classification" else pytest.param(name, marks=pytest.mark.thorough) for name in MAKERS],
+    indirect=True,
+)
+"""What is the same whatever the task is; tests/evaluate/test_broken_variants.py has every task, with labels and without."""
+
+
+@ONE_OF_THEM
 def test_without_labels_the_baselines_answers_are_right(task: str, folder: Path) -> None:
     file = folder / "unlabelled.yaml"
     file.write_text((folder / "pipeline.yaml").read_text().replace("eval.npz", "unlabelled.npz"))
@@ -133,6 +142,7 @@ def test_entities_are_seqevals(once: Callable[..., Path]) -> None:
     assert found["half"]["verdict"] == "pass"
 
 
+@ONE_OF_THEM
 def test_the_wrong_task_says_which_is_right(task: str, folder: Path) -> None:
     file = folder / "wrong.yaml"
     file.write_text((folder / "pipeline.yaml").read_text().replace(task, "text_classification").replace(", ignore: 255", ""))
@@ -143,6 +153,7 @@ def test_the_wrong_task_says_which_is_right(task: str, folder: Path) -> None:
     assert f"model: {{task: {task}}}" in " ".join(done.stdout.split())
 
 
+@ONE_OF_THEM
 def test_one_class_an_example_is_no_such_task(task: str, folder: Path) -> None:
     data = dict(np.load(folder / "unlabelled.npz"))
     np.savez(folder / "one.npz", **data, y=np.arange(len(next(iter(data.values())))) % 3)

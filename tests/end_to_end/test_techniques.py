@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from kit.command import call
 from kit.support import install_framework, write_project
 from onnx import helper, numpy_helper
 
@@ -55,8 +53,7 @@ edge_ai_pipeline:
 
 def judged(file: Path, env: dict[str, str] | None = None) -> tuple[int, dict[str, Any], str]:
     """Exit code, variants by what follows the target's name, and what was said."""
-    words = [sys.executable, "-m", "gatekeeper", "run", str(file)]
-    run = subprocess.run(words, cwd=file.parent, env=os.environ | (env or {}), capture_output=True, text=True, check=False)
+    run = call(["run", file], file.parent, env or {})
     assert "Traceback" not in run.stderr
     report = json.loads((file.parent / "gatekeeper-report/report.json").read_text())
     variants = {v["id"].partition("/")[2]: v for t in report["targets"] for v in t["variants"]}

@@ -54,7 +54,7 @@ def test_a_clock_that_lies_is_an_error_of_that_variant_alone(clocks: dict[str, s
 @pytest.mark.skipif(sys.platform == "win32", reason="has no SIGSTOP")
 def test_an_honest_worker_is_not_accused_where_the_parent_is_kept_from_running(clocks: dict[str, str], tmp_path: Path) -> None:
     """Stopped again and again for longer than everything that is timed takes, while its workers go on."""
-    file = change(write_project(tmp_path, "fine", "clocks"), "max_rounds: 3", "max_rounds: 3")
+    file = change(write_project(tmp_path, "fine", "clocks"), "max_rounds: 3, blocks: 2", "max_rounds: 2, blocks: 1")
     process, stops, draw = start(file, clocks), 0, random.Random(3)
     while process.poll() is None:
         process.send_signal(signal.SIGSTOP)
@@ -129,9 +129,9 @@ def test_later_attempts_ask_for_more(clocks: dict[str, str], gatekeeper: Any, tm
 
 
 def briefly(example: Path) -> Path:
-    """An example's pipeline file with two looks at most: a round takes long on a busy machine."""
+    """An example's pipeline file with one look: a round takes long on a busy machine."""
     file = example / "briefly.yaml"
-    file.write_text((example / "edge_ai_pipeline.yaml").read_text() + "\n  measure: {max_rounds: 12}\n")
+    file.write_text((example / "edge_ai_pipeline.yaml").read_text() + "\n  measure: {max_rounds: 8}\n")
     return file
 
 

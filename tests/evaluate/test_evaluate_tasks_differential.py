@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.lazily import Lazily
@@ -19,6 +18,7 @@ from gatekeeper.evaluate.tasks._base import judged_as
 
 sklearn = Lazily("sklearn.metrics")
 seqeval = Lazily("seqeval.metrics")
+torch = Lazily("torch")
 torchmetrics = Lazily("torchmetrics.functional")
 
 HELD = {

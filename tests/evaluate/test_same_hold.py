@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -36,7 +37,15 @@ def standing(folder: Path, make: Make, framework: str = "openvino") -> Standing:
         return hold(evaluation, evaluation.spec(framework, path, 1, "cpu"), identity, evaluation.prepared())
 
 
-@pytest.mark.parametrize("name", [*parted.ALIKE])
+LESS_OFTEN = ("far_from_zero", "on_the_grid", "mask", "regression", "shifted")
+"""More ways of rounding, and of computing otherwise."""
+
+
+def each(makers: dict[str, Make]) -> list[Any]:
+    return [pytest.param(name, marks=pytest.mark.thorough if name in LESS_OFTEN else ()) for name in makers]
+
+
+@pytest.mark.parametrize("name", each(parted.ALIKE))
 def test_models_that_round_are_one_model(tmp_path: Path, name: str) -> None:
     found = standing(tmp_path, parted.ALIKE[name])
     assert found.held and "onnx_runtime" in found.said
@@ -47,7 +56,7 @@ def test_an_edge_is_said_to_be_one(tmp_path: Path) -> None:
     assert "of 400 examples otherwise than onnx_runtime, as that does itself when its weights move" in found.said
 
 
-@pytest.mark.parametrize("name", [*parted.APART])
+@pytest.mark.parametrize("name", each(parted.APART))
 def test_models_that_are_computed_otherwise_are_two(tmp_path: Path, name: str) -> None:
     with pytest.raises(NotMeasured, match=r"its baseline is not this model.* The first node where they part is imul \(Mul\)"):
         standing(tmp_path, parted.APART[name])

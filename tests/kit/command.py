@@ -12,17 +12,20 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.cli._main import execute
+from gatekeeper.errors import ExitCode
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 """Calls the command line as a user does; a fixture of that type is `gatekeeper`."""
-APART = ("calibrate", "compare", "demo", "run", "serve")
-"""They start workers, measure, or change the process that they are in."""
+APART = ("demo", "serve")
+"""They change the process that they are in."""
+OF_A_PROCESS = ("PYTHON", "LC_", "LANG", "TMPDIR")
+"""How variables begin that are read once in a process: when Python starts, or what is installed is looked up."""
 
 
 def call(words: Sequence[object], cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Where it makes no difference, in this process: starting another one takes longer than most commands."""
     told = [str(word) for word in words]
-    apart = not told or told[0] in APART or "PYTHONPATH" in env  # what is installed is looked up once in a process
+    apart = not told or told[0] in APART or any(name.startswith(OF_A_PROCESS) for name in env)
     return started(told, cwd, env) if apart else called(told, cwd, env)
 
 
@@ -42,6 +45,8 @@ def called(words: Sequence[str], cwd: Path, env: dict[str, str]) -> subprocess.C
         for name, stream in zip(("stdout", "stderr"), streams, strict=True):
             patch.setattr(sys, name, stream)
         code, _ = execute(list(words))
+    if code == ExitCode.INTERRUPTED:  # whoever interrupts means the tests
+        raise KeyboardInterrupt
     for stream in streams:
         stream.flush()
     out, err = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""`make test` and `make test-all`: what bears neighbours, then what does not, and what it all took."""
+"""`make test` and `make test-all`: what bears neighbours, what bears one of its kind, what bears none, and what it all took."""
 
 from __future__ import annotations
 
@@ -14,18 +14,29 @@ TESTS = Path(__file__).resolve().parents[1]
 SHARED = "GATEKEEPER_TESTS_SHARED"  # read in once.py
 SLOWEST = 10
 FILES = 60
-# Three processes on two cores, as some tests wait; a file's fixtures are made in one of them.
-SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
+# A file's fixtures are made in one of the processes.
+BY_FILE = ["--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def parts() -> list[tuple[str, str, list[str]]]:
-    """Name, marks and words of each call of pytest. Reading all files takes it long: the second reads those it needs."""
-    alone = [str(path) for path in sorted(TESTS.rglob("test_*.py")) if "mark.serial" in path.read_text(encoding="utf-8")]
-    return [("side by side", "not serial", SIDE_BY_SIDE), ("alone", "serial", alone)]
+    """Name, marks and words of each call of pytest. Reading all files takes it long: all but the first read those they need.
+
+    Four processes on two cores, as many tests wait; two of those that wait for their own requests most of the time.
+    """
+    return [
+        ("side by side", "not serial and not paced", ["-n", "4", *BY_FILE]),
+        ("in pairs", "paced and not serial", ["-n", "2", *BY_FILE, *marked("paced")]),
+        ("alone", "serial", marked("serial")),
+    ]
+
+
+def marked(mark: str) -> list[str]:
+    """The files in which a mark stands."""
+    return [str(path) for path in sorted(TESTS.rglob("test_*.py")) if f"mark.{mark}" in path.read_text(encoding="utf-8")]
 
 
 def main(thorough: bool) -> int:
-    """Run both parts even if the first fails; 0 if neither does."""
+    """Run every part even if one before it fails; 0 if none does."""
     codes, lines, times = [], [], list[tuple[float, str]]()
     # Compiled once and not in each of the processes; numpy's threads help no test.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"OPENBLAS_NUM_THREADS": "1"}

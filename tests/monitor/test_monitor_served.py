@@ -62,19 +62,17 @@ def check(model: Subject, how: How, limits: dict[str, Any]) -> None:
         assert each.seen >= each.least, f"{name}: {each}"
 
 
-@pytest.mark.serial
 def test_errors_and_a_server_that_is_gone_are_told_and_identical_data_is_not(model: Subject) -> None:
     check(model, "real_time", {name: ALL[name] for name in ("absent", "error_rate")})
 
 
 @pytest.mark.thorough
-@pytest.mark.serial
+@pytest.mark.paced
 @pytest.mark.parametrize("how", ["real_time", "periodic"])
 def test_every_fault_is_told_and_identical_data_is_not(how: How, model: Subject) -> None:
     check(model, how, ALL)
 
 
-@pytest.mark.serial
 def test_a_fault_that_is_not_injected_has_not_arrived(model: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errors, "inject", lambda scene: scene.over.wait())
     monkeypatch.setattr("gatekeeper.monitor.served.PATIENCE_S", 0.0)

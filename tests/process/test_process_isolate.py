@@ -18,6 +18,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.making.job import Optimize
 from gatekeeper.measure.session import LoadModel, ModelLoaded, Open
 from gatekeeper.measure.timing import Block, Saturated, Timed
+from gatekeeper.process import isolate
 from gatekeeper.process.isolate import Worker, run_job
 from gatekeeper.process.messages import Answer, Done
 
@@ -123,14 +124,15 @@ def test_the_worker_is_gone_after_the_block(tmp_path: Path) -> None:
 def test_the_worker_is_gone_after_an_exception_in_the_block(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), Worker(tmp_path, 2 * GB) as found:
         raise KeyboardInterrupt
-    assert_gone(found.pid)
+    assert_gone(found.child.pid)
 
 
-def test_close_can_be_called_again(tmp_path: Path) -> None:
+def test_close_can_be_called_again_and_waits_for_nothing_that_never_began(tmp_path: Path) -> None:
     found = Worker(tmp_path, 2 * GB)
     found.close()
     found.close()
-    assert_gone(found.pid)
+    assert_gone(found.child.pid)
+    assert eventually(lambda: not left(tmp_path)), f"{left(tmp_path)} are still there"
 
 
 def test_what_is_printed_is_not_taken_for_an_answer(worker: Worker, destination: Path) -> None:
@@ -163,7 +165,11 @@ def test_a_failure_does_not_end_the_worker(worker: Worker, destination: Path) ->
         ("close_answers", "garbage", "closed its answers"),
     ],
 )
-def test_a_worker_that_ends_without_an_answer(worker: Worker, destination: Path, technique: str, kind: str, says: str) -> None:
+def test_a_worker_that_ends_without_an_answer(
+    worker: Worker, destination: Path, technique: str, kind: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if technique == "close_answers":  # what goes on running is waited for
+        monkeypatch.setattr(isolate, "END_S", 0.5)
     error = misbehave(worker, destination, technique)
     assert (error.kind, says in str(error)) == (kind, True), str(error)
     assert_gone(worker.pid)

@@ -30,18 +30,19 @@ The module itself imports nothing heavy: `validate` asks it what its part of the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from gatekeeper.config.owners import kinds
 from gatekeeper.gates._base import KINDS
-from gatekeeper.records.evidence import LoadEvidence
 from gatekeeper.records.tested import Check, Tested
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gatekeeper.config.loaded import Loaded
     from gatekeeper.gates._base import Gate
     from gatekeeper.making.subject import Subject
+    from gatekeeper.records.evidence import LoadEvidence
 
 OFF = "off"
 

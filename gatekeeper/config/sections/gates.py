@@ -27,12 +27,13 @@ def _gate_fields() -> list[tuple[str, Any, Any]]:
     return fields
 
 
-TargetGates = make_section("TargetGates", "Limits that differ on one target.", _gate_fields())
+_FIELDS = _gate_fields()
+TargetGates = make_section("TargetGates", "Limits that differ on one target.", _FIELDS)
 Gates = make_section(
     "Gates",
     "The limits a variant must hold.",
     [
-        *_gate_fields(),
+        *_FIELDS,
         (
             "require",
             Annotated[

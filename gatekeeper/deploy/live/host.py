@@ -20,7 +20,7 @@ from gatekeeper.deploy.live import slots
 from gatekeeper.deploy.live.front import Gate, new
 from gatekeeper.deploy.live.slots import Slot, Standing
 from gatekeeper.deploy.rehearsal import Company, Terms
-from gatekeeper.deploy.rollout import Plan, roll, settle
+from gatekeeper.deploy.rollout import POLL_S, Plan, roll, settle
 from gatekeeper.deploy.strategies._base import steps
 from gatekeeper.deploy.traffic import Traffic
 from gatekeeper.deploy.watching import Watcher
@@ -32,6 +32,8 @@ JOURNAL, MODELS = "journal.jsonl", "models"
 LIMITS = RolloutLimits()
 ASKED_QPS = 5.0
 """Questions to both a second: they take of the cores that users' requests need."""
+OFTEN_S = 0.05
+"""How often it looks at most, where bursts are said to be shorter than what lies between two looks otherwise."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ def _rolled(folder: Path, going: Going, gate: Gate, journal: Journal, blue: Slot
             automatic=going.automatic,
             models=(blue.id, green.id),
             socket=str(gate.control.path),
+            poll_s=max(OFTEN_S, min(POLL_S, going.burst_s)),  # a stretch is no shorter than what lies between two looks
         )
         shares = plan.steps
         ruling = roll(plan, gate.control, watcher, journal, lambda step: going.note(f"green has {shares[step]} %")).ruling

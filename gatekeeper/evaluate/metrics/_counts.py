@@ -45,7 +45,8 @@ def pooled(baseline: Any, variant: Any, labels: Any, union: bool = False) -> Pai
     """The mean over classes of F1, or of IoU (`union`), both from the counts of all examples together."""
     classes = width(baseline, variant, labels)
     labelled, *theirs = tables(baseline, labels, classes)
-    return of_tables(labelled, theirs, tables(variant, labels, classes)[1:], union)
+    ours = theirs if variant is baseline else tables(variant, labels, classes)[1:]  # a guess is held against itself
+    return of_tables(labelled, theirs, ours, union)
 
 
 def of_tables(labelled: Any, baseline: Any, variant: Any, union: bool = False) -> Pair:
