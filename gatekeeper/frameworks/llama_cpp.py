@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks import _llama_cpp_opened as _opened
+from gatekeeper.frameworks import _llama_cpp_weights as _weights
 from gatekeeper.frameworks._base import ORIGINAL, TEXT_FORMATS, Needs, OptimizeJob
 from gatekeeper.frameworks._gguf_config import CONVERTER, FAMILIES
 
@@ -52,7 +52,7 @@ TECHNIQUES = {name: kind.text for name, kind in _KINDS.items()} | {
 }
 
 _DEVICES = ("cpu", "cuda", "metal")
-_MODEL, _SETTINGS = "model.gguf", "session.json"
+_MODEL = "model.gguf"
 
 
 def supports(model_format: str, device: str) -> str | None:
@@ -111,31 +111,10 @@ def optimize(job: OptimizeJob) -> None:
         write_gguf(job.source, target)
         return
     weights, _, cache = job.technique.partition("_kv_")
-    _quantize(_file(job.original or job.source), target, weights)
+    source = _file(job.original or job.source)
+    _weights.quantize(source, target, weights, _KINDS[weights].file_type, _weights.Weights())
     _check(target, weights, bool(cache))
-    if cache:
-        (job.destination / _SETTINGS).write_text(json.dumps({"kv_cache": cache}), encoding="utf-8")
-
-
-def _quantize(source: Path, target: Path, weights: str) -> None:
-    import llama_cpp
-
-    from gatekeeper.frameworks._llama_cpp_session import listen
-
-    log = listen()
-    params = llama_cpp.llama_model_quantize_default_params()
-    params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_{_KINDS[weights].file_type}")
-    params.nthread = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    log.clear()
-    if llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(target), params):
-        said = log.said()
-        if "alloc" in said:
-            raise NotMeasured("memory", f"out of memory while quantizing to {weights}: {said}. Use a machine with more.")
-        if "iostream" in said:
-            raise NotMeasured("disk", f"llama.cpp could not write {target.name}: {said}. Free some space.")
-        raise NotMeasured(
-            "unsupported", f"llama.cpp cannot quantize the model to {weights}: {said}. Leave it out for this model."
-        )
+    _opened.write(job.destination, _opened.Opened(kv_cache=cache or None))
 
 
 def _check(target: Path, weights: str, cache: bool) -> None:
@@ -159,9 +138,7 @@ def open_session(path: Path, threads: int, device: str) -> LlamaSession:
 
     if device not in _DEVICES:
         raise NotMeasured("unsupported", f"{supports('gguf', device)}. Choose another target.")
-    settings = path / _SETTINGS
-    cache = json.loads(settings.read_text(encoding="utf-8"))["kv_cache"] if settings.is_file() else None
-    return LlamaSession(_file(path), threads, device, cache)
+    return LlamaSession(_file(path), threads, device, _opened.read(path))
 
 
 def open_tokenizer(path: Path) -> LlamaTokenizer:
