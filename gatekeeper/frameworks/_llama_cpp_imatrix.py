@@ -1,7 +1,7 @@
 """How much each column of a matrix matters to what a model computes: what llama.cpp's quantizers weigh rounding errors by.
 
 As llama.cpp's own `llama-imatrix` has it (tools/imatrix/imatrix.cpp): the mean, over the tokens of a text, of the square of what
-a matrix is multiplied by. The Python package has neither that program nor a function for it, so this listens in on what is computed,
+a matrix is multiplied by. The Python package has neither that program nor a function for it: this listens in on what is computed,
 through the callback that the library has for such ends, and reads ggml's tensors as C lays them out.
 """
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import ChatTemplate, likeliest
-from gatekeeper.frameworks._llama_cpp_opened import PADDING, Opened
+from gatekeeper.frameworks._llama_cpp_options import PADDING, LlamaCppSession
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +108,7 @@ def _load(path: Path, device: str, vocab_only: bool = False) -> _Handles:
     return _Handles(model)
 
 
-DEFAULT = Opened()
+DEFAULT = LlamaCppSession()
 
 
 class LlamaSession:
@@ -121,13 +121,15 @@ class LlamaSession:
     inputs = ("tokens",)
     outputs = ("logits",)
 
-    def __init__(self, path: Path, threads: int, device: str, opened: Opened = DEFAULT, listener: Listener | None = None):
+    def __init__(
+        self, path: Path, threads: int, device: str, opened: LlamaCppSession = DEFAULT, listener: Listener | None = None
+    ):
         """`listener` hears every product of matrices."""
         import llama_cpp
 
         self.ran_on = _check_device(device)
         self._library, self._threads, self._device = llama_cpp, opened.of(threads), device
-        self._opened, self._listener, self._batch = opened, listener, opened.tokens_at_once
+        self._opened, self._listener, self._batch = opened, listener, opened.at_once
         self._handles = _load(path, device)
         weakref.finalize(self, self._handles.free)
         if device != "cpu":
@@ -206,10 +208,9 @@ class LlamaSession:
         params.n_ctx, params.n_batch, params.n_ubatch = size, self._batch, self._batch
         params.n_threads = params.n_threads_batch = self._threads
         params.offload_kqv = params.op_offload = self._device != "cpu"
-        if cache := self._opened.kv_cache:
+        if (cache := self._opened.kv_cache) != DEFAULT.kv_cache:
             params.type_k = params.type_v = getattr(library, f"GGML_TYPE_{cache.upper()}")
-            if cache not in ("f16", "f32"):
-                params.flash_attn_type = library.LLAMA_FLASH_ATTN_TYPE_ENABLED  # quantized values need it
+            params.flash_attn_type = library.LLAMA_FLASH_ATTN_TYPE_ENABLED  # quantized values need it
         if self._listener is not None:
             self._heard = library.ggml_backend_sched_eval_callback(self._listener.hear)  # must outlive the context
             params.cb_eval = self._heard

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatekeeper.errors import NotMeasured, nearest
+from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks._patterns import Node, matched, unmatched
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,13 +31,13 @@ OUTPUT, EMBEDDINGS = "output.weight", "token_embd.weight"
 class Weights:
     """What is asked of the quantizer beside a technique's own mixture.
 
-    `tensors`: regular expressions, searched for in the names of tensors as llama-quantize's --tensor-type has them, and the types
-    of those they are found in; the first that is found counts. `importance`: how much columns weigh, float32 [columns], by tensor.
+    `tensors`: names, patterns or kinds of matrices (`attn_v`), and the types that those are to have which they mean.
+    `importance`: how much columns weigh, float32 [columns], by tensor.
     """
 
     output: str | None = None
     embeddings: str | None = None
-    tensors: dict[str, str] = field(default_factory=dict)
+    tensors: Mapping[str, str] = field(default_factory=dict)
     importance: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -78,33 +80,30 @@ def threads() -> int:
 
 def wanted_types(names: list[str], weights: Weights) -> dict[str, str]:
     """The type of every matrix that is named, by llama.cpp's name of it; `NotMeasured` where something names none."""
-    found: dict[str, str] = {}
-    for name in names:
-        for pattern, kind in weights.tensors.items():
-            if re.search(pattern, name):
-                found[name] = kind
-                break
-    for pattern in weights.tensors:
-        if not any(re.search(pattern, name) for name in names):
-            raise NotMeasured("unsupported", f"`tensors`: '{pattern}' is found in the name of no matrix{_hint(pattern, names)}")
-    if weights.output:
-        if OUTPUT not in names and weights.embeddings:
+    nodes = [Node(name, name.split(".")[-2]) for name in names]  # blk.0.attn_v.weight, output.weight
+    if lost := unmatched(list(weights.tensors), nodes, "tensors", "tensor"):
+        raise NotMeasured("unsupported", " ".join(lost))
+    if weights.output and weights.embeddings and OUTPUT not in names:
+        raise NotMeasured(
+            "unsupported",
+            "the model's last layer is its embeddings, so that `output` and `embeddings` are one thing. Name one of them.",
+        )
+    said = [
+        (f"tensors '{pattern}'", node.name, kind)
+        for pattern, kind in weights.tensors.items()
+        for node in nodes
+        if matched(pattern, node)
+    ]
+    said += [("output", OUTPUT if OUTPUT in names else EMBEDDINGS, weights.output)] if weights.output else []
+    said += [("embeddings", EMBEDDINGS, weights.embeddings)] if weights.embeddings else []
+    found: dict[str, tuple[str, str]] = {}
+    for who, name, kind in said:
+        before, other = found.setdefault(name, (kind, who))
+        if before != kind:
             raise NotMeasured(
-                "unsupported",
-                "the model's last layer is its embeddings, so that `output` and `embeddings` are one thing. Name one of them.",
+                "unsupported", f"{other} and {who} both mean '{name}', and give it {before} and {kind}. Let one of them mean it."
             )
-        found[OUTPUT if OUTPUT in names else EMBEDDINGS] = weights.output
-    if weights.embeddings:
-        found[EMBEDDINGS] = weights.embeddings
-    return found
-
-
-def _hint(pattern: str, names: list[str]) -> str:
-    """The nearest name, or what names there are: of one layer, as all are alike."""
-    plain = re.sub(r"[\\^$]", "", pattern)
-    parts = {part for name in names for part in (name, *name.split("."))}
-    first = sorted(name for name in names if name.startswith("blk.0.") or not name.startswith("blk."))
-    return nearest(plain, parts) or f". There are, for example, {', '.join(first[:12])}."
+    return {name: kind for name, (kind, _) in found.items()}
 
 
 def _check_rows(wanted: dict[str, str], there: dict[str, StoredTensor]) -> None:

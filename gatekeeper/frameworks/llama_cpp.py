@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks import _llama_cpp_opened as _opened
 from gatekeeper.frameworks import _llama_cpp_weights as _weights
 from gatekeeper.frameworks._base import ORIGINAL, TEXT_FORMATS, Needs, OptimizeJob
 from gatekeeper.frameworks._gguf_config import CONVERTER, FAMILIES
+from gatekeeper.frameworks._llama_cpp_options import WINDOWS, Blocks, LlamaCppSession, Weighed, options_for, unfit_heads
+from gatekeeper.frameworks._options import given
+from gatekeeper.frameworks._session import read_session, write_session
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gatekeeper.frameworks._llama_cpp_session import LlamaSession, LlamaTokenizer
     from gatekeeper.models.info import Assessment, TextInfo
 
@@ -43,13 +47,14 @@ _KINDS = {
     "q4_0": _Kind("4-bit weights in blocks of 32, 6- or 8-bit for the last layer", "MOSTLY_Q4_0", "q4_0", 32),
 }
 _CACHES = {"q8_0": "8", "q4_0": "4"}  # the keys and values kept of earlier tokens; without them in half precision
-_CACHE_BLOCK = 32
 
 TECHNIQUES = {name: kind.text for name, kind in _KINDS.items()} | {
     f"{name}_kv_{cache}": f"as {name}, and the KV cache in {bits} bits instead of 16, with flash attention"
     for cache, bits in _CACHES.items()
     for name in _KINDS
 }
+
+OPTIONS = {technique: options_for(technique) for technique in TECHNIQUES}
 
 _DEVICES = ("cpu", "cuda", "metal")
 _MODEL = "model.gguf"
@@ -80,7 +85,7 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
     weights, _, cache = technique.partition("_kv_")
     if weights == "f16" and not cache and model.text.dtype == "float16":
         return "the weights are in half precision already"
-    return _unfit(weights, model.text) or (_unfit_heads(model.text.head) if cache else None)
+    return _unfit(weights, model.text) or (unfit_heads(model.text.head) if cache else None)
 
 
 def _unfit(weights: str, text: TextInfo) -> str | None:
@@ -96,12 +101,6 @@ def _unfit(weights: str, text: TextInfo) -> str | None:
     )
 
 
-def _unfit_heads(head: int) -> str | None:
-    if not head % _CACHE_BLOCK:
-        return None
-    return f"a quantized KV cache needs heads whose size is a multiple of {_CACHE_BLOCK}, and the model's have {head}"
-
-
 def optimize(job: OptimizeJob) -> None:
     """Write the artifact to the folder `job.destination`: model.gguf, and session.json where the KV cache is quantized."""
     target = job.destination / _MODEL
@@ -112,9 +111,38 @@ def optimize(job: OptimizeJob) -> None:
         return
     weights, _, cache = job.technique.partition("_kv_")
     source = _file(job.original or job.source)
-    _weights.quantize(source, target, weights, _KINDS[weights].file_type, _weights.Weights())
+    _weights.quantize(source, target, weights, _KINDS[weights].file_type, _asked(job, source))
     _check(target, weights, bool(cache))
-    _opened.write(job.destination, _opened.Opened(kv_cache=cache or None))
+    if cache:
+        write_session(job.destination, {"kv_cache": cache})
+
+
+def _asked(job: OptimizeJob, source: Path) -> _weights.Weights:
+    """What the options say of the matrices."""
+    said = given(job, Blocks)
+    weighed = said.imatrix if isinstance(said, Weighed) else False
+    return _weights.Weights(
+        output=said.output,
+        embeddings=said.embeddings,
+        tensors=said.tensors,
+        importance=_importance(job, source) if weighed else {},
+    )
+
+
+def _importance(job: OptimizeJob, source: Path) -> dict[str, np.ndarray]:
+    from gatekeeper.data.draw import evenly
+    from gatekeeper.data.prepared import PreparedDataset
+    from gatekeeper.frameworks._llama_cpp_imatrix import importance
+
+    if job.calibration is None:
+        raise NotMeasured("data", "`imatrix` needs `dataset.calibration`: a text that is not in the evaluation set. Name one.")
+    tokens = PreparedDataset(job.calibration).inputs["tokens"]
+    wanted = given(job, Weighed).examples or min(WINDOWS, len(tokens))
+    if wanted > len(tokens):
+        raise NotMeasured(
+            "data", f"`examples` is {wanted}, and the calibration set has {len(tokens)} windows of text. Lower it, or add text."
+        )
+    return importance(source, (tokens[i] for i in evenly(len(tokens), wanted)), _weights.threads())
 
 
 def _check(target: Path, weights: str, cache: bool) -> None:
@@ -128,7 +156,7 @@ def _check(target: Path, weights: str, cache: bool) -> None:
             f"llama.cpp made no tensor of the type {wanted.type}, only {', '.join(made.weights)}. "
             f"Leave {weights} out for this model.",
         )
-    if cache and made.text and (reason := _unfit_heads(made.text.head)):
+    if cache and made.text and (reason := unfit_heads(made.text.head)):
         raise NotMeasured("unsupported", f"{reason}. Leave the KV cache as it is for this model.")
 
 
@@ -138,7 +166,7 @@ def open_session(path: Path, threads: int, device: str) -> LlamaSession:
 
     if device not in _DEVICES:
         raise NotMeasured("unsupported", f"{supports('gguf', device)}. Choose another target.")
-    return LlamaSession(_file(path), threads, device, _opened.read(path))
+    return LlamaSession(_file(path), threads, device, read_session(path, LlamaCppSession))
 
 
 def open_tokenizer(path: Path) -> LlamaTokenizer:
