@@ -22,6 +22,7 @@ CACHE_BLOCK = 32
 WINDOWS = 100
 """Windows of the calibration set that an importance matrix is taken of; llama.cpp's users find more of them to change little."""
 
+Count = Annotated[int, Meta(ge=1)]
 Type = Literal["f16", "q8_0", "q6_k", "q5_k", "q5_1", "q5_0", "q4_k", "q4_1", "q4_0", "iq4_nl", "q3_k", "q2_k"]
 
 
@@ -33,10 +34,8 @@ class LlamaCppSession(Session, frozen=True, kw_only=True):
         Meta(description="Type of the keys and values that are kept of earlier tokens; of the last two with flash attention."),
     ] = "f16"
     context: Annotated[
-        int | None,
+        Annotated[int, Meta(ge=PADDING, multiple_of=PADDING)] | None,
         Meta(
-            ge=PADDING,
-            multiple_of=PADDING,
             description="Tokens that are kept, memory for all of which is taken at once; when they are full, the older half is "
             "forgotten. Default: as many as each text needs.",
         ),
@@ -44,7 +43,7 @@ class LlamaCppSession(Session, frozen=True, kw_only=True):
     batch: Annotated[
         int, Meta(ge=32, le=2048, description="Tokens of a prompt computed at once; fewer take less memory, and longer.")
     ] = BATCH
-    threads: Annotated[int | None, Meta(ge=1, description="Threads, where they are to be fewer than the target's.")] = None
+    threads: Annotated[Count | None, Meta(description="Threads, where they are to be fewer than the target's.")] = None
 
     @property
     def at_once(self) -> int:
@@ -115,8 +114,8 @@ class Weighed(Blocks, frozen=True, kw_only=True):
         ),
     ] = False
     examples: Annotated[
-        int | None,
-        Meta(ge=1, description=f"`imatrix`: windows of the calibration set, drawn evenly from it; default {WINDOWS}."),
+        Count | None,
+        Meta(description=f"`imatrix`: windows of the calibration set, drawn evenly from it; default {WINDOWS}."),
     ] = None
 
     def wrong(self) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Options of techniques: what may be said beside a technique's name, and what a variant that says something is called.
 
-A framework has `OPTIONS`, technique -> an `Options` of its own; a technique that is not there takes no more than a name. From these
-types follow the pipeline file's schema, its reference, what is refused, a variant's id, the key of the cache and the plan.
+A framework has `OPTIONS`, technique -> an `Options` of its own; a technique that is not there takes no more than a name. From
+these types follow the pipeline file's schema, its reference, what is refused, a variant's id, the key of the cache and the plan.
 
 What decides how an artifact is opened, and not how it is made, is a `Session` of the framework's, in the field `session` of its
 options: it is written beside the artifact (_session.py), so that it is measured, digested and shipped with it.
@@ -40,12 +40,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What any technique takes: a name."""
 
     name: Annotated[
-        str | None,
+        Annotated[str, Meta(pattern=f"^{NAMED}$", examples=["gentle"])] | None,
         Meta(
-            pattern=f"^{NAMED}$",
             description="What it is called in the report, after the technique: `int8_static-NAME`; default: what differs from "
-            "the technique as it is.",
-            examples=["gentle"],
+            "the technique as it is."
         ),
     ] = None
 
