@@ -167,7 +167,7 @@ def test_types_of_tensors(uneven: Path, original: Path, tmp_path: Path) -> None:
 def test_of_tied_embeddings_either_name_says_the_type(tied: Path, tmp_path: Path, key: str) -> None:
     assert "output.weight" not in types(tied)
     assert types(make(tied / "model.gguf", "q4_0", tmp_path / "made", **{key: "q5_0"}))["token_embd.weight"] == "q5_0"
-    with pytest.raises(NotMeasured, match="are one thing. Name one"):
+    with pytest.raises(NotMeasured, match=r"are one thing\. Name one"):
         make(tied / "model.gguf", "q4_0", tmp_path / "both", output="q8_0", embeddings="q5_0")
 
 
@@ -177,13 +177,13 @@ def test_of_tied_embeddings_either_name_says_the_type(tied: Path, tmp_path: Path
         (
             "q4_0",
             {"tensors": {"atn_v": "q8_0"}},
-            r"tensors 'atn_v' matches no tensor; did you mean 'attn_v'\? The model has attn_k",
+            r"tensors 'atn_v' matches no tensor; did you mean 'attn_v'\? The model has",
         ),
         ("q4_0", {"tensors": {"blk.7.*": "q8_0"}}, r"'blk\.7\.\*' matches no tensor"),
         (
             "q4_0",
             {"tensors": {"attn_v": "q8_0", "blk.0.*": "q6_k"}},
-            "both mean 'blk.0.attn_v.weight', and give it q8_0 and q6_k",
+            "both mean 'blk.0.attn_v.weight', .* q8_0 and q6_k",
         ),
         ("q4_0", {"tensors": {"output": "q8_0"}, "output": "q6_k"}, "tensors 'output' and output both mean 'output.weight'"),
         ("q4_0", {"imatrix": True, "examples": 7}, "`examples` is 7, and the calibration set has 6 windows"),
@@ -205,7 +205,7 @@ def test_a_type_that_does_not_divide_a_row(tmp_path: Path) -> None:
 
 
 def test_an_importance_matrix_without_calibration(uneven: Path, original: Path, tmp_path: Path) -> None:
-    with pytest.raises(NotMeasured, match="needs `dataset.calibration`"):
+    with pytest.raises(NotMeasured, match=r"needs `dataset\.calibration`"):
         make(uneven, "q4_0", tmp_path / "made", None, original, imatrix=True)
 
 
@@ -276,7 +276,7 @@ def test_a_full_context_forgets_its_older_half(tmp_path: Path) -> None:
     # The context was full at 256 tokens, of which 128 stayed.
     assert written[60] == reference(whole[128:260])[-1].argmax()
     assert written[50] == reference(whole[:250])[-1].argmax()
-    with pytest.raises(NotMeasured, match="context of 2048 tokens, and model.gguf knows 1024"):
+    with pytest.raises(NotMeasured, match=r"context of 2048 tokens, and model\.gguf knows 1024"):
         LlamaSession(model / "model.gguf", 1, "cpu", LlamaCppSession(context=2048))
 
 
