@@ -108,7 +108,9 @@ class WeightOnly(OnnxRuntimeOptions, frozen=True, kw_only=True):
     symmetric: Annotated[bool, Meta(description="Without zero points.")] = True
     accuracy_level: Annotated[
         Literal[0, 1, 2, 3, 4],
-        Meta(description="Arithmetic of the products: 4 in 8 bits (fast on CPUs), 3 bfloat16, 2 half, 1 single precision, 0 any."),
+        Meta(
+            description="Arithmetic of the products: 4 in 8 bits (fast on CPUs), 3 bfloat16, 2 half, 1 single precision, 0 any."
+        ),
     ] = 4
     exclude: Exclude = ()
 

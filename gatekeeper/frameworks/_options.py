@@ -1,7 +1,7 @@
 """Options of techniques: what may be said beside a technique's name, and what a variant that says something is called.
 
-A framework has `OPTIONS`, technique -> an `Options` of its own; a technique that is not there takes no more than a name. From these
-types follow the pipeline file's schema, its reference, what is refused, a variant's id, the key of the cache and the plan.
+A framework has `OPTIONS`, technique -> an `Options` of its own; a technique that is not there takes no more than a name. From
+these types follow the pipeline file's schema, its reference, what is refused, a variant's id, the key of the cache and the plan.
 
 What decides how an artifact is opened, and not how it is made, is a `Session` of the framework's, in the field `session` of its
 options: it is written beside the artifact (_session.py), so that it is measured, digested and shipped with it.

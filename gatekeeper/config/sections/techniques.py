@@ -111,5 +111,3 @@ def made_by(loaded_section: Any, name: str) -> list[str]:
     """What the variants are called that a framework makes; where the file lists none, all that it might."""
     listed = asked_of(loaded_section, name)
     return [each.called(name) for each in listed] or list(framework(name).TECHNIQUES)
-
-
