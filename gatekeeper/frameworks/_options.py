@@ -40,12 +40,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What any technique takes: a name."""
 
     name: Annotated[
-        str | None,
+        Annotated[str, Meta(pattern=f"^{NAMED}$", examples=["gentle"])] | None,
         Meta(
-            pattern=f"^{NAMED}$",
             description="What it is called in the report, after the technique: `int8_static-NAME`; default: what differs from "
-            "the technique as it is.",
-            examples=["gentle"],
+            "the technique as it is."
         ),
     ] = None
 
