@@ -22,7 +22,7 @@ Exclude = Annotated[
     ),
 ]
 Operators = Annotated[
-    Patterns, Meta(description="Operator types that are quantized; default: those that docs/frameworks.md lists.")
+    Patterns, Meta(description="Operator types that are quantized; default: those that `gatekeeper assess` names.")
 ]
 ReduceRange = Annotated[
     Literal["auto"] | bool,
