@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def excluded(patterns: Sequence[str], source: Path, made: onnx.ModelProto, able: Collection[str]) -> list[str]:
-    """Names of the nodes of `made`, prepared from `source`, that patterns mean; nodes get names of their own where they lack them.
+    """Names of the nodes of `made`, prepared from `source`, that patterns mean; each gets a name that no other has.
 
     `able` are the operators that the technique would change: a pattern that meets none of them is a `NotMeasured`.
     """
@@ -90,5 +90,3 @@ def as_node(node: onnx.NodeProto) -> Node:
 def listed(nodes: Iterable[onnx.NodeProto]) -> list[Node]:
     """All of them."""
     return [as_node(node) for node in nodes]
-
-

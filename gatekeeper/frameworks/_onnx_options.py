@@ -22,7 +22,7 @@ Exclude = Annotated[
     ),
 ]
 Operators = Annotated[
-    Patterns, Meta(description="Operator types that are quantized; default: those that docs/frameworks.md lists.")
+    Patterns, Meta(description="Operator types that are quantized; default: those that `gatekeeper assess` names.")
 ]
 ReduceRange = Annotated[
     Literal["auto"] | bool,
@@ -61,12 +61,12 @@ class Int8Static(OnnxRuntimeOptions, frozen=True, kw_only=True):
         Meta(description="How an activation's range is taken of the calibration set; the last three leave outliers out."),
     ] = "minmax"
     percentile: Annotated[
-        float | None,
-        Meta(gt=50, lt=100, description=f"`calibration: percentile`: the share that is in range, in %; default {PERCENTILE:g}."),
+        Annotated[float, Meta(gt=50, lt=100)] | None,
+        Meta(description=f"`calibration: percentile`: the share that is in range, in %; default {PERCENTILE:g}."),
     ] = None
     examples: Annotated[
-        int | None,
-        Meta(ge=1, description="Calibrate on so many examples, drawn evenly from the calibration set; default: all."),
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Calibrate on so many examples, drawn evenly from the calibration set; default: all."),
     ] = None
     weights: Annotated[Bytes, Meta(description="Type of weights; uint8 has a zero point of its own.")] = "int8"
     activations: Annotated[Literal[8, 16], Meta(description="Bits of activations; 16 are slower on most CPUs.")] = 8
@@ -108,7 +108,9 @@ class WeightOnly(OnnxRuntimeOptions, frozen=True, kw_only=True):
     symmetric: Annotated[bool, Meta(description="Without zero points.")] = True
     accuracy_level: Annotated[
         Literal[0, 1, 2, 3, 4],
-        Meta(description="Arithmetic of the products: 4 in 8 bits (fast on CPUs), 3 bfloat16, 2 half, 1 single precision, 0 any."),
+        Meta(
+            description="Arithmetic of the products: 4 in 8 bits (fast on CPUs), 3 bfloat16, 2 half, 1 single precision, 0 any."
+        ),
     ] = 4
     exclude: Exclude = ()
 

@@ -26,7 +26,7 @@ SESSION = "session"
 """The field of options that holds a framework's `Session`."""
 LONGEST = 80
 """Characters of a variant's own name, which is part of file names."""
-_PLAIN = re.compile(r"[a-z0-9_]+")
+_PLAIN = re.compile(r"[a-z0-9_.]+")
 
 Patterns = tuple[Annotated[str, Meta(min_length=1)], ...]
 """Names, patterns (`*`, `?`) or operator types; in any order they mean the same."""
@@ -105,7 +105,7 @@ def label(technique: str, options: Options | None) -> str:
         return own if own.casefold().startswith(f"{technique}-".casefold()) else f"{technique}-{own}"
     different = unusual(options)
     words = [*_words(different)]
-    plain = all(_PLAIN.fullmatch(word) for word in words)
+    plain = all(_PLAIN.fullmatch(word) and word == _tidy(word) for word in words)
     called = "-".join([technique, *(_tidy(word) for word in words)])
     if plain and len(called) <= LONGEST:
         return called

@@ -74,10 +74,10 @@ def _fields() -> list[tuple[str, Any, Any]]:
     for name in known_frameworks():
         module = _module(name)
         entries: Any = GenericAlias(list, (_entry(name, module) if module else str,))
-        said = "Names, each bare or with options: `{technique: {option: value}}`."
+        said = "Names, each bare or with options, `{technique: {option: value}}`: docs/frameworks.md has them."
         if suffix := getattr(module, "CONFIGS", ""):
             said += f" Also the name of a configuration file of its own ({suffix}), relative to this file."
-        fields.append((name, Annotated[entries, Meta(min_length=1, description=said)] | None, None))
+        fields.append((name, Annotated[Annotated[entries, Meta(min_length=1)] | None, Meta(description=said)], None))
     return fields
 
 
@@ -111,5 +111,3 @@ def made_by(loaded_section: Any, name: str) -> list[str]:
     """What the variants are called that a framework makes; where the file lists none, all that it might."""
     listed = asked_of(loaded_section, name)
     return [each.called(name) for each in listed] or list(framework(name).TECHNIQUES)
-
-
