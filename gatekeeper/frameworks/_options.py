@@ -117,9 +117,12 @@ def said(options: dict[str, Any]) -> str:
     """Options in words, as `unusual` or a report has them: `calibration percentile, exclude [conv1]`."""
     parts = []
     for field, value in options.items():
-        inner = said(value) if isinstance(value, dict) else ""
+        if isinstance(value, dict):
+            pairs = ", ".join(f"{key}: {each}" for key, each in sorted(value.items()))
+            parts.append(said(value) if field == SESSION else f"{field} {{{pairs}}}" if pairs else "")
+            continue
         shown = f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value).lower()
-        parts.append(inner if isinstance(value, dict) else f"{field} {shown}")
+        parts.append(f"{field} {shown}")
     return ", ".join(part for part in parts if part)
 
 
@@ -131,8 +134,10 @@ def _builtin(value: Any) -> Any:
 def _words(different: dict[str, Any]) -> Iterator[str]:
     """A word for each option that differs."""
     for field, value in different.items():
-        if isinstance(value, dict):
+        if field == SESSION:
             yield from _words(value)
+        elif isinstance(value, dict):
+            yield f"{field}_{'+'.join(f'{key}_{value[key]}' for key in sorted(value))}"
         elif isinstance(value, bool):
             yield field if value else f"no_{field}"
         elif isinstance(value, list):

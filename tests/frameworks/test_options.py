@@ -58,7 +58,8 @@ def some(kind: type[Options]) -> st.SearchStrategy[Any]:
             if high < low:  # of fractions
                 low, high = value.get("minimum", value.get("exclusiveMinimum", 0)), value.get("maximum", 1)
                 return st.floats(low, high, exclude_min="exclusiveMinimum" in value, exclude_max="exclusiveMaximum" in value)
-            return st.integers(int(low), int(high))
+            step = value.get("multipleOf", 1)
+            return st.integers(-(-int(low) // step), max(int(high), step) // step).map(lambda count: count * step)
         return {"boolean": st.booleans(), "null": st.none(), "string": words}[value["type"]]
 
     properties = schema["$defs"][kind.__name__]["properties"]
@@ -96,6 +97,18 @@ def test_names_are_of_the_right_form_and_no_two_meanings_share_one(data: st.Data
 )
 def test_what_differs_is_said(options: dict[str, Any], called: str) -> None:
     assert label("int8_static", msgspec.convert(options, Int8Static)) == called
+
+
+def test_what_a_mapping_says_is_told_from_a_field_of_that_name() -> None:
+    kind = options_of(framework("llama_cpp"), "q4_0")
+    fields, mapped = {"output": "q8_0"}, {"tensors": {"output": "q8_0"}}
+    names = [label("q4_0", msgspec.convert(each, kind)) for each in (fields, mapped)]
+    assert names[0] == "q4_0-output_q8_0" and names[1].startswith("q4_0-tensors_output_q8_0")
+    both = [
+        label("q4_0", msgspec.convert({"tensors": each}, kind)) for each in ({"a": "f16", "b": "f16"}, {"b": "f16", "a": "f16"})
+    ]
+    assert both[0] == both[1]
+    assert said(unusual(msgspec.convert({"tensors": {"b": "f16", "a": "q8_0"}}, kind))) == "tensors {a: q8_0, b: f16}"
 
 
 def test_case_punctuation_and_length_are_told_apart() -> None:
