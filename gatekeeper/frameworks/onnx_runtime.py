@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks import _genai, _onnx_prepare, _onnx_quantize
+from gatekeeper.frameworks import _genai, _genai_options, _onnx_prepare, _onnx_quantize
 from gatekeeper.frameworks._base import ORIGINAL, Needs, OptimizeJob
 from gatekeeper.frameworks._onnx_operators import quantizes as quantizes
 from gatekeeper.frameworks._onnx_operators import weights_of
@@ -120,9 +120,13 @@ def _built(job: OptimizeJob, target: Path) -> None:
     precision, options = _BUILT[job.technique]
     if precision == "fp16" and job.device == "cpu":
         raise NotMeasured("unsupported", "language models in FP16 are for cuda. Leave fp16 out on a CPU.")
-    _genai.build(job, precision, **options)
-    if precision != "fp16":
-        _check_quantized(target)
+    if precision == "fp16":
+        _genai.build(job, precision, **options)
+        return
+    wanted = _genai_options.asked(job)
+    _genai.build(job, precision, **options | wanted.options)
+    _check_quantized(target)
+    _genai_options.check_excluded(target, wanted.excluded)
 
 
 def _int8_dynamic_text(job: OptimizeJob, target: Path) -> None:
@@ -217,7 +221,7 @@ class OrtSession:
 def open_session(path: Path, threads: int, device: str) -> OrtSession | _genai.GenaiSession:
     """Load `path`, a model file or the folder `optimize` wrote."""
     if (path / _genai.CONFIG).is_file():
-        return _genai.GenaiSession(path, threads, device)
+        return _genai.GenaiSession(path, threads, device, read_session(path, OnnxRuntimeSession))
     return OrtSession(path / "model.onnx" if path.is_dir() else path, threads, device, read_session(path, OnnxRuntimeSession))
 
 
