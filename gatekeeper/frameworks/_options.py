@@ -51,6 +51,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Fields that do not go together, with what is wrong and what to do."""
         return iter(())
 
+    def patterns(self) -> dict[str, Patterns]:
+        """Fields that name nodes of the model, where its file already tells whether there are such."""
+        exclude: Patterns = getattr(self, "exclude", ())
+        return {"exclude": exclude} if exclude else {}
+
     def unfit(self, technique: str, model: Assessment) -> str | None:
         """Why a model, or its runtime, cannot take them; None where it can."""
         return None

@@ -14,7 +14,10 @@ from gatekeeper.frameworks._onnx_options import OPTIONS as OPTIONS
 from gatekeeper.frameworks._onnx_options import OnnxRuntimeSession
 from gatekeeper.frameworks._onnx_prepare import prepares as prepares
 from gatekeeper.frameworks._onnx_quantize import Batches as Batches
+from gatekeeper.frameworks._patterns import Node
 from gatekeeper.frameworks._session import read_session
+from gatekeeper.models.files import model_format
+from gatekeeper.models.formats._onnx_nodes import nodes
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
@@ -94,6 +97,11 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
     if technique == "int8_static" and not calibrated:
         return "it needs `dataset.calibration`: examples that are not in the evaluation set"
     return None
+
+
+def named(model: Path) -> list[Node] | None:
+    """The nodes of an ONNX model; of others none can be named."""
+    return [Node(*each) for each in nodes(model)] if model_format(model) == "onnx" else None
 
 
 def optimize(job: OptimizeJob) -> None:
