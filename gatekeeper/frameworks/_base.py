@@ -13,6 +13,7 @@ and, where it has something to say:
 
     OPTIONS      technique -> the type of its options, see _options.py
     named(model) -> the nodes of a model file that options may name (_patterns.py); None where it does not tell
+    NAMED        what these are called, where they are no nodes
     NEEDS        model format -> Needs, for formats that take more than EXTRA and REQUIRES
     RUNTIME      the module that is imported before memory is counted; default: the first package of those needed
     OPENS        formats whose own runtime it is: it opens such a model where nobody says what does
@@ -236,6 +237,12 @@ def named(name: str, model: Path) -> list[Node] | None:
     """The nodes of a model that options of a framework's techniques may name; None where its file does not tell."""
     found: list[Node] | None = getattr(framework(name), "named", lambda _: None)(model)
     return found
+
+
+def called(name: str) -> str:
+    """What `named` are in the words of a framework's users."""
+    word: str = getattr(framework(name), "NAMED", "node")
+    return word
 
 
 def is_config(name: str, technique: str) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks._options import Options, Session
+from gatekeeper.frameworks._options import Options, Patterns, Session
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
@@ -101,6 +101,10 @@ class Blocks(LlamaCppOptions, frozen=True, kw_only=True):
             examples=[{"attn_v": "q8_0", "blk.0.*": "q6_k"}],
         ),
     ] = {}
+
+    def patterns(self) -> dict[str, Patterns]:
+        """Names of matrices."""
+        return {"tensors": tuple(self.tensors)} if self.tensors else {}
 
 
 class Weighed(Blocks, frozen=True, kw_only=True):
