@@ -70,7 +70,7 @@ def int8_static(job: OptimizeJob, target: Path) -> None:
     from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     options = given(job, Int8Static)
-    examples = _drawn(Batches(job), options.examples)
+    examples = iter(Drawn(Batches(job), options.examples))
 
     class Examples(CalibrationDataReader):  # type: ignore[misc]
         def get_next(self) -> dict[str, Any] | None:
@@ -90,7 +90,7 @@ def int8_static(job: OptimizeJob, target: Path) -> None:
         scaled = _equalized(job, source, Path(folder)) if options.equalize else ""
         operators = _operators(job, options.operators)
         left = _left_out(job, source, options.exclude, operators)
-        with redirect_stdout(sys.stderr), _finer_bins():  # it prints what it calibrates
+        with redirect_stdout(sys.stderr), finer_bins():  # it prints what it calibrates
             quantize_static(
                 source,
                 target,
@@ -141,7 +141,7 @@ def _in_blocks(job: OptimizeJob, source: Path, bits: int) -> onnx.ModelProto:
 
 
 @contextmanager
-def _finer_bins() -> Iterator[None]:
+def finer_bins() -> Iterator[None]:
     """Let entropy calibration choose between ranges.
 
     It sorts values into bins and asks how many of the middle ones to keep; as quantize_static calls it, there are as many bins as
@@ -197,8 +197,17 @@ def evenly(count: int, size: int, wanted: int | None) -> list[int]:
     return [index * count // batches for index in range(batches)]
 
 
-def _drawn(batches: Batches, wanted: int | None) -> Iterator[dict[str, Any]]:
-    return (batches[index] for index in evenly(len(batches), batches.size, wanted))
+class Drawn:
+    """Some of the calibration set's feeds: as many examples as are wanted, from all parts of it."""
+
+    def __init__(self, batches: Batches, wanted: int | None):
+        self._batches, self._indices = batches, evenly(len(batches), batches.size, wanted)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self._batches[self._indices[index]]
 
 
 def _operators(job: OptimizeJob, wanted: tuple[str, ...]) -> list[str]:
