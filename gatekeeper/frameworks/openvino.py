@@ -127,7 +127,10 @@ def _check_changed(job: OptimizeJob, target: Path) -> None:
     most = given(job, Int8AccuracyControl).max_drop
     wanted, reason = {
         "fp16": ({"float16"}, "no weight fits half precision"),
-        "int4_weight_only": ({"int4"}, "no matrix but the last has rows that groups divide, or it is excluded"),
+        "int4_weight_only": (
+            {"int4", "uint4"},
+            "no matrix but the last has rows that groups divide, or it is excluded or beyond ratio",
+        ),
         "int8_accuracy_control": (_BYTES, f"with any layer in 8 bits, more than {most:.0%} of the answers change"),
     }.get(job.technique, (_BYTES, "the quantizer found no weights it can quantize"))
     if not inspect(target).weights.keys() & wanted:

@@ -204,7 +204,7 @@ def test_smooth_quant_moves_outliers_as_far_as_it_is_told(tmp_path: Path) -> Non
 @pytest.mark.parametrize("technique", ["int8_static", "int8_weight_only", "int4_weight_only"])
 def test_what_is_excluded_stays_in_floating_point(made: Made, technique: str, exclude: list[str], left: set[str]) -> None:
     if technique == "int4_weight_only" and "deep/inner/WithoutBiases" in left:
-        with pytest.raises(NotMeasured, match="it changed nothing: .* or it is excluded"):  # no 4 bits are left
+        with pytest.raises(NotMeasured, match=r"it changed nothing: .* or it is excluded"):  # no 4 bits are left
             made(technique, exclude=exclude)
         return
     names = {name for name, (kind, _) in weights(made(technique, exclude=exclude)).items() if kind.startswith("f")}
@@ -242,10 +242,23 @@ def test_options_of_4_bit_weights(made: Made) -> None:
     assert weights(made("int4_weight_only", group_size=32))["deep/inner/WithoutBiases"] == ("i4", (4, 32, 128))
     assert weights(made("int4_weight_only", group_size=-1))["deep/inner/WithoutBiases"] == ("i4", (128, 128))
     assert weights(made("int4_weight_only", all_layers=True))["head/WithoutBiases"][0] == "i4"
-    few = weights(made("int4_weight_only", all_layers=True, ratio=0.5))
-    assert {few[name][0] for name in ("head/WithoutBiases", "deep/inner/WithoutBiases")} & {"i8", "u8"}, (
-        "half of the weights keep 8 bits"
-    )
+
+
+def test_a_ratio_leaves_some_matrices_in_8_bits(tmp_path: Path) -> None:
+    import openvino
+
+    names = [f"w{index}" for index in range(6)]
+    steps = [node("MatMul", [before, name], [after], name=name) for before, name, after in zip(
+        ["x", *"abcde"], names, [*"abcde", "y"], strict=True)]  # fmt: skip
+    path, _ = save(Model(steps, (64,), {name: weight(64, 64, scale=0.1 + index) for index, name in enumerate(names)}), tmp_path)
+    found = {}
+    for ratio in (1.0, 0.5):
+        folder = tmp_path / str(ratio)
+        folder.mkdir()
+        asked = OPTIONS["int4_weight_only"](all_layers=True, ratio=ratio)
+        optimize(OptimizeJob(path, folder, "int4_weight_only", "cpu", vnni=True, calibration=None, options=asked))
+        found[ratio] = bits(openvino.Core().read_model(folder / "model.xml"))
+    assert found[1.0] == {"i4": 6} and found[0.5]["i4"] == 3
 
 
 @pytest.mark.parametrize("option", ["awq", "scale_estimation"])
