@@ -258,7 +258,7 @@ def test_a_ratio_leaves_some_matrices_in_8_bits(tmp_path: Path) -> None:
         asked = OPTIONS["int4_weight_only"](all_layers=True, ratio=ratio)
         optimize(OptimizeJob(path, folder, "int4_weight_only", "cpu", vnni=True, calibration=None, options=asked))
         found[ratio] = bits(openvino.Core().read_model(folder / "model.xml"))
-    assert found[1.0] == {"i4": 6} and found[0.5]["i4"] == 3
+    assert found[1.0] == {"i4": 6} and 0 < found[0.5]["i4"] <= 3
 
 
 @pytest.mark.parametrize("option", ["awq", "scale_estimation"])
