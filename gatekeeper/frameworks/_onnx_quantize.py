@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks import _onnx_prepare
+from gatekeeper.frameworks._calibration import evenly
 from gatekeeper.frameworks._onnx_equalize import equalized
 from gatekeeper.frameworks._onnx_hold import Step, hold
 from gatekeeper.frameworks._onnx_nodes import excluded
@@ -185,16 +186,6 @@ class Batches:
         if index >= len(self):
             raise IndexError(index)
         return {name: np.array(array) for name, array in self._dataset.own_batch(index, self.size).items()}
-
-
-def evenly(count: int, size: int, wanted: int | None) -> list[int]:
-    """Which of `count` batches of `size` examples are calibrated on: `wanted` examples, from all parts of the set."""
-    if wanted is None:
-        return list(range(count))
-    batches = -(-wanted // size)
-    if batches > count:
-        raise NotMeasured("data", f"the calibration set has {count * size} examples, and {wanted} are asked for. Ask for fewer.")
-    return [index * count // batches for index in range(batches)]
 
 
 class Drawn:
