@@ -31,12 +31,14 @@ The module itself imports nothing heavy: `plan` and `validate` ask it questions 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from gatekeeper.frameworks._options import Options
+import msgspec
+
+from gatekeeper.frameworks._options import Options, in_full, options_of, said, unusual
 from gatekeeper.frameworks._patterns import Node
 from gatekeeper.registry import Registry
 
@@ -236,6 +238,14 @@ def named(name: str, model: Path) -> list[Node] | None:
     """The nodes of a model that options of a framework's techniques may name; None where its file does not tell."""
     found: list[Node] | None = getattr(framework(name), "named", lambda _: None)(model)
     return found
+
+
+def untold(name: str, called: str, technique: str, options: Mapping[str, Any]) -> str:
+    """What of a variant's options, as a plan has them, is not as it is without any; empty where what it is called says so."""
+    if not options:
+        return ""
+    found = msgspec.convert(dict(options), options_of(framework(name), technique))
+    return "" if called == in_full(technique, found) else said(unusual(found))
 
 
 def is_config(name: str, technique: str) -> bool:
