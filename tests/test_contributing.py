@@ -48,7 +48,7 @@ edge_ai_pipeline:
   model: {path: model.onnx, task: severity}
   dataset: {path: eval.npz}
   targets: [{name: hall, hardware: kiosk, threads: 1}]
-  optimization: {frameworks: [onnx_reference], techniques: {onnx_reference: [rounded, {rounded: {smallest: 16}}]}}
+  optimization: {frameworks: [onnx_reference]}
   weighing: {most: 2MB}
   testing: {unit_tests: basic, file_tests: basic, integration_tests: smoke, security_tests: basic}
   gates: {load_time: {max_ms: 60000}, memory: disabled, stability: disabled, speedup: {min: 0.001}, accuracy: {retention: 0.5},

@@ -59,6 +59,11 @@ def _one(review: Review, path: Path_, name: str, asked: Asked, before: Sequence[
     if asked.options is not None:
         for field, said in asked.options.wrong():
             review.add((*path, technique, field), said)
+        dataset, field = review.pipeline.dataset, asked.options.calibrates()
+        if field and not (dataset and dataset.calibration):
+            review.add(
+                (*path, technique, field), "it needs `dataset.calibration`: examples that are not in the evaluation set. Add it."
+            )
         _patterns(review, (*path, technique), name, asked.options)
     _name(review, path, name, asked, before)
     return True

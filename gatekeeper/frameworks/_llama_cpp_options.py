@@ -122,6 +122,10 @@ class Weighed(Blocks, frozen=True, kw_only=True):
         Meta(description=f"`imatrix`: windows of the calibration set, drawn evenly from it; default {WINDOWS}."),
     ] = None
 
+    def calibrates(self) -> str:
+        """An importance matrix is taken of it."""
+        return "imatrix" if self.imatrix else ""
+
     def wrong(self) -> Iterator[tuple[str, str]]:
         """Examples for nothing."""
         if self.examples is not None and not self.imatrix:

@@ -58,7 +58,7 @@ set; it wants Metal, as hundreds of windows take minutes without. AWQ, GPTQ and 
 
 What takes memory beside weights is said under `session`. llama.cpp's `context` is taken at once, and when it is full, the older
 half is forgotten and the text goes on, which is judged so: perplexity and answers are those of a model that has forgotten. Of a
-model with 8,192 tokens of context in four layers, the peak was 52.5 MB with all of it, 28.7 MB with `kv_cache: q4_0`, 20.4 MB with
+model of four layers, the peak was 52.5 MB with 8,192 tokens of context, 28.7 MB with `kv_cache: q4_0` as well, 20.4 MB with
 `context: 256`. ONNX Runtime's `arena: false` and `prepacking: false` (also of Olive's artifacts, and of language models) give
 memory for time; language models then multiply in another precision, and answer a little differently.
 """

@@ -57,6 +57,10 @@ WRONG = {
         "{onnx_runtime: [{int8_static: {name: a, per_channel: false}}, {int8_static: {name: A}}]}",
         "this would be called int8_static-A in the report, as another variant is. Give it another `name`",
     ),
+    "an importance matrix of nothing": (
+        "{llama_cpp: [{q4_0: {imatrix: true}}]}",
+        "4:47: it needs `dataset.calibration`: examples",
+    ),
     "options of another technique": (
         "{onnx_runtime: [{fp16: {per_channel: true}}]}",
         "unknown key 'per_channel'. Allowed here: ",
