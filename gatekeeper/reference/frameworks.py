@@ -60,7 +60,8 @@ What takes memory beside weights is said under `session`. llama.cpp's `context` 
 half is forgotten and the text goes on, which is judged so: perplexity and answers are those of a model that has forgotten. Of a
 model of four layers, the peak was 52.5 MB with 8,192 tokens of context, 28.7 MB with `kv_cache: q4_0` as well, 20.4 MB with
 `context: 256`. ONNX Runtime's `arena: false` and `prepacking: false` (also of Olive's artifacts, and of language models) give
-memory for time; language models then multiply in another precision, and answer a little differently.
+memory for time; language models then multiply in another precision, and answer a little differently. Mapping a model's file into
+memory is no option: what is mapped is not counted, though it is used, and a limit would say nothing.
 """
 
 
