@@ -83,7 +83,8 @@ def int8_static(job: OptimizeJob, target: Path) -> None:
         "percentile": CalibrationMethod.Percentile,
         "distribution": CalibrationMethod.Distribution,
     }
-    extra: dict[str, Any] = {"ActivationSymmetric": options.symmetric}
+    # Said in both places: percentile calibration takes ranges for symmetric otherwise, half of which ReLU leaves empty.
+    extra: dict[str, Any] = {"ActivationSymmetric": options.symmetric, "CalibTensorRangeSymmetric": options.symmetric}
     if options.calibration == "percentile":
         extra["CalibPercentile"] = options.percentile or PERCENTILE
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:

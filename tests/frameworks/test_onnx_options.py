@@ -150,6 +150,11 @@ def test_a_percentile_is_the_one_that_is_asked_for(made: Made) -> None:
     assert all(a < b for a, b in zip(few, many, strict=True))
 
 
+def test_ranges_after_a_relu_begin_at_0_however_they_are_calibrated(made: Made) -> None:
+    for method in ("minmax", "entropy", "percentile"):
+        assert {0} < {int(zero) for zero in activations(made(calibration=method))}, method
+
+
 def test_fewer_examples_are_drawn_from_all_parts(made: Made) -> None:
     assert evenly(16, 1, 4) == [0, 4, 8, 12] and evenly(16, 1, None) == list(range(16)) and evenly(4, 4, 6) == [0, 2]
     assert scales(made(examples=2)) != scales(made())
