@@ -13,7 +13,7 @@ import pytest
 from kit.command import Command
 from kit.skewed import skew
 
-from gatekeeper.frameworks._onnx_quantize import EQUALIZED
+from gatekeeper.frameworks._onnx_rescale import EQUALIZED
 
 PIPELINE = """\
 edge_ai_pipeline:
