@@ -33,7 +33,7 @@ def quantized(job: OptimizeJob, source: Path) -> Any:
     core = openvino.Core()
     if not getattr(job.options, "equalize", False):
         return _quantized(job, read(core, source))
-    with tempfile.TemporaryDirectory(dir=job.destination.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=job.destination) as folder:
         made = Path(folder, "equalized.onnx")
         said = rescaled(job, inlined(source, Path(folder)), made)
         model = _quantized(job, read(core, made))
