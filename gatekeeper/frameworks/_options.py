@@ -157,7 +157,8 @@ def _words(different: dict[str, Any]) -> Iterator[str]:
         elif isinstance(value, list):
             yield f"{field}_{'+'.join(value)}"
         else:
-            yield f"{field}_{value:g}" if isinstance(value, float) else f"{field}_{value}"
+            short = isinstance(value, float) and float(f"{value:g}") == value
+            yield f"{field}_{value:g}" if short else f"{field}_{value}"
 
 
 def _tidy(word: str) -> str:

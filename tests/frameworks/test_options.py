@@ -55,13 +55,12 @@ def some(kind: type[Options]) -> st.SearchStrategy[Any]:
         if value.get("pattern"):
             return st.from_regex(re.compile(value["pattern"].replace("$", r"\Z"), re.ASCII))
         if value.get("type") in ("number", "integer"):
-            low = value.get("minimum", value.get("exclusiveMinimum", 0) + 1)
-            high = value.get("maximum", value.get("exclusiveMaximum", 1001) - 1)
-            if high < low:  # of fractions
-                low, high = value.get("minimum", value.get("exclusiveMinimum", 0)), value.get("maximum", 1)
-                return st.floats(low, high, exclude_min="exclusiveMinimum" in value, exclude_max="exclusiveMaximum" in value)
-            step = value.get("multipleOf", 1)
-            return st.integers(-(-int(low) // step), max(int(high), step) // step).map(lambda count: count * step)
+            low = value.get("minimum", value.get("exclusiveMinimum", 0))
+            high = value.get("maximum", value.get("exclusiveMaximum", low + 1000))
+            if value["type"] == "integer":
+                step = value.get("multipleOf", 1)
+                return st.integers(-(-low // step), high // step).map(lambda count: count * step)
+            return st.floats(low, high, exclude_min="exclusiveMinimum" in value, exclude_max="exclusiveMaximum" in value)
         return {"boolean": st.booleans(), "null": st.none(), "string": words}[value["type"]]
 
     properties = schema["$defs"][kind.__name__]["properties"]
@@ -117,6 +116,8 @@ def test_case_punctuation_and_length_are_told_apart() -> None:
     lists = [["conv"], ["Conv"], ["CONV"], ["co nv"], ["co-nv"], ["co", "nv"], ["co+nv"], ["n" * 300], ["n" * 301]]
     names = {label("int8_static", Int8Static(exclude=tuple(each))).casefold() for each in lists}
     assert len(names) == len(lists)
+    near = [Int8Static(calibration="percentile", percentile=each) for each in (99.9, 99.90000001, 99.90000002)]
+    assert len({label("int8_static", each) for each in near}) == 3
     assert label("int8_static", Int8Static(exclude=("a", "b"))) == label("int8_static", Int8Static(exclude=("b", "a", "b")))
 
 
