@@ -11,6 +11,9 @@
 
 and, where it has something to say:
 
+    OPTIONS      technique -> the type of its options, see _options.py
+    named(model) -> the nodes of a model file that options may name (_patterns.py); None where it does not tell
+    NAMED        what these are called, where they are no nodes
     NEEDS        model format -> Needs, for formats that take more than EXTRA and REQUIRES
     RUNTIME      the module that is imported before memory is counted; default: the first package of those needed
     OPENS        formats whose own runtime it is: it opens such a model where nobody says what does
@@ -29,11 +32,15 @@ The module itself imports nothing heavy: `plan` and `validate` ask it questions 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
+import msgspec
+
+from gatekeeper.frameworks._options import Options, in_full, options_of, said, unusual
+from gatekeeper.frameworks._patterns import Node
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
@@ -66,7 +73,7 @@ class OptimizeJob:
 
     `calibration` is a prepared dataset folder, if the pipeline file names one. `original` is the folder that the
     technique ORIGINAL wrote, for formats in CONVERTS. `config` is the user's file where the technique is one, and
-    `trusted` whether the pipeline file lets it run code.
+    `trusted` whether the pipeline file lets it run code. `options` are the technique's own, whole; None: as it is without any.
     """
 
     source: Path
@@ -78,6 +85,7 @@ class OptimizeJob:
     original: Path | None = None
     config: Path | None = None
     trusted: bool = False
+    options: Options | None = None
 
 
 class Session(Protocol):
@@ -225,6 +233,26 @@ def untimed(name: str, device: str) -> str | None:
     """Why times measured on this device say nothing; None where they do."""
     why: str | None = getattr(framework(name), "untimed", lambda _: None)(device)
     return why
+
+
+def named(name: str, model: Path) -> list[Node] | None:
+    """The nodes of a model that options of a framework's techniques may name; None where its file does not tell."""
+    found: list[Node] | None = getattr(framework(name), "named", lambda _: None)(model)
+    return found
+
+
+def called(name: str) -> str:
+    """What `named` are in the words of a framework's users."""
+    word: str = getattr(framework(name), "NAMED", "node")
+    return word
+
+
+def untold(name: str, called: str, technique: str, options: Mapping[str, Any]) -> str:
+    """What of a variant's options, as a plan has them, is not as it is without any; empty where what it is called says so."""
+    if not options:
+        return ""
+    found = msgspec.convert(dict(options), options_of(framework(name), technique))
+    return "" if called == in_full(technique, found) else said(unusual(found))
 
 
 def is_config(name: str, technique: str) -> bool:
