@@ -72,10 +72,13 @@ def command(
             if leg.error or leg.skip:
                 why = f"cannot run: {leg.error}" if leg.error else f"left out: {leg.skip}"
                 rows.append([leg.id, leg.hardware, shown(runs_on), "", shown(why)])
+            if leg.why:
+                rows.append([leg.id, leg.hardware, shown(runs_on), "", shown(f"auto: {leg.why}")])
             for i, variant in enumerate(leg.variants):
-                first = (leg.id, leg.hardware, shown(runs_on)) if i == 0 and not leg.error else ("", "", "")
+                first = (leg.id, leg.hardware, shown(runs_on)) if i == 0 and not (leg.error or leg.why) else ("", "", "")
                 note = f"cannot apply: {variant.error}" if variant.error else f"left out: {variant.skip}" if variant.skip else ""
-                rows.append([*first, variant.technique, shown(note or (f"your own: {variant.path}" if variant.path else ""))])
+                own = f"your own: {variant.path}" if variant.path else f"auto: {variant.why}" if variant.why else ""
+                rows.append([*first, variant.technique, shown(note or own)])
         width = len(columns) if any(row[-1] for row in rows) else len(columns) - 1
         table = Table(*(Column(name, no_wrap=name in ("leg", "variant")) for name in columns[:width]), highlight=False)
         for row in rows:

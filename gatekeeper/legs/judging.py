@@ -130,6 +130,7 @@ class Judge:
             technique=planned.technique,
             verdict=Verdict.ERROR,
             given=planned.path or "",
+            why=planned.why,
         )
         if planned.skip:
             return msgspec.structs.replace(blank, verdict=Verdict.SKIP, reason=planned.skip)

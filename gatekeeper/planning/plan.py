@@ -22,10 +22,12 @@ from gatekeeper.config.sections.variants import OwnVariant, framework_of
 from gatekeeper.errors import NotMeasured, UsageError, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework, is_config, needs, opener, variant_name
-from gatekeeper.hardware.selection import hardware
+from gatekeeper.hardware.machine import this_machine
+from gatekeeper.hardware.selection import DEVICES, hardware
 from gatekeeper.ids import PROPOSED, artifact_name, leg_id, variant_id
 from gatekeeper.models.files import assess, digest
 from gatekeeper.models.info import Assessment
+from gatekeeper.planning.selection import auto
 from gatekeeper.records.base import Record
 
 PLAN_SCHEMA: Literal["gatekeeper/plan/v1"] = "gatekeeper/plan/v1"
@@ -35,7 +37,7 @@ class PlannedVariant(Record, frozen=True, kw_only=True):
     """One artifact to make. `skip` says why it is left out; `error` why it was asked for and cannot be.
 
     `config` is the framework's own configuration file, relative to the pipeline file, where that is the technique. `path` is
-    the file of a variant that the user has made.
+    the file of a variant that the user has made. `why` is the reason where `techniques: auto` chose it.
     """
 
     id: str
@@ -44,6 +46,7 @@ class PlannedVariant(Record, frozen=True, kw_only=True):
     path: str | None = None
     skip: str | None = None
     error: str | None = None
+    why: str = ""
 
 
 class PlannedLeg(Record, frozen=True, kw_only=True):
@@ -59,6 +62,7 @@ class PlannedLeg(Record, frozen=True, kw_only=True):
     error: Annotated[str | None, Meta(description="Why the leg cannot run at all, which blocks.")] = None
     skip: Annotated[str | None, Meta(description="Why the framework cannot take this model to this hardware, anywhere.")] = None
     baseline: Annotated[str, Meta(description="What runs the original model, where the framework itself cannot.")] = ""
+    why: Annotated[str, Meta(description="Why `frameworks: auto` chose the framework; empty where the file names it.")] = ""
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -97,12 +101,32 @@ def make_plan(loaded: Loaded, model: Assessment, commit: str = "") -> Plan:
         own[name] = [OwnVariant(name=PROPOSED, path=_proposed(loaded))]
     for variant in loaded.section("optimization").variants:
         own.setdefault(framework_of(loaded, variant) or "", []).append(variant)
-    legs = [
-        _leg(loaded, target, name, model, own.get(name, []))
-        for target in loaded.targets
-        for name in dict.fromkeys([*loaded.frameworks(target), *own])
-    ]
+    legs = []
+    for target in loaded.targets:
+        tried = _tried(loaded, target, model)
+        for name in dict.fromkeys([*tried, *own]):
+            leg = _leg(loaded, target, name, model, own.get(name, []), name in tried)
+            legs.append(msgspec.structs.replace(leg, why=tried.get(name, "")))
     return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=digest(loaded.path), legs=legs, commit=commit)
+
+
+def _tried(loaded: Loaded, target: Target, model: Assessment) -> dict[str, str]:
+    """Framework -> why `auto` chose it; empty where the file names it."""
+    if not loaded.chooses(target):
+        return dict.fromkeys(loaded.frameworks(target), "")
+    return auto.frameworks(target.hardware, model, _planned_on(target, model_format=model.format), _calibrated(loaded))
+
+
+def _techniques(loaded: Loaded, target: Target, name: str, model: Assessment, device: str) -> list[tuple[str, str]]:
+    """What the file asks for of a framework, or what is tried where it does not say, each with the reason where `auto` chose it."""
+    if loaded.named_techniques(name) is None and (loaded.chooses_techniques or loaded.chooses(target)):
+        isa = this_machine().isa if hardware(target.hardware).absent(this_machine()) is None else ()
+        return auto.techniques(name, model, device, isa, _calibrated(loaded))
+    return [(each, "") for each in loaded.named_techniques(name) or framework(name).defaults(model.format, device)]
+
+
+def _calibrated(loaded: Loaded) -> bool:
+    return bool(loaded.pipeline.dataset and loaded.pipeline.dataset.calibration)
 
 
 def _proposed(loaded: Loaded) -> str:
@@ -129,13 +153,15 @@ def choose_legs(plan: Plan, target: str | None, framework: str | None) -> list[P
     return legs
 
 
-def _leg(loaded: Loaded, target: Target, name: str, model: Assessment, own: list[OwnVariant]) -> PlannedLeg:
+def _leg(
+    loaded: Loaded, target: Target, name: str, model: Assessment, own: list[OwnVariant], tried: bool
+) -> PlannedLeg:
     leg = leg_id(target.name, name)
     if name not in FRAMEWORKS.names:
         error = f"this version of gatekeeper cannot run {name}; it runs {', '.join(FRAMEWORKS.names)}"
         return _planned(leg, target, name, "", [], error=error)
     module = framework(name)
-    device = device_of(target, name)
+    device = _planned_on(target, name, model.format)
     extra = ",".join([needs(name, model.format).extra, *_extras(loaded)])
     given = [PlannedVariant(id=variant_id(leg, each.name), technique=each.name, path=each.path) for each in own]
     if impossible := module.supports(model.format, device):
@@ -144,14 +170,13 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment, own: list
             return _planned(leg, target, name, extra, [], skip=impossible)
         extra = ",".join(dict.fromkeys([extra, needs(other, model.format).extra]))
         return _planned(leg, target, name, extra, given, baseline=other)
-    if name not in loaded.frameworks(target):
+    if not tried:
         return _planned(leg, target, name, extra, given)
-    asked = loaded.section("optimization").techniques.get(name)
-    calibrated = bool(loaded.pipeline.dataset and loaded.pipeline.dataset.calibration)
+    asked = loaded.named_techniques(name)
     variants = []
-    for technique in asked or module.defaults(model.format, device):
+    for technique, why in _techniques(loaded, target, name, model, device):
         own_config = is_config(name, technique)
-        refused = None if own_config else module.refuses(technique, model, calibrated)
+        refused = None if own_config else module.refuses(technique, model, _calibrated(loaded))
         short = variant_name(name, technique)
         variants.append(
             PlannedVariant(
@@ -160,6 +185,7 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment, own: list
                 config=technique if own_config else None,
                 skip=None if asked else refused,
                 error=refused if asked else None,
+                why=why,
             )
         )
     return _planned(leg, target, name, extra, [*variants, *given])
@@ -168,6 +194,21 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment, own: list
 def _extras(loaded: Loaded) -> list[str]:
     """What the stages of a leg install beside its framework."""
     return list(dict.fromkeys(extra for own in asked("extras") for extra in own(loaded)))
+
+
+def _planned_on(target: Target, name: str = "", model_format: str = "") -> str:
+    """The device that a plan is made for: the CPU where no framework drives the target's and the file says `fallback: cpu`."""
+    device = device_of(target, name) if name else hardware(target.hardware).DEVICE
+    return "cpu" if target.fallback == "cpu" and undriven(target.hardware, name, model_format, device) else device
+
+
+def undriven(kind: str, name: str, model_format: str, device: str) -> str:
+    """Why a framework does not drive an accelerator that gatekeeper does not know; empty where it does, or that is a known one."""
+    if hardware(kind).DEVICE in DEVICES:
+        return ""
+    if not name:
+        return "" if any(framework(each).supports(model_format, device) is None for each in FRAMEWORKS.names) else "nothing drives it"
+    return framework(name).supports(model_format, device) or ""
 
 
 def device_of(target: Target, name: str) -> str:

@@ -78,7 +78,7 @@ def _made(loaded: Loaded, name: str) -> set[str]:
     """What the variants are called that a framework makes."""
     if name not in FRAMEWORKS.names or not any(name in loaded.frameworks(target) for target in loaded.targets):
         return set()
-    asked = loaded.section("optimization").techniques.get(name) or framework(name).TECHNIQUES
+    asked = loaded.named_techniques(name) or framework(name).TECHNIQUES
     return {variant_name(name, each).casefold() for each in asked}
 
 
