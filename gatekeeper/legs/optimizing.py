@@ -63,7 +63,9 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool, scanned: Sca
         said = str(failure)
         unmade = [judge.report(Candidate(variant, error=said), NOTHING) for variant in leg.planned.variants]
         nothing = Basis(not_judged={"everything": "the leg has an error"})
-        return Optimized(LegReport(id=leg.id, framework=leg.framework, error=said, notes=notes, basis=nothing, why=leg.planned.why), unmade)
+        return Optimized(
+            LegReport(id=leg.id, framework=leg.framework, error=said, notes=notes, basis=nothing, why=leg.planned.why), unmade
+        )
     if not standing.held:
         notes.append(standing.said)
     candidates = {variant.id: candidate(leg, variant, data, trusted, scanned) for variant in leg.planned.variants}

@@ -153,9 +153,7 @@ def choose_legs(plan: Plan, target: str | None, framework: str | None) -> list[P
     return legs
 
 
-def _leg(
-    loaded: Loaded, target: Target, name: str, model: Assessment, own: list[OwnVariant], tried: bool
-) -> PlannedLeg:
+def _leg(loaded: Loaded, target: Target, name: str, model: Assessment, own: list[OwnVariant], tried: bool) -> PlannedLeg:
     leg = leg_id(target.name, name)
     if name not in FRAMEWORKS.names:
         error = f"this version of gatekeeper cannot run {name}; it runs {', '.join(FRAMEWORKS.names)}"
@@ -207,7 +205,11 @@ def undriven(kind: str, name: str, model_format: str, device: str) -> str:
     if hardware(kind).DEVICE in DEVICES:
         return ""
     if not name:
-        return "" if any(framework(each).supports(model_format, device) is None for each in FRAMEWORKS.names) else "nothing drives it"
+        return (
+            ""
+            if any(framework(each).supports(model_format, device) is None for each in FRAMEWORKS.names)
+            else "nothing drives it"
+        )
     return framework(name).supports(model_format, device) or ""
 
 

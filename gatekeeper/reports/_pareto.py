@@ -5,7 +5,9 @@ from __future__ import annotations
 from gatekeeper.records.report import TargetReport
 
 PARETO = "◆"
-PARETO_LEGEND = f"{PARETO} no other variant of its target beats it beyond noise in speed, memory or quality and reads as good in all"
+PARETO_LEGEND = (
+    f"{PARETO} no other variant of its target beats it beyond noise in speed, memory or quality and reads as good in all"
+)
 
 
 def worth_a_look(target: TargetReport) -> set[str]:

@@ -96,9 +96,7 @@ def frameworks(target: str, model: Assessment, device: str, calibrated: bool) ->
     return {each.framework: each.because for each in taken[:MOST]}
 
 
-def techniques(
-    name: str, model: Assessment, device: str, isa: tuple[str, ...], calibrated: bool
-) -> list[tuple[str, str]]:
+def techniques(name: str, model: Assessment, device: str, isa: tuple[str, ...], calibrated: bool) -> list[tuple[str, str]]:
     """(technique, why `auto` takes it) of a framework: the first row of which one applies to the model, else its own defaults."""
     module = framework(name)
     fitting = rows(name, kind_of(model), isa, device)
