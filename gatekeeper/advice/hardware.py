@@ -10,8 +10,8 @@ from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework
 from gatekeeper.hardware.machine import installed
 from gatekeeper.hardware.probes._base import Missing
-from gatekeeper.hardware.probing import LIMIT_S, Probed, look
-from gatekeeper.making.optimize import missing_packages
+from gatekeeper.hardware.probing import Looking, Probed
+from gatekeeper.frameworks._missing import missing_packages
 from gatekeeper.models.files import FORMATS
 from gatekeeper.records.base import Record
 
@@ -24,8 +24,16 @@ DISTRIBUTIONS = {
 }
 """(framework, device) -> the distribution that has that device, and how to get it."""
 LIBRARIES = {
-    ("llama_cpp", "cuda"): ("llama_cpp", "lib/*cuda*", 'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall llama-cpp-python'),
-    ("llama_cpp", "metal"): ("llama_cpp", "lib/*metal*", 'CMAKE_ARGS="-DGGML_METAL=on" pip install --force-reinstall llama-cpp-python'),
+    ("llama_cpp", "cuda"): (
+        "llama_cpp",
+        "lib/*cuda*",
+        'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall llama-cpp-python',
+    ),
+    ("llama_cpp", "metal"): (
+        "llama_cpp",
+        "lib/*metal*",
+        'CMAKE_ARGS="-DGGML_METAL=on" pip install --force-reinstall llama-cpp-python',
+    ),
     ("openvino", "gpu"): ("openvino", "libs/*gpu_plugin*", "Install the openvino wheel of x86-64 Linux, Windows or macOS"),
     ("openvino", "npu"): ("openvino", "libs/*npu_plugin*", "Install the openvino wheel of x86-64 Linux or Windows"),
 }
@@ -52,9 +60,9 @@ class Hardware(Record, frozen=True, kw_only=True):
     targets_unknown: str = ""
 
 
-def survey(limit_s: float = LIMIT_S) -> Hardware:
-    """Look at this machine, every probe within the limit."""
-    probes, targets, unknown = look(limit_s)
+def survey(looking: Looking) -> Hardware:
+    """What the probes that were started find, and what follows from it."""
+    probes, targets, unknown = looking.end()
     devices = dict.fromkeys(["cpu", *(found.device for each in probes for found in each.found)])
     runs = [row for name in FRAMEWORKS.names for device in devices if (row := _runs(name, device, probes))]
     driven = {row.device for row in runs}

@@ -128,6 +128,7 @@ def _print(
     if first.techniques:
         rows["ask it for"] = f"{', '.join(first.techniques)}: {plain(first.why)}"
     rows["rule"] = f"{advised.rule.framework}: {plain(advised.rule.because)}" if advised.rule.framework != first.framework else ""
+    rows["unified strategy"] = advised.unified
     rows["then"] = "\n".join(f"{each.framework}: {plain(each.because)}" for each in advised.then if not each.cannot)
     rows["not"] = "\n".join(f"{each.framework}: {plain(each.cannot)}" for each in advised.then if each.cannot)
     for key, value in rows.items():

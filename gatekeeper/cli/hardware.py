@@ -26,11 +26,15 @@ def command(as_json: bool, time_limit: float) -> None:
 
     import msgspec
 
-    from gatekeeper.advice.hardware import survey
+    from gatekeeper.hardware.probing import Looking
 
     if math.isnan(time_limit):  # which is within every range
         raise click.BadParameter("nan is no time.", param_hint="--time-limit")
-    found = survey(time_limit)
+    looking = Looking(time_limit)  # they work while this imports the rest
+
+    from gatekeeper.advice.hardware import survey
+
+    found = survey(looking)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
@@ -55,7 +59,9 @@ def _print(found: Hardware) -> None:
         click.echo(f"  looked for and not found: {', '.join(nothing)}")
     click.echo("frameworks")
     for row in found.frameworks:
-        click.echo(f"  {row.framework} on {row.device}: {'ready' if not row.missing else 'not yet'}, for {', '.join(row.formats)}")
+        click.echo(
+            f"  {row.framework} on {row.device}: {'ready' if not row.missing else 'not yet'}, for {', '.join(row.formats)}"
+        )
         for lack in row.missing:
             click.echo(f"         missing: {plain(lack.what)}. {plain(lack.how)}.")
     for device in found.undriven:

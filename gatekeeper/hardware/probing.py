@@ -33,15 +33,22 @@ class Probed(Record, frozen=True, kw_only=True):
     seconds: Amount = 0.0
 
 
-def look(limit_s: float = LIMIT_S, names: Sequence[str] | None = None) -> tuple[list[Probed], dict[str, str | None], str]:
-    """What every probe found; which targets this machine is (None) or why not; and why that is not known, if it is not."""
-    asked = list(names if names is not None else REGISTRY.names)
-    with tempfile.TemporaryDirectory() as folder:
-        running = [_Running(name, folder) for name in [*asked, TARGETS_OF_THIS]]
-        ended = [each.end(limit_s) for each in running]
-    found = [_probed(name, said, reason, hung, took) for name, (said, reason, hung, took) in zip(asked, ended, strict=False)]
-    said, reason, _, _ = ended[-1]
-    return found, said.targets if said else {}, reason
+class Looking:
+    """Every probe, started; `end` waits for them. The time of each runs from its start."""
+
+    def __init__(self, limit_s: float = LIMIT_S, names: Sequence[str] | None = None):
+        self.limit_s = limit_s
+        self.names = list(names if names is not None else REGISTRY.names)
+        self.folder = tempfile.TemporaryDirectory()
+        self.running = [_Running(name, self.folder.name) for name in [*self.names, TARGETS_OF_THIS]]
+
+    def end(self) -> tuple[list[Probed], dict[str, str | None], str]:
+        """What every probe found; which targets this machine is (None) or why not; and why that is not known, if it is not."""
+        with self.folder:
+            ended = [each.end(self.limit_s) for each in self.running]
+        said, reason, _, _ = ended.pop()
+        found = [_probed(name, *each) for name, each in zip(self.names, ended, strict=True)]
+        return found, said.targets if said else {}, reason
 
 
 def _probed(name: str, said: Answer | None, reason: str, hung: bool, seconds: float) -> Probed:

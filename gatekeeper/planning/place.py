@@ -9,7 +9,7 @@ from gatekeeper.config.sections.targets import Target
 from gatekeeper.frameworks._base import framework
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.hardware.selection import hardware
-from gatekeeper.making.optimize import missing_packages
+from gatekeeper.frameworks._missing import missing_packages
 from gatekeeper.planning.plan import PlannedLeg, device_of, undriven
 
 

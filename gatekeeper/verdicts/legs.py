@@ -45,9 +45,8 @@ def collect(reports: Sequence[Report]) -> dict[str, Returned]:
                         f"the results differ in `require` for {target.name}, and come from one file. Run them again."
                     )
                 if not wishes.setdefault(target.name, target.wish).same(target.wish):
-                    raise UsageError(
-                        f"the results differ in `select` or `preferences` for {target.name}, and come from one file. Run them again."
-                    )
+                    said = f"the results differ in `select` or `preferences` for {target.name}, and come from one file"
+                    raise UsageError(f"{said}. Run them again.")
                 variants = [judged(v, as_measured(v.gates, alone), leg.untimed) for v in own.get(leg.id, [])]
                 legs[leg.id] = Returned(leg, index, target.hardware, target.require, target.wish, target.rule, variants)
     return legs

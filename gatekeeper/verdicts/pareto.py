@@ -1,4 +1,4 @@
-"""Which variants of a target are worth a look: those that no other beats, beyond noise, in speed, memory, quality and energy. Pure."""
+"""Which variants of a target are worth a look: no other beats them, beyond noise, in speed, memory, quality and energy. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Point = Mapping[str, Interval]
 
 
 def beats(one: Point, other: Point) -> bool:
-    """Whether one is shown to be better than the other on an axis, and reads no worse on any. Never both ways, nor in a circle."""
+    """Whether one is shown to be better than the other on an axis, and reads no worse on any. Never in a circle."""
     pairs = [(one[axis], other[axis]) for axis in one]
     return all(a.observed <= b.observed for a, b in pairs) and any(a.upper < b.lower for a, b in pairs)
 
@@ -84,7 +84,7 @@ def _span(
     whole: Callable[[Performance], float | None],
     of: Callable[[RoundData], float | None],
 ) -> Interval:
-    """What was read of all rounds together, between t-bounds over rounds on its logarithm; beside a baseline, as a ratio to it."""
+    """What was read of all rounds together, between t-bounds on its logarithm over rounds; as a ratio where there is a baseline."""
     value = whole(own)
     if base is None:
         logs = [math.log(each) for r in own.rounds if (each := of(r)) and each > 0]

@@ -1,7 +1,7 @@
 """Which of the variants that pass is chosen: by speed, or by what the pipeline file prefers. Pure.
 
-A preference weighs the logarithms of ratios to the baseline, which have no unit: twice as fast and half the memory weigh alike, and
-no other unit changes the choice.
+A preference weighs the logarithms of ratios to the baseline, which have no unit: twice as fast and half the memory weigh alike,
+and another unit changes no choice.
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ def look(root: Path) -> list[Found]:
         "isa": " ".join(usual(flag) for flag in isa),
         "8 bits": next((words for flag, words in _SUMS.items() if flag in isa), "8-bit products may saturate in 16 bits"),
         "16 bits": ", ".join(
-            words for words, own in (("bfloat16", {"avx512_bf16", "amx_bf16", "bf16"}), ("float16", {"asimdhp"})) if own & set(isa)
+            words
+            for words, own in (("bfloat16", {"avx512_bf16", "amx_bf16", "bf16"}), ("float16", {"asimdhp"}))
+            if own & set(isa)
         ),
         "threads": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1),
     }

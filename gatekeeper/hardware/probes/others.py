@@ -10,7 +10,14 @@ from gatekeeper.hardware.probes._base import Found, Missing, driver, text
 DESCRIPTION, ORDER = "GPUs and accelerators on the PCI bus that no other probe knows.", 90
 
 KNOWN = (nvidia.VENDOR, intel.VENDOR, edge_tpu.VENDOR)
-MAKERS = {"0x1002": "AMD", "0x1da3": "Habana", "0x1e52": "Tenstorrent", "0x1e60": "Hailo", "0x1fc8": "Axelera", "0x17cb": "Qualcomm"}
+MAKERS = {
+    "0x1002": "AMD",
+    "0x1da3": "Habana",
+    "0x1e52": "Tenstorrent",
+    "0x1e60": "Hailo",
+    "0x1fc8": "Axelera",
+    "0x17cb": "Qualcomm",
+}
 _GRAPHICS = ("0x0302", "0x0380", "0x12")  # 3D controllers, other displays, processing accelerators
 _UNKNOWN = Missing(
     what="no framework of this version drives it",

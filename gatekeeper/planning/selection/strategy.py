@@ -8,6 +8,7 @@ from gatekeeper.hardware.machine import this_machine
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.models.info import Assessment
 from gatekeeper.planning.selection.auto import Advice, advice, rule_of, techniques
+from gatekeeper.planning.selection.techniques import unified
 from gatekeeper.records.base import Record
 from gatekeeper.records.wish import Rule
 
@@ -23,10 +24,13 @@ class Recommended(Record, frozen=True, kw_only=True):
 
 
 class Strategy(Record, frozen=True, kw_only=True):
-    """`rule` is what the decision tree says of the case, whether or not that framework can take the model."""
+    """`rule` is what the decision tree says of the case, whether or not that framework can take the model; `unified` the same of the
+    unified quantization strategy, as framework and technique.
+    """
 
     target: str
     rule: Rule
+    unified: str
     recommended: Recommended
     then: list[Recommended]
 
@@ -37,11 +41,11 @@ def strategy(target: str, model: Assessment, goal: str = "", needs: Sequence[str
     isa = this_machine().isa if hardware(target).absent(this_machine()) is None else ()
     every = [_recommended(each, model, device, isa) for each in advice(target, model, device, True, goal, needs)]
     rule = rule_of(target, model, enterprise=goal == "enterprise")
-    able = [each for each in every if not each.cannot]
-    if able:
-        return Strategy(target=target, rule=rule, recommended=able[0], then=[each for each in every if each is not able[0]])
+    first = next((each for each in every if not each.cannot), None)
     nothing = Recommended(framework="", because="no framework here takes this model to this hardware")
-    return Strategy(target=target, rule=rule, recommended=nothing, then=every)
+    then = [each for each in every if each is not first]
+    said = " ".join(filter(None, unified(target)))
+    return Strategy(target=target, rule=rule, unified=said, recommended=first or nothing, then=then)
 
 
 def _recommended(each: Advice, model: Assessment, device: str, isa: tuple[str, ...]) -> Recommended:

@@ -16,9 +16,15 @@ UNIFIED = (
     (("apple_silicon",), "apple_mlx", "int4"),  # in groups of 64
     (("intel_auto", "intel_cpu", "intel_gpu"), "openvino", "int8_static"),  # NNCF, after training
     (("cpu", "arm_mobile", "embedded_arm"), "llama_cpp", "q4_k_m"),  # cross-platform
-    (("nvidia_gpu", "edge_tpu", "other"), "microsoft_olive", "int8_dynamic"),  # otherwise
+    ((), "microsoft_olive", ""),  # otherwise, by the table below
 )
-"""The unified quantization strategy: targets -> framework and the technique that it is asked for first."""
+"""The unified quantization strategy: targets -> framework and the technique that it is asked for first. No targets: any other."""
+
+
+def unified(target: str) -> tuple[str, str]:
+    """Framework and technique of the unified quantization strategy on a target."""
+    return next((name, technique) for targets, name, technique in UNIFIED if target in targets or not targets)
+
 
 
 @dataclass(frozen=True)
