@@ -66,7 +66,10 @@ def test_an_nvidia_gpu_without_a_driver(tmp_path: Path) -> None:
 
 
 def test_an_nvidia_gpu_by_its_driver(tmp_path: Path) -> None:
-    files = {"proc/driver/nvidia/version": "NVRM", "proc/driver/nvidia/gpus/0000:01:00.0/information": "Model: \t NVIDIA H200\nIRQ: 1\n"}
+    files = {
+        "proc/driver/nvidia/version": "NVRM",
+        "proc/driver/nvidia/gpus/0000:01:00.0/information": "Model: \t NVIDIA H200\nIRQ: 1\n",
+    }
     [found] = nvidia.look(tree(tmp_path, pci("0x10de", "0x030200") | files))
     assert found.name == "NVIDIA H200"
     assert "nvidia-smi" in found.missing[0].what
@@ -115,14 +118,19 @@ def test_a_mac_whose_system_is_too_old_says_so() -> None:
     assert "older" in apple_silicon.described("Apple M1", "12.6", "")[0].missing[0].what
 
 
-@pytest.mark.parametrize(("vendor", "kind", "named"), [("0x1002", "0x030000", "AMD"), ("0x1e52", "0x120000", "Tenstorrent"), ("0xabcd", "0x120000", "unknown")])
+@pytest.mark.parametrize(
+    ("vendor", "kind", "named"),
+    [("0x1002", "0x030000", "AMD"), ("0x1e52", "0x120000", "Tenstorrent"), ("0xabcd", "0x120000", "unknown")],
+)
 def test_what_no_probe_knows_is_named_and_not_driven(tmp_path: Path, vendor: str, kind: str, named: str) -> None:
     [found] = others.look(tree(tmp_path, pci(vendor, kind)))
     assert found.name.startswith(named) and found.device == "other"
     assert "no framework" in found.missing[0].what
 
 
-@pytest.mark.parametrize(("vendor", "kind"), [("0x8086", "0x030000"), ("0x10de", "0x030200"), ("0x1234", "0x030000"), ("0x1002", "0x020000")])
+@pytest.mark.parametrize(
+    ("vendor", "kind"), [("0x8086", "0x030000"), ("0x10de", "0x030200"), ("0x1234", "0x030000"), ("0x1002", "0x020000")]
+)
 def test_what_another_probe_knows_or_is_no_accelerator_is_not_named_twice(tmp_path: Path, vendor: str, kind: str) -> None:
     assert others.look(tree(tmp_path, pci(vendor, kind))) == []
 

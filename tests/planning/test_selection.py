@@ -237,7 +237,10 @@ def test_where_nothing_can_no_framework_is_recommended() -> None:
 
 
 def test_what_a_model_takes_tells_its_kind() -> None:
-    ids, image = TensorInfo(name="ids", dtype="int64", shape=["n", "t"]), TensorInfo(name="p", dtype="float32", shape=[1, 3, 8, 8])
+    ids, image = (
+        TensorInfo(name="ids", dtype="int64", shape=["n", "t"]),
+        TensorInfo(name="p", dtype="float32", shape=[1, 3, 8, 8]),
+    )
     assert kind_of(LLAMA) == "text" and reads_text(LLAMA)
     assert reads_text(model("transformer", inputs=[ids])) and not reads_text(model("mlp", inputs=[ids]))
     assert is_multimodal(model("transformer", inputs=[ids, image]))

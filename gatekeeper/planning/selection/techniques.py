@@ -26,7 +26,6 @@ def unified(target: str) -> tuple[str, str]:
     return next((name, technique) for targets, name, technique in UNIFIED if target in targets or not targets)
 
 
-
 @dataclass(frozen=True)
 class Row:
     """What to try where everything that it states fits; an empty condition fits everything. Of `isa` one must be there."""
