@@ -1,4 +1,4 @@
-"""What this machine has, what each framework would run on of it, and what is missing and how to get it. Nothing heavy is imported."""
+"""What this machine has, what each framework would run on of it, what is missing and how to get it. Nothing heavy is imported."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Literal
 
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework
+from gatekeeper.frameworks._missing import missing_packages
 from gatekeeper.hardware.machine import installed
 from gatekeeper.hardware.probes._base import Missing
 from gatekeeper.hardware.probing import Looking, Probed
-from gatekeeper.frameworks._missing import missing_packages
 from gatekeeper.models.files import FORMATS
 from gatekeeper.records.base import Record
 

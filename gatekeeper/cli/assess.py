@@ -121,10 +121,10 @@ def _print(
         rows[framework] = "\n".join(
             f"{'no ' if reason else 'yes'} {t}{f': {said[t]}' if said[t] else ''}" for t, reason in possible.items()
         )
-    if (first := advised.recommended).framework:
-        rows["recommended"] = f"{first.framework} on {advised.target}: {plain(first.because)}"
-    else:
-        rows["recommended"] = f"none on {advised.target}: {plain(first.because)}"
+    first = advised.recommended
+    rows["recommended"] = f"{first.framework} on {advised.target}: {plain(first.because)}"
+    if first.cannot:
+        rows["but"] = f"no framework here takes this model to {advised.target}: {plain(first.cannot)}"
     if first.techniques:
         rows["ask it for"] = f"{', '.join(first.techniques)}: {plain(first.why)}"
     rows["rule"] = f"{advised.rule.framework}: {plain(advised.rule.because)}" if advised.rule.framework != first.framework else ""

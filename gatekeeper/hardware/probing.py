@@ -61,8 +61,8 @@ class _Running:
     """A probe at work. Its answer goes to a file: a pipe that something it started keeps open would never end."""
 
     def __init__(self, name: str, folder: str):
-        self.out: IO[bytes] = tempfile.TemporaryFile(dir=folder)
-        self.err: IO[bytes] = tempfile.TemporaryFile(dir=folder)
+        self.out: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (`end` closes both)
+        self.err: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         command = [sys.executable, "-P", "-m", "gatekeeper.hardware.probed", name]
         self.started = time.monotonic()
         self.child = subprocess.Popen(

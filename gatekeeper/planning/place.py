@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from gatekeeper.config.sections.measure import Measure
 from gatekeeper.config.sections.targets import Target
 from gatekeeper.frameworks._base import framework
+from gatekeeper.frameworks._missing import missing_packages
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.hardware.selection import hardware
-from gatekeeper.frameworks._missing import missing_packages
 from gatekeeper.planning.plan import PlannedLeg, device_of, undriven
 
 

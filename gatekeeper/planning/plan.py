@@ -118,7 +118,7 @@ def _tried(loaded: Loaded, target: Target, model: Assessment) -> dict[str, str]:
 
 
 def _techniques(loaded: Loaded, target: Target, name: str, model: Assessment, device: str) -> list[tuple[str, str]]:
-    """What the file asks for of a framework, or what is tried where it does not say, each with the reason where `auto` chose it."""
+    """What the file asks for of a framework, or what is tried where it does not say, with the reason where `auto` chose it."""
     if loaded.named_techniques(name) is None and (loaded.chooses_techniques or loaded.chooses(target)):
         isa = this_machine().isa if hardware(target.hardware).absent(this_machine()) is None else ()
         return auto.techniques(name, model, device, isa, _calibrated(loaded))
@@ -201,7 +201,7 @@ def _planned_on(target: Target, name: str = "", model_format: str = "") -> str:
 
 
 def undriven(kind: str, name: str, model_format: str, device: str) -> str:
-    """Why a framework does not drive an accelerator that gatekeeper does not know; empty where it does, or that is a known one."""
+    """Why a framework does not drive an accelerator that is new to gatekeeper; empty where it does, or where it is not new."""
     if hardware(kind).DEVICE in DEVICES:
         return ""
     if not name:

@@ -36,8 +36,8 @@ class VariantReport(Record, frozen=True, kw_only=True):
     pareto: Annotated[
         bool | None,
         Meta(
-            description="Whether no other variant of its target is better beyond noise in speed, memory, quality or measured energy "
-            "and reads as good in the rest."
+            description="Whether no other variant of its target is better beyond noise in speed, memory, quality or measured "
+            "energy and reads as good in the rest."
         ),
     ] = None
     tested: Annotated[Tested | None, Meta(description="What the testing stage found; None: it did not come to test it.")] = None

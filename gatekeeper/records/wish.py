@@ -47,4 +47,5 @@ class Rule(Record, frozen=True, kw_only=True):
 
     framework: str
     because: str
+    also: Annotated[list[str], Meta(description="Frameworks that it names beside it, to be compared.")] = []
     measured: Annotated[str, Meta(description="How the best that was measured differs; empty where it does not.")] = ""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from gatekeeper.ids import is_baseline
 from gatekeeper.records.measured import Conditions, Energy, Performance, Quality
 from gatekeeper.records.report import Agreement, LegReport, Report, TargetReport, VariantReport
-from gatekeeper.reports._markdown_text import code, folded, row, table, text
 from gatekeeper.reports._choice import chosen_to_try
+from gatekeeper.reports._markdown_text import code, folded, row, table, text
 from gatekeeper.reports._numbers import divergence
 from gatekeeper.reports._pareto import PARETO, PARETO_LEGEND, worth_a_look
 from gatekeeper.reports._sentences import effort

@@ -84,7 +84,7 @@ def _span(
     whole: Callable[[Performance], float | None],
     of: Callable[[RoundData], float | None],
 ) -> Interval:
-    """What was read of all rounds together, between t-bounds on its logarithm over rounds; as a ratio where there is a baseline."""
+    """What was read of all rounds, between t-bounds on its logarithm over rounds; as a ratio where there is a baseline."""
     value = whole(own)
     if base is None:
         logs = [math.log(each) for r in own.rounds if (each := of(r)) and each > 0]

@@ -16,7 +16,6 @@ from gatekeeper.verdicts.judge import all_of, target_verdict
 from gatekeeper.verdicts.pareto import marked
 from gatekeeper.verdicts.preference import Preference
 
-
 BY_SPEED = Wish()
 
 
@@ -63,7 +62,7 @@ def rejudged(target: TargetReport, legs: Sequence[LegReport], variants: Sequence
 
 def against(rule: Rule | None, best: VariantReport | None, legs: Sequence[LegReport]) -> Rule | None:
     """What the decision tree starts with, and in one line how the best that was measured differs from it."""
-    if rule is None or best is None or best.framework == rule.framework:
+    if rule is None or best is None or best.framework in (rule.framework, *rule.also):
         return msgspec.structs.replace(rule, measured="") if rule else None
     tried = any(leg.framework == rule.framework and leg.rounds for leg in legs)
     how = "was measured, too" if tried else "was not measured here"

@@ -1,4 +1,4 @@
-"""`gatekeeper hardware` where no framework is installed: under a second. Printed beside `python -c "import click"` of the same run."""
+"""`gatekeeper hardware` where no framework is installed: under a second, printed beside `import click` in the same run."""
 
 from __future__ import annotations
 

@@ -19,11 +19,8 @@ from kit.support import REPOSITORY
 TARGETS = ("cpu", "intel_cpu")
 PASSES = ("digits-mlp", "digits-vit", "tiny-llm")
 PAGE = REPOSITORY / "docs/tables/selection.md"
-HEAD = (
-    "| example | hardware | the rule | its fastest that passes | chosen of all that pass | measured beside the rule |\n"
-    + "| --- " * 6
-    + "|"
-)
+COLUMNS = ("example", "hardware", "the rule", "its fastest that passes", "chosen of all that pass", "measured beside the rule")
+HEAD = f"| {' | '.join(COLUMNS)} |\n" + "| --- " * len(COLUMNS) + "|"
 rows: list[str] = []
 machine: list[str] = []
 
@@ -43,10 +40,9 @@ def test_bench_rule_and_measurement(name: str, target: str, example: Callable[[s
     best = next((v for v in passing if v["id"] == found["selected"]), None)
     tried = any(leg["framework"] == rule and leg["rounds"] for leg in found["legs"])
     beside = "agrees" if best and best["framework"] == rule else "differs" if best else "nothing passes"
-    rows.append(
-        f"| `{name}` | `{target}` | {rule}: {found['rule']['because']} | {_shown(own[0]) if own else 'none passes' if tried else 'not tried'} "
-        f"| {_shown(best) if best else 'none'} | {beside} |"
-    )
+    by_rule = _shown(own[0]) if own else "none passes" if tried else "not tried"
+    cells = [f"`{name}`", f"`{target}`", f"{rule}: {found['rule']['because']}", by_rule, _shown(best) if best else "none", beside]
+    rows.append(f"| {' | '.join(cells)} |")
     print("\n" + rows[-1])
     about = found["environment"]
     machine[:] = [f"{about['cpu']}, {about['threads']} threads, {' '.join(about['isa'])}, gatekeeper {report['version']}"]
@@ -55,8 +51,8 @@ def test_bench_rule_and_measurement(name: str, target: str, example: Callable[[s
     PAGE.write_text(
         "# The decision tree beside what was measured\n\n"
         f"Measured by `{__doc__.splitlines()[2].partition(':  ')[2]}` on {machine[0]}.\n"
-        "Latency is the median of an inference, or of a token; the speedup is over the baseline of the same framework. On another "
-        "machine it may be otherwise: that is why it is measured.\n\n" + "\n".join([HEAD, *rows]) + "\n"
+        "Latency is the median of an inference, or of a token; the speedup is over the baseline of the same framework. On "
+        "another machine it may be otherwise: that is why it is measured.\n\n" + "\n".join([HEAD, *rows]) + "\n"
     )
 
 

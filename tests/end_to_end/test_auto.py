@@ -1,4 +1,4 @@
-"""`frameworks: auto` and `techniques: auto` on real models: a variant passes without a technique named by hand, and the reports say why."""
+"""`frameworks: auto` and `techniques: auto` on real models: one passes that nobody named by hand, and the reports say why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plugin of docs/hardware.md, installed from outside: an accelerator that nobody has yet, found, named, and never pretended to."""
+"""The plugin of docs/hardware.md, installed from outside: an accelerator that nobody has yet is named, and never pretended to."""
 
 from __future__ import annotations
 

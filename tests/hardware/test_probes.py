@@ -1,4 +1,4 @@
-"""What probes find in trees of files like those of machines that are not here, and what the command says of probes that misbehave."""
+"""What probes find in trees of files like those of machines that are not here, and what is said of probes that misbehave."""
 
 from __future__ import annotations
 

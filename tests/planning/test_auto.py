@@ -87,7 +87,7 @@ def test_where_nothing_runs_auto_says_so(tmp_path: Path) -> None:
     ("said", "wish"),
     [
         ("select: memory", Wish(select="memory")),
-        ("preferences: {speed: 2, accuracy: 1, memory: 1}", Wish(select="preferences", weights={"speed": 2, "accuracy": 1, "memory": 1})),
+        ("preferences: {speed: 2, memory: 1}", Wish(select="preferences", weights={"speed": 2, "memory": 1})),
         ("preferences: {energy: 0.5, speed: 0}", Wish(select="preferences", weights={"energy": 0.5})),
         ("", Wish()),
     ],

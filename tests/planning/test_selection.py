@@ -1,5 +1,6 @@
-"""The selection of the mission, row by row: the decision tree, the requirements matrix, both orders, the unified strategy, and the
-table of techniques, of which every row is the one that is taken somewhere.
+"""The selection of the mission, row by row: the decision tree, the requirements matrix, both orders, the unified strategy.
+
+Of the table of techniques every row is the one that is taken somewhere.
 """
 
 from __future__ import annotations
@@ -230,10 +231,10 @@ def test_a_recommendation_has_its_reasons_and_says_what_cannot() -> None:
     assert strategy("cpu", LLAMA, needs=["enterprise"]).recommended.framework in ("openvino", "microsoft_olive")
 
 
-def test_where_nothing_can_no_framework_is_recommended() -> None:
+def test_where_nothing_can_the_rule_is_named_with_why_it_cannot() -> None:
     found = strategy("apple_silicon", model())
-    assert (found.recommended.framework, found.rule.framework) == ("", "apple_mlx")
-    assert all(each.cannot for each in found.then)
+    assert (found.recommended.framework, found.rule.framework) == ("apple_mlx", "apple_mlx")
+    assert all(each.cannot for each in [found.recommended, *found.then])
 
 
 def test_what_a_model_takes_tells_its_kind() -> None:

@@ -71,7 +71,7 @@ def driver(device: Path) -> str:
 
 
 def pci(root: Path, vendor: str, classes: Iterable[str]) -> list[Path]:
-    """Devices on the PCI bus of a vendor (0x8086) whose class begins with one of these (0x03: a display, 0x12: an accelerator)."""
+    """Devices on the PCI bus of a vendor (0x8086) whose class begins with one of these (0x03 a display, 0x12 an accelerator)."""
     wanted = tuple(classes)
     devices = sorted((root / "sys/bus/pci/devices").glob("*"))
     return [each for each in devices if text(each / "vendor") == vendor and text(each / "class").startswith(wanted)]

@@ -31,7 +31,7 @@ class Advice:
 def rule_of(target: str, model: Assessment, enterprise: bool = False) -> Rule:
     """What the decision tree starts with."""
     names, because = decide(_case(target, model, enterprise))
-    return Rule(framework=names[0], because=because)
+    return Rule(framework=names[0], because=because, also=list(names[1:]))
 
 
 def advice(

@@ -14,7 +14,7 @@ from gatekeeper.records.wish import Rule
 
 
 class Recommended(Record, frozen=True, kw_only=True):
-    """A framework and what to ask it for. `framework` is empty where none can; `cannot` says why this one is out."""
+    """A framework and what to ask it for; `cannot` says why it cannot take this model to this hardware."""
 
     framework: str
     because: str
@@ -24,8 +24,8 @@ class Recommended(Record, frozen=True, kw_only=True):
 
 
 class Strategy(Record, frozen=True, kw_only=True):
-    """`rule` is what the decision tree says of the case, whether or not that framework can take the model; `unified` the same of the
-    unified quantization strategy, as framework and technique.
+    """`rule` is what the decision tree says of the case, `unified` the unified quantization strategy (framework and technique),
+    whether or not that framework can take the model. Where none can, the rule's is recommended, and says why it cannot.
     """
 
     target: str
@@ -41,11 +41,11 @@ def strategy(target: str, model: Assessment, goal: str = "", needs: Sequence[str
     isa = this_machine().isa if hardware(target).absent(this_machine()) is None else ()
     every = [_recommended(each, model, device, isa) for each in advice(target, model, device, True, goal, needs)]
     rule = rule_of(target, model, enterprise=goal == "enterprise")
-    first = next((each for each in every if not each.cannot), None)
-    nothing = Recommended(framework="", because="no framework here takes this model to this hardware")
+    ruled = next(each for each in every if each.framework == rule.framework)
+    first = next((each for each in every if not each.cannot), ruled)
     then = [each for each in every if each is not first]
     said = " ".join(filter(None, unified(target)))
-    return Strategy(target=target, rule=rule, unified=said, recommended=first or nothing, then=then)
+    return Strategy(target=target, rule=rule, unified=said, recommended=first, then=then)
 
 
 def _recommended(each: Advice, model: Assessment, device: str, isa: tuple[str, ...]) -> Recommended:
