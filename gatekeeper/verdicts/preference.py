@@ -7,7 +7,7 @@ and another unit changes no choice.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from gatekeeper.ids import leg_of
@@ -16,24 +16,25 @@ from gatekeeper.records.report import LegReport, VariantReport
 from gatekeeper.records.wish import PRESETS, Wish
 from gatekeeper.units import format_number
 from gatekeeper.verdicts.across import timed_variants
-from gatekeeper.verdicts.judge import preferred
+from gatekeeper.verdicts.judge import best_first
 from gatekeeper.verdicts.pareto import axes_of, relative_loss
 
 _DIGITS = 9  # of a score: what differs by less than rounding does is equal
 
 
 class Preference:
-    """The variants of a target that pass, in the order in which one would be chosen, and why."""
+    """Variants of a target that pass, or may come to, in the order in which one would be chosen, and why."""
 
     def __init__(self, variants: Sequence[VariantReport], legs: Sequence[LegReport], wish: Wish, one_machine: bool):
         self.wish, self.alike = wish, one_machine
         self._by_leg = {leg.id: leg for leg in legs}
-        self._timed = preferred(timed_variants(legs, variants), one_machine)
-        self._rest = [v for v in preferred(variants) if all(v.id != each.id for each in self._timed)]
+        self._timed = best_first(timed_variants(legs, variants), one_machine)
+        timed = {v.id for v in self._timed}
+        self._rest = best_first((v for v in variants if v.id not in timed), False)
 
     @cached_property
     def ordered(self) -> list[VariantReport]:
-        """Those that pass, the chosen first. Those whose times say nothing come last."""
+        """All of them, the first to be chosen. Those whose times say nothing come last."""
         if self._by_weights:
             first = sorted(self._timed, key=lambda v: -self.score(v))  # stable: of equal ones the faster is first
         elif self.wish.select in ("memory", "accuracy"):
@@ -157,6 +158,11 @@ class Preference:
             return ""
         missing = self._unplaced if self.wish.select in ("memory", "accuracy") else self.unknown
         return f". Not measured of all that pass, and so not counted: {', '.join(missing)}" if missing else ""
+
+
+def in_order(variants: Iterable[VariantReport], leg: LegReport, wish: Wish) -> list[VariantReport]:
+    """Variants of one leg in the order in which one would be chosen."""
+    return Preference(list(variants), [leg], wish, one_machine=True).ordered
 
 
 def _sign(leg: LegReport) -> float:

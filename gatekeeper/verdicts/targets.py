@@ -12,7 +12,7 @@ from gatekeeper.records.measured import Environment
 from gatekeeper.records.report import Agreement, LegReport, StageReport, TargetReport, VariantReport
 from gatekeeper.records.wish import Rule, Wish
 from gatekeeper.verdicts.chosen import Chosen, alone, chosen
-from gatekeeper.verdicts.judge import all_of, target_verdict
+from gatekeeper.verdicts.judge import all_of, passing, target_verdict
 from gatekeeper.verdicts.pareto import marked
 from gatekeeper.verdicts.preference import Preference
 
@@ -31,7 +31,7 @@ def target_report(
 ) -> TargetReport:
     """A target from its legs, wherever each of them ran."""
     alike = one_machine(legs)
-    preference = Preference(variants, legs, wish, alike)
+    preference = Preference(passing(variants), legs, wish, alike)
     best = preference.ordered
     found = chosen(best, variants, legs) if require == "best" else Chosen(best[0] if best else None)
     verdict = target_verdict(require, variants, legs, found.variant is not None)

@@ -19,8 +19,9 @@ from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Energy, Performance, Quality
 from gatekeeper.records.report import LegReport, TargetReport, VariantReport
 from gatekeeper.records.wish import Rule, Wish
+from gatekeeper.verdicts.judge import passing
 from gatekeeper.verdicts.legs import collect
-from gatekeeper.verdicts.preference import Preference
+from gatekeeper.verdicts.preference import Preference, in_order
 from gatekeeper.verdicts.targets import rejudged, target_report
 
 
@@ -52,7 +53,7 @@ def variant(
 
 
 def first(variants: list[VariantReport], wish: Wish, legs: list[LegReport] | None = None, alike: bool = True) -> str:
-    preference = Preference(variants, legs or [leg()], wish, alike)
+    preference = Preference(passing(variants), legs or [leg()], wish, alike)
     chosen = preference.ordered[0]
     assert preference.because(chosen)
     return chosen.id.removeprefix("x86/")
@@ -123,7 +124,9 @@ def test_another_unit_changes_no_choice(
 def test_only_what_passes_is_in_the_order_and_all_of_it_is(points: list[tuple[float, float, float]], wish: Wish) -> None:
     verdicts = [Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.SKIP]
     own = [variant(f"ort/{i}", *point, verdict=verdicts[i % 5]) for i, point in enumerate(points)]
-    ordered = Preference(own, [leg()], wish, True).ordered
+    found = target_report("x86", "cpu", "all", [leg()], own, None, wish)
+    assert found.selected in {None, *(v.id for v in passing(own))}
+    ordered = Preference(passing(own), [leg()], wish, True).ordered
     assert sorted(v.id for v in ordered) == sorted(v.id for v in own if v.verdict is Verdict.PASS)
 
 
@@ -196,3 +199,10 @@ def test_legs_that_choose_otherwise_are_not_of_one_file() -> None:
     with pytest.raises(UsageError, match="differ in `select` or `preferences`"):
         collect([one, msgspec.structs.replace(one, targets=[other])])
     collect([one, msgspec.structs.replace(one, targets=[msgspec.structs.replace(other, wish=Wish(where="else.yaml:3"))])])
+
+
+def test_the_tests_behind_a_server_begin_with_what_would_be_chosen() -> None:
+    """Of what may still come to pass: the others are left out as soon as one does."""
+    own = [msgspec.structs.replace(each, verdict=Verdict.INCONCLUSIVE) for each in ALL]
+    assert [v.technique for v in in_order(own, leg(), Wish(select="memory"))][0] == "small"
+    assert [v.technique for v in in_order(own, leg(), Wish())][0] == "fast"
