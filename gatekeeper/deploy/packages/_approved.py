@@ -216,8 +216,8 @@ def _chosen(report: Report, part: Part) -> VariantReport:
     if not passing:
         raise Refused(f"{part.key} wants {wanted}, and {_lacking(fits, every)}")
     exact = [v for v in passing if v.technique == part.quantization] or passing
-    if ships := next((v for v in exact if v.id in selected), None):
-        return ships
+    if taken := next((v for v in exact if v.id in selected), None):
+        return taken
     wish = next(target.wish for target in report.targets if target.name == target_of(exact[0].id))
     legs = [leg for target in report.targets for leg in target.legs]
     return Preference(exact, legs, wish, one_machine=False).ordered[0]
