@@ -45,7 +45,7 @@ def overview(report: Report, rows: list[tuple[TargetReport, VariantReport]], let
 
 def legend(report: Report, rows: list[tuple[TargetReport, VariantReport]]) -> str:
     """What the signs of the table mean, those that are in it."""
-    said = ["**←** what is chosen of the variants of its target that pass"] if any(v.id == t.selected for t, v in rows) else []
+    said = ["**←** the best passing variant of its target"] if any(v.id == t.selected for t, v in rows) else []
     if any(waived(g) for _, v in rows for g in v.gates):
         said.append(f"{WAIVED} failed and waived")
     if report.base:

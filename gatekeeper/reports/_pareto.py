@@ -6,7 +6,7 @@ from gatekeeper.records.report import TargetReport
 
 PARETO = "◆"
 PARETO_LEGEND = (
-    f"{PARETO} no other variant of its target beats it beyond noise in speed, memory or quality and reads as good in all"
+    f"{PARETO} no other variant of its target beats it in speed, memory or quality beyond noise, being no worse in all"
 )
 
 

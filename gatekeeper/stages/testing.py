@@ -99,10 +99,8 @@ def run(setup: Setup, known: Known) -> Added:
             if leg.planned.skip or not own:
                 continue
             about = next(each for each in legs if each.id == leg.id)
-            shown, ordered = (
-                partial(shown_among, leg=about, more=setup.beside(leg)),
-                partial(in_order, leg=about, wish=target.wish),
-            )
+            shown = partial(shown_among, leg=about, more=setup.beside(leg))
+            ordered = partial(in_order, leg=about, wish=target.wish)
             done = TestedLeg(leg, own, made, dataset, setup.attempt, shown, ordered)
             done.run()
             variants |= done.variants
