@@ -15,6 +15,7 @@ WORDS = {
     "assess": ["assess", "model.onnx"],
     "certify": ["certify", ".", "--key", "model.onnx"],
     "deploy": ["deploy", "pipeline.yaml", "--status"],
+    "hardware": ["hardware", "--time-limit", "300"],
     "init": ["init", "--output", "new.yaml", "--no-workflow", "--force"],
     "package": ["package", "."],
     "plan": ["plan", "pipeline.yaml"],

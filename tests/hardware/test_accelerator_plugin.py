@@ -38,7 +38,7 @@ def project(folder: Path, target: str, optimization: str = "") -> Path:
 
 
 def test_its_probe_and_its_target_are_listed(plugin: dict[str, str], gatekeeper: Command) -> None:
-    found = json.loads(gatekeeper("hardware", "--json", env=plugin).stdout)
+    found = json.loads(gatekeeper("hardware", "--json", "--time-limit", "300", env=plugin).stdout)
     assert {each["probe"]: each["state"] for each in found["probes"]}["photonic"] == "nothing"
     assert found["targets"]["photonic_card"] == "this machine has no photonic card"
 

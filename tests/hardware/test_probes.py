@@ -178,7 +178,7 @@ def test_probes_that_break_are_named_and_the_rest_is_reported(tmp_path: Path, ga
 
 
 def test_the_text_says_what_runs_and_what_is_missing(gatekeeper: Command) -> None:
-    shown = gatekeeper("hardware").stdout
+    shown = gatekeeper("hardware", "--time-limit", "300").stdout
     assert "onnx_runtime on cpu: ready, for huggingface, onnx" in shown
     assert "looked for and not found: " in shown
     assert "  here: cpu" in shown and "not apple_silicon: this machine is" in shown
