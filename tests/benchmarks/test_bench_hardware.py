@@ -1,4 +1,4 @@
-"""`gatekeeper hardware` where no framework is installed: under a second, printed beside `import click` in the same run."""
+"""`gatekeeper hardware` where no framework is installed: at most 10 x `import click` in the same run, which is under a second."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from kit.support import REPOSITORY
 
 ROUNDS = 9
+MOST = 10
+"""Of `import click`, which takes 50 to 100 ms on a machine that does nothing else: at most a second."""
 CORE = ("click", "yaml", "jsonschema", "msgspec", "rich", "junitparser", "psutil", "packaging", "attr", "referencing", "rpds")
 
 
@@ -41,5 +43,5 @@ def test_bench_hardware(tmp_path: Path) -> None:
                 times[name].append(time.perf_counter() - start)
     assert "onnxruntime is not installed" in done.stdout.replace("\n", " "), "a framework was there"
     took, base = (statistics.median(times[name]) for name in ("hardware", "import click"))
-    print(f"\ngatekeeper hardware without frameworks: {took:.2f} s = {took / base:.1f} x `import click`, wanted < 1 s")
-    assert took < 1
+    print(f"\ngatekeeper hardware without frameworks: {took:.2f} s = {took / base:.1f} x `import click`, wanted <= {MOST} (1 s)")
+    assert took / base <= MOST
