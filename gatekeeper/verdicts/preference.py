@@ -29,8 +29,9 @@ class Preference:
         self.wish, self.alike = wish, one_machine
         self._by_leg = {leg.id: leg for leg in legs}
         self._timed = best_first(timed_variants(legs, variants), one_machine)
-        timed = {v.id for v in self._timed}
-        self._rest = best_first((v for v in variants if v.id not in timed), False)
+        self._timed_ids = {v.id for v in self._timed}
+        self._rest = best_first((v for v in variants if v.id not in self._timed_ids), False)
+        self._axes: dict[str, dict[str, Interval]] = {}
 
     @cached_property
     def ordered(self) -> list[VariantReport]:
@@ -52,7 +53,7 @@ class Preference:
     @cached_property
     def _by_weights(self) -> dict[str, float]:
         """The same, of what is known of all; empty where one axis alone decides, or nothing that is asked for is known."""
-        if self.wish.select not in ("preferences", "balanced"):
+        if self.wish.select not in ("preferences", "balanced") or not self._timed:
             return {}
         return {axis: weight for axis, weight in self._asked.items() if axis not in self.unknown}
 
@@ -84,7 +85,7 @@ class Preference:
         lost = relative_loss(variant.quality, leg.quality) if variant.quality else None
         if lost and leg.quality and lost * _sign(leg) > 0:
             found["accuracy"] = 1 / lost if lost > 0 else -lost
-        return found
+        return {axis: gain for axis, gain in found.items() if 0 < gain < math.inf}
 
     @cached_property
     def _common(self) -> LegReport | None:
@@ -105,7 +106,9 @@ class Preference:
         return self._at(variant, axis).lower <= best.upper
 
     def _on(self, variant: VariantReport, axis: str) -> Interval | None:
-        return axes_of(variant, self._by_leg.get(leg_of(variant.id)), self.alike).get(axis)
+        if variant.id not in self._axes:
+            self._axes[variant.id] = axes_of(variant, self._by_leg.get(leg_of(variant.id)), self.alike)
+        return self._axes[variant.id].get(axis)
 
     def _at(self, variant: VariantReport, axis: str) -> Interval:
         return self._on(variant, axis) or Interval(observed=math.inf, lower=-math.inf, upper=math.inf)
@@ -116,7 +119,9 @@ class Preference:
         following = self.ordered[place + 1] if place + 1 < len(self.ordered) else None
         who = "those that are shown to pass" if place else f"the {len(self.ordered)} that pass"
         if len(self.ordered) == 1:
-            return f"it is the only one that passes{self._uncounted}"
+            return "it is the only one that passes"
+        if chosen.id not in self._timed_ids:
+            return "its times say nothing here, and none is shown to pass whose times do"
         if self._by_weights:
             return f"{self._weighed(chosen, following, who)}{self._uncounted}"
         axis = self.wish.select
@@ -127,12 +132,13 @@ class Preference:
         return f"{self._fastest(chosen, following, who)}{self._uncounted}"
 
     def _fastest(self, chosen: VariantReport, following: VariantReport | None, who: str) -> str:
+        if not any(v.performance for v in self._timed):
+            return f"nothing was timed, and it has the smallest file of {who}"
         said = f"it is the fastest of {who}"
-        if following is None or not {chosen.id, following.id} <= {v.id for v in self._timed}:
+        if following is None or following.id not in self._timed_ids:
             return said
-        if not self.alike:
+        if not self.alike or chosen.performance is None or following.performance is None:
             return f"{said}, by the least that its speedup can be on its own machine"
-        assert chosen.performance and following.performance  # who has none was not timed
         times = following.performance.p50_ns / chosen.performance.p50_ns if chosen.performance.p50_ns > 0 else math.nan
         apart = self._at(chosen, "speed").upper < self._at(following, "speed").lower
         noise = "beyond noise" if apart else "which is within noise"
@@ -143,7 +149,7 @@ class Preference:
         gains = self.gains(chosen)
         kept = ", ".join(_of_baseline(axis, gains[axis]) for axis in self._by_weights)
         said = f"weighed by {weights} it is the best of {who}: {kept} of the baseline come to {self.score(chosen):.2f}"
-        known = following is not None and any(v.id == following.id for v in self._timed)
+        known = following is not None and following.id in self._timed_ids
         return f"{said}, {_name(following)} to {self.score(following):.2f}" if following and known else said
 
     @property

@@ -69,5 +69,5 @@ def test_an_accelerator_that_nothing_drives_is_replaced_only_where_the_file_says
     assert (found.device, found.error, leg.skip, leg.error) == ("cpu", "", None, None)
     assert found.note.endswith("it ran on the CPU instead, because of `fallback: cpu`. This says nothing of other")
     assert ("not on other" in found.note) is there
-    with pytest.raises(ConfigError, match="no listed framework supports other: .* Say `fallback: cpu`"):
+    with pytest.raises(ConfigError, match=r"no listed framework supports other: .* Say `fallback: cpu`"):
         planned(tmp_path, "hardware: other")

@@ -206,3 +206,45 @@ def test_the_tests_behind_a_server_begin_with_what_would_be_chosen() -> None:
     own = [msgspec.structs.replace(each, verdict=Verdict.INCONCLUSIVE) for each in ALL]
     assert [v.technique for v in in_order(own, leg(), Wish(select="memory"))] == ["small", "fast", "true"]
     assert [v.technique for v in in_order(own, leg(), Wish())] == ["fast", "small", "true"]
+
+
+def test_where_nothing_was_timed_the_smaller_file_is_chosen_and_said() -> None:
+    own = [msgspec.structs.replace(each, performance=None) for each in (FAST, SMALL)]
+    for wish in (Wish(), Wish(select="memory"), weighing(speed=1), Wish(select="balanced")):
+        found = Preference(own, [msgspec.structs.replace(leg(), baseline=None)], wish, False)
+        assert "nothing was timed" in found.because(found.ordered[0])
+
+
+@pytest.mark.parametrize("wish", [Wish(), Wish(select="accuracy"), Wish(select="balanced"), weighing(speed=1, energy=1)])
+def test_what_says_nothing_of_times_is_chosen_last_and_said(wish: Wish) -> None:
+    untimed = leg("x86/mlx", untimed="only a reference")
+    own = [variant("mlx/a", 1), *ALL]
+    found = Preference(own, [leg(), untimed], wish, True)
+    assert found.ordered[-1].technique == "a"
+    assert "say nothing" in found.because(found.ordered[-1])
+    assert Preference(own[:1], [untimed], wish, True).because(own[0]) == "it is the only one that passes"
+
+
+@given(
+    st.sampled_from([0.0, 1e-320, 1e-300, 1.0, 1e300, 1.7e308]),
+    st.sampled_from([0, 1, 1 << 62]),
+    st.sampled_from([-1e308, 0.0, 1e-320, 1.0]),
+)
+def test_no_number_of_a_report_breaks_it(latency: float, peak: int, quality: float) -> None:
+    odd = variant("ort/odd", 1)
+    assert odd.performance
+    about = Quality(metric="accuracy", value=quality, examples=1)
+    odd = msgspec.structs.replace(
+        odd, quality=about, performance=msgspec.structs.replace(odd.performance, p50_ns=latency, peak_bytes=float(peak))
+    )
+    for wish in (
+        Wish(),
+        Wish(select="memory"),
+        Wish(select="accuracy"),
+        Wish(select="balanced"),
+        weighing(speed=1000, accuracy=1e308),
+    ):
+        for alike in (True, False):
+            found = Preference([odd, *ALL], [leg()], wish, alike)
+            assert len(found.ordered) == 4
+            assert all(found.because(each) for each in found.ordered)
