@@ -19,7 +19,15 @@ from kit.support import REPOSITORY
 TARGETS = ("cpu", "intel_cpu")
 PASSES = ("digits-mlp", "digits-vit", "tiny-llm")
 PAGE = REPOSITORY / "docs/tables/selection.md"
-COLUMNS = ("example", "hardware", "the rule", "its fastest that passes", "chosen of all that pass", "measured beside the rule")
+COLUMNS = (
+    "example",
+    "hardware",
+    "the rule",
+    "its fastest that passes",
+    "chosen of all that pass",
+    "beside the rule",
+    "CPU of others",
+)
 HEAD = f"| {' | '.join(COLUMNS)} |\n" + "| --- " * len(COLUMNS) + "|"
 rows: list[str] = []
 machine: list[str] = []
@@ -42,6 +50,8 @@ def test_bench_rule_and_measurement(name: str, target: str, example: Callable[[s
     beside = "agrees" if best and best["framework"] == rule else "differs" if best else "nothing passes"
     by_rule = _shown(own[0]) if own else "none passes" if tried else "not tried"
     cells = [f"`{name}`", f"`{target}`", f"{rule}: {found['rule']['because']}", by_rule, _shown(best) if best else "none", beside]
+    others = [leg["conditions"]["other_cpu"] for leg in found["legs"] if leg["conditions"]]
+    cells.append(f"{max(each or 0 for each in others):.0%}" if others else "?")
     rows.append(f"| {' | '.join(cells)} |")
     print("\n" + rows[-1])
     about = found["environment"]
