@@ -102,19 +102,42 @@ def make_plan(loaded: Loaded, model: Assessment, commit: str = "") -> Plan:
     for variant in loaded.section("optimization").variants:
         own.setdefault(framework_of(loaded, variant) or "", []).append(variant)
     legs = []
+    taken = {target.name: _tried(loaded, target, model, bool(own)) for target in loaded.targets}
+    _check_named(loaded, {name for tried in taken.values() for name in tried})
     for target in loaded.targets:
-        tried = _tried(loaded, target, model)
+        tried = taken[target.name]
         for name in dict.fromkeys([*tried, *own]):
             leg = _leg(loaded, target, name, model, own.get(name, []), name in tried)
             legs.append(msgspec.structs.replace(leg, why=tried.get(name, "")))
     return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=digest(loaded.path), legs=legs, commit=commit)
 
 
-def _tried(loaded: Loaded, target: Target, model: Assessment) -> dict[str, str]:
-    """Framework -> why `auto` chose it; empty where the file names it."""
+def _tried(loaded: Loaded, target: Target, model: Assessment, others: bool) -> dict[str, str]:
+    """Framework -> why `auto` chose it; empty where the file names it. A `UsageError` where nothing is left beside `others`."""
     if not loaded.chooses(target):
         return dict.fromkeys(loaded.frameworks(target), "")
-    return auto.frameworks(target.hardware, model, _planned_on(target, model_format=model.format), _calibrated(loaded))
+    device = _planned_on(target, model_format=model.format)
+    found = auto.frameworks(target.hardware, model, device, _calibrated(loaded))
+    if not found and not others:
+        listed = auto.advice(target.hardware, model, device, _calibrated(loaded))
+        why = "; ".join(f"{each.framework}: {each.cannot}" for each in listed)
+        raise UsageError(
+            f"{loaded.where('optimization', 'frameworks')}: auto finds no framework that can make a variant of this model for "
+            f"{target.name}: {why}. Start from another form of the model, or name variants of your own."
+        )
+    return found
+
+
+def _check_named(loaded: Loaded, tried: set[str]) -> None:
+    """`UsageError` for techniques of a framework that `auto` chose nowhere: they would be passed over in silence."""
+    stated = {} if loaded.chooses_techniques else loaded.section("optimization").techniques
+    for name in stated:
+        if name not in tried and any(loaded.chooses(target) for target in loaded.targets):
+            taken = ", ".join(sorted(tried)) or "nothing"
+            raise UsageError(
+                f"{loaded.where('optimization', 'techniques', name)}: auto chooses {taken} for this model, and not {name}, so "
+                "these techniques would not be tried. Remove them, or name the frameworks."
+            )
 
 
 def _techniques(loaded: Loaded, target: Target, name: str, model: Assessment, device: str) -> list[tuple[str, str]]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 from kit.command import Command
 from kit.support import write_model
+from onnx import TensorProto, helper, numpy_helper
 
 from gatekeeper.config.load import load
 from gatekeeper.config.wishes import wish_of
@@ -120,3 +123,32 @@ def test_what_contradicts_itself_is_refused_with_its_place(tmp_path: Path, said:
     [problem] = refused.value.problems
     assert problem.line == 3
     assert message in problem.message, problem.message
+
+
+def test_techniques_of_what_auto_does_not_choose_are_refused(tmp_path: Path, gatekeeper: Command) -> None:
+    done = gatekeeper("plan", written(tmp_path, "frameworks: auto, techniques: {microsoft_olive: [fp16]}"))
+    assert done.returncode == 2
+    assert "p.yaml:3: auto chooses onnx_runtime, openvino for this model, and not microsoft_olive" in done.stderr
+
+
+def test_a_model_of_which_nothing_can_be_made_is_refused_with_every_reason(tmp_path: Path, gatekeeper: Command) -> None:
+    """It holds 8-bit weights already, and on that GPU there is nothing to try."""
+    file = written(tmp_path, "frameworks: auto, techniques: auto", "hardware: intel_gpu")
+    graph = helper.make_graph(
+        [helper.make_node("DequantizeLinear", ["w", "s"], ["f"]), helper.make_node("MatMul", ["x", "f"], ["y"])],
+        "quantized",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
+        [numpy_helper.from_array(np.ones((4, 3), np.int8), "w"), numpy_helper.from_array(np.float32(1), "s")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), tmp_path / "model.onnx")
+    done = gatekeeper("plan", file)
+    assert done.returncode == 2
+    assert "p.yaml:3: auto finds no framework that can make a variant" in done.stderr
+    assert "openvino: the model is already quantized" in done.stderr and "llama_cpp: " in done.stderr
+    mine = file.read_text().replace("techniques: auto", "techniques: auto, variants: [{name: ours, path: other.onnx}]")
+    write_model(tmp_path / "model.onnx", seed=1)
+    (tmp_path / "model.onnx").rename(tmp_path / "other.onnx")
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), tmp_path / "model.onnx")
+    file.write_text(mine)
+    assert gatekeeper("plan", file).returncode == 0
