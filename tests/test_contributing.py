@@ -31,6 +31,7 @@ KINDS = {
     "data/corruptions",
     "frameworks",
     "hardware/targets",
+    "hardware/probes",
     "checks/unit/cases",
     "checks/security/attacks",
     "checks/integration/cases",
@@ -191,6 +192,15 @@ def test_their_sections_and_limits_are_checked(ran: tuple[Path, dict[str, str]],
     assert "weighing.most is 'much'" in lines[0]
     assert lines[1].endswith("testing.file_tests is 'deep'. Allowed: basic, off.")
     assert "load_time.max_ms is -1" in lines[2]
+
+
+def test_the_probe_is_asked(ran: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "gatekeeper", "hardware", "--json", "--time-limit", "300"],
+        cwd=tmp_path, env=os.environ | ran[1], capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    states = {each["probe"]: (each["state"], each["reason"]) for each in json.loads(done.stdout)["probes"]}
+    assert states["fpga"] in (("nothing", ""), ("found", ""))
 
 
 def test_without_them_the_file_is_refused(ran: tuple[Path, dict[str, str]]) -> None:

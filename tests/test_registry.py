@@ -24,6 +24,7 @@ FOLDERS = [
     "deploy.strategies",
     "frameworks",
     "gates",
+    "hardware.probes",
     "hardware.targets",
     "models.formats",
     "monitor.alerts",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gatekeeper.frameworks import _missing
 from gatekeeper.frameworks._base import REGISTRY, TEXT_FORMATS, needs
-from gatekeeper.making import optimize
-from gatekeeper.making.optimize import missing_packages
+from gatekeeper.frameworks._missing import missing_packages
 from gatekeeper.version import required
 
 
@@ -28,7 +28,7 @@ def test_every_package_a_framework_needs_comes_with_its_extra(name: str, model_f
 
 
 def test_a_version_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimize, "installed", lambda package: {"openvino": "2024.1.0", "nncf": None}.get(package, "99"))
+    monkeypatch.setattr(_missing, "installed", lambda package: {"openvino": "2024.1.0", "nncf": None}.get(package, "99"))
     said = missing_packages("openvino", "onnx")
     assert said is not None
     assert "nncf is not installed" in said

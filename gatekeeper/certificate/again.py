@@ -69,7 +69,8 @@ def _contradicts(own: Report, certified: Certified, files: Mapping[str, str]) ->
         chosen = target.selected if target else None
         return f"{certified.variant} is certified, and what its report selects there is {chosen}"
     says = certified_of(own, variant, certified.report, certified.issued, certified.origin, files, _earlier(certified))
-    says = msgspec.structs.replace(says, approvals=certified.approvals, bom=says.bom if certified.bom else None)
+    chosen = None if certified.chosen is None else says.chosen
+    says = msgspec.structs.replace(says, approvals=certified.approvals, bom=says.bom if certified.bom else None, chosen=chosen)
     other = [name for name in says.__struct_fields__ if getattr(says, name) != getattr(certified, name)]
     return f"the certificate differs from its report in {', '.join(other)}. Certify the report again" if other else ""
 

@@ -142,6 +142,10 @@ class Certified(Record, frozen=True, kw_only=True):
     stages: Annotated[
         list[HeldStage] | None, Meta(description="Every stage that ran beside the legs; null: an earlier version certified.")
     ] = None
+    chosen: Annotated[
+        str | None,
+        Meta(description="Why it was chosen of what passed, and why it was tried; null: an earlier version certified."),
+    ] = None
 
 
 class Subject(Record, frozen=True, kw_only=True):
@@ -229,6 +233,7 @@ def certified_of(
         origin=origin,
         bom=sha256(bom(report, variant, files)).hexdigest(),
         stages=None if earlier else [HeldStage(stage=each.stage, verdict=each.verdict) for each in report.stages],
+        chosen=None if earlier else "; ".join(filter(None, [target.because, leg.why if leg else "", variant.why])),
     )
 
 

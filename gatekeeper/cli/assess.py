@@ -9,24 +9,35 @@ import click
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment, TextInfo
+    from gatekeeper.planning.selection.strategy import Strategy
 
 
 @click.command(short_help="Describe a model and recommend a strategy.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--target", default="cpu", show_default=True, help="Hardware to recommend for, as in the pipeline file.")
+@click.option(
+    "--goal", type=click.Choice(["prototyping", "enterprise"]), default=None,
+    help="What it is for: the order of priorities, and whether it is enterprise production.",
+)  # fmt: skip
+@click.option(
+    "--need", "needs", multiple=True,
+    type=click.Choice(["cross_platform", "enterprise", "mobile", "real_time", "model_variety", "ease"]),
+    help="What matters most: frameworks that meet it best come first. May be given several times.",
+)  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(model: Path, target: str, form: str) -> None:
+def command(model: Path, target: str, goal: str | None, needs: tuple[str, ...], form: str) -> None:
     """Read MODEL's structure without loading its weights.
 
     MODEL is a file, or the folder of a Hugging Face model. Prints its size, parameters, architecture, operators, inputs and
-    outputs, which techniques apply (and why the others do not), and the framework to start with on the target hardware.
+    outputs, which techniques apply (and why the others do not), and the frameworks in the order in which to try them on the
+    target hardware, each with the reason, what to ask it for, or why it cannot.
     """
     import msgspec
 
-    from gatekeeper.advice.selection import recommend
     from gatekeeper.errors import NotMeasured, UsageError
     from gatekeeper.hardware.selection import hardware
     from gatekeeper.models.files import assess
+    from gatekeeper.planning.selection.strategy import strategy
 
     hardware(target)
     try:
@@ -35,22 +46,16 @@ def command(model: Path, target: str, form: str) -> None:
         raise UsageError(str(error)) from None
     techniques = _techniques(assessment)
     operators = _operators(assessment, techniques)
-    name, why = recommend(target, assessment.parameters, _takes_text(assessment))
+    advised = strategy(target, assessment, goal or "", needs)
     if form == "json":
         data = msgspec.to_builtins(assessment) | {
             "techniques": techniques,
             "quantizes": operators,
-            "recommended": {"framework": name, "because": why},
+            **msgspec.to_builtins(advised),
         }
         click.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
         return
-    _print(assessment, techniques, operators, target, name, why)
-
-
-def _takes_text(model: Assessment) -> bool:
-    """Whether it writes text, or is a transformer over token ids."""
-    takes_ids = any(t.dtype == "int64" for t in model.inputs) and model.architecture in ("transformer", "mixture_of_experts")
-    return model.text is not None or takes_ids
+    _print(assessment, techniques, operators, advised)
 
 
 def _techniques(model: Assessment) -> dict[str, dict[str, str | None]]:
@@ -79,9 +84,7 @@ def _print(
     model: Assessment,
     techniques: dict[str, dict[str, str | None]],
     operators: dict[str, dict[str, list[str]]],
-    target: str,
-    name: str,
-    why: str,
+    advised: Strategy,
 ) -> None:
     from rich.console import Console
     from rich.markup import escape
@@ -118,7 +121,16 @@ def _print(
         rows[framework] = "\n".join(
             f"{'no ' if reason else 'yes'} {t}{f': {said[t]}' if said[t] else ''}" for t, reason in possible.items()
         )
-    rows["recommended"] = f"{name} on {target}: {why}"
+    first = advised.recommended
+    rows["recommended"] = f"{first.framework} on {advised.target}: {plain(first.because)}"
+    if first.cannot:
+        rows["but"] = f"no framework here takes this model to {advised.target}: {plain(first.cannot)}"
+    if first.techniques:
+        rows["ask it for"] = f"{', '.join(first.techniques)}: {plain(first.why)}"
+    rows["rule"] = f"{advised.rule.framework}: {plain(advised.rule.because)}" if advised.rule.framework != first.framework else ""
+    rows["unified strategy"] = advised.unified
+    rows["then"] = "\n".join(f"{each.framework}: {plain(each.because)}" for each in advised.then if not each.cannot)
+    rows["not"] = "\n".join(f"{each.framework}: {plain(each.cannot)}" for each in advised.then if each.cannot)
     for key, value in rows.items():
         if value:
             table.add_row(f"[bold]{key}[/]", escape(value))

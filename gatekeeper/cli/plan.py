@@ -73,10 +73,12 @@ def command(
             if leg.error or leg.skip:
                 why = f"cannot run: {leg.error}" if leg.error else f"left out: {leg.skip}"
                 rows.append([leg.id, leg.hardware, shown(runs_on), "", shown(why)])
+            if leg.why:
+                rows.append([leg.id, leg.hardware, shown(runs_on), "", shown(f"auto: {leg.why}")])
             for i, variant in enumerate(leg.variants):
-                first = (leg.id, leg.hardware, shown(runs_on)) if i == 0 and not leg.error else ("", "", "")
+                first = (leg.id, leg.hardware, shown(runs_on)) if i == 0 and not (leg.error or leg.why) else ("", "", "")
                 note = f"cannot apply: {variant.error}" if variant.error else f"left out: {variant.skip}" if variant.skip else ""
-                about = f"your own: {variant.path}" if variant.path else ""
+                about = f"your own: {variant.path}" if variant.path else f"auto: {variant.why}" if variant.why else ""
                 about = about or untold(leg.framework, variant.technique, variant.method, variant.options)
                 rows.append([*first, variant.technique, shown(note or about)])
         width = len(columns) if any(row[-1] for row in rows) else len(columns) - 1

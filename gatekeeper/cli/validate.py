@@ -49,12 +49,14 @@ def command(file: Path, model: Path | None, policy_ref: str | None, policy: Path
 
         for said in unmetered(loaded):
             click.echo(f"warning: {said}", err=True)
+    from gatekeeper.config.section import AUTO
     from gatekeeper.stages.compliance import foreseen
 
     for said in foreseen(loaded):
         click.echo(f"warning: the stage 'compliance' will fail: {said}. See docs/compliance.md.", err=True)
     targets, section = loaded.targets, loaded.section("optimization")
-    judged = [f"frameworks {', '.join(section.frameworks)}"] if section.frameworks else []
+    named = [section.frameworks] if section.frameworks == AUTO else section.frameworks
+    judged = [f"frameworks {', '.join(named)}"] if named else []
     judged += ["the model itself"] if loaded.pipeline.baseline else []
     judged += [f"your own {', '.join(each.name for each in section.variants)}"] if section.variants else []
     click.echo(

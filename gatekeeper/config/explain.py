@@ -68,8 +68,8 @@ def _explain_any(error: Any, source: Source) -> list[Problem]:
     branches: dict[int, list[Any]] = {}
     for context in error.context:
         branches.setdefault(int(context.schema_path[0]), []).append(context)
-    fitting = [c for c in branches.values() if not any(e.validator in ("type", "enum") and not e.path for e in c)]
-    if isinstance(value, dict) and fitting:
+    fitting = [c for c in branches.values() if not any(_of_itself(e) for e in c)]
+    if isinstance(value, dict | list) and fitting:
         return [p for e in fitting[0] for p in _explain(e, source)]
     line, column = source.values.get(tuple(error.absolute_path), (1, 1))
     allowed: list[str] = []
@@ -86,6 +86,11 @@ def _explain_any(error: Any, source: Source) -> list[Problem]:
         f"{_dotted(tuple(error.absolute_path))} is {_shown(value)}{hint or '.'} Allowed: {', '.join(dict.fromkeys(allowed))}."
     )
     return [Problem(line, column, message)]
+
+
+def _of_itself(error: Any) -> bool:
+    """Whether the value itself is of another kind than the alternative, rather than something in it."""
+    return error.validator in ("type", "enum") and not error.path and "propertyNames" not in error.schema_path
 
 
 _TYPES = {

@@ -7,9 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gatekeeper.config.section import AUTO
 from gatekeeper.config.sections.targets import Target
+from gatekeeper.config.sections.techniques import Asked, asked_of
 from gatekeeper.config.source import Source
 from gatekeeper.config.types import Common
+from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import TEXT_FORMATS
 from gatekeeper.gates._base import KINDS, of_tensors, tested_by
 from gatekeeper.models.files import model_format
@@ -68,8 +71,22 @@ class Loaded:
         return self.folder / self.pipeline.model.path if self.pipeline.model else None
 
     def frameworks(self, target: Target) -> list[str]:
-        """Frameworks to try on a target, without repeats."""
-        return list(dict.fromkeys(target.frameworks or self.section("optimization").frameworks))
+        """Frameworks to try on a target, without repeats; with `auto` all that planning may choose from."""
+        stated = target.frameworks or self.section("optimization").frameworks
+        return list(FRAMEWORKS.names) if stated == AUTO else list(dict.fromkeys(stated))
+
+    def chooses(self, target: Target) -> bool:
+        """Whether planning chooses the frameworks of a target."""
+        return not target.frameworks and self.section("optimization").frameworks == AUTO
+
+    @property
+    def chooses_techniques(self) -> bool:
+        """Whether planning chooses the techniques."""
+        return bool(self.section("optimization").techniques == AUTO)
+
+    def named_techniques(self, framework: str) -> list[Asked]:
+        """The techniques that the file names for a framework; empty where it names none."""
+        return asked_of(self.section("optimization"), framework)
 
     @property
     def require(self) -> Literal["best", "all"]:

@@ -17,6 +17,9 @@ from gatekeeper.hardware.selection import TARGETS
 from gatekeeper.records.base import FRAMEWORKS as KNOWN_FRAMEWORKS
 from gatekeeper.units import DURATION_PATTERN, SIZE_PATTERN
 
+AUTO: Literal["auto"] = "auto"
+"""In place of frameworks or techniques: planning chooses them."""
+
 Switch = Literal["enabled", "disabled"]
 Need = Literal["required"]
 Function = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", examples=["my_package.data:load"])]

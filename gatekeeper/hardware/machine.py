@@ -54,7 +54,7 @@ def describe() -> Machine:
     import psutil
 
     arch = {"amd64": "x86_64", "aarch64": "arm64"}.get(platform.machine().lower(), platform.machine().lower())
-    cpu, flags = _cpu()
+    cpu, flags = processor()
     return Machine(
         system=platform.system(),
         arch=arch,
@@ -76,7 +76,7 @@ def environment(threads: int, packages: tuple[str, ...]) -> Environment:
     machine = describe()
     return Environment(
         cpu=machine.cpu,
-        isa=[_USUAL_NAMES.get(flag, flag) for flag in machine.isa],
+        isa=[usual(flag) for flag in machine.isa],
         threads=threads,
         packages={name: version for name in packages if (version := installed(name))},
         cores=machine.cores,
@@ -111,9 +111,14 @@ def installed(package: str) -> str | None:
         return None
 
 
-def _cpu() -> tuple[str, set[str]]:
+def usual(flag: str) -> str:
+    """What people call an instruction set that Linux spells another way."""
+    return _USUAL_NAMES.get(flag, flag)
+
+
+def processor(root: Path = Path("/")) -> tuple[str, set[str]]:
     """Model name and instruction set flags in Linux's spelling; empty where the system does not tell."""
-    if platform.system() == "Darwin":
+    if platform.system() == "Darwin" and root == Path("/"):
         name = _run("sysctl", "-n", "machdep.cpu.brand_string")
         features = _run("sysctl", "-a")
         arm = {"FEAT_DotProd": "asimddp", "FEAT_I8MM": "i8mm", "FEAT_BF16": "bf16", "FEAT_FP16": "asimdhp"}
@@ -121,7 +126,7 @@ def _cpu() -> tuple[str, set[str]]:
         x86 = _run("sysctl", "-n", "machdep.cpu.features", "machdep.cpu.leaf7_features").lower().replace(".", "_")
         return name, flags | set(x86.split()) | ({"asimd"} if flags else set())
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        text = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return platform.processor(), _flags_numpy_sees()
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines()) if value}

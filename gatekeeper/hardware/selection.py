@@ -11,12 +11,15 @@ if TYPE_CHECKING:
 
 TARGETS = Registry("hardware.targets")
 
+DEVICES = ("auto", "cpu", "cuda", "gpu", "metal", "npu")
+"""Devices that frameworks are asked for by name. A target from elsewhere may have one that only its own framework drives."""
+
 
 class Hardware(Protocol):
     """The shape of a module in gatekeeper/hardware/targets."""
 
     DESCRIPTION: str
-    DEVICE: str  # what a session is opened on: auto, cpu, cuda, gpu, metal, npu
+    DEVICE: str  # what a session is opened on: one of DEVICES, or a new one
     PRIMARY: str  # the framework to try first
     SECOND: str
     SPECIAL: str

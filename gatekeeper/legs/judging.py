@@ -132,6 +132,7 @@ class Judge:
             given=planned.path or "",
             applied=planned.applied,
             options=planned.options,
+            why=planned.why,
         )
         if planned.skip:
             return msgspec.structs.replace(blank, verdict=Verdict.SKIP, reason=planned.skip)

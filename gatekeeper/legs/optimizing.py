@@ -49,7 +49,7 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool, scanned: Sca
     """Make, measure and judge the variants of one leg. What keeps all of them from it is the error of the leg."""
     started = time.monotonic()
     if leg.planned.skip:
-        return Optimized(LegReport(id=leg.id, framework=leg.framework, skip=leg.planned.skip))
+        return Optimized(LegReport(id=leg.id, framework=leg.framework, skip=leg.planned.skip, why=leg.planned.why))
     looks = schedule(leg.measure.max_rounds)
     limits = [limit for limit in leg.limits() if not tested_by(limit.name)]
     judge = Judge(leg, limits, setup.attempt, setup.beside(leg))
@@ -63,7 +63,9 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool, scanned: Sca
         said = str(failure)
         unmade = [judge.report(Candidate(variant, error=said), NOTHING) for variant in leg.planned.variants]
         nothing = Basis(not_judged={"everything": "the leg has an error"})
-        return Optimized(LegReport(id=leg.id, framework=leg.framework, error=said, notes=notes, basis=nothing), unmade)
+        return Optimized(
+            LegReport(id=leg.id, framework=leg.framework, error=said, notes=notes, basis=nothing, why=leg.planned.why), unmade
+        )
     if not standing.held:
         notes.append(standing.said)
     candidates = {variant.id: candidate(leg, variant, data, trusted, scanned) for variant in leg.planned.variants}
@@ -121,6 +123,7 @@ def _leg_report(
     return LegReport(
         id=leg.id,
         framework=leg.framework,
+        why=leg.planned.why,
         environment=raced.environment,
         error=raced.error or "",
         conversion=standing.said if standing.held else "",

@@ -24,7 +24,7 @@ from gatekeeper.records.report import VariantReport
 from gatekeeper.records.tested import Tested
 from gatekeeper.stats.looks import attempt_alpha
 from gatekeeper.verdicts.gates import judge_gate
-from gatekeeper.verdicts.judge import best_first, variant_reason, variant_verdict
+from gatekeeper.verdicts.judge import variant_reason, variant_verdict
 
 
 @dataclass
@@ -51,7 +51,8 @@ class _State:
 class TestedLeg:
     """The variants of a leg that were measured. `run` fills `variants`, `original` and `errors`.
 
-    `shown` says which of some variants pass for sure, the others of their target counted.
+    `shown` says which of some variants pass for sure, the others of their target counted; `ordered` has the one first that would
+    be chosen.
     """
 
     def __init__(
@@ -62,8 +63,9 @@ class TestedLeg:
         dataset: Path | None,
         attempt: int,
         shown: Callable[[Sequence[VariantReport]], Collection[str]],
+        ordered: Callable[[Sequence[VariantReport]], list[VariantReport]],
     ):
-        self.leg, self.made, self.dataset, self.shown = leg, made, dataset, shown
+        self.leg, self.made, self.dataset, self.shown, self.ordered = leg, made, dataset, shown, ordered
         self.variants = {variant.id: variant for variant in variants}
         self.before = dict(self.variants)
         self.limits = [limit for limit in leg.limits() if tested_by(limit.name)]
@@ -92,7 +94,7 @@ class TestedLeg:
 
     def _behind_a_server(self, kinds: list[str]) -> None:
         """The best variant first."""
-        hopeful = best_first(v for v in self.variants.values() if self._hopeful(v, kinds))
+        hopeful = self.ordered([v for v in self.variants.values() if self._hopeful(v, kinds)])
         for each in kinds if hopeful else []:
             self._standard(each)
         passed, waiting = "", [variant.id for variant in hopeful]

@@ -23,7 +23,7 @@ from gatekeeper.models.files import digest, digest_files
 from gatekeeper.models.fit import Fit
 from gatekeeper.models.hashed import digest_once
 from gatekeeper.process.messages import Done
-from gatekeeper.version import install_hint, required, version
+from gatekeeper.version import version
 
 AS_IT_IS = Fit()
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
@@ -48,18 +48,6 @@ class Made:
     def opened(self) -> Path:
         """What a session is opened on."""
         return self.file or self.folder
-
-
-def missing_packages(name: str, model_format: str) -> str | None:
-    """What a framework lacks, or has in a version it does not work with, and the command that installs it; else None."""
-    wanted = needs(name, model_format)
-    versions = {package: installed(package) for package in wanted.packages}
-    problems = [f"{package} is not installed" for package, present in versions.items() if present is None]
-    allowed = required(wanted.extra)
-    for package, present in versions.items():
-        if present and package in allowed and not allowed[package].contains(present, prereleases=True):
-            problems.append(f"{package} {present} is installed, and {allowed[package]} is needed")
-    return f"{', '.join(problems)}. {install_hint(wanted.extra)}" if problems else None
 
 
 def package_versions(name: str, model_format: str) -> dict[str, str]:

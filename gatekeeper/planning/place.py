@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from gatekeeper.config.sections.measure import Measure
 from gatekeeper.config.sections.targets import Target
 from gatekeeper.frameworks._base import framework
+from gatekeeper.frameworks._missing import missing_packages
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.hardware.selection import hardware
-from gatekeeper.making.optimize import missing_packages
-from gatekeeper.planning.plan import PlannedLeg, device_of
+from gatekeeper.planning.plan import PlannedLeg, device_of, undriven
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ def place(leg: PlannedLeg, target: Target, measure: Measure, model_format: str) 
     if leg.baseline and not error:
         error = missing_packages(leg.baseline, model_format)
     absent = None if error else hardware(target.hardware).absent(this_machine())
+    absent = absent or undriven(target.hardware, leg.framework, model_format, device_of(target, leg.framework))
     if absent and target.fallback == "cpu":
         unfit = framework(leg.framework).supports(model_format, "cpu")
         note = f"{absent}; it ran on the CPU instead, because of `fallback: cpu`. This says nothing of {target.hardware}"

@@ -18,16 +18,18 @@ from gatekeeper.config.owners import asked
 from gatekeeper.config.sections.baseline import runs_proposed
 from gatekeeper.config.sections.inputs import asked_as
 from gatekeeper.config.sections.targets import Target
-from gatekeeper.config.sections.techniques import Asked, asked_of
+from gatekeeper.config.sections.techniques import Asked, listing
 from gatekeeper.config.sections.variants import OwnVariant, framework_of
 from gatekeeper.errors import NotMeasured, UsageError, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework, is_config, needs, opener
 from gatekeeper.frameworks._options import filled
-from gatekeeper.hardware.selection import hardware
+from gatekeeper.hardware.machine import this_machine
+from gatekeeper.hardware.selection import DEVICES, hardware
 from gatekeeper.ids import PROPOSED, artifact_name, leg_id, variant_id
 from gatekeeper.models.files import assess, digest
 from gatekeeper.models.info import Assessment
+from gatekeeper.planning.selection import auto
 from gatekeeper.records.base import Record
 
 PLAN_SCHEMA: Literal["gatekeeper/plan/v1"] = "gatekeeper/plan/v1"
@@ -37,8 +39,9 @@ class PlannedVariant(Record, frozen=True, kw_only=True):
     """One artifact to make. `skip` says why it is left out; `error` why it was asked for and cannot be.
 
     `config` is the framework's own configuration file, relative to the pipeline file, where that is the technique. `path` is
-    the file of a variant that the user has made. Where options give a variant a name of its own, which is then `technique`,
-    `applied` is the technique that is applied, and `options` are all of its options.
+    the file of a variant that the user has made. `why` is the reason where `techniques: auto` chose it. Where options give a
+    variant a name of its own, which is then `technique`, `applied` is the technique that is applied, and `options` are all of its
+    options.
     """
 
     id: str
@@ -47,6 +50,7 @@ class PlannedVariant(Record, frozen=True, kw_only=True):
     path: str | None = None
     skip: str | None = None
     error: str | None = None
+    why: str = ""
     applied: str = ""
     options: dict[str, Any] = {}
 
@@ -69,6 +73,7 @@ class PlannedLeg(Record, frozen=True, kw_only=True):
     error: Annotated[str | None, Meta(description="Why the leg cannot run at all, which blocks.")] = None
     skip: Annotated[str | None, Meta(description="Why the framework cannot take this model to this hardware, anywhere.")] = None
     baseline: Annotated[str, Meta(description="What runs the original model, where the framework itself cannot.")] = ""
+    why: Annotated[str, Meta(description="Why `frameworks: auto` chose the framework; empty where the file names it.")] = ""
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -107,12 +112,55 @@ def make_plan(loaded: Loaded, model: Assessment, commit: str = "") -> Plan:
         own[name] = [OwnVariant(name=PROPOSED, path=_proposed(loaded))]
     for variant in loaded.section("optimization").variants:
         own.setdefault(framework_of(loaded, variant) or "", []).append(variant)
-    legs = [
-        _leg(loaded, target, name, model, own.get(name, []))
-        for target in loaded.targets
-        for name in dict.fromkeys([*loaded.frameworks(target), *own])
-    ]
+    legs = []
+    taken = {target.name: _tried(loaded, target, model, bool(own)) for target in loaded.targets}
+    _check_named(loaded, {name for tried in taken.values() for name in tried})
+    for target in loaded.targets:
+        tried = taken[target.name]
+        for name in dict.fromkeys([*tried, *own]):
+            leg = _leg(loaded, target, name, model, own.get(name, []), name in tried)
+            legs.append(msgspec.structs.replace(leg, why=tried.get(name, "")))
     return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=digest(loaded.path), legs=legs, commit=commit)
+
+
+def _tried(loaded: Loaded, target: Target, model: Assessment, others: bool) -> dict[str, str]:
+    """Framework -> why `auto` chose it; empty where the file names it. A `UsageError` where nothing is left beside `others`."""
+    if not loaded.chooses(target):
+        return dict.fromkeys(loaded.frameworks(target), "")
+    device = _planned_on(target, model_format=model.format)
+    found = auto.frameworks(target.hardware, model, device, _calibrated(loaded))
+    if not found and not others:
+        listed = auto.advice(target.hardware, model, device, _calibrated(loaded))
+        why = "; ".join(f"{each.framework}: {each.cannot}" for each in listed)
+        raise UsageError(
+            f"{loaded.where('optimization', 'frameworks')}: auto finds no framework that can make a variant of this model for "
+            f"{target.name}: {why}. Start from another form of the model, or name variants of your own."
+        )
+    return found
+
+
+def _check_named(loaded: Loaded, tried: set[str]) -> None:
+    """`UsageError` for techniques of a framework that `auto` chose nowhere: they would be passed over in silence."""
+    for name in listing(loaded.section("optimization")):
+        if name not in tried and any(loaded.chooses(target) for target in loaded.targets):
+            taken = ", ".join(sorted(tried)) or "nothing"
+            raise UsageError(
+                f"{loaded.where('optimization', 'techniques', name)}: auto chooses {taken} for this model, and not {name}, so "
+                "these techniques would not be tried. Remove them, or name the frameworks."
+            )
+
+
+def _techniques(loaded: Loaded, target: Target, name: str, model: Assessment, device: str) -> list[tuple[Asked, str]]:
+    """What the file asks for of a framework, or what is tried where it does not say, with the reason where `auto` chose it."""
+    if not loaded.named_techniques(name) and (loaded.chooses_techniques or loaded.chooses(target)):
+        isa = this_machine().isa if hardware(target.hardware).absent(this_machine()) is None else ()
+        return [(Asked(each), why) for each, why in auto.techniques(name, model, device, isa, _calibrated(loaded))]
+    own = [Asked(each) for each in framework(name).defaults(model.format, device)]
+    return [(each, "") for each in loaded.named_techniques(name) or own]
+
+
+def _calibrated(loaded: Loaded) -> bool:
+    return bool(loaded.pipeline.dataset and loaded.pipeline.dataset.calibration)
 
 
 def _proposed(loaded: Loaded) -> str:
@@ -139,13 +187,13 @@ def choose_legs(plan: Plan, target: str | None, framework: str | None) -> list[P
     return legs
 
 
-def _leg(loaded: Loaded, target: Target, name: str, model: Assessment, own: list[OwnVariant]) -> PlannedLeg:
+def _leg(loaded: Loaded, target: Target, name: str, model: Assessment, own: list[OwnVariant], tried: bool) -> PlannedLeg:
     leg = leg_id(target.name, name)
     if name not in FRAMEWORKS.names:
         error = f"this version of gatekeeper cannot run {name}; it runs {', '.join(FRAMEWORKS.names)}"
         return _planned(leg, target, name, "", [], error=error)
     module = framework(name)
-    device = device_of(target, name)
+    device = _planned_on(target, name, model.format)
     extra = ",".join([needs(name, model.format).extra, *_extras(loaded)])
     given = [PlannedVariant(id=variant_id(leg, each.name), technique=each.name, path=each.path) for each in own]
     if impossible := module.supports(model.format, device):
@@ -154,16 +202,17 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment, own: list
             return _planned(leg, target, name, extra, [], skip=impossible)
         extra = ",".join(dict.fromkeys([extra, needs(other, model.format).extra]))
         return _planned(leg, target, name, extra, given, baseline=other)
-    if name not in loaded.frameworks(target):
+    if not tried:
         return _planned(leg, target, name, extra, given)
-    calibrated = bool(loaded.pipeline.dataset and loaded.pipeline.dataset.calibration)
-    listed = asked_of(loaded.section("optimization"), name)
-    chosen = listed or [Asked(technique) for technique in module.defaults(model.format, device)]
-    made = [_variant(leg, name, each, model, calibrated, bool(listed)) for each in chosen]
+    listed = bool(loaded.named_techniques(name))
+    made = [
+        _variant(leg, name, each, model, _calibrated(loaded), listed, why)
+        for each, why in _techniques(loaded, target, name, model, device)
+    ]
     return _planned(leg, target, name, extra, [*made, *given])
 
 
-def _variant(leg: str, name: str, each: Asked, model: Assessment, calibrated: bool, listed: bool) -> PlannedVariant:
+def _variant(leg: str, name: str, each: Asked, model: Assessment, calibrated: bool, listed: bool, why: str) -> PlannedVariant:
     """What is to be made of an entry; what cannot be is an error where the file lists it, and left out where it does not."""
     own_config, called, options = is_config(name, each.technique), each.called(name), each.options
     refused = None if own_config else framework(name).refuses(each.technique, model, calibrated)
@@ -175,6 +224,7 @@ def _variant(leg: str, name: str, each: Asked, model: Assessment, calibrated: bo
         config=each.technique if own_config else None,
         skip=None if listed else refused,
         error=refused if listed else None,
+        why=why,
         applied=each.technique if options is not None else "",
         options=filled(options) if options is not None else {},
     )
@@ -183,6 +233,25 @@ def _variant(leg: str, name: str, each: Asked, model: Assessment, calibrated: bo
 def _extras(loaded: Loaded) -> list[str]:
     """What the stages of a leg install beside its framework."""
     return list(dict.fromkeys(extra for own in asked("extras") for extra in own(loaded)))
+
+
+def _planned_on(target: Target, name: str = "", model_format: str = "") -> str:
+    """The device that a plan is made for: the CPU where no framework drives the target's and the file says `fallback: cpu`."""
+    device = device_of(target, name) if name else hardware(target.hardware).DEVICE
+    return "cpu" if target.fallback == "cpu" and undriven(target.hardware, name, model_format, device) else device
+
+
+def undriven(kind: str, name: str, model_format: str, device: str) -> str:
+    """Why a framework does not drive an accelerator that is new to gatekeeper; empty where it does, or where it is not new."""
+    if hardware(kind).DEVICE in DEVICES:
+        return ""
+    if not name:
+        return (
+            ""
+            if any(framework(each).supports(model_format, device) is None for each in FRAMEWORKS.names)
+            else "nothing drives it"
+        )
+    return framework(name).supports(model_format, device) or ""
 
 
 def device_of(target: Target, name: str) -> str:

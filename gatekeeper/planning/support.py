@@ -11,6 +11,8 @@ def devices() -> dict[str, list[str]]:
     """Device -> the kinds of hardware that have it, as a pipeline file names them."""
     kinds: dict[str, list[str]] = {}
     for name in TARGETS.names:
+        if name == "other":  # by its name nothing runs on it
+            continue
         kinds.setdefault(hardware(name).DEVICE, []).append(name)
     return kinds
 

@@ -16,6 +16,7 @@ from gatekeeper.records.rollout import Production, Rehearsal
 from gatekeeper.records.scanned import ModelScan
 from gatekeeper.records.tested import Tested
 from gatekeeper.records.watched import Watching
+from gatekeeper.records.wish import Rule, Wish
 
 REPORT_SCHEMA: Literal["gatekeeper/report/v1"] = "gatekeeper/report/v1"
 
@@ -34,7 +35,10 @@ class VariantReport(Record, frozen=True, kw_only=True):
     gates: list[GateResult] = []
     pareto: Annotated[
         bool | None,
-        Meta(description="Whether no other variant of its target is better in speed, memory or quality and as good in the rest."),
+        Meta(
+            description="Whether no other variant of its target is better beyond noise in speed, memory, quality or measured "
+            "energy and reads as good in the rest."
+        ),
     ] = None
     tested: Annotated[Tested | None, Meta(description="What the testing stage found; None: it did not come to test it.")] = None
     also: Annotated[dict[str, Quality], Meta(description="What it is on the other evaluation sets, by their names.")] = {}
@@ -46,6 +50,7 @@ class VariantReport(Record, frozen=True, kw_only=True):
     scan: Annotated[
         ModelScan | None, Meta(description="What `security_scan` found in what was made here; None where nothing was looked at.")
     ] = None
+    why: Annotated[str, Meta(description="Why `techniques: auto` took it; empty where the file names it.")] = ""
 
 
 class Basis(Record, frozen=True, kw_only=True):
@@ -73,6 +78,7 @@ class LegReport(Record, frozen=True, kw_only=True):
     environment: Environment | None = None
     error: Annotated[str, Meta(description="Why the whole leg could not be measured; empty if it was.")] = ""
     skip: Annotated[str, Meta(description="Why the framework cannot take this model to this hardware, anywhere.")] = ""
+    why: Annotated[str, Meta(description="Why `frameworks: auto` took it; empty where the file names it.")] = ""
     conversion: Annotated[
         str, Meta(description="How the baseline answers beside the model's reference; empty where it is the reference.")
     ] = ""
@@ -157,6 +163,11 @@ class TargetReport(Record, frozen=True, kw_only=True):
     hardware: str = ""
     reason: str = ""
     require: Literal["best", "all"] = "best"
+    wish: Annotated[Wish, Meta(description="By what one is chosen among those that pass.")] = Wish()
+    because: Annotated[str, Meta(description="Why the selected one is chosen; empty where none is.")] = ""
+    rule: Annotated[
+        Rule | None, Meta(description="What the decision tree starts with; None: an earlier version measured, or nothing was.")
+    ] = None
     legs: list[LegReport] = []
     agreement: Agreement | None = None
     notes: list[str] = []

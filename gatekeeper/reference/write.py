@@ -8,7 +8,18 @@ from gatekeeper.certificate.statement import certificate_schema
 from gatekeeper.certificate.trust import trust_schema
 from gatekeeper.config.schema import SCHEMAS as OF_FILES
 from gatekeeper.config.schema import render
-from gatekeeper.reference import action, compliance, frameworks, monitoring, pipeline_file, readme, scan, tasks, testing
+from gatekeeper.reference import (
+    action,
+    compliance,
+    frameworks,
+    monitoring,
+    pipeline_file,
+    readme,
+    scan,
+    selection,
+    tasks,
+    testing,
+)
 from gatekeeper.reference.tables import REPOSITORY
 
 SCHEMAS = OF_FILES | {
@@ -23,6 +34,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/monitoring.md": monitoring.page,
     "docs/pipeline-reference.md": pipeline_file.page,
     "docs/scan.md": scan.page,
+    selection.PAGE: selection.page,
     "docs/tasks.md": tasks.page,
     "docs/testing.md": testing.page,
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from gatekeeper.ids import is_baseline
 from gatekeeper.records.measured import Conditions, Energy, Performance, Quality
 from gatekeeper.records.report import Agreement, LegReport, Report, TargetReport, VariantReport
+from gatekeeper.reports._choice import chosen_to_try
 from gatekeeper.reports._markdown_text import code, folded, row, table, text
 from gatekeeper.reports._numbers import divergence
 from gatekeeper.reports._pareto import PARETO, PARETO_LEGEND, worth_a_look
@@ -166,6 +167,7 @@ def stages(report: Report) -> str:
     if not report.stages:
         return ""
     lines = [f"- {MARKS[s.verdict]} {code(s.stage)}: {text(s.reason)}" for s in report.stages]
+    lines += [f"- {text(line)}" for line in chosen_to_try(report)]
     return folded("Stages", lines)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from gatekeeper.records.report import TargetReport
 
 PARETO = "◆"
-PARETO_LEGEND = f"{PARETO} no other variant of its target beats it in speed, memory or quality without being worse in another"
+PARETO_LEGEND = (
+    f"{PARETO} no other variant of its target beats it in speed, memory or quality beyond noise, being no worse in all"
+)
 
 
 def worth_a_look(target: TargetReport) -> set[str]:

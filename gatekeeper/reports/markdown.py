@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report, TargetReport, VariantReport
 from gatekeeper.reports._basis import lines as basis_lines
+from gatekeeper.reports._choice import lines as choice_lines
 from gatekeeper.reports._data import lines as data_lines
 from gatekeeper.reports._markdown_chart import Point, chart, letters, points
 from gatekeeper.reports._markdown_checklist import checklist
@@ -88,6 +89,7 @@ def _upper(report: Report, drawn: Sequence[Point]) -> list[str]:
         "\n>\n".join(f"> {WARNING} **{text(line, 2000)}**" for line in data_lines(report)),
         "\n".join(overview(report, rows, letters(drawn))),
         legend(report, rows),
+        *(text(line, 2000) for line in choice_lines(report)),
         *(text(line, 2000) for line in basis_lines(report)),
         _listed(_heading(report), failures(report)),
         "\n>\n".join([*against_base(report), *warnings(report)]),

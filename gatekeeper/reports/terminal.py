@@ -9,6 +9,8 @@ from gatekeeper.ids import technique_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import LegReport, Report, StageReport, TargetReport
 from gatekeeper.reports._basis import lines as basis_lines
+from gatekeeper.reports._choice import chosen_to_try
+from gatekeeper.reports._choice import lines as choice_lines
 from gatekeeper.reports._data import lines as data_lines
 from gatekeeper.reports._flips import line as flips
 from gatekeeper.reports._plain import plain
@@ -46,6 +48,7 @@ def renderables(report: Report) -> list[RenderableType]:
     from rich.text import Text
 
     said: list[Line] = [(plain(line, 2000), "dim") for line in basis_lines(report)]
+    said += [(plain(line, 2000), "dim") for line in [*choice_lines(report), *chosen_to_try(report)]]
     said += [line for target in report.targets for line in _target(target)]
     said += [_stage(stage) for stage in told(report)]
     said += [(plain(line, 2000), "yellow") for line in data_lines(report)]

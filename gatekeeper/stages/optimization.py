@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.config.section import FrameworkName, Need, Section, Switch
-from gatekeeper.config.sections.techniques import Techniques, asked_of
+from gatekeeper.config.section import AUTO, FrameworkName, Need, Section, Switch
+from gatekeeper.config.sections.techniques import Techniques, asked_of, listing
 from gatekeeper.config.sections.variants import OwnVariant, variant_problems
 from gatekeeper.records.base import Verdict
+from gatekeeper.records.wish import AXES
 from gatekeeper.stages._base import report
 
 if TYPE_CHECKING:
@@ -43,25 +44,50 @@ class OptimizationValidation(Section, frozen=True, kw_only=True):
     ] = None
 
 
+Weight = Annotated[float, Meta(ge=0, le=1000)]
+
+
+class Preferences(Section, frozen=True, kw_only=True):
+    """Weights of the logarithms of ratios to the baseline: twice as fast and half the memory weigh alike."""
+
+    speed: Annotated[Weight, Meta(description="Of the median latency.")] = 0
+    accuracy: Annotated[Weight, Meta(description="Of the share of the baseline's quality that is kept.")] = 0
+    memory: Annotated[Weight, Meta(description="Of the peak memory.")] = 0
+    energy: Annotated[Weight, Meta(description="Of the energy per inference, where the machine measures it.")] = 0
+
+
 class Optimization(Section, frozen=True, kw_only=True):
     """Which frameworks optimize the model, and how."""
 
     frameworks: Annotated[
-        tuple[FrameworkName, ...],
-        Meta(description="Frameworks to try on every target; empty where only `variants` of your own are judged."),
+        tuple[FrameworkName, ...] | Literal["auto"],
+        Meta(
+            description="Frameworks to try on every target; empty where only `variants` of your own are judged; `auto`: those "
+            "that suit model and target, by the tables of docs/selection.md."
+        ),
     ] = ("onnx_runtime",)
     variants: Annotated[
         list[OwnVariant],
         Meta(description="Models that you have optimized, judged as those are that gatekeeper makes."),
     ] = []
     techniques: Annotated[
-        Techniques,
-        Meta(description="Techniques per framework, each by its name or with options; default: those that suit the target."),
+        Techniques | Literal["auto"],
+        Meta(
+            description="Techniques per framework, each by its name or with options; default: those that suit the target; "
+            "`auto`: by framework, kind of model and instruction set."
+        ),
     ] = Techniques()
     trust_scripts: Annotated[
         bool, Meta(description="Let configuration files named in `techniques` run scripts of their own.")
     ] = False
     validation: Annotated[OptimizationValidation, Meta(description="Checks across variants.")] = OptimizationValidation()
+    select: Annotated[
+        Literal["speed", "accuracy", "memory", "balanced"] | None,
+        Meta(description="By what one is chosen among the variants that pass; default: speed."),
+    ] = None
+    preferences: Annotated[
+        Preferences | None, Meta(description="How much each thing weighs in that choice, in place of `select`.")
+    ] = None
 
 
 SECTION = Optimization
@@ -75,13 +101,27 @@ def problems(review: Review) -> None:
     if not (section.frameworks or section.variants or review.pipeline.baseline):
         review.add((NAME, "frameworks"), "there is nothing to judge. Name a framework, or a variant of your own in `variants`.")
     variant_problems(review, section.variants)
-    technique_problems(review, section)
+    if section.techniques != AUTO:
+        technique_problems(review, section)
+    _choice_problems(review, section)
+
+
+def _choice_problems(review: Review, section: Optimization) -> None:
+    """Weights that say nothing, or say it twice."""
+    if section.preferences is None:
+        return
+    if not any(getattr(section.preferences, axis) > 0 for axis in AXES):
+        said = "weighs nothing: every weight is 0. Give one of speed, accuracy, memory, energy a weight, or remove this."
+        review.add((NAME, "preferences"), said, key=True)
+    if section.select is not None:
+        said = f"says `preferences` and `select: {section.select}`, which both choose. Remove one."
+        review.add((NAME, "select"), f"the file {said}", key=True)
 
 
 def user_code(loaded: Loaded) -> list[str]:
     """Scripts that configuration files of Olive may run."""
     section = loaded.section(NAME)
-    listed = [each.technique for name in section.techniques.by_framework() for each in asked_of(section, name)]
+    listed = [each.technique for name in listing(section) for each in asked_of(section, name)]
     named = [technique for technique in listed if technique.endswith(".json")]
     return [f"scripts of {technique}" for technique in named] if section.trust_scripts else []
 
@@ -128,14 +168,17 @@ def _answers(setup: Setup, done: dict[str, Optimized], data: Data) -> Answers | 
 
 
 def _targets(setup: Setup, done: dict[str, Optimized], answers: Answers | None, compare: bool) -> list[TargetReport]:
+    from gatekeeper.config.wishes import wish_of
+    from gatekeeper.planning.selection.auto import rule_of
     from gatekeeper.verdicts.across import agreement_of
     from gatekeeper.verdicts.targets import target_report
 
-    targets = []
+    targets, wish = [], wish_of(setup.loaded)
     for name, legs in setup.by_target().items():
         own = [done[leg.id].leg for leg in legs]
         variants = [variant for leg in legs for variant in done[leg.id].variants]
         agreement = agreement_of(own, variants, [answers] if answers else []) if compare else None
         hardware = setup.loaded.target(name).hardware
-        targets.append(target_report(name, hardware, setup.loaded.require, own, variants, agreement))
+        rule = rule_of(hardware, setup.assessment)
+        targets.append(target_report(name, hardware, setup.loaded.require, own, variants, agreement, wish, rule))
     return targets

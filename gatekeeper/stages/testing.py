@@ -86,7 +86,8 @@ def run(setup: Setup, known: Known) -> Added:
     from gatekeeper.legs.setup import Added, Artifacts, Data
     from gatekeeper.legs.testing import TestedLeg
     from gatekeeper.verdicts.chosen import shown_among
-    from gatekeeper.verdicts.targets import target_report
+    from gatekeeper.verdicts.preference import in_order
+    from gatekeeper.verdicts.targets import rejudged
 
     made, dataset = known.get(Artifacts).made, known.get(Data).evaluation
     tested, errors, targets = 0, [], []
@@ -98,14 +99,15 @@ def run(setup: Setup, known: Known) -> Added:
             if leg.planned.skip or not own:
                 continue
             about = next(each for each in legs if each.id == leg.id)
-            done = TestedLeg(leg, own, made, dataset, setup.attempt, partial(shown_among, leg=about, more=setup.beside(leg)))
+            shown = partial(shown_among, leg=about, more=setup.beside(leg))
+            ordered = partial(in_order, leg=about, wish=target.wish)
+            done = TestedLeg(leg, own, made, dataset, setup.attempt, shown, ordered)
             done.run()
             variants |= done.variants
             legs = [msgspec.structs.replace(x, tested=done.original) if x.id == leg.id else x for x in legs]
             tested += len(own)
             errors += done.errors
-        again = target_report(target.name, target.hardware, target.require, legs, list(variants.values()), target.agreement)
-        targets.append(again)
+        targets.append(rejudged(target, legs, list(variants.values())))
     if errors:
         return Added(report(setup.loaded, NAME, Verdict.ERROR, "; ".join(dict.fromkeys(errors)), NAME), targets)
     if not tested:

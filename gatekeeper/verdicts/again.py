@@ -11,7 +11,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult, Waiver
 from gatekeeper.records.report import Report, TargetReport, VariantReport
 from gatekeeper.verdicts.judge import all_of, variant_reason, variant_verdict
-from gatekeeper.verdicts.targets import report_verdict, target_report
+from gatekeeper.verdicts.targets import rejudged, report_verdict
 
 _BAD = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)
 
@@ -22,7 +22,7 @@ def judged_again(report: Report, gates: Callable[[TargetReport, VariantReport], 
     for target in report.targets:
         untimed = {leg.id: leg.untimed for leg in target.legs}
         variants = [judged(v, gates(target, v), untimed.get(leg_of(v.id), "")) for v in target.variants]
-        targets.append(target_report(target.name, target.hardware, target.require, target.legs, variants, target.agreement))
+        targets.append(rejudged(target, target.legs, variants))
     return msgspec.structs.replace(report, targets=targets, verdict=report_verdict(targets, report.stages))
 
 

@@ -68,6 +68,9 @@ def _target(
     require = rules.require(target.require)
     if require != target.require:
         said.append(f"says `require: {target.require}` for {target.name}, and {rules.name} says {require}")
+    wish = rules.wish(target.wish)
+    if not wish.same(target.wish):
+        said.append(f"says `{target.wish.shown}` for {target.name}, and {rules.name} says `{wish.shown}`")
     legs: dict[str, LegEvidence] = {}
     for leg in target.legs:
         untimed, most = _untimed(leg, wrong), rules.max_rounds(leg.max_rounds)
@@ -86,9 +89,9 @@ def _target(
         variants.append(whole)
     about = [each.leg for each in legs.values()]
     same = all(a is b for a, b in zip([*variants, *about], [*target.variants, *target.legs], strict=True))
-    if require == target.require and same:
+    if require == target.require and wish.same(target.wish) and same:
         return target
-    return msgspec.structs.replace(target, require=require, variants=variants, legs=about)
+    return msgspec.structs.replace(target, require=require, wish=wish, variants=variants, legs=about)
 
 
 def _untimed(leg: LegReport, wrong: list[str]) -> str:

@@ -51,18 +51,18 @@ def variant_reason(gates: Iterable[GateResult], verdict: Verdict) -> str:
     return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in said.items())
 
 
-def preferred(variants: Iterable[VariantReport], one_machine: bool = False) -> list[VariantReport]:
-    """The passing variants, the best first: the fastest, and the smaller file where that is equal or unknown.
+def passing(variants: Iterable[VariantReport]) -> list[VariantReport]:
+    """Those that may be chosen at all."""
+    return [v for v in variants if v.verdict is Verdict.PASS]
+
+
+def best_first(variants: Iterable[VariantReport], one_machine: bool = True) -> list[VariantReport]:
+    """Variants, the best first: the fastest, and the smaller file where that is equal or unknown.
 
     A speedup is over the baseline of its own framework: 4x of a slow baseline may be slower than 2x of a fast one. So
     where all were measured on one kind of machine the lowest median latency is the fastest (of text models, time per
     token). Latencies of differing machines do not compare; there it is the largest lower bound of the speedup.
     """
-    return best_first((v for v in variants if v.verdict is Verdict.PASS), one_machine)
-
-
-def best_first(variants: Iterable[VariantReport], one_machine: bool = True) -> list[VariantReport]:
-    """Variants in the order in which one of them would be selected."""
     candidates = list(variants)
     measured = one_machine and all(v.performance for v in candidates)
     return sorted(candidates, key=_by_latency if measured else _by_speedup)

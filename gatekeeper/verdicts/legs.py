@@ -9,6 +9,7 @@ from typing import Literal
 from gatekeeper.errors import UsageError
 from gatekeeper.ids import framework_of, leg_of, target_of
 from gatekeeper.records.report import LegReport, Report, TargetReport, VariantReport
+from gatekeeper.records.wish import Rule, Wish
 from gatekeeper.verdicts.again import as_measured, judged
 
 
@@ -20,6 +21,8 @@ class Returned:
     report: int
     hardware: str
     require: Literal["best", "all"]
+    wish: Wish
+    rule: Rule | None
     variants: list[VariantReport]
 
 
@@ -28,6 +31,7 @@ def collect(reports: Sequence[Report]) -> dict[str, Returned]:
     alone = len(reports) == 1  # only then its comparison with a base report is of the whole
     legs: dict[str, Returned] = {}
     require: dict[str, str] = {}
+    wishes: dict[str, Wish] = {}
     for index, report in enumerate(reports):
         for target in report.targets:
             own = _by_leg(target)
@@ -40,8 +44,11 @@ def collect(reports: Sequence[Report]) -> dict[str, Returned]:
                     raise UsageError(
                         f"the results differ in `require` for {target.name}, and come from one file. Run them again."
                     )
+                if not wishes.setdefault(target.name, target.wish).same(target.wish):
+                    said = f"the results differ in `select` or `preferences` for {target.name}, and come from one file"
+                    raise UsageError(f"{said}. Run them again.")
                 variants = [judged(v, as_measured(v.gates, alone), leg.untimed) for v in own.get(leg.id, [])]
-                legs[leg.id] = Returned(leg, index, target.hardware, target.require, variants)
+                legs[leg.id] = Returned(leg, index, target.hardware, target.require, target.wish, target.rule, variants)
     return legs
 
 

@@ -73,8 +73,10 @@ def _target(name: str, own: Sequence[str], legs: Mapping[str, Returned], merged:
     variants = [variant for leg in there for variant in leg.variants]
     reported = [leg.leg for leg in there] + [lost(leg) for leg in own if leg not in legs]
     agreement = merged.agreement(name, reported, variants) if merged else None
-    hardware, require = (there[0].hardware, there[0].require) if there else ("", "best")
-    return target_report(name, hardware, require, reported, variants, agreement)
+    if not there:
+        return target_report(name, "", "best", reported, variants, agreement)
+    first = there[0]
+    return target_report(name, first.hardware, first.require, reported, variants, agreement, first.wish, first.rule)
 
 
 def _stages(reports: Sequence[Report], targets: Sequence[TargetReport]) -> list[StageReport]:

@@ -9,8 +9,10 @@ from typing import Any, Literal
 from gatekeeper.config.limits import Limit, limits
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.sections.targets import Target
+from gatekeeper.config.wishes import wish_of
 from gatekeeper.gates._base import KINDS, of_tensors
 from gatekeeper.planning.plan import Plan, PlannedLeg
+from gatekeeper.records.wish import Wish
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class Rules:
     def require(self, stated: Literal["best", "all"]) -> Literal["best", "all"]:
         """How many variants must pass: nobody asks for less than the file."""
         return "all" if self.source and self.source.require == "all" else stated
+
+    def wish(self, stated: Wish) -> Wish:
+        """By what one is chosen among those that pass: the file's, where it is at hand."""
+        return wish_of(self.file) if self.file else stated
 
     def on_inconclusive(self, stated: Literal["fail", "warn"]) -> Literal["fail", "warn"]:
         """What an undecided gate does: nobody asks for less than the file."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
+
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.measured import Environment
 from gatekeeper.records.report import Agreement, LegReport, StageReport, TargetReport, VariantReport
-from gatekeeper.verdicts.across import timed_variants
+from gatekeeper.records.wish import Rule, Wish
 from gatekeeper.verdicts.chosen import Chosen, alone, chosen
-from gatekeeper.verdicts.judge import all_of, preferred, target_verdict
+from gatekeeper.verdicts.judge import all_of, passing, target_verdict
 from gatekeeper.verdicts.pareto import marked
+from gatekeeper.verdicts.preference import Preference
+
+BY_SPEED = Wish()
 
 
 def target_report(
@@ -21,10 +26,13 @@ def target_report(
     legs: list[LegReport],
     variants: list[VariantReport],
     agreement: Agreement | None = None,
+    wish: Wish = BY_SPEED,
+    rule: Rule | None = None,
 ) -> TargetReport:
     """A target from its legs, wherever each of them ran."""
-    alike, timed = one_machine(legs), timed_variants(legs, variants)
-    best = list({v.id: v for v in (*preferred(timed, alike), *preferred(variants))}.values())
+    alike = one_machine(legs)
+    preference = Preference(passing(variants), legs, wish, alike)
+    best = preference.ordered
     found = chosen(best, variants, legs) if require == "best" else Chosen(best[0] if best else None)
     verdict = target_verdict(require, variants, legs, found.variant is not None)
     return TargetReport(
@@ -37,9 +45,29 @@ def target_report(
         notes=[*_machines(legs), *_left(found), *(agreement.findings + agreement.notes if agreement else [])],
         variants=marked(variants, legs, alike),
         require=require,
+        wish=wish,
+        because=preference.because(found.variant) if found.variant else "",
+        rule=against(rule, found.variant, legs),
         legs=legs,
         agreement=agreement,
     )
+
+
+def rejudged(target: TargetReport, legs: Sequence[LegReport], variants: Sequence[VariantReport]) -> TargetReport:
+    """A target with other legs or variants, and all that follows from them made anew."""
+    return target_report(
+        target.name, target.hardware, target.require, list(legs), list(variants), target.agreement, target.wish, target.rule
+    )
+
+
+def against(rule: Rule | None, best: VariantReport | None, legs: Sequence[LegReport]) -> Rule | None:
+    """What the decision tree starts with, and in one line how the best that was measured differs from it."""
+    if rule is None or best is None or best.framework in (rule.framework, *rule.also):
+        return msgspec.structs.replace(rule, measured="") if rule else None
+    tried = any(leg.framework == rule.framework and leg.rounds for leg in legs)
+    how = "was measured, too" if tried else "was not measured here"
+    said = f"measured here, {best.framework}/{best.technique} is chosen; the rule starts with {rule.framework} ({rule.because})"
+    return msgspec.structs.replace(rule, measured=f"{said}, which {how}")
 
 
 def one_machine(legs: Sequence[LegReport]) -> bool:

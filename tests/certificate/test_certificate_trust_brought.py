@@ -53,6 +53,14 @@ def test_a_certificate_states_the_stages_of_its_report(place: Place) -> None:
     refused(place.verify(), "the certificate differs from its report in stages")
 
 
+def test_what_was_chosen_is_certified_with_its_reason(place: Place) -> None:
+    payload = place.payload()
+    assert "the only one that passes" in payload["predicate"]["chosen"]
+    payload["predicate"]["chosen"] = "it is the best of all"
+    place.sign(payload)
+    refused(place.verify(), "the certificate differs from its report in chosen")
+
+
 def test_a_certificate_of_an_earlier_version_names_no_stages_and_asked_not_what_held_code(place: Place) -> None:
     """It is believed as it was signed; the stages that are required here are read in its report."""
     ran = {"loader data:load": {"sha256": "1" * 64, "covers": ["data.py"]}}
@@ -64,7 +72,11 @@ def test_a_certificate_of_an_earlier_version_names_no_stages_and_asked_not_what_
     payload = place.payload()
     place.change_report(earlier)
     payload["predicate"].update(
-        report=sha256(place.report.read_bytes()).hexdigest(), code={"loader data:load": "1" * 64}, stages=None, bom=None
+        report=sha256(place.report.read_bytes()).hexdigest(),
+        code={"loader data:load": "1" * 64},
+        stages=None,
+        bom=None,
+        chosen=None,
     )
     place.bom.unlink()
     place.sign(payload)

@@ -130,14 +130,23 @@ def test_a_folder_that_is_no_model_is_exit_2(tmp_path: Path, gatekeeper: Callabl
 
 @pytest.mark.parametrize("target", TARGETS.names)
 def test_every_target_has_a_recommendation(path: Path, gatekeeper: Callable, target: str) -> None:
-    if target not in ("apple_silicon", "intel_cpu", "nvidia_gpu"):
-        from gatekeeper.advice.selection import recommend
-
-        assert recommend(target, 12, False)[1]
-        return
-    expected = {"apple_silicon": "apple_mlx", "intel_cpu": "openvino", "nvidia_gpu": "microsoft_olive"}[target]
+    """By the rule; where that framework cannot take the model, the next one that can, or none can, which is said."""
+    expected = {"nvidia_gpu": "microsoft_olive", "apple_silicon": "apple_mlx", "cpu": "onnx_runtime", "other": "onnx_runtime"}
     found = json.loads(gatekeeper("assess", path, "--target", target, "--format", "json").stdout)
-    assert found["recommended"]["framework"] == expected
+    assert found["recommended"]["framework"] == expected.get(target, "openvino")
+    assert found["recommended"]["because"] and found["rule"]["framework"]
+    assert bool(found["recommended"]["cannot"]) is (target in ("apple_silicon", "other"))
+    assert bool(found["recommended"]["techniques"]) is not (target in ("apple_silicon", "other"))
+
+
+def test_the_text_has_the_strategy_with_its_reasons(path: Path, gatekeeper: Callable) -> None:
+    words = ("--target", "intel_cpu", "--goal", "enterprise", "--need", "ease")
+    shown = " ".join(gatekeeper("assess", path, *words, env={"COLUMNS": "300"}).stdout.split())
+    assert "recommended microsoft_olive on intel_cpu: second on Intel or AMD x86-64 CPU; ease: automatic" in shown
+    assert "rule openvino: Intel hardware" in shown and "ask it for int8_" in shown
+    assert "unified strategy openvino int8_static" in shown
+    apple = " ".join(gatekeeper("assess", path, "--target", "apple_silicon", env={"COLUMNS": "300"}).stdout.split())
+    assert "but no framework here takes this model to apple_silicon: MLX reads" in apple
 
 
 def test_an_unknown_target_gets_the_nearest_name(path: Path, gatekeeper: Callable) -> None:

@@ -17,6 +17,7 @@ WORDS = {
     "certify": ["certify", ".", "--key", "model.onnx"],
     "compare": ["compare", "none.onnx", "model.onnx"],
     "deploy": ["deploy", "pipeline.yaml", "--status"],
+    "hardware": ["hardware", "--time-limit", "300"],
     "init": ["init", "--output", "new.yaml", "--no-workflow", "--force"],
     "package": ["package", "."],
     "plan": ["plan", "pipeline.yaml"],

@@ -56,3 +56,18 @@ def test_a_fallback_is_for_hardware_that_is_missing_not_for_frameworks_that_neve
 @pytest.mark.parametrize(("framework", "device"), [("openvino", "cpu:throughput"), ("onnx_runtime", "cpu")])
 def test_a_hint_reaches_the_framework_that_has_it(tmp_path: Path, framework: str, device: str) -> None:
     assert planned(tmp_path, "hardware: cpu, hint: throughput", framework)[0].device == device
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_accelerator_that_nothing_drives_is_replaced_only_where_the_file_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    """Whether or not the machine has it: no framework opens a session on it."""
+    if there:
+        monkeypatch.setattr("gatekeeper.hardware.targets.other.absent", lambda machine: None)
+    found, leg = planned(tmp_path, "hardware: other, fallback: cpu")
+    assert (found.device, found.error, leg.skip, leg.error) == ("cpu", "", None, None)
+    assert found.note.endswith("it ran on the CPU instead, because of `fallback: cpu`. This says nothing of other")
+    assert ("not on other" in found.note) is there
+    with pytest.raises(ConfigError, match=r"no listed framework supports other: .* Say `fallback: cpu`"):
+        planned(tmp_path, "hardware: other")

@@ -19,6 +19,7 @@ from gatekeeper.planning.plan import Plan, PlannedLeg, PlannedVariant
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report
 from gatekeeper.records.scores import KeptClass, KeptOutput
+from gatekeeper.records.wish import Wish
 from gatekeeper.reports._base import reporter
 from gatekeeper.verdicts.held import held_report
 from gatekeeper.verdicts.judge import exit_code
@@ -306,6 +307,22 @@ def test_require_is_the_file_s(kind: str, tmp_path: Path) -> None:
     found = merge([held_report(report, "report.json", rules)])
     assert (found.verdict, found.targets[0].require) == (FAIL, "all")
     assert "report.json: says `require: best` for cpu" in found.notes[0]
+
+
+def test_what_is_preferred_is_the_file_s(tmp_path: Path) -> None:
+    """A report that chooses otherwise than its file chooses nothing."""
+    optimization = "optimization: {select: memory}, targets: [{name: cpu, hardware: cpu}]"
+    (tmp_path / "p.yaml").write_text(f"edge_ai_pipeline: {{{optimization}}}\n")
+    report = measured(LEG, {"int8": Made(), "fp16": Made(speed=4.0)})
+    own = msgspec.structs.replace(report.targets[0], wish=Wish(select="preferences", weights={"speed": 9.0}))
+    edited = msgspec.structs.replace(report, targets=[own])
+    rules = Rules(file=limits_file(tmp_path / "p.yaml"))
+    found = held_report(edited, "report.json", rules)
+    assert found.targets[0].wish.select == "memory"
+    assert "report.json: says `preferences: {speed: 9}` for cpu, and" in found.notes[0]
+    assert merge([found]).targets[0].because.startswith("`select: memory`")
+    told = msgspec.structs.replace(report, targets=[msgspec.structs.replace(own, wish=Wish(select="memory", where="p.yaml:9"))])
+    assert held_report(told, "report.json", rules) is told
 
 
 def test_with_require_all_nobody_leaves_a_variant_out(tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from gatekeeper.verdicts.gates import judge_gate, unmeasured_gate
 from gatekeeper.verdicts.judge import (
     all_of,
     any_of,
+    best_first,
     exit_code,
-    preferred,
+    passing,
     target_verdict,
     variant_verdict,
 )
@@ -182,7 +183,7 @@ def test_every_default_gate_without_measurements_is_a_blocking_error(name: str):
 
 
 def select(variants: list[VariantReport], one_machine: bool = False) -> str | None:
-    return next((each.id for each in preferred(variants, one_machine)), None)
+    return next((each.id for each in best_first(passing(variants), one_machine)), None)
 
 
 def test_what_is_preferred_is_the_fastest_that_passes():

@@ -10,7 +10,7 @@ from gatekeeper.config.section import FrameworkName, HardwareName, NonEmpty, Sec
 from gatekeeper.config.sections.gates import TargetGates
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework
-from gatekeeper.hardware.selection import hardware
+from gatekeeper.hardware.selection import DEVICES, hardware
 from gatekeeper.models.files import model_format
 
 if TYPE_CHECKING:
@@ -67,7 +67,10 @@ def _supported(review: Review, index: int, target: Target) -> None:
     if kind is None or not frameworks or any(name not in FRAMEWORKS.names for name in frameworks):
         return
     device = hardware(target.hardware).DEVICE
+    if device not in DEVICES and target.fallback == "cpu":  # nobody's framework need know it
+        device = "cpu"
     reasons = {name: framework(name).supports(kind, device) for name in frameworks}
     if all(reasons.values()):
-        said = f"no listed framework supports {target.hardware}: {'; '.join(str(r) for r in reasons.values())}."
+        remedy = "" if device in DEVICES else " Say `fallback: cpu` to run it on the CPU, which the report then says."
+        said = f"no listed framework supports {target.hardware}: {'; '.join(str(r) for r in reasons.values())}.{remedy}"
         review.add(("targets", index, "hardware"), said)

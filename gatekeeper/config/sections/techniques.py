@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from gatekeeper.config.section import Section, known_frameworks, make_section
+from gatekeeper.config.section import AUTO, Section, known_frameworks, make_section
 from gatekeeper.errors import UsageError
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework, variant_name
@@ -102,9 +102,14 @@ def entries(said: Any) -> list[Asked]:
     return [Asked(said)] if isinstance(said, str) else list(said.asked())
 
 
+def listing(section: Any) -> dict[str, Sequence[Any]]:
+    """What `optimization` lists, by framework; nothing where planning chooses."""
+    return {} if section.techniques == AUTO else dict(section.techniques.by_framework())
+
+
 def asked_of(section: Any, name: str) -> list[Asked]:
     """The techniques that `optimization` lists for a framework; empty where it leaves them to gatekeeper."""
-    return [each for said in section.techniques.by_framework().get(name, ()) for each in entries(said)]
+    return [each for said in listing(section).get(name, ()) for each in entries(said)]
 
 
 def made_by(loaded_section: Any, name: str) -> list[str]:

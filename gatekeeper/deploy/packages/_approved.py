@@ -22,7 +22,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import LegReport, Report, TargetReport, VariantReport
 from gatekeeper.reports._read import parsed, report_bytes
 from gatekeeper.reports.json import FILE_NAME as REPORT
-from gatekeeper.verdicts.judge import best_first
+from gatekeeper.verdicts.preference import Preference
 
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
@@ -226,7 +226,11 @@ def _chosen(report: Report, part: Part) -> VariantReport:
     if not passing:
         raise Refused(f"{part.key} wants {wanted}, and {_lacking(fits, every)}")
     exact = [v for v in passing if v.technique == part.quantization] or passing
-    return next((v for v in exact if v.id in selected), best_first(exact, one_machine=False)[0])
+    if taken := next((v for v in exact if v.id in selected), None):
+        return taken
+    wish = next(target.wish for target in report.targets if target.name == target_of(exact[0].id))
+    legs = [leg for target in report.targets for leg in target.legs]
+    return Preference(exact, legs, wish, one_machine=False).ordered[0]
 
 
 def _lacking(fits: Sequence[VariantReport], every: Sequence[VariantReport]) -> str:

@@ -1,4 +1,4 @@
-"""Root mean squared error."""
+"""Root mean squared error; lower is better."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from gatekeeper.evaluate.same.beside import Beside
 from gatekeeper.evaluate.same.standing import Standing
 from gatekeeper.evaluate.text.conversion import check_conversion
 from gatekeeper.frameworks._base import reference
+from gatekeeper.frameworks._missing import missing_packages
 from gatekeeper.frameworks._spec import ModelSpec
-from gatekeeper.making.optimize import missing_packages
 
 MANY = ("onnx",)
 """Formats whose own runtime is the reference; of others it is only the one that opens them, and may be wrong itself."""

@@ -157,7 +157,7 @@ def outputs_repeated(victim: Victim) -> int:
 
 
 def tokens_that_are_none(victim: Victim) -> int:
-    """Ids below zero, beyond the vocabulary, and those that become an id when they are cut to 32 bits; none, and one more than the context."""
+    """Ids that the vocabulary has not, and those that become one when cut to 32 bits; none, and more than the context holds."""
     text = victim.server.served.spec.text
     assert text is not None
     beyond = [text.vocabulary, 1000 + text.vocabulary] if text.vocabulary else []
