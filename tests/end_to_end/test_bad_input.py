@@ -79,7 +79,7 @@ def test_require_all_does_not_pass_with_an_error(plugins: dict[str, str], gateke
 
 
 LESS_OFTEN = pytest.mark.thorough
-"""What tests/evaluate/test_evaluate_look.py shows of reading alone, here through a whole run."""
+"""What test_evaluate_prepare.py and test_evaluate_look.py show of reading alone, here through a whole run."""
 
 
 @pytest.mark.parametrize(
