@@ -78,13 +78,19 @@ def test_require_all_does_not_pass_with_an_error(plugins: dict[str, str], gateke
     assert gatekeeper("run", file, env=plugins).returncode == 4
 
 
+LESS_OFTEN = pytest.mark.thorough
+"""What test_evaluate_prepare.py and test_evaluate_look.py show of reading alone, here through a whole run."""
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"y": np.zeros(5, dtype=int)}, "5 labels for 600 examples"),
-        ({"x": np.zeros((600, 7), dtype=np.float32)}, "has shape 600x7"),
-        ({"x": np.array(["a"] * 600)}, "the model expects float32"),
-        ({"x": np.zeros((0, 16), dtype=np.float32), "y": np.zeros(0, dtype=int)}, "has no examples"),
+        pytest.param({"x": np.zeros((600, 7), dtype=np.float32)}, "has shape 600x7", marks=LESS_OFTEN),
+        pytest.param({"x": np.array(["a"] * 600)}, "the model expects float32", marks=LESS_OFTEN),
+        pytest.param(
+            {"x": np.zeros((0, 16), dtype=np.float32), "y": np.zeros(0, dtype=int)}, "has no examples", marks=LESS_OFTEN
+        ),
         ({"y": np.full(600, 2)}, "every label is the same class"),
         ({"x": np.zeros((600, 16), dtype=np.float32)}, "1 distinct example of 600"),
     ],
