@@ -22,12 +22,15 @@ import pytest
 from kit.haproxy import needs_haproxy
 from kit.kept import Kept
 from kit.subjects import Shelf
+from kit.tiny_llm import write_llama
 
 from gatekeeper.deploy.faults._base import in_order
 from gatekeeper.deploy.haproxy import Colour, Proxy
 from gatekeeper.deploy.journal import Event, Journal, read
 from gatekeeper.deploy.rehearsal import Terms, rehearse
 from gatekeeper.deploy.rollout import settle
+from gatekeeper.frameworks._base import ORIGINAL, OptimizeJob, framework
+from gatekeeper.making.subject import Subject
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.rollout import Decision, Scenario
 from gatekeeper.serve.behind import served
@@ -121,6 +124,42 @@ def folder_of(parent: Path, number: int) -> Path:
     folder = parent / str(number)
     folder.mkdir()
     return folder
+
+
+def text_models(folder: Path) -> list[Subject]:
+    """A tiny Llama in llama.cpp, whole and quantized, one thread each."""
+    shelf, source = Shelf(folder), write_llama(folder / "llama")
+    made = []
+    for technique in (ORIGINAL, "q8_0"):
+        (folder / technique).mkdir()
+        original = None if technique == ORIGINAL else folder / ORIGINAL
+        framework("llama_cpp").optimize(
+            OptimizeJob(
+                source=source,
+                destination=folder / technique,
+                technique=technique,
+                device="cpu",
+                vnni=False,
+                calibration=None,
+                original=original,
+            )  # fmt: skip
+        )
+        subject = shelf.text(folder / technique, "llama_cpp", source)
+        made.append(replace(subject, spec=msgspec.structs.replace(subject.spec, threads=1)))
+    return made
+
+
+@needs_haproxy
+def test_a_text_model(tmp_path: Path) -> None:
+    blue, green = text_models(tmp_path)
+    found = rehearse(blue, green, Terms(), note=print)
+    healthy = found.scenarios[-1]
+    verdict, reason = judge_rehearsal(found, in_order())
+    print(
+        f"\ntext: {found.seconds:.0f} s at {found.rate_qps:.0f} requests/s, healthy {healthy.windows[-1].seconds:.1f} s", end=" "
+    )
+    print(f"of at least {found.least_s:.1f} s; {verdict}: {reason}")
+    assert verdict is Verdict.PASS, reason
 
 
 @needs_haproxy
