@@ -133,17 +133,8 @@ def text_models(folder: Path) -> list[Subject]:
     for technique in (ORIGINAL, "q8_0"):
         (folder / technique).mkdir()
         original = None if technique == ORIGINAL else folder / ORIGINAL
-        framework("llama_cpp").optimize(
-            OptimizeJob(
-                source=source,
-                destination=folder / technique,
-                technique=technique,
-                device="cpu",
-                vnni=False,
-                calibration=None,
-                original=original,
-            )  # fmt: skip
-        )
+        words = {"source": source, "destination": folder / technique, "technique": technique, "original": original}
+        framework("llama_cpp").optimize(OptimizeJob(**words, device="cpu", vnni=False, calibration=None))
         subject = shelf.text(folder / technique, "llama_cpp", source)
         made.append(replace(subject, spec=msgspec.structs.replace(subject.spec, threads=1)))
     return made
