@@ -29,7 +29,7 @@ from gatekeeper.serve.behind import NAME, served
 from gatekeeper.serve.child import Server
 from gatekeeper.stats.rounds import mean_interval
 
-ROUNDS, ROUND_S = int(os.environ.get("GATEKEEPER_BENCH_ROUNDS", "16")), 8.0
+ROUNDS, ROUND_S = int(os.environ.get("GATEKEEPER_BENCH_ROUNDS", "16")), 6.0
 MOST = 1.10
 LAYERS, WIDTH, ROWS = 12, 512, 64
 
