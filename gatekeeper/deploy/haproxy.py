@@ -212,7 +212,7 @@ class Proxy(AbstractContextManager["Proxy"]):
         try:
             self.process = subprocess.Popen(
                 [program(), "-db", "-f", str(file)], stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
-                start_new_session=True, preexec_fn=None if outlives else _die_with_parent,
+                start_new_session=True, preexec_fn=None if outlives else ends_with_parent,
             )  # fmt: skip
         except BaseException:
             self._forget()
@@ -261,7 +261,8 @@ class Proxy(AbstractContextManager["Proxy"]):
             time.sleep(0.01)
 
 
-def _die_with_parent() -> None:
+def ends_with_parent() -> None:
+    """For a child, before it becomes its program: on Linux it is killed when its parent ends."""
     if sys.platform == "linux":
         import ctypes
 
