@@ -35,7 +35,8 @@ def packages(setup: Setup, known: Known, going: Sequence[tuple[str, Leg]]) -> li
     if not parts:
         return []
     setup.progress.step("building and trying its packages")
-    report, done = _judged(setup, known), list[Packaged]()
+    report = _judged(setup, known)
+    done: list[Packaged] = []
     with bench(setup.space.scratch) as place:
         for part in parts:
             if _elsewhere(setup, part):
