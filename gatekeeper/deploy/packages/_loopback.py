@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gatekeeper.deploy.haproxy import ends_with_parent
 from gatekeeper.errors import NotMeasured
@@ -19,6 +21,7 @@ PROGRAM = "docker-registry"
 """Of the Debian package of that name."""
 PLACES = (None, "/usr/bin", "/usr/local/bin")
 READY_S, TRIES = 20.0, 3
+MOST_BYTES = 4 << 20
 _OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # what is on this machine is asked without a proxy
 
 
@@ -36,10 +39,21 @@ class Registry:
         return self.blobs / name[:2] / name / "data"
 
     def get(self, path: str, accept: str = "*/*") -> bytes:
-        """What it answers, whatever it is; an `OSError` where it answers no content."""
-        with _OPEN.open(urllib.request.Request(f"http://{self.host}{path}", headers={"Accept": accept}), timeout=60) as answer:
-            data: bytes = answer.read()
+        """What it answers, whatever it is, up to a few MB; an `OSError` where it answers no content."""
+        with self._asked(path, accept) as answer:
+            data: bytes = answer.read(MOST_BYTES)
             return data
+
+    def digest(self, path: str) -> str:
+        """SHA-256 of all that it answers, of any size."""
+        found = hashlib.sha256()
+        with self._asked(path) as answer:
+            while piece := answer.read(1 << 20):
+                found.update(piece)
+        return f"sha256:{found.hexdigest()}"
+
+    def _asked(self, path: str, accept: str = "*/*") -> Any:
+        return _OPEN.open(urllib.request.Request(f"http://{self.host}{path}", headers={"Accept": accept}), timeout=60)
 
 
 def program() -> str | None:

@@ -25,7 +25,7 @@ from gatekeeper.verdicts.packaged import checks_of
 
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
-    from gatekeeper.deploy.packages._approved import Judged
+    from gatekeeper.deploy.packages._approved import Approved, Judged
 
 NOBODY = "stand-in.invalid"
 """A host that there can never be (RFC 2606): an image of it is in no registry."""
@@ -66,29 +66,37 @@ def pulled(part: Part) -> bool:
 def staged(part: Part, variant: str | None, known: Judged, pipeline: Loaded, place: Bench) -> Packaged:
     """One part, built of the named variant or the one that it says itself, and tried; what went wrong is in the record."""
     found = started(part)
-    try:
-        own = approved(known, part, variant, None, pipeline)
-        found = msgspec.structs.replace(found, variant=own.variant.id, artifact=own.variant.artifact.sha256)  # type: ignore[union-attr]
-        stand_in = list(getattr(kind(part.kind), "unsaid", lambda _: ())(part))
-        image = f"{NOBODY}/{label(part.folder)}@sha256:{found.artifact}"
-        files, notes = contents(part, own, Asked(**dict.fromkeys(stand_in, image)))
-        folder = Path(tempfile.mkdtemp(dir=place.folder, prefix="package-")) / part.folder
-        digests = write_tree(folder, files, False, measured_digests(files, own))
-    except Refused as error:
-        return _checked(msgspec.structs.replace(found, refused=str(error)))
-    except (UsageError, NotMeasured) as error:
-        return _checked(msgspec.structs.replace(found, error=str(error)))
-    found = msgspec.structs.replace(
-        found, stand_in=stand_in, not_measured=notes, files=len(digests), sums=digest_of(folder / SUMS), missing=place.missing
-    )
-    return _checked(_tried(_held(found, folder, digests), folder, place.registry))
-
-
-def _checked(found: Packaged) -> Packaged:
+    with tempfile.TemporaryDirectory(dir=place.folder, prefix="package-") as aside:
+        folder = Path(aside) / part.folder
+        try:
+            found, written = _built(found, part, approved(known, part, variant, None, pipeline), folder)
+            found = _tried(_held(found, folder, written), folder, place)
+        except Refused as error:
+            found = msgspec.structs.replace(found, refused=str(error))
+        except (UsageError, NotMeasured) as error:
+            found = msgspec.structs.replace(found, error=str(error))
     return msgspec.structs.replace(found, checks=checks_of(found))
 
 
-def _held(found: Packaged, folder: Path, names: dict[str, str]) -> Packaged:
+def _built(found: Packaged, part: Part, own: Approved, folder: Path) -> tuple[Packaged, list[str]]:
+    """With its files, in a folder that is new, and the names of those that are not the artifact's own. Images that nobody can know
+    yet are made up.
+    """
+    artifact = own.variant.artifact
+    assert artifact is not None
+    stand_in = list(getattr(kind(part.kind), "unsaid", lambda _: ())(part))
+    image = f"{NOBODY}/{label(part.folder)}@sha256:{artifact.sha256}"
+    files, notes = contents(part, own, Asked(**dict.fromkeys(stand_in, image)))
+    measured = measured_digests(files, own)
+    digests = write_tree(folder, files, False, measured)
+    found = msgspec.structs.replace(
+        found, variant=own.variant.id, artifact=artifact.sha256, stand_in=stand_in, not_measured=notes, files=len(digests),
+        sums=digest_of(folder / SUMS),
+    )  # fmt: skip
+    return found, [name for name in digests if name not in measured]
+
+
+def _held(found: Packaged, folder: Path, names: list[str]) -> Packaged:
     """With its objects held to their schemas."""
     if not _strict.objects(folder, names):
         return found
@@ -97,10 +105,11 @@ def _held(found: Packaged, folder: Path, names: dict[str, str]) -> Packaged:
     return msgspec.structs.replace(found, objects=_strict.validated(folder, names))
 
 
-def _tried(found: Packaged, folder: Path, registry: _loopback.Registry | None) -> Packaged:
+def _tried(found: Packaged, folder: Path, place: Bench) -> Packaged:
     """Pushed, read back, changed in the registry, and read again."""
+    registry = place.registry
     if registry is None:
-        return found
+        return msgspec.structs.replace(found, missing=place.missing)
     trip = RoundTrip(registry=registry.version)
     name = f"packages/{label(found.key)}-{found.artifact[:12]}"
     try:
@@ -128,10 +137,10 @@ def tamper(registry: _loopback.Registry, name: str, layer: str, reference: str) 
         byte = file.read(1)
         file.seek(-1, 1)
         file.write(bytes([byte[0] ^ 1]))
-    given = registry.get(f"/v2/{name}/blobs/{layer}")
-    refused = ""
+    given, refused = registry.digest(f"/v2/{name}/blobs/{layer}"), ""
     try:
         read_back(reference, plain_http=True)
     except Refused as error:
         refused = str(error)
-    return Tampered(handed_out=f"sha256:{hashlib.sha256(given).hexdigest()}", refused=refused)
+    blob.unlink()  # as large as the model, and of no more use
+    return Tampered(handed_out=given, refused=refused)
