@@ -141,10 +141,8 @@ class Fronting(Protocol):
 
 
 def _stretch_s(*rates: float) -> float:
-    """How long a stretch is in the mean, for requests of each colour at random times and looks every `POLL_S`."""
-    none = [math.exp(-rate * POLL_S) for rate in rates]
-    looks = sum(1 / (1 - each) for each in none) - (1 / (1 - math.prod(none)) if len(none) > 1 else 0.0)
-    return POLL_S * looks
+    """How long a stretch takes at least in the mean: it is as long as a look, and each colour, at these rates, had a request in it."""
+    return max(POLL_S, *(1 / rate for rate in rates))
 
 
 @dataclass
@@ -212,9 +210,8 @@ class Company:
 
     @property
     def least_s(self) -> float:
-        """The time that the evidence of a healthy ramp takes: no error, nothing slow, every answer alike.
-
-        Requests come at random times: a stretch is over at the first look at which both colours had one.
+        """The least time that the evidence of a healthy ramp takes: no error, nothing slow, every answer alike, and every look of a
+        stretch of its own.
         """
         limits, seconds = self.limits, 0.0
         rate = min(limits.error_rate, limits.slow_rate)
