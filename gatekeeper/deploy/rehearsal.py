@@ -141,7 +141,7 @@ class Fronting(Protocol):
 
 
 def _stretch_s(*rates: float) -> float:
-    """How long a stretch takes at least in the mean: it is as long as a look, and each colour, at these rates, had a request in it."""
+    """How long a stretch takes at least in the mean: as long as a look, and as a request of each colour at these rates."""
     return max(POLL_S, *(1 / rate for rate in rates))
 
 
@@ -210,7 +210,7 @@ class Company:
 
     @property
     def least_s(self) -> float:
-        """The least time that the evidence of a healthy ramp takes: no error, nothing slow, every answer alike, and every look of a
+        """The least time that the evidence of a healthy ramp takes: no error, nothing slow, every answer alike, and each look a
         stretch of its own.
         """
         limits, seconds = self.limits, 0.0

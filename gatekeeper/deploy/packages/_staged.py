@@ -79,8 +79,8 @@ def staged(part: Part, variant: str | None, known: Judged, pipeline: Loaded, pla
 
 
 def _built(found: Packaged, part: Part, own: Approved, folder: Path) -> tuple[Packaged, list[str]]:
-    """With its files, in a folder that is new, and the names of those that are not the artifact's own. Images that nobody can know
-    yet are made up.
+    """With its files, in a folder that is new, and the names of those that are not the artifact's own. Images that nobody can
+    know yet are made up.
     """
     artifact = own.variant.artifact
     assert artifact is not None
