@@ -114,6 +114,8 @@ defaults
   option redispatch 1
   retry-on conn-failure
   timeout connect 2s
+  # else a check that takes longer than the time between two has failed, as on a machine that is busy for a moment
+  timeout check 2s
   timeout client {timeout_s + 10:g}s
   timeout server {timeout_s:g}s
   timeout queue {timeout_s:g}s
