@@ -199,11 +199,13 @@ class Company:
         return msgspec.structs.replace(limits, slow_ms=slow, disagreement=allowed_to_differ(pairs))
 
     def start_servers(self) -> None:
-        """Those that do not run, both at once."""
+        """Those that do not run, both at once. Where the machine stops one for a moment its requests wait, and are late: how many
+        it may refuse is for the tests of load to say.
+        """
         starting = []
         for colour, subject in ((Colour.BLUE, self.blue), (Colour.GREEN, self.green)):
             if colour not in self.servers or not self.servers[colour].alive:
-                self.servers[colour] = self.stack.enter_context(Server(served(subject), self.scratch))
+                self.servers[colour] = self.stack.enter_context(Server(served(subject, queue=MOST_AT_ONCE), self.scratch))
                 starting.append((self.servers[colour], subject))
         for server, subject in starting:
             server.wait_ready(ready_s(subject))
