@@ -75,6 +75,14 @@ def _hardware(report: Report) -> Iterator[str]:
             yield f"{target.name}: {target.environment.cpu}, {target.environment.threads} threads, {target.environment.os}"
 
 
+def _packages(report: Report) -> Iterator[str]:
+    """What was seen of each package, check by check."""
+    for stage in report.stages:
+        for each in stage.packages:
+            if each.checks:
+                yield f"{each.key} of {each.variant}: {', '.join(f'{check.name} {check.verdict}' for check in each.checks)}"
+
+
 def _rehearsed(read: Callable[[Rehearsal], Iterable[str]]) -> Read:
     def every(report: Report) -> Iterator[str]:
         for stage in report.stages:
@@ -177,6 +185,7 @@ ITEMS: Sequence[tuple[Phase, str, Read]] = (
     ("before", "security tests", _checks("security_tests")),
     ("before", "licences and intended use", _licences),
     ("before", "the size of what is shipped", _gates("package_size", "bundle_size", "apk_size")),
+    ("before", "what is shipped was built, and tried", _packages),
     ("before", "the hardware is the target's", _hardware),
     ("during", "the new model comes beside the old one", _rehearsed(_strategy)),
     ("during", "traffic is ramped", _rehearsed(_ramp)),

@@ -114,6 +114,8 @@ defaults
   option redispatch 1
   retry-on conn-failure
   timeout connect 2s
+  # else a check that takes longer than the time between two has failed, as on a machine that is busy for a moment
+  timeout check 2s
   timeout client {timeout_s + 10:g}s
   timeout server {timeout_s:g}s
   timeout queue {timeout_s:g}s
@@ -212,7 +214,7 @@ class Proxy(AbstractContextManager["Proxy"]):
         try:
             self.process = subprocess.Popen(
                 [program(), "-db", "-f", str(file)], stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
-                start_new_session=True, preexec_fn=None if outlives else _die_with_parent,
+                start_new_session=True, preexec_fn=None if outlives else ends_with_parent,
             )  # fmt: skip
         except BaseException:
             self._forget()
@@ -261,7 +263,8 @@ class Proxy(AbstractContextManager["Proxy"]):
             time.sleep(0.01)
 
 
-def _die_with_parent() -> None:
+def ends_with_parent() -> None:
+    """For a child, before it becomes its program: on Linux it is killed when its parent ends."""
     if sys.platform == "linux":
         import ctypes
 

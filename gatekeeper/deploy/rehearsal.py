@@ -141,10 +141,8 @@ class Fronting(Protocol):
 
 
 def _stretch_s(*rates: float) -> float:
-    """How long a stretch is in the mean, for requests of each colour at random times and looks every `POLL_S`."""
-    none = [math.exp(-rate * POLL_S) for rate in rates]
-    looks = sum(1 / (1 - each) for each in none) - (1 / (1 - math.prod(none)) if len(none) > 1 else 0.0)
-    return POLL_S * looks
+    """How long a stretch takes at least in the mean: as long as a look, and as a request of each colour at these rates."""
+    return max(POLL_S, *(1 / rate for rate in rates))
 
 
 @dataclass
@@ -201,20 +199,21 @@ class Company:
         return msgspec.structs.replace(limits, slow_ms=slow, disagreement=allowed_to_differ(pairs))
 
     def start_servers(self) -> None:
-        """Those that do not run, both at once."""
+        """Those that do not run, both at once. Where the machine stops one for a moment its requests wait, and are late: how many
+        it may refuse is for the tests of load to say.
+        """
         starting = []
         for colour, subject in ((Colour.BLUE, self.blue), (Colour.GREEN, self.green)):
             if colour not in self.servers or not self.servers[colour].alive:
-                self.servers[colour] = self.stack.enter_context(Server(served(subject), self.scratch))
+                self.servers[colour] = self.stack.enter_context(Server(served(subject, queue=MOST_AT_ONCE), self.scratch))
                 starting.append((self.servers[colour], subject))
         for server, subject in starting:
             server.wait_ready(ready_s(subject))
 
     @property
     def least_s(self) -> float:
-        """The time that the evidence of a healthy ramp takes: no error, nothing slow, every answer alike.
-
-        Requests come at random times: a stretch is over at the first look at which both colours had one.
+        """The least time that the evidence of a healthy ramp takes: no error, nothing slow, every answer alike, and each look a
+        stretch of its own.
         """
         limits, seconds = self.limits, 0.0
         rate = min(limits.error_rate, limits.slow_rate)

@@ -12,6 +12,7 @@ from gatekeeper.records.compliance import AnnexItem, ChecklistItem, Compliance
 from gatekeeper.records.data import Data
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.measured import Artifact, Conditions, Control, Energy, Environment, Performance, Quality, RoundData
+from gatekeeper.records.packaged import Packaged
 from gatekeeper.records.rollout import Production, Rehearsal
 from gatekeeper.records.scanned import ModelScan
 from gatekeeper.records.tested import Tested
@@ -196,6 +197,12 @@ class StageReport(Record, frozen=True, kw_only=True):
     ] = None
     rehearsals: Annotated[
         list[Rehearsal], Meta(description="Rollouts that `staging_deployment` rehearsed, with all that they were judged on.")
+    ] = []
+    packages: Annotated[
+        list[Packaged],
+        Meta(
+            description="What `staging_deployment` built of `packaging` and tried, part by part; empty where the file has none."
+        ),
     ] = []
     production: Annotated[
         list[Production], Meta(description="What `production_deployment` did, variant by variant; empty of every other stage.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -49,6 +50,7 @@ class App:
         self.served, self.pool, self.metrics = served, pool, metrics
         self.inputs, self.outputs = served.inputs(), served.outputs()
         self.stopping: Callable[[], bool] = lambda: False
+        self.latest = -math.inf  # when a model was last asked for anything
 
     def routes(self) -> Starlette:
         """The application."""
@@ -161,7 +163,7 @@ class App:
         """A handler whose requests are counted, and whose errors are answers of the protocol."""
 
         async def handled(request: Request) -> Response:
-            start = time.perf_counter()
+            start, self.latest = time.perf_counter(), time.monotonic()
             response = self._unknown(request) or await self._answered(handler, request)
             self.metrics.answered(response.status_code, time.perf_counter() - start)
             return response

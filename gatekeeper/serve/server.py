@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Callable
 
 import uvicorn
@@ -14,6 +15,26 @@ from gatekeeper.serve.app import App
 from gatekeeper.serve.config import Served
 from gatekeeper.serve.metrics import Metrics
 from gatekeeper.serve.pool import Pool
+
+QUIET_S, STAY_S = 1.0, 3.0
+"""Told to stop it goes on until nobody has asked for the first, at most for the second: who stands before it learns by its health
+that it goes, and until then connections come whose closing would be lost requests.
+"""
+
+
+class _Server(uvicorn.Server):
+    """One that closes its door when nobody comes any more; `latest` says when somebody last did, by `time.monotonic`."""
+
+    def __init__(self, config: uvicorn.Config, latest: Callable[[], float]):
+        super().__init__(config)
+        self.latest = latest
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, and not before it is quiet: that closes at once what it has not read yet."""
+        end = time.monotonic() + STAY_S
+        while (now := time.monotonic()) < end and now - self.latest() < QUIET_S and not self.force_exit:
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
 
 
 def serve(served: Served, started: Callable[[str], None]) -> None:
@@ -58,7 +79,7 @@ async def _serve(served: Served, listening: socket.socket, started: Callable[[st
         app.routes(), lifespan="off", log_level="error", access_log=False, server_header=False,
         timeout_graceful_shutdown=max(1, round(served.drain_s)), h11_max_incomplete_event_size=1 << 16,
     )  # fmt: skip
-    server = uvicorn.Server(config)
+    server = _Server(config, lambda: app.latest)
     app.stopping = lambda: server.should_exit
     try:
         await pool.start()

@@ -41,8 +41,10 @@ def _leg(setup: Setup, target: TargetReport) -> Leg | None:
     return next((leg for leg in legs if target.selected and belongs(target.selected, leg.id)), None)
 
 
-def rehearsed(setup: Setup, known: Known, name: str, leg: Leg, only: list[str] | None = None) -> Rehearsal:
-    """What serves now, or the original model, as blue, the variant as green; all scenarios, or `only` some."""
+def rehearsed(setup: Setup, known: Known, name: str, leg: Leg, blue: str, only: list[str] | None = None) -> Rehearsal:
+    """What serves now, or the original model, as blue, the variant as green; all scenarios, or `only` some. `blue` is the digest
+    of what serves now, empty where that is the original.
+    """
     import msgspec
 
     from gatekeeper.deploy.rehearsal import rehearse
@@ -50,14 +52,13 @@ def rehearsed(setup: Setup, known: Known, name: str, leg: Leg, only: list[str] |
     from gatekeeper.legs.setup import Artifacts, Data
     from gatekeeper.models.files import digest_files
 
-    digest = served_now(setup.loaded)
     inputs = leg.feeds(f"rehearsed-{file_name(leg.id)}", known.get(Data).evaluation)
     made = known.get(Artifacts).made[name]
     green = leg.subject(name, made, inputs)
     with setup.space.alone(setup.progress, f"the rehearsed rollout of {name}"):
         setup.progress.step(f"{name}: rehearsing its rollout")
         found = rehearse(_blue(setup.loaded, leg, inputs), green, terms(setup.loaded), only, note=setup.progress.note)
-    return msgspec.structs.replace(found, blue=digest, artifact=digest_files(list(made.files)))
+    return msgspec.structs.replace(found, blue=blue, artifact=digest_files(list(made.files)))
 
 
 def served_now(loaded: Loaded) -> str:
@@ -97,3 +98,26 @@ def terms(loaded: Loaded) -> Terms:
         p99_ms=load.p99_ms,
         seed=loaded.pipeline.measure.seed,
     )
+
+
+def other_way(loaded: Loaded, found: Rehearsal) -> str:
+    """How a rehearsal is not of the rollout that the file describes, in words; empty where it is.
+
+    Steps show the ramping. A rate or a time that is stricter than the file's is a policy's.
+    """
+    from gatekeeper.deploy.strategies._base import steps
+    from gatekeeper.stats.rehearsal import SMALLEST, rehearsed_steps
+
+    own, asked = loaded.pipeline.deployment, terms(loaded)
+    if found.strategy != own.strategy:
+        return f"was rehearsed as {found.strategy}, and the file says {own.strategy}. Run it again."
+    ways = [list(rehearsed_steps(steps(own.strategy, own.traffic_ramping), smallest)) for smallest in SMALLEST]
+    if found.steps not in ways:
+        said = " or ".join(", ".join(map(str, way)) for way in dict.fromkeys(map(tuple, ways)))
+        return f"was rehearsed in the steps {found.steps}, and {own.traffic_ramping} {own.strategy} has {said} %. Run it again."
+    slow = found.limits.slow_ms
+    if asked.p99_ms is not None and (slow is None or not slow <= asked.p99_ms):
+        return f"was rehearsed with answers slow from {slow} ms on, and the file says {asked.p99_ms:g}. Run it again."
+    if asked.rate_qps is not None and not found.rate_qps >= asked.rate_qps:
+        return f"was rehearsed at {found.rate_qps:g} requests/s, and the file says {asked.rate_qps:g}. Run it again."
+    return ""

@@ -38,7 +38,7 @@ def run(setup: Setup, known: Known) -> Added:
     from gatekeeper.deploy.haproxy import program
     from gatekeeper.errors import GatekeeperError
     from gatekeeper.legs.setup import Added
-    from gatekeeper.stages._rollouts import NOTHING, Rehearsed, chosen
+    from gatekeeper.stages._rollouts import NOTHING, Rehearsed, chosen, served_now
     from gatekeeper.verdicts.rehearsed import judge_production
 
     going = chosen(setup, known)
@@ -47,7 +47,8 @@ def run(setup: Setup, known: Known) -> Added:
     staged = known.get(Rehearsed).made
     try:
         program()
-        done = [_done(setup, known, name, leg) for name, leg in going]
+        blue = served_now(setup.loaded)  # once: it may be gigabytes
+        done = [_done(setup, known, name, leg, blue) for name, leg in going]
     except GatekeeperError as error:
         return Added(report(setup.loaded, NAME, Verdict.ERROR, str(error), NAME))
     line = msgspec.structs.replace(report(setup.loaded, NAME, Verdict.PASS, "", NAME), production=done)
@@ -64,29 +65,33 @@ def again(line: StageReport, whole: Report) -> tuple[Verdict, str]:
 
 def lacks(loaded: Loaded, line: StageReport) -> str:
     """A way that is not the file's."""
+    from gatekeeper.stages._rollouts import other_way
+
     own = loaded.pipeline.deployment
     asked = (own.strategy, own.traffic_ramping, own.rollback)
     for each in line.production:
         if (each.strategy, each.ramping, each.rollback) != asked:
             found = f"{each.strategy}, {each.ramping}, {each.rollback} rollback"
             return f"{each.variant} was rehearsed as {found}, and the file says {', '.join(asked)} rollback. Run it again."
+        if each.rehearsal and (said := other_way(loaded, each.rehearsal)):
+            return f"{each.variant}: {said}"
     return ""
 
 
-def _done(setup: Setup, known: Known, name: str, leg: Leg) -> Production:
+def _done(setup: Setup, known: Known, name: str, leg: Leg, blue: str) -> Production:
     """One variant: by its own healthy ramp, unless a stage before has rehearsed the very same."""
     from gatekeeper.records.rollout import Production
-    from gatekeeper.stages._rollouts import Rehearsed, rehearsed, served_now
+    from gatekeeper.stages._rollouts import Rehearsed, rehearsed
     from gatekeeper.stats.rehearsal import HEALTHY
 
     own = setup.loaded.pipeline.deployment
     before = known.get(Rehearsed).made.get(name)
-    same = before is not None and before.blue == served_now(setup.loaded)
+    same = before is not None and before.blue == blue
     return Production(
         variant=name,
         outcome="rehearsed",
         strategy=own.strategy,
         ramping=own.traffic_ramping,
         rollback=own.rollback,
-        rehearsal=None if same else rehearsed(setup, known, name, leg, [HEALTHY]),
+        rehearsal=None if same else rehearsed(setup, known, name, leg, blue, [HEALTHY]),
     )

@@ -11,8 +11,8 @@ from gatekeeper.records.report import StageReport, TargetReport
 from gatekeeper.stats.rehearsal import Said
 from gatekeeper.verdicts.judge import all_of
 
-RECORDS = ("rehearsals", "production", "watched")
-"""Where each of them keeps what it did, one entry a variant."""
+RECORDS = ("rehearsals", "packages", "production", "watched")
+"""Where each of them keeps what it did, one entry a variant, or a part of a package."""
 
 
 def judged_together(found: Iterable[tuple[str, Verdict, str]], nothing: str) -> Said:

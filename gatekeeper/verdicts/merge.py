@@ -20,6 +20,7 @@ from gatekeeper.verdicts.headers import check_headers
 from gatekeeper.verdicts.judge import all_of
 from gatekeeper.verdicts.legs import Returned, by_target, collect, lost
 from gatekeeper.verdicts.notes import kept, with_notes
+from gatekeeper.verdicts.packaged import of_packaged
 from gatekeeper.verdicts.rehearsed import PRODUCTION, STAGING, of_selected
 from gatekeeper.verdicts.targets import report_verdict, target_report
 from gatekeeper.verdicts.watched import MONITORING, of_watched
@@ -55,7 +56,7 @@ def merge(reports: Sequence[Report], plan: Plan | None = None, answers: Callable
     targets = [_target(name, own, legs, merged) for name, own in by_target(manifest).items()]
     pipeline = msgspec.structs.replace(first.pipeline, legs=manifest)
     stages = [of_selected(checked(stage, targets, pipeline), targets) for stage in _stages(reports, targets)]
-    stages = [of_watched(stage, targets) for stage in stages]
+    stages = [of_watched(of_packaged(stage, targets), targets) for stage in stages]
     whole = msgspec.structs.replace(
         first,
         verdict=report_verdict(targets, stages),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import psutil
 import pytest
 import requests
 import tritonclient.http as triton
+import uvicorn
 from jsonschema import Draft4Validator, ValidationError
 from jsonschema.validators import extend
 from kit.served import DIES, HANGS, RAISES, REFUSES, SLOW, Served, asked, request, row, serving
@@ -26,6 +28,7 @@ from kit.support import write_model
 from tritonclient.utils import InferenceServerException
 
 from gatekeeper.frameworks._base import framework
+from gatekeeper.serve import server as server_module
 
 SCHEMAS = json.loads((Path(__file__).parents[1] / "data" / "open-inference.json").read_text(encoding="utf-8"))
 
@@ -242,6 +245,38 @@ def test_told_to_stop_it_answers_what_it_accepted(model: Path, tmp_path: Path) -
         assert [answer.result().status_code for answer in answers] == [200] * 4
         psutil.wait_procs(sessions, timeout=10)
         assert not any(session.is_running() for session in sessions)
+
+
+@pytest.mark.parametrize(("ago", "waits"), [([0.0, 0.1, 60.0], 3), ([60.0], 1), ([0.0] * 9 + [60.0], 10)])
+def test_told_to_stop_it_goes_on_while_somebody_asks(ago: list[float], waits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is made just then would be reset, and its request lost: nobody sends it again."""
+    told = iter(ago)
+    asked_for, closed = [], []
+
+    def latest() -> float:
+        asked_for.append(closed)
+        return time.monotonic() - next(told)
+
+    async def close(self: uvicorn.Server, sockets: Any = None) -> None:
+        closed.append(len(asked_for))
+
+    monkeypatch.setattr(uvicorn.Server, "shutdown", close)
+    monkeypatch.setattr(server_module, "STAY_S", 600.0)
+    monkeypatch.setattr(server_module, "QUIET_S", 30.0)
+    asyncio.run(server_module._Server(uvicorn.Config(lambda: None), latest).shutdown())  # type: ignore[arg-type]
+    assert closed == [waits]
+
+
+def test_told_to_stop_it_does_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = []
+
+    async def close(self: uvicorn.Server, sockets: Any = None) -> None:
+        closed.append(True)
+
+    monkeypatch.setattr(uvicorn.Server, "shutdown", close)
+    monkeypatch.setattr(server_module, "STAY_S", 0.1)
+    asyncio.run(server_module._Server(uvicorn.Config(lambda: None), time.monotonic).shutdown())  # type: ignore[arg-type]
+    assert closed == [True]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a session ends when it next reads")

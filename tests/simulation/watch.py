@@ -65,14 +65,16 @@ def fired(window: Window, known: Reference, look: int) -> list[str]:
     return [each.name for each in decided(questions, look) if each.status == "fires"]
 
 
+def cries(seed: int, index: int, looks: int, n: int, draw: Draw = normal, known: int = 3000) -> int:
+    """The first of so many daily looks at identical data that raises any alarm; 0 where none does."""
+    rng = np.random.default_rng([seed, index])
+    before = reference(rng, known, draw)
+    return next((look for look in range(1, looks + 1) if fired(day(rng, n, draw(rng, n)), before, look)), 0)
+
+
 def false_alarms(seed: int, series: int, looks: int, n: int, draw: Draw = normal, known: int = 3000) -> int:
     """How many of so many series of daily looks at identical data raise any alarm."""
-    wrong = 0
-    for index in range(series):
-        rng = np.random.default_rng([seed, index])
-        before = reference(rng, known, draw)
-        wrong += any(fired(day(rng, n, draw(rng, n)), before, look) for look in range(1, looks + 1))
-    return wrong
+    return sum(cries(seed, index, looks, n, draw, known) > 0 for index in range(series))
 
 
 def upper(wrong: int, of: int) -> float:

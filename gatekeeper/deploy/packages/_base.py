@@ -13,6 +13,9 @@ and, where it has something to say:
 problems(review)             adds what is wrong with its section
 unmeasured(part, approved)   what it is for and no measurement is of, in words
 image(part, asked)           the image that it runs and does not build, empty where there is none
+unsaid(part)                 fields of `Asked` that only who has built an image knows, and the file does not say: where a package
+                             is only tried, a made-up image stands in for them
+pulled(part)                 whether what runs it pulls it from a registry
 
 A kind writes nothing: it says what shall be written, from what it is given and nothing else, so that the same input gives the
 same bytes. A file that is large is named by its path. The module itself imports nothing heavy, since `validate` asks it what its

@@ -74,7 +74,7 @@ def build(request: Request, now: datetime.datetime) -> Built:
             wrong.append(error)
             continue
         files |= {f"{part.folder}/{name}": content for name, content in whole.items()}
-        measured |= {f"{part.folder}/{name}": digest for name, digest in _measured(whole, own).items()}
+        measured |= {f"{part.folder}/{name}": digest for name, digest in measured_digests(whole, own).items()}
         made_of[part.folder] = own.variant.id
         notes += [f"{part.folder}: {each}" for each in said]
     if wrong:  # all at once; what was refused weighs more than what was not said
@@ -151,7 +151,7 @@ def unmeasured(part: Part, own: Approved, asked: Asked) -> list[str]:
     return [*told, *(hook(part, own) if hook else [])]
 
 
-def _measured(files: Mapping[str, Content], own: Approved) -> dict[str, str]:
+def measured_digests(files: Mapping[str, Content], own: Approved) -> dict[str, str]:
     """The digests that the artifact's files have in a package, by their names there."""
     digests = {path: own.files[name] for name, path in own.contents.items()}
     return {name: digests[content] for name, content in files.items() if isinstance(content, Path) and content in digests}

@@ -115,9 +115,10 @@ class _Registry:
                 return super().request(*words, **({"timeout": TIMEOUT_S} | named))
 
         self.place, self.failures = place, (requests.RequestException, ValueError)
-        insecure = plain_http or place.host.partition(":")[0] in LOOPBACK
-        self._registry = Registry(hostname=place.host, insecure=insecure)
+        here = place.host.partition(":")[0] in LOOPBACK
+        self._registry = Registry(hostname=place.host, insecure=plain_http or here)
         self._registry.session = self._registry.auth.session = Patient()
+        self._registry.session.trust_env = not here  # a proxy leads to others, never to this machine
         self._root = f"{self._registry.prefix}://{place.host}"
         self._base = f"{self._root}/v2/{place.name}"
         try:

@@ -48,6 +48,16 @@ def image(part: Part, asked: Asked) -> str:
     return asked.image or part.options.image
 
 
+def unsaid(part: Part) -> tuple[str, ...]:
+    """The image to build on, where the file names neither that nor one that is built."""
+    return () if part.options.image or part.options.base else ("base",)
+
+
+def pulled(part: Part) -> bool:
+    """Where it names an image; else it is built on the host, from the package itself."""
+    return bool(part.options.image)
+
+
 def files(part: Part, approved: Approved, asked: Asked) -> Files:
     """compose.yaml, and what the image is built from where none is named."""
     from gatekeeper.deploy.packages._manifests import yaml_of

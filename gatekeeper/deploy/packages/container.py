@@ -41,6 +41,16 @@ def problems(review: Review) -> None:
     check_images(review, (KEY, "base"), (KEY, "builder"))
 
 
+def unsaid(part: Part) -> tuple[str, ...]:
+    """The image to build on, where the file names none."""
+    return () if part.options.base else ("base",)
+
+
+def pulled(part: Part) -> bool:
+    """An image is."""
+    return True
+
+
 def files(part: Part, approved: Approved, asked: Asked) -> Files:
     """The folder: Containerfile, the model, gatekeeper's modules, and the versions of all that is installed."""
     return context(approved, asked.base or part.options.base, part.options.builder, name_of(approved, asked), part.key)

@@ -54,6 +54,17 @@ def image(part: Part, asked: Asked) -> str:
     return "" if stated.orchestration == "none" else asked.image or stated.image
 
 
+def unsaid(part: Part) -> tuple[str, ...]:
+    """The image that is built of the models, where something shall start it and the file names none."""
+    stated = part.options.deployment
+    return () if stated.orchestration == "none" or stated.image else ("image",)
+
+
+def pulled(part: Part) -> bool:
+    """What something starts is; a repository alone is copied."""
+    return bool(part.options.deployment.orchestration != "none")
+
+
 def files(part: Part, approved: Approved, asked: Asked) -> Files:
     """`models`, with a folder for each version of the model; a Containerfile where the server's image is known, and what starts
     and watches it where the image that was built is.

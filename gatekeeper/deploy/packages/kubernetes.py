@@ -40,6 +40,16 @@ def image(part: Part, asked: Asked) -> str:
     return asked.image or part.options.image
 
 
+def unsaid(part: Part) -> tuple[str, ...]:
+    """The image that was built of the package `container`, where the file names none."""
+    return () if part.options.image else ("image",)
+
+
+def pulled(part: Part) -> bool:
+    """A cluster pulls what it runs."""
+    return True
+
+
 def files(part: Part, approved: Approved, asked: Asked) -> Files:
     """The objects, one a file."""
     from gatekeeper.deploy.packages._manifests import manifests, server_of
