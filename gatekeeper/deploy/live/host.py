@@ -27,6 +27,7 @@ from gatekeeper.deploy.watching import Watcher
 from gatekeeper.errors import UsageError
 from gatekeeper.making.subject import Subject
 from gatekeeper.records.rollout import Decision, RolloutLimits, Ruling
+from gatekeeper.stats.rollout import Judge
 
 JOURNAL, MODELS = "journal.jsonl", "models"
 LIMITS = RolloutLimits()
@@ -36,17 +37,22 @@ ASKED_QPS = 5.0
 
 @dataclass(frozen=True)
 class Going:
-    """What goes live. `first` is what serves where nothing was deployed yet; `subject` says how a server's model is asked."""
+    """What goes live. `first` is what serves where nothing was deployed yet; `green` what comes in the place of what serves;
+    `subject` says how a server's model is asked. What serves already by its `sha256` is not deployed again; empty: it is.
+    """
 
     sha256: str
     first: Callable[[], Slot]
-    green: Callable[[], Slot]
+    green: Callable[[Slot], Slot]
     subject: Callable[[Slot, Path], Subject]
     terms: Terms
     automatic: bool
     deadline_s: float
     burst_s: float = LIMITS.burst_s
     entry: int = 0
+    limits: RolloutLimits = LIMITS
+    slow_ms: float | None = None  # from when on an answer is slow; None: as it is found before the ramp
+    judge: Callable[[RolloutLimits, int], Judge] = Judge
     note: Callable[[str], None] = field(default=lambda _: None)
 
 
@@ -58,9 +64,9 @@ def deploy(folder: Path, going: Going) -> Ruling:
         standing, gate = settled(folder, standing, journal)
         going.note(f"users at {gate.url}: {standing.slots[standing.blue].variant} serves")
         serving = standing.slots[standing.blue]
-        if serving.sha256 == going.sha256:
+        if going.sha256 and serving.sha256 == going.sha256:
             return Ruling(decision=Decision.PROMOTE, reason="it serves already")
-        green = going.green()
+        green = going.green(serving)
         standing = msgspec.structs.replace(standing, slots=standing.slots | {green.id: green})
         slots.keep(folder, standing)
         try:
@@ -72,6 +78,16 @@ def deploy(folder: Path, going: Going) -> Ruling:
             if not _waiting(journal):
                 settled(folder, standing, journal)
         return ruling
+
+
+def left_by(folder: Path) -> Standing | None:
+    """What serves now, once what an earlier run left is settled; None where nothing was deployed."""
+    if slots.read(folder) is None:
+        return None
+    program()
+    with Journal(folder / JOURNAL) as journal:
+        standing = slots.read(folder)
+        return settled(folder, standing, journal)[0] if standing else None
 
 
 def settled(folder: Path, standing: Standing, journal: Journal) -> tuple[Standing, Gate]:
@@ -109,7 +125,8 @@ def _rolled(folder: Path, going: Going, gate: Gate, journal: Journal, blue: Slot
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gk-asked-")))
         company = Company(going.subject(blue, scratch), going.subject(green, scratch), going.terms, stack, name=blue.served.name)
-        limits = company.before(gate, msgspec.structs.replace(LIMITS, burst_s=going.burst_s))
+        limits = company.before(gate, msgspec.structs.replace(going.limits, burst_s=going.burst_s))
+        limits = msgspec.structs.replace(limits, slow_ms=going.slow_ms or limits.slow_ms)
         asked, stop = company.scratch / "asked.jsonl", company.scratch / "stop"  # where those who ask may write
         traffic = Traffic(stop, asked)
         stack.callback(traffic.join)
@@ -128,6 +145,7 @@ def _rolled(folder: Path, going: Going, gate: Gate, journal: Journal, blue: Slot
             automatic=going.automatic,
             models=(blue.id, green.id),
             socket=str(gate.control.path),
+            judge=going.judge,
         )
         shares = plan.steps
         ruling = roll(plan, gate.control, watcher, journal, lambda step: going.note(f"green has {shares[step]} %")).ruling

@@ -44,14 +44,14 @@ def going(
         raise UsageError(f"{file}: names no model, so that nobody knows what serves first. Add `model: {{path: ...}}`.")
     own = chosen(file, request, datetime.datetime.now(datetime.UTC))
     about, name = assess(path), name_of(own, request.asked)
-    terms = _terms(loaded)
+    terms = terms_of(loaded)
     assert own.variant.artifact is not None
     with workspace(Cache(state / "cache"), loaded.pipeline.measure) as space:
         yield Going(
             sha256=own.variant.artifact.sha256,
             first=lambda: _first(loaded, path, about, name, own.threads),
-            green=lambda: _green(state, own, path, about, name, loaded),
-            subject=lambda slot, scratch: _subject(slot, about, scratch, space, loaded),
+            green=lambda _: green_of(state, own, path, about, name, loaded),
+            subject=lambda slot, scratch: asked_as(slot, about, scratch, space, loaded),
             terms=terms,
             automatic=loaded.pipeline.deployment.rollback == "automatic",
             deadline_s=times[0],
@@ -61,7 +61,8 @@ def going(
         )
 
 
-def _terms(loaded: Loaded) -> Terms:
+def terms_of(loaded: Loaded) -> Terms:
+    """How it goes live, as the pipeline file says."""
     way = loaded.pipeline.deployment
     return Terms(way.strategy, way.traffic_ramping, None, profile(loaded).p99_ms, loaded.pipeline.measure.seed)
 
@@ -77,7 +78,7 @@ def _first(loaded: Loaded, model: Path, about: Assessment, name: str, threads: i
     return _slot("what served first", digest, path, framework, threads, "cpu", model, about, name, loaded)
 
 
-def _green(state: Path, own: Approved, model: Path, about: Assessment, name: str, loaded: Loaded) -> Slot:
+def green_of(state: Path, own: Approved, model: Path, about: Assessment, name: str, loaded: Loaded) -> Slot:
     """Its files are copied and held to the digests that were measured: what lies elsewhere may change while it serves."""
     assert own.variant.artifact is not None
     sha256 = own.variant.artifact.sha256
@@ -104,7 +105,7 @@ def _slot(
     return Slot(id=f"{sha256[:12]}-{secrets.token_hex(4)}", variant=variant, sha256=sha256, served=served)
 
 
-def _subject(slot: Slot, about: Assessment, scratch: Path, space: Workspace, loaded: Loaded) -> Subject:
+def asked_as(slot: Slot, about: Assessment, scratch: Path, space: Workspace, loaded: Loaded) -> Subject:
     """How both are asked: inputs that are made up, the same for both."""
     return Subject(
         id=slot.id,
