@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import Meta
 
 from gatekeeper.config.section import Duration, NonEmpty, Section, make_section
-from gatekeeper.config.sections import resolution
+from gatekeeper.config.sections import judge, resolution
+from gatekeeper.config.sections.judge import Judging
 from gatekeeper.config.sections.resolution import Resolution
 from gatekeeper.registry import Registry
 from gatekeeper.units import parse_duration
@@ -67,6 +68,9 @@ class Monitoring(Section, frozen=True, kw_only=True):
     webhook: Annotated[
         Address | None, Meta(description="Whom Alertmanager tells; without it no configuration of it is written.")
     ] = None
+    judge: Annotated[Judging | None, Meta(description="How rollouts are judged that a controller of Kubernetes carries out.")] = (
+        None
+    )
     resolution: Annotated[Resolution | None, Meta(description="What is tried when an alert fires.")] = None
     alerts: Annotated[Alerts, Meta(description="Limits of the alerts; `disabled` turns one off.")] = Alerts()  # type: ignore[valid-type]
 
@@ -77,6 +81,7 @@ def problems(review: Review) -> None:
     if own is None:
         return
     resolution.problems(review)
+    judge.problems(review)
     here = "monitoring"
     if not (own.prometheus or own.metrics or own.requests):
         review.add((here,), "monitoring names nothing to read. Name `prometheus`, `metrics` or `requests`.", key=True)

@@ -29,7 +29,9 @@ def send(to: str, evidence: Evidence, environ: Mapping[str, str]) -> str:
         with _opener().open(request, timeout=TIMEOUT_S) as answer:
             return f"webhook at {host} ({answer.status})"
     except urllib.error.HTTPError as error:
-        raise Unsent(f"{host} answers {error.code}. Correct monitoring.resolution.webhook, or look at who listens there.") from None
+        raise Unsent(
+            f"{host} answers {error.code}. Correct monitoring.resolution.webhook, or look at who listens there."
+        ) from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         why = getattr(error, "reason", None) or error
         raise Unsent(f"{host} does not answer: {why}. Start it, or correct monitoring.resolution.webhook.") from None

@@ -85,6 +85,7 @@ def text(found: Evidence) -> str:
     lines += [f"- {code(each.step)}: {each.decision}. {code(each.reason, 400)}" for each in found.steps]
     lines += ["", f"First: {found.remedy}", "", "Signals:"]
     lines += [
-        f"- {each.name}: {'unknown' if each.value is None else f'{format_number(each.value)} {each.unit}'}" for each in found.signals
+        f"- {each.name}: {'unknown' if each.value is None else f'{format_number(each.value)} {each.unit}'}"
+        for each in found.signals
     ]
     return "\n".join(lines) + "\n"

@@ -66,9 +66,7 @@ class Manifests:
         make_folder(self.patches)
         write_atomic(self.patches / name, json.dumps(patch, indent=2) + "\n")
         kind, called = found["kind"].lower(), found["metadata"]["name"]
-        return Ended(
-            "proposed", f"of {path.name}: kubectl patch {kind} {called} --type json --patch-file {self.patches / name}"
-        )
+        return Ended("proposed", f"of {path.name}: kubectl patch {kind} {called} --type json --patch-file {self.patches / name}")
 
     def _object(self) -> tuple[Path, dict[str, Any]]:
         """The one that has the model's pods."""

@@ -34,7 +34,7 @@ def next_move(look: Look, entries: Sequence[Entry], steps: Sequence[str]) -> Mov
     for alert in known:
         if alert not in firing and alert in asked and all(e.status == "fine" for e in look.findings if e.alert == alert):
             return Move("close", alert)
-    ordered = [name for severity in ("page", "ticket") for name, each in in_order() if each.SEVERITY == severity]
+    ordered = [name for severity in ("page", "ticket") for name, each in in_order() if severity == each.SEVERITY]
     for alert in (name for name in ordered if name in firing):
         episode = known.get(alert, Episode(alert))
         if look.window[0] < kept_s(alert, known):

@@ -136,5 +136,3 @@ def _place(loaded: Loaded, own: Resolution, state: Path, note: Callable[[str], N
         burst_s=parse_duration(own.burst),
         note=note,
     ), live / NAME
-
-
