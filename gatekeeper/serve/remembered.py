@@ -22,7 +22,7 @@ class Remembered:
 
     most: int
     answers: OrderedDict[bytes, list[Array]] = field(default_factory=OrderedDict)
-    bytes: int = 0
+    held: int = 0  # bytes
 
     def get(self, question: bytes) -> list[Array] | None:
         """The answer, where it is known."""
@@ -35,9 +35,9 @@ class Remembered:
         if question in self.answers or (size := _size(answer)) > MOST_BYTES // 8:
             return
         self.answers[question] = answer
-        self.bytes += size
-        while len(self.answers) > self.most or self.bytes > MOST_BYTES:
-            self.bytes -= _size(self.answers.popitem(last=False)[1])
+        self.held += size
+        while len(self.answers) > self.most or self.held > MOST_BYTES:
+            self.held -= _size(self.answers.popitem(last=False)[1])
 
 
 def question(feed: Feed) -> bytes:

@@ -24,7 +24,7 @@ def exposition(look: Look | None, tried: Sequence[Entry] = ()) -> bytes:
             return _families(look, tried)
 
     registry = CollectorRegistry()
-    registry.register(Found())  # type: ignore[arg-type]
+    registry.register(Found())
     return generate_latest(registry)
 
 
@@ -35,11 +35,11 @@ def _families(look: Look | None, tried: Sequence[Entry]) -> list[Any]:
     steps = CounterMetricFamily(
         "gatekeeper_watch_steps", "Steps that were tried against alerts.", labels=["alert", "step", "decision", "kept"]
     )
-    counted: dict[tuple[str, ...], int] = {}
-    for each in tried:
-        if each.step and each.decision:
-            key = (each.alert, each.step, each.decision, str(each.kept).lower())
-            counted[key] = counted.get(key, 0) + 1
+    counted: dict[tuple[str, str, str, str], int] = {}
+    for entry in tried:
+        if entry.step and entry.decision:
+            labels = (entry.alert, entry.step, entry.decision, str(entry.kept).lower())
+            counted[labels] = counted.get(labels, 0) + 1
     for key, count in counted.items():
         steps.add_metric(list(key), count)
     if look is None:

@@ -110,6 +110,9 @@ class Rollouts:
                 known.granted = 1
                 self._keep(kept)
                 return _said(Decision.PROMOTE, "nothing is known of it yet: it may have its first share", model, checksum, 0)
+            if not known.granted and not known.over:
+                why = "it has no share of the traffic yet, and without one nothing can be compared: use traffic_ramping: gradual"
+                return _said(Decision.HOLD, why, model, checksum, 0)
             share = self.shares[max(0, known.granted - 1)]
             found = self._judged(
                 known, model, checksum, share, self.label or FLAGGER, lambda value: not value.startswith(f"{model}-primary-")
@@ -132,13 +135,13 @@ class Rollouts:
             steps = ", ".join(map(str, self.shares))
             why = f"{step} % is no step of the pipeline file's deployment ({steps} %): there green cannot be compared with blue"
             return _said(Decision.HOLD, why, model, green, step)
-        now = self.clock()
-        _extend(known, step, now)
         try:
+            now = prometheus.clock(Asked(self.address, self.clock(), 0.0))
+            _extend(known, step, now)
             windows = list(self._windows(known, now, label, own))
         except Unread as error:
             return _said(Decision.HOLD, f"nothing can be read: {error}", model, green, step)
-        judge, ruling = Judge(self.limits, len(self.shares)), Ruling(decision=Decision.HOLD, reason=self._lacking(now, known))
+        judge, ruling = Judge(self.limits, len(self.shares)), Ruling(decision=Decision.HOLD, reason=self._lacking())
         for window in windows:
             ruling = judge.see(window)
             if ruling.decision is Decision.PROMOTE:
@@ -156,7 +159,7 @@ class Rollouts:
         found = _said(ruling.decision, ruling.reason, model, green, step, counts)
         return msgspec.structs.replace(found, metric=ruling.metric)
 
-    def _lacking(self, now: float, known: Known) -> str:
+    def _lacking(self) -> str:
         needed = clean_stretches(self.limits.alpha, min(self.limits.error_rate, self.limits.slow_rate))
         return f"nothing is seen of both yet; a step takes {needed} stretches of {self.limits.burst_s:g} s with requests of both"
 
@@ -164,23 +167,14 @@ class Rollouts:
         """What was seen, stretch by stretch, of each time that a share was asked about."""
         began = known.asked[0].since
         asked = Asked(self.address, now, now - began + self.limits.burst_s, self.selector)
-        told_now = prometheus.clock(asked)
-        series = {name: prometheus.samples(asked, name, told_now) for name in FAMILIES}
-        colours = {
-            True: {
-                name: [each for each in every if _has(each, label) and own(each.labels[label])] for name, every in series.items()
-            },
-            False: {
-                name: [each for each in every if _has(each, label) and not own(each.labels[label])]
-                for name, every in series.items()
-            },
-        }
+        series = {name: prometheus.samples(asked, name, now) for name in FAMILIES}
+        colours = {green: {name: _of(every, label, own, green) for name, every in series.items()} for green in (True, False)}
         newest = [_newest(each[REQUESTS]) for each in colours.values()]
         if None in newest:
             return
         end = min(each for each in newest if each is not None)
-        if told_now - end > STALE_S:
-            raise Unread("stale", f"the newest sample of one of both is {told_now - end:,.0f} s old. Look at `up` in Prometheus.")
+        if now - end > STALE_S:
+            raise Unread("stale", f"the newest sample of one of both is {now - end:,.0f} s old. Look at `up` in Prometheus.")
         before = None
         for each in known.asked:
             if each.share not in self.shares:
@@ -251,8 +245,9 @@ def _extend(known: Known, share: int, now: float) -> None:
         known.asked = [*known.asked, Asking(share, now, now)]
 
 
-def _has(series: Series, label: str) -> bool:
-    return bool(series.labels.get(label))
+def _of(every: Sequence[Series], label: str, own: Callable[[str], bool], green: bool) -> list[Series]:
+    """Those of one colour; what lacks the label is of neither."""
+    return [each for each in every if (value := each.labels.get(label)) and own(value) is green]
 
 
 def _newest(series: Sequence[Series]) -> float | None:

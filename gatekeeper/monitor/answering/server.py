@@ -69,7 +69,7 @@ class Answers:
             checksum = ""
         if not isinstance(checksum, str) or not checksum:
             return _problem(
-                400, "the body has no checksum, by which Flagger tells one rollout from another. Use Flagger 1.29 or later."
+                400, "the body has no checksum, by which Flagger tells one rollout from another. Use a newer Flagger."
             )
         verdict = rollouts.granted(model, checksum, of)
         return _json(YES if verdict.decision == Decision(wanted) else NO, verdict)

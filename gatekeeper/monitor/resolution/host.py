@@ -77,7 +77,8 @@ class Host:
         from gatekeeper.deploy.journal import Busy
         from gatekeeper.deploy.live.changed import Wanted, changing
         from gatekeeper.deploy.live.host import deploy
-        from gatekeeper.stats.improvement import SLOW, Improving, bound
+        from gatekeeper.stats.improvement import Improving, bound
+        from gatekeeper.stats.rollout import SLOW
 
         least = bound(finding.over or 0.0, finding.allowed or 0.0, self.improvement)
         wanted = Wanted(

@@ -82,7 +82,7 @@ def episodes(entries: Sequence[Entry]) -> dict[str, Episode]:
 
 
 class Journal:
-    """The lines of one file. `add` is on the disk when it returns, and a `UsageError` where it cannot be: then nothing may move."""
+    """The lines of one file. What `add` wrote is on the disk when it returns; `UsageError` where it cannot be."""
 
     def __init__(self, path: Path):
         self.path, self.entries = path, read(path)

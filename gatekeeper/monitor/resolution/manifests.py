@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 KINDS = ("Deployment", "Rollout")
 WORDS = {"threads": "--threads", "workers": "--workers", "max_batch": "--batch", "cache": "--cache", "queue": "--queue"}
-"""Settings, and the options of `gatekeeper serve` that they are; those of an image's own command come first, and the last counts."""
+"""Settings, and the options of `gatekeeper serve` that they are; the image's own come first, and the last counts."""
 CONTAINER = "/spec/template/spec/containers/0"
 VARIANT = "edge-gatekeeper/variant"
 

@@ -66,7 +66,8 @@ class Resolver:
         except UsageError as error:
             change = str(error)
         if isinstance(change, str):
-            return self._tried(move.alert, move.step, "", "", Ended("not_possible", change))
+            self._tried(move.alert, move.step, "", "", Ended("not_possible", change))
+            return
         slot: list[str] = []
 
         def begun(started: str) -> None:
@@ -117,7 +118,7 @@ def resolver(loaded: Loaded, state: Path, environ: Mapping[str, str], note: Call
     place, journal = _place(loaded, own, state, note)
     with alone(journal):
         steps = tuple(own.steps) if own.steps is not None else tuple(name for name, _ in in_order())
-        yield Resolver(place, Journal(journal), steps, telling(own, environ), loaded.path, note)
+        yield Resolver(place, Journal(journal), steps, telling(own, environ), str(loaded.path), note)
 
 
 def _place(loaded: Loaded, own: Resolution, state: Path, note: Callable[[str], None]) -> tuple[Place, Path]:
