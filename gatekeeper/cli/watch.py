@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from gatekeeper.monitor.answering.server import Answers
     from gatekeeper.monitor.decide import Look
     from gatekeeper.monitor.look import Watched
-    from gatekeeper.monitor.reference import Reference
     from gatekeeper.monitor.resolution.resolve import Resolver
 
 EPILOG = """\b
@@ -188,34 +187,11 @@ def _learn(loaded: Loaded, what: Path) -> None:
     """Write the reference that an artifact or a log makes."""
     import time
 
-    from gatekeeper.errors import UsageError
-    from gatekeeper.files import write_atomic
-    from gatekeeper.models.files import model_format
-    from gatekeeper.monitor.problems import Unread
-    from gatekeeper.monitor.reference import learned, written
-
-    own = loaded.pipeline.monitoring
-    if own is None:
-        raise UsageError(f"{loaded.path}: has no `monitoring`. Add it (docs/monitoring.md).")
-    try:
-        reference = _approved(loaded, what) if model_format(what) is not None else learned(what, time.time())
-    except Unread as error:
-        raise UsageError(str(error)) from None
-    place = loaded.folder / own.reference
-    write_atomic(place, written(reference))
-    told = reference.contents
-    inputs = f"{len(reference.features())} features of {', '.join(told.inputs) or 'no input'}"
-    click.echo(f"{place}: {told.seen:,} examples, {inputs}, {len(told.answers)} answers, {told.labelled:,} labels")
-
-
-def _approved(loaded: Loaded, artifact: Path) -> Reference:
-    """The reference of an artifact."""
     from gatekeeper.cli._terminal import watching
-    from gatekeeper.making.cache import Cache, default_folder
-    from gatekeeper.monitor.approved import approved
+    from gatekeeper.monitor.learning import learn
 
     with watching(quiet=False) as progress:
-        return approved(loaded, artifact, Cache(default_folder()), progress)
+        click.echo(learn(loaded, what, time.time(), progress))
 
 
 def _rehearse(loaded: Loaded) -> int:

@@ -11,7 +11,7 @@ from gatekeeper.records.report import StageReport, TargetReport
 from gatekeeper.records.rollout import Production, Rehearsal
 from gatekeeper.registry import Registry
 from gatekeeper.stats.rehearsal import HEALTHY, SMALLEST, Said, judge_rehearsal, rehearsed_steps
-from gatekeeper.verdicts.deployed import judged_together, left_out
+from gatekeeper.verdicts.deployed import judged_together, left_out, other_files
 
 STAGING, PRODUCTION = "staging_deployment", "production_deployment"
 FAULTS = Registry("deploy.faults")
@@ -66,11 +66,9 @@ def of_selected(stage: StageReport, targets: Sequence[TargetReport]) -> StageRep
     made = [*stage.rehearsals, *(each.rehearsal for each in stage.production if each.rehearsal)]
     names = {each.variant for each in made} | {each.variant for each in stage.production}
     shown = {each.variant: each.artifact for each in made}  # what a stage refers to is held in its own
-    files = {each.id: each.artifact.sha256 for target in targets for each in target.variants if each.artifact}
-    chosen = [target.selected for target in targets if target.selected]
     if left := left_out(targets, names):
         reason = f"{', '.join(left)} would be deployed, and another was rehearsed. Run its leg again."
-    elif other := [name for name in chosen if name in shown and (not shown[name] or shown[name] != files.get(name))]:
+    elif other := other_files(targets, shown):
         reason = f"{', '.join(other)}: the file that was rehearsed is not the one that passed. Run its leg again."
     else:
         return stage
