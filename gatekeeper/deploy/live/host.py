@@ -20,7 +20,7 @@ from gatekeeper.deploy.live import slots
 from gatekeeper.deploy.live.front import Gate, new
 from gatekeeper.deploy.live.slots import Slot, Standing
 from gatekeeper.deploy.rehearsal import Company, Terms
-from gatekeeper.deploy.rollout import Plan, roll, settle
+from gatekeeper.deploy.rollout import Outcome, Plan, roll, settle
 from gatekeeper.deploy.strategies._base import steps
 from gatekeeper.deploy.traffic import Traffic
 from gatekeeper.deploy.watching import Watcher
@@ -33,6 +33,10 @@ JOURNAL, MODELS = "journal.jsonl", "models"
 LIMITS = RolloutLimits()
 ASKED_QPS = 5.0
 """Questions to both a second: they take of the cores that users' requests need."""
+
+
+Seen = Callable[[Plan, Outcome], None]
+"""Is told what a rollout was judged by and on."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Going:
     limits: RolloutLimits = LIMITS
     slow_ms: float | None = None  # from when on an answer is slow; None: as it is found before the ramp
     judge: Callable[[RolloutLimits, int], Judge] = Judge
+    seen: Seen = lambda plan, outcome: None
     note: Callable[[str], None] = field(default=lambda _: None)
 
 
@@ -148,10 +153,11 @@ def _rolled(folder: Path, going: Going, gate: Gate, journal: Journal, blue: Slot
             judge=going.judge,
         )
         shares = plan.steps
-        ruling = roll(plan, gate.control, watcher, journal, lambda step: going.note(f"green has {shares[step]} %")).ruling
+        outcome = roll(plan, gate.control, watcher, journal, lambda step: going.note(f"green has {shares[step]} %"))
+        going.seen(plan, outcome)
         for error in traffic.failed:
             going.note(f"questions to both ended early: {error}")
-        return ruling
+        return outcome.ruling
 
 
 def said(folder: Path) -> list[str]:

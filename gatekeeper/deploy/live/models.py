@@ -49,7 +49,7 @@ def going(
     with workspace(Cache(state / "cache"), loaded.pipeline.measure) as space:
         yield Going(
             sha256=own.variant.artifact.sha256,
-            first=lambda: _first(loaded, path, about, name, own.threads),
+            first=lambda: first_slot(loaded, path, about, name, own.threads),
             green=lambda _: green_of(state, own, path, about, name, loaded),
             subject=lambda slot, scratch: asked_as(slot, about, scratch, space, loaded),
             terms=terms,
@@ -67,7 +67,7 @@ def terms_of(loaded: Loaded) -> Terms:
     return Terms(way.strategy, way.traffic_ramping, None, profile(loaded).p99_ms, loaded.pipeline.measure.seed)
 
 
-def _first(loaded: Loaded, model: Path, about: Assessment, name: str, threads: int) -> Slot:
+def first_slot(loaded: Loaded, model: Path, about: Assessment, name: str, threads: int) -> Slot:
     """`deployment.current`, else the original model."""
     from gatekeeper.certificate.inventory import identity, inventory
 
@@ -75,7 +75,7 @@ def _first(loaded: Loaded, model: Path, about: Assessment, name: str, threads: i
     if not framework:
         raise UsageError(f"{path}: several frameworks run it. Name what serves now with `deployment.current`.")
     digest = identity(inventory(path))
-    return _slot("what served first", digest, path, framework, threads, "cpu", model, about, name, loaded)
+    return slot_of("what served first", digest, path, framework, threads, "cpu", model, about, name, loaded)
 
 
 def green_of(state: Path, own: Approved, model: Path, about: Assessment, name: str, loaded: Loaded) -> Slot:
@@ -86,13 +86,14 @@ def green_of(state: Path, own: Approved, model: Path, about: Assessment, name: s
     write_tree(place, dict(own.contents), True, own.files)
     served = place if own.place.is_dir() else place / own.place.name
     variant = own.variant
-    return _slot(variant.id, sha256, served, variant.framework, own.threads, own.device, model, about, name, loaded)
+    return slot_of(variant.id, sha256, served, variant.framework, own.threads, own.device, model, about, name, loaded)
 
 
-def _slot(
+def slot_of(
     variant: str, sha256: str, path: Path, framework: str, threads: int, device: str, model: Path, about: Assessment, name: str,
     loaded: Loaded,
 ) -> Slot:  # fmt: skip
+    """A server of an artifact, on a port of its own."""
     spec = ModelSpec(
         framework=framework,
         artifact=str(path.resolve()),
