@@ -147,8 +147,8 @@ class Production(Record, frozen=True, kw_only=True):
     outcome: Annotated[
         Literal["rehearsed", "deployed"],
         Meta(
-            description="`rehearsed`: the rollout was carried out on the machine of the run, and nothing was deployed. `deployed`: "
-            "among the users of the host that `deployment.hosts` names."
+            description="`rehearsed`: the rollout was carried out on the machine of the run, and nothing was deployed. "
+            "`deployed`: among the users of the host that `deployment.hosts` names."
         ),
     ]
     strategy: str

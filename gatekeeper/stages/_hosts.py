@@ -28,9 +28,9 @@ def checked(host: Host) -> Host:
     """The host; a `UsageError` where it is another machine."""
     if not here(host.host):
         raise UsageError(
-            f"deployment.hosts names {host.host}, and this machine is {socket.gethostname()}: a stage deploys on the machine that "
-            "its job runs on, and nowhere else. Run the job there (a self-hosted runner), run `gatekeeper deploy` there, or let "
-            "a controller do it: gatekeeper deploy --for argo, flagger or kserve."
+            f"deployment.hosts names {host.host}, and this machine is {socket.gethostname()}: a stage deploys on the machine "
+            "that its job runs on, and nowhere else. Run the job there (a self-hosted runner), run `gatekeeper deploy` there, or "
+            "let a controller do it: gatekeeper deploy --for argo, flagger or kserve."
         )
     return host
 

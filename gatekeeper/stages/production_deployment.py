@@ -78,7 +78,8 @@ def lacks(loaded: Loaded, line: StageReport) -> str:
     named = [host.host for host in own.hosts]
     for each in line.production:
         if each.live is not None and each.live.host not in named:
-            return f"{each.variant} was deployed on {each.live.host}, and the file names {', '.join(named) or 'no host'}. Run it again."
+            stated = ", ".join(named) or "no host"
+            return f"{each.variant} was deployed on {each.live.host}, and the file names {stated}. Run it again."
         if (each.strategy, each.ramping, each.rollback) != asked:
             found = f"{each.strategy}, {each.ramping}, {each.rollback} rollback"
             return f"{each.variant} was {each.outcome} as {found}, and the file says {', '.join(asked)} rollback. Run it again."

@@ -107,7 +107,7 @@ def of_selected(stage: StageReport, targets: Sequence[TargetReport]) -> StageRep
     if left := left_out(targets, names):
         reason = f"{', '.join(left)} would be deployed, and another was rehearsed. Run its leg again."
     elif other := other_files(targets, shown):
-        reason = f"{', '.join(other)}: the file that was {'deployed' if any(each.live for each in stage.production) else 'rehearsed'} is not the one that passed. Run its leg again."
+        reason = f"{', '.join(other)}: the file that was rehearsed or deployed is not the one that passed. Run its leg again."
     else:
         return stage
     return msgspec.structs.replace(stage, verdict=Verdict.ERROR, reason=reason)

@@ -24,8 +24,8 @@ class Host(Section, frozen=True, kw_only=True):
     state: Annotated[
         NonEmpty,
         Meta(
-            description="Folder of what stands there, as `gatekeeper deploy --state`; outside of a checkout that each job cleans. "
-            "Relative to this file.",
+            description="Folder of what stands there, as `gatekeeper deploy --state`, relative to this file; outside of a "
+            "checkout that each job cleans.",
             examples=["/var/lib/digits"],
         ),
     ] = "gatekeeper-live"
@@ -40,8 +40,8 @@ def problems(review: Review) -> None:
     hosts = review.pipeline.deployment.hosts
     if len(hosts) > 1:
         said = (
-            f"{len(hosts)} hosts are named, and one is supported: the machine that the job runs on. For more, let a controller do "
-            "it: gatekeeper deploy --for argo, flagger or kserve."
+            f"{len(hosts)} hosts are named, and one is supported: the machine that the job runs on. For more, let a "
+            "controller do it: gatekeeper deploy --for argo, flagger or kserve."
         )
         review.add(("deployment", "hosts"), said, key=True)
     if hosts and "production_deployment" not in review.pipeline.stages:

@@ -32,8 +32,8 @@ class Resolution(Section, frozen=True, kw_only=True):
         "gatekeeper-report"
     )
     steps: Annotated[
-        list[Step] | None, Meta(description="What is tried, in this order, each once; default: every action, in its own order.")
-    ] = None
+        list[Step], Meta(description="What is tried, in this order, each once; default: every action, in its own order.")
+    ] = []
     improvement: Annotated[
         Annotated[float, Meta(gt=0, le=1)],
         Meta(description="Part of what is over the alert's limit that a step must take away to be kept."),
@@ -65,9 +65,7 @@ def problems(review: Review) -> None:
     if bool(own.live) == bool(own.kubernetes):
         said = "names both" if own.live else "names neither"
         review.add(here, f"monitoring.resolution {said} `live` and `kubernetes`. Name the one where the model serves.", key=True)
-    if own.steps is not None and (twice := sorted({step for step in own.steps if own.steps.count(step) > 1})):
+    if twice := sorted({step for step in own.steps if own.steps.count(step) > 1}):
         review.add((*here, "steps"), f"{', '.join(twice)} is listed twice, and each step is tried once. Remove one.")
-    if own.steps == []:
-        review.add((*here, "steps"), "no step is listed. Name some, or remove `steps` for all of them.")
     if parse_duration(own.deadline) < parse_duration(own.burst):
         review.add((*here, "deadline"), f"deadline is {own.deadline}, less than burst, {own.burst}. Raise it.")

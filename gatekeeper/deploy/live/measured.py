@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from gatekeeper.certificate.inventory import identity, inventory
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.deploy.live.host import MODELS, Going, Seen
@@ -37,8 +39,9 @@ def measured(
         place = state.resolve() / MODELS / made.sha256[:16]
         write_tree(place, {each: opened / each if opened.is_dir() else opened for each in files}, True, files)
         served = place if opened.is_dir() else place / opened.name
-        spec = green.spec
-        return slot_of(green.id, made.sha256, served, spec.framework, threads, spec.device, model, about, name, loaded)
+        spec = msgspec.structs.replace(green.spec, artifact=str(served))
+        slot = slot_of(green.id, made.sha256, served, spec.framework, threads, spec.device, model, about, name, loaded)
+        return msgspec.structs.replace(slot, served=msgspec.structs.replace(slot.served, spec=spec))
 
     yield Going(
         sha256=made.sha256,

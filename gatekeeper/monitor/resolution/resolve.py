@@ -117,7 +117,7 @@ def resolver(loaded: Loaded, state: Path, environ: Mapping[str, str], note: Call
         return
     place, journal = _place(loaded, own, state, note)
     with alone(journal):
-        steps = tuple(own.steps) if own.steps is not None else tuple(name for name, _ in in_order())
+        steps = tuple(own.steps) or tuple(name for name, _ in in_order())
         yield Resolver(place, Journal(journal), steps, telling(own, environ), str(loaded.path), note)
 
 
