@@ -64,7 +64,8 @@ def evidence_of(look: Look, alert: str, episode: Episode | None, pipeline: str) 
 
 def title(found: Evidence) -> str:
     """One line."""
-    tried = f"{len(found.steps)} steps did not help" if found.steps else "no step can help"
+    count = len(found.steps)
+    tried = f"{count} step{'s' if count > 1 else ''} did not help" if count else "no step can help"
     return f"gatekeeper: {found.alert} fires and {tried}"
 
 
