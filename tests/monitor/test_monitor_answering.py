@@ -1,4 +1,4 @@
-"""`gatekeeper watch --listen`, asked as Argo Rollouts and Flagger ask: by the very URLs of the files that are written for them."""
+"""`gatekeeper watch --listen`, asked as Argo Rollouts and Flagger ask: by the very URLs that are written for them."""
 
 from __future__ import annotations
 

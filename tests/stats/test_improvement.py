@@ -17,7 +17,7 @@ EACH = 10
 def stream(
     green: float, blue: float, looks: int, seed: int, metric: str = SLOW, errors: float = 0.0, down: int | None = None
 ) -> list[Window]:
-    """Looks with so many requests of each colour, of which such a share is bad; green errs besides, and blue is down at one look."""
+    """Looks at both colours, of whose requests such a share is bad; green errs besides, and blue is down at one look."""
     draw = random.Random(seed)
 
     def seen(share: float, errs: float) -> Seen:
