@@ -26,8 +26,8 @@ BODY = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 16]
 class Host:
     """A folder with a release, and what stands there."""
 
-    def __init__(self, folder: Path):
-        self.folder, self.state = folder, folder / "live"
+    def __init__(self, folder: Path, model: str = "digits"):
+        self.folder, self.state, self.model = folder, folder / "live", model
         (folder / "how.yaml").write_text(HOW)
 
     def command(self, *words: str) -> list[str]:
@@ -60,7 +60,7 @@ class Host:
             return 0
         connection = http.client.HTTPConnection("127.0.0.1", standing.front.entry, timeout=10)
         try:
-            connection.request("POST", "/v2/models/digits/infer", BODY, {"content-type": "application/json"})
+            connection.request("POST", f"/v2/models/{self.model}/infer", BODY, {"content-type": "application/json"})
             return connection.getresponse().status
         except OSError:
             return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -9,9 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from kit.certified import certified
@@ -23,7 +26,7 @@ from scipy.special import softmax
 from gatekeeper.monitor.decide import Finding, decided, verdict
 from gatekeeper.monitor.drift._base import Question
 from gatekeeper.monitor.problems import Unread
-from gatekeeper.monitor.reference import read_reference
+from gatekeeper.monitor.reference import read_reference, written
 from gatekeeper.monitor.sources.requests import SURE
 from gatekeeper.stats.drift import spending
 
@@ -49,6 +52,33 @@ def test_from_a_good_week_to_a_shift(watching: Callable[..., Path], log: Callabl
     assert "look 2: an alert fires" in done.stdout
     [alert] = [line for line in done.stdout.splitlines() if "ALERT" in line]
     assert "inputs/c: D = 0." in alert
+
+
+def test_certify_writes_the_reference_of_what_it_certifies(once: Once, gatekeeper: Command, tmp_path: Path) -> None:
+    """And a watch holds the one that it reads to the certificate."""
+    place = certified(once, tmp_path)
+    certificate = {"certificate": "out/certificate.json", "trust": "trust.yaml"}
+    watched = tmp_path / "release/watched.yaml"
+    watched.write_text(json.dumps({"edge_ai_pipeline": {"monitoring": {"requests": "now.jsonl", **certificate}}}))
+    rows = ({"time": time.time() - i, "inputs": {"x": [0.0] * 16}, "answer": 1} for i in range(250))
+    (place.folder / "now.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    file = place.folder / "pipeline.yaml"
+    plain = place.certify("--config", file)
+    assert plain.returncode == 0 and "reference" not in plain.stdout, "its file watches nothing"
+    file.write_text(file.read_text() + "  monitoring: {requests: now.jsonl}\n")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    place.change_report(lambda report: report["pipeline"].update(sha256=digest))
+    done = place.certify("--config", file)
+    assert done.returncode == 0, done.stderr
+    assert "written: the reference" in done.stdout and "600 examples, 16 features of x" in done.stdout, done.stdout
+    known = read_reference(place.folder / "reference.npz")
+    assert known.contents.model == hashlib.sha256(place.model.read_bytes()).hexdigest()
+    look = gatekeeper("watch", watched, "--once", "--format", "json")
+    assert not any("was certified" in said for said in looked(look)["unread"]), look.stdout
+    other = replace(known, contents=msgspec.structs.replace(known.contents, model="0" * 64))
+    (place.folder / "reference.npz").write_bytes(written(other))
+    look = gatekeeper("watch", watched, "--once", "--format", "json")
+    assert any("is of the artifact 000000000000, and" in said for said in looked(look)["unread"]), look.stdout
 
 
 def test_what_the_artifact_was_approved_on_is_normal(once: Once, gatekeeper: Command, tmp_path: Path) -> None:
