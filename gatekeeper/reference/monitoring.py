@@ -13,7 +13,8 @@ from gatekeeper.reference.tables import REPOSITORY, cell, filled, table
 def page() -> str:
     """The text of the page, with its tables as they must be."""
     return filled(
-        REPOSITORY / "docs" / "monitoring.md", {"signals": _signals, "drift": _drift, "alerts": _alerts, "faults": _faults, "actions": _actions}
+        REPOSITORY / "docs" / "monitoring.md",
+        {"signals": _signals, "drift": _drift, "alerts": _alerts, "faults": _faults, "actions": _actions},
     )
 
 

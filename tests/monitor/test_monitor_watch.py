@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +54,32 @@ def test_from_a_good_week_to_a_shift(watching: Callable[..., Path], log: Callabl
     assert "look 2: an alert fires" in done.stdout
     [alert] = [line for line in done.stdout.splitlines() if "ALERT" in line]
     assert "inputs/c: D = 0." in alert
+
+
+def test_it_answers_while_it_watches(watching: Callable[..., Path], log: Callable[..., Path], gatekeeper: Command) -> None:
+    log("now.jsonl", 400)
+    file = watching(requests="now.jsonl", alerts={"latency_p99": {"max_ms": 500}})
+    refused = gatekeeper("watch", file, "--once", "--listen", "127.0.0.1:0")
+    assert refused.returncode == 2 and "Give one of them" in refused.stderr
+    assert gatekeeper("watch", file, "--listen", "9464").returncode == 2
+    words = [sys.executable, "-m", "gatekeeper", "watch", str(file), "--listen", "127.0.0.1:0"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr and process.stdout
+        url = process.stderr.readline().split("/metrics")[0]
+        assert process.stdout.readline()  # it has looked
+
+        def signal_of() -> bytes:
+            with urllib.request.urlopen(f"{url}/metrics", timeout=30) as page:
+                return bytes(page.read())
+
+        assert eventually(lambda: b'gatekeeper_watch_alert{alert="latency_p99",severity="page"} 0.0' in signal_of())
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{url}/v1/verdict?model=a&step=1&green=b", timeout=30)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
 
 
 def test_certify_writes_the_reference_of_what_it_certifies(once: Once, gatekeeper: Command, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ seen again, and what was said is not taken back.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +37,8 @@ FAMILIES = (REQUESTS, LATENCY, SHADOWED)
 GAP_S = 180.0
 """Who asks less often than that has stopped in between: what was seen meanwhile may be of any share."""
 FORM = 1
-MOST_BYTES = 8 << 20
+MOST_BYTES, MOST_KEPT, MOST_ASKED = 16 << 20, 200, 500
+"""Of the file; rollouts in it, of which the ones that were asked about last stay; and stretches of one rollout."""
 VERDICT_SCHEMA: Literal["gatekeeper/verdict/v1"] = "gatekeeper/verdict/v1"
 ARGO, FLAGGER = "rollouts_pod_template_hash", "pod"
 """The labels that tell both apart where the file names none."""
@@ -135,6 +137,8 @@ class Rollouts:
             steps = ", ".join(map(str, self.shares))
             why = f"{step} % is no step of the pipeline file's deployment ({steps} %): there green cannot be compared with blue"
             return _said(Decision.HOLD, why, model, green, step)
+        if len(known.asked) >= MOST_ASKED:
+            return _said(Decision.HOLD, "it was asked about too often, with pauses: nothing can be concluded", model, green, step)
         try:
             now = prometheus.clock(Asked(self.address, self.clock(), 0.0))
             _extend(known, step, now)
@@ -228,6 +232,8 @@ class Rollouts:
         return found
 
     def _keep(self, kept: _File) -> None:
+        latest = sorted(kept.rollouts, key=lambda name: max((each.until for each in kept.rollouts[name].asked), default=math.inf))
+        kept.rollouts = {name: kept.rollouts[name] for name in latest[-MOST_KEPT:]}
         write_atomic(self.path, msgspec.json.encode(kept))
 
 

@@ -8,6 +8,7 @@ that is none is 400, and one that this gatekeeper does not judge 404, to both.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ class Answers:
         if (rollouts := self.rollouts) is None:
             return _problem(404, "monitoring.judge is not in the pipeline file, so that no rollout is judged")
         model, green, step = (query.get(name, "") for name in ("model", "green", "step"))
-        if not model or not green or not (step.isascii() and step.isdigit() and int(step) <= 100):
+        if not _name(model) or not _name(green) or not (step.isascii() and step.isdigit() and int(step) <= 100):
             return _problem(400, "ask /v1/verdict?model=NAME&step=PERCENT&green=HASH")
         return _json(200, rollouts.about(model, green, int(step)))
 
@@ -61,18 +62,23 @@ class Answers:
         if (rollouts := self.rollouts) is None:
             return _problem(404, "monitoring.judge is not in the pipeline file, so that no rollout is judged")
         wanted, of, model = query.get("is", ""), query.get("of", ""), query.get("model", "")
-        if not model or (wanted, of) not in (("promote", "traffic"), ("promote", "promotion"), ("rollback", "")):
+        if not _name(model) or (wanted, of) not in (("promote", "traffic"), ("promote", "promotion"), ("rollback", "")):
             return _problem(400, "ask /v1/verdict?model=NAME&is=promote&of=traffic, &is=promote&of=promotion or &is=rollback")
         try:
             checksum = json.loads(body)["checksum"]
         except (ValueError, KeyError, TypeError):
             checksum = ""
-        if not isinstance(checksum, str) or not checksum:
+        if not isinstance(checksum, str) or not _name(checksum):
             return _problem(
                 400, "the body has no checksum, by which Flagger tells one rollout from another. Use a newer Flagger."
             )
         verdict = rollouts.granted(model, checksum, of)
         return _json(YES if verdict.decision == Decision(wanted) else NO, verdict)
+
+
+def _name(text: str) -> bool:
+    """What may be the name of an object, or a digest."""
+    return bool(re.fullmatch(r"[A-Za-z0-9._-]{1,253}", text))
 
 
 def _json(status: int, verdict: Verdict) -> Answer:
