@@ -109,7 +109,8 @@ def test_a_step_that_helps_is_kept_and_one_that_was_killed_is_not_tried_again(ho
         process.kill()
         process.wait()
         assert host.ask() == 200, "whatever it was amid, users are answered"
-        arrived = hold.arrived
+        arrived, begun_ = hold.arrived, len(users.answers)
+        assert eventually(lambda: len(users.answers) > begun_ + 600, 120), "a look counts from the one before"
         done = looked(host)
     assert hold.arrived > arrived, "the fault arrived while the step was judged"
     assert done.returncode == 1, done.stdout + done.stderr
