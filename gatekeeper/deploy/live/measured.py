@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from gatekeeper.certificate.inventory import identity, inventory
+from gatekeeper.certificate.inventory import identity
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.deploy.live.host import MODELS, Going, Seen
 from gatekeeper.deploy.live.models import asked_as, first_slot, slot_of, terms_of
@@ -17,6 +17,7 @@ from gatekeeper.deploy.packages._base import label
 from gatekeeper.deploy.packages._tree import write_tree
 from gatekeeper.errors import NotMeasured, UsageError
 from gatekeeper.making.subject import Subject
+from gatekeeper.models.files import digest
 
 
 @contextmanager
@@ -29,16 +30,16 @@ def measured(
     model, made, about = loaded.model_path(), green.made, green.model
     if model is None or made is None:
         raise UsageError(f"{loaded.path}: names no model. Add `model: {{path: ...}}`.")
-    opened = made.opened
-    files = inventory(opened)
-    if identity(files) != made.sha256:
+    files = {file.relative_to(made.folder).as_posix(): file for file in made.files}  # beside them lies what the cache notes
+    digests = {each: digest(file) for each, file in files.items()}
+    if identity(digests) != made.sha256:
         raise NotMeasured("data", f"{green.id}: its files are not those that were measured any more. Run it again.")
     name, threads = label(model.name.partition(".")[0]), green.spec.threads
 
     def new(_: Slot) -> Slot:
         place = state.resolve() / MODELS / made.sha256[:16]
-        write_tree(place, {each: opened / each if opened.is_dir() else opened for each in files}, True, files)
-        served = place if opened.is_dir() else place / opened.name
+        write_tree(place, dict(files), True, digests)
+        served = place / made.file.relative_to(made.folder) if made.file is not None else place
         spec = msgspec.structs.replace(green.spec, artifact=str(served))
         slot = slot_of(green.id, made.sha256, served, spec.framework, threads, spec.device, model, about, name, loaded)
         return msgspec.structs.replace(slot, served=msgspec.structs.replace(slot.served, spec=spec))
