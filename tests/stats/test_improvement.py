@@ -55,7 +55,7 @@ def test_without_the_bound_the_same_is_promoted() -> None:
 
 
 def test_what_is_better_by_less_than_the_bound_is_seldom_kept() -> None:
-    """At the bound itself, where it is hardest: at most alpha of all, 4 %; of 60 no more than 6 but once in 200 trials."""
+    """At the bound itself, where it is hardest: at most alpha of all, 4 %; of 60 more than 6 in one trial of a hundred."""
     kept = sum(ended(stream(0.2, 0.3, 500, seed), 0.1) is Decision.PROMOTE for seed in range(60))
     assert kept <= 6
 

@@ -35,14 +35,13 @@ class Host:
 
     def settle(self, cut: Entry | None) -> Ended | None:
         """What the journal of the deploy says serves, serves; a step that was cut short is kept if it was promoted by then."""
-        from gatekeeper.deploy.journal import Busy
         from gatekeeper.deploy.live.host import left_by
 
         if cut is None:
             return None
         try:
             standing = left_by(self.live)
-        except Busy as error:
+        except GatekeeperError as error:  # another deploy is at work, HAProxy is gone: until it is settled nothing is tried
             raise Waits(str(error)) from None
         kept = standing is not None and standing.blue == cut.slot
         return Ended("cut_short", "it had been promoted" if kept else "it was undone", kept)
