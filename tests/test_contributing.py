@@ -42,6 +42,7 @@ KINDS = {
     "monitor/signals",
     "monitor/drift",
     "monitor/alerts",
+    "monitor/actions",
 }
 PIPELINE = """\
 edge_ai_pipeline:
@@ -57,7 +58,7 @@ edge_ai_pipeline:
   measure: {max_rounds: 2, blocks: 1, block_ms: 5}
   model_validation: {security_scan: enabled}
   packaging: {usb_stick: {greeting: hello}}
-  monitoring: {requests: asked.jsonl, alerts: {client_errors: {max: 0.2}}}
+  monitoring: {requests: asked.jsonl, alerts: {client_errors: {max: 0.2}}, resolution: {kubernetes: pods, steps: [longer_queue]}}
 """
 VARIANT = "hall/onnx_reference/rounded"
 CHECKS = {"doubled": "unit_tests", "no_program": "file_tests", "patience": "integration_tests", "cookies": "security_tests"}
@@ -157,13 +158,23 @@ def test_what_passed_is_packaged(ran: tuple[Path, dict[str, str]], tmp_path: Pat
 
 
 def test_the_watch_has_them(ran: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
-    """Its signal, its alert and its test of drift see requests of which half are refused, and an input that goes missing."""
+    """Its signal, its alert and its test of drift see requests of which half are refused, and an input that goes missing; its
+    action is proposed against the few that the server fails to answer.
+    """
     told, now = ran[0].parent, time.time()
     for name, x, status in (("good", 1.0, 200), ("asked", None, 404)):
         rows = [
-            {"time": now - 10 * i, "inputs": {"x": x if i % 2 else 1.0}, "status": status if i % 2 else 200} for i in range(800)
+            {
+                "time": now - 10 * i,
+                "inputs": {"x": x if i % 2 else 1.0},
+                "status": status if i % 2 else 500 if x is None and i % 20 == 0 else 200,
+            }
+            for i in range(800)
         ]
         (told / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (told / "pods").mkdir()
+    pods = {"template": {"spec": {"containers": [{"image": "digits"}]}}}
+    (told / "pods/a.yaml").write_text(json.dumps({"kind": "Deployment", "metadata": {"name": "digits"}, "spec": pods}))
     words = [sys.executable, "-P", "-m", "gatekeeper", "watch", "p.yaml"]
     for more in (["--learn", "good.jsonl", "--write", str(tmp_path)], ["--once", "--format", "json"]):
         done = subprocess.run(
@@ -175,6 +186,9 @@ def test_the_watch_has_them(ran: tuple[Path, dict[str, str]], tmp_path: Path) ->
     assert {"client_errors", "missing/x"} <= {each["name"] for each in look["findings"] if each["status"] == "fires"}
     assert "GatekeeperClientErrors" in (tmp_path / "gatekeeper_rules.yml").read_text()
     assert "mistakes" in (tmp_path / "grafana_dashboard.json").read_text()
+    assert "error_rate: longer_queue: proposed" in done.stderr
+    [patch] = told.rglob("error_rate-queue.json")
+    assert json.loads(patch.read_text())[0]["value"] == ["--queue", "128"]
 
 
 def test_their_sections_and_limits_are_checked(ran: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
@@ -209,5 +223,15 @@ def test_without_them_the_file_is_refused(ran: tuple[Path, dict[str, str]]) -> N
         [sys.executable, "-m", "gatekeeper", "validate", "p.yaml"], cwd=ran[0].parent, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    for name in ("weighing", "kiosk", "onnx_reference", "load_time", "file_tests", "severity", "offset", "client_errors"):
+    for name in (
+        "weighing",
+        "kiosk",
+        "onnx_reference",
+        "load_time",
+        "file_tests",
+        "severity",
+        "offset",
+        "client_errors",
+        "longer_queue",
+    ):
         assert name in done.stderr, name

@@ -52,6 +52,9 @@ def command(
     an ML-BOM is written (CycloneDX 1.6, certificate.cdx.json). Give both to the release together with the report: `gatekeeper
     verify` checks all three.
 
+    With --config the reference of that file's `monitoring` is written as well, for `gatekeeper watch`: what the certified model
+    answers to its evaluation set, which is asked here. Where that cannot be, it is said, and the certificate stands.
+
     With --key nothing is sent anywhere. Without it the job's identity signs (it needs `permissions: id-token: write`), and
     Sigstore logs in public that this workflow signed something.
 
@@ -73,4 +76,28 @@ def command(
     click.echo(plain(f"written: {written.path}, signed with {written.who.kind} {written.who.name}, and the BOM {written.bom}"))
     if model_signature is not None:
         click.echo(plain(f"written: {model_signature}, for `model_signing verify`"))
+    if config is not None:
+        _learn(config, written.artifact)
     return 0
+
+
+def _learn(config: Path, artifact: Path) -> None:
+    """Write what is normal, where the pipeline file says that its model is watched."""
+    import time
+
+    from gatekeeper.cli._terminal import watching
+    from gatekeeper.config.load import load
+    from gatekeeper.errors import GatekeeperError
+    from gatekeeper.reports._plain import plain
+
+    loaded = load(config)
+    if loaded.pipeline.monitoring is None:
+        return
+    from gatekeeper.monitor.learning import learn
+
+    try:
+        with watching(quiet=False) as progress:
+            said = f"written: the reference {learn(loaded, artifact, time.time(), progress)}"
+    except GatekeeperError as error:
+        said = f"no reference was written: {error}"
+    click.echo(plain(said))

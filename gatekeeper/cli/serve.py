@@ -32,6 +32,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.option(
     "--batch-delay", type=click.FloatRange(0, 1000), default=2.0, show_default=True, help="Milliseconds to wait for them."
 )
+@click.option(
+    "--cache", type=click.IntRange(0, 1 << 20), default=0, show_default=True,
+    help="Answers to keep for questions that come again; 0: none.",
+)  # fmt: skip
 @click.option("--timeout", default="30s", show_default=True, help="Longest time for one request.")
 @click.option("--drain", default="30s", show_default=True, help="Longest time to finish accepted requests when stopped.")
 @click.option("--max-body", default="64MiB", show_default=True, help="Largest request.")
@@ -49,6 +53,7 @@ def command(
     queue: int,
     batch: int,
     batch_delay: float,
+    cache: int,
     timeout: str,
     drain: str,
     max_body: str,
@@ -96,6 +101,7 @@ def command(
             queue=queue,
             max_batch=batch,
             batch_delay_ms=batch_delay,
+            cache=cache,
             max_body_bytes=parse_size(max_body),
             request_timeout_s=parse_duration(timeout),
             drain_s=parse_duration(drain),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +13,10 @@ from gatekeeper.cli import _options
 
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
+    from gatekeeper.monitor.answering.server import Answers
     from gatekeeper.monitor.decide import Look
     from gatekeeper.monitor.look import Watched
-    from gatekeeper.monitor.reference import Reference
+    from gatekeeper.monitor.resolution.resolve import Resolver
 
 EPILOG = """\b
 Exit codes: 0 nothing to tell, 1 an alert fires, 2 usage or configuration, 3 too
@@ -45,7 +48,20 @@ Examples:
     "--rehearse", is_flag=True,
     help="Inject each fault before a Prometheus and an Alertmanager of its own, and see who is told. Takes a minute.",
 )  # fmt: skip
-def command(file: Path, once: bool, form: str, state: Path | None, learn: Path | None, write: Path | None, rehearse: bool) -> int:
+@click.option(
+    "--listen", metavar="HOST:PORT",
+    help="Answer /metrics, and /v1/verdict to Argo Rollouts and Flagger, while it watches (docs/monitoring.md). No password.",
+)  # fmt: skip
+def command(
+    file: Path,
+    once: bool,
+    form: str,
+    state: Path | None,
+    learn: Path | None,
+    write: Path | None,
+    rehearse: bool,
+    listen: str | None,
+) -> int:
     """Watch the model that FILE describes, where it is deployed.
 
     `monitoring` in FILE says what to read: a Prometheus, or the server's own /metrics, for latency, errors, requests and
@@ -53,10 +69,14 @@ def command(file: Path, once: bool, form: str, state: Path | None, learn: Path |
     and of the certificate that it names) and whether confidence, answers or inputs have moved away from the reference. All
     looks together raise a false alarm about drift with a probability of at most 5 %, however long it watches.
 
+    Where `monitoring.resolution` is in FILE, an alert tries its steps, one after another, each beside what serves and kept only
+    if the alert's own metric gets better; when nothing helps, whom it names is told.
+
     What cannot be read is never taken for zero or for health: it is said, and is exit code 4. Ended by Ctrl-C or SIGTERM, the
     exit code is that of the last look.
     """
     from gatekeeper.config.load import load
+    from gatekeeper.errors import UsageError
 
     loaded = load(file)
     if learn is not None:
@@ -67,27 +87,38 @@ def command(file: Path, once: bool, form: str, state: Path | None, learn: Path |
         return _rehearse(loaded)
     if learn is not None or write is not None:
         return 0
-    return _watch(loaded, state or file.with_name(f".gatekeeper-watch-{file.stem}.json"), once, form)
+    if once and listen is not None:
+        raise UsageError("--once looks and ends, and --listen answers while it watches. Give one of them.")
+    return _watch(loaded, state or file.with_name(f".gatekeeper-watch-{file.stem}.json"), once, form, listen)
 
 
-def _watch(loaded: Loaded, path: Path, once: bool, form: str) -> int:
-    """Look, once or again and again."""
+def _watch(loaded: Loaded, path: Path, once: bool, form: str, listen: str | None) -> int:
+    """Look, once or again and again, and do about it what the file says."""
+    import os
     import time
+    from contextlib import ExitStack
 
     from gatekeeper.errors import ExitCode
     from gatekeeper.monitor.look import watched_of
+    from gatekeeper.monitor.resolution.resolve import resolver
     from gatekeeper.monitor.state import alone
     from gatekeeper.units import parse_duration
 
     watched, last = watched_of(loaded), ExitCode.INCONCLUSIVE
     every = parse_duration(loaded.pipeline.monitoring.every) if loaded.pipeline.monitoring else 0.0
-    with alone(path):
+    with ExitStack() as stack:
+        stack.enter_context(alone(path))
+        acts = stack.enter_context(resolver(loaded, path, os.environ, _note))
+        answers = stack.enter_context(_answering(loaded, path, listen, acts))
         try:
             due = time.monotonic()
             while True:
                 seen = _look(watched, path)
                 last = seen.exit_code
+                answers.look = seen
                 _show(seen, form, once)
+                if acts is not None:
+                    acts.answer(seen)
                 if once:
                     return int(last)
                 due = max(due + every, time.monotonic())
@@ -96,6 +127,28 @@ def _watch(loaded: Loaded, path: Path, once: bool, form: str) -> int:
             if once:
                 raise
             return int(last)
+
+
+def _note(said: str) -> None:
+    from gatekeeper.reports._plain import plain
+
+    click.echo(plain(said), err=True)
+
+
+@contextmanager
+def _answering(loaded: Loaded, path: Path, listen: str | None, acts: Resolver | None) -> Iterator[Answers]:
+    """What is answered from, and who answers where that was asked for."""
+    from gatekeeper.monitor.answering.rollouts import rollouts_of
+    from gatekeeper.monitor.answering.server import Answers, answering
+
+    if listen is None:
+        yield Answers()
+        return
+    rollouts = rollouts_of(loaded, path.with_name(f"{path.stem}-rollouts.json"))
+    answers = Answers(rollouts, tried=lambda: list(acts.journal.entries) if acts is not None else [])
+    with answering(listen, answers) as url:
+        click.echo(f"{url}/metrics{' and /v1/verdict' if rollouts else ''}", err=True)
+        yield answers
 
 
 def _look(watched: Watched, path: Path) -> Look:
@@ -134,34 +187,11 @@ def _learn(loaded: Loaded, what: Path) -> None:
     """Write the reference that an artifact or a log makes."""
     import time
 
-    from gatekeeper.errors import UsageError
-    from gatekeeper.files import write_atomic
-    from gatekeeper.models.files import model_format
-    from gatekeeper.monitor.problems import Unread
-    from gatekeeper.monitor.reference import learned, written
-
-    own = loaded.pipeline.monitoring
-    if own is None:
-        raise UsageError(f"{loaded.path}: has no `monitoring`. Add it (docs/monitoring.md).")
-    try:
-        reference = _approved(loaded, what) if model_format(what) is not None else learned(what, time.time())
-    except Unread as error:
-        raise UsageError(str(error)) from None
-    place = loaded.folder / own.reference
-    write_atomic(place, written(reference))
-    told = reference.contents
-    inputs = f"{len(reference.features())} features of {', '.join(told.inputs) or 'no input'}"
-    click.echo(f"{place}: {told.seen:,} examples, {inputs}, {len(told.answers)} answers, {told.labelled:,} labels")
-
-
-def _approved(loaded: Loaded, artifact: Path) -> Reference:
-    """The reference of an artifact."""
     from gatekeeper.cli._terminal import watching
-    from gatekeeper.making.cache import Cache, default_folder
-    from gatekeeper.monitor.approved import approved
+    from gatekeeper.monitor.learning import learn
 
     with watching(quiet=False) as progress:
-        return approved(loaded, artifact, Cache(default_folder()), progress)
+        click.echo(learn(loaded, what, time.time(), progress))
 
 
 def _rehearse(loaded: Loaded) -> int:

@@ -23,6 +23,10 @@ from gatekeeper.errors import UsageError
 from gatekeeper.files import open_itself
 
 
+class Busy(UsageError):
+    """Another process is at work there."""
+
+
 class Event(StrEnum):
     """What a line says."""
 
@@ -73,7 +77,7 @@ class Journal(AbstractContextManager["Journal"]):
         try:
             self._lock.acquire(timeout=0.2)
         except filelock.Timeout:
-            raise UsageError(f"{path}: another deploy is at work here. Wait for it, or end it first.") from None
+            raise Busy(f"{path}: another deploy is at work here. Wait for it, or end it first.") from None
         try:
             self.entries = read(path)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -42,6 +42,7 @@ class Plan:
     models: tuple[str, str] = ("", "")
     socket: str = ""
     poll_s: float = POLL_S
+    judge: Callable[[RolloutLimits, int], Judge] = Judge
 
 
 @dataclass
@@ -80,7 +81,7 @@ def roll(
 
     Whatever is raised meanwhile, Ctrl-C too, blue gets its traffic back first.
     """
-    outcome, judge, began = Outcome(), Judge(plan.limits, len(plan.steps)), clock()
+    outcome, judge, began = Outcome(), plan.judge(plan.limits, len(plan.steps)), clock()
     end = began + plan.deadline_s
     blue, green = plan.models
     journal.add(Entry(event=Event.BEGIN, blue_model=blue, green_model=green, socket=plan.socket))

@@ -31,6 +31,8 @@ class Finding(Record, frozen=True, kw_only=True):
     n: Count
     needs: Count
     why: str = ""
+    over: Annotated[float | None, Meta(description="Share of what was counted that is over the limit.")] = None
+    allowed: Annotated[float | None, Meta(description="Share that may be.")] = None
 
 
 class Seen(Record, frozen=True, kw_only=True):
@@ -98,6 +100,8 @@ def _answered(asked: Question, unlikely: bool) -> Finding:
         n=asked.n,
         needs=asked.needs,
         why=str(asked.unread) if asked.unread else "",
+        over=asked.over,
+        allowed=asked.allowed,
     )
 
 

@@ -121,7 +121,7 @@ def watched_of(loaded: Any) -> Watched:
     """What a pipeline file says is to be watched."""
     from gatekeeper.errors import UsageError
     from gatekeeper.monitor.limits import certified_by, limits_of
-    from gatekeeper.monitor.reference import read_reference
+    from gatekeeper.monitor.reference import Reference, read_reference
     from gatekeeper.units import parse_duration
 
     own = loaded.pipeline.monitoring
@@ -132,8 +132,8 @@ def watched_of(loaded: Any) -> Watched:
     def place(name: str | None) -> str:
         return str(loaded.folder / name) if name else ""
 
-    watch = certified_by(Path(place(own.certificate)), Path(place(own.trust))).monitoring if own.certificate else []
-    limits, unseen = limits_of(own, watch)
+    certified = certified_by(Path(place(own.certificate)), Path(place(own.trust))) if own.certificate else None
+    limits, unseen = limits_of(own, certified.monitoring if certified else [])
     known: Any = None
     stated = loaded.stated("monitoring", "reference") is not None
     if stated or Path(place(own.reference)).exists():
@@ -141,6 +141,9 @@ def watched_of(loaded: Any) -> Watched:
             known = read_reference(Path(place(own.reference)))
         except Unread as error:
             known = error
+    if certified and isinstance(known, Reference) and known.contents.model and known.contents.model != certified.artifact:
+        said = f"{own.reference}: is of the artifact {known.contents.model[:12]}, and {certified.artifact[:12]} was certified"
+        known = Unread("file", f"{said}. Make it anew: gatekeeper watch FILE --learn ARTIFACT.")
     notes = [] if known is not None else [f"there is no reference ({own.reference}), so that no drift from it is looked for"]
     named = {"prometheus": own.prometheus, "metrics": own.metrics, LOGGED: place(own.requests)}
     return Watched(

@@ -128,13 +128,28 @@ class Rehearsal(Record, frozen=True, kw_only=True):
     seconds: Amount = 0.0
 
 
+class Live(Record, frozen=True, kw_only=True):
+    """A rollout among users, and everything its ruling follows from."""
+
+    host: str
+    artifact: Annotated[str, Meta(description="SHA-256 of the file that went live.")]
+    already: Annotated[bool, Meta(description="Whether it served there before, so that nothing was done.")] = False
+    steps: Annotated[list[Count], Meta(description="Green's shares of the traffic in percent.")] = []
+    limits: RolloutLimits | None = None
+    windows: list[Window] = []
+    ruling: Ruling
+
+
 class Production(Record, frozen=True, kw_only=True):
     """What `production_deployment` did for one variant. It never says more than was done."""
 
     variant: str
     outcome: Annotated[
-        Literal["rehearsed"],
-        Meta(description="`rehearsed`: the rollout was carried out on the machine of the run, and nothing was deployed."),
+        Literal["rehearsed", "deployed"],
+        Meta(
+            description="`rehearsed`: the rollout was carried out on the machine of the run, and nothing was deployed. "
+            "`deployed`: among the users of the host that `deployment.hosts` names."
+        ),
     ]
     strategy: str
     ramping: Literal["gradual", "immediate"]
@@ -143,3 +158,5 @@ class Production(Record, frozen=True, kw_only=True):
         Rehearsal | None,
         Meta(description="Its healthy ramp; None: it is the one that `staging_deployment` of the same run rehearsed."),
     ] = None
+    live: Annotated[Live | None, Meta(description="What became of it among users; None where it was rehearsed.")] = None
+    why: Annotated[str, Meta(description="Why it was rehearsed although a host is named.")] = ""

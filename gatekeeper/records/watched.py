@@ -25,6 +25,7 @@ class Watching(Record, frozen=True, kw_only=True):
     """All alerts of one variant."""
 
     variant: str
+    artifact: Annotated[str, Meta(description="SHA-256 of its file.")] = ""
     how: Annotated[
         Literal["real_time", "periodic"],
         Meta(description="Prometheus and Alertmanager with the rules of the file, or looks of `gatekeeper watch`."),

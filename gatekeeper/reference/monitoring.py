@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gatekeeper.monitor.actions._base import in_order as actions
 from gatekeeper.monitor.alerts._base import in_order as alerts
 from gatekeeper.monitor.drift._base import in_order as tests
 from gatekeeper.monitor.faults._base import FAULTS, fault
@@ -12,7 +13,8 @@ from gatekeeper.reference.tables import REPOSITORY, cell, filled, table
 def page() -> str:
     """The text of the page, with its tables as they must be."""
     return filled(
-        REPOSITORY / "docs" / "monitoring.md", {"signals": _signals, "drift": _drift, "alerts": _alerts, "faults": _faults}
+        REPOSITORY / "docs" / "monitoring.md",
+        {"signals": _signals, "drift": _drift, "alerts": _alerts, "faults": _faults, "actions": _actions},
     )
 
 
@@ -33,6 +35,12 @@ def _alerts() -> str:
         gate = getattr(each, "CERTIFIED", "")
         rows.append((f"`{name}`", cell(each.DESCRIPTION), default, f"`{gate}`" if gate else "", each.SEVERITY))
     return table(("alert", "fires where", "limit", "or the certificate's", "severity"), rows)
+
+
+def _actions() -> str:
+    """Each step, in the order in which they are tried."""
+    rows = [(f"`{name}`", cell(each.DESCRIPTION), ", ".join(f"`{alert}`" for alert in each.HELPS)) for name, each in actions()]
+    return table(("step", "what it changes", "may end"), rows)
 
 
 def _faults() -> str:

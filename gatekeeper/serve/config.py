@@ -49,6 +49,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     queue: int = 64  # requests that may wait; more are refused with 503
     max_batch: int = 1  # examples that are put together; 1: each request by itself
     batch_delay_ms: float = 2.0
+    cache: int = 0  # answers that are kept for questions that come again; 0: none
     max_body_bytes: int = 64 << 20
     request_timeout_s: float = 30.0
     body_timeout_s: float = 10.0

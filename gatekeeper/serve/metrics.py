@@ -28,6 +28,7 @@ class Metrics:
         )
         self.batches = Histogram("gatekeeper_batch_size", "Examples answered together.", buckets=SIZES, registry=own)
         self.restarts = Counter("gatekeeper_session_restarts", "Session processes that died.", registry=own)
+        self.remembered = Counter("gatekeeper_cache_hits", "Answers that had been given before.", registry=own)
         self.confidence = Histogram(
             "gatekeeper_confidence", "Largest class probability of each example.", buckets=SHARES, registry=own
         )

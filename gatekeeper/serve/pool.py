@@ -14,6 +14,7 @@ from gatekeeper.process.child import command, environment, how_it_ended, signal_
 from gatekeeper.serve.config import SESSION, Served
 from gatekeeper.serve.messages import Ask, Generate, Reply, pack, unpack
 from gatekeeper.serve.metrics import Metrics
+from gatekeeper.serve.remembered import Remembered, question
 from gatekeeper.serve.tensors import BadRequest, Feed
 
 MOST_CRASHES = 5
@@ -117,6 +118,7 @@ class Pool:
         self.sessions: dict[int, SessionProcess] = {}
         self.crashes = 0
         self.batching = served.max_batch > 1 and all(t.shape[:1] == [-1] for t in (*served.inputs(), *served.outputs()))
+        self.known = Remembered(served.cache) if served.cache else None
         self._tasks: list[asyncio.Task[None]] = []
         self._held: Job | None = None
         metrics.watch(self.waiting.qsize)
@@ -142,7 +144,13 @@ class Pool:
 
     async def infer(self, feed: Feed) -> Feed:
         """The answer to one request."""
+        asked = question(feed) if self.known is not None else b""
+        if self.known is not None and (found := self.known.get(asked)) is not None:
+            self.metrics.remembered.inc()
+            return unpack(found)
         async for reply in self._answers(Job(Ask(arrays=pack(feed)), feed)):
+            if self.known is not None:
+                self.known.put(asked, reply.arrays)
             return unpack(reply.arrays)
         raise ModelFailed("the model gave no answer")
 

@@ -96,14 +96,19 @@ def _raised(name: str) -> bool:
 
 
 def _watched(setup: Setup, known: Known, name: str, leg: Leg) -> Watching:
+    import msgspec
+
     from gatekeeper.ids import file_name
     from gatekeeper.legs.setup import Artifacts, Data
+    from gatekeeper.models.files import digest_files
     from gatekeeper.monitor.served import How, prove
 
     loaded = setup.loaded
     inputs = leg.feeds(f"watched-{file_name(leg.id)}", known.get(Data).evaluation)
-    subject = leg.subject(name, known.get(Artifacts).made[name], inputs)
+    made = known.get(Artifacts).made[name]
+    subject = leg.subject(name, made, inputs)
     how = cast(How, loaded.pipeline.deployment.monitoring)
     with setup.space.alone(setup.progress, f"the alerts of {name}"):
         setup.progress.step(f"{name}: raising its alerts")
-        return prove(subject, asked_for(loaded), how, loaded.pipeline.measure.seed, setup.progress.note)
+        found = prove(subject, asked_for(loaded), how, loaded.pipeline.measure.seed, setup.progress.note)
+    return msgspec.structs.replace(found, artifact=digest_files(list(made.files)))

@@ -1,7 +1,8 @@
-"""The chosen variant goes live: here the healthy ramp of the file's own strategy, and a record that says that it was rehearsed.
+"""The chosen variant goes live: on the host that the file names, or as the healthy ramp of its own strategy, and then its record
+says that it was rehearsed.
 
-A machine of a CI run has no users. What brings a model to them is `gatekeeper deploy` on their host, or a controller of a
-cluster with the files that it writes; this stage never says `deployed`.
+A machine of a CI run has no users, unless `deployment.hosts` says that it serves them. What else brings a model to users is
+`gatekeeper deploy` on their host, or a controller of a cluster with the files that it writes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from gatekeeper.stages._base import report
 
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
+    from gatekeeper.config.sections.hosts import Host
     from gatekeeper.legs.leg import Leg
     from gatekeeper.legs.setup import Added, Known, Setup
     from gatekeeper.records.report import Report, StageReport
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 
 NAME = "production_deployment"
 DESCRIPTION = (
-    "The rollout of the chosen variant as `deployment` has it, from what serves now. On the machine of a run it is rehearsed, "
-    "and its record says so: `rehearsed`, not deployed. What `staging_deployment` of the same run rehearsed is not repeated."
+    "The rollout of the chosen variant as `deployment` has it, from what serves now: on the host that `deployment.hosts` names, "
+    "if the job runs on it. Else it is rehearsed, and its record says so: `rehearsed`, not deployed. What "
+    "`staging_deployment` of the same run rehearsed is not repeated."
 )
 ORDER = 50
 
@@ -38,6 +41,7 @@ def run(setup: Setup, known: Known) -> Added:
     from gatekeeper.deploy.haproxy import program
     from gatekeeper.errors import GatekeeperError
     from gatekeeper.legs.setup import Added
+    from gatekeeper.stages._hosts import checked, why_not
     from gatekeeper.stages._rollouts import NOTHING, Rehearsed, chosen, served_now
     from gatekeeper.verdicts.rehearsed import judge_production
 
@@ -47,8 +51,13 @@ def run(setup: Setup, known: Known) -> Added:
     staged = known.get(Rehearsed).made
     try:
         program()
-        blue = served_now(setup.loaded)  # once: it may be gigabytes
-        done = [_done(setup, known, name, leg, blue) for name, leg in going]
+        hosts = [checked(host) for host in setup.loaded.pipeline.deployment.hosts]
+        why = why_not(setup, going) if hosts else ""
+        if hosts and not why:
+            done = [_deployed(setup, known, *going[0], hosts[0])]
+        else:
+            blue = served_now(setup.loaded)  # once: it may be gigabytes
+            done = [_rehearsed(setup, known, name, leg, blue, why) for name, leg in going]
     except GatekeeperError as error:
         return Added(report(setup.loaded, NAME, Verdict.ERROR, str(error), NAME))
     line = msgspec.structs.replace(report(setup.loaded, NAME, Verdict.PASS, "", NAME), production=done)
@@ -69,16 +78,36 @@ def lacks(loaded: Loaded, line: StageReport) -> str:
 
     own = loaded.pipeline.deployment
     asked = (own.strategy, own.traffic_ramping, own.rollback)
+    named = [host.host for host in own.hosts]
     for each in line.production:
+        if each.live is not None and each.live.host not in named:
+            stated = ", ".join(named) or "no host"
+            return f"{each.variant} was deployed on {each.live.host}, and the file names {stated}. Run it again."
         if (each.strategy, each.ramping, each.rollback) != asked:
             found = f"{each.strategy}, {each.ramping}, {each.rollback} rollback"
-            return f"{each.variant} was rehearsed as {found}, and the file says {', '.join(asked)} rollback. Run it again."
+            return f"{each.variant} was {each.outcome} as {found}, and the file says {', '.join(asked)} rollback. Run it again."
         if each.rehearsal and (said := other_way(loaded, each.rehearsal)):
             return f"{each.variant}: {said}"
     return ""
 
 
-def _done(setup: Setup, known: Known, name: str, leg: Leg, blue: str) -> Production:
+def _deployed(setup: Setup, known: Known, name: str, leg: Leg, host: Host) -> Production:
+    """One variant, among users."""
+    from gatekeeper.records.rollout import Production
+    from gatekeeper.stages._hosts import live
+
+    own = setup.loaded.pipeline.deployment
+    return Production(
+        variant=name,
+        outcome="deployed",
+        strategy=own.strategy,
+        ramping=own.traffic_ramping,
+        rollback=own.rollback,
+        live=live(setup, known, name, leg, host),
+    )
+
+
+def _rehearsed(setup: Setup, known: Known, name: str, leg: Leg, blue: str, why: str) -> Production:
     """One variant: by its own healthy ramp, unless a stage before has rehearsed the very same."""
     from gatekeeper.records.rollout import Production
     from gatekeeper.stages._rollouts import Rehearsed, rehearsed
@@ -94,4 +123,5 @@ def _done(setup: Setup, known: Known, name: str, leg: Leg, blue: str) -> Product
         ramping=own.traffic_ramping,
         rollback=own.rollback,
         rehearsal=None if same else rehearsed(setup, known, name, leg, blue, [HEALTHY]),
+        why=why,
     )

@@ -66,7 +66,7 @@ def _problems(rehearsal: Rehearsal, expected: Collection[str]) -> Iterator[Said]
         yield Verdict.ERROR, f"rollout: its record says nothing of {', '.join(lost)}"
     if len(set(names)) != len(names):
         yield Verdict.ERROR, "rollout: its record has a scenario twice"
-    if why := _looser(rehearsal.limits):
+    if why := looser(rehearsal.limits):
         yield Verdict.ERROR, f"rollout: its record says {why}"
     if not rehearsal.steps or any(step >= 100 for step in rehearsal.steps):
         yield Verdict.ERROR, "rollout: its record has no steps that leave blue a part"
@@ -79,7 +79,7 @@ def _problems(rehearsal: Rehearsal, expected: Collection[str]) -> Iterator[Said]
         yield from _losses(scenario)
 
 
-def _looser(limits: RolloutLimits) -> str:
+def looser(limits: RolloutLimits) -> str:
     """Which limit no rehearsal has, in words."""
     if limits.slow_ms is None or not limits.slow_ms < SLOWEST_MS:
         return f"that an answer is slow from {limits.slow_ms} ms on, and none is waited for longer than {SLOWEST_MS:g}"

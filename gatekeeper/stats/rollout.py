@@ -141,13 +141,13 @@ class Judge:
         if self.over:
             raise ValueError("the rollout is over")
         if window.step != self.step:
-            return _hold("", f"these are requests of step {window.step + 1}, this is step {self.step + 1}")
+            return hold("", f"these are requests of step {window.step + 1}, this is step {self.step + 1}")
         if wrong := window.problem or nonsense(window) or self._backwards(window):
             self._interrupted()
-            return _hold("", f"{wrong}; what spoke for green in this step counts no more")
+            return hold("", f"{wrong}; what spoke for green in this step counts no more")
         if not window.blue_up:
             self._interrupted()
-            return _hold("", "blue is down" if window.green_up else "both are down: there is nothing to compare with")
+            return hold("", "blue is down" if window.green_up else "both are down: there is nothing to compare with")
         if not window.green_up:
             return self._roll_back("", "green is down, and blue is not")
         self._add(window)
@@ -193,7 +193,7 @@ class Judge:
         if most is None:
             return None
         if not window.green_bytes or not window.blue_bytes:
-            return _hold(MEMORY, "memory cannot be read")
+            return hold(MEMORY, "memory cannot be read")
         green, blue = (
             now / self.first_bytes.setdefault(colour, now) - 1
             for colour, now in (("green", window.green_bytes), ("blue", window.blue_bytes))
@@ -206,20 +206,20 @@ class Judge:
         """What is not shown yet."""
         least, limits = self.limits.least_requests, self.limits
         if not self.green:
-            return _hold("", "green has no requests")
+            return hold("", "green has no requests")
         if not self.blue:
-            return _hold("", "blue has no requests at the same time: there is nothing to compare with")
+            return hold("", "blue has no requests at the same time: there is nothing to compare with")
         if self.blue_errors >= limits.blue_fails * self.blue:
-            return _hold(ERRORS, f"blue itself fails in {self.blue_errors} of {self.blue} requests: that is no measure")
+            return hold(ERRORS, f"blue itself fails in {self.blue_errors} of {self.blue} requests: that is no measure")
         if self.green < least or self.blue < least:
-            return _hold("", f"{min(self.green, self.blue)} requests of one colour, at least {least} are needed")
+            return hold("", f"{min(self.green, self.blue)} requests of one colour, at least {least} are needed")
         if limits.slow_ms is None:
-            return _hold(SLOW, "it is not known from when on an answer is slow")
+            return hold(SLOW, "it is not known from when on an answer is slow")
         for metric, about in self.compared.items():
             if not about.within.capital >= self.to_pass:
-                return _hold(metric, f"not yet shown: {self._rates(metric)}, in {about.within.stretches} stretches of time")
+                return hold(metric, f"not yet shown: {self._rates(metric)}, in {about.within.stretches} stretches of time")
         if self.paired.labelled and not self.paired.within.capital >= self.to_pass:
-            return _hold(ACCURACY, f"not yet shown on {self.paired.labelled} labelled inputs")
+            return hold(ACCURACY, f"not yet shown on {self.paired.labelled} labelled inputs")
         return None
 
     def _rates(self, metric: str) -> str:
@@ -260,7 +260,8 @@ def _count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _hold(metric: str, reason: str) -> Ruling:
+def hold(metric: str, reason: str) -> Ruling:
+    """To wait, for a reason."""
     return Ruling(decision=Decision.HOLD, metric=metric, reason=reason)
 
 

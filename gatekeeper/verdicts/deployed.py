@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -33,6 +33,13 @@ def together(stages: Sequence[StageReport]) -> StageReport | None:
     worst = next((stage for stage in ran if stage.verdict is verdict), ran[0])
     records = {name: [each for stage in ran for each in getattr(stage, name)] for name in RECORDS}
     return msgspec.structs.replace(worst, verdict=verdict, **records)
+
+
+def other_files(targets: Sequence[TargetReport], shown: Mapping[str, str]) -> list[str]:
+    """Variants that are chosen and whose file, by SHA-256, is not the one that a stage acted on; one without a digest is none."""
+    files = {each.id: each.artifact.sha256 for target in targets for each in target.variants if each.artifact}
+    chosen = [target.selected for target in targets if target.selected]
+    return [name for name in chosen if name in shown and (not shown[name] or shown[name] != files.get(name))]
 
 
 def left_out(targets: Sequence[TargetReport], shown: Iterable[str]) -> list[str]:

@@ -8,10 +8,11 @@ import msgspec
 
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import StageReport, TargetReport
-from gatekeeper.records.rollout import Production, Rehearsal
+from gatekeeper.records.rollout import Decision, Live, Production, Rehearsal
 from gatekeeper.registry import Registry
-from gatekeeper.stats.rehearsal import HEALTHY, SMALLEST, Said, judge_rehearsal, rehearsed_steps
-from gatekeeper.verdicts.deployed import judged_together, left_out
+from gatekeeper.stats.rehearsal import HEALTHY, LIMITS, SMALLEST, Said, judge_rehearsal, looser, rehearsed_steps
+from gatekeeper.stats.rollout import judged
+from gatekeeper.verdicts.deployed import judged_together, left_out, other_files
 
 STAGING, PRODUCTION = "staging_deployment", "production_deployment"
 FAULTS = Registry("deploy.faults")
@@ -29,11 +30,20 @@ def judge_production(stage: StageReport, staged: Sequence[Rehearsal]) -> Said:
     than its record: what was rehearsed was not deployed.
     """
     verdict, said = judged_together(((each.variant, *_judge_one(each, staged)) for each in stage.production), "rollout")
-    return verdict, f"rehearsed, not deployed: {said}" if verdict is Verdict.PASS else said
+    if verdict is not Verdict.PASS:
+        return verdict, said
+    if all(each.outcome == "deployed" for each in stage.production):
+        return verdict, f"deployed: {said}"
+    why = "; ".join(dict.fromkeys(each.why for each in stage.production if each.why))
+    return verdict, f"rehearsed, not deployed{f' ({why})' if why else ''}: {said}"
 
 
 def _judge_one(done: Production, staged: Sequence[Rehearsal]) -> Said:
-    """By its healthy ramp, wherever that is."""
+    """By its rollout among users, or by its healthy ramp, wherever that is."""
+    if (done.outcome == "deployed") is not (done.live is not None):
+        return Verdict.ERROR, f"its record says {done.outcome}, and holds {'a' if done.live else 'no'} rollout among users"
+    if done.live is not None:
+        return _judge_live(done, done.live)
     own = done.rehearsal
     rehearsal = own or next((each for each in staged if each.variant == done.variant), None)
     if rehearsal is None:
@@ -46,6 +56,32 @@ def _judge_one(done: Production, staged: Sequence[Rehearsal]) -> Said:
         return verdict, why
     whose = "in this stage" if own else f"by {STAGING} of the same run"
     return verdict, f"the healthy ramp ({done.strategy}, {healthy[0].requests:,} requests, {whose}) was promoted"
+
+
+def _judge_live(done: Production, live: Live) -> Said:
+    """By what was seen of it among users."""
+    where = f"on {live.host}"
+    if live.already:
+        if live.windows or live.ruling.decision is not Decision.PROMOTE:
+            return Verdict.ERROR, f"its record says that it served {where} already, and holds a rollout"
+        return Verdict.PASS, f"it serves {where} already"
+    if done.strategy not in STRATEGIES.names or live.limits is None:
+        return Verdict.ERROR, f"rollout: its record {where} names no strategy, or no limits"
+    own = STRATEGIES.get(done.strategy)
+    if tuple(live.steps) != (own.GRADUAL if done.ramping == "gradual" else own.IMMEDIATE):
+        return Verdict.ERROR, f"rollout: its record has the steps {live.steps}, which {done.strategy} has not"
+    if why := looser(msgspec.structs.replace(live.limits, memory_growth=LIMITS.memory_growth)):
+        return Verdict.ERROR, f"rollout: its record says {why}"
+    decision = judged(live.limits, len(live.steps), live.windows).decision
+    if decision is not live.ruling.decision:
+        return Verdict.ERROR, f"rollout: it says {live.ruling.decision} {where}, and what was seen of it says {decision}"
+    seen = sum(each.green.requests for each in live.windows)
+    why = f"{live.ruling.metric}: {live.ruling.reason}" if live.ruling.metric else live.ruling.reason
+    if decision is Decision.PROMOTE:
+        return Verdict.PASS, f"{done.strategy} {where}, promoted after {seen:,} requests to it"
+    if decision is Decision.ROLLBACK:
+        return Verdict.FAIL, f"rolled back {where} ({why})"
+    return Verdict.INCONCLUSIVE, f"not promoted in time {where} ({why}); what served before serves"
 
 
 def _judged(rehearsal: Rehearsal, faults: Sequence[str]) -> Said:
@@ -65,13 +101,13 @@ def of_selected(stage: StageReport, targets: Sequence[TargetReport]) -> StageRep
         return stage
     made = [*stage.rehearsals, *(each.rehearsal for each in stage.production if each.rehearsal)]
     names = {each.variant for each in made} | {each.variant for each in stage.production}
-    shown = {each.variant: each.artifact for each in made}  # what a stage refers to is held in its own
-    files = {each.id: each.artifact.sha256 for target in targets for each in target.variants if each.artifact}
-    chosen = [target.selected for target in targets if target.selected]
+    shown = {each.variant: each.artifact for each in made} | {
+        each.variant: each.live.artifact for each in stage.production if each.live
+    }  # what a stage refers to is held in its own
     if left := left_out(targets, names):
         reason = f"{', '.join(left)} would be deployed, and another was rehearsed. Run its leg again."
-    elif other := [name for name in chosen if name in shown and (not shown[name] or shown[name] != files.get(name))]:
-        reason = f"{', '.join(other)}: the file that was rehearsed is not the one that passed. Run its leg again."
+    elif other := other_files(targets, shown):
+        reason = f"{', '.join(other)}: the file that was rehearsed or deployed is not the one that passed. Run its leg again."
     else:
         return stage
     return msgspec.structs.replace(stage, verdict=Verdict.ERROR, reason=reason)

@@ -11,7 +11,7 @@ from gatekeeper.records.report import StageReport, TargetReport
 from gatekeeper.records.watched import Alerted, Watching
 from gatekeeper.registry import Registry
 from gatekeeper.stats.rehearsal import Said
-from gatekeeper.verdicts.deployed import judged_together, left_out
+from gatekeeper.verdicts.deployed import judged_together, left_out, other_files
 
 MONITORING = "monitoring"
 ALERTS = Registry("monitor.alerts")
@@ -63,8 +63,11 @@ def of_watched(stage: StageReport, targets: Sequence[TargetReport]) -> StageRepo
     """An error in its place where what was watched is not what is chosen."""
     if stage.stage != MONITORING or stage.verdict is not Verdict.PASS:
         return stage
-    left = left_out(targets, (each.variant for each in stage.watched))
-    if not left:
+    shown = {each.variant: each.artifact for each in stage.watched}
+    if left := left_out(targets, shown):
+        reason = f"{', '.join(left)} would be deployed, and another was watched. Run its leg again."
+    elif other := other_files(targets, shown):
+        reason = f"{', '.join(other)}: the file that was watched is not the one that passed. Run its leg again."
+    else:
         return stage
-    reason = f"{', '.join(left)} would be deployed, and another was watched. Run its leg again."
     return msgspec.structs.replace(stage, verdict=Verdict.ERROR, reason=reason)

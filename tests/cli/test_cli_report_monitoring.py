@@ -64,6 +64,8 @@ EDITS: dict[str, tuple[Callable[[Any], Any], str, int]] = {
     "none": (lambda stage: stage["watched"][0].update(alerts=[]), "holds no alert", 4),
     "gone": (lambda stage: stage.update(watched=[]), "holds no alert", 4),
     "another variant": (lambda stage: stage["watched"][0].update(variant="x86/onnx_runtime/other"), "another was watched", 4),
+    "another file": (lambda stage: stage["watched"][0].update(artifact="b" * 64), "is not the one that passed", 4),
+    "no digest": (lambda stage: stage["watched"][0].pop("artifact"), "is not the one that passed", 4),
 }
 
 

@@ -21,6 +21,7 @@ OPERATIONS = {
     "/repos/{owner}/{repo}/actions/runs/{run_id}": ["get"],
     "/repos/{owner}/{repo}/actions/runs/{run_id}/approvals": ["get"],
     "/repos/{owner}/{repo}/actions/runs/{run_id}/artifacts": ["get"],
+    "/repos/{owner}/{repo}/issues": ["post"],
     "/repos/{owner}/{repo}/issues/comments/{comment_id}": ["delete", "patch"],
     "/repos/{owner}/{repo}/issues/{issue_number}/comments": ["get", "post"],
     "/repos/{owner}/{repo}/pulls": ["get"],

@@ -2,93 +2,24 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from kit.certified import certified
 from kit.haproxy import needs_haproxy
+from kit.live_host import Host, Users, words_of
 from kit.once import Once
 from kit.support import eventually
 
 from gatekeeper.deploy.journal import Event, read
 from gatekeeper.deploy.live import slots
 from gatekeeper.deploy.live.host import JOURNAL
-from gatekeeper.deploy.live.lasting import MODULE
-
-HOW = """\
-edge_ai_pipeline:
-  model: {path: model.onnx, task: tabular_classification}
-  deployment: {strategy: rolling, traffic_ramping: immediate, rollback: automatic}
-"""
-BODY = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 16], "data": [0.5] * 16}]}).encode()
-
-
-class Host:
-    """A folder with a release, and what stands there."""
-
-    def __init__(self, folder: Path):
-        self.folder, self.state = folder, folder / "live"
-        (folder / "how.yaml").write_text(HOW)
-
-    def command(self, *words: str) -> list[str]:
-        own = ["deploy", "how.yaml", "--result", "out", "--state", "live", "--port", "0", "--name", "digits", "--burst", "100ms"]
-        return [sys.executable, "-m", "gatekeeper", *own, *words]
-
-    def deploy(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(*words), cwd=self.folder, capture_output=True, text=True, check=False)
-
-    def begin(self, *words: str) -> subprocess.Popen[bytes]:
-        out = subprocess.DEVNULL
-        return subprocess.Popen(self.command(*words), cwd=self.folder, stdout=out, stderr=out, start_new_session=True)
-
-    def standing(self) -> slots.Standing:
-        found = slots.read(self.state)
-        assert found
-        return found
-
-    def servers(self) -> list[psutil.Process]:
-        own = str(self.state.resolve())
-        return [p for p in psutil.process_iter() if MODULE in (words := _words(p)) and words[-1].startswith(own)]
-
-    def proxies(self) -> list[psutil.Process]:
-        front = slots.read(self.state)
-        return [p for p in psutil.process_iter() if front and any(w.startswith(front.front.folder) for w in _words(p))]
-
-    def ask(self) -> int:
-        standing = slots.read(self.state)
-        if standing is None:
-            return 0
-        connection = http.client.HTTPConnection("127.0.0.1", standing.front.entry, timeout=10)
-        try:
-            connection.request("POST", "/v2/models/digits/infer", BODY, {"content-type": "application/json"})
-            return connection.getresponse().status
-        except OSError:
-            return 0
-        finally:
-            connection.close()
-
-    def end(self) -> None:
-        for process in (*self.servers(), *self.proxies()):
-            process.kill()
-
-
-def _words(process: psutil.Process) -> list[str]:
-    try:
-        return list(process.cmdline())
-    except psutil.Error:
-        return []
 
 
 @pytest.fixture
@@ -96,28 +27,6 @@ def host(once: Once, tmp_path: Path) -> Iterator[Host]:
     place = Host(certified(once, tmp_path).folder)
     yield place
     place.end()
-
-
-class Users:
-    """They ask until the block ends; `answers` are the statuses, 0 for none."""
-
-    def __init__(self, host: Host, rate: float = 120.0):
-        self.host, self.pause_s, self.answers, self.over = host, 1 / rate, list[int](), threading.Event()
-
-    def __enter__(self) -> Users:
-        self.threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(2)]
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
-
-    def _ask(self) -> None:
-        while not self.over.wait(2 * self.pause_s):
-            self.answers.append(self.host.ask())
 
 
 @needs_haproxy
@@ -209,7 +118,7 @@ def test_a_green_that_dies_is_rolled_back(host: Host) -> None:
     process = host.begin("--deadline", "1m")
     assert eventually(moments(host)[2])
     blue = host.standing().blue
-    [green] = [each for each in host.servers() if Path(_words(each)[-1]).stem != blue]
+    [green] = [each for each in host.servers() if Path(words_of(each)[-1]).stem != blue]
     green.kill()
     assert process.wait() == 1
     assert read(host.state / JOURNAL)[-1].event is Event.WENT_BACK and len(host.servers()) == 1 and host.ask() == 200

@@ -125,6 +125,7 @@ class State:
     artifacts: list[dict[str, Any]] = field(default_factory=list)  # id, name, run, expired, size, archive (base64)
     approvals: list[dict[str, Any]] = field(default_factory=list)  # run, environment, state, login, comment
     issues: list[int] = field(default_factory=lambda: [7])  # numbers that exist
+    opened: list[dict[str, Any]] = field(default_factory=list)  # number, title, body, login
     next_id: int = 1000
 
 
@@ -283,6 +284,7 @@ class StandIn:
             ("POST", r"issues/(\d+)/comments", self._create_comment),
             ("PATCH", r"issues/comments/(\d+)", self._edit_comment),
             ("DELETE", r"issues/comments/(\d+)", self._delete_comment),
+            ("POST", r"()issues", self._open_issue),
             ("GET", r"()pulls", self._list_pulls),
             ("GET", r"()actions/artifacts", self._list_artifacts),
             ("GET", r"actions/artifacts/(\d+)/zip", self._archive),
@@ -303,6 +305,17 @@ class StandIn:
         if seen.method != "POST" or "".join(json.loads(seen.body)["query"].split()) != "query{viewer{login}}":
             self.violations.append(f"an unknown GraphQL request: {seen.body}")
         return Answer(200, {"data": {"viewer": {"login": self.state.accounts[token].login}}})
+
+    def _open_issue(self, _: int, seen: Seen, account: Account) -> Answer:
+        asked = json.loads(seen.body)
+        if len(asked.get("body", "")) > LONGEST:
+            return _too_long()
+        number = max([*self.state.issues, 100]) + 1
+        self.state.issues.append(number)
+        self.state.opened.append({"number": number, "title": asked["title"], "body": asked.get("body"), "login": account.login})
+        url = f"https://github.com/{REPOSITORY}/issues/{number}"
+        shown = fill("issue", number=number, title=asked["title"], body=asked.get("body"), html_url=url, state="open")
+        return Answer(201, shown, {"Location": f"{self.url}/repos/{REPOSITORY}/issues/{number}"})
 
     def _list_comments(self, issue: int, seen: Seen, account: Account) -> Answer:
         if issue not in self.state.issues:

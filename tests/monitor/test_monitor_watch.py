@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from kit.certified import certified
@@ -23,7 +28,7 @@ from scipy.special import softmax
 from gatekeeper.monitor.decide import Finding, decided, verdict
 from gatekeeper.monitor.drift._base import Question
 from gatekeeper.monitor.problems import Unread
-from gatekeeper.monitor.reference import read_reference
+from gatekeeper.monitor.reference import read_reference, written
 from gatekeeper.monitor.sources.requests import SURE
 from gatekeeper.stats.drift import spending
 
@@ -49,6 +54,59 @@ def test_from_a_good_week_to_a_shift(watching: Callable[..., Path], log: Callabl
     assert "look 2: an alert fires" in done.stdout
     [alert] = [line for line in done.stdout.splitlines() if "ALERT" in line]
     assert "inputs/c: D = 0." in alert
+
+
+def test_it_answers_while_it_watches(watching: Callable[..., Path], log: Callable[..., Path], gatekeeper: Command) -> None:
+    log("now.jsonl", 400)
+    file = watching(requests="now.jsonl", alerts={"latency_p99": {"max_ms": 500}})
+    refused = gatekeeper("watch", file, "--once", "--listen", "127.0.0.1:0")
+    assert refused.returncode == 2 and "Give one of them" in refused.stderr
+    assert gatekeeper("watch", file, "--listen", "9464").returncode == 2
+    words = [sys.executable, "-m", "gatekeeper", "watch", str(file), "--listen", "127.0.0.1:0"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr and process.stdout
+        url = process.stderr.readline().split("/metrics")[0]
+        assert process.stdout.readline()  # it has looked
+
+        def signal_of() -> bytes:
+            with urllib.request.urlopen(f"{url}/metrics", timeout=30) as page:
+                return bytes(page.read())
+
+        assert eventually(lambda: b'gatekeeper_watch_alert{alert="latency_p99",severity="page"} 0.0' in signal_of())
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{url}/v1/verdict?model=a&step=1&green=b", timeout=30)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_certify_writes_the_reference_of_what_it_certifies(once: Once, gatekeeper: Command, tmp_path: Path) -> None:
+    """And a watch holds the one that it reads to the certificate."""
+    place = certified(once, tmp_path)
+    certificate = {"certificate": "out/certificate.json", "trust": "trust.yaml"}
+    watched = tmp_path / "release/watched.yaml"
+    watched.write_text(json.dumps({"edge_ai_pipeline": {"monitoring": {"requests": "now.jsonl", **certificate}}}))
+    rows = ({"time": time.time() - i, "inputs": {"x": [0.0] * 16}, "answer": 1} for i in range(250))
+    (place.folder / "now.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    file = place.folder / "pipeline.yaml"
+    plain = place.certify("--config", file)
+    assert plain.returncode == 0 and "reference" not in plain.stdout, "its file watches nothing"
+    file.write_text(file.read_text() + "  monitoring: {requests: now.jsonl}\n")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    place.change_report(lambda report: report["pipeline"].update(sha256=digest))
+    done = place.certify("--config", file)
+    assert done.returncode == 0, done.stderr
+    assert "written: the reference" in done.stdout and "600 examples, 16 features of x" in done.stdout, done.stdout
+    known = read_reference(place.folder / "reference.npz")
+    assert known.contents.model == hashlib.sha256(place.model.read_bytes()).hexdigest()
+    look = gatekeeper("watch", watched, "--once", "--format", "json")
+    assert not any("was certified" in said for said in looked(look)["unread"]), look.stdout
+    other = replace(known, contents=msgspec.structs.replace(known.contents, model="0" * 64))
+    (place.folder / "reference.npz").write_bytes(written(other))
+    look = gatekeeper("watch", watched, "--once", "--format", "json")
+    assert any("is of the artifact 000000000000, and" in said for said in looked(look)["unread"]), look.stdout
 
 
 def test_what_the_artifact_was_approved_on_is_normal(once: Once, gatekeeper: Command, tmp_path: Path) -> None:

@@ -179,6 +179,21 @@ def test_metrics_count_what_was_asked(server: Served) -> None:
     assert after["gatekeeper_queue_depth"] == 0
 
 
+def test_an_answer_that_was_given_is_given_again_and_an_error_is_not(model: Path, tmp_path: Path) -> None:
+    with serving(model, "--framework", "asked", "--cache", "2", env=asked(tmp_path)) as running:
+
+        def hits() -> float:
+            return metrics(running)["gatekeeper_cache_hits_total"]
+
+        first = infer(running)
+        assert hits() == 0 and infer(running).json() == first.json() and hits() == 1
+        assert infer(running, 3.0).json() != first.json() and hits() == 1, "another question"
+        assert infer(running, RAISES).status_code == infer(running, RAISES).status_code == 500 and hits() == 1
+        infer(running, 4.0)
+        infer(running)
+        assert hits() == 1, "two are kept, and the one that nobody asked for longest is gone"
+
+
 def metrics(server: Served) -> dict[str, float]:
     lines = requests.get(f"{server.url}/metrics", timeout=60).text.splitlines()
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta
 
 from gatekeeper.config.section import NonEmpty, Section
+from gatekeeper.config.sections import hosts
+from gatekeeper.config.sections.hosts import Host
 from gatekeeper.files import FETCH, is_pointer
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import opener
@@ -41,6 +43,12 @@ class Deployment(Section, frozen=True, kw_only=True):
             examples=["live/here__onnx_runtime__int8_dynamic.onnx"],
         ),
     ] = None
+    hosts: Annotated[
+        list[Host],
+        Meta(
+            description="Where `production_deployment` deploys: the machine of its own job. Without one it rehearses and says so."
+        ),
+    ] = []
 
 
 def current(loaded: Loaded) -> tuple[Path, str] | None:
@@ -57,6 +65,7 @@ def opened_by(path: Path) -> str | None:
 
 def problems(review: Review) -> None:
     """An artifact that is not there, or that nobody can open."""
+    hosts.problems(review)
     place = ("deployment", "current")
     if (found := current(review.loaded)) is None:
         return

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import Meta
 
 from gatekeeper.config.section import Duration, NonEmpty, Section, make_section
+from gatekeeper.config.sections import judge, resolution
+from gatekeeper.config.sections.judge import Judging
+from gatekeeper.config.sections.resolution import Resolution
 from gatekeeper.registry import Registry
 from gatekeeper.units import parse_duration
 
@@ -65,6 +68,10 @@ class Monitoring(Section, frozen=True, kw_only=True):
     webhook: Annotated[
         Address | None, Meta(description="Whom Alertmanager tells; without it no configuration of it is written.")
     ] = None
+    judge: Annotated[Judging | None, Meta(description="How rollouts are judged that a controller of Kubernetes carries out.")] = (
+        None
+    )
+    resolution: Annotated[Resolution | None, Meta(description="What is tried when an alert fires.")] = None
     alerts: Annotated[Alerts, Meta(description="Limits of the alerts; `disabled` turns one off.")] = Alerts()  # type: ignore[valid-type]
 
 
@@ -73,6 +80,8 @@ def problems(review: Review) -> None:
     own = review.pipeline.monitoring
     if own is None:
         return
+    resolution.problems(review)
+    judge.problems(review)
     here = "monitoring"
     if not (own.prometheus or own.metrics or own.requests):
         review.add((here,), "monitoring names nothing to read. Name `prometheus`, `metrics` or `requests`.", key=True)

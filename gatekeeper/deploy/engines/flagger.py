@@ -55,9 +55,12 @@ def _whole(going: Going) -> bool:
 def _webhooks(going: Going) -> list[Object]:
     """With `rollback: manual` nobody goes back but a person."""
     asked = (
-        [("confirm-promotion", "promote")]
+        [("confirm-promotion", {"is": "promote", "of": "promotion"})]
         if _whole(going)
-        else [("confirm-traffic-increase", "promote"), ("confirm-promotion", "promote")]
+        else [
+            ("confirm-traffic-increase", {"is": "promote", "of": "traffic"}),
+            ("confirm-promotion", {"is": "promote", "of": "promotion"}),
+        ]
     )
-    asked += [("rollback", "rollback")] if going.automatic else []
-    return [{"name": kind, "type": kind, "url": going.url(**{"is": want}), "timeout": "10s"} for kind, want in asked]
+    asked += [("rollback", {"is": "rollback"})] if going.automatic else []
+    return [{"name": kind, "type": kind, "url": going.url(**want), "timeout": "10s"} for kind, want in asked]

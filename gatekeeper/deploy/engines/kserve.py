@@ -23,7 +23,8 @@ def files(going: Going) -> Mapping[str, str]:
     """Steps by their order and share, then `promote` or `rollback`."""
     steps = {f"step-{i}-{share:03d}-percent": service(going, share) for i, share in enumerate(going.shares, 1)}
     objects = steps | {"promote": service(going, None), "rollback": service(going, 0)}
-    return written(objects, f"Apply the next step while {going.url()} says promote.")
+    asked = going.url(step="PERCENT", green="REVISION")
+    return written(objects, f"Apply the next step when {asked} says promote of this one.")
 
 
 def service(going: Going, share: int | None) -> Object:

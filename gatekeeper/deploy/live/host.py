@@ -20,13 +20,14 @@ from gatekeeper.deploy.live import slots
 from gatekeeper.deploy.live.front import Gate, new
 from gatekeeper.deploy.live.slots import Slot, Standing
 from gatekeeper.deploy.rehearsal import Company, Terms
-from gatekeeper.deploy.rollout import POLL_S, Plan, roll, settle
+from gatekeeper.deploy.rollout import POLL_S, Outcome, Plan, roll, settle
 from gatekeeper.deploy.strategies._base import steps
 from gatekeeper.deploy.traffic import Traffic
 from gatekeeper.deploy.watching import Watcher
 from gatekeeper.errors import UsageError
 from gatekeeper.making.subject import Subject
 from gatekeeper.records.rollout import Decision, RolloutLimits, Ruling
+from gatekeeper.stats.rollout import Judge
 
 JOURNAL, MODELS = "journal.jsonl", "models"
 LIMITS = RolloutLimits()
@@ -36,19 +37,29 @@ OFTEN_S = 0.05
 """How often it looks at most, where bursts are said to be shorter than what lies between two looks otherwise."""
 
 
+Seen = Callable[[Plan, Outcome], None]
+"""Is told what a rollout was judged by and on."""
+
+
 @dataclass(frozen=True)
 class Going:
-    """What goes live. `first` is what serves where nothing was deployed yet; `subject` says how a server's model is asked."""
+    """What goes live. `first` is what serves where nothing was deployed yet; `green` what comes in the place of what serves;
+    `subject` says how a server's model is asked. What serves already by its `sha256` is not deployed again; empty: it is.
+    """
 
     sha256: str
     first: Callable[[], Slot]
-    green: Callable[[], Slot]
+    green: Callable[[Slot], Slot]
     subject: Callable[[Slot, Path], Subject]
     terms: Terms
     automatic: bool
     deadline_s: float
     burst_s: float = LIMITS.burst_s
     entry: int = 0
+    limits: RolloutLimits = LIMITS
+    slow_ms: float | None = None  # from when on an answer is slow; None: as it is found before the ramp
+    judge: Callable[[RolloutLimits, int], Judge] = Judge
+    seen: Seen = lambda plan, outcome: None
     note: Callable[[str], None] = field(default=lambda _: None)
 
 
@@ -60,9 +71,9 @@ def deploy(folder: Path, going: Going) -> Ruling:
         standing, gate = settled(folder, standing, journal)
         going.note(f"users at {gate.url}: {standing.slots[standing.blue].variant} serves")
         serving = standing.slots[standing.blue]
-        if serving.sha256 == going.sha256:
+        if going.sha256 and serving.sha256 == going.sha256:
             return Ruling(decision=Decision.PROMOTE, reason="it serves already")
-        green = going.green()
+        green = going.green(serving)
         standing = msgspec.structs.replace(standing, slots=standing.slots | {green.id: green})
         slots.keep(folder, standing)
         try:
@@ -74,6 +85,16 @@ def deploy(folder: Path, going: Going) -> Ruling:
             if not _waiting(journal):
                 settled(folder, standing, journal)
         return ruling
+
+
+def left_by(folder: Path) -> Standing | None:
+    """What serves now, once what an earlier run left is settled; None where nothing was deployed."""
+    if slots.read(folder) is None:
+        return None
+    program()
+    with Journal(folder / JOURNAL) as journal:
+        standing = slots.read(folder)
+        return settled(folder, standing, journal)[0] if standing else None
 
 
 def settled(folder: Path, standing: Standing, journal: Journal) -> tuple[Standing, Gate]:
@@ -111,7 +132,8 @@ def _rolled(folder: Path, going: Going, gate: Gate, journal: Journal, blue: Slot
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gk-asked-")))
         company = Company(going.subject(blue, scratch), going.subject(green, scratch), going.terms, stack, name=blue.served.name)
-        limits = company.before(gate, msgspec.structs.replace(LIMITS, burst_s=going.burst_s))
+        limits = company.before(gate, msgspec.structs.replace(going.limits, burst_s=going.burst_s))
+        limits = msgspec.structs.replace(limits, slow_ms=going.slow_ms or limits.slow_ms)
         asked, stop = company.scratch / "asked.jsonl", company.scratch / "stop"  # where those who ask may write
         traffic = Traffic(stop, asked)
         stack.callback(traffic.join)
@@ -131,12 +153,14 @@ def _rolled(folder: Path, going: Going, gate: Gate, journal: Journal, blue: Slot
             models=(blue.id, green.id),
             socket=str(gate.control.path),
             poll_s=max(OFTEN_S, min(POLL_S, going.burst_s)),  # a stretch is no shorter than what lies between two looks
+            judge=going.judge,
         )
         shares = plan.steps
-        ruling = roll(plan, gate.control, watcher, journal, lambda step: going.note(f"green has {shares[step]} %")).ruling
+        outcome = roll(plan, gate.control, watcher, journal, lambda step: going.note(f"green has {shares[step]} %"))
+        going.seen(plan, outcome)
         for error in traffic.failed:
             going.note(f"questions to both ended early: {error}")
-        return ruling
+        return outcome.ruling
 
 
 def said(folder: Path) -> list[str]:

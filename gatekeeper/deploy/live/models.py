@@ -44,14 +44,14 @@ def going(
         raise UsageError(f"{file}: names no model, so that nobody knows what serves first. Add `model: {{path: ...}}`.")
     own = chosen(file, request, datetime.datetime.now(datetime.UTC))
     about, name = assess(path), name_of(own, request.asked)
-    terms = _terms(loaded)
+    terms = terms_of(loaded)
     assert own.variant.artifact is not None
     with workspace(Cache(state / "cache"), loaded.pipeline.measure) as space:
         yield Going(
             sha256=own.variant.artifact.sha256,
-            first=lambda: _first(loaded, path, about, name, own.threads),
-            green=lambda: _green(state, own, path, about, name, loaded),
-            subject=lambda slot, scratch: _subject(slot, about, scratch, space, loaded),
+            first=lambda: first_slot(loaded, path, about, name, own.threads),
+            green=lambda _: green_of(state, own, path, about, name, loaded),
+            subject=lambda slot, scratch: asked_as(slot, about, scratch, space, loaded),
             terms=terms,
             automatic=loaded.pipeline.deployment.rollback == "automatic",
             deadline_s=times[0],
@@ -61,12 +61,13 @@ def going(
         )
 
 
-def _terms(loaded: Loaded) -> Terms:
+def terms_of(loaded: Loaded) -> Terms:
+    """How it goes live, as the pipeline file says."""
     way = loaded.pipeline.deployment
     return Terms(way.strategy, way.traffic_ramping, None, profile(loaded).p99_ms, loaded.pipeline.measure.seed)
 
 
-def _first(loaded: Loaded, model: Path, about: Assessment, name: str, threads: int) -> Slot:
+def first_slot(loaded: Loaded, model: Path, about: Assessment, name: str, threads: int) -> Slot:
     """`deployment.current`, else the original model."""
     from gatekeeper.certificate.inventory import identity, inventory
 
@@ -74,10 +75,10 @@ def _first(loaded: Loaded, model: Path, about: Assessment, name: str, threads: i
     if not framework:
         raise UsageError(f"{path}: several frameworks run it. Name what serves now with `deployment.current`.")
     digest = identity(inventory(path))
-    return _slot("what served first", digest, path, framework, threads, "cpu", model, about, name, loaded)
+    return slot_of("what served first", digest, path, framework, threads, "cpu", model, about, name, loaded)
 
 
-def _green(state: Path, own: Approved, model: Path, about: Assessment, name: str, loaded: Loaded) -> Slot:
+def green_of(state: Path, own: Approved, model: Path, about: Assessment, name: str, loaded: Loaded) -> Slot:
     """Its files are copied and held to the digests that were measured: what lies elsewhere may change while it serves."""
     assert own.variant.artifact is not None
     sha256 = own.variant.artifact.sha256
@@ -85,13 +86,14 @@ def _green(state: Path, own: Approved, model: Path, about: Assessment, name: str
     write_tree(place, dict(own.contents), True, own.files)
     served = place if own.place.is_dir() else place / own.place.name
     variant = own.variant
-    return _slot(variant.id, sha256, served, variant.framework, own.threads, own.device, model, about, name, loaded)
+    return slot_of(variant.id, sha256, served, variant.framework, own.threads, own.device, model, about, name, loaded)
 
 
-def _slot(
+def slot_of(
     variant: str, sha256: str, path: Path, framework: str, threads: int, device: str, model: Path, about: Assessment, name: str,
     loaded: Loaded,
 ) -> Slot:  # fmt: skip
+    """A server of an artifact, on a port of its own."""
     spec = ModelSpec(
         framework=framework,
         artifact=str(path.resolve()),
@@ -104,7 +106,7 @@ def _slot(
     return Slot(id=f"{sha256[:12]}-{secrets.token_hex(4)}", variant=variant, sha256=sha256, served=served)
 
 
-def _subject(slot: Slot, about: Assessment, scratch: Path, space: Workspace, loaded: Loaded) -> Subject:
+def asked_as(slot: Slot, about: Assessment, scratch: Path, space: Workspace, loaded: Loaded) -> Subject:
     """How both are asked: inputs that are made up, the same for both."""
     return Subject(
         id=slot.id,

@@ -20,6 +20,10 @@ One that a fault of a served model raises has its name, which the stage `monitor
 
 FAULT                      a module of gatekeeper/monitor/faults
 
+One that a step of automated resolution (gatekeeper/monitor/actions) may end says by what a rollout shows that it did:
+
+METRIC                     `error_rate` or `p99_latency` (gatekeeper/stats/improvement.py)
+
 An alert without `counted` and `exceeded` is raised by a test of gatekeeper/monitor/drift, of what counters do not show.
 """
 

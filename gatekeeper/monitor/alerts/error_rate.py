@@ -22,7 +22,7 @@ DESCRIPTION = "More requests than `max` got a 5xx."
 SEVERITY: Severity = "page"
 REMEDY = "Look at the server's log; go back to the model before if it began with a rollout."
 ORDER, CERTIFIED = 20, "error_rate"
-FAULT = "errors"
+FAULT, METRIC = "errors", "error_rate"
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ DESCRIPTION = "More than 50 % of requests take longer than `max_ms`."
 SEVERITY: Severity = "ticket"
 REMEDY = "Look at the load and the queue first; docs/verdicts.md says how the latency was measured that it was approved with."
 ORDER = 30
-FAULT = "slowness"
+FAULT, METRIC = "slowness", "p99_latency"
 Config = Limit
 DEFAULT = None
 

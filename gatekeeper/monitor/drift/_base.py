@@ -42,6 +42,8 @@ class Question:
     n: int = 0
     needs: int = 0
     unread: Unread | None = None
+    over: float | None = None  # the share of what was counted that is over the limit, and the one that may be
+    allowed: float | None = None
 
 
 @dataclass(frozen=True)

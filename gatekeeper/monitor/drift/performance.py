@@ -7,6 +7,7 @@ counts are divided before an exact binomial test.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.monitor.alerts._base import in_order
@@ -62,7 +63,8 @@ def _counted(name: str, said: Counted, window: Window) -> Question:
     tau = dispersion(said.over, said.every)
     p = share_p_values(over / tau, n / tau, said.allowed)[1]
     needs = window.needed(said.family, int(n), round(least(said.allowed) * tau))
-    return Question(name, NAME, name, said.observed, said.limit, said.unit, p, over / n > said.allowed, int(n), needs)
+    asked = Question(name, NAME, name, said.observed, said.limit, said.unit, p, over / n > said.allowed, int(n), needs)
+    return replace(asked, over=over / n, allowed=said.allowed)
 
 
 def dispersion(over: Any, every: Any) -> float:

@@ -21,19 +21,11 @@ DESCRIPTION = "Address of a Prometheus that scrapes the server, such as http://1
 
 def read(asked: Asked) -> Window:
     """The window that ends when Prometheus thinks it is now."""
-    now = _number(_query(asked.address, "time()", "scalar")[1])
-    if not math.isfinite(now):
-        raise Unread("garbage", f"the Prometheus at {asked.address} does not know what time it is. Look at it.")
-    if abs(now - asked.now) > CLOCKS_S:
-        raise Unread(
-            "clocks",
-            f"the clock of the Prometheus at {asked.address} is {now - asked.now:+,.0f} s off this machine's: no time can be "
-            "trusted. Set both by NTP.",
-        )
+    now = clock(asked)
     told, unread = dict[str, list[Series]](), dict[str, Unread]()
     for name in (*COUNTERS, DEPTH):
         try:
-            told[name] = _samples(asked, name, now)
+            told[name] = samples(asked, name, now)
         except Unread as error:
             if error.kind == "down":
                 raise
@@ -55,7 +47,21 @@ def read(asked: Asked) -> Window:
     return window_of(told, now - asked.window_s, now, unread)
 
 
-def _samples(asked: Asked, name: str, now: float) -> list[Series]:
+def clock(asked: Asked) -> float:
+    """What time it is there (seconds); `Unread` where that is not this machine's."""
+    now = _number(_query(asked.address, "time()", "scalar")[1])
+    if not math.isfinite(now):
+        raise Unread("garbage", f"the Prometheus at {asked.address} does not know what time it is. Look at it.")
+    if abs(now - asked.now) > CLOCKS_S:
+        raise Unread(
+            "clocks",
+            f"the clock of the Prometheus at {asked.address} is {now - asked.now:+,.0f} s off this machine's: no time can be "
+            "trusted. Set both by NTP.",
+        )
+    return now
+
+
+def samples(asked: Asked, name: str, now: float) -> list[Series]:
     """Every sample of a family from a little before the window on: what a counter stood at when it began."""
     span = int(asked.window_s + STALE_S)
     found = _query(asked.address, f"{name}{{{_labels(asked)}}}[{span}s]", "matrix", now)

@@ -94,7 +94,7 @@ def test_flagger_promotes_on_a_yes_alone_and_has_no_metrics_that_pass_without_tr
     assert "metrics" not in analysis and analysis["stepWeights"] == [1, 5, 10, 50]
     hooks = {each["type"]: each["url"] for each in analysis["webhooks"]}
     assert set(hooks) == {"confirm-traffic-increase", "confirm-promotion", "rollback"}
-    assert hooks["rollback"].endswith("is=rollback") and hooks["confirm-promotion"].endswith("is=promote")
+    assert hooks["rollback"].endswith("is=rollback") and hooks["confirm-promotion"].endswith("is=promote&of=promotion")
     manual = objects("flagger", "canary", "gradual", automatic=False)["canary.yaml"]["spec"]["analysis"]["webhooks"]
     assert "rollback" not in {each["type"] for each in manual}
 

@@ -1,0 +1,293 @@
+"""Whether a rollout that somebody else carries out may go on: the judge of `gatekeeper deploy`, on what Prometheus has of both.
+
+It asks again for every sample since the rollout began and judges from the first, each time: nothing of the evidence is kept but
+when which share was asked about, so that one who is ended and started again says the same. What spoke against a new model is
+seen again, and what was said is not taken back.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from gatekeeper.errors import UsageError
+from gatekeeper.files import open_itself, write_atomic
+from gatekeeper.monitor.problems import Unread
+from gatekeeper.monitor.signals._shares import above, steps_of
+from gatekeeper.monitor.sources import prometheus
+from gatekeeper.monitor.sources._base import Asked
+from gatekeeper.monitor.window import LATENCY, REQUESTS, SHADOWED, STALE_S, STEPS, Series, Window, window_of
+from gatekeeper.records import rollout
+from gatekeeper.records.base import Record
+from gatekeeper.records.rollout import Decision, RolloutLimits, Ruling, Seen
+from gatekeeper.stats.rollout import Judge, clean_stretches
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FAMILIES = (REQUESTS, LATENCY, SHADOWED)
+GAP_S = 180.0
+"""Who asks less often than that has stopped in between: what was seen meanwhile may be of any share."""
+FORM = 1
+MOST_BYTES, MOST_KEPT, MOST_ASKED = 16 << 20, 200, 500
+"""Of the file; rollouts in it, of which the ones that were asked about last stay; and stretches of one rollout."""
+VERDICT_SCHEMA: Literal["gatekeeper/verdict/v1"] = "gatekeeper/verdict/v1"
+ARGO, FLAGGER = "rollouts_pod_template_hash", "pod"
+"""The labels that tell both apart where the file names none."""
+
+
+class Asking(msgspec.Struct, forbid_unknown_fields=True):
+    """A stretch of time in which somebody asked about a share, without a gap."""
+
+    share: int
+    since: float
+    until: float
+
+
+class Known(msgspec.Struct, forbid_unknown_fields=True):
+    """One rollout: what was asked, which shares were passed, how often more traffic was granted, and why it was rolled back."""
+
+    asked: list[Asking] = []
+    passed: list[int] = []
+    granted: int = 0
+    over: str = ""
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    form: int = FORM
+    rollouts: dict[str, Known] = {}
+
+
+class Verdict(Record, frozen=True, kw_only=True):
+    """What is answered. `step` is green's share in percent."""
+
+    schema: Literal["gatekeeper/verdict/v1"] = VERDICT_SCHEMA
+    decision: Decision
+    reason: str
+    metric: str = ""
+    model: str = ""
+    green: str = ""
+    step: int | None = None
+    requests: dict[str, int] = {}
+
+
+@dataclass
+class Rollouts:
+    """All rollouts of one pipeline file. `shares` are those of its strategy, `path` is where they are kept."""
+
+    address: str
+    selector: Mapping[str, str]
+    shares: Sequence[int]
+    limits: RolloutLimits
+    label: str | None
+    path: Path
+    clock: Callable[[], float] = time.time
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def about(self, model: str, green: str, step: int) -> Verdict:
+        """Whether the new model `green` may have more than the share `step`: what Argo asks."""
+        with self.lock:
+            kept = self._read()
+            known = kept.rollouts.setdefault(f"{model}/{green}", Known())
+            found = self._judged(known, model, green, step, self.label or ARGO, lambda value: value == green)
+            self._keep(kept)
+            return found
+
+    def granted(self, model: str, checksum: str, of: str) -> Verdict:
+        """Whether it may have more traffic (`traffic`), or all (`promotion`), or must go back (empty): what Flagger asks, which
+        does not say how much it has. Its first share needs no evidence: there is none before it has one.
+        """
+        with self.lock:
+            kept = self._read()
+            known = kept.rollouts.setdefault(f"{model}/{checksum}", Known())
+            if of == "traffic" and not known.granted and not known.over:
+                known.granted = 1
+                self._keep(kept)
+                return _said(Decision.PROMOTE, "nothing is known of it yet: it may have its first share", model, checksum, 0)
+            if not known.granted and not known.over:
+                why = "it has no share of the traffic yet, and without one nothing can be compared: use traffic_ramping: gradual"
+                return _said(Decision.HOLD, why, model, checksum, 0)
+            share = self.shares[max(0, known.granted - 1)]
+            found = self._judged(
+                known, model, checksum, share, self.label or FLAGGER, lambda value: not value.startswith(f"{model}-primary-")
+            )
+            if found.decision is Decision.PROMOTE:
+                if of == "promotion" and known.granted < len(self.shares):
+                    found = _said(Decision.HOLD, f"it has {share} %, and there are further steps", model, checksum, share)
+                elif of == "traffic":
+                    known.granted = min(known.granted + 1, len(self.shares))
+            self._keep(kept)
+            return found
+
+    def _judged(self, known: Known, model: str, green: str, step: int, label: str, own: Callable[[str], bool]) -> Verdict:
+        """Judge all there is of it by now."""
+        if known.over:
+            return _said(Decision.ROLLBACK, known.over, model, green, step)
+        if step in known.passed:
+            return _said(Decision.PROMOTE, f"{step} % was passed", model, green, step)
+        if step not in self.shares:
+            steps = ", ".join(map(str, self.shares))
+            why = f"{step} % is no step of the pipeline file's deployment ({steps} %): there green cannot be compared with blue"
+            return _said(Decision.HOLD, why, model, green, step)
+        if len(known.asked) >= MOST_ASKED:
+            return _said(Decision.HOLD, "it was asked about too often, with pauses: nothing can be concluded", model, green, step)
+        try:
+            now = prometheus.clock(Asked(self.address, self.clock(), 0.0))
+            _extend(known, step, now)
+            windows = list(self._windows(known, now, label, own))
+        except Unread as error:
+            return _said(Decision.HOLD, f"nothing can be read: {error}", model, green, step)
+        judge, ruling = Judge(self.limits, len(self.shares)), Ruling(decision=Decision.HOLD, reason=self._lacking())
+        for window in windows:
+            ruling = judge.see(window)
+            if ruling.decision is Decision.PROMOTE:
+                known.passed = sorted({*known.passed, self.shares[window.step]})
+            if judge.over:
+                break
+        here = [each for each in windows if each.step == self.shares.index(step)]
+        counts = {"green": sum(each.green.requests for each in here), "blue": sum(each.blue.requests for each in here)}
+        if ruling.decision is Decision.ROLLBACK:
+            known.over = f"{ruling.metric}: {ruling.reason}" if ruling.metric else ruling.reason
+        elif step in known.passed:
+            ruling = Ruling(decision=Decision.PROMOTE, reason=f"every metric is shown to be within its limit at {step} %")
+        elif ruling.decision is Decision.PROMOTE:
+            ruling = Ruling(decision=Decision.HOLD, reason=f"{step} % comes after steps that were not passed")
+        found = _said(ruling.decision, ruling.reason, model, green, step, counts)
+        return msgspec.structs.replace(found, metric=ruling.metric)
+
+    def _lacking(self) -> str:
+        needed = clean_stretches(self.limits.alpha, min(self.limits.error_rate, self.limits.slow_rate))
+        return f"nothing is seen of both yet; a step takes {needed} stretches of {self.limits.burst_s:g} s with requests of both"
+
+    def _windows(self, known: Known, now: float, label: str, own: Callable[[str], bool]) -> Iterator[rollout.Window]:
+        """What was seen, stretch by stretch, of each time that a share was asked about."""
+        began = known.asked[0].since
+        asked = Asked(self.address, now, now - began + self.limits.burst_s, self.selector)
+        series = {name: prometheus.samples(asked, name, now) for name in FAMILIES}
+        colours = {green: {name: _of(every, label, own, green) for name, every in series.items()} for green in (True, False)}
+        newest = [_newest(each[REQUESTS]) for each in colours.values()]
+        if None in newest:
+            return
+        end = min(each for each in newest if each is not None)
+        if now - end > STALE_S:
+            raise Unread("stale", f"the newest sample of one of both is {now - end:,.0f} s old. Look at `up` in Prometheus.")
+        before = None
+        for each in known.asked:
+            if each.share not in self.shares:
+                continue
+            step = self.shares.index(each.share)
+            if before is not None and before.share == each.share:
+                why = f"nobody asked for {each.since - before.until:.0f} s, and which share it had is not known"
+                yield rollout.Window(step=step, seconds=round(each.since - began, 3), problem=why)
+            yield from self._stretches(colours, each, min(end, each.until), began, step)
+            before = each
+
+    def _stretches(
+        self, colours: Mapping[bool, Mapping[str, Sequence[Series]]], asking: Asking, end: float, began: float, step: int
+    ) -> Iterator[rollout.Window]:
+        """A window for each whole stretch. A counter's first value in it counts from the one before."""
+        long, since = self.limits.burst_s, asking.since
+        while since + long <= end:
+            last = since + STEPS * long
+            green, blue = (self._counts(window_of(colours[colour], since, last, {})) for colour in (True, False))
+            whole = min(STEPS, int((end - since) / long))
+            for i in range(whole):
+                pairs, differ = int(green[3][i]), int(green[4][i])
+                yield rollout.Window(
+                    step=step,
+                    seconds=round(since - began + (i + 1) * long, 3),
+                    green=_seen(green, i),
+                    blue=_seen(blue, i),
+                    asked=rollout.Asked(pairs=pairs, differ=differ) if self.limits.disagreement is not None else rollout.Asked(),
+                )
+            since = last
+
+    def _counts(self, window: Window) -> tuple[NDArray[np.float64], ...]:
+        """Requests, failed, slow, shadowed, and those that differ, of shape [STEPS] each."""
+        failed, every = steps_of(window, REQUESTS, "code", "5")
+        slow, _ = above(window, LATENCY, (self.limits.slow_ms or 0.0) / 1e3)
+        differ, shadowed = steps_of(window, SHADOWED, "agrees", "false")
+        return tuple(each.round() for each in (every, failed, slow, shadowed, differ))
+
+    def _read(self) -> _File:
+        try:
+            with open_itself(self.path) as file:
+                found = msgspec.json.decode(file.read(MOST_BYTES), type=_File)
+            if found.form != FORM:
+                raise ValueError("another form")
+        except FileNotFoundError:
+            return _File()
+        except (OSError, ValueError, msgspec.MsgspecError):
+            raise UsageError(
+                f"{self.path}: is no record of rollouts. Restore it, or remove it: they are then judged anew."
+            ) from None
+        return found
+
+    def _keep(self, kept: _File) -> None:
+        latest = sorted(kept.rollouts, key=lambda name: max((each.until for each in kept.rollouts[name].asked), default=math.inf))
+        kept.rollouts = {name: kept.rollouts[name] for name in latest[-MOST_KEPT:]}
+        write_atomic(self.path, msgspec.json.encode(kept))
+
+
+def _seen(counts: Any, i: int) -> Seen:
+    requests, errors, slow = (int(each[i]) for each in counts[:3])
+    return Seen(requests=requests, errors=min(errors, requests), slow=min(max(slow, errors), requests))
+
+
+def _extend(known: Known, share: int, now: float) -> None:
+    """It is asked now: on from the last time, or anew after a gap or another share."""
+    last = known.asked[-1] if known.asked else None
+    if last is not None and last.share == share and 0 <= now - last.until <= GAP_S:
+        last.until = now
+    else:
+        known.asked = [*known.asked, Asking(share, now, now)]
+
+
+def _of(every: Sequence[Series], label: str, own: Callable[[str], bool], green: bool) -> list[Series]:
+    """Those of one colour; what lacks the label is of neither."""
+    return [each for each in every if (value := each.labels.get(label)) and own(value) is green]
+
+
+def _newest(series: Sequence[Series]) -> float | None:
+    return max((each.times[-1] for each in series if each.times), default=None)
+
+
+def _said(decision: Decision, reason: str, model: str, green: str, step: int, requests: dict[str, int] | None = None) -> Verdict:
+    return Verdict(decision=decision, reason=reason, model=model, green=green, step=step, requests=requests or {})
+
+
+def rollouts_of(loaded: Any, path: Path) -> Rollouts | None:
+    """What a pipeline file says of them; None where it names no `monitoring.judge`."""
+    from gatekeeper.deploy.strategies._base import steps
+    from gatekeeper.load.profile import profile
+    from gatekeeper.units import parse_duration
+
+    monitoring = loaded.pipeline.monitoring
+    own = monitoring.judge if monitoring else None
+    if own is None or not monitoring.prometheus:
+        return None
+    way, alert = loaded.pipeline.deployment, monitoring.alerts.latency_p99
+    slow_ms = own.slow_ms or profile(loaded).p99_ms or getattr(alert, "max_ms", None)
+    if slow_ms is None:
+        raise UsageError(f"{loaded.path}: says nowhere from when on an answer is slow. Name monitoring.judge.slow_ms.")
+    limits = RolloutLimits(
+        error_rate=own.error_rate,
+        slow_rate=own.slow_rate,
+        slow_ms=slow_ms,
+        disagreement=own.disagreement,
+        burst_s=parse_duration(own.stretch),
+    )
+    shares = [share for share in steps(way.strategy, way.traffic_ramping) if share]
+    if not shares:
+        raise UsageError(
+            f"{loaded.path}: deployment.strategy {way.strategy} has no share to be judged. Use canary or blue_green."
+        )
+    return Rollouts(monitoring.prometheus, monitoring.selector, shares, limits, own.label, path)
