@@ -46,7 +46,7 @@ def _explain(error: Any, source: Source) -> list[Problem]:
         missing = [key for key in expected if key not in value]
         return [Problem(line, column, f"{name} needs the key '{key}'.") for key in missing]
     if kind == "enum":
-        hint = nearest(value, expected) if isinstance(value, str) else ""
+        hint = nearest(value, map(str, expected)) if isinstance(value, str) else ""
         return [Problem(line, column, f"{name} is {_shown(value)}{hint or '.'} Allowed: {', '.join(map(str, expected))}.")]
     if kind == "type":
         examples = error.schema.get("examples") if expected == "string" and isinstance(value, int | float) else None

@@ -37,6 +37,7 @@ WRONG = {
     "wrong type": (STATIC.format("per_channel: 3"), "int8_static.per_channel is 3; it must be true or false"),
     "wrong word": (STATIC.format("calibration: percentil"), "calibration is 'percentil'; did you mean 'percentile'? Allowed: "),
     "wrong number": (STATIC.format("activations: 4"), "activations is 4. Allowed: 8, 16"),
+    "a word for a number": (STATIC.format("activations: ''"), "activations is ''. Allowed: 8, 16"),
     "out of range": (STATIC.format("calibration: percentile, percentile: 100"), "it must be less than 100"),
     "of neither kind": (STATIC.format("reduce_range: maybe"), "reduce_range is 'maybe'. Allowed: auto, true or false"),
     "unknown session": (STATIC.format("session: {aren: true}"), "unknown key 'aren'; did you mean 'arena'?"),
