@@ -24,7 +24,7 @@ from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import framework, is_config, needs, opener, variant_name
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.ids import PROPOSED, artifact_name, leg_id, variant_id
-from gatekeeper.models.files import assess, digest
+from gatekeeper.models.files import assess
 from gatekeeper.models.info import Assessment
 from gatekeeper.records.base import Record
 
@@ -102,7 +102,7 @@ def make_plan(loaded: Loaded, model: Assessment, commit: str = "") -> Plan:
         for target in loaded.targets
         for name in dict.fromkeys([*loaded.frameworks(target), *own])
     ]
-    return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=digest(loaded.path), legs=legs, commit=commit)
+    return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=loaded.sha256, legs=legs, commit=commit)
 
 
 def _proposed(loaded: Loaded) -> str:
