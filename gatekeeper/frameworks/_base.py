@@ -11,6 +11,7 @@
 
 and, where it has something to say:
 
+    OPTIONS      technique -> the type of its options, see _options.py
     NEEDS        model format -> Needs, for formats that take more than EXTRA and REQUIRES
     RUNTIME      the module that is imported before memory is counted; default: the first package of those needed
     OPENS        formats whose own runtime it is: it opens such a model where nobody says what does
@@ -34,6 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
+from gatekeeper.frameworks._options import Options
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ class OptimizeJob:
 
     `calibration` is a prepared dataset folder, if the pipeline file names one. `original` is the folder that the
     technique ORIGINAL wrote, for formats in CONVERTS. `config` is the user's file where the technique is one, and
-    `trusted` whether the pipeline file lets it run code.
+    `trusted` whether the pipeline file lets it run code. `options` are the technique's own, whole; None: as it is without any.
     """
 
     source: Path
@@ -78,6 +80,7 @@ class OptimizeJob:
     original: Path | None = None
     config: Path | None = None
     trusted: bool = False
+    options: Options | None = None
 
 
 class Session(Protocol):

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks import _genai, _onnx_prepare
+from gatekeeper.frameworks import _genai, _onnx_prepare, _onnx_quantize
 from gatekeeper.frameworks._base import ORIGINAL, Needs, OptimizeJob
-from gatekeeper.frameworks._onnx_operators import listed, weights_of
 from gatekeeper.frameworks._onnx_operators import quantizes as quantizes
+from gatekeeper.frameworks._onnx_operators import weights_of
+from gatekeeper.frameworks._onnx_options import OPTIONS as OPTIONS
+from gatekeeper.frameworks._onnx_options import OnnxRuntimeSession
 from gatekeeper.frameworks._onnx_prepare import prepares as prepares
+from gatekeeper.frameworks._onnx_quantize import Batches as Batches
+from gatekeeper.frameworks._session import read_session
 
 if TYPE_CHECKING:
-    import onnx
-
     from gatekeeper.models.info import Assessment
 
 EXTRA = "onnx-runtime"
@@ -101,9 +103,9 @@ def optimize(job: OptimizeJob) -> None:
     else:
         make = {
             "graph_optimized": _graph_optimized,
-            "fp16": _fp16,
-            "int8_dynamic": _int8_dynamic,
-            "int8_static": _int8_static,
+            "fp16": _onnx_quantize.fp16,
+            "int8_dynamic": _int8,
+            "int8_static": _int8,
             "int8_weight_only": _weight_only,
             "int4_weight_only": _weight_only,
         }[job.technique]
@@ -146,106 +148,14 @@ def _graph_optimized(job: OptimizeJob, target: Path) -> None:
     onnxruntime.InferenceSession(str(job.source), options, providers=["CPUExecutionProvider"])
 
 
-def _fp16(job: OptimizeJob, target: Path) -> None:
-    import tempfile
-
-    import onnx
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        model = onnx.load(str(_onnx_prepare.without_functions(job, Path(folder))))
-    _onnx_prepare.save(convert_float_to_float16(model, keep_io_types=True), target)
-
-
-def _int8_dynamic(job: OptimizeJob, target: Path) -> None:
-    import tempfile
-
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        quantize_dynamic(
-            _onnx_prepare.prepared(job, Path(folder)),
-            target,
-            op_types_to_quantize=listed(job.technique, _assessed(job)),
-            weight_type=QuantType.QInt8,
-            use_external_data_format=_onnx_prepare.is_large(job.source),
-        )
-    _check_quantized(target)
-
-
-class Batches:
-    """The calibration set as feeds, in the batch that the model fixes; one example a feed where it fixes none."""
-
-    def __init__(self, job: OptimizeJob):
-        from gatekeeper.data.prepared import PreparedDataset
-
-        if job.calibration is None:
-            raise NotMeasured("data", f"{job.technique} needs `dataset.calibration`. Name a calibration set.")
-        self._dataset = PreparedDataset(job.calibration)
-        self._size = self._dataset.contents.layout.seen(_assessed(job)).fixed_batch or 1
-        if not len(self):
-            raise NotMeasured("data", f"the calibration set has fewer examples than the model's batch of {self._size}. Add some.")
-
-    def __len__(self) -> int:
-        return self._dataset.contents.examples // self._size  # a last, smaller batch does not fit a model that fixes it
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        import numpy as np
-
-        if index >= len(self):
-            raise IndexError(index)
-        return {name: np.array(array) for name, array in self._dataset.own_batch(index, self._size).items()}
-
-
-def _int8_static(job: OptimizeJob, target: Path) -> None:
-    import tempfile
-
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-
-    examples = iter(Batches(job))
-
-    class Examples(CalibrationDataReader):  # type: ignore[misc]
-        def get_next(self) -> dict[str, Any] | None:
-            return next(examples, None)
-
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        quantize_static(
-            _onnx_prepare.prepared(job, Path(folder)),
-            target,
-            Examples(),
-            op_types_to_quantize=listed(job.technique, _assessed(job)),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            # Without VNNI, pairs of 8-bit products are added in 16 bits and saturate; 7-bit weights cannot.
-            reduce_range=not job.vnni,
-            use_external_data_format=_onnx_prepare.is_large(job.source),
-        )
+def _int8(job: OptimizeJob, target: Path) -> None:
+    (_onnx_quantize.int8_static if job.technique == "int8_static" else _onnx_quantize.int8_dynamic)(job, target)
     _check_quantized(target)
 
 
 def _weight_only(job: OptimizeJob, target: Path) -> None:
-    import tempfile
-
-    bits = 4 if job.technique.startswith("int4") else 8
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        source = _onnx_prepare.without_functions(job, Path(folder))
-        _onnx_prepare.save(_quantized(source, bits), target)
-        if not _is_quantized(target):  # its matrices may be computed from constants: fold those first
-            _onnx_prepare.save(_quantized(_onnx_prepare.folded_too(job, source, Path(folder)), bits), target)
+    _onnx_quantize.weight_only(job, target, _is_quantized)
     _check_quantized(target)
-
-
-def _quantized(source: Path, bits: int) -> onnx.ModelProto:
-    import onnx
-    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
-
-    # accuracy_level 4: products in 8 bits, which is what makes such weights fast on a CPU.
-    quantizer = MatMulNBitsQuantizer(onnx.load(str(source)), bits=bits, block_size=32, is_symmetric=True, accuracy_level=4)
-    quantizer.process()
-    made: onnx.ModelProto = quantizer.model.model
-    return made
 
 
 def _is_quantized(target: Path) -> bool:
@@ -267,11 +177,11 @@ def _assessed(job: OptimizeJob) -> Assessment:
 
 
 class OrtSession:
-    """A session as a user gets it by default, apart from the number of threads."""
+    """A session as a user gets it by default, apart from the number of threads and what the artifact asks for."""
 
     CONCURRENT: Literal[True] = True
 
-    def __init__(self, path: Path, threads: int, device: str):
+    def __init__(self, path: Path, threads: int, device: str, asked: OnnxRuntimeSession | None = None):
         import onnxruntime
 
         if reason := supports("onnx", device):
@@ -286,6 +196,9 @@ class OrtSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        options.enable_cpu_mem_arena = asked is None or asked.arena
+        if asked is not None and not asked.prepacking:
+            options.add_session_config_entry("session.disable_prepacking", "1")
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
         except Exception as error:
@@ -305,7 +218,7 @@ def open_session(path: Path, threads: int, device: str) -> OrtSession | _genai.G
     """Load `path`, a model file or the folder `optimize` wrote."""
     if (path / _genai.CONFIG).is_file():
         return _genai.GenaiSession(path, threads, device)
-    return OrtSession(path / "model.onnx" if path.is_dir() else path, threads, device)
+    return OrtSession(path / "model.onnx" if path.is_dir() else path, threads, device, read_session(path, OnnxRuntimeSession))
 
 
 def _first_line(error: Exception) -> str:

@@ -36,9 +36,11 @@ class PackedConfig(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def made_of(framework: str, quantization: str, name: str) -> bool:
-    """Whether a package of a framework and a quantization is made of a variant: int8 of `int8` and `int8_static` alike."""
+    """Whether a package of a framework and a quantization is made of a variant: int8 of `int8`, `int8_static` and
+    `int8_static-per_tensor` alike, which is int8_static with options.
+    """
     technique = technique_of(name)
-    fits = technique == quantization or technique.startswith(f"{quantization}_")
+    fits = technique == quantization or technique.startswith((f"{quantization}_", f"{quantization}-"))
     return framework in ("", framework_of(name)) and (not quantization or fits)
 
 

@@ -70,7 +70,7 @@ def made_of(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool) -> Mad
         return own_variant(leg.source, leg.framework, given, evaluation.model, evaluation.batch_size(), itself)
     leg.progress.step(f"{planned.id}: optimizing")
     config = leg.loaded.folder / planned.config if planned.config else None
-    return make_variant(leg.source, planned.technique, data.calibration, config, trusted)
+    return make_variant(leg.source, planned.method, data.calibration, config, trusted, planned.options)
 
 
 def _compared(made_only: Candidate, leg: Leg, made: Made, dataset: Path | None, bins: int = 0) -> Candidate:

@@ -130,6 +130,8 @@ class Judge:
             technique=planned.technique,
             verdict=Verdict.ERROR,
             given=planned.path or "",
+            applied=planned.applied,
+            options=planned.options,
         )
         if planned.skip:
             return msgspec.structs.replace(blank, verdict=Verdict.SKIP, reason=planned.skip)

@@ -90,8 +90,8 @@ def _prepared(leg: Leg, made: list[Candidate]) -> list[str]:
     """What was done to the model before the techniques' own work, which is part of what a user gets."""
     by_work: dict[str, list[str]] = {}
     for each in made:
-        technique = each.planned.technique
-        by_work.setdefault(prepares(leg.framework, technique, leg.evaluation.model), []).append(technique)
+        work = prepares(leg.framework, each.planned.method, leg.evaluation.model)
+        by_work.setdefault(work, []).append(each.planned.technique)
     return [f"{', '.join(techniques)}: {work}" for work, techniques in by_work.items() if work]
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from gatekeeper.frameworks._base import OptimizeJob, framework
+from gatekeeper.frameworks._options import options_of
 from gatekeeper.process.messages import Done, Held, Request
 
 
@@ -21,10 +25,12 @@ class Optimize(Request, frozen=True, kw_only=True):
     original: str | None = None
     config: str | None = None
     trusted: bool = False
+    options: dict[str, Any] = {}
 
     def answer(self, held: Held) -> Done:
         """Let the framework do it."""
-        framework(self.framework).optimize(
+        module = framework(self.framework)
+        module.optimize(
             OptimizeJob(
                 source=Path(self.source),
                 destination=Path(self.destination),
@@ -35,6 +41,7 @@ class Optimize(Request, frozen=True, kw_only=True):
                 original=_path(self.original),
                 config=_path(self.config),
                 trusted=self.trusted,
+                options=msgspec.convert(self.options, options_of(module, self.technique)),
             )
         )
         return Done()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks._base import ORIGINAL, REGISTRY, converts, needs
+from gatekeeper.frameworks._base import ORIGINAL, REGISTRY, converts, framework, needs
+from gatekeeper.frameworks._options import SESSION, filled, options_of
+from gatekeeper.frameworks._session import write_session
 from gatekeeper.hardware.machine import installed, this_machine
+from gatekeeper.making.cache import Entry
 from gatekeeper.making.content import compare
 from gatekeeper.making.job import Optimize
 from gatekeeper.making.workspace import Workspace
@@ -19,6 +26,7 @@ from gatekeeper.process.messages import Done
 from gatekeeper.version import install_hint, required, version
 
 AS_IT_IS = Fit()
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -83,14 +91,55 @@ def source_of(space: Workspace, name: str, device: str, model: Path, model_forma
 
 
 def make_variant(
-    source: ModelSource, technique: str, calibration: Path | None = None, config: Path | None = None, trusted: bool = False
+    source: ModelSource,
+    technique: str,
+    calibration: Path | None = None,
+    config: Path | None = None,
+    trusted: bool = False,
+    options: Mapping[str, Any] = NO_OPTIONS,
 ) -> Made:
-    """The artifact of one technique, from the cache or made in a worker."""
+    """The artifact of one technique, from the cache or made in a worker; `options` as `filled` has them.
+
+    One that differs from another only in how it is opened is a copy of that other, with the session's settings beside it.
+    """
+    made = _make(source, technique, calibration, config, trusted, {key: v for key, v in options.items() if key != SESSION})
+    settings = options.get(SESSION)
+    usual = filled(options_of(framework(source.framework), technique)()).get(SESSION)
+    return made if settings in (None, usual) else _opened_as(source, made, dict(settings))
+
+
+def _opened_as(source: ModelSource, made: Made, settings: dict[str, Any]) -> Made:
+    """An artifact with how it is opened written beside it."""
+
+    def make(folder: Path) -> dict[str, object]:
+        for file in made.files:
+            shutil.copyfile(file, folder / file.name)
+        write_session(folder, settings)
+        return {}
+
+    key = {"opened": made.sha256, "framework": source.framework, "session": settings}
+    return _kept(*source.space.cache.get_or_make("opened", key, make))
+
+
+def _kept(folder: Path, entry: Entry, cached: bool) -> Made:
+    files = tuple(folder / file for file in entry.files)
+    return Made(folder, files, digest_files(list(files), digest_once), sum(f.stat().st_size for f in files), cached)
+
+
+def _make(
+    source: ModelSource,
+    technique: str,
+    calibration: Path | None,
+    config: Path | None,
+    trusted: bool,
+    options: dict[str, Any],
+) -> Made:
     space, name, vnni = source.space, source.framework, this_machine().vnni
     key = {
         "model": source.sha256,
         "framework": name,
         "technique": technique,
+        "options": options,
         "device": source.device,
         "vnni": vnni,
         "calibration": digest(calibration / "contents.json") if calibration else None,
@@ -115,6 +164,7 @@ def make_variant(
             original=str(source.original.folder) if source.original else None,
             config=str(config.resolve()) if config else None,
             trusted=trusted,
+            options=options,
         )
         if trusted:
             space.ask_own(request, Done, folder)
@@ -130,12 +180,10 @@ def make_variant(
             raise _nothing(technique, "operators and weights are the original's")
         return {}
 
-    folder, entry, cached = space.cache.get_or_make("artifacts", key, make)
-    files = tuple(folder / file for file in entry.files)
-    identity = digest_files(list(files), digest_once)
-    if identity in (source.sha256, source.original and source.original.sha256):
+    made = _kept(*space.cache.get_or_make("artifacts", key, make))
+    if made.sha256 in (source.sha256, source.original and source.original.sha256):
         raise _nothing(technique, "the artifact is the original, byte for byte")
-    return Made(folder, files, identity, sum(f.stat().st_size for f in files), cached)
+    return made
 
 
 def _nothing(technique: str, why: str) -> NotMeasured:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -18,10 +18,12 @@ from gatekeeper.config.owners import asked
 from gatekeeper.config.sections.baseline import runs_proposed
 from gatekeeper.config.sections.inputs import asked_as
 from gatekeeper.config.sections.targets import Target
+from gatekeeper.config.sections.techniques import Asked, asked_of
 from gatekeeper.config.sections.variants import OwnVariant, framework_of
 from gatekeeper.errors import NotMeasured, UsageError, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
-from gatekeeper.frameworks._base import framework, is_config, needs, opener, variant_name
+from gatekeeper.frameworks._base import framework, is_config, needs, opener
+from gatekeeper.frameworks._options import filled
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.ids import PROPOSED, artifact_name, leg_id, variant_id
 from gatekeeper.models.files import assess
@@ -35,7 +37,8 @@ class PlannedVariant(Record, frozen=True, kw_only=True):
     """One artifact to make. `skip` says why it is left out; `error` why it was asked for and cannot be.
 
     `config` is the framework's own configuration file, relative to the pipeline file, where that is the technique. `path` is
-    the file of a variant that the user has made.
+    the file of a variant that the user has made. Where options give a variant a name of its own, which is then `technique`,
+    `applied` is the technique that is applied, and `options` are all of its options.
     """
 
     id: str
@@ -44,6 +47,13 @@ class PlannedVariant(Record, frozen=True, kw_only=True):
     path: str | None = None
     skip: str | None = None
     error: str | None = None
+    applied: str = ""
+    options: dict[str, Any] = {}
+
+    @property
+    def method(self) -> str:
+        """The framework's own name of what is done."""
+        return self.applied or self.technique
 
 
 class PlannedLeg(Record, frozen=True, kw_only=True):
@@ -146,23 +156,28 @@ def _leg(loaded: Loaded, target: Target, name: str, model: Assessment, own: list
         return _planned(leg, target, name, extra, given, baseline=other)
     if name not in loaded.frameworks(target):
         return _planned(leg, target, name, extra, given)
-    asked = loaded.section("optimization").techniques.get(name)
     calibrated = bool(loaded.pipeline.dataset and loaded.pipeline.dataset.calibration)
-    variants = []
-    for technique in asked or module.defaults(model.format, device):
-        own_config = is_config(name, technique)
-        refused = None if own_config else module.refuses(technique, model, calibrated)
-        short = variant_name(name, technique)
-        variants.append(
-            PlannedVariant(
-                id=variant_id(leg, short),
-                technique=short,
-                config=technique if own_config else None,
-                skip=None if asked else refused,
-                error=refused if asked else None,
-            )
-        )
-    return _planned(leg, target, name, extra, [*variants, *given])
+    listed = asked_of(loaded.section("optimization"), name)
+    chosen = listed or [Asked(technique) for technique in module.defaults(model.format, device)]
+    made = [_variant(leg, name, each, model, calibrated, bool(listed)) for each in chosen]
+    return _planned(leg, target, name, extra, [*made, *given])
+
+
+def _variant(leg: str, name: str, each: Asked, model: Assessment, calibrated: bool, listed: bool) -> PlannedVariant:
+    """What is to be made of an entry; what cannot be is an error where the file lists it, and left out where it does not."""
+    own_config, called, options = is_config(name, each.technique), each.called(name), each.options
+    refused = None if own_config else framework(name).refuses(each.technique, model, calibrated)
+    if refused is None and options is not None:
+        refused = options.unfit(each.technique, model)
+    return PlannedVariant(
+        id=variant_id(leg, called),
+        technique=called,
+        config=each.technique if own_config else None,
+        skip=None if listed else refused,
+        error=refused if listed else None,
+        applied=each.technique if options is not None else "",
+        options=filled(options) if options is not None else {},
+    )
 
 
 def _extras(loaded: Loaded) -> list[str]:

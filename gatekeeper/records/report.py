@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -39,6 +39,10 @@ class VariantReport(Record, frozen=True, kw_only=True):
     tested: Annotated[Tested | None, Meta(description="What the testing stage found; None: it did not come to test it.")] = None
     also: Annotated[dict[str, Quality], Meta(description="What it is on the other evaluation sets, by their names.")] = {}
     given: Annotated[str, Meta(description="The file of a variant that the user optimized; empty where it was made here.")] = ""
+    applied: Annotated[
+        str, Meta(description="The technique that was applied, where options give the variant a name of its own.")
+    ] = ""
+    options: Annotated[dict[str, Any], Meta(description="With which options, defaults included; empty of a bare name.")] = {}
     scan: Annotated[
         ModelScan | None, Meta(description="What `security_scan` found in what was made here; None where nothing was looked at.")
     ] = None

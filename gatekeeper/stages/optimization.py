@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from gatekeeper.config.section import FrameworkName, Need, Section, Switch, known_frameworks
+from gatekeeper.config.section import FrameworkName, Need, Section, Switch
+from gatekeeper.config.sections.techniques import Techniques, asked_of
 from gatekeeper.config.sections.variants import OwnVariant, variant_problems
 from gatekeeper.records.base import Verdict
 from gatekeeper.stages._base import report
@@ -54,13 +55,9 @@ class Optimization(Section, frozen=True, kw_only=True):
         Meta(description="Models that you have optimized, judged as those are that gatekeeper makes."),
     ] = []
     techniques: Annotated[
-        dict[FrameworkName, Annotated[list[str], Meta(min_length=1)]],
-        Meta(
-            description="Techniques per framework; default: those that suit the target. For microsoft_olive also the name of "
-            "an Olive configuration file (.json), relative to this file.",
-            extra_json_schema={"propertyNames": {"enum": known_frameworks()}},
-        ),
-    ] = {}
+        Techniques,
+        Meta(description="Techniques per framework, each by its name or with options; default: those that suit the target."),
+    ] = Techniques()
     trust_scripts: Annotated[
         bool, Meta(description="Let configuration files named in `techniques` run scripts of their own.")
     ] = False
@@ -78,13 +75,14 @@ def problems(review: Review) -> None:
     if not (section.frameworks or section.variants or review.pipeline.baseline):
         review.add((NAME, "frameworks"), "there is nothing to judge. Name a framework, or a variant of your own in `variants`.")
     variant_problems(review, section.variants)
-    technique_problems(review, review.loaded.section(NAME).techniques)
+    technique_problems(review, section)
 
 
 def user_code(loaded: Loaded) -> list[str]:
     """Scripts that configuration files of Olive may run."""
     section = loaded.section(NAME)
-    named = [technique for each in section.techniques.values() for technique in each if technique.endswith(".json")]
+    listed = [each.technique for name in section.techniques.by_framework() for each in asked_of(section, name)]
+    named = [technique for technique in listed if technique.endswith(".json")]
     return [f"scripts of {technique}" for technique in named] if section.trust_scripts else []
 
 

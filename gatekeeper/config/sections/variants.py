@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from gatekeeper.config.section import FrameworkName, NonEmpty, Section
+from gatekeeper.config.sections.techniques import made_by
 from gatekeeper.files import FETCH, check_name, is_pointer
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
-from gatekeeper.frameworks._base import framework, opener, variant_name
+from gatekeeper.frameworks._base import framework, opener
 from gatekeeper.ids import BASELINE
 from gatekeeper.models.files import model_format, there, unknown_format
 from gatekeeper.models.submodules import left_out
@@ -78,8 +79,7 @@ def _made(loaded: Loaded, name: str) -> set[str]:
     """What the variants are called that a framework makes."""
     if name not in FRAMEWORKS.names or not any(name in loaded.frameworks(target) for target in loaded.targets):
         return set()
-    asked = loaded.section("optimization").techniques.get(name) or framework(name).TECHNIQUES
-    return {variant_name(name, each).casefold() for each in asked}
+    return {called.casefold() for called in made_by(loaded.section("optimization"), name)}
 
 
 def _unknown(file: Path) -> str:
