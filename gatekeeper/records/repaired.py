@@ -43,10 +43,10 @@ class Lost(Record, frozen=True, kw_only=True):
     gate: str
     verdict: Verdict
     observed: float | None = None
-    bound: Annotated[float | None, Meta(description="The bound that was held against the limit; None where it was estimated.")] = None
+    bound: Annotated[float | None, Meta(description="The bound that was held against the limit; None: it was estimated.")] = None
     limit: float | None = None
     unit: str = ""
-    estimated: Annotated[bool, Meta(description="Whether calibration data and two rounds said so, and no full measurement.")] = False
+    estimated: Annotated[bool, Meta(description="Whether calibration data or two rounds said so, no full measurement.")] = False
     reason: str = ""
 
 
@@ -62,7 +62,9 @@ class Tried(Record, frozen=True, kw_only=True):
     edits: list[Edit]
     step: Step
     passed: bool = False
-    kl: Annotated[float | None, Meta(description="Mean divergence of its answers from the original's on calibration data.")] = None
+    kl: Annotated[float | None, Meta(description="How far its answers are from the original's on calibration data, in nats.")] = (
+        None
+    )
     same: Annotated[float | None, Meta(description="Share of calibration examples answered as the original does.")] = None
     examples: Count = 0
     speedup: Annotated[float | None, Meta(description="Over the original, of two rounds.")] = None
@@ -110,7 +112,7 @@ class Repair(Record, frozen=True, kw_only=True):
     patch: Annotated[str, Meta(description="A diff of the pipeline file; empty where there is none.")] = ""
     remedy: str = ""
     variant: Annotated[str, Meta(description="The variant that passes with it.")] = ""
-    first_line: Annotated[int, Meta(ge=0, description="Where the one changed stretch of the file begins; 0: there are several.")] = 0
+    first_line: Annotated[int, Meta(ge=0, description="Where the one changed stretch begins; 0: there are several.")] = 0
     last_line: Annotated[int, Meta(ge=0, description="And where it ends, as the file stands.")] = 0
     replacement: Annotated[str, Meta(description="What stands there with the patch.")] = ""
     edits: list[Edit] = []

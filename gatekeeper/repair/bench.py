@@ -12,13 +12,13 @@ import msgspec
 from gatekeeper.config.limits import Limit
 from gatekeeper.config.load import proposed
 from gatekeeper.config.loaded import Loaded
-from gatekeeper.errors import ConfigError, ExitCode, NotMeasured, UsageError
-from gatekeeper.evaluate.divergence import Diverge, Diverged, some_of
+from gatekeeper.errors import ConfigError, NotMeasured, UsageError
 from gatekeeper.ids import leg_of, target_of
 from gatekeeper.legs.candidates import made_of
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.measuring import settings
 from gatekeeper.legs.setup import Data, bench
+from gatekeeper.making.cache import Cache
 from gatekeeper.making.optimize import Made
 from gatekeeper.measure.energy._base import Absent
 from gatekeeper.measure.race import Limits, Race, race
@@ -28,13 +28,14 @@ from gatekeeper.progress import Progress
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.repaired import Edit, Lost, Tried
 from gatekeeper.records.report import Report, VariantReport
+from gatekeeper.repair.apart import Diverge, Diverged, in_classes, some_of
 from gatekeeper.repair.climb import OUT_OF_TIME, Clock
 from gatekeeper.repair.failing import lost_of
 from gatekeeper.repair.journal import Journal
+from gatekeeper.repair.seen import Unit
 from gatekeeper.repair.text import edited
 from gatekeeper.reports._read import read_report
 from gatekeeper.reports._write import write_reports
-from gatekeeper.verdicts.judge import exit_code
 
 EXAMPLES = 64
 ROUNDS = 2
@@ -47,9 +48,8 @@ LEAST_S = 10.0
 
 @dataclass(frozen=True)
 class RealBench:
-    """Works on one pipeline file as it would be with the candidates' changes; `content` are its bytes without them.
-
-    `whole` says whether a candidate passes only if all of the file does, or already where its own variant does.
+    """Works on one pipeline file as it would be with the candidates' changes; `content` are its bytes, and `before` the changes
+    that were found before, for others. `unit` is what must pass.
     """
 
     loaded: Loaded
@@ -58,7 +58,8 @@ class RealBench:
     journal: Journal
     clock: Clock
     progress: Progress
-    whole: bool = True
+    before: tuple[Edit, ...] = ()
+    unit: Unit | None = None
 
     def first(self) -> Report:
         """The file as it stands, measured."""
@@ -66,7 +67,7 @@ class RealBench:
 
     def changed(self, edits: list[Edit]) -> bytes:
         """The file's bytes with a change."""
-        return with_edits(self.content, self.loaded, edits)
+        return with_edits(self.content, self.loaded, [*self.before, *edits])
 
     def cheap(self, tried: Tried) -> Tried:
         """Made, asked 64 calibration examples, and two rounds of it."""
@@ -76,7 +77,7 @@ class RealBench:
             return dict(msgspec.to_builtins(self._tried(tried)))
 
         try:
-            _, meta, kept = self.journal.step("cheap", [tried.variant, tried.edits], do)
+            _, meta, kept = self.journal.step("cheap", [tried.variant, list(self.before), tried.edits], do)
         except NotMeasured as error:
             if error.kind == "timeout":
                 return msgspec.structs.replace(tried, step="waiting", reason=f"{OUT_OF_TIME}: {error}")
@@ -95,7 +96,7 @@ class RealBench:
         leg, variant = self._planned(loaded, tried)
         if why := variant.skip or variant.error or leg.skip or leg.error:
             return msgspec.structs.replace(tried, step="unsuited", reason=why)
-        with bench(loaded, assessment, [leg], self.options.cache, self.progress) as (space, evaluation, legs, _):
+        with bench(loaded, assessment, [leg], Cache(self.options.cache), self.progress) as (space, evaluation, legs, _):
             own = legs[0]
             data = Data(evaluation.prepared(), evaluation.prepared(calibration=True))
             try:
@@ -130,7 +131,7 @@ class RealBench:
             return msgspec.structs.replace(tried, step="unmade", reason=str(error), attempt=attempt)
         name = self._planned(proposed(self.loaded, self.changed(tried.edits)), tried)[1].id
         own = find(report, name)
-        passed = exit_code(report) is ExitCode.PASS if self.whole else bool(own and own.verdict is Verdict.PASS)
+        passed = self.unit.passes(report, name) if self.unit else report.verdict is Verdict.PASS
         lost = list(lost_of(own.gates)) if own else []
         return msgspec.structs.replace(
             tried, step="confirmed", variant=name, passed=passed, lost=[] if passed else lost, attempt=attempt, kept=kept,
@@ -201,7 +202,7 @@ def _apart(leg: Leg, made: Made, calibration: Path | None, scratch: Path) -> Div
         return None
     some_of(calibration, some := scratch / "some", EXAMPLES)
     before, after = leg.baseline_predictions(some), leg.predictions(made, some)
-    return leg.space.ask_clerk(Diverge(before=str(before), after=str(after)), Diverged)
+    return leg.space.ask_clerk(Diverge(before=str(before), after=str(after), classes=in_classes(leg)), Diverged)
 
 
 def _raced(leg: Leg, name: str, made: Made, dataset: Path | None) -> Race | None:

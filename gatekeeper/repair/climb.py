@@ -2,8 +2,8 @@
 
 Pure: what makes and measures is given. The cheap rung sees calibration data and two rounds; it ranks, and it throws out what is
 hopeless. The full measurement is the one that `gatekeeper run` makes, on the evaluation set, as a further attempt at the same
-commit: the first one spends 4 % of error, and all that follow share 1 % (gatekeeper/stats/looks.py), however many there are. So of any
-number of candidates that are exactly at a limit one passes at most as often as that, and nobody has to count candidates.
+commit: the first one spends 4 % of error, and all that follow share 1 % (gatekeeper/stats/looks.py), however many there are. So of
+any number of candidates that are exactly at a limit one passes at most as often as that, and nobody has to count candidates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gatekeeper.repair.failing import Failing
 from gatekeeper.repair.remedies._base import Unsuited, ordered, remedy, unsuited
 
 FINALISTS = 4
-"""Full measurements of one repair: each spends half of the error of the one before, and the fourth has less than a tenth of a percent."""
+"""Full measurements of one climb: each spends half of the error of the one before, and the fourth less than 0.1 %."""
 EACH_TIER = 2
 LIKE = 4.0
 """Divergences within such a factor are alike: 64 examples tell no finer."""
@@ -105,7 +105,7 @@ class Climb:
         """The candidates of each cost, tried cheaply, the best first."""
         asked = [(name, each) for each in self.failing for name in ordered(each.kinds)]
         for cost in sorted({remedy(name).COST for name, _ in asked}):
-            own = [pair for pair in asked if remedy(pair[0]).COST == cost]
+            own = [pair for pair in asked if cost == remedy(pair[0]).COST]
             yield ranked([each for name, failing in own for each in self._proposed(name, failing)])
 
     def _proposed(self, name: str, failing: Failing) -> list[Candidate]:

@@ -9,6 +9,7 @@ from typing import Any
 from gatekeeper.config.loaded import ROOT
 from gatekeeper.errors import UsageError
 from gatekeeper.records.repaired import Edit
+import itertools
 
 Path_ = tuple[str | int, ...]
 
@@ -96,11 +97,14 @@ def applied(data: Any, edits: list[Edit]) -> Any:
     return whole
 
 
-def _set(node: Any, path: Path_, value: Any) -> None:
-    for here, following in zip(path[:-1], path[1:], strict=True):
+def _set(whole: Any, path: Path_, value: Any) -> None:
+    node: Any = whole
+    for here, following in itertools.pairwise(path):
         if isinstance(node, dict) and node.get(here) is None:
             node[here] = {}
-        elif isinstance(node, list) and node[here] == following:  # `int8_static` becomes `{int8_static: {...}}`
+        elif (
+            isinstance(node, list) and isinstance(here, int) and node[here] == following
+        ):  # `int8_static` becomes `{int8_static: {...}}`
             node[here] = {following: {}}
         node = node[here]
     node[path[-1]] = value

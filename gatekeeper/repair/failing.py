@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from gatekeeper.gates._base import gate
 from gatekeeper.models.info import Assessment
@@ -48,9 +48,10 @@ class Failing:
     target: int | None = None  # where its target stands in the file's list, None where the file names none
     threads: int = 1
     cores: int = 1
+    vnni: bool = False
     calibrated: int = 0  # examples of the calibration set
     techniques: Collection[str] = ()  # of its framework, as far as they suit the model
-    options: Callable[[str], Collection[str]] = field(default=lambda _: ())  # of a technique
+    options: Callable[[str], Mapping[str, Any]] = field(default=lambda _: {})  # of a technique, with their defaults
     sensitive: Callable[[], Sequence[str]] = field(default=lambda: ())
     reason: str = ""  # why it could not be made
 

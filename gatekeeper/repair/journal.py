@@ -29,10 +29,11 @@ class About(Record, frozen=True, kw_only=True):
     file: str
     model: str
     data: list[str]
-    version: str
+    version: list[str]
     machine: list[str]
     attempt: int
     legs: list[str] = []
+    policy: str = ""
 
 
 class Listed(Record, frozen=True, kw_only=True):
@@ -47,10 +48,11 @@ _NAMES = {
     "file": "another pipeline file",
     "model": "another model",
     "data": "other data",
-    "version": "another version of gatekeeper",
+    "version": "another version of gatekeeper or of a framework",
     "machine": "another machine",
     "attempt": "another attempt",
     "legs": "other legs",
+    "policy": "another policy",
 }
 
 
@@ -64,7 +66,7 @@ class Journal:
         self._write()
 
     def step(self, kind: str, key: Any, do: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any], bool]:
-        """What a step found, and the folder of its files: from an earlier run where that came to its end (True), else done now."""
+        """What a step found, and the folder of its files: from an earlier run that came to its end there (True), or done now."""
         whole = {"about": msgspec.to_builtins(self.about), "step": kind, "key": msgspec.to_builtins(key)}
         folder, entry, kept = self.cache.get_or_make(KIND, whole, do)
         return folder, entry.meta, kept

@@ -1,7 +1,7 @@
 """Values set in the text of a pipeline file: nothing else of it changes, no comment, no blank, no order.
 
-A library that reads YAML and writes it again (ruamel.yaml, round trip) keeps comments and lays everything else out anew: blanks in
-flow style, indentation of lists, the width of lines. What changes then is more than what was asked for. So the new value is put
+A library that reads YAML and writes it again (ruamel.yaml, round trip) keeps comments and lays everything else out anew: blanks
+in flow style, indentation of lists, the width of lines. What changes then is more than what was asked for. So the new value is put
 where the parser says the old one stands, and the result is read again and held against the same change of the plain data.
 """
 
@@ -25,7 +25,7 @@ PASTE = "Write it there yourself, or spell the part out first."
 
 
 def edited(text: str, path: str, edits: list[Edit]) -> str:
-    """The text with these values set. `path` names it in messages; `UsageError` where that cannot be done without more changes."""
+    """The text with these values set. `path` names it in messages; `UsageError` where more would change with them."""
     new = text
     for each in edits:
         new = _with(new, path, each)
@@ -56,9 +56,11 @@ def _with(text: str, path: str, edit: Edit) -> str:
 def _inner(node: yaml.Node, key: str | int) -> yaml.Node | None:
     """What stands at a key, or at a place of a list; None where nothing does."""
     if isinstance(node, yaml.MappingNode):
-        return next((value for name, value in node.value if name.value == key), None)
+        found: yaml.Node | None = next((value for name, value in node.value if name.value == key), None)
+        return found
     if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
-        return node.value[key]
+        inner: yaml.Node = node.value[key]
+        return inner
     return None
 
 
@@ -126,7 +128,7 @@ def diff(old: str, new: str, path: str) -> str:
 
 @dataclass(frozen=True)
 class Stretch:
-    """The lines of a file, from 1, that a change replaces, and what stands there after it. `first` is 0 where there are several."""
+    """The lines of a file, from 1, that a change replaces, and what stands there then. `first` is 0 where there are several."""
 
     first: int = 0
     last: int = 0

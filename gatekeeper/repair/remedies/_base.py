@@ -10,16 +10,17 @@ and, where it is not for every framework:
 
 FRAMEWORKS   the names of those it is for
 
-`propose` is sent what became of each change before it is asked for the next one (a `Tried`, None where the time was up), so that it
-may search: of a ranking of nodes, say, as few as are enough. It says why it has nothing for this variant by raising `Unsuited`. What
-it sets is held against the schema, and it may set nothing but techniques, their options and threads: limits and data stay as they are.
+`propose` is sent what became of each change (a `Tried`) when it is asked for the next one, so that it may search: of a ranking of
+nodes, say, as few as are enough. It says why it has nothing for this variant by raising `Unsuited`. What it sets is held against the
+schema, and it may set nothing but techniques, their options and threads: limits and data stay as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import Protocol, cast
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import Any, Protocol, cast
 
+from gatekeeper.frameworks._options import SESSION
 from gatekeeper.records.repaired import Tried
 from gatekeeper.registry import Registry
 from gatekeeper.repair.edits import Change
@@ -69,16 +70,48 @@ def unsuited(name: str, failing: Failing) -> str:
     return ""
 
 
-def need_option(failing: Failing, *names: str) -> None:
-    """Raise `Unsuited` where the variant's technique has not all of these options, or the file sets one of them."""
-    known, place = failing.options(place_technique(failing)), failing.place
-    if lacking := [name for name in names if name not in known]:
-        raise Unsuited(f"{place.framework}'s {place.technique} has no option {', '.join(lacking)}")
+def known(failing: Failing, name: str) -> Any:
+    """What an option of the variant's technique is now, by the file or by default; `Unsuited` where there is no such option."""
+    place = failing.place
+    usual = failing.options(place.technique)
+    if name not in usual:
+        raise Unsuited(f"{place.framework}'s {place.technique} has no option '{name}'")
+    return place.options.get(name, usual[name])
 
 
-def place_technique(failing: Failing) -> str:
-    """The technique that fails."""
-    return failing.place.technique
+def instead(failing: Failing, name: str, values: Iterable[Any]) -> Iterator[Change]:
+    """The other values of an option, one at a time; `Unsuited` where it has one of them already and there is no other."""
+    now = known(failing, name)
+    others = [value for value in values if value != now]
+    if not others:
+        raise Unsuited(f"{name} is {now} already")
+    return (Change(options={name: value}) for value in others)
+
+
+def session(failing: Failing) -> dict[str, Any]:
+    """How the artifact is opened now, by the file and by default; `Unsuited` where nothing can be said of it."""
+    usual = failing.options(failing.place.technique).get(SESSION)
+    if usual is None:
+        raise Unsuited(f"{failing.place.framework}'s {failing.place.technique} has no option '{SESSION}'")
+    return {**usual, **failing.place.options.get(SESSION, {})}
+
+
+def opened(failing: Failing, name: str, value: Any) -> Change:
+    """A setting of how the artifact is opened; `Unsuited` where the runtime has none such, or it is so already."""
+    now = session(failing)
+    if name not in now:
+        raise Unsuited(f"{failing.place.framework} has no setting '{name}'")
+    if now[name] == value:
+        raise Unsuited(f"{name} is {value} already")
+    return Change(options={SESSION: {**failing.place.options.get(SESSION, {}), name: value}})
+
+
+def other(failing: Failing, *techniques: str) -> Iterator[Change]:
+    """Other techniques of the framework, of these, that suit the model; `Unsuited` where there are none."""
+    found = [each for each in techniques if each in failing.techniques and each != failing.place.technique]
+    if not found:
+        raise Unsuited(f"{failing.place.framework} has none for this model that is not in the file already")
+    return (Change(technique=each) for each in found)
 
 
 def need_calibration(failing: Failing) -> None:
