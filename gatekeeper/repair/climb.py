@@ -2,7 +2,7 @@
 
 Pure: what makes and measures is given. The cheap rung sees calibration data and two rounds; it ranks, and it throws out what is
 hopeless. The full measurement is the one that `gatekeeper run` makes, on the evaluation set, as a further attempt at the same
-commit: the first one spends 4 % of error, and all that follow share 1 % (gatekeeper/stats/looks.py), however many there are. So of
+commit: the first one spends 4 % of error, and all that follow share 1 % (gatekeeper/stats/looks.py), however many they are. Of
 any number of candidates that are exactly at a limit one passes at most as often as that, and nobody has to count candidates.
 """
 

@@ -71,8 +71,8 @@ class _Work:
 def repair(loaded: Loaded, options: Options, budget_s: float, progress: Progress, known: Report | None = None) -> Repair:
     """Look for the smallest change that passes, for about `budget_s` seconds, and write `repair.json` beside what was measured.
 
-    `known` is the report of the file as it stands, where there is one; else it is measured first. `options.attempt` is the attempt
-    that it was: every full measurement is a further one. `UsageError` where the request cannot be carried out.
+    `known` is the report of the file as it stands, where there is one; else it is measured first. `options.attempt` is the
+    attempt that was: every full measurement is a further one. `UsageError` where the request cannot be carried out.
     """
     make_folder(options.output)
     content = loaded.path.read_bytes()

@@ -1,8 +1,8 @@
 """Values set in the text of a pipeline file: nothing else of it changes, no comment, no blank, no order.
 
 A library that reads YAML and writes it again (ruamel.yaml, round trip) keeps comments and lays everything else out anew: blanks
-in flow style, indentation of lists, the width of lines. What changes then is more than what was asked for. So the new value is put
-where the parser says the old one stands, and the result is read again and held against the same change of the plain data.
+in flow style, indentation of lists, the width of lines. More changes then than was asked for. So the new value is put where the
+parser says that the old one stands, and the result is read again and held against the same change of the plain data.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ and, where it is not for every framework:
 FRAMEWORKS   the names of those it is for
 
 `propose` is sent what became of each change (a `Tried`) when it is asked for the next one, so that it may search: of a ranking of
-nodes, say, as few as are enough. It says why it has nothing for this variant by raising `Unsuited`. What it sets is held against the
-schema, and it may set nothing but techniques, their options and threads: limits and data stay as they are.
+nodes, say, as few as are enough. It says why it has nothing for this variant by raising `Unsuited`. What it sets is held against
+the schema, and it may set nothing but techniques, their options and threads: limits and data stay as they are.
 """
 
 from __future__ import annotations
