@@ -11,6 +11,7 @@ from gatekeeper.cli import _options
 
 if TYPE_CHECKING:
     from gatekeeper.config.loaded import Loaded
+    from gatekeeper.pipeline import Options
     from gatekeeper.records.repaired import Repair
     from gatekeeper.records.report import Report
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--attempt", type=click.IntRange(1, 10**9),
-    help="Which attempt at this commit FILE as it stands is; those of the repair follow it [default: GITHUB_RUN_ATTEMPT, else 1].",
+    help="Which attempt at this commit FILE as it stands is; others follow [default: GITHUB_RUN_ATTEMPT, else 1].",
 )  # fmt: skip
 @_options.policy_ref
 @_options.policy
@@ -64,7 +65,8 @@ def command(
     """Look for the smallest change of FILE that passes.
 
     Remedies are tried from the cheapest to the dearest: on calibration data and two rounds each, and the best of them measured
-    and judged as `gatekeeper run` does. Limits and data are never touched. Interrupted and started again, it goes on where it was.
+    and judged as `gatekeeper run` does. Limits and data are never touched. Interrupted and started again, it goes on where it
+    was.
 
     Exit codes: 0 it passes, as it stands or with the patch; 1 nothing that was tried passes; 3 not everything was tried in time;
     4 FILE itself could not be measured.
@@ -110,6 +112,47 @@ def command(
         apply(found, loaded)
         click.echo(f"\n{file} was changed.", err=True)
     return _code(found)
+
+
+REPAIR = "repair"
+"""Where a run leaves its repair, beside its reports."""
+
+
+def asks_for_repair(loaded: Loaded, report: Report) -> bool:
+    """Whether a gate that says `on_fail: repair` does not pass."""
+    from gatekeeper.config.limits import limits
+    from gatekeeper.records.base import Verdict
+    from gatekeeper.verdicts.sound import owner_of
+
+    for target in report.targets:
+        asked = {
+            limit.name for limit in limits(loaded, loaded.target(target.name)) if limit.config and limit.config.on_fail == REPAIR
+        }
+        for gate in (gate for variant in target.variants for gate in variant.gates if target.verdict is not Verdict.PASS):
+            if gate.verdict not in (Verdict.PASS, Verdict.SKIP) and {gate.gate, owner_of(gate.gate)} & asked:
+                return True
+    return False
+
+
+def after_run(loaded: Loaded, options: Options, report: Report, quiet: bool) -> None:
+    """Repair what a run found wanting; whatever comes of it, the run's verdict stands."""
+    from dataclasses import replace
+
+    from gatekeeper.cli._terminal import printing, watching
+    from gatekeeper.errors import GatekeeperError
+    from gatekeeper.repair.repair import repair
+    from gatekeeper.reports._repair import lines
+    from gatekeeper.units import parse_duration
+
+    budget = parse_duration(loaded.section("optimization").repair.budget)
+    try:
+        with watching(quiet) as progress:
+            found = repair(loaded, replace(options, output=options.output / REPAIR), budget, progress, report)
+    except GatekeeperError as error:
+        click.echo(f"\nno repair was looked for: {error}", err=True)
+        return
+    with printing(kept=True):
+        click.echo("\n" + "\n".join(lines(found)))
 
 
 def _code(found: Repair) -> int:

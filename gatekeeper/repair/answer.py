@@ -42,8 +42,8 @@ def at_rate(share: float, rate: float) -> float:
 def answers(failed: Sequence[Lost], tried: Sequence[Tried], share: float | None, fastest: float | None) -> list[No]:
     """What can be said of each gate that the file loses, and of what was not tried.
 
-    `share` of the original's time can be quantized, None: nobody has looked; `fastest` is the highest rate that a kernel of it was
-    seen to reach here.
+    `share` of the original's time can be quantized, None: nobody has looked; `fastest` is the highest rate that a kernel of it
+    was seen to reach here.
     """
     found = [_gate(each, tried, share, fastest) for each in failed if each.limit is not None]
     return [*found, *_untried(tried)]

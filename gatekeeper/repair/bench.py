@@ -254,7 +254,7 @@ def _estimated(limits: list[Limit], tried: Tried) -> list[Lost]:
 
 
 def _blocks(limit: Limit) -> bool:
-    return limit.config is not None and limit.config.on_fail != "warn"
+    return limit.config is not None and limit.config.blocks
 
 
 def _said(edits: list[Edit]) -> str:

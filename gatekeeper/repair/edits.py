@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gatekeeper.config.loaded import ROOT
 from gatekeeper.errors import UsageError
 from gatekeeper.records.repaired import Edit
-import itertools
 
 Path_ = tuple[str | int, ...]
 

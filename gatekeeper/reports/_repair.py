@@ -29,7 +29,8 @@ def _head(found: Repair) -> Iterator[str]:
         yield f"No repair of {plain(found.file)} was found in {format_duration(found.seconds)}."
         yield from (f"  {said(each)}" for each in found.no)
     else:
-        yield f"{plain(found.variant)} passes with this change ({plain(found.remedy)}), found in {format_duration(found.seconds)}:"
+        took = format_duration(found.seconds)
+        yield f"{plain(found.variant)} passes with this change ({plain(found.remedy)}), found in {took}:"
         yield ""
         yield from patch_lines(found)
         yield ""
