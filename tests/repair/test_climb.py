@@ -114,8 +114,7 @@ def test_what_loses_a_gate_cheaply_is_not_measured_fully(remedies: Callable[...,
 
 def test_a_remedy_that_breaks_or_oversteps_is_said_and_the_others_go_on(remedies: Callable[..., None]) -> None:
     def broken(failing: Failing) -> Generator[Change, Tried | None, None]:
-        raise ZeroDivisionError("by hand")
-        yield Change({"a": 1})
+        yield Change({"a": 1 // len(failing.reason)})
 
     def greedy(failing: Failing) -> Generator[Change, Tried | None, None]:
         yield Change(values={("gates", "accuracy", "retention"): 0.5})
@@ -125,7 +124,7 @@ def test_a_remedy_that_breaks_or_oversteps_is_said_and_the_others_go_on(remedies
     assert climbed.run() is not None
     said = {each.tried.remedy: each.tried for each in climbed.all}
     assert said["broken"].step == said["greedy"].step == "unsuited"
-    assert "ZeroDivisionError: by hand" in said["broken"].reason
+    assert "ZeroDivisionError" in said["broken"].reason
     assert "gates.accuracy.retention: 0.5" in said["greedy"].reason
 
 
@@ -231,10 +230,11 @@ def test_candidates_that_are_not_good_enough_seldom_pass(remedies: Callable[...,
     for _ in range(RUNS):
         sets = [truth(r, kept) for _ in range(CANDIDATES)]
         z = [score_z(after, before, 0.95) for before, after in sets]
-        bench = Told(
-            lambda change: {"kl": float(r.random())},
-            lambda change, attempt, z=z: z[change["a"]] > critical(attempt_alpha(attempt)),
-        )
+
+        def passes(change: dict[str, Any], attempt: int, z: list[float] = z) -> bool:
+            return bool(z[change["a"]] > critical(attempt_alpha(attempt)))
+
+        bench = Told(lambda change: {"kl": float(r.random())}, passes)
         wrong += climbing(bench).run() is not None
         loose += any(each > critical(attempt_alpha(1)) for each in z)
         asked = max(asked, len(bench.fully))
