@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.config.sections.techniques import Asked, entries
 from gatekeeper.config.source import Path_
-from gatekeeper.errors import nearest
+from gatekeeper.errors import GatekeeperError, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
-from gatekeeper.frameworks._base import framework, is_config
+from gatekeeper.frameworks._base import framework, is_config, named
+from gatekeeper.frameworks._options import Options
+from gatekeeper.frameworks._patterns import unmatched
 from gatekeeper.ids import BASELINE, PROPOSED
 from gatekeeper.models.files import there
 
@@ -57,8 +59,24 @@ def _one(review: Review, path: Path_, name: str, asked: Asked, before: Sequence[
     if asked.options is not None:
         for field, said in asked.options.wrong():
             review.add((*path, technique, field), said)
+        _patterns(review, (*path, technique), name, asked.options)
     _name(review, path, name, asked, before)
     return True
+
+
+def _patterns(review: Review, path: Path_, name: str, options: Options) -> None:
+    """Nodes that the model, as far as its file tells, does not have."""
+    model, wanted = review.loaded.model_path(), options.patterns()
+    if not wanted or model is None or not there(model):
+        return
+    try:
+        nodes = named(name, model)
+    except (GatekeeperError, OSError):  # the run says what is wrong with it
+        return
+    for field, patterns in wanted.items() if nodes is not None else ():
+        for i, pattern in enumerate(patterns):
+            for said in unmatched([pattern], nodes or (), field):
+                review.add((*path, field, i), said)
 
 
 def _name(review: Review, path: Path_, name: str, asked: Asked, before: Sequence[Asked]) -> None:

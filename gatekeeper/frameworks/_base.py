@@ -12,6 +12,7 @@
 and, where it has something to say:
 
     OPTIONS      technique -> the type of its options, see _options.py
+    named(model) -> the nodes of a model file that options may name (_patterns.py); None where it does not tell
     NEEDS        model format -> Needs, for formats that take more than EXTRA and REQUIRES
     RUNTIME      the module that is imported before memory is counted; default: the first package of those needed
     OPENS        formats whose own runtime it is: it opens such a model where nobody says what does
@@ -36,6 +37,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from gatekeeper.frameworks._options import Options
+from gatekeeper.frameworks._patterns import Node
 from gatekeeper.registry import Registry
 
 if TYPE_CHECKING:
@@ -228,6 +230,12 @@ def untimed(name: str, device: str) -> str | None:
     """Why times measured on this device say nothing; None where they do."""
     why: str | None = getattr(framework(name), "untimed", lambda _: None)(device)
     return why
+
+
+def named(name: str, model: Path) -> list[Node] | None:
+    """The nodes of a model that options of a framework's techniques may name; None where its file does not tell."""
+    found: list[Node] | None = getattr(framework(name), "named", lambda _: None)(model)
+    return found
 
 
 def is_config(name: str, technique: str) -> bool:

@@ -17,6 +17,7 @@ from gatekeeper.frameworks._base import likeliest
 
 if TYPE_CHECKING:
     from gatekeeper.frameworks._base import OptimizeJob
+    from gatekeeper.frameworks._onnx_options import OnnxRuntimeSession
     from gatekeeper.models.info import Assessment
 
 PACKAGES = ("onnxruntime-genai", "onnxruntime", "onnx", "onnx-ir", "torch", "transformers", "numpy")
@@ -106,11 +107,15 @@ class GenaiSession:
     inputs = ("tokens",)
     outputs = ("logits",)
 
-    def __init__(self, folder: Path, threads: int, device: str):
+    def __init__(self, folder: Path, threads: int, device: str, asked: OnnxRuntimeSession):
         import onnxruntime_genai
 
         self._genai = onnxruntime_genai
-        session = {"intra_op_num_threads": threads, "inter_op_num_threads": 1, "log_severity_level": 4}
+        session: dict[str, Any] = {"intra_op_num_threads": threads, "inter_op_num_threads": 1, "log_severity_level": 4}
+        if not asked.arena:
+            session["enable_cpu_mem_arena"] = False
+        if not asked.prepacking:
+            session["session.disable_prepacking"] = "1"
         try:
             config = onnxruntime_genai.Config(str(folder))
             config.overlay(json.dumps({"model": {"decoder": {"session_options": session}}}))

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import ChatTemplate, likeliest
+from gatekeeper.frameworks._llama_cpp_options import PADDING, LlamaCppSession
 
 if TYPE_CHECKING:
     import numpy as np
 
-_BATCH = 512  # tokens computed at once, llama.cpp's default
-_PADDING = 256  # llama.cpp rounds contexts up to multiples of it
+    from gatekeeper.frameworks._llama_cpp_imatrix import Listener
+
 _ERROR, _CONTINUED = 4, 5  # enum ggml_log_level
 _NOTHING = {"failed to load model"}
 _SENTENCEPIECE = 1  # enum llama_vocab_type
@@ -107,18 +108,28 @@ def _load(path: Path, device: str, vocab_only: bool = False) -> _Handles:
     return _Handles(model)
 
 
+DEFAULT = LlamaCppSession()
+
+
 class LlamaSession:
-    """A model whose context is made for the first feed, and again for a longer one: its memory is the feeds' own."""
+    """A model whose context is made for the first feed, and again for a longer one: its memory is the feeds' own.
+
+    Where it is opened with a context of its own, that is allocated as a whole, and once it is full the older half of what it
+    holds is forgotten, as llama.cpp's own programs do (their "context shift").
+    """
 
     inputs = ("tokens",)
     outputs = ("logits",)
 
-    def __init__(self, path: Path, threads: int, device: str, cache: str | None = None):
-        """`cache` is the type of the keys and values kept, as ggml calls it; None for llama.cpp's default, f16."""
+    def __init__(
+        self, path: Path, threads: int, device: str, opened: LlamaCppSession = DEFAULT, listener: Listener | None = None
+    ):
+        """`listener` hears every product of matrices."""
         import llama_cpp
 
         self.ran_on = _check_device(device)
-        self._library, self._threads, self._device, self._cache = llama_cpp, threads, device, cache
+        self._library, self._threads, self._device = llama_cpp, opened.of(threads), device
+        self._opened, self._listener, self._batch = opened, listener, opened.at_once
         self._handles = _load(path, device)
         weakref.finalize(self, self._handles.free)
         if device != "cpu":
@@ -128,7 +139,8 @@ class LlamaSession:
         self._trained = llama_cpp.llama_model_n_ctx_train(model)
         architecture = _metadata(model, "general.architecture")
         self._original = int(_metadata(model, f"{architecture}.rope.scaling.original_context_length") or self._trained)
-        self._size = 0
+        self._size = self._held = 0
+        self._check_context(path.name)
         self._one = (ctypes.c_int32 * 1)()
         self._row = ctypes.c_float * self._vocabulary
 
@@ -139,8 +151,8 @@ class LlamaSession:
         tokens = feed["tokens"][0]
         self._begin(len(tokens))
         logits = np.empty((1, len(tokens), self._vocabulary), np.float32)
-        for start in range(0, len(tokens), _BATCH):
-            part = tokens[start : start + _BATCH]
+        for start in range(0, len(tokens), self._step):
+            part = tokens[start : start + self._step]
             self._decode(_tokens(part), len(part), every=True)
             rows = (self._row * len(part)).from_address(self._logits())
             logits[0, start : start + len(part)] = np.frombuffer(rows, np.float32).reshape(len(part), -1)
@@ -150,8 +162,8 @@ class LlamaSession:
         """Yield feed["new_tokens"] token ids after feed["tokens"], int64 [n], each as soon as it is known."""
         tokens, count, choose = feed["tokens"], int(feed["new_tokens"]), feed.get("choose", likeliest)
         self._begin(len(tokens) + count)
-        for start in range(0, len(tokens), _BATCH):
-            part = tokens[start : start + _BATCH]
+        for start in range(0, len(tokens), self._step):
+            part = tokens[start : start + self._step]
             self._decode(_tokens(part), len(part))
         for i in range(count):
             if i:
@@ -159,31 +171,49 @@ class LlamaSession:
             self._one[0] = choose(self._last())
             yield self._one[0]
 
+    def _check_context(self, name: str) -> None:
+        if (context := self._opened.context) and context > self._trained:
+            raise NotMeasured(
+                "unsupported", f"it asks for a context of {context} tokens, and {name} knows {self._trained}. Lower `context`."
+            )
+
     def _begin(self, tokens: int) -> None:
-        """An empty context for so many tokens."""
-        if tokens > self._trained:
+        """An empty context for so many tokens, or the one it was opened with."""
+        context = self._opened.context
+        if tokens > self._trained and not context:
             raise NotMeasured(
                 "data",
                 f"a text of {tokens} tokens was given to a model that llama.cpp can run right for {self._trained}. Shorten it.",
             )
-        size = -(-max(tokens, 1) // _PADDING) * _PADDING
+        size = context or -(-max(tokens, 1) // PADDING) * PADDING
         # A model with two sets of rotary factors takes those for long texts where its context is longer than the original.
         if size > self._size or (size <= self._original) != (self._size <= self._original):
             self._handles.free_context()
             self._handles.context = self._context(size)
             self._size = size
-        library = self._library
-        library.llama_memory_clear(library.llama_get_memory(self._handles.context), False)
+        library, self._held = self._library, 0
+        memory = library.llama_get_memory(self._handles.context)
+        if tokens > size and not library.llama_memory_can_shift(memory):
+            raise NotMeasured(
+                "data",
+                f"a text of {tokens} tokens does not fit into a context of {size}, and llama.cpp cannot forget the beginning of "
+                "a text with this model. Raise `context`, or shorten the text.",
+            )
+        library.llama_memory_clear(memory, False)
+        self._step = self._batch if tokens <= size else min(self._batch, size // 2)  # half of it is free again when it was full
 
     def _context(self, size: int) -> Any:
         library, log = self._library, listen()
         params = library.llama_context_default_params()
-        params.n_ctx, params.n_batch, params.n_ubatch = size, _BATCH, _BATCH
+        params.n_ctx, params.n_batch, params.n_ubatch = size, self._batch, self._batch
         params.n_threads = params.n_threads_batch = self._threads
         params.offload_kqv = params.op_offload = self._device != "cpu"
-        if self._cache:
-            params.type_k = params.type_v = getattr(library, f"GGML_TYPE_{self._cache.upper()}")
+        if (cache := self._opened.kv_cache) != DEFAULT.kv_cache:
+            params.type_k = params.type_v = getattr(library, f"GGML_TYPE_{cache.upper()}")
             params.flash_attn_type = library.LLAMA_FLASH_ATTN_TYPE_ENABLED  # quantized values need it
+        if self._listener is not None:
+            self._heard = library.ggml_backend_sched_eval_callback(self._listener.hear)  # must outlive the context
+            params.cb_eval = self._heard
         log.clear()
         context = library.llama_init_from_model(self._handles.model, params)
         if not context:
@@ -196,6 +226,9 @@ class LlamaSession:
 
     def _decode(self, tokens: Any, count: int, every: bool = False) -> None:
         """Compute tokens after those before, and the logits of the last one or of every one."""
+        if self._held + count > self._size:
+            self._forget()
+        self._held += count
         batch = self._library.llama_batch_get_one(tokens, count)
         if every:
             batch.logits = (ctypes.c_int8 * count)(*[1] * count)
@@ -205,6 +238,14 @@ class LlamaSession:
             raise NotMeasured(
                 "memory" if code == -2 else "crash", f"llama.cpp's decode gave {code}: {log.said()}. Try a smaller model."
             )
+
+    def _forget(self) -> None:
+        """Drop the older half of what the context holds, and let the rest move up."""
+        library, half = self._library, self._held - self._size // 2
+        memory = library.llama_get_memory(self._handles.context)
+        library.llama_memory_seq_rm(memory, 0, 0, half)
+        library.llama_memory_seq_add(memory, 0, half, self._held, -half)
+        self._held -= half
 
     def _logits(self) -> int:
         """Where the logits of the last call lie."""

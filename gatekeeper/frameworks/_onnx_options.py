@@ -22,7 +22,7 @@ Exclude = Annotated[
     ),
 ]
 Operators = Annotated[
-    Patterns, Meta(description="Operator types that are quantized; default: those that docs/frameworks.md lists.")
+    Patterns, Meta(description="Operator types that are quantized; default: those that `gatekeeper assess` names.")
 ]
 ReduceRange = Annotated[
     Literal["auto"] | bool,
@@ -46,9 +46,9 @@ class OnnxRuntimeOptions(Options, frozen=True, kw_only=True):
     session: Annotated[OnnxRuntimeSession, Meta(description="How the artifact is opened.")] = OnnxRuntimeSession()
 
     def unfit(self, technique: str, model: Assessment) -> str | None:
-        """The builder of language models knows none of these."""
-        if model.text and self != type(self)(name=self.name):
-            return "options of ONNX Runtime are for other models than those that write text. Write the bare name"
+        """The builder of language models knows few of these."""
+        if model.text and not isinstance(self, Blocks) and self != type(self)(name=self.name, session=self.session):
+            return f"of models that write text, {technique} takes no options but `session`. Remove the others"
         return None
 
 
@@ -61,12 +61,12 @@ class Int8Static(OnnxRuntimeOptions, frozen=True, kw_only=True):
         Meta(description="How an activation's range is taken of the calibration set; the last three leave outliers out."),
     ] = "minmax"
     percentile: Annotated[
-        float | None,
-        Meta(gt=50, lt=100, description=f"`calibration: percentile`: the share that is in range, in %; default {PERCENTILE:g}."),
+        Annotated[float, Meta(gt=50, lt=100)] | None,
+        Meta(description=f"`calibration: percentile`: the share that is in range, in %; default {PERCENTILE:g}."),
     ] = None
     examples: Annotated[
-        int | None,
-        Meta(ge=1, description="Calibrate on so many examples, drawn evenly from the calibration set; default: all."),
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Calibrate on so many examples, drawn evenly from the calibration set; default: all."),
     ] = None
     weights: Annotated[Bytes, Meta(description="Type of weights; uint8 has a zero point of its own.")] = "int8"
     activations: Annotated[Literal[8, 16], Meta(description="Bits of activations; 16 are slower on most CPUs.")] = 8
@@ -101,18 +101,41 @@ class Int8Dynamic(OnnxRuntimeOptions, frozen=True, kw_only=True):
     operators: Operators = ()
 
 
-class WeightOnly(OnnxRuntimeOptions, frozen=True, kw_only=True):
+class Blocks(OnnxRuntimeOptions, frozen=True, kw_only=True):
     """How ONNX Runtime quantizes matrices in blocks."""
 
     block_size: Annotated[Literal[16, 32, 64, 128, 256], Meta(description="Weights that share a scale.")] = 32
-    symmetric: Annotated[bool, Meta(description="Without zero points.")] = True
     accuracy_level: Annotated[
         Literal[0, 1, 2, 3, 4],
-        Meta(
-            description="Arithmetic of the products: 4 in 8 bits (fast on CPUs), 3 bfloat16, 2 half, 1 single precision, 0 any."
-        ),
+        Meta(description="Arithmetic of products: 4 in 8 bits (fast on CPUs), 3 bfloat16, 2 half, 1 single precision, 0 any."),
     ] = 4
     exclude: Exclude = ()
+
+
+class WeightOnly(Blocks, frozen=True, kw_only=True):
+    """The same where blocks may have zero points."""
+
+    symmetric: Annotated[bool, Meta(description="Without zero points.")] = True
+
+
+class Int4WeightOnly(WeightOnly, frozen=True, kw_only=True):
+    """The same in 4 bits."""
+
+    algorithm: Annotated[
+        Literal["nearest", "k_quant"],
+        Meta(description="Round to the nearest, or search for the scale and offset of each block (language models)."),
+    ] = "nearest"
+
+    def wrong(self) -> Iterator[tuple[str, str]]:
+        """k-quant has offsets, whatever is asked for."""
+        if self.algorithm == "k_quant" and not self.symmetric:
+            yield "symmetric", "`algorithm: k_quant` searches for zero points of its own. Remove this."
+
+    def unfit(self, technique: str, model: Assessment) -> str | None:
+        """Only onnxruntime-genai's model builder has k-quant."""
+        if self.algorithm != "nearest" and not model.text:
+            return "`algorithm: k_quant` is for models that write text; for others, microsoft_olive has the technique k_quant"
+        return super().unfit(technique, model)
 
 
 class Fp16(OnnxRuntimeOptions, frozen=True, kw_only=True):
@@ -127,5 +150,6 @@ OPTIONS: dict[str, type[Options]] = {
     "int8_dynamic": Int8Dynamic,
     "int8_static": Int8Static,
     "int8_weight_only": WeightOnly,
-    "int4_weight_only": WeightOnly,
+    "int4_weight_only": Int4WeightOnly,
+    "int4_mixed": Blocks,
 }

@@ -26,7 +26,7 @@ SESSION = "session"
 """The field of options that holds a framework's `Session`."""
 LONGEST = 80
 """Characters of a variant's own name, which is part of file names."""
-_PLAIN = re.compile(r"[a-z0-9_]+")
+_PLAIN = re.compile(r"[a-z0-9_.]+")
 
 Patterns = tuple[Annotated[str, Meta(min_length=1)], ...]
 """Names, patterns (`*`, `?`) or operator types; in any order they mean the same."""
@@ -40,18 +40,21 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What any technique takes: a name."""
 
     name: Annotated[
-        str | None,
+        Annotated[str, Meta(pattern=f"^{NAMED}$", examples=["gentle"])] | None,
         Meta(
-            pattern=f"^{NAMED}$",
             description="What it is called in the report, after the technique: `int8_static-NAME`; default: what differs from "
-            "the technique as it is.",
-            examples=["gentle"],
+            "the technique as it is."
         ),
     ] = None
 
     def wrong(self) -> Iterator[tuple[str, str]]:
         """Fields that do not go together, with what is wrong and what to do."""
         return iter(())
+
+    def patterns(self) -> dict[str, Patterns]:
+        """Fields that name nodes of the model, where its file already tells whether there are such."""
+        exclude: Patterns = getattr(self, "exclude", ())
+        return {"exclude": exclude} if exclude else {}
 
     def unfit(self, technique: str, model: Assessment) -> str | None:
         """Why a model, or its runtime, cannot take them; None where it can."""
@@ -107,7 +110,7 @@ def label(technique: str, options: Options | None) -> str:
         return own if own.casefold().startswith(f"{technique}-".casefold()) else f"{technique}-{own}"
     different = unusual(options)
     words = [*_words(different)]
-    plain = all(_PLAIN.fullmatch(word) for word in words)
+    plain = all(_PLAIN.fullmatch(word) and word == _tidy(word) for word in words)
     called = "-".join([technique, *(_tidy(word) for word in words)])
     if plain and len(called) <= LONGEST:
         return called
@@ -119,9 +122,12 @@ def said(options: dict[str, Any]) -> str:
     """Options in words, as `unusual` or a report has them: `calibration percentile, exclude [conv1]`."""
     parts = []
     for field, value in options.items():
-        inner = said(value) if isinstance(value, dict) else ""
+        if isinstance(value, dict):
+            pairs = ", ".join(f"{key}: {each}" for key, each in sorted(value.items()))
+            parts.append(said(value) if field == SESSION else f"{field} {{{pairs}}}" if pairs else "")
+            continue
         shown = f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value).lower()
-        parts.append(inner if isinstance(value, dict) else f"{field} {shown}")
+        parts.append(f"{field} {shown}")
     return ", ".join(part for part in parts if part)
 
 
@@ -133,8 +139,10 @@ def _builtin(value: Any) -> Any:
 def _words(different: dict[str, Any]) -> Iterator[str]:
     """A word for each option that differs."""
     for field, value in different.items():
-        if isinstance(value, dict):
+        if field == SESSION:
             yield from _words(value)
+        elif isinstance(value, dict):
+            yield f"{field}_{'+'.join(f'{key}_{value[key]}' for key in sorted(value))}"
         elif isinstance(value, bool):
             yield field if value else f"no_{field}"
         elif isinstance(value, list):

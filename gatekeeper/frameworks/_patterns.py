@@ -31,7 +31,7 @@ def matched(pattern: str, node: Node) -> bool:
     return pattern == node.operator or any(pattern == name or _open(pattern, name) for name in node.names)
 
 
-def unmatched(patterns: Sequence[str], nodes: Iterable[Node], key: str = "exclude") -> list[str]:
+def unmatched(patterns: Sequence[str], nodes: Iterable[Node], key: str = "exclude", what: str = "node") -> list[str]:
     """What is wrong with the patterns that mean no node, each with the nearest names."""
     known = list(nodes)
     lost = [pattern for pattern in patterns if not any(matched(pattern, node) for node in known)]
@@ -41,8 +41,8 @@ def unmatched(patterns: Sequence[str], nodes: Iterable[Node], key: str = "exclud
     names = list(dict.fromkeys(name for node in known for name in node.names))
     few = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
     return [
-        f"{key} '{pattern}' matches no node{nearest(pattern, [*names, *operators]) or '.'} "
-        f"The model has {', '.join(operators)}; nodes are called {few}."
+        f"{key} '{pattern}' matches no {what}{nearest(pattern, [*names, *operators]) or '.'} "
+        f"The model has {', '.join(operators)}; {what}s are called {few}."
         for pattern in lost
     ]
 

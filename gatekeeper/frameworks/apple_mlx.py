@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import OptimizeJob
+from gatekeeper.frameworks._mlx_options import GROUP, Affine
+from gatekeeper.frameworks._options import Options, given
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
@@ -22,11 +24,8 @@ REQUIRES = ("mlx", "mlx-lm", "numpy")
 OPENS = ("huggingface",)
 RUNTIME = "mlx_lm.generate"  # it imports transformers, and that torch where it is: 200 MB that are not the model's
 
-_GROUP = 64
-_BITS = {"int8": 8, "int4": 4}  # the others are recipes of mlx-lm, under their names there
-
 TECHNIQUES = {
-    "int8": f"8-bit weights in groups of {_GROUP} with a scale and an offset each, where that divides a layer's rows; "
+    "int8": f"8-bit weights in groups of {GROUP} with a scale and an offset each, where that divides a layer's rows; "
     "arithmetic in the model's own type",
     "int4": "as int8, with 4-bit weights",
     "mixed_4_6": "as int4, with 6 bits for the last layer and the most sensitive of the others (mlx-lm's recipe)",
@@ -35,6 +34,8 @@ TECHNIQUES = {
     "mixed_2_6": "as mixed_4_6, with 2 bits instead of 4",
     "fp16": "weights and arithmetic in half precision, for models in float32 or bfloat16",
 }
+
+OPTIONS: dict[str, type[Options]] = {technique: Affine for technique in TECHNIQUES if technique != "fp16"}
 
 _DEVICES = ("metal", "cpu")
 # What mlx-lm and those who use the folder want beside the weights. No code (*.py): nothing here runs it.
@@ -76,9 +77,9 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
         halved = model.text.dtype == "float16"
         return "the weights are float16 already" if halved else None
     rows = model.text.row_lengths
-    if rows and not any(length % _GROUP == 0 for length in rows):
+    if rows and not any(length % GROUP == 0 for length in rows):
         lengths = ", ".join(map(str, rows))
-        return f"it cuts rows into groups of {_GROUP}, and no row length of the model ({lengths}) is a multiple; try fp16"
+        return f"it cuts rows into groups of {GROUP}, and no row length of the model ({lengths}) is a multiple; try fp16"
     return None
 
 
@@ -89,7 +90,7 @@ def optimize(job: OptimizeJob) -> None:
 
     with redirect_stdout(sys.stderr), _explained():  # mlx-lm says what it does
         model, config = _load(job.source, lazy=True)
-        config = _halved(model, config) if job.technique == "fp16" else _quantized(job.technique, model, config)
+        config = _halved(model, config) if job.technique == "fp16" else _quantized(job, model, config)
         save_model(job.destination, model, donate_model=True)
         save_config(config, job.destination / "config.json")
     for file in sorted(job.source.iterdir()):
@@ -97,27 +98,21 @@ def optimize(job: OptimizeJob) -> None:
             shutil.copyfile(file, job.destination / file.name)
 
 
-def _quantized(technique: str, model: Any, config: dict[str, Any]) -> dict[str, Any]:
+def _quantized(job: OptimizeJob, model: Any, config: dict[str, Any]) -> dict[str, Any]:
     """Quantize in place; the configuration that says so."""
-    from mlx.utils import tree_flatten
-    from mlx_lm.convert import mixed_quant_predicate_builder
-    from mlx_lm.utils import quantize_model
+    from gatekeeper.frameworks._mlx_quantize import learned, quantized, teacher
 
-    recipe = None
-    if technique not in _BITS:
-        try:
-            recipe = mixed_quant_predicate_builder(technique, model, _GROUP)
-        except ValueError as error:
-            raise NotMeasured(
-                "unsupported", f"mlx-lm's recipe {technique} does not know the layers of {_family(config)}. Use int4."
-            ) from error
-    _, made = quantize_model(model, config, _GROUP, _BITS.get(technique, 4), mode="affine", quant_predicate=recipe)
-    if not any(name.endswith(".scales") for name, _ in tree_flatten(model.parameters())):
-        raise NotMeasured(
-            "unsupported",
-            f"it changed nothing: no row length of the model is a multiple of {_GROUP}. Leave {technique} out for this model.",
-        )
-    return dict(made)
+    said = given(job, Affine)
+    if not said.dwq:
+        return quantized(job.technique, model, config, said)
+    from gatekeeper.data.prepared import PreparedDataset
+
+    if job.calibration is None:
+        raise NotMeasured("data", "`dwq` needs `dataset.calibration`: a text that is not in the evaluation set. Name one.")
+    original = teacher(model)
+    config = quantized(job.technique, model, config, said)
+    learned(model, original, PreparedDataset(job.calibration).inputs["tokens"], said)
+    return config
 
 
 def _halved(model: Any, config: dict[str, Any]) -> dict[str, Any]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatekeeper.errors import NotMeasured
+from gatekeeper.frameworks import _llama_cpp_weights as _weights
 from gatekeeper.frameworks._base import ORIGINAL, TEXT_FORMATS, Needs, OptimizeJob
 from gatekeeper.frameworks._gguf_config import CONVERTER, FAMILIES
+from gatekeeper.frameworks._llama_cpp_options import WINDOWS, Blocks, LlamaCppSession, Weighed, options_for, unfit_heads
+from gatekeeper.frameworks._options import given
+from gatekeeper.frameworks._session import read_session, write_session
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gatekeeper.frameworks._llama_cpp_session import LlamaSession, LlamaTokenizer
     from gatekeeper.models.info import Assessment, TextInfo
 
@@ -43,7 +47,6 @@ _KINDS = {
     "q4_0": _Kind("4-bit weights in blocks of 32, 6- or 8-bit for the last layer", "MOSTLY_Q4_0", "q4_0", 32),
 }
 _CACHES = {"q8_0": "8", "q4_0": "4"}  # the keys and values kept of earlier tokens; without them in half precision
-_CACHE_BLOCK = 32
 
 TECHNIQUES = {name: kind.text for name, kind in _KINDS.items()} | {
     f"{name}_kv_{cache}": f"as {name}, and the KV cache in {bits} bits instead of 16, with flash attention"
@@ -51,8 +54,10 @@ TECHNIQUES = {name: kind.text for name, kind in _KINDS.items()} | {
     for name in _KINDS
 }
 
+OPTIONS = {technique: options_for(technique) for technique in TECHNIQUES}
+
 _DEVICES = ("cpu", "cuda", "metal")
-_MODEL, _SETTINGS = "model.gguf", "session.json"
+_MODEL = "model.gguf"
 
 
 def supports(model_format: str, device: str) -> str | None:
@@ -80,7 +85,7 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
     weights, _, cache = technique.partition("_kv_")
     if weights == "f16" and not cache and model.text.dtype == "float16":
         return "the weights are in half precision already"
-    return _unfit(weights, model.text) or (_unfit_heads(model.text.head) if cache else None)
+    return _unfit(weights, model.text) or (unfit_heads(model.text.head) if cache else None)
 
 
 def _unfit(weights: str, text: TextInfo) -> str | None:
@@ -96,12 +101,6 @@ def _unfit(weights: str, text: TextInfo) -> str | None:
     )
 
 
-def _unfit_heads(head: int) -> str | None:
-    if not head % _CACHE_BLOCK:
-        return None
-    return f"a quantized KV cache needs heads whose size is a multiple of {_CACHE_BLOCK}, and the model's have {head}"
-
-
 def optimize(job: OptimizeJob) -> None:
     """Write the artifact to the folder `job.destination`: model.gguf, and session.json where the KV cache is quantized."""
     target = job.destination / _MODEL
@@ -111,31 +110,39 @@ def optimize(job: OptimizeJob) -> None:
         write_gguf(job.source, target)
         return
     weights, _, cache = job.technique.partition("_kv_")
-    _quantize(_file(job.original or job.source), target, weights)
+    source = _file(job.original or job.source)
+    _weights.quantize(source, target, weights, _KINDS[weights].file_type, _asked(job, source))
     _check(target, weights, bool(cache))
     if cache:
-        (job.destination / _SETTINGS).write_text(json.dumps({"kv_cache": cache}), encoding="utf-8")
+        write_session(job.destination, {"kv_cache": cache})
 
 
-def _quantize(source: Path, target: Path, weights: str) -> None:
-    import llama_cpp
+def _asked(job: OptimizeJob, source: Path) -> _weights.Weights:
+    """What the options say of the matrices."""
+    said = given(job, Blocks)
+    weighed = said.imatrix if isinstance(said, Weighed) else False
+    return _weights.Weights(
+        output=said.output,
+        embeddings=said.embeddings,
+        tensors=said.tensors,
+        importance=_importance(job, source) if weighed else {},
+    )
 
-    from gatekeeper.frameworks._llama_cpp_session import listen
 
-    log = listen()
-    params = llama_cpp.llama_model_quantize_default_params()
-    params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_{_KINDS[weights].file_type}")
-    params.nthread = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    log.clear()
-    if llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(target), params):
-        said = log.said()
-        if "alloc" in said:
-            raise NotMeasured("memory", f"out of memory while quantizing to {weights}: {said}. Use a machine with more.")
-        if "iostream" in said:
-            raise NotMeasured("disk", f"llama.cpp could not write {target.name}: {said}. Free some space.")
+def _importance(job: OptimizeJob, source: Path) -> dict[str, np.ndarray]:
+    from gatekeeper.data.draw import evenly
+    from gatekeeper.data.prepared import PreparedDataset
+    from gatekeeper.frameworks._llama_cpp_imatrix import importance
+
+    if job.calibration is None:
+        raise NotMeasured("data", "`imatrix` needs `dataset.calibration`: a text that is not in the evaluation set. Name one.")
+    tokens = PreparedDataset(job.calibration).inputs["tokens"]
+    wanted = given(job, Weighed).examples or min(WINDOWS, len(tokens))
+    if wanted > len(tokens):
         raise NotMeasured(
-            "unsupported", f"llama.cpp cannot quantize the model to {weights}: {said}. Leave it out for this model."
+            "data", f"`examples` is {wanted}, and the calibration set has {len(tokens)} windows of text. Lower it, or add text."
         )
+    return importance(source, (tokens[i] for i in evenly(len(tokens), wanted)), _weights.threads())
 
 
 def _check(target: Path, weights: str, cache: bool) -> None:
@@ -149,7 +156,7 @@ def _check(target: Path, weights: str, cache: bool) -> None:
             f"llama.cpp made no tensor of the type {wanted.type}, only {', '.join(made.weights)}. "
             f"Leave {weights} out for this model.",
         )
-    if cache and made.text and (reason := _unfit_heads(made.text.head)):
+    if cache and made.text and (reason := unfit_heads(made.text.head)):
         raise NotMeasured("unsupported", f"{reason}. Leave the KV cache as it is for this model.")
 
 
@@ -159,9 +166,7 @@ def open_session(path: Path, threads: int, device: str) -> LlamaSession:
 
     if device not in _DEVICES:
         raise NotMeasured("unsupported", f"{supports('gguf', device)}. Choose another target.")
-    settings = path / _SETTINGS
-    cache = json.loads(settings.read_text(encoding="utf-8"))["kv_cache"] if settings.is_file() else None
-    return LlamaSession(_file(path), threads, device, cache)
+    return LlamaSession(_file(path), threads, device, read_session(path, LlamaCppSession))
 
 
 def open_tokenizer(path: Path) -> LlamaTokenizer:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks import _genai, _onnx_prepare, _onnx_quantize
+from gatekeeper.frameworks import _genai, _genai_options, _onnx_prepare, _onnx_quantize
 from gatekeeper.frameworks._base import ORIGINAL, Needs, OptimizeJob
 from gatekeeper.frameworks._onnx_operators import quantizes as quantizes
 from gatekeeper.frameworks._onnx_operators import weights_of
@@ -14,7 +14,10 @@ from gatekeeper.frameworks._onnx_options import OPTIONS as OPTIONS
 from gatekeeper.frameworks._onnx_options import OnnxRuntimeSession
 from gatekeeper.frameworks._onnx_prepare import prepares as prepares
 from gatekeeper.frameworks._onnx_quantize import Batches as Batches
+from gatekeeper.frameworks._patterns import Node
 from gatekeeper.frameworks._session import read_session
+from gatekeeper.models.files import model_format
+from gatekeeper.models.formats._onnx_nodes import nodes
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
@@ -96,6 +99,11 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
     return None
 
 
+def named(model: Path) -> list[Node] | None:
+    """The nodes of an ONNX model; of others none can be named."""
+    return [Node(*each) for each in nodes(model)] if model_format(model) == "onnx" else None
+
+
 def optimize(job: OptimizeJob) -> None:
     """Write the artifact to the folder `job.destination`: model.onnx, and what onnxruntime-genai needs to run it as text."""
     if job.original or job.technique == ORIGINAL:
@@ -120,9 +128,13 @@ def _built(job: OptimizeJob, target: Path) -> None:
     precision, options = _BUILT[job.technique]
     if precision == "fp16" and job.device == "cpu":
         raise NotMeasured("unsupported", "language models in FP16 are for cuda. Leave fp16 out on a CPU.")
-    _genai.build(job, precision, **options)
-    if precision != "fp16":
-        _check_quantized(target)
+    if precision == "fp16":
+        _genai.build(job, precision, **options)
+        return
+    wanted = _genai_options.asked(job)
+    _genai.build(job, precision, **options | wanted.options)
+    _check_quantized(target)
+    _genai_options.check_excluded(target, wanted.excluded)
 
 
 def _int8_dynamic_text(job: OptimizeJob, target: Path) -> None:
@@ -217,7 +229,7 @@ class OrtSession:
 def open_session(path: Path, threads: int, device: str) -> OrtSession | _genai.GenaiSession:
     """Load `path`, a model file or the folder `optimize` wrote."""
     if (path / _genai.CONFIG).is_file():
-        return _genai.GenaiSession(path, threads, device)
+        return _genai.GenaiSession(path, threads, device, read_session(path, OnnxRuntimeSession))
     return OrtSession(path / "model.onnx" if path.is_dir() else path, threads, device, read_session(path, OnnxRuntimeSession))
 
 

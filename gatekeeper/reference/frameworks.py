@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from gatekeeper.config.schema import schema_of
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import TEXT_FORMATS, framework, needs
+from gatekeeper.frameworks._options import Options, options_of
 from gatekeeper.models.files import FORMATS
 from gatekeeper.planning.support import devices, support
+from gatekeeper.reference.pipeline_file import keys
 
 HEAD = """\
 # Frameworks
@@ -15,6 +18,35 @@ What each framework is asked and answers; made by `make schemas` from `gatekeepe
 
 A leg whose framework cannot take the model to the target's device is left out, with the reason, when it is planned; it
 neither passes nor blocks. `text_generation` takes Hugging Face folders and .gguf, every other task the other formats.
+"""
+
+
+OPTIONS = """\
+## Options of techniques
+
+A technique is named bare, or with options; a bare name means all defaults:
+
+```yaml
+techniques:
+  onnx_runtime:
+    - int8_static
+    - int8_static: {calibration: percentile, exclude: ["*head*"]}
+    - int8_static: {equalize: true, name: equalized}
+```
+
+A variant with options is called by what differs from the defaults, `int8_static-equalize`, or by its `name`,
+`int8_static-equalized`; two entries that mean the same are refused. Options are part of the plan, of the artifact's place in the
+cache and of the report. What is under `session` decides how an artifact is opened and not how it is made: it is written beside
+the artifact as `session.json`, measured, digested, certified and shipped with it. Every technique takes a `name`.
+
+`exclude` and its like take names of nodes as your model has them (also where nodes are fused before they are quantized), patterns
+with `*` and `?`, outputs of nodes without a name, and operator types. One that matches nothing is an error with the nearest
+names, as is one that names only what the technique would not change.
+
+`equalize` is cross-layer equalization (Nagel et al. 2019): channels that one layer makes large and the next reads small share no
+range of 8 bits well, and factors between two layers cost nothing. It takes Conv, ConvTranspose, Gemm and MatMul with weights of
+their own, with ReLU, LeakyReLU, pooling, per-channel additions, transposes and flattening between them. Answers in floating point
+stay as they were, which is held; the pairs that were scaled are in the artifact's metadata (`gatekeeper.equalized`).
 """
 
 
@@ -29,9 +61,31 @@ def page() -> str:
         cells = [", ".join(d for d, reason in answers[f][name].items() if reason is None) or "-" for f in names]
         rows.append(f"| `{name}` | " + " | ".join(cells) + " |")
     parts.append("## Model formats and devices\n\n" + "\n".join(rows))
+    parts.append(OPTIONS)
     for name in FRAMEWORKS.names:
         extras = dict.fromkeys(needs(name, f).extra for f in names if any(r is None for r in answers[f][name].values()))
         lines = [f"| `{technique}` | {meaning} |" for technique, meaning in framework(name).TECHNIQUES.items()]
         table = "\n".join(["| technique | what it does |", "| --- | --- |", *lines])
         parts.append(f"## `{name}`\n\nExtra: {' or '.join(f'`{extra}`' for extra in extras)}\n\n{table}")
+        parts += _options(name)
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _options(name: str) -> list[str]:
+    """A table for each kind of options that a framework's techniques have, and for how its artifacts are opened."""
+    techniques: dict[type[Options], list[str]] = {}
+    for technique in framework(name).TECHNIQUES:
+        kind = options_of(framework(name), technique)
+        if len(kind.__struct_fields__) > 1:
+            techniques.setdefault(kind, []).append(technique)
+    parts, sessions = [], {}
+    for kind, own in techniques.items():
+        definitions = schema_of(kind, "", "")["$defs"]
+        definition = definitions[kind.__name__]
+        shown = {key: value for key, value in definition["properties"].items() if key != "name"}
+        title = f"### Options of {', '.join(f'`{technique}`' for technique in own)}"
+        parts.append(f"{title}\n\n{definition['description']}\n\n{keys({'properties': shown})}")
+        for other, found in definitions.items():
+            if other != kind.__name__:
+                sessions[other] = f"### `session` in options of `{name}`\n\n{found['description']}\n\n{keys(found)}"
+    return [*parts, *sessions.values()]

@@ -28,6 +28,9 @@ in silence.
 """
 
 
+ELSEWHERE = ("Techniques",)
+"""Sections whose own sections are described on another page: options of techniques in docs/frameworks.md."""
+
 WAIVERS = """\
 # Waivers
 
@@ -73,14 +76,20 @@ def _sections(schema: dict[str, Any], root: str, definition_name: str) -> list[s
         seen.append(path)
         definition = definitions[name]
         parts.append(f"## `{path}`\n\n{definition.get('description', '')}\n")
-        rows = ["| key | value | default | meaning |", "| --- | --- | --- | --- |"]
+        parts.append(keys(definition) + "\n")
         for key, value in definition.get("properties", {}).items():
-            rows.append(
-                f"| `{key}` | {_value(value)} | {_default(value, key in definition.get('required', []))} | {_meaning(value)} |"
-            )
-            queue += [(f"{path}.{key}{suffix}", child) for child, suffix in _children(value)]
-        parts.append("\n".join(rows) + "\n")
+            if name not in ELSEWHERE:
+                queue += [(f"{path}.{key}{suffix}", child) for child, suffix in _children(value)]
     return parts
+
+
+def keys(definition: dict[str, Any]) -> str:
+    """The table of a section's keys."""
+    rows = ["| key | value | default | meaning |", "| --- | --- | --- | --- |"]
+    for key, value in definition.get("properties", {}).items():
+        default = _default(value, key in definition.get("required", []))
+        rows.append(f"| `{key}` | {_value(value)} | {default} | {_meaning(value)} |")
+    return "\n".join(rows)
 
 
 def _children(value: dict[str, Any], suffix: str = "") -> list[tuple[str, str]]:

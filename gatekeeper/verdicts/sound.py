@@ -64,6 +64,10 @@ def _leg(leg: LegReport, variants: Sequence[VariantReport], rules: Rules) -> Ite
             yield f"the plan has no variant {', '.join(unknown)}"
         if (missing := sorted(asked - here)) and not leg.error:
             yield f"{', '.join(missing)} of the plan is missing"
+        wanted = {v.id: (v.applied, v.options) for v in planned.variants}
+        for variant in variants:
+            if (variant.applied, variant.options) != wanted.get(variant.id, (variant.applied, variant.options)):
+                yield f"{variant.id}: its options are not those of the plan"
     yield from (f"{leg.id}: {problem}" for problem in _meter(leg))
     for arm, rounds in (("baseline", leg.baseline.rounds if leg.baseline else []), ("control", leg.control_rounds)):
         yield from (f"{leg.id}: the {arm}'s {problem}" for problem in _rounds(rounds))

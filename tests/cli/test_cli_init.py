@@ -53,7 +53,7 @@ def test_it_writes_files_that_validate_accepts(tmp_path: Path, gatekeeper: Calla
     loaded = load(tmp_path / "edge_ai_pipeline.yaml")
     assert loaded.pipeline.dataset is not None
     assert (loaded.pipeline.dataset.path, loaded.pipeline.dataset.calibration) == ("eval.npz", "calib.npz")
-    assert "int8_static" in loaded.pipeline.optimization.techniques["onnx_runtime"]
+    assert "int8_static" in loaded.pipeline.optimization.techniques.by_framework()["onnx_runtime"]
     workflow = yaml.safe_load((tmp_path / WORKFLOW).read_text())
     assert workflow["jobs"]["gatekeeper"]["with"]["config"] == "edge_ai_pipeline.yaml"
 

@@ -402,7 +402,7 @@ def test_a_configuration_file_is_not_called_like_another_technique(folder: Path,
 
 def test_a_framework_known_by_name_may_have_techniques(folder: Path) -> None:
     loaded = read(folder, "optimization: {frameworks: [llama_cpp], techniques: {llama_cpp: [q4_k_m]}}")
-    assert loaded.pipeline.optimization.techniques == {"llama_cpp": ["q4_k_m"]}
+    assert loaded.pipeline.optimization.techniques.by_framework() == {"llama_cpp": ["q4_k_m"]}
 
 
 def test_a_framework_of_a_target_may_have_techniques(folder: Path) -> None:

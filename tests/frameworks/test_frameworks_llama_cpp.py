@@ -26,6 +26,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks import _transformers
 from gatekeeper.frameworks import llama_cpp as module
 from gatekeeper.frameworks._base import ORIGINAL, OptimizeJob, converts, framework, needs
+from gatekeeper.frameworks._llama_cpp_options import LlamaCppSession
 from gatekeeper.frameworks._llama_cpp_session import LlamaSession, _check_offloaded, listen
 from gatekeeper.frameworks.llama_cpp import TECHNIQUES, defaults, open_session, open_tokenizer, optimize, refuses, supports
 from gatekeeper.hardware.selection import TARGETS, hardware
@@ -146,12 +147,12 @@ def test_the_cache_alone_differs(tiny: Callable[..., Path], converted: Callable[
 
 def test_the_cache_takes_less_memory(converted: Callable[..., Path]) -> None:
     sizes = {}
-    for cache in (None, "q8_0", "q4_0"):
-        session = LlamaSession(converted() / "model.gguf", 1, "cpu", cache)
+    for cache in ("f16", "q8_0", "q4_0"):
+        session = LlamaSession(converted() / "model.gguf", 1, "cpu", LlamaCppSession(kv_cache=cache))
         session.run({"tokens": PROMPT[None]})
         [size] = {float(line.split("KV buffer size =")[1].split()[0]) for line in listen().lines if "KV buffer size =" in line}
         sizes[cache] = size
-    assert sizes[None] > 1.8 * sizes["q8_0"] > 3 * sizes["q4_0"]
+    assert sizes["f16"] > 1.8 * sizes["q8_0"] > 3 * sizes["q4_0"]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -245,7 +246,7 @@ def test_heads_that_a_quantized_cache_refuses_are_those_llama_cpp_refuses(
     technique = f"f16_kv_{cache}"
     reason = refuses(technique, assess(source), False)
     assert (reason is None) is (head % 32 == 0)
-    session = LlamaSession(original / "model.gguf", 1, "cpu", cache)
+    session = LlamaSession(original / "model.gguf", 1, "cpu", LlamaCppSession(kv_cache=cache))
     if reason is None:
         session.run({"tokens": PROMPT[None]})
         make(source, technique, tmp_path / "made", original)

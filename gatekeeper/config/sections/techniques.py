@@ -74,10 +74,10 @@ def _fields() -> list[tuple[str, Any, Any]]:
     for name in known_frameworks():
         module = _module(name)
         entries: Any = GenericAlias(list, (_entry(name, module) if module else str,))
-        said = "Names, each bare or with options: `{technique: {option: value}}`."
+        said = "Names, each bare or with options, `{technique: {option: value}}`: docs/frameworks.md has them."
         if suffix := getattr(module, "CONFIGS", ""):
             said += f" Also the name of a configuration file of its own ({suffix}), relative to this file."
-        fields.append((name, Annotated[entries, Meta(min_length=1, description=said)] | None, None))
+        fields.append((name, Annotated[Annotated[entries, Meta(min_length=1)] | None, Meta(description=said)], None))
     return fields
 
 

@@ -9,10 +9,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from gatekeeper.certificate.evidence import evidence_of
 from gatekeeper.certificate.inventory import identity, inventory
 from gatekeeper.compliance.bom import bom
 from gatekeeper.errors import Refused, UsageError
+from gatekeeper.frameworks._session import FILE as SESSION_FILE
 from gatekeeper.gates._packed import made_of
 from gatekeeper.ids import target_of
 from gatekeeper.records.base import Verdict
@@ -158,6 +161,13 @@ def approved(judged: Judged, part: Part, variant: str | None, artifact: Path | N
         BOM: bom(judged.report, chosen, files),
     }  # made again: whatever lies beside the report is anybody's
     return Approved(judged, target, chosen, place, files, pipeline, evidence=evidence)
+
+
+def session_of(approved: Approved) -> dict[str, Any]:
+    """How the artifact was opened where it was measured, as its session.json says; empty where it has none."""
+    place = approved.contents.get(SESSION_FILE)
+    settings: dict[str, Any] = msgspec.json.decode(place.read_bytes(), type=dict[str, Any]) if place else {}
+    return settings
 
 
 def about(approved: Approved) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def files(part: Part, approved: Approved, asked: Asked) -> Files:
     """`models`, with a folder for each version of the model; a Containerfile where the server's image is known, and what starts
     and watches it where the image that was built is.
     """
+    from gatekeeper.deploy.packages._approved import session_of
     from gatekeeper.deploy.packages._runtime import opened
     from gatekeeper.deploy.packages.container import name_of
 
@@ -65,6 +66,9 @@ def files(part: Part, approved: Approved, asked: Asked) -> Files:
     about = opened(approved)
     if about.text is not None or not about.inputs:
         raise Refused(f"{part.key}: {approved.variant.id} writes text, and only models of tensors are put into these servers.")
+    if session := session_of(approved):
+        said = f"{approved.variant.id} was measured with a session of its own, {json.dumps(session)}, and these servers take none"
+        raise Refused(f"{part.key}: {said}. Package the same technique without `session`, or use gatekeeper's own server.")
     repository = _openvino if isinstance(part.options, IntelServer) else _triton
     made: dict[str, Content] = {f"models/{file}": each for file, each in repository(part, approved, name, about).items()}
     if base := asked.base or stated.base:

@@ -56,6 +56,8 @@ def problems(review: Review) -> None:
 
 def files(part: Part, approved: Approved, asked: Asked) -> Files:
     """A folder `bundle` or `assets` to put into the app as it is: the model, and app.json beside it."""
+    from gatekeeper.deploy.packages._approved import session_of
+
     wanted = part.options.packaging.format
     lacking = [end for end in NEEDED.get(wanted, ()) if not any(name.endswith(end) for name in approved.files)]
     if wanted not in NEEDED or lacking:
@@ -67,7 +69,11 @@ def files(part: Part, approved: Approved, asked: Asked) -> Files:
     if isinstance(part.options, CrossPlatform) and part.options.packaging.shared_libraries == "minimal":
         more[OPERATORS] = operators(about, part)
     told = {"schema": "gatekeeper/app/v1", "variant": approved.variant.id, "format": wanted, "files": _files(approved)}
-    told |= {"runtime": runtime(part.options, approved), "model": _told(about, approved)}
+    session = session_of(approved)
+    told |= {
+        "runtime": runtime(part.options, approved) | ({"session": session} if session else {}),
+        "model": _told(about, approved),
+    }
     inner[APP] = json.dumps(told, indent=2, sort_keys=True) + "\n"
     _check_size(part, inner)
     return {f"{folder}/{name}": content for name, content in inner.items()} | more

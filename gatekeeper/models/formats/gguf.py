@@ -83,8 +83,9 @@ def licenses(path: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """One tensor: its type and dimensions, the row's length first, and where its data lies in the file."""
+    """One tensor: its name, type and dimensions, the row's length first, and where its data lies in the file."""
 
+    name: str
     type: str
     dims: tuple[int, ...]
     start: int
@@ -203,7 +204,7 @@ class _Header:
             if start + offset + size > self._size:
                 said = f"the tensor {name[:80]!r} ends beyond the {self._size:,} bytes of the file: it is cut short"
                 raise Malformed(said, PAST_END)
-            self.stored.append(StoredTensor(self.tensors[name].type, self.tensors[name].dims, start + offset, size))
+            self.stored.append(StoredTensor(name, self.tensors[name].type, self.tensors[name].dims, start + offset, size))
             expected = _aligned(offset + size, alignment)
 
     def _tensor(self) -> tuple[_Tensor, int]:

@@ -76,7 +76,7 @@ def _assess(path: Path, size: int, model: Message, graph: Message) -> Assessment
     tensors, nodes = _walk(graph)
     functions = model.message(25)
     for function in functions:
-        inner_tensors, inner_nodes = _inside(function.message(7))
+        inner_tensors, inner_nodes = inside(function.message(7))
         tensors += inner_tensors
         nodes += inner_nodes
     weights: Counter[str] = Counter()
@@ -128,11 +128,11 @@ def _walk(graph: Message) -> tuple[list[Message], list[Message]]:
     tensors = list(graph.message(5))
     for sparse in graph.message(15):
         tensors += sparse.message(1)
-    inner_tensors, nodes = _inside(graph.message(1))
+    inner_tensors, nodes = inside(graph.message(1))
     return tensors + inner_tensors, nodes
 
 
-def _inside(own: list[Message]) -> tuple[list[Message], list[Message]]:
+def inside(own: list[Message]) -> tuple[list[Message], list[Message]]:
     """Nodes with those of their subgraphs, and the constant tensors in them."""
     tensors: list[Message] = []
     nodes = list(own)

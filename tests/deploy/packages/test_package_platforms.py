@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def gguf(folder: Path) -> None:
     sound_gguf(folder, pair("tokenizer.ggml.model", "gpt2"))
 
 
-def openvino(batch: int = -1) -> object:
+def openvino(batch: int = -1) -> Callable[[Path], None]:
     def fill(folder: Path) -> None:
         import openvino as ov
         from openvino import opset13 as op
@@ -102,6 +103,24 @@ def test_a_gguf_goes_into_an_apk(packaging: Packaging) -> None:
     packaging.made("--part", "android", "--for", "mobile", "--replace")
     app = json.loads((place / "assets/app.json").read_text())
     assert app["runtime"]["n_batch"] == 512 and app["runtime"]["threads"] == "all_cores"
+
+
+def with_session(fill: Callable[[Path], object]) -> Callable[[Path], None]:
+    def filled(folder: Path) -> None:
+        fill(folder)
+        (folder / "session.json").write_text('{"threads":3}')
+
+    return filled
+
+
+def test_how_a_model_was_opened_goes_into_the_app_and_is_not_lost_in_another_server(packaging: Packaging) -> None:
+    packaging.as_if("here/llama_cpp/q4_k_m-threads_3", with_session(gguf))
+    place = packaging.made("--part", "android", "--for", "mobile") / "android"
+    app = json.loads((place / "assets/app.json").read_text())
+    assert app["runtime"]["session"] == {"threads": 3} and list(app["files"]) == ["model/model.gguf", "model/session.json"]
+    packaging.as_if("here/openvino/int8_static-threads_3", with_session(openvino()))
+    done = packaging.call("--part", "intel_based", "--for", "edge_server")
+    assert done.returncode == 1 and 'a session of its own, {"threads": 3}, and these servers take none' in done.stderr
 
 
 def test_what_is_of_another_form_is_refused(packaging: Packaging) -> None:
