@@ -18,7 +18,7 @@ from gatekeeper.registry import Registry
 COMMANDS = Registry("cli")
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 ORDER = (
-    "demo", "init", "validate", "assess", "scan", "plan", "calibrate", "compare", "run", "report", "certify", "verify", "serve",
+    "demo", "init", "validate", "assess", "scan", "plan", "calibrate", "compare", "run", "report", "explain", "certify", "verify", "serve",
     "deploy", "watch",
 )  # fmt: skip
 

@@ -113,12 +113,15 @@ class LlamaSession:
     inputs = ("tokens",)
     outputs = ("logits",)
 
-    def __init__(self, path: Path, threads: int, device: str, cache: str | None = None):
-        """`cache` is the type of the keys and values kept, as ggml calls it; None for llama.cpp's default, f16."""
+    def __init__(self, path: Path, threads: int, device: str, cache: str | None = None, timed: bool = False):
+        """`cache` is the type of the keys and values kept, as ggml calls it; None for llama.cpp's default, f16. `timed`: it keeps
+        its own times, which `timings` returns.
+        """
         import llama_cpp
 
         self.ran_on = _check_device(device)
         self._library, self._threads, self._device, self._cache = llama_cpp, threads, device, cache
+        self._timed = timed
         self._handles = _load(path, device)
         weakref.finalize(self, self._handles.free)
         if device != "cpu":
@@ -159,6 +162,11 @@ class LlamaSession:
             self._one[0] = choose(self._last())
             yield self._one[0]
 
+    def timings(self) -> dict[str, tuple[float, int]]:
+        """Milliseconds that prompts and single tokens took so far, by llama.cpp's own clock, and of how many tokens."""
+        told = self._library.llama_perf_context(self._handles.context)
+        return {"prompt token": (told.t_p_eval_ms, told.n_p_eval), "further token": (told.t_eval_ms, told.n_eval)}
+
     def _begin(self, tokens: int) -> None:
         """An empty context for so many tokens."""
         if tokens > self._trained:
@@ -180,6 +188,7 @@ class LlamaSession:
         params = library.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = size, _BATCH, _BATCH
         params.n_threads = params.n_threads_batch = self._threads
+        params.no_perf = not self._timed
         params.offload_kqv = params.op_offload = self._device != "cpu"
         if self._cache:
             params.type_k = params.type_v = getattr(library, f"GGML_TYPE_{self._cache.upper()}")

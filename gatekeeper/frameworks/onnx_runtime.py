@@ -271,7 +271,8 @@ class OrtSession:
 
     CONCURRENT: Literal[True] = True
 
-    def __init__(self, path: Path, threads: int, device: str):
+    def __init__(self, path: Path, threads: int, device: str, profile: Path | None = None):
+        """With `profile`, every operator is timed, and `profiled` writes it to a file whose name begins so."""
         import onnxruntime
 
         if reason := supports("onnx", device):
@@ -286,6 +287,8 @@ class OrtSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        if profile is not None:
+            options.enable_profiling, options.profile_file_prefix = True, str(profile)
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
         except Exception as error:
@@ -299,6 +302,10 @@ class OrtSession:
     def run(self, feed: dict[str, Any]) -> list[Any]:
         """Every output, for a feed of numpy arrays."""
         return self._session.run(None, feed)  # type: ignore[no-any-return]
+
+    def profiled(self) -> Path:
+        """Where the profile is; nothing is timed any more."""
+        return Path(self._session.end_profiling())
 
 
 def open_session(path: Path, threads: int, device: str) -> OrtSession | _genai.GenaiSession:
