@@ -72,8 +72,8 @@ def named() -> dict[str, set[str]]:
 ROOMS = (
     "errors", "units", "ids", "progress", "version", "files", "registry", "records",
     "stats", "models", "hardware", "process", "scans", "data", "frameworks", "gates", "config", "making", "measure", "evaluate",
-    "planning", "compliance", "reports", "verdicts", "certificate", "serve", "load", "checks", "deploy", "legs", "monitor",
-    "stages", "explain", "advice", "starting", "pipeline", "repair", "cli", "reference", "github", "__main__",
+    "planning", "compliance", "causes", "reports", "verdicts", "certificate", "serve", "load", "checks", "deploy", "legs",
+    "monitor", "stages", "explain", "advice", "starting", "pipeline", "repair", "cli", "reference", "github", "__main__",
 )  # fmt: skip
 """Rooms and the modules beside them, from the ground up: each may import from those before it."""
 

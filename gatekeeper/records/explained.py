@@ -15,8 +15,10 @@ class Fact(Record, frozen=True, kw_only=True):
     """One thing that was measured or read, with its unit."""
 
     what: Annotated[str, Meta(description="Such as `CPU utilisation`.")]
-    value: float
-    unit: Annotated[str, Meta(description="`fraction`, `nats`, `bytes`, `bytes/s`, `ns`, `rounds`, or what a gate is of.")]
+    value: Annotated[float | None, Meta(description="None: it is no number, and `said` is all of it.")]
+    unit: Annotated[
+        str, Meta(description="`fraction`, `nats`, `bytes`, `bytes/s`, `ns`, `count`, or the gate's; empty of words.")
+    ]
     said: Annotated[str, Meta(description="The same in words.")]
 
 

@@ -113,6 +113,10 @@ class Pair:
         sizes = [_count(self.original.constants[name]) for name in node.input if name in self.original.constants]
         return sum(sizes)
 
+    def nodes(self, part: Part) -> list[int]:
+        """The numbers of the quantized model's nodes that compute it."""
+        return self.quantized.before(part.output, self._common)
+
     def alone(self, part: Part) -> onnx.ModelProto:
         """The original with this layer as the quantized model has it, its output's own rounding with it."""
         import onnx

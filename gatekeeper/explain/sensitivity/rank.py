@@ -7,7 +7,8 @@ worker, one layer a request, so that whoever waits sees it go on and may stop it
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,13 +58,20 @@ class Begin(Request, frozen=True, kw_only=True):
         pair = Pair(onnx.load(str(original)), onnx.load(str(quantized)))
         lab = Lab(pair, readable(self), self.threads, self.classes)
         held.put(lab)
-        return Begun(layers=[_layer(part) for part in lab.parts], together=lab.whole(), examples=lab.examples)
+        if not lab.parts:
+            said = "its layers cannot be told apart: it computes no tensor of a layer that the original does too."
+            raise NotMeasured("unsupported", said)
+        nodes = [pair.nodes(part) for part in lab.parts]
+        return Begun(layers=[_layer(part) for part in lab.parts], nodes=nodes, together=lab.whole(), examples=lab.examples)
 
 
 class Begun(Answer, frozen=True, kw_only=True):
-    """The layers that there are, in the model's order, their divergence not measured yet."""
+    """The layers that there are, in the model's order, their divergence not measured yet, and the numbers of their nodes in the
+    variant's graph.
+    """
 
     layers: list[Layer]
+    nodes: list[list[int]]
     together: float
     examples: int
 
@@ -135,10 +143,17 @@ class Asked:
     classes: bool = True
 
 
-def rank(space: Workspace, asked: Asked, progress: Progress, budget_s: float = BUDGET_S) -> Ranking:
+def rank(
+    space: Workspace,
+    asked: Asked,
+    progress: Progress,
+    budget_s: float = BUDGET_S,
+    shares: Mapping[int, float] | None = None,
+) -> Ranking:
     """The layers that a technique of ONNX Runtime quantizes, the most sensitive first, within a budget of seconds.
 
-    `NotMeasured` where the models cannot be told apart by layers. The layers with most weights are asked first.
+    `shares` are those of operators' time of the variant's nodes, by number, where a profile has them. `NotMeasured` where the
+    models cannot be told apart by layers. The layers with most weights are asked first.
     """
     start = time.monotonic()
     with scratch_folder(space.scratch, "ranking-") as folder, space.opened(folder) as worker:
@@ -162,7 +177,8 @@ def rank(space: Workspace, asked: Asked, progress: Progress, budget_s: float = B
             if found and time.monotonic() - start > budget_s:
                 break
             moved = worker.ask(One(index=index), Moved, space.timeout_s)
-            found.append(replace(begun.layers[index], divergence=moved.divergence))
+            share = _share(begun.nodes, index, shares) if shares else None
+            found.append(replace(begun.layers[index], divergence=moved.divergence, share=share))
             if time.monotonic() - said > SAY_EVERY_S:
                 said = time.monotonic()
                 progress.note(f"{number} of {len(order)} layers ranked")
@@ -173,6 +189,12 @@ def rank(space: Workspace, asked: Asked, progress: Progress, budget_s: float = B
         left=len(order) - len(found),
         seconds=time.monotonic() - start,
     )
+
+
+def _share(nodes: Sequence[Sequence[int]], index: int, shares: Mapping[int, float]) -> float:
+    """Of a layer's nodes; what several layers share counts in equal parts."""
+    owners = Counter(node for each in nodes for node in each)
+    return min(1.0, sum(shares.get(node, 0.0) / owners[node] for node in nodes[index]))
 
 
 def unranked(error: NotMeasured) -> Ranking:
