@@ -157,13 +157,13 @@ def after_run(loaded: Loaded, options: Options, report: Report, quiet: bool) -> 
 
 def _code(found: Repair) -> int:
     from gatekeeper.errors import ExitCode
-    from gatekeeper.repair.climb import OUT_OF_TIME
+    from gatekeeper.repair.climb import OUT_OF_TIME, TOO_LONG
 
     if found.outcome != "no":
         return ExitCode.PASS
     if not found.failed:
         return ExitCode.NOT_MEASURED
-    late = any(each.word == "not_tried" and each.reason.startswith(OUT_OF_TIME) for each in found.no)
+    late = any(each.word == "not_tried" and each.reason.startswith((OUT_OF_TIME, TOO_LONG)) for each in found.no)
     return ExitCode.INCONCLUSIVE if late else ExitCode.FAILED
 
 

@@ -29,13 +29,14 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.repaired import Edit, Lost, Tried
 from gatekeeper.records.report import Report, VariantReport
 from gatekeeper.repair.apart import Diverge, Diverged, in_classes, some_of
-from gatekeeper.repair.climb import OUT_OF_TIME, Clock
+from gatekeeper.repair.climb import TOO_LONG, Clock
 from gatekeeper.repair.failing import lost_of
 from gatekeeper.repair.journal import Journal
 from gatekeeper.repair.seen import Unit
 from gatekeeper.repair.text import edited
 from gatekeeper.reports._read import read_report
 from gatekeeper.reports._write import write_reports
+from gatekeeper.units import parse_duration
 
 EXAMPLES = 64
 ROUNDS = 2
@@ -43,7 +44,12 @@ SLACK = 1.3
 """How far two rounds may be from the truth."""
 ROOM = 0.1
 """How far the memory of two rounds may be from that of many, as a share of the original's."""
+SHARE = 0.25
 LEAST_S = 10.0
+
+
+class _Late(NotMeasured):
+    """A step took more than its share of the budget."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +84,9 @@ class RealBench:
 
         try:
             _, meta, kept = self.journal.step("cheap", [tried.variant, list(self.before), tried.edits], do)
+        except _Late as error:  # which says as much of the budget as of the remedy, and is not kept
+            return msgspec.structs.replace(tried, step="waiting", reason=f"{TOO_LONG}: {error}")
         except NotMeasured as error:
-            if error.kind == "timeout":
-                return msgspec.structs.replace(tried, step="waiting", reason=f"{OUT_OF_TIME}: {error}")
             return msgspec.structs.replace(tried, step="unmade", reason=str(error))
         found = msgspec.convert(meta, Tried)
         return msgspec.structs.replace(found, remedy=tried.remedy, kept=kept)
@@ -92,7 +98,7 @@ class RealBench:
         except ConfigError as error:
             said = "; ".join(problem.message for problem in error.problems)
             return msgspec.structs.replace(tried, step="unsuited", reason=said)
-        loaded, (_, assessment) = _hurried(loaded, self.clock), model_of(loaded)
+        (loaded, hurried), (_, assessment) = _hurried(loaded, self.clock), model_of(loaded)
         leg, variant = self._planned(loaded, tried)
         if why := variant.skip or variant.error or leg.skip or leg.error:
             return msgspec.structs.replace(tried, step="unsuited", reason=why)
@@ -104,7 +110,9 @@ class RealBench:
                 apart = _apart(own, made, data.calibration, space.scratch)
                 raced = _raced(own, variant.id, made, data.evaluation)
             except NotMeasured as error:
-                if error.kind in ("timeout", "disk"):
+                if error.kind == "timeout" and hurried:
+                    raise _Late(error.kind, str(error)) from None
+                if error.kind == "disk":
                     raise  # which says nothing of the remedy
                 seconds = self.clock.now() - started
                 return msgspec.structs.replace(tried, step="unmade", reason=str(error), seconds=seconds)
@@ -186,14 +194,16 @@ def _why(report: Report, name: str) -> str:
     return "; ".join(said + [each.reason for each in report.stages if each.verdict is not Verdict.PASS])
 
 
-def _hurried(loaded: Loaded, clock: Clock) -> Loaded:
-    """The same where no step of a worker may take longer than what is left of the budget: one that hangs ends with it."""
-    from gatekeeper.units import parse_duration
-
+def _hurried(loaded: Loaded, clock: Clock) -> tuple[Loaded, bool]:
+    """The same where no step of a worker takes more than its share of the budget, so that one that hangs leaves time for others;
+    and whether that is less than the file allows.
+    """
     measure = loaded.pipeline.measure
-    left = max(LEAST_S, min(clock.budget_s - clock.passed, parse_duration(measure.timeout)))
-    measure = msgspec.structs.replace(measure, timeout=f"{math.ceil(left)}s")
-    return replace(loaded, pipeline=msgspec.structs.replace(loaded.pipeline, measure=measure))
+    most, own = max(LEAST_S, SHARE * (clock.budget_s - clock.passed)), parse_duration(measure.timeout)
+    if own <= most:
+        return loaded, False
+    measure = msgspec.structs.replace(measure, timeout=f"{math.ceil(most)}s")
+    return replace(loaded, pipeline=msgspec.structs.replace(loaded.pipeline, measure=measure)), True
 
 
 def _apart(leg: Leg, made: Made, calibration: Path | None, scratch: Path) -> Diverged | None:

@@ -28,6 +28,7 @@ EACH_TIER = 2
 LIKE = 4.0
 """Divergences within such a factor are alike: 64 examples tell no finer."""
 OUT_OF_TIME = "the budget was used up before"
+TOO_LONG = "it takes more than its share of the budget"
 
 
 class Bench(Protocol):
@@ -121,7 +122,7 @@ class Climb:
             while change is not None:
                 each = self._cheap(name, failing, change)
                 found.append(each)
-                if each.tried.step == "waiting":
+                if each.tried.reason == OUT_OF_TIME:
                     break
                 try:
                     change = proposals.send(each.tried)

@@ -35,7 +35,7 @@ from gatekeeper.repair.bench import RealBench, find, with_edits
 from gatekeeper.repair.climb import Candidate, Climb, Clock, needed
 from gatekeeper.repair.edits import edits_of
 from gatekeeper.repair.journal import About, Journal
-from gatekeeper.repair.seen import Unit, units
+from gatekeeper.repair.seen import Unit, quantizable, units
 from gatekeeper.repair.text import diff, stretch
 from gatekeeper.reports._folder import owned
 from gatekeeper.version import version
@@ -115,7 +115,7 @@ def _climbed(work: _Work, first: Report) -> tuple[Literal["nothing_to_repair", "
         work.tried += [each.tried for each in climb.all]
         work.attempts += climb.attempts
         if found is None:
-            work.no = answers(_lost(unit), [each.tried for each in climb.all], *unit.rates())
+            work.no = answers(_lost(unit), [each.tried for each in climb.all], quantizable(now, unit, work), None)
             return "no", first
         if report.verdict is Verdict.PASS:
             return "repaired", report

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.config.loaded import Loaded
+from gatekeeper.errors import NotMeasured
+from gatekeeper.explain.profiling import look
 from gatekeeper.explain.sensitivity.rank import Asked, rank
 from gatekeeper.frameworks._base import framework, is_config
 from gatekeeper.frameworks._options import filled, options_of
@@ -21,6 +23,7 @@ from gatekeeper.models.info import Assessment
 from gatekeeper.planning.plan import PlannedLeg, PlannedVariant, make_plan, model_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import Report, TargetReport, VariantReport
+from gatekeeper.repair.answer import SPEEDUP
 from gatekeeper.repair.apart import in_classes
 from gatekeeper.repair.edits import TECHNIQUES, Place
 from gatekeeper.repair.failing import Failing, Kind, kind_of, lost_of
@@ -51,10 +54,6 @@ class Unit:
         if not self.variant:
             return target.verdict is Verdict.PASS
         return any(each.id == name and each.verdict is Verdict.PASS for each in target.variants)
-
-    def rates(self) -> tuple[float | None, float | None]:
-        """The share of the original's time that can be quantized, and the highest rate a kernel of it reached."""
-        return None, None
 
 
 def units(loaded: Loaded, report: Report, work: Work) -> Iterator[Unit]:
@@ -118,6 +117,37 @@ def _techniques(name: str, model: Assessment, calibrated: bool, listed: Sequence
 
 def _options(name: str, technique: str) -> Mapping[str, Any]:
     return filled(options_of(framework(name), technique)())
+
+
+def quantizable(loaded: Loaded, unit: Unit, work: Work) -> float | None:
+    """The share of the original's time that its quantizable operators take, by the profiler of `gatekeeper explain`.
+
+    None where no speedup was lost, or there is no profile. Fused operators count where one of theirs does.
+    """
+    failing = next((each for each in unit.failing if any(lost.gate == SPEEDUP for lost in each.lost)), None)
+    if failing is None:
+        return None
+    leg = next(each for each in make_plan(loaded, failing.model).legs if each.id == leg_of(failing.variant))
+
+    def do(_: Any) -> dict[str, Any]:
+        with bench(loaded, failing.model, [leg], Cache(work.options.cache), work.progress) as (space, evaluation, legs, _):
+            own = legs[0]
+            work.progress.step(f"{leg.id}: profiling the original")
+            try:
+                found = look(space, own.original, own.feeds("profiled", evaluation.prepared()))
+            except NotMeasured as error:
+                if error.kind in ("timeout", "disk"):
+                    raise
+                return {"share": None}
+        weighted = list(failing.model.weighted_operators)
+        kinds = [each for each in found.profile.operators if any(kind in each.operator for kind in weighted)]
+        return {"share": min(1.0, sum(each.share for each in kinds))}
+
+    try:
+        _, meta, _ = work.journal.step("share", leg.id, do)
+    except NotMeasured:
+        return None
+    return None if meta["share"] is None else float(meta["share"])
 
 
 def _sensitive(loaded: Loaded, model: Assessment, leg: PlannedLeg, planned: PlannedVariant, work: Work) -> Sequence[str]:
