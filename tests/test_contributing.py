@@ -38,6 +38,7 @@ KINDS = {
     "stages",
     "scans",
     "deploy/packages",
+    "repair/remedies",
     "monitor/signals",
     "monitor/drift",
     "monitor/alerts",
@@ -153,6 +154,29 @@ def test_what_passed_is_packaged(ran: tuple[Path, dict[str, str]], tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "package/usb_stick/README").read_text() == "hello\n"
     assert (tmp_path / "package/SHA256SUMS").read_text().count("usb_stick/model/") == 1
+
+
+def test_a_repair_tries_it(ran: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    """What loses a gate on speed is asked for it; without time nothing else of the ladder is begun."""
+    for name in ("model.onnx", "eval.npz"):
+        shutil.copy(ran[0].parent / name, tmp_path / name)
+    loses = (
+        PIPELINE.replace("threads: 1", "threads: 2")
+        .replace("60000", "0.001")
+        .replace(", optimization, weighing, testing", ", optimization")
+    )
+    lines = [
+        line for line in loses.splitlines() if not line.startswith(("  weighing", "  testing", "  packaging", "  monitoring"))
+    ]
+    (tmp_path / "p.yaml").write_text("\n".join(lines))
+    words = ["repair", "p.yaml", "--quiet", "--budget", "1ms", "--format", "json"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "gatekeeper", *words],
+        cwd=tmp_path, env=os.environ | ran[1], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stdout + done.stderr
+    [tried] = [each for each in json.loads(done.stdout)["tried"] if each["remedy"] == "single_thread"]
+    assert (tried["step"], tried["edits"]) == ("waiting", [{"path": ["targets", 0, "threads"], "value": 1}])
 
 
 def test_the_watch_has_them(ran: tuple[Path, dict[str, str]], tmp_path: Path) -> None:

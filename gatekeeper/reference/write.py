@@ -8,7 +8,7 @@ from gatekeeper.certificate.statement import certificate_schema
 from gatekeeper.certificate.trust import trust_schema
 from gatekeeper.config.schema import SCHEMAS as OF_FILES
 from gatekeeper.config.schema import render
-from gatekeeper.reference import action, compliance, frameworks, monitoring, pipeline_file, readme, scan, tasks, testing
+from gatekeeper.reference import action, compliance, frameworks, monitoring, pipeline_file, readme, repair, scan, tasks, testing
 from gatekeeper.reference.tables import REPOSITORY
 
 SCHEMAS = OF_FILES | {
@@ -22,6 +22,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/frameworks.md": frameworks.page,
     "docs/monitoring.md": monitoring.page,
     "docs/pipeline-reference.md": pipeline_file.page,
+    "docs/repair.md": repair.page,
     "docs/scan.md": scan.page,
     "docs/tasks.md": tasks.page,
     "docs/testing.md": testing.page,
