@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from github import Github
     from github.PullRequest import PullRequest
     from github.PullRequestComment import PullRequestComment
+    from github.Repository import Repository
 
 TOTAL_S = 30.0
 PERMISSION = "pull-requests: write"
@@ -52,17 +53,18 @@ def suggest(event: Event, token: str, found: Repair, comment_id: str, *, seconds
 def _suggest(event: Event, token: str, found: Repair, comment_id: str, deadline: float) -> Suggested:
     client = connect(event, token, deadline - time.monotonic())
     assert event.number is not None
-    pull = client.get_repo(event.repository).get_pull(event.number)
+    repository = client.get_repo(event.repository)
+    pull = repository.get_pull(event.number)
     mark = marker(f"{comment_id or 'gatekeeper'}/repair")
-    return persistently(deadline, lambda: _stick(client, pull, found, mark))
+    return persistently(deadline, lambda: _stick(client, repository, pull, found, mark))
 
 
-def _stick(client: Github, pull: PullRequest, found: Repair, mark: str) -> Suggested:
+def _stick(client: Github, repository: Repository, pull: PullRequest, found: Repair, mark: str) -> Suggested:
     own = [each for each in pull.get_review_comments() if _first_line(each.body) == mark]
     if own:
         login = _login(client)
         own = [each for each in own if each.user and each.user.login == login]
-    reason = _unfit(pull, found)
+    reason = _unfit(repository, pull, found)
     body = f"{mark}\n{_body(found)}"
     kept = next((each for each in own if not reason and _same(each, found, body)), None)
     _remove([each for each in own if each is not kept])
@@ -73,15 +75,15 @@ def _stick(client: Github, pull: PullRequest, found: Repair, mark: str) -> Sugge
     return Suggested(url=made.html_url)
 
 
-def _unfit(pull: PullRequest, found: Repair) -> str:
+def _unfit(repository: Repository, pull: PullRequest, found: Repair) -> str:
     """Why a suggestion would be refused, or would replace other lines than were meant; empty where it fits."""
     if found.outcome != "repaired" or not found.first_line:
         return "the change is not one stretch of lines"
     patch = next((each.patch for each in pull.get_files() if each.filename == found.file), None)
     if not within_diff(patch or "", found.first_line, found.last_line):
         return f"lines {found.first_line} to {found.last_line} of {found.file} are no part of the pull request's diff"
-    content = pull.head.repo.get_contents(found.file, ref=pull.head.sha) if pull.head.repo else None
-    data = content.decoded_content if content and not isinstance(content, list) else b""
+    content = repository.get_contents(found.file, ref=pull.head.sha)  # commits of a fork's pull request can be read here, too
+    data = b"" if isinstance(content, list) else content.decoded_content
     if hashlib.sha256(data).hexdigest() != found.file_sha256:
         return f"{found.file} at the pull request's head is not the file that was repaired"
     return ""
