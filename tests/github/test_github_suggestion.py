@@ -45,7 +45,7 @@ def found(**changes: Any) -> Repair:
     )
     values: dict[str, Any] = {
         "schema": REPAIR_SCHEMA, "outcome": "repaired", "file": FILE, "file_sha256": hashlib.sha256(OLD.encode()).hexdigest(),
-        "model_sha256": "m", "version": "0", "patch": diff(OLD, NEW, FILE), "remedy": "equalization", "variant": "here/onnx_runtime/x",
+        "model_sha256": "m", "version": "0", "patch": diff(OLD, NEW, FILE), "remedy": "equalization", "variant": "x",
         "first_line": WHERE.first, "last_line": WHERE.last, "replacement": WHERE.replacement, "edits": EDITS, "gates": [accuracy],
     }  # fmt: skip
     return Repair(**(values | changes))
@@ -57,12 +57,12 @@ def pull(patch: str = TOUCHED, content: str = OLD) -> Pull:
 
 def environ(folder: Path, github: StandIn, **more: str) -> dict[str, str]:
     event = folder / "event.json"
-    event.write_text(
-        json.dumps({"pull_request": {"number": 7, "head": {"sha": "a" * 40, "ref": "topic"}, "base": {"ref": "main"}}})
-    )
+    sides = {side: {"sha": "a" * 40, "ref": ref, "repo": {"id": 1}} for side, ref in (("head", "topic"), ("base", "main"))}
+    event.write_text(json.dumps({"pull_request": {"number": 7, **sides}, "repository": {"id": 1}}))
     return {
         "GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(event), "GITHUB_REPOSITORY": REPOSITORY, "TOKEN": TOKEN,
-        "GITHUB_API_URL": github.url, "GITHUB_SERVER_URL": "https://github.com", "GITHUB_SHA": "a" * 40, "COMMENT_ID": "gatekeeper",
+        "GITHUB_API_URL": github.url, "GITHUB_SERVER_URL": "https://github.com", "GITHUB_SHA": "a" * 40,
+        "COMMENT_ID": "gatekeeper",
     } | more  # fmt: skip
 
 
@@ -150,14 +150,13 @@ def test_a_repair_of_another_file_or_model_is_not_shown(tmp_path: Path) -> None:
 def test_nothing_of_a_file_is_live_in_the_comment() -> None:
     evil = found(
         patch="--- a/p\n+++ b/p\n@@ -1 +1 @@\n-a\n+```\n+</details> @everyone ![x](http://e.vil)\n",
-        remedy="@all",
         variant="`x` @all",
     )
     text = markdown(evil)
     fence = text.partition("diff\n")[0].rpartition("\n")[2]
     assert len(fence) > 3
     assert text.count(fence) == 2
-    assert "@all" not in text.replace("`'x' @all`", "")
+    assert text.count("@all") == text.count("`'x' @all`") == 1  # in a span of code it is no mention
 
 
 def test_lines_of_one_hunk_only() -> None:
