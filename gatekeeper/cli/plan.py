@@ -39,6 +39,7 @@ def command(
     from gatekeeper.config.load import load
     from gatekeeper.config.policy import chosen_policy, loosened, unheld
     from gatekeeper.config.waivers import waivers_for
+    from gatekeeper.frameworks._base import untold
     from gatekeeper.planning.plan import choose_legs, commit_from, github_matrix, make_plan, model_of
 
     loaded = load(file, model)
@@ -75,7 +76,9 @@ def command(
             for i, variant in enumerate(leg.variants):
                 first = (leg.id, leg.hardware, shown(runs_on)) if i == 0 and not leg.error else ("", "", "")
                 note = f"cannot apply: {variant.error}" if variant.error else f"left out: {variant.skip}" if variant.skip else ""
-                rows.append([*first, variant.technique, shown(note or (f"your own: {variant.path}" if variant.path else ""))])
+                about = f"your own: {variant.path}" if variant.path else ""
+                about = about or untold(leg.framework, variant.technique, variant.method, variant.options)
+                rows.append([*first, variant.technique, shown(note or about)])
         width = len(columns) if any(row[-1] for row in rows) else len(columns) - 1
         table = Table(*(Column(name, no_wrap=name in ("leg", "variant")) for name in columns[:width]), highlight=False)
         for row in rows:

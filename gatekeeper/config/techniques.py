@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.config.sections.techniques import Asked, entries
 from gatekeeper.config.source import Path_
 from gatekeeper.errors import GatekeeperError, nearest
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
-from gatekeeper.frameworks._base import framework, is_config, named
+from gatekeeper.frameworks._base import called, framework, is_config, named
 from gatekeeper.frameworks._options import Options
 from gatekeeper.frameworks._patterns import unmatched
 from gatekeeper.ids import BASELINE, PROPOSED
@@ -59,6 +59,11 @@ def _one(review: Review, path: Path_, name: str, asked: Asked, before: Sequence[
     if asked.options is not None:
         for field, said in asked.options.wrong():
             review.add((*path, technique, field), said)
+        dataset, field = review.pipeline.dataset, asked.options.calibrates()
+        if field and not (dataset and dataset.calibration):
+            review.add(
+                (*path, technique, field), "it needs `dataset.calibration`: examples that are not in the evaluation set. Add it."
+            )
         _patterns(review, (*path, technique), name, asked.options)
     _name(review, path, name, asked, before)
     return True
@@ -74,9 +79,10 @@ def _patterns(review: Review, path: Path_, name: str, options: Options) -> None:
     except (GatekeeperError, OSError):  # the run says what is wrong with it
         return
     for field, patterns in wanted.items() if nodes is not None else ():
+        mapped = isinstance(getattr(options, field), Mapping)
         for i, pattern in enumerate(patterns):
-            for said in unmatched([pattern], nodes or (), field):
-                review.add((*path, field, i), said)
+            for said in unmatched([pattern], nodes or (), field, called(name)):
+                review.add((*path, field, pattern if mapped else i), said, key=mapped)
 
 
 def _name(review: Review, path: Path_, name: str, asked: Asked, before: Sequence[Asked]) -> None:

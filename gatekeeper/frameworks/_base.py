@@ -13,6 +13,7 @@ and, where it has something to say:
 
     OPTIONS      technique -> the type of its options, see _options.py
     named(model) -> the nodes of a model file that options may name (_patterns.py); None where it does not tell
+    NAMED        what these are called, where they are no nodes
     NEEDS        model format -> Needs, for formats that take more than EXTRA and REQUIRES
     RUNTIME      the module that is imported before memory is counted; default: the first package of those needed
     OPENS        formats whose own runtime it is: it opens such a model where nobody says what does
@@ -31,12 +32,14 @@ The module itself imports nothing heavy: `plan` and `validate` ask it questions 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from gatekeeper.frameworks._options import Options
+import msgspec
+
+from gatekeeper.frameworks._options import Options, in_full, options_of, said, unusual
 from gatekeeper.frameworks._patterns import Node
 from gatekeeper.registry import Registry
 
@@ -236,6 +239,20 @@ def named(name: str, model: Path) -> list[Node] | None:
     """The nodes of a model that options of a framework's techniques may name; None where its file does not tell."""
     found: list[Node] | None = getattr(framework(name), "named", lambda _: None)(model)
     return found
+
+
+def called(name: str) -> str:
+    """What `named` are in the words of a framework's users."""
+    word: str = getattr(framework(name), "NAMED", "node")
+    return word
+
+
+def untold(name: str, called: str, technique: str, options: Mapping[str, Any]) -> str:
+    """What of a variant's options, as a plan has them, is not as it is without any; empty where what it is called says so."""
+    if not options:
+        return ""
+    found = msgspec.convert(dict(options), options_of(framework(name), technique))
+    return "" if called == in_full(technique, found) else said(unusual(found))
 
 
 def is_config(name: str, technique: str) -> bool:

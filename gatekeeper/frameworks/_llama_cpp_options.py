@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks._options import Options, Session
+from gatekeeper.frameworks._options import Options, Patterns, Session
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
@@ -60,13 +60,13 @@ class LlamaCppSession(Session, frozen=True, kw_only=True):
 
 
 class Kv8Session(LlamaCppSession, frozen=True, kw_only=True):
-    """The same, of techniques whose name says that the cache has 8 bits."""
+    """How llama.cpp opens what was made with a technique whose name says that the cache has 8 bits."""
 
     kv_cache: Annotated[Literal["q8_0"], Meta(description="As the technique's name says.")] = "q8_0"
 
 
 class Kv4Session(LlamaCppSession, frozen=True, kw_only=True):
-    """The same, of techniques whose name says that the cache has 4 bits."""
+    """How llama.cpp opens what was made with a technique whose name says that the cache has 4 bits."""
 
     kv_cache: Annotated[Literal["q4_0"], Meta(description="As the technique's name says.")] = "q4_0"
 
@@ -102,9 +102,13 @@ class Blocks(LlamaCppOptions, frozen=True, kw_only=True):
         ),
     ] = {}
 
+    def patterns(self) -> dict[str, Patterns]:
+        """Names of matrices."""
+        return {"tensors": tuple(self.tensors)} if self.tensors else {}
+
 
 class Weighed(Blocks, frozen=True, kw_only=True):
-    """The same with fewer than 8 bits, where rounding may be weighed."""
+    """How llama.cpp stores matrices in blocks of fewer than 8 bits, whose rounding may be weighed."""
 
     imatrix: Annotated[
         bool,
@@ -117,6 +121,10 @@ class Weighed(Blocks, frozen=True, kw_only=True):
         Count | None,
         Meta(description=f"`imatrix`: windows of the calibration set, drawn evenly from it; default {WINDOWS}."),
     ] = None
+
+    def calibrates(self) -> str:
+        """An importance matrix is taken of it."""
+        return "imatrix" if self.imatrix else ""
 
     def wrong(self) -> Iterator[tuple[str, str]]:
         """Examples for nothing."""
@@ -137,6 +145,7 @@ def _kinds(base: type[LlamaCppOptions]) -> dict[str, type[Options]]:
                 f"{base.__name__}{session.__name__.removesuffix('Session')}",
                 [opened],
                 bases=(base,),
+                namespace={"__doc__": base.__doc__},
                 frozen=True,
                 kw_only=True,
                 forbid_unknown_fields=True,

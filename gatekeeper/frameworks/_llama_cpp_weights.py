@@ -24,6 +24,7 @@ TYPES = {
 }  # fmt: skip
 """Types that a tensor may be given, by llama.cpp's name: what they are called in an assessment."""
 _GATES = "ffn_gate_inp"  # which expert is asked: llama.cpp never quantizes them
+NAMED = "tensor"
 OUTPUT, EMBEDDINGS = "output.weight", "token_embd.weight"
 
 
@@ -48,10 +49,7 @@ def quantize(source: Path, target: Path, technique: str, file_type: str, weights
     from gatekeeper.frameworks._llama_cpp_session import listen
 
     there = _stored(source) if weights.output or weights.embeddings or weights.tensors else {}
-    matrices = [
-        name for name, tensor in there.items() if len(tensor.dims) > 1 and name.endswith(".weight") and _GATES not in name
-    ]
-    wanted = wanted_types(matrices, weights)
+    wanted = wanted_types(matrices(there), weights)
     _check_rows(wanted, there)
     log = listen()
     params = llama_cpp.llama_model_quantize_default_params()
@@ -73,6 +71,21 @@ def quantize(source: Path, target: Path, technique: str, file_type: str, weights
     _check_made(target, wanted)
 
 
+def matrices(tensors: Mapping[str, StoredTensor]) -> list[str]:
+    """Names of what llama.cpp quantizes."""
+    return [name for name, each in tensors.items() if len(each.dims) > 1 and name.endswith(".weight") and _GATES not in name]
+
+
+def named(model: Path) -> list[Node]:
+    """The matrices of a .gguf file, as options name them."""
+    return [as_node(name) for name in matrices(_stored(model))]
+
+
+def as_node(name: str) -> Node:
+    """A matrix by its name and kind: of blk.0.attn_v.weight, attn_v."""
+    return Node(name, name.split(".")[-2] if "." in name else name)
+
+
 def threads() -> int:
     """As many as this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -80,8 +93,8 @@ def threads() -> int:
 
 def wanted_types(names: list[str], weights: Weights) -> dict[str, str]:
     """The type of every matrix that is named, by llama.cpp's name of it; `NotMeasured` where something names none."""
-    nodes = [Node(name, name.split(".")[-2]) for name in names]  # blk.0.attn_v.weight, output.weight
-    if lost := unmatched(list(weights.tensors), nodes, "tensors", "tensor"):
+    nodes = [as_node(name) for name in names]
+    if lost := unmatched(list(weights.tensors), nodes, "tensors", NAMED):
         raise NotMeasured("unsupported", " ".join(lost))
     if weights.output and weights.embeddings and OUTPUT not in names:
         raise NotMeasured(

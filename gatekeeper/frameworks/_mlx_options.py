@@ -53,6 +53,10 @@ class Affine(Options, frozen=True, kw_only=True):
         Annotated[float, Meta(gt=0, le=0.1)] | None, Meta(description=f"`dwq`: of its optimizer; default {LEARNING_RATE:g}.")
     ] = None
 
+    def calibrates(self) -> str:
+        """DWQ learns from it."""
+        return "dwq" if self.dwq else ""
+
     def wrong(self) -> Iterator[tuple[str, str]]:
         """What is for DWQ where there is none."""
         for field in ("examples", "learning_rate"):

@@ -13,7 +13,7 @@ from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._genai import is_of_the_machine, said, silent
 
 if TYPE_CHECKING:
-    from gatekeeper.frameworks.onnx_runtime import Batches
+    from gatekeeper.frameworks._onnx_quantize import Batches, Drawn
 
 CALIBRATION = "calibration"
 """The data config that stands for `dataset.calibration` of the pipeline file."""
@@ -39,7 +39,7 @@ _PATHS = ("user_script", "script_dir", "data_dir")  # relative to the file that 
 _WRITTEN = ("save_as_external_data", "all_tensors_to_one_file", "external_data_name")  # where files go is for us to say
 
 
-def run(workflow: dict[str, Any], device: str, folder: Path, calibration: Batches | None = None) -> Path:
+def run(workflow: dict[str, Any], device: str, folder: Path, calibration: Batches | Drawn | None = None) -> Path:
     """The ONNX model that a workflow makes: its `input_model`, `passes` and `data_configs`, and nothing else of Olive's.
 
     It stays in `folder`, which is made for it.
@@ -183,7 +183,7 @@ def _absolute(value: Any, folder: Path) -> Any:
     }
 
 
-def _offer(calibration: Batches, config: dict[str, Any]) -> None:
+def _offer(calibration: Batches | Drawn, config: dict[str, Any]) -> None:
     """Add the calibration set as the data config that stands for it, unless the workflow has one of that name."""
     from olive.data.registry import Registry
 

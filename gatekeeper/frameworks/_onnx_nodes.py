@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import onnx
 
 
-def excluded(patterns: Sequence[str], source: Path, made: onnx.ModelProto, able: Collection[str]) -> list[str]:
+def excluded(
+    patterns: Sequence[str], source: Path, made: onnx.ModelProto, able: Collection[str], key: str = "exclude"
+) -> list[str]:
     """Names of the nodes of `made`, prepared from `source`, that patterns mean; each gets a name that no other has.
 
     `able` are the operators that the technique would change: a pattern that meets none of them is a `NotMeasured`.
@@ -29,7 +31,7 @@ def excluded(patterns: Sequence[str], source: Path, made: onnx.ModelProto, able:
         return []
     original = onnx.load(str(source), load_external_data=False)
     nodes = listed(original.graph.node) + listed(made.graph.node)
-    if lost := unmatched(patterns, nodes):
+    if lost := unmatched(patterns, nodes, key):
         raise NotMeasured("unsupported", " ".join(lost))
     found: set[str] = set()
     for pattern in patterns:
@@ -41,7 +43,7 @@ def excluded(patterns: Sequence[str], source: Path, made: onnx.ModelProto, able:
             has = sorted({kinds[name] for name in own})
             what = f"means {', '.join(has)}" if has else "means nodes that are folded away"
             raise NotMeasured(
-                "unsupported", f"exclude '{pattern}' {what}, which are not changed: {', '.join(sorted(able))} are. Remove it."
+                "unsupported", f"{key} '{pattern}' {what}, which are not changed: {', '.join(sorted(able))} are. Remove it."
             )
         found |= meant
     return sorted(found)

@@ -113,13 +113,13 @@ class Blocks(OnnxRuntimeOptions, frozen=True, kw_only=True):
 
 
 class WeightOnly(Blocks, frozen=True, kw_only=True):
-    """The same where blocks may have zero points."""
+    """How ONNX Runtime quantizes matrices in blocks, with zero points or without."""
 
     symmetric: Annotated[bool, Meta(description="Without zero points.")] = True
 
 
 class Int4WeightOnly(WeightOnly, frozen=True, kw_only=True):
-    """The same in 4 bits."""
+    """How ONNX Runtime quantizes matrices in blocks of 4 bits, with zero points or without."""
 
     algorithm: Annotated[
         Literal["nearest", "k_quant"],

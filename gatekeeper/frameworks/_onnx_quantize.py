@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks import _onnx_prepare
+from gatekeeper.frameworks._calibration import evenly
 from gatekeeper.frameworks._onnx_equalize import equalized
 from gatekeeper.frameworks._onnx_hold import Step, hold
 from gatekeeper.frameworks._onnx_nodes import excluded
@@ -70,7 +71,7 @@ def int8_static(job: OptimizeJob, target: Path) -> None:
     from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     options = given(job, Int8Static)
-    examples = _drawn(Batches(job), options.examples)
+    examples = iter(Drawn(Batches(job), options.examples))
 
     class Examples(CalibrationDataReader):  # type: ignore[misc]
         def get_next(self) -> dict[str, Any] | None:
@@ -90,7 +91,7 @@ def int8_static(job: OptimizeJob, target: Path) -> None:
         scaled = _equalized(job, source, Path(folder)) if options.equalize else ""
         operators = _operators(job, options.operators)
         left = _left_out(job, source, options.exclude, operators)
-        with redirect_stdout(sys.stderr), _finer_bins():  # it prints what it calibrates
+        with redirect_stdout(sys.stderr), finer_bins():  # it prints what it calibrates
             quantize_static(
                 source,
                 target,
@@ -141,7 +142,7 @@ def _in_blocks(job: OptimizeJob, source: Path, bits: int) -> onnx.ModelProto:
 
 
 @contextmanager
-def _finer_bins() -> Iterator[None]:
+def finer_bins() -> Iterator[None]:
     """Let entropy calibration choose between ranges.
 
     It sorts values into bins and asks how many of the middle ones to keep; as quantize_static calls it, there are as many bins as
@@ -187,18 +188,17 @@ class Batches:
         return {name: np.array(array) for name, array in self._dataset.own_batch(index, self.size).items()}
 
 
-def evenly(count: int, size: int, wanted: int | None) -> list[int]:
-    """Which of `count` batches of `size` examples are calibrated on: `wanted` examples, from all parts of the set."""
-    if wanted is None:
-        return list(range(count))
-    batches = -(-wanted // size)
-    if batches > count:
-        raise NotMeasured("data", f"the calibration set has {count * size} examples, and {wanted} are asked for. Ask for fewer.")
-    return [index * count // batches for index in range(batches)]
+class Drawn:
+    """Some of the calibration set's feeds: as many examples as are wanted, from all parts of it."""
 
+    def __init__(self, batches: Batches, wanted: int | None):
+        self._batches, self._indices = batches, evenly(len(batches), batches.size, wanted)
 
-def _drawn(batches: Batches, wanted: int | None) -> Iterator[dict[str, Any]]:
-    return (batches[index] for index in evenly(len(batches), batches.size, wanted))
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self._batches[self._indices[index]]
 
 
 def _operators(job: OptimizeJob, wanted: tuple[str, ...]) -> list[str]:

@@ -147,3 +147,8 @@ def said(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines()]
     kept = [line for line in lines if line and not re.match(r"Exception from |Check '|FrontEnd API failed", line)]
     return " ".join(kept or lines[:1])[:500] or type(error).__name__
+
+
+def names_of(ports: Any) -> tuple[str, ...]:
+    """Tensor names; of several the first in the alphabet, as the inspector chooses."""
+    return tuple(min(port.names, default=port.node.friendly_name) for port in ports)

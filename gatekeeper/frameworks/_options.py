@@ -56,6 +56,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         exclude: Patterns = getattr(self, "exclude", ())
         return {"exclude": exclude} if exclude else {}
 
+    def calibrates(self) -> str:
+        """The field that asks for a calibration set, where a technique does without one; empty where none does."""
+        return ""
+
     def unfit(self, technique: str, model: Assessment) -> str | None:
         """Why a model, or its runtime, cannot take them; None where it can."""
         return None
@@ -108,14 +112,19 @@ def label(technique: str, options: Options | None) -> str:
     if options.name is not None:
         own = options.name
         return own if own.casefold().startswith(f"{technique}-".casefold()) else f"{technique}-{own}"
+    if full := in_full(technique, options):
+        return full
     different = unusual(options)
-    words = [*_words(different)]
-    plain = all(_PLAIN.fullmatch(word) and word == _tidy(word) for word in words)
-    called = "-".join([technique, *(_tidy(word) for word in words)])
-    if plain and len(called) <= LONGEST:
-        return called
+    called = "-".join([technique, *(_tidy(word) for word in _words(different))])
     exact = hashlib.sha256(msgspec.json.encode(different, order="deterministic")).hexdigest()[:8]
     return f"{called[: LONGEST - 9].rstrip('-')}-{exact}"
+
+
+def in_full(technique: str, options: Options) -> str:
+    """A name that says all of what differs; empty where none can that is short and plain enough."""
+    words = [*_words(unusual(options))]
+    called = "-".join([technique, *words])
+    return called if len(called) <= LONGEST and all(_PLAIN.fullmatch(word) and word == _tidy(word) for word in words) else ""
 
 
 def said(options: dict[str, Any]) -> str:

@@ -11,8 +11,11 @@ from gatekeeper.frameworks import _llama_cpp_weights as _weights
 from gatekeeper.frameworks._base import ORIGINAL, TEXT_FORMATS, Needs, OptimizeJob
 from gatekeeper.frameworks._gguf_config import CONVERTER, FAMILIES
 from gatekeeper.frameworks._llama_cpp_options import WINDOWS, Blocks, LlamaCppSession, Weighed, options_for, unfit_heads
+from gatekeeper.frameworks._llama_cpp_weights import NAMED as NAMED
 from gatekeeper.frameworks._options import given
+from gatekeeper.frameworks._patterns import Node
 from gatekeeper.frameworks._session import read_session, write_session
+from gatekeeper.models.files import model_format
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,6 +102,11 @@ def _unfit(weights: str, text: TextInfo) -> str | None:
         f"it needs rows whose length is a multiple of {block}, and the model has rows of {', '.join(map(str, rows))}; "
         f"try {' or '.join(name for name in ('q8_0', 'q4_0', 'f16') if name in smaller)}"
     )
+
+
+def named(model: Path) -> list[Node] | None:
+    """The matrices of a .gguf file; those of a folder get their names when it is converted."""
+    return _weights.named(model) if model_format(model) == "gguf" else None
 
 
 def optimize(job: OptimizeJob) -> None:

@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
-from gatekeeper.frameworks import _genai, _olive, _onnx_prepare, onnx_runtime
+from gatekeeper.frameworks import _genai, _olive, _olive_nodes, _onnx_prepare, onnx_runtime
 from gatekeeper.frameworks._base import ORIGINAL, Needs, OptimizeJob
+from gatekeeper.frameworks._olive_options import OPTIONS as OPTIONS
+from gatekeeper.frameworks._olive_options import OliveOptions, Static
 from gatekeeper.frameworks._onnx_operators import listed
 from gatekeeper.frameworks._onnx_operators import quantizes as quantizes
 from gatekeeper.frameworks._onnx_prepare import prepares as prepares
+from gatekeeper.frameworks._onnx_quantize import Batches, Drawn, finer_bins
+from gatekeeper.frameworks._options import given
+from gatekeeper.frameworks.onnx_runtime import named as named
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
@@ -32,20 +37,17 @@ TECHNIQUES = {
     "fp16": "weights and arithmetic in half precision; inputs and outputs stay as they are (OnnxFloatToFloat16)",
 }
 
-_BLOCKS = {"block_size": 32, "accuracy_level": 4}  # products in 8 bits, which is what makes 4-bit weights fast on a CPU
+# What is set of each pass, whatever is asked for; the rest are options (_olive_options.py).
 _PASSES: dict[str, dict[str, Any]] = {
     "int8_dynamic": {"type": "OnnxDynamicQuantization"},
     "int8_static": {
         "type": "OnnxStaticQuantization",
         "data_config": _olive.CALIBRATION,
-        "activation_type": "uint8",
-        "precision": "int8",
-        "per_channel": True,
         "prepare_qdq_config": False,  # or reduce_range is passed over
     },
-    "int4_weight_only": {"type": "OnnxBlockWiseRtnQuantization"} | _BLOCKS,
-    "k_quant": {"type": "OnnxKQuantQuantization"} | _BLOCKS,
-    "hqq": {"type": "OnnxHqqQuantization"} | _BLOCKS,
+    "int4_weight_only": {"type": "OnnxBlockWiseRtnQuantization"},
+    "k_quant": {"type": "OnnxKQuantQuantization"},
+    "hqq": {"type": "OnnxHqqQuantization", "block_size": 32, "accuracy_level": 4},
     # Its recipe for BERT is the general one: what it knows of other models, those of this kind do not have.
     "transformer_optimized": {"type": "OrtTransformersOptimization", "model_type": "bert"},
     "fp16": {"type": "OnnxFloatToFloat16", "keep_io_types": True},
@@ -98,7 +100,8 @@ def optimize(job: OptimizeJob) -> None:
     source = job.original / "model.onnx" if job.original else job.source.resolve()
     target = job.destination / "model.onnx"
     with tempfile.TemporaryDirectory(dir=job.destination) as folder:
-        _move(_made(job, _ready(job, source, Path(folder)), Path(folder)), target)
+        ready, nodes = _olive_nodes.chosen(job, _ready(job, source, Path(folder)), Path(folder))
+        _move(_made(job, ready, nodes, Path(folder)), target)
     if job.original:
         _genai.copy_beside(job.original, job.destination)
     _name_outputs(target, source)
@@ -114,37 +117,42 @@ def _ready(job: OptimizeJob, source: Path, folder: Path) -> Path:
     return _onnx_prepare.without_functions(job, folder)
 
 
-def _made(job: OptimizeJob, source: Path, folder: Path) -> Path:
+def _made(job: OptimizeJob, source: Path, nodes: dict[str, Any], folder: Path) -> Path:
     """The model that Olive makes of another, in a folder."""
     from gatekeeper.models.formats.onnx import inspect
 
-    workflow = _workflow(job) | {"input_model": {"type": "OnnxModel", "model_path": str(source)}}
-    made = _olive.run(workflow, job.device, folder / "first", _calibration(job))
+    workflow = _workflow(job, nodes) | {"input_model": {"type": "OnnxModel", "model_path": str(source)}}
+    with finer_bins():
+        made = _olive.run(workflow, job.device, folder / "first", _calibration(job))
     if job.technique in _MATRICES and not inspect(made).quantized:  # they may be computed from constants: fold those first
         passes = {"folded": {"type": "OnnxPeepholeOptimizer"}} | workflow["passes"]
         made = _olive.run(workflow | {"passes": passes}, job.device, folder / "second")
     return made
 
 
-def _workflow(job: OptimizeJob) -> dict[str, Any]:
-    """The user's, or the passes of a technique."""
+def _workflow(job: OptimizeJob, nodes: dict[str, Any]) -> dict[str, Any]:
+    """The user's, or the passes of a technique; `nodes` are the settings that name some."""
     from gatekeeper.models.formats.onnx import inspect
 
     if job.config:
         return _olive.read(job.config, job.trusted, calibrated=bool(job.calibration and not job.original))
-    settings = dict(_PASSES[job.technique])
+    settings = _PASSES[job.technique] | _options(job).settings(job.vnni) | nodes
     if job.technique in _onnx_prepare.OLDEST and not job.original:
         settings |= {"quant_preprocess": False, "op_types_to_quantize": listed(job.technique, inspect(job.source))}
-    if job.technique == "int8_static":
-        # Without VNNI, pairs of 8-bit products are added in 16 bits and saturate; 7-bit weights cannot.
-        settings["reduce_range"] = not job.vnni
     return {"passes": {"technique": settings}}
 
 
-def _calibration(job: OptimizeJob) -> onnx_runtime.Batches | None:
+def _options(job: OptimizeJob) -> OliveOptions:
+    """What is said of the technique, or its defaults."""
+    kind = OPTIONS.get(job.technique, OliveOptions)
+    return given(job, kind) if issubclass(kind, OliveOptions) else OliveOptions()
+
+
+def _calibration(job: OptimizeJob) -> Batches | Drawn | None:
     """The calibration set, where a pass may ask for it."""
-    wanted = job.technique == "int8_static" or (job.config and job.calibration and not job.original)
-    return onnx_runtime.Batches(job) if wanted else None
+    if job.technique == "int8_static":
+        return Drawn(Batches(job), given(job, Static).examples)
+    return Batches(job) if job.config and job.calibration and not job.original else None
 
 
 def _move(made: Path, target: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from contextlib import redirect_stdout
@@ -12,12 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks import _openvino_text
 from gatekeeper.frameworks._base import ORIGINAL, TEXT_FORMATS, Needs, OptimizeJob, Session
-from gatekeeper.frameworks._openvino_device import DEVICES, compile_on, not_among_devices, ran_on, read, said, split_hint
-from gatekeeper.frameworks._without import without
+from gatekeeper.frameworks._openvino_device import compile_on, names_of, not_among_devices, ran_on, read, split_hint
+from gatekeeper.frameworks._openvino_nodes import also_as
+from gatekeeper.frameworks._openvino_options import OPTIONS as OPTIONS
+from gatekeeper.frameworks._openvino_options import Int8AccuracyControl
+from gatekeeper.frameworks._openvino_quantize import quantized
+from gatekeeper.frameworks._options import given
+from gatekeeper.frameworks._patterns import Node
+from gatekeeper.models.files import model_format
+from gatekeeper.models.formats._onnx_nodes import nodes
 from gatekeeper.models.info import TEXT
 
 if TYPE_CHECKING:
-    from gatekeeper.data.prepared import PreparedDataset
     from gatekeeper.models.info import Assessment
 
 EXTRA = "openvino"
@@ -44,11 +49,7 @@ _MATRICES = {"MatMul", "Gemm"}
 _KERNELS = {
     "Conv", "ConvTranspose", "Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData",
 }  # fmt: skip
-# NNCF quantizes these as well; a GRU then no longer compiles for the CPU, and an LSTM answers nonsense.
-_RECURRENT = ["LSTMSequence", "GRUSequence", "RNNSequence", "LSTMCell", "GRUCell", "RNNCell"]
 _BYTES = {"int8", "uint8"}
-_GROUP = 64
-_AGREEMENT_DROP = 0.01
 
 
 def supports(model_format: str, device: str) -> str | None:
@@ -91,6 +92,11 @@ def refuses(technique: str, model: Assessment, calibrated: bool) -> str | None:
     return None
 
 
+def named(model: Path) -> list[Node] | None:
+    """The nodes of an ONNX model, as OpenVINO has them too; of its own form the work tells."""
+    return also_as(Node(*each) for each in nodes(model)) if model_format(model) == "onnx" else None
+
+
 def optimize(job: OptimizeJob) -> None:
     """Write the artifact to the folder `job.destination`: model.xml, or openvino_model.xml if it writes text, and its .bin."""
     import openvino
@@ -105,127 +111,30 @@ def optimize(job: OptimizeJob) -> None:
         model = read(openvino.Core(), source)
         half = job.technique == "fp16"
         if not half:
-            model = _quantized(job, model)
+            model = quantized(job, model)
         if text:
             if half:
                 _openvino_text.halve(model)
             _openvino_text.mark(model, job.technique)
         openvino.save_model(model, target, compress_to_fp16=half and not text)
-    _check_changed(job.technique, target)
+    _check_changed(job, target)
 
 
-def _quantized(job: OptimizeJob, model: Any) -> Any:
-    from openvino.passes import ConstantFolding, Manager
-
-    folding = Manager()
-    folding.register_pass(ConstantFolding())  # NNCF passes over weights that are computed from constants
-    folding.run_passes(model)
-    try:
-        with without("torch"):
-            return _by_nncf(job, model)
-    except RuntimeError as error:
-        if "alloc" in str(error):
-            raise  # out of memory says nothing of the model
-        raise NotMeasured("unsupported", f"NNCF cannot quantize the model: {said(error)}") from error
-
-
-def _by_nncf(job: OptimizeJob, model: Any) -> Any:
-    os.environ.setdefault("NNCF_CI", "1")  # its own switch for telemetry, read on import
-    import logging
-
-    import nncf
-
-    nncf.set_log_level(logging.ERROR)
-    if job.technique == "int8_weight_only":
-        return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM)
-    if job.technique == "int4_weight_only":
-        # Rows that no group of 64 divides get a smaller one, or stay at 8 bits, instead of failing the whole model.
-        adjust = nncf.AdvancedCompressionParameters(group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST)
-        mode = nncf.CompressWeightsMode.INT4_SYM
-        return nncf.compress_weights(model, mode=mode, group_size=_GROUP, advanced_parameters=adjust)
-    if job.calibration is None:
-        raise NotMeasured("data", f"{job.technique} needs `dataset.calibration`. Name a calibration set.")
-    from gatekeeper.data.prepared import PreparedDataset
-    from gatekeeper.models.files import assess
-
-    assessment, device = assess(job.source), split_hint(job.device)[0]
-    dataset = PreparedDataset(job.calibration)
-    batches = _Batches(dataset, dataset.contents.layout.seen(assessment).fixed_batch or 1)
-    saturates = device in ("cpu", "auto") and not job.vnni  # pairs of 8-bit products are added in 16 bits; 7-bit weights fit
-    settings = {
-        "calibration_dataset": nncf.Dataset(batches.indices, batches.feed),
-        "subset_size": len(batches.indices),
-        "target_device": nncf.TargetDevice["ANY" if device == "auto" else DEVICES[device]],
-        "model_type": nncf.ModelType.TRANSFORMER if assessment.architecture == "transformer" else None,
-        "ignored_scope": nncf.IgnoredScope(types=_RECURRENT, validate=False),
-    }
-    advanced = nncf.AdvancedQuantizationParameters(
-        overflow_fix=nncf.OverflowFix.ENABLE if saturates else nncf.OverflowFix.DISABLE
-    )
-    if job.technique == "int8_static":
-        return nncf.quantize(model, advanced_parameters=advanced, **settings)
-    return nncf.quantize_with_accuracy_control(
-        model,
-        validation_dataset=nncf.Dataset(batches.indices),
-        validation_fn=_Agreement(batches, model),
-        max_drop=_AGREEMENT_DROP,
-        advanced_quantization_parameters=advanced,
-        **settings,
-    )
-
-
-class _Batches:
-    """The calibration set in the model's own batch size."""
-
-    def __init__(self, dataset: PreparedDataset, size: int):
-        self.dataset, self.size = dataset, size
-        self.indices = range(dataset.whole_batches(size))
-
-    def feed(self, index: int) -> dict[str, Any]:
-        """One batch, in memory that may be written to, as OpenVINO wants it."""
-        import numpy as np
-
-        return {name: np.array(array) for name, array in self.dataset.own_batch(index, self.size).items()}
-
-
-class _Agreement:
-    """How far a model answers as the original does: the share of equal classes, or one minus the relative distance."""
-
-    def __init__(self, batches: _Batches, model: Any):
-        import openvino
-
-        from gatekeeper.data.outputs import choose
-
-        self.batches = batches
-        original = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        answers = [list(original(batches.feed(i)).values()) for i in batches.indices]
-        self.output = choose(_names(model.outputs), answers[0], None)
-        self.expected = [answer[self.output] for answer in answers]
-
-    def __call__(self, model: Any, indices: Any) -> tuple[float, None]:
-        import numpy as np
-
-        scores = []
-        for i in indices:
-            answer, expected = model(self.batches.feed(i))[self.output], self.expected[i]
-            if expected.ndim >= 2 and expected.shape[-1] > 1:
-                scores.append(float((answer.argmax(-1) == expected.argmax(-1)).mean()))
-            else:
-                scores.append(1 - float(np.linalg.norm(answer - expected)) / max(float(np.linalg.norm(expected)), 1e-12))
-        return sum(scores) / len(scores), None
-
-
-def _check_changed(technique: str, target: Path) -> None:
+def _check_changed(job: OptimizeJob, target: Path) -> None:
     """A quantizer that finds nothing to do says nothing; a copy of the original must not be judged as a variant."""
     from gatekeeper.models.formats.openvino_ir import inspect
 
+    most = given(job, Int8AccuracyControl).max_drop
     wanted, reason = {
         "fp16": ({"float16"}, "no weight fits half precision"),
-        "int4_weight_only": ({"int4"}, "no matrix but the last has rows that groups divide"),
-        "int8_accuracy_control": (_BYTES, f"with any layer in 8 bits, more than {_AGREEMENT_DROP:.0%} of the answers change"),
-    }.get(technique, (_BYTES, "the quantizer found no weights it can quantize"))
+        "int4_weight_only": (
+            {"int4", "uint4"},
+            "no matrix but the last has rows that groups divide, or it is excluded or beyond ratio",
+        ),
+        "int8_accuracy_control": (_BYTES, f"with any layer in 8 bits, more than {most:.0%} of the answers change"),
+    }.get(job.technique, (_BYTES, "the quantizer found no weights it can quantize"))
     if not inspect(target).weights.keys() & wanted:
-        raise NotMeasured("unsupported", f"it changed nothing: {reason}. Leave {technique} out for this model.")
+        raise NotMeasured("unsupported", f"it changed nothing: {reason}. Leave {job.technique} out for this model.")
 
 
 class OpenVINOSession:
@@ -244,7 +153,7 @@ class OpenVINOSession:
             settings["INFERENCE_PRECISION_HINT"] = "f32"
         model = read(core, path)
         # Before compiling: that may merge an output with the tensor it copies, which has a name of its own.
-        self.inputs, self.outputs = _names(model.inputs), _names(model.outputs)
+        self.inputs, self.outputs = names_of(model.inputs), names_of(model.outputs)
         self._model = compile_on(core, model, name, threads, settings)
         self._tensor, self._threads = openvino.Tensor, threads
         self._requests = threading.local()
@@ -284,8 +193,3 @@ def open_session(path: Path, threads: int, device: str) -> Session:
         return _openvino_text.OpenVINOTextSession(path, threads, device)
     folder = path.is_dir()
     return OpenVINOSession(path / "model.xml" if folder else path, threads, device, original=not folder)
-
-
-def _names(ports: Any) -> tuple[str, ...]:
-    """Tensor names; of several the first in the alphabet, as the inspector chooses."""
-    return tuple(min(port.names, default=port.node.friendly_name) for port in ports)

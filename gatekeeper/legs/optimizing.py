@@ -12,7 +12,7 @@ from gatekeeper.config.user_code import user_code
 from gatekeeper.errors import NotMeasured
 from gatekeeper.evaluate.compared import quality
 from gatekeeper.evaluate.same.standing import Standing
-from gatekeeper.frameworks._base import prepares
+from gatekeeper.frameworks._base import prepares, untold
 from gatekeeper.gates._base import tested_by
 from gatekeeper.ids import BASELINE
 from gatekeeper.legs.basis import basis
@@ -68,6 +68,7 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool, scanned: Sca
         notes.append(standing.said)
     candidates = {variant.id: candidate(leg, variant, data, trusted, scanned) for variant in leg.planned.variants}
     made = {name: each.made for name, each in candidates.items() if each.made}
+    notes += _options(leg, [each for each in candidates.values() if each.made and each.planned.options])
     notes += _prepared(leg, [each for each in candidates.values() if each.made and each.planned.path is None])
     judge.rule_out(list(candidates.values()))
     timed = made if asked(leg, limits, data.evaluation) else {}
@@ -84,6 +85,12 @@ def optimize_leg(setup: Setup, leg: Leg, data: Data, trusted: bool, scanned: Sca
         keep(each, setup.output / artifact(name, each).path)
     about = _leg_report(setup, judge, raced, [candidates[name] for name in made], notes, standing, started)
     return Optimized(about, variants, kept, predictions, samples(raced.race.rounds))
+
+
+def _options(leg: Leg, made: list[Candidate]) -> list[str]:
+    """With which options variants were made whose names do not say so."""
+    told = {p.technique: untold(leg.framework, p.technique, p.method, p.options) for p in (each.planned for each in made)}
+    return [f"{technique}: {said}" for technique, said in told.items() if said]
 
 
 def _prepared(leg: Leg, made: list[Candidate]) -> list[str]:

@@ -9,9 +9,11 @@ import onnx
 import pytest
 from kit.command import Command
 from kit.tensor_models import cnn
+from kit.tiny_llm import write_llama
 
 from gatekeeper.config.load import load
 from gatekeeper.errors import ConfigError
+from gatekeeper.frameworks._gguf import write_gguf
 from gatekeeper.planning.plan import Plan
 
 STATIC = "{{onnx_runtime: [{{int8_static: {{{}}}}}]}}"
@@ -55,6 +57,10 @@ WRONG = {
         "{onnx_runtime: [{int8_static: {name: a, per_channel: false}}, {int8_static: {name: A}}]}",
         "this would be called int8_static-A in the report, as another variant is. Give it another `name`",
     ),
+    "an importance matrix of nothing": (
+        "{llama_cpp: [{q4_0: {imatrix: true}}]}",
+        "4:47: it needs `dataset.calibration`: examples",
+    ),
     "options of another technique": (
         "{onnx_runtime: [{fp16: {per_channel: true}}]}",
         "unknown key 'per_channel'. Allowed here: ",
@@ -89,6 +95,21 @@ def test_what_matches_no_node_is_told_by_validate(tmp_path: Path, gatekeeper: Co
     )
     assert "The model has Conv, Flatten, Gemm, Relu; nodes are called a, b, c, y." in found.stderr
     assert gatekeeper("validate", file(tmp_path, STATIC.format("exclude: [Conv, c]"))).returncode == 0
+
+
+def test_tensors_of_a_gguf_file_that_it_does_not_have_are_told_by_validate(tmp_path: Path, gatekeeper: Command) -> None:
+    place = tmp_path / "p.yaml"
+    write_gguf(write_llama(tmp_path / "hf", num_hidden_layers=1), tmp_path / "m.gguf")
+    place.write_text(
+        "edge_ai_pipeline:\n  model: {path: m.gguf, task: text_generation}\n  optimization:\n    frameworks: [llama_cpp]\n"
+        "    techniques:\n      llama_cpp:\n        - q4_0:\n            tensors:\n              blk.0.*: q8_0\n"
+        "              atn_v: q8_0\n"
+    )
+    found = gatekeeper("validate", place)
+    assert found.returncode == 2 and "p.yaml:10:15: tensors 'atn_v' matches no tensor; did you mean 'attn_v'?" in found.stderr
+    assert found.stderr.count("matches no") == 1
+    place.write_text(place.read_text().replace("atn_v", "output"))
+    assert gatekeeper("validate", place).returncode == 0
 
 
 def test_a_plan_has_the_options_whole(tmp_path: Path, gatekeeper: Command) -> None:

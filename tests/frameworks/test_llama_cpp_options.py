@@ -209,6 +209,33 @@ def test_an_importance_matrix_without_calibration(uneven: Path, original: Path, 
         make(uneven, "q4_0", tmp_path / "made", None, original, imatrix=True)
 
 
+def test_a_model_with_experts_is_refused(original: Path, tmp_path: Path) -> None:
+    """Each expert would need a matrix of its own, of the tokens that are given to it."""
+    reader, path = gguf.GGUFReader(original / "model.gguf"), tmp_path / "experts.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    for field in reader.fields.values():
+        if field.name.startswith("llama."):
+            writer.add_key_value(field.name, field.contents(), field.types[0])
+    writer.add_expert_count(2)
+    writer.add_expert_used_count(1)
+    writer.add_tokenizer_model("none")
+    for tensor in reader.tensors:
+        layer, _, kind = tensor.name.rpartition(".ffn_")
+        if kind in ("up.weight", "gate.weight", "down.weight"):
+            writer.add_tensor(f"{layer}.ffn_{kind.replace('.', '_exps.')}", np.stack([tensor.data, tensor.data[::-1]]))
+        else:
+            writer.add_tensor(tensor.name, tensor.data)
+        if kind == "up.weight":
+            writer.add_tensor(f"{layer}.ffn_gate_inp.weight", np.eye(2, tensor.data.shape[1], dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    assert np.isfinite(open_session(path, 1, "cpu").run({"tokens": WINDOWS[:1]})[0]).all()
+    with pytest.raises(NotMeasured, match="model with experts"):
+        importance(path, WINDOWS, 1)
+
+
 def test_tensors_laid_out_in_another_way_are_not_read(original: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _llama_cpp_imatrix._ggml.cache_clear()
     monkeypatch.setattr(_llama_cpp_imatrix, "_OBJECT_BYTES", 40)

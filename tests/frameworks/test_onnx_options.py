@@ -16,9 +16,10 @@ from onnx import numpy_helper
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import OptimizeJob
+from gatekeeper.frameworks._calibration import evenly
 from gatekeeper.frameworks._onnx_nodes import unique_names
 from gatekeeper.frameworks._onnx_options import OPTIONS, OnnxRuntimeOptions
-from gatekeeper.frameworks._onnx_quantize import EQUALIZED, evenly
+from gatekeeper.frameworks._onnx_quantize import EQUALIZED
 from gatekeeper.frameworks._options import filled, unusual
 from gatekeeper.frameworks._patterns import Node, matched
 from gatekeeper.frameworks._session import FILE, write_session

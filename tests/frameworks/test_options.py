@@ -10,6 +10,8 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.command import Command
+from kit.support import install_plugin
 from kit.tensor_models import mlp, save
 
 from gatekeeper.config.section import Section
@@ -132,6 +134,44 @@ def test_options_are_sections_with_defaults(name: str, technique: str) -> None:
     for definition in definitions.values():
         assert definition["additionalProperties"] is False
         assert all(value.get("description") for value in definition["properties"].values())
+
+
+SHRINKER = """
+from typing import Annotated
+from msgspec import Meta
+from gatekeeper.frameworks._options import Options, given
+
+EXTRA, REQUIRES = "onnx-runtime", ("onnx", "numpy")
+TECHNIQUES = {"shrink": "makes it smaller", "not a word": "takes no options"}
+
+class Shrink(Options, frozen=True, kw_only=True):
+    \"\"\"How it is made smaller.\"\"\"
+
+    by: Annotated[int, Meta(ge=2, description="Times.")] = 2
+
+OPTIONS = {"shrink": Shrink}
+
+def supports(model_format, device): return None
+def defaults(model_format, device): return ("shrink",)
+def refuses(technique, model, calibrated): return None
+def optimize(job): raise SystemExit(f"by {given(job, Shrink).by}")
+def open_session(path, threads, device): raise NotImplementedError
+"""
+
+
+def test_options_of_a_framework_from_elsewhere(tmp_path: Path, gatekeeper: Command) -> None:
+    """Typed, refused and named as those that come with gatekeeper."""
+    path, _ = save(mlp(), tmp_path)
+    there = install_plugin(tmp_path / "site", {"shrinker": SHRINKER}, "[gatekeeper.frameworks]\nshrinker = shrinker\n")
+    place = tmp_path / "p.yaml"
+    text = "edge_ai_pipeline: {model: {path: NAME}, optimization: {frameworks: [shrinker], techniques: {shrinker: [WHAT]}}}"
+    text = text.replace("NAME", path.name)
+    place.write_text(text.replace("WHAT", "shrink, 'not a word', {shrink: {by: 3}}"))
+    plan = gatekeeper("plan", place, "--format", "json", env=there)
+    assert '"id": "local/shrinker/shrink-by_3"' in plan.stdout and '"by": 3' in plan.stdout, plan.stderr
+    place.write_text(text.replace("WHAT", "{shrink: {by: 1}}"))
+    refused = gatekeeper("validate", place, env=there)
+    assert refused.returncode == 2 and "shrink.by is 1; it must be at least 2" in refused.stderr
 
 
 def test_a_plugin_without_options_takes_a_name() -> None:
