@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks import _onnx_prepare
 from gatekeeper.frameworks._calibration import evenly
-from gatekeeper.frameworks._onnx_equalize import equalized
-from gatekeeper.frameworks._onnx_hold import Step, hold
 from gatekeeper.frameworks._onnx_nodes import excluded
 from gatekeeper.frameworks._onnx_operators import listed
 from gatekeeper.frameworks._onnx_options import PERCENTILE, Fp16, Int8Dynamic, Int8Static, WeightOnly
+from gatekeeper.frameworks._onnx_rescale import EQUALIZED, rescaled
 from gatekeeper.frameworks._options import given
 from gatekeeper.frameworks._patterns import Node, unmatched
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 ENTROPY_BINS = 1024
 """Of a histogram, of which entropy calibration keeps 128 to all: ranges down to an eighth of what was seen."""
-EQUALIZED = "gatekeeper.equalized"
-"""The entry of a model's metadata that says between which layers channels were rescaled."""
 
 
 def fp16(job: OptimizeJob, target: Path) -> None:
@@ -83,12 +80,13 @@ def int8_static(job: OptimizeJob, target: Path) -> None:
         "percentile": CalibrationMethod.Percentile,
         "distribution": CalibrationMethod.Distribution,
     }
-    extra: dict[str, Any] = {"ActivationSymmetric": options.symmetric}
+    # Said in both places: percentile calibration takes ranges for symmetric otherwise, half of which ReLU leaves empty.
+    extra: dict[str, Any] = {"ActivationSymmetric": options.symmetric, "CalibTensorRangeSymmetric": options.symmetric}
     if options.calibration == "percentile":
         extra["CalibPercentile"] = options.percentile or PERCENTILE
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         source = _onnx_prepare.prepared(job, Path(folder))
-        scaled = _equalized(job, source, Path(folder)) if options.equalize else ""
+        scaled = rescaled(job, source, source) if options.equalize else ""
         operators = _operators(job, options.operators)
         left = _left_out(job, source, options.exclude, operators)
         with redirect_stdout(sys.stderr), finer_bins():  # it prints what it calibrates
@@ -226,23 +224,6 @@ def _left_out(job: OptimizeJob, source: Path, exclude: tuple[str, ...], operator
     names = excluded(exclude, job.source, model, operators)
     _onnx_prepare.save(model, source)
     return names
-
-
-def _equalized(job: OptimizeJob, source: Path, folder: Path) -> str:
-    """Rescale the channels of the prepared model in place, held against the original; between which layers."""
-    import onnx
-
-    model = onnx.load(str(source))
-    pairs = equalized(model)
-    if not pairs:
-        raise NotMeasured(
-            "unsupported",
-            "equalize found no two layers between which channels can be rescaled: they must be Conv, Gemm or MatMul of "
-            "constant weights of their own, with nothing but ReLU, pooling or reshapes between them. Remove `equalize`.",
-        )
-    _onnx_prepare.save(model, source)
-    hold(job, [Step("equalizing its layers", source, "Remove `equalize`")], folder)
-    return "; ".join(map(str, pairs))
 
 
 def _note(target: Path, said: str) -> None:

@@ -38,6 +38,13 @@ class Int8Static(Options, frozen=True, kw_only=True):
     fast_bias_correction: Annotated[
         bool, Meta(description="Correct biases by means of the layer's own inputs; false: layer by layer, slower, more exact.")
     ] = True
+    equalize: Annotated[
+        bool,
+        Meta(
+            description="Of ONNX models: first rescale channels between layers so that one range fits all (cross-layer "
+            "equalization); answers in floating point stay as they are. An error where no two layers allow it."
+        ),
+    ] = False
     smooth_quant_alpha: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(description="Of transformers: how much of the activations' outliers moves into weights; default: NNCF's, 0.95."),
@@ -49,7 +56,9 @@ class Int8Static(Options, frozen=True, kw_only=True):
     exclude: Exclude = ()
 
     def unfit(self, technique: str, model: Assessment) -> str | None:
-        """SmoothQuant is done to transformers alone."""
+        """SmoothQuant is done to transformers alone, and rescaled are ONNX graphs."""
+        if self.equalize and model.format != "onnx":
+            return "equalize rescales ONNX models, and this one is in OpenVINO's own form. Remove it, or start from ONNX"
         if self.smooth_quant_alpha is not None and model.architecture != "transformer":
             return f"smooth_quant_alpha is for transformers, and this is a model of the kind {model.architecture}. Remove it"
         return None

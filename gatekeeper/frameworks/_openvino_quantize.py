@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._calibration import evenly
-from gatekeeper.frameworks._openvino_device import DEVICES, names_of, said, split_hint
+from gatekeeper.frameworks._onnx_prepare import inlined
+from gatekeeper.frameworks._onnx_rescale import EQUALIZED, rescaled
+from gatekeeper.frameworks._openvino_device import DEVICES, names_of, read, said, split_hint
 from gatekeeper.frameworks._openvino_nodes import excluded
 from gatekeeper.frameworks._openvino_options import Int4Weights, Int8AccuracyControl, Int8Static, Int8Weights
 from gatekeeper.frameworks._options import given
@@ -22,8 +26,22 @@ if TYPE_CHECKING:
 _RECURRENT = ["LSTMSequence", "GRUSequence", "RNNSequence", "LSTMCell", "GRUCell", "RNNCell"]
 
 
-def quantized(job: OptimizeJob, model: Any) -> Any:
-    """The model as NNCF makes it; `NotMeasured` where it cannot."""
+def quantized(job: OptimizeJob, source: Path) -> Any:
+    """The model of a file as NNCF makes it; `NotMeasured` where it cannot."""
+    import openvino
+
+    core = openvino.Core()
+    if not getattr(job.options, "equalize", False):
+        return _quantized(job, read(core, source))
+    with tempfile.TemporaryDirectory(dir=job.destination) as folder:
+        made = Path(folder, "equalized.onnx")
+        said = rescaled(job, inlined(source, Path(folder)), made)
+        model = _quantized(job, read(core, made))
+    model.set_rt_info(said, EQUALIZED.split("."))
+    return model
+
+
+def _quantized(job: OptimizeJob, model: Any) -> Any:
     from openvino.passes import ConstantFolding, Manager
 
     folding = Manager()

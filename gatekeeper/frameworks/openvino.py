@@ -108,10 +108,8 @@ def optimize(job: OptimizeJob) -> None:
         text = job.original is not None
         source = job.original / _openvino_text.MODEL if job.original else job.source
         target = job.destination / (_openvino_text.MODEL if text else "model.xml")
-        model = read(openvino.Core(), source)
         half = job.technique == "fp16"
-        if not half:
-            model = quantized(job, model)
+        model = read(openvino.Core(), source) if half else quantized(job, source)
         if text:
             if half:
                 _openvino_text.halve(model)

@@ -13,19 +13,20 @@ import pytest
 from kit.command import Command
 from kit.skewed import skew
 
-from gatekeeper.frameworks._onnx_quantize import EQUALIZED
+from gatekeeper.frameworks._onnx_rescale import EQUALIZED
 
 PIPELINE = """\
 edge_ai_pipeline:
   model: {path: skewed.onnx, task: image_classification}
   dataset: {path: eval.npz, calibration: calib.npz}
   optimization:
-    frameworks: [onnx_runtime]
+    frameworks: [onnx_runtime, openvino]
     techniques:
       onnx_runtime:
         - int8_static
         - int8_static: {equalize: true}
         - int8_static: {equalize: true, session: {arena: false}, name: lean}
+      openvino: [{int8_static: {equalize: true}}]
   model_validation: {security_scan: enabled}
   gates: {speedup: disabled, memory: disabled, stability: disabled}
 """
@@ -46,9 +47,9 @@ def ran(example: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
     return folder
 
 
-def variants(folder: Path) -> dict[str, Any]:
+def variants(folder: Path, framework: str = "onnx_runtime") -> dict[str, Any]:
     report = json.loads((folder / "out/report.json").read_text())
-    return {each["technique"]: each for each in report["targets"][0]["variants"]}
+    return {each["technique"]: each for each in report["targets"][0]["variants"] if each["framework"] == framework}
 
 
 def test_plain_8_bits_fail_and_equalized_ones_pass(ran: Path) -> None:
@@ -57,6 +58,7 @@ def test_plain_8_bits_fail_and_equalized_ones_pass(ran: Path) -> None:
     gates = {name: {gate["gate"]: gate for gate in each["gates"]} for name, each in found.items()}
     assert found["int8_static"]["verdict"] == "fail" and gates["int8_static"]["accuracy"]["upper"] < 0.95
     assert found["int8_static-equalize"]["verdict"] == "pass" and gates["int8_static-equalize"]["accuracy"]["lower"] > 0.97
+    assert variants(ran, "openvino")["int8_static-equalize"]["verdict"] == "pass"
     model = onnx.load(str(ran / "out" / found["int8_static-equalize"]["artifact"]["path"]))
     assert EQUALIZED in {entry.key for entry in model.metadata_props}
 

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
-from kit.tensor_models import EXAMPLES, Model, distance, mlp, node, save, weight
+from kit.tensor_models import EXAMPLES, Model, distance, mlp, node, save, skewed, weight
 from onnx import numpy_helper
 
 from gatekeeper.errors import NotMeasured
@@ -19,30 +19,11 @@ from gatekeeper.frameworks._base import OptimizeJob
 from gatekeeper.frameworks._calibration import evenly
 from gatekeeper.frameworks._onnx_nodes import unique_names
 from gatekeeper.frameworks._onnx_options import OPTIONS, OnnxRuntimeOptions
-from gatekeeper.frameworks._onnx_quantize import EQUALIZED
+from gatekeeper.frameworks._onnx_rescale import EQUALIZED
 from gatekeeper.frameworks._options import filled, unusual
 from gatekeeper.frameworks._patterns import Node, matched
 from gatekeeper.frameworks._session import FILE, write_session
 from gatekeeper.frameworks.onnx_runtime import TECHNIQUES, open_session, optimize
-
-
-def skewed() -> Model:
-    """Two convolutions and a matrix; channels between the first two differ by up to 400 times. Two nodes have no name."""
-    nodes = [
-        node("Conv", ["x", "k0", "b0"], ["a"], name="stem", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
-        node("Relu", ["a"], ["ra"], name="act"),
-        node("Conv", ["ra", "k1", "b1"], ["b"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
-        node("Relu", ["b"], ["rb"]),
-        node("Flatten", ["rb"], ["f"], name="flat"),
-        node("Gemm", ["f", "w", "b2"], ["y"], name="head"),
-    ]
-    factors = np.exp(np.linspace(0, 6, 8)).astype(np.float32)
-    k0, k1 = weight(8, 3, 3, 3, scale=0.3), weight(6, 8, 3, 3, scale=0.3)
-    weights = {
-        "k0": k0 * factors[:, None, None, None], "b0": weight(8) * factors,
-        "k1": k1 / factors[None, :, None, None], "b1": weight(6), "w": weight(6 * 64, 10), "b2": weight(10),
-    }  # fmt: skip
-    return Model(nodes, (3, 8, 8), weights)
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +129,11 @@ def test_calibration_that_leaves_outliers_out(made: Made, method: str) -> None:
 def test_a_percentile_is_the_one_that_is_asked_for(made: Made) -> None:
     few, many = (scales(made(calibration="percentile", percentile=share)) for share in (80.0, 99.0))
     assert all(a < b for a, b in zip(few, many, strict=True))
+
+
+def test_ranges_after_a_relu_begin_at_0_however_they_are_calibrated(made: Made) -> None:
+    for method in ("minmax", "entropy", "percentile"):
+        assert {0} < {int(zero) for zero in activations(made(calibration=method))}, method
 
 
 def test_fewer_examples_are_drawn_from_all_parts(made: Made) -> None:

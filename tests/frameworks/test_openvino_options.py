@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from kit.tensor_models import Model, mlp, node, save, weight
+from kit.tensor_models import Model, distance, mlp, node, save, skewed, weight
+from test_frameworks_openvino import answer
 
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks._base import OptimizeJob
@@ -150,6 +151,21 @@ def test_bias_correction(made: Made) -> None:
     fast, slow = made(), made(fast_bias_correction=False)
     assert ranges(fast) == ranges(slow)
     assert not all(np.array_equal(a, b) for a, b in zip(floats(fast), floats(slow), strict=True))
+
+
+def test_equalized_is_said_in_the_artifact_and_keeps_more(tmp_path: Path) -> None:
+    path, calibration = save(skewed(), tmp_path)
+    said = OPTIONS["int8_static"](equalize=True).unfit("int8_static", msgspec.structs.replace(assess(path), format="openvino_ir"))
+    assert said and "start from ONNX" in said
+    away = {}
+    for equalize in (False, True):
+        folder = tmp_path / str(equalize)
+        folder.mkdir()
+        asked = OPTIONS["int8_static"](equalize=equalize)
+        optimize(OptimizeJob(path, folder, "int8_static", "cpu", vnni=False, calibration=calibration, options=asked))
+        away[equalize] = distance(answer(folder, skewed()), answer(path, skewed()))
+        assert ("stem -> " in (folder / "model.xml").read_text()) == equalize
+    assert away[True] < away[False] / 1.5
 
 
 def test_smooth_quant_is_of_transformers(tmp_path: Path) -> None:

@@ -79,6 +79,25 @@ def cnn() -> Model:
     return Model(nodes, (3, 16, 16), weights)
 
 
+def skewed() -> Model:
+    """Two convolutions and a matrix; channels between the first two differ by up to 400 times. Two nodes have no name."""
+    nodes = [
+        node("Conv", ["x", "k0", "b0"], ["a"], name="stem", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        node("Relu", ["a"], ["ra"], name="act"),
+        node("Conv", ["ra", "k1", "b1"], ["b"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        node("Relu", ["b"], ["rb"]),
+        node("Flatten", ["rb"], ["f"], name="flat"),
+        node("Gemm", ["f", "w", "b2"], ["y"], name="head"),
+    ]
+    factors = np.exp(np.linspace(0, 6, 8)).astype(np.float32)
+    k0, k1 = weight(8, 3, 3, 3, scale=0.3), weight(6, 8, 3, 3, scale=0.3)
+    weights = {
+        "k0": k0 * factors[:, None, None, None], "b0": weight(8) * factors,
+        "k1": k1 / factors[None, :, None, None], "b1": weight(6), "w": weight(6 * 64, 10), "b2": weight(10),
+    }  # fmt: skip
+    return Model(nodes, (3, 8, 8), weights)
+
+
 def recurrent(operator: str, gates: int) -> Model:
     nodes = [
         node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
