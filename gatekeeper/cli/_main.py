@@ -18,8 +18,8 @@ from gatekeeper.registry import Registry
 COMMANDS = Registry("cli")
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 ORDER = (
-    "demo", "init", "validate", "assess", "scan", "plan", "calibrate", "compare", "run", "report", "explain", "certify", "verify", "serve",
-    "deploy", "watch",
+    "demo", "init", "validate", "assess", "scan", "plan", "calibrate", "compare", "run", "report", "explain", "certify", "verify",
+    "serve", "deploy", "watch",
 )  # fmt: skip
 
 
