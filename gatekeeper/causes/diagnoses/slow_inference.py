@@ -18,6 +18,8 @@ INTEGERS = (
 BETWEEN = ("QuantizeLinear", "DequantizeLinear", "Cast")
 SIMD = ("avx2", "avx512f", "neon", "asimd")
 MOST = 0.3
+BUSY = 0.8
+IDLE = "its threads are idle part of the time: there is too little work to share, or something else takes the cores"
 
 
 def while_running(seen: Seen) -> Sequence[Fact]:
@@ -50,6 +52,11 @@ def threads(seen: Seen) -> Sequence[Fact]:
         return ()
     found = [count("threads", seen.environment.threads), fraction("CPU utilisation", seen.performance.cpu_utilisation)]
     return [*found, count("cores", seen.environment.cores)] if seen.environment.cores else found
+
+
+def idle(seen: Seen) -> Sequence[Fact]:
+    """The same, where they do not work all the time."""
+    return threads(seen) if seen.performance and seen.performance.cpu_utilisation <= BUSY else ()
 
 
 def simd(seen: Seen) -> Sequence[Fact]:
@@ -90,7 +97,7 @@ ROWS = (
         "quantize the operators that take it, or other bits",
         floats,
     ),
-    Row("onnx_runtime", "the threads it has", "as many threads as there are cores, or fewer where work is little", threads),
+    Row("onnx_runtime", IDLE, "fewer threads, or more work at once (a batch)", idle),
     Row(
         "microsoft_olive",
         "most of the time may not be in what was quantized",
@@ -107,5 +114,5 @@ ROWS = (
         simd,
     ),
     Row("apple_mlx", "it did not run on the GPU", "enable Metal: run it on a Mac", device),
-    Row(ANY, "the threads it has", "as many threads as there are cores", threads),
+    Row(ANY, IDLE, "fewer threads, or more work at once (a batch)", idle),
 )
