@@ -9,7 +9,7 @@ from gatekeeper.repair.remedies._base import Proposals, Unsuited, known
 
 DESCRIPTION = "Leave the most sensitive layers in floating point, found by bisection of their ranking (`gatekeeper explain`)."
 CAUSE = "A few layers lose most of the accuracy. What stays in floating point is as slow as before, and so is what is around it."
-FAILURES, COST = ("accuracy",), 3
+FAILURES, COST = ("accuracy",), 2
 
 
 def propose(failing: Failing) -> Proposals:
