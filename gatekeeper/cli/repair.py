@@ -161,7 +161,7 @@ def _code(found: Repair) -> int:
 
     if found.outcome != "no":
         return ExitCode.PASS
-    if not found.failed:
+    if not (found.failed or found.tried):
         return ExitCode.NOT_MEASURED
     late = any(each.word == "not_tried" and each.reason.startswith((OUT_OF_TIME, TOO_LONG)) for each in found.no)
     return ExitCode.INCONCLUSIVE if late else ExitCode.FAILED

@@ -12,10 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import msgspec
+
 from gatekeeper.gates._base import gate
 from gatekeeper.records.repaired import Lost, No, Tried
 
 SPEEDUP = "speedup"
+ALIKE = 1.05
+"""Within so much two rounds, and 64 examples, tell nothing apart."""
 
 
 def cap(share: float) -> float:
@@ -47,6 +51,18 @@ def answers(failed: Sequence[Lost], tried: Sequence[Tried], share: float | None,
     """
     found = [_gate(each, tried, share, fastest) for each in failed if each.limit is not None]
     return [*found, *_untried(tried)]
+
+
+def beside(each: Tried, best: Tried) -> Tried:
+    """A remedy that was not measured fully, with what is worse about it than about the one that passes, where that is known."""
+    if each.step != "cheap" or each.lost or each.reason:
+        return each
+    said = []
+    if each.kl is not None and best.kl is not None and each.kl > ALIKE * best.kl:
+        said.append(f"its answers are further from the original's ({each.kl:.2g} to {best.kl:.2g})")
+    if each.speedup is not None and best.speedup is not None and each.speedup * ALIKE < best.speedup:
+        said.append(f"it is slower ({each.speedup:.2f}x to {best.speedup:.2f}x in two rounds)")
+    return msgspec.structs.replace(each, reason=f"{best.remedy} is better: {', and '.join(said)}" if said else "")
 
 
 def _gate(lost: Lost, tried: Sequence[Tried], share: float | None, fastest: float | None) -> No:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,23 @@ WORST = 1e6
 class Diverge(Request, frozen=True, kw_only=True):
     """Compare what two models answered to the same examples: files of predictions, .npy of shape [examples, ...].
 
-    `classes`: the last axis is of classes, where it has more than one.
+    `classes`: the last axis is of classes, where it has more than one. `text`: they are of next tokens.
     """
 
     before: str
     after: str
     classes: bool
+    text: bool = False
 
     def answer(self, held: Held) -> Diverged:
         """Read both files."""
         import numpy as np
 
+        if self.text:
+            from gatekeeper.evaluate.text.score import divergence as of_text
+
+            told = of_text(Path(self.before), Path(self.after))
+            return Diverged(kl=max(0.0, told["kl_mean"]), same=None, examples=len(np.load(self.before, mmap_mode="r")))
         before, after = (np.load(path, mmap_mode="r") for path in (self.before, self.after))
         return apart(before, after, self.classes)
 
@@ -77,6 +84,8 @@ def some_of(dataset: Path, destination: Path, most: int) -> int:
     destination.mkdir(parents=True, exist_ok=True)
     for index, array in enumerate(data.inputs.values()):
         np.save(destination / f"input{index}.npy", np.asarray(array)[chosen])
+    for file in dataset.glob("*.json"):  # of a text, how it begins
+        shutil.copyfile(file, destination / file.name)
     contents = msgspec.structs.replace(data.contents, examples=count, labelled=False, slices=[], distinct=0)
     (destination / "contents.json").write_bytes(msgspec.json.encode(contents))
     return count

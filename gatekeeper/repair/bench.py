@@ -13,6 +13,7 @@ from gatekeeper.config.limits import Limit
 from gatekeeper.config.load import proposed
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.errors import ConfigError, NotMeasured, UsageError
+from gatekeeper.evaluate.text.asked import read_asked
 from gatekeeper.ids import leg_of, target_of
 from gatekeeper.legs.candidates import made_of
 from gatekeeper.legs.leg import Leg
@@ -39,6 +40,7 @@ from gatekeeper.reports._write import write_reports
 from gatekeeper.units import parse_duration
 
 EXAMPLES = 64
+WINDOWS = 16
 ROUNDS = 2
 SLACK = 1.3
 """How far two rounds may be from the truth."""
@@ -208,11 +210,12 @@ def _hurried(loaded: Loaded, clock: Clock) -> tuple[Loaded, bool]:
 
 def _apart(leg: Leg, made: Made, calibration: Path | None, scratch: Path) -> Diverged | None:
     """How far its answers are from the original's on calibration data; None where there is none that could tell."""
-    if calibration is None or leg.evaluation.model.text is not None:
+    text = leg.evaluation.model.text is not None
+    if calibration is None or (text and read_asked(calibration).prompts):  # answers to prompts take as long as a full measurement
         return None
-    some_of(calibration, some := scratch / "some", EXAMPLES)
+    some_of(calibration, some := scratch / "some", WINDOWS if text else EXAMPLES)
     before, after = leg.baseline_predictions(some), leg.predictions(made, some)
-    return leg.space.ask_clerk(Diverge(before=str(before), after=str(after), classes=in_classes(leg)), Diverged)
+    return leg.space.ask_clerk(Diverge(before=str(before), after=str(after), classes=in_classes(leg), text=text), Diverged)
 
 
 def _raced(leg: Leg, name: str, made: Made, dataset: Path | None) -> Race | None:

@@ -30,7 +30,7 @@ from gatekeeper.progress import Progress
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.repaired import FILE_NAME, REPAIR_SCHEMA, Edit, Line, Lost, No, Repair, Tried
 from gatekeeper.records.report import Report
-from gatekeeper.repair.answer import answers
+from gatekeeper.repair.answer import answers, beside
 from gatekeeper.repair.bench import RealBench, find, with_edits
 from gatekeeper.repair.climb import Candidate, Climb, Clock, needed
 from gatekeeper.repair.edits import edits_of
@@ -112,7 +112,7 @@ def _climbed(work: _Work, first: Report) -> tuple[Literal["nothing_to_repair", "
                 work.lines += [Line(edit=edit, lost=lost, attempt=spent) for edit in edits_of(part, place)]
             report = bench.report(found.tried.edits, found.tried.attempt)
             work.edits, work.last = [*work.edits, *found.tried.edits], found
-        work.tried += [each.tried for each in climb.all]
+        work.tried += [beside(each.tried, found.tried) if found else each.tried for each in climb.all]
         work.attempts += climb.attempts
         if found is None:
             work.no = answers(_lost(unit), [each.tried for each in climb.all], quantizable(now, unit, work), None)

@@ -77,7 +77,8 @@ def _failing(
     """A variant as remedies see it; None of one that passes, or that gatekeeper does not make."""
     leg = legs.get(leg_of(variant.id))
     planned = next((each for each in leg.variants if each.id == variant.id), None) if leg else None
-    if leg is None or planned is None or variant.verdict in (Verdict.PASS, Verdict.SKIP):
+    about = target.leg_of(variant)
+    if leg is None or planned is None or variant.verdict in (Verdict.PASS, Verdict.SKIP) or (about and about.error):
         return None
     name = leg.framework
     if planned.path or planned.technique == PROPOSED or planned.config or is_config(name, planned.method):
@@ -87,7 +88,7 @@ def _failing(
     entry = listed[index] if listed and index is not None else None
     lost = lost_of(variant.gates)
     kinds: frozenset[Kind] = frozenset(kind_of(each.gate) for each in lost) if variant.artifact else frozenset({"unmade"})
-    machine, about = this_machine(), target.leg_of(variant)
+    machine = this_machine()
     calibrated = report.data.calibration.examples if report.data and report.data.calibration else 0
     if not calibrated and loaded.pipeline.dataset and loaded.pipeline.dataset.calibration:
         calibrated = 1  # a text, of which windows are the examples

@@ -78,8 +78,8 @@ def result(each: Tried) -> str:
     seen = [f"{each.same:.1%} answered as before"] if each.same is not None else []
     seen += [f"divergence {each.kl:.2g}"] if each.kl is not None else []
     seen += [f"{each.speedup:.2f}x"] if each.speedup is not None else []
-    losses = [lost(one) for one in each.lost] or ([plain(each.reason)] if each.reason else [])
-    rejected = f"; lost {'; '.join(losses)}" if losses else "; another was better"
+    losses = "; ".join(lost(one) for one in each.lost)
+    rejected = f"; lost {losses}" if losses else f"; {plain(each.reason) or 'another was better'}"
     how = "measured fully" if each.step == "confirmed" else "cheaply"
     return f"{how}: {', '.join(seen) or 'nothing is known'}{rejected}"
 

@@ -8,7 +8,7 @@ import pytest
 
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.repaired import Lost, Tried
-from gatekeeper.repair.answer import answers, at_rate, cap, rate_needed
+from gatekeeper.repair.answer import answers, at_rate, beside, cap, rate_needed
 
 SLOW = Lost(gate="speedup", verdict=Verdict.FAIL, observed=0.6, bound=0.55, limit=2.0, unit="x")
 
@@ -75,3 +75,13 @@ def test_of_an_upper_limit_the_least_is_the_best() -> None:
     )
     [no] = answers([large], [smaller], None, None)
     assert (no.word, no.reached) == ("not_reached", 500)
+
+
+def test_what_was_left_says_what_is_worse_about_it() -> None:
+    best = tried(remedy="equalization", step="confirmed", passed=True, kl=1e-5, speedup=2.1)
+    slower = beside(tried(remedy="sensitive_layers", kl=1e-5, speedup=0.79), best)
+    assert slower.reason == "equalization is better: it is slower (0.79x to 2.10x in two rounds)"
+    assert "further from the original's (0.19 to 1e-05)" in beside(tried(kl=0.19, speedup=2.1), best).reason
+    assert beside(tried(kl=1e-5, speedup=2.09), best).reason == ""
+    rejected = tried(kl=1.0, lost=[SLOW])
+    assert beside(rejected, best) == rejected
