@@ -147,7 +147,7 @@ def after_run(loaded: Loaded, options: Options, report: Report, quiet: bool) -> 
     budget = parse_duration(loaded.section("optimization").repair.budget)
     try:
         with watching(quiet) as progress:
-            found = repair(loaded, replace(options, output=options.output / REPAIR), budget, progress, report)
+            found = repair(loaded, replace(options, output=options.output / REPAIR), budget, progress, report, reports=False)
     except GatekeeperError as error:
         click.echo(f"\nno repair was looked for: {error}", err=True)
         return

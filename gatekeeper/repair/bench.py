@@ -25,6 +25,7 @@ from gatekeeper.measure.energy._base import Absent
 from gatekeeper.measure.race import Limits, Race, race
 from gatekeeper.pipeline import Options, run
 from gatekeeper.planning.plan import PlannedLeg, PlannedVariant, make_plan, model_of
+from gatekeeper.process.scratch import scratch_folder
 from gatekeeper.progress import Progress
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.repaired import Edit, Lost, Tried
@@ -57,7 +58,8 @@ class _Late(NotMeasured):
 @dataclass(frozen=True)
 class RealBench:
     """Works on one pipeline file as it would be with the candidates' changes; `content` are its bytes, and `before` the changes
-    that were found before, for others. `unit` is what must pass.
+    that were found before, for others. `unit` is what must pass. `reports`: what is measured fully leaves its reports in the
+    folder of the output, which must be no folder that a merge looks through.
     """
 
     loaded: Loaded
@@ -68,6 +70,7 @@ class RealBench:
     progress: Progress
     before: tuple[Edit, ...] = ()
     unit: Unit | None = None
+    reports: bool = True
 
     def first(self) -> Report:
         """The file as it stands, measured."""
@@ -155,16 +158,18 @@ class RealBench:
 
     def _report(self, edits: list[Edit], attempt: int) -> tuple[Report, bool]:
         loaded = proposed(self.loaded, self.changed(edits))
-        place = self.options.output / f"attempt-{attempt}"
 
         def do(folder: Path) -> dict[str, Any]:
-            report = run(loaded, replace(self.options, output=place, attempt=attempt), self.progress)
-            write_reports(report, place)
+            with scratch_folder() as place:  # the cache has the artifacts already
+                report = run(loaded, replace(self.options, output=place / "run", attempt=attempt), self.progress)
             (folder / "report.json").write_bytes(msgspec.json.encode(report))
             return {}
 
         folder, _, kept = self.journal.step("full", [loaded.sha256, attempt], do)
-        return read_report(folder / "report.json"), kept
+        report = read_report(folder / "report.json")
+        if self.reports:
+            write_reports(report, self.options.output / f"attempt-{attempt}")
+        return report, kept
 
 
 def with_edits(content: bytes, loaded: Loaded, edits: list[Edit]) -> bytes:

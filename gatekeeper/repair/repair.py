@@ -60,25 +60,39 @@ class _Work:
     failed: list[Lost] = field(default_factory=list)
     no: list[No] = field(default_factory=list)
     last: Candidate | None = None
+    reports: bool = True
 
     def bench(self, unit: Unit | None = None) -> RealBench:
         """For what must pass; the file with what was found so far."""
         return RealBench(
-            self.loaded, self.content, self.options, self.journal, self.clock, self.progress, tuple(self.edits), unit
+            self.loaded,
+            self.content,
+            self.options,
+            self.journal,
+            self.clock,
+            self.progress,
+            tuple(self.edits),
+            unit,
+            self.reports,
         )
 
 
-def repair(loaded: Loaded, options: Options, budget_s: float, progress: Progress, known: Report | None = None) -> Repair:
+def repair(
+    loaded: Loaded, options: Options, budget_s: float, progress: Progress, known: Report | None = None, reports: bool = True
+) -> Repair:
     """Look for the smallest change that passes, for about `budget_s` seconds, and write `repair.json` beside what was measured.
 
-    `known` is the report of the file as it stands, where there is one; else it is measured first. `options.attempt` is the
-    attempt that was: every full measurement is a further one. `UsageError` where the request cannot be carried out.
+    `known` is the report of the file as it stands, where there is one; else it is measured first. `options.attempt` is the attempt
+    that was: every full measurement is a further one, and leaves its `reports` in the folder of the output where that is wanted.
+    `UsageError` where the request cannot be carried out.
     """
     make_folder(options.output)
     content = loaded.path.read_bytes()
     with owned(options.output):
+        if not (options.output / ".gitignore").exists():
+            write_atomic(options.output / ".gitignore", "*\n")
         journal = Journal(Cache(options.cache), options.output, _about(loaded, options))
-        work = _Work(loaded, content, options, journal, Clock(budget_s), progress)
+        work = _Work(loaded, content, options, journal, Clock(budget_s), progress, reports=reports)
         if journal.note:
             progress.note(journal.note)
         first = known or work.bench().first()
