@@ -82,7 +82,7 @@ def repair(
 ) -> Repair:
     """Look for the smallest change that passes, for about `budget_s` seconds, and write `repair.json` beside what was measured.
 
-    `known` is the report of the file as it stands, where there is one; else it is measured first. `options.attempt` is the attempt
+    `known` is the report of the file as it stands, where there is one; else it is measured first. `options.attempt` is which one
     that was: every full measurement is a further one, and leaves its `reports` in the folder of the output where that is wanted.
     `UsageError` where the request cannot be carried out.
     """
