@@ -230,7 +230,9 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["--version"], ["run", "--help"], ["scan", "--help"], ["validate", "p.yaml"]], ids=" ".join
+    "words",
+    [["--help"], ["--version"], ["run", "--help"], ["scan", "--help"], ["explain", "--help"], ["validate", "p.yaml"]],
+    ids=" ".join,
 )
 def test_a_light_command_imports_neither_numbers_nor_colour(pipeline: Path, words: list[str]) -> None:
     assert imported(pipeline, *words) & (HEAVY | {"rich"}) == set()
@@ -250,6 +252,11 @@ def test_a_light_command_imports_neither_numbers_nor_colour(pipeline: Path, word
 )
 def test_a_command_that_only_looks_imports_no_framework(pipeline: Path, words: list[str]) -> None:
     assert imported(pipeline, *words) & HEAVY == set()
+
+
+def test_what_a_report_knows_is_explained_without_a_framework(tmp_path: Path) -> None:
+    report = REPOSITORY / "tests/data/reports-v1/base.json"
+    assert imported(tmp_path, "explain", str(report), "--no-measure") & HEAVY == set()
 
 
 def test_init_imports_no_framework(pipeline: Path, tmp_path: Path) -> None:

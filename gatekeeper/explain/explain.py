@@ -202,17 +202,21 @@ def _weights(made: Made, about: Assessment) -> int:
 
 def _said(seen: Seen, unsaid: Sequence[str]) -> Explained:
     judged = bool(seen.variant.gates) or seen.variant.verdict is not Verdict.SKIP
+    found = diagnoses(seen)
+    told = {gate for each in found for gate in each.gates}
+    bad = [each for each in seen.variant.gates if each.verdict not in (Verdict.PASS, Verdict.SKIP) and each.gate not in told]
+    unexplained = [f"a cause of {each.gate} ({each.verdict}): {each.reason}" for each in bad]
     return Explained(
         id=seen.variant.id,
         framework=seen.variant.framework,
         technique=seen.variant.technique,
         verdict=seen.variant.verdict if judged else "",
         bottlenecks=bottlenecks(seen),
-        diagnoses=diagnoses(seen),
+        diagnoses=found,
         profile=seen.profile,
         traffic=seen.traffic,
         ranking=seen.ranking,
-        unsaid=list(unsaid),
+        unsaid=[*unexplained, *unsaid],
     )
 
 
@@ -231,7 +235,7 @@ def _chosen(report: Report, options: Options) -> tuple[list[tuple[TargetReport, 
     bad = [each for each in every if each[1].verdict not in (Verdict.PASS, Verdict.SKIP) or _failed(each[1])]
     if bad or not every:
         legs = [f"{leg.id}: {leg.error}" for target in report.targets for leg in target.legs if leg.error]
-        return bad, legs if every else [*legs, "the report has no such variant"]
+        return bad, legs if every else [*legs, "there is no variant to explain"]
     return [each for each in every if each[1].verdict is Verdict.PASS], ["no gate failed"]
 
 

@@ -15,7 +15,7 @@ from gatekeeper.cli._main import execute
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 """Calls the command line as a user does; a fixture of that type is `gatekeeper`."""
-APART = ("calibrate", "compare", "demo", "repair", "run", "serve")
+APART = ("calibrate", "compare", "demo", "explain", "repair", "run", "serve")
 """They start workers, measure, or change the process that they are in."""
 
 

@@ -55,20 +55,32 @@ def problem_of(gate: str) -> str | None:
 
 
 def diagnoses(seen: Seen) -> list[Diagnosis]:
-    """Why gates of a variant failed: for each problem that they are, every cause that something speaks for."""
-    by_problem: dict[str, list[GateResult]] = {}
+    """Why gates of a variant failed: for each problem that they are, every cause that something speaks for.
+
+    Where nothing was judged, a variant that is no faster than the original has the problem of being slow.
+    """
+    found: list[Diagnosis] = []
+    for name, (gates, facts) in _problems(seen).items():
+        for row in rows(name, seen.variant.framework):
+            if evidence := row.sees(seen):
+                found.append(_diagnosis(name, gates, [*facts, *evidence], row))
+    return found
+
+
+def _problems(seen: Seen) -> dict[str, tuple[list[GateResult], list[Fact]]]:
+    """What is wrong, by the gates that say so, and with which numbers."""
+    found: dict[str, tuple[list[GateResult], list[Fact]]] = {}
     for gate in seen.failed:
         if name := problem_of(gate.gate):
-            by_problem.setdefault(name, []).append(gate)
+            gates, facts = found.setdefault(name, ([], []))
+            gates.append(gate)
+            facts.append(judged(gate))
     if failure(seen.variant):
-        by_problem.setdefault("compatibility", [])
-    found: list[Diagnosis] = []
-    for name, gates in by_problem.items():
-        own = [(row, list(row.sees(seen))) for row in rows(name, seen.variant.framework)]
-        facts = [judged(gate) for gate in gates]
-        for row, evidence in own:
-            if evidence:
-                found.append(_diagnosis(name, gates, facts + evidence, row))
+        found["compatibility"] = [], []
+    own, other = seen.performance, seen.leg.baseline if seen.leg else None
+    if not seen.variant.gates and own and other and own.p50_ns >= other.p50_ns > 0:
+        said = f"{other.p50_ns / own.p50_ns:.2f}x the speed of the original"
+        found["slow_inference"] = [], [Fact(what="speed", value=other.p50_ns / own.p50_ns, unit="x", said=said)]
     return found
 
 
