@@ -18,6 +18,7 @@ from gatekeeper.gates._base import gate
 from gatekeeper.records.repaired import Lost, No, Tried
 
 SPEEDUP = "speedup"
+CHEAPLY = "it was tried cheaply alone: neither time nor attempts were left to measure it fully"
 ALIKE = 1.05
 """Within so much two rounds, and 64 examples, tell nothing apart."""
 
@@ -106,6 +107,8 @@ def _untried(tried: Sequence[Tried]) -> list[No]:
     for each in tried:
         if each.step in ("waiting", "unsuited"):
             by_reason.setdefault(each.reason, []).append(each.remedy)
+        elif each.step == "cheap" and not each.lost:
+            by_reason.setdefault(CHEAPLY, []).append(each.remedy)
     return [No(word="not_tried", remedies=list(dict.fromkeys(names)), reason=reason) for reason, names in by_reason.items()]
 
 

@@ -97,10 +97,7 @@ class Climb:
         together = self._together()
         if together and (found := self._confirmed([each for each in together if hopeful(each)][:1])):
             return found
-        if not self.attempts:  # nothing looked good enough: what looked best is measured all the same, so that numbers say no
-            left = ranked([each for each in self.all if each.tried.step == "cheap" and not each.tried.lost])
-            return self._confirmed(left[:1])
-        return None
+        return self._confirmed(ranked([each for each in self.all if hopeful(each)]))  # what earlier tiers had no turn for
 
     def _tiers(self) -> Iterator[list[Candidate]]:
         """The candidates of each cost, tried cheaply, the best first."""

@@ -14,7 +14,7 @@ SLOW = Lost(gate="speedup", verdict=Verdict.FAIL, observed=0.6, bound=0.55, limi
 
 
 def tried(**values: object) -> Tried:
-    return Tried(**({"remedy": "static_for_dynamic", "variant": "v", "edits": [], "step": "cheap"} | values))  # type: ignore[arg-type]
+    return Tried(**({"remedy": "static_for_dynamic", "variant": "v", "edits": [], "step": "confirmed"} | values))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("share", "limit"), [(0.6, 2.0), (0.9, 2.0), (0.5, 1.9), (1.0, 4.0)])
@@ -68,6 +68,12 @@ def test_what_was_not_tried_is_said_once_for_each_reason() -> None:
     ]
 
 
+def test_what_had_no_turn_to_be_measured_fully_was_not_tried() -> None:
+    [no] = answers([], [tried(step="cheap", kl=0.1), tried(step="cheap", lost=[SLOW])], None, None)
+    assert (no.word, no.remedies) == ("not_tried", ["static_for_dynamic"])
+    assert "neither time nor attempts were left" in no.reason
+
+
 def test_of_an_upper_limit_the_least_is_the_best() -> None:
     large = Lost(gate="package_size", verdict=Verdict.FAIL, observed=900, bound=900, limit=10, unit="bytes")
     smaller = tried(
@@ -79,9 +85,9 @@ def test_of_an_upper_limit_the_least_is_the_best() -> None:
 
 def test_what_was_left_says_what_is_worse_about_it() -> None:
     best = tried(remedy="equalization", step="confirmed", passed=True, kl=1e-5, speedup=2.1)
-    slower = beside(tried(remedy="sensitive_layers", kl=1e-5, speedup=0.79), best)
+    slower = beside(tried(step="cheap", remedy="sensitive_layers", kl=1e-5, speedup=0.79), best)
     assert slower.reason == "equalization is better: it is slower (0.79x to 2.10x in two rounds)"
-    assert "further from the original's (0.19 to 1e-05)" in beside(tried(kl=0.19, speedup=2.1), best).reason
-    assert beside(tried(kl=1e-5, speedup=2.09), best).reason == ""
-    rejected = tried(kl=1.0, lost=[SLOW])
+    assert "further from the original's (0.19 to 1e-05)" in beside(tried(step="cheap", kl=0.19, speedup=2.1), best).reason
+    assert beside(tried(step="cheap", kl=1e-5, speedup=2.09), best).reason == ""
+    rejected = tried(step="cheap", kl=1.0, lost=[SLOW])
     assert beside(rejected, best) == rejected
