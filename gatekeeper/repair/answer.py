@@ -69,6 +69,10 @@ def beside(each: Tried, best: Tried) -> Tried:
 def _gate(lost: Lost, tried: Sequence[Tried], share: float | None, fastest: float | None) -> No:
     best, remedy = _best(lost, tried)
     said = f"the best that was seen is {_number(best, lost.unit)}, by {remedy or 'the file as it stands'}"
+    if remedy and best is not None and lost.limit is not None and _sign(lost) * (best - lost.limit) >= 0:
+        others = [one.gate for each in tried if each.remedy == remedy for one in each.lost if one.gate != lost.gate]
+        said = f"{remedy} alone reaches it ({_number(best, lost.unit)})"
+        said += f", and loses {' and '.join(dict.fromkeys(others))}" if others else ", and does not show it"
     known = No(word="not_reached", gate=lost.gate, limit=lost.limit, reached=best, unit=lost.unit, reason=said)
     if lost.gate != SPEEDUP or share is None or lost.limit is None:
         return known
@@ -90,7 +94,6 @@ def _gate(lost: Lost, tried: Sequence[Tried], share: float | None, fastest: floa
 
 def _best(lost: Lost, tried: Sequence[Tried]) -> tuple[float | None, str]:
     """What was seen of a gate at its best, and by which remedy."""
-    sign = 1 if gate(lost.gate).BOUND == "at_least" else -1
     seen = [(lost.observed, "")] if lost.observed is not None else []
     for each in tried:
         own = next((one.observed for one in each.lost if one.gate == lost.gate and one.observed is not None), None)
@@ -98,7 +101,12 @@ def _best(lost: Lost, tried: Sequence[Tried]) -> tuple[float | None, str]:
             own = {SPEEDUP: each.speedup, "memory": None if each.memory is None else 1 - each.memory}.get(lost.gate)
         if own is not None:
             seen.append((own, each.remedy))
-    return max(seen, key=lambda pair: sign * pair[0], default=(None, ""))
+    return max(seen, key=lambda pair: _sign(lost) * pair[0], default=(None, ""))
+
+
+def _sign(lost: Lost) -> int:
+    """1 where more is better."""
+    return 1 if gate(lost.gate).BOUND == "at_least" else -1
 
 
 def _untried(tried: Sequence[Tried]) -> list[No]:

@@ -91,3 +91,11 @@ def test_what_was_left_says_what_is_worse_about_it() -> None:
     assert beside(tried(step="cheap", kl=1e-5, speedup=2.09), best).reason == ""
     rejected = tried(step="cheap", kl=1.0, lost=[SLOW])
     assert beside(rejected, best) == rejected
+
+
+def test_a_limit_that_one_remedy_reaches_alone_says_what_it_loses() -> None:
+    heavy = Lost(gate="memory", verdict=Verdict.FAIL, observed=0.13, limit=0.5, unit="fraction", estimated=True)
+    fast = tried(speedup=2.28, memory=0.87, lost=[heavy])
+    no, memory = answers([SLOW, heavy], [fast], share=0.89, fastest=None)
+    assert no.reason.startswith("static_for_dynamic alone reaches it (2.28x), and loses memory; 89% of the original's time")
+    assert memory.reason == "the best that was seen is 13.0%, by the file as it stands"
