@@ -112,7 +112,9 @@ class Traffic(Record, frozen=True, kw_only=True):
     rate: Annotated[Amount, Meta(description="Bytes a second, at the latency without a profiler.")]
     ceiling: Annotated[Amount, Meta(description="Bytes a second: the best that was seen here.")]
     ceiling_of: Annotated[str, Meta(description="What reached it: copy, triad, read, or an operator of the model.")] = ""
-    rounds: Annotated[list[float], Meta(description="The best of copy, triad and read in each round, bytes a second.")] = []
+    rounds: Annotated[
+        list[float], Meta(description="The best of copy and triad (and read, of weights) in each round, bytes a second.")
+    ] = []
     spread: Annotated[Amount, Meta(description="(largest - smallest) / largest of the rounds.")] = 0.0
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from jsonschema import Draft202012Validator
 from kit import judged
 from kit.command import Command, started
 from kit.once import Once
@@ -49,6 +50,7 @@ def told(folder: Path, *words: object, env: dict[str, str] | None = None) -> dic
     done = started(["explain", *map(str, words), "--json"], folder, env or {})
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout)
+    Draft202012Validator(json.loads((REPOSITORY / "schemas/explanation.schema.json").read_text())).validate(said)
     return said | {"by_id": {each["id"]: each for each in said["variants"]}}
 
 

@@ -109,3 +109,29 @@ def test_what_a_machine_moves(threads: int) -> None:
     assert [set(each) for each in answer.rounds] == [{"copy", "triad", "read"}] * 2
     assert not MovedBytes(rounds=[{"copy": 0.0}]).sensible(1e9)
     assert not MovedBytes(rounds=[]).sensible(1e9)
+
+
+def test_llama_cpp(tmp_path: Path) -> None:
+    """Its own clock, which it keeps for nobody else: further tokens of a long answer take more than a prompt of a few."""
+    pytest.importorskip("llama_cpp")
+    from kit.tiny_llm import VOCABULARY, write_llama
+
+    from gatekeeper.frameworks import llama_cpp
+    from gatekeeper.frameworks._base import ORIGINAL, OptimizeJob
+
+    source = write_llama(tmp_path / "model", "llama")
+    made = tmp_path / "made"
+    made.mkdir()
+    llama_cpp.optimize(
+        OptimizeJob(source=source, destination=made, technique=ORIGINAL, device="cpu", vnni=False, calibration=None)
+    )
+    r = np.random.default_rng(0)
+    feeds = [{"tokens": r.integers(0, VOCABULARY, 8), "new_tokens": np.int64(24)}]
+    found = profiler("llama_cpp").profile(spec(made, "llama_cpp"), feeds, tmp_path, 0.1)
+    spent = {node.operator: node.ns for node in found.nodes}
+    assert set(spent) == {"prompt token", "further token"}
+    assert found.phases
+    assert 0 < spent["prompt token"] < spent["further token"]
+    plain = llama_cpp.open_session(made, 1, "cpu")
+    list(plain.generate(feeds[0]))
+    assert plain.timings()["further token"][0] == 0.0, "not where it is not asked"

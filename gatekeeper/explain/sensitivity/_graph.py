@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import onnx
 
 
+ROUNDING = ("QuantizeLinear", "DequantizeLinear")
+
+
 @dataclass(frozen=True)
 class Part:
     """A layer: the tensor that it makes in both models, and its main node in the floating-point one. `weights` is how many
@@ -79,22 +82,21 @@ class Pair:
             raise NotMeasured("unsupported", f"its layers cannot be told apart: {said}. Export the model with a newer opset.")
 
     def parts(self) -> list[Part]:
-        """The layers that are computed otherwise in the quantized model, in the order in which the original computes them.
+        """The layers that are quantized, in the order in which the original computes them.
 
-        Those that have weights, or multiply matrices: of what lies between them (a maximum, a reshaping), only the rounding
-        around it is new, and that is theirs.
+        Of what lies between them (a maximum, a bias in floats), only the rounding around it is new, and that is theirs.
         """
         found: dict[str, Part] = {}
         for node in self.original.model.graph.node:
             if node.op_type == "Constant" or not node.output:
                 continue
             end = self._end(node.output[0])
-            if end is None or not self._changed(end):
+            if end is None or not self._quantized(end, node.op_type):
                 continue
             part = Part(end, node.name, node.op_type, self._weights(node))
             if end not in found or part.weights > found[end].weights:
                 found[end] = part
-        return [part for part in found.values() if part.weights > 1 or part.operator == "MatMul"]
+        return list(found.values())
 
     def _end(self, tensor: str) -> str | None:
         """The first tensor from this one on that both models compute; None where what follows is not one way."""
@@ -105,9 +107,15 @@ class Pair:
             tensor = self.original.model.graph.node[users[0]].output[0]
         return tensor
 
-    def _changed(self, end: str) -> bool:
-        one, other = (each.operators(each.before(end, self._common)) for each in (self.original, self.quantized))
-        return one != other
+    def _quantized(self, end: str, operator: str) -> bool:
+        """Whether what computes a tensor has other operators, or its constants in fewer bits, or multiplies rounded matrices."""
+        before = self.quantized.before(end, self._common)
+        made = self.quantized.operators(before)
+        if made == (own := self.original.operators(self.original.before(end, self._common))):
+            return False
+        nodes = [self.quantized.model.graph.node[i] for i in before]
+        constants = any(each.op_type == ROUNDING[1] and each.input[0] in self.quantized.constants for each in nodes)
+        return constants or operator == "MatMul" or [each for each in made if each not in ROUNDING] != own
 
     def _weights(self, node: onnx.NodeProto) -> int:
         sizes = [_count(self.original.constants[name]) for name in node.input if name in self.original.constants]
