@@ -21,7 +21,7 @@ import pytest
 from kit.support import REPOSITORY, install_plugin, write_project
 
 GUIDE = (REPOSITORY / ".github/CONTRIBUTING.md").read_text()
-FILES = {match[1]: match[2] for match in re.finditer(r"`gatekeeper/([\w/]+)\.py`:\n\n```python\n(.*?)```", GUIDE, re.DOTALL)}
+FILES = {match[1]: match[2] for match in re.finditer(r"`gatekeeper/([\w/]+)\.py`[^\n]*:\n\n```python\n(.*?)```", GUIDE, re.DOTALL)}
 """Place below gatekeeper/, without its ending -> code."""
 
 KINDS = {

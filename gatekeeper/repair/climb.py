@@ -136,10 +136,10 @@ class Climb:
         edits = edits_of(change, failing.place)
         check_allowed(edits)
         asked = Tried(remedy=name, variant=failing.variant, edits=edits, step="waiting", reason=OUT_OF_TIME)
-        again = next((each for each in self.all if each.tried.edits == edits and each.tried.step != "waiting"), None)
-        if again:
-            return again
-        if self.clock.room("cheap"):
+        again, room = next((each for each in self.all if each.tried.edits == edits), None), self.clock.room("cheap")
+        if again and (again.tried.step != "waiting" or not room):
+            return again  # another remedy had the same idea
+        if room:
             started = self.clock.now()
             asked = self.bench.cheap(asked)
             self.clock.took("cheap", self.clock.now() - started)

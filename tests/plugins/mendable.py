@@ -1,6 +1,6 @@
 """Weights rounded to their signs, which loses answers; with the option `equalize` they are rounded to half precision, and nothing
-is lost. `per_channel` changes nothing of that, `weights: uint8` breaks what is made and `reduce_range` hangs while it is made.
-Each artifact holds a token of its own: what is made twice is not the same.
+is lost. `per_channel` changes nothing of that. Of `stubborn`, which is the same, `weights: uint8` breaks what is made and
+`reduce_range` hangs while it is made. Each artifact holds a token of its own: what is made twice is not the same.
 """
 
 import time
@@ -11,17 +11,20 @@ from gatekeeper.frameworks import onnx_runtime as ort
 from gatekeeper.frameworks._options import Options, given
 
 EXTRA, REQUIRES = "none", ("onnxruntime",)
-TECHNIQUES = {"coarse": "weights rounded to their signs"}
+TECHNIQUES = {"coarse": "weights rounded to their signs", "stubborn": "the same"}
 
 
 class Coarse(Options, frozen=True, kw_only=True):
     equalize: bool = False
     per_channel: bool = False
+
+
+class Stubborn(Coarse, frozen=True, kw_only=True):
     reduce_range: bool = False
     weights: Literal["int8", "uint8"] = "int8"
 
 
-OPTIONS = {"coarse": Coarse}
+OPTIONS = {"coarse": Coarse, "stubborn": Stubborn}
 
 
 def supports(model_format, device):
@@ -41,9 +44,9 @@ def optimize(job):
     import onnx
 
     options = given(job, Coarse)
-    if options.reduce_range:
+    if getattr(options, "reduce_range", False):
         time.sleep(1000)
-    if options.weights == "uint8":
+    if getattr(options, "weights", "int8") == "uint8":
         raise RuntimeError("no kernel for unsigned weights")
     model = onnx.load(str(job.source))
     for tensor in model.graph.initializer:

@@ -139,8 +139,13 @@ def test_what_was_rejected_says_the_gate_it_lost_and_by_how_much(repaired: dict[
     assert lost["observed"] < 0.9
 
 
-def test_remedies_that_break_or_hang_while_they_are_made_are_said(repaired: dict[str, Any]) -> None:
-    broken, hung = tried(repaired, "unsigned_weights"), tried(repaired, "reduced_range")
+@pytest.mark.thorough
+def test_remedies_that_break_or_hang_while_they_are_made_are_said(project: Project, tmp_path: Path) -> None:
+    file = project.clone(tmp_path / "clone")
+    file.write_text(file.read_text().replace("[coarse]", "[stubborn]"))
+    code, found = project.repair(file)
+    assert (code, found["outcome"]) == (0, "repaired")
+    broken, hung = tried(found, "unsigned_weights"), tried(found, "reduced_range")
     assert (broken["step"], hung["step"]) == ("unmade", "unmade")
     assert "no kernel for unsigned weights" in broken["reason"]
     assert "no answer within 15 s" in hung["reason"]
@@ -217,6 +222,7 @@ def test_what_nothing_can_pass_is_said_with_numbers(project: Project, repaired: 
     assert found["attempts"], "what looked best was measured"
 
 
+@pytest.mark.thorough
 def test_without_calibration_data_what_needs_none_is_measured(project: Project, repaired: dict[str, Any], tmp_path: Path) -> None:
     file = project.clone(tmp_path / "clone")
     file.write_text(file.read_text().replace(", calibration: calib.npz", ""))

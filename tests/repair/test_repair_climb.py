@@ -242,3 +242,13 @@ def test_candidates_that_are_not_good_enough_seldom_pass(remedies: Callable[...,
     assert asked <= FINALISTS
     if kept == 0.95:
         assert loose / RUNS > 0.3  # the simulation has what the budget keeps out
+
+
+def test_two_remedies_with_one_idea_try_it_once(remedies: Callable[..., None]) -> None:
+    remedies(one=(1, proposing({"a": 1})), two=(1, proposing({"a": 1})))
+    for budget in (0.0, 1e9):
+        bench = Told(lambda change: {"kl": 0.1}, lambda change, attempt: False)
+        climbed = climbing(bench, budget=budget)
+        climbed.run()
+        assert [each.tried.remedy for each in climbed.all] == ["one"]
+        assert len(bench.cheaply) == (budget > 0)
