@@ -21,7 +21,8 @@ import pytest
 from kit.support import REPOSITORY, install_plugin, write_project
 
 GUIDE = (REPOSITORY / ".github/CONTRIBUTING.md").read_text()
-FILES = {match[1]: match[2] for match in re.finditer(r"`gatekeeper/([\w/]+)\.py`[^\n]*:\n\n```python\n(.*?)```", GUIDE, re.DOTALL)}
+SHOWN = re.compile(r"`gatekeeper/([\w/]+)\.py`[^\n]*:\n\n```python\n(.*?)```", re.DOTALL)
+FILES = {match[1]: match[2] for match in SHOWN.finditer(GUIDE)}
 """Place below gatekeeper/, without its ending -> code."""
 
 KINDS = {
