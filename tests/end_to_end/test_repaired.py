@@ -24,7 +24,9 @@ edge_ai_pipeline:
     techniques:
       onnx_runtime: [int8_static]   # the usual one
   gates: {accuracy: {retention: 0.95}, speedup: disabled, memory: disabled, stability: disabled}
+  measure: {max_rounds: 2, blocks: 1, block_ms: 5}
 """
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(2400)]  # nine models are quantized and raced; tests/repair has the rest
 FILES = ("skewed.onnx", "eval.npz", "calib.npz", "pipeline.yaml")
 
 
