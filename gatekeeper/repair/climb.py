@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from gatekeeper.errors import UsageError
+from gatekeeper.errors import NotMeasured, UsageError
 from gatekeeper.records.repaired import Lost, Tried
 from gatekeeper.repair.edits import Change, check_allowed, edits_of
 from gatekeeper.repair.failing import Failing
@@ -125,7 +125,7 @@ class Climb:
                     change = proposals.send(each.tried)
                 except StopIteration:
                     break
-        except (Unsuited, UsageError) as why:
+        except (Unsuited, UsageError, NotMeasured) as why:
             self._note(Candidate(Change(), failing, msgspec.structs.replace(blank, reason=str(why))))
         except Exception as error:  # a remedy may be anybody's
             said = f"the remedy itself failed ({type(error).__name__}: {error})"

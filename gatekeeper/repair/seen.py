@@ -177,7 +177,7 @@ def _sensitive(loaded: Loaded, model: Assessment, leg: PlannedLeg, planned: Plan
             budget = max(1.0, OF_BUDGET * (work.clock.budget_s - work.clock.passed))
             found = rank(space, asked, work.progress, budget)
             layers = [(each.output, each.node, each.operator) for each in found.layers]
-            names = space.ask(NameLayers(model=model.path, layers=layers), LayersNamed).names
+            names = space.ask(NameLayers(model=str(Path(model.path).resolve()), layers=layers), LayersNamed).names
         return {"layers": names, "reason": found.reason}
 
     _, meta, _ = work.journal.step("ranking", [planned.id, planned.options], do)
