@@ -22,7 +22,7 @@ from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.setup import Known, Scanned, Setup, bench
 from gatekeeper.making.cache import Cache
 from gatekeeper.making.earlier import earlier_model
-from gatekeeper.models.files import digest, digests_of
+from gatekeeper.models.files import digests_of
 from gatekeeper.models.hashed import digest_once
 from gatekeeper.models.info import Assessment
 from gatekeeper.planning.plan import Plan, choose_legs, make_plan, model_of
@@ -116,7 +116,7 @@ def _pipeline_info(loaded: Loaded, plan: Plan) -> PipelineInfo:
     asked, path = loaded.section("optimization").validation, ("optimization", "validation")
     return PipelineInfo(
         path=_shown(loaded.path),
-        sha256=digest(loaded.path),
+        sha256=loaded.sha256,
         legs=plan.leg_ids(),
         on_inconclusive=loaded.on_inconclusive,
         cross_validation=loaded.where(*path, "cross_validation") if asked.cross_validation == "enabled" else "",

@@ -21,7 +21,8 @@ import pytest
 from kit.support import REPOSITORY, install_plugin, write_project
 
 GUIDE = (REPOSITORY / ".github/CONTRIBUTING.md").read_text()
-FILES = {match[1]: match[2] for match in re.finditer(r"`gatekeeper/([\w/]+)\.py`:\n\n```python\n(.*?)```", GUIDE, re.DOTALL)}
+SHOWN = re.compile(r"`gatekeeper/([\w/]+)\.py`[^\n]*:\n\n```python\n(.*?)```", re.DOTALL)
+FILES = {match[1]: match[2] for match in SHOWN.finditer(GUIDE)}
 """Place below gatekeeper/, without its ending -> code."""
 
 KINDS = {
@@ -39,10 +40,14 @@ KINDS = {
     "stages",
     "scans",
     "deploy/packages",
+    "repair/remedies",
     "monitor/signals",
     "monitor/drift",
     "monitor/alerts",
     "monitor/actions",
+    "causes/bottlenecks",
+    "causes/diagnoses",
+    "explain/profilers",
 }
 PIPELINE = """\
 edge_ai_pipeline:
@@ -72,8 +77,8 @@ def test_every_kind_of_thing_is_shown_and_short() -> None:
 
 def installed(folder: Path) -> dict[str, str]:
     """As a package from elsewhere, through its entry points."""
-    groups = [f"[gatekeeper.{kind.replace('/', '.')}]\n{name} = shown_{name}\n" for kind, _, name in map(_parted, FILES)]
-    modules = {f"shown_{_parted(place)[2]}": code for place, code in FILES.items()}
+    groups = [f"[gatekeeper.{kind.replace('/', '.')}]\n{name} = {_module(kind, name)}\n" for kind, _, name in map(_parted, FILES)]
+    modules = {_module(*_parted(place)[::2]): code for place, code in FILES.items()}
     return install_plugin(folder / "site", modules, "\n".join(groups))
 
 
@@ -86,6 +91,11 @@ def added(folder: Path) -> dict[str, str]:
         assert not file.exists(), place
         file.write_text(code)
     return {"PYTHONPATH": str(copy)}
+
+
+def _module(kind: str, name: str) -> str:
+    """A framework and its profiler have one name."""
+    return f"shown_{kind.replace('/', '_')}_{name}"
 
 
 def _parted(place: str) -> tuple[str, str, str]:
@@ -155,6 +165,48 @@ def test_what_passed_is_packaged(ran: tuple[Path, dict[str, str]], tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "package/usb_stick/README").read_text() == "hello\n"
     assert (tmp_path / "package/SHA256SUMS").read_text().count("usb_stick/model/") == 1
+
+
+def test_a_repair_tries_it(ran: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    """What loses a gate on speed is asked for it; without time nothing else of the ladder is begun."""
+    for name in ("model.onnx", "eval.npz"):
+        shutil.copy(ran[0].parent / name, tmp_path / name)
+    loses = (
+        PIPELINE.replace("threads: 1", "threads: 2")
+        .replace("60000", "0.001")
+        .replace(", optimization, weighing, testing", ", optimization")
+    )
+    lines = [
+        line for line in loses.splitlines() if not line.startswith(("  weighing", "  testing", "  packaging", "  monitoring"))
+    ]
+    (tmp_path / "p.yaml").write_text("\n".join(lines))
+    words = ["repair", "p.yaml", "--quiet", "--budget", "1ms", "--format", "json"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "gatekeeper", *words],
+        cwd=tmp_path, env=os.environ | ran[1], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stdout + done.stderr
+    [tried] = [each for each in json.loads(done.stdout)["tried"] if each["remedy"] == "single_thread"]
+    assert (tried["step"], tried["edits"]) == ("waiting", [{"path": ["targets", 0, "threads"], "value": 1}])
+
+
+def test_explain_has_them(ran: tuple[Path, dict[str, str]], report: dict[str, Any], tmp_path: Path) -> None:
+    """Its profile, its bottleneck, and of a report in which that gate failed, its problem."""
+    [gate] = [each for each in report["targets"][0]["variants"][0]["gates"] if each["gate"] == "load_time"]
+    gate["verdict"] = "fail"
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    said = []
+    for words in (["gatekeeper-report"], [str(tmp_path), "--no-measure"]):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "gatekeeper", "explain", *words, "--json"],
+            cwd=ran[0].parent, env=os.environ | ran[1], capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        said += json.loads(done.stdout)["variants"]
+    assert said[0]["profile"]["profiler"] == "onnx_reference", said[0]["unsaid"]
+    assert {each["operator"] for each in said[0]["profile"]["operators"]} == {"MatMul"}
+    assert "heat" in {each["name"] for each in said[0]["bottlenecks"]}
+    assert [(each["problem"], each["gates"]) for each in said[1]["diagnoses"]] == [("slow_start", ["load_time"])]
 
 
 def test_the_watch_has_them(ran: tuple[Path, dict[str, str]], tmp_path: Path) -> None:

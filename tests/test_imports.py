@@ -72,8 +72,8 @@ def named() -> dict[str, set[str]]:
 ROOMS = (
     "errors", "units", "ids", "progress", "version", "files", "registry", "records",
     "stats", "models", "hardware", "process", "scans", "data", "frameworks", "gates", "config", "making", "measure", "evaluate",
-    "planning", "compliance", "reports", "verdicts", "certificate", "serve", "load", "checks", "deploy", "legs", "monitor",
-    "stages", "advice", "starting", "pipeline", "cli", "reference", "github", "__main__",
+    "planning", "compliance", "causes", "reports", "verdicts", "certificate", "serve", "load", "checks", "deploy", "legs",
+    "monitor", "stages", "explain", "advice", "starting", "pipeline", "repair", "cli", "reference", "github", "__main__",
 )  # fmt: skip
 """Rooms and the modules beside them, from the ground up: each may import from those before it."""
 
@@ -123,10 +123,10 @@ def test_imports_point_down() -> None:
     assert above == []
 
 
-def test_the_pipeline_is_imported_by_the_command_line_only() -> None:
+def test_the_pipeline_is_imported_by_the_command_line_and_by_what_repairs_only() -> None:
     users = {name for name, found in ever().items() if "gatekeeper.pipeline" in found}
     assert users
-    assert {name for name in users if not under(name, "cli")} == set()
+    assert {name for name in users if not under(name, "cli", "repair")} == set()
 
 
 @pytest.mark.parametrize("name", ["errors", "records.base", "units"])
@@ -229,7 +229,9 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["--version"], ["run", "--help"], ["scan", "--help"], ["validate", "p.yaml"]], ids=" ".join
+    "words",
+    [["--help"], ["--version"], ["run", "--help"], ["scan", "--help"], ["explain", "--help"], ["validate", "p.yaml"]],
+    ids=" ".join,
 )
 def test_a_light_command_imports_neither_numbers_nor_colour(pipeline: Path, words: list[str]) -> None:
     assert imported(pipeline, *words) & (HEAVY | {"rich"}) == set()
@@ -249,6 +251,11 @@ def test_a_light_command_imports_neither_numbers_nor_colour(pipeline: Path, word
 )
 def test_a_command_that_only_looks_imports_no_framework(pipeline: Path, words: list[str]) -> None:
     assert imported(pipeline, *words) & HEAVY == set()
+
+
+def test_what_a_report_knows_is_explained_without_a_framework(tmp_path: Path) -> None:
+    report = REPOSITORY / "tests/data/reports-v1/base.json"
+    assert imported(tmp_path, "explain", str(report), "--no-measure") & HEAVY == set()
 
 
 def test_init_imports_no_framework(pipeline: Path, tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def _resolution(limit: Limit, gate: RatioGate, raced: Race, effect: float) -> Re
             for n in (LOOKS[0], LOOKS[-1])
         },
         rounds=None if remark or needed is None else max(needed, getattr(gate, "LEAST_ROUNDS", 2)),
-        blocking=limit.config.on_fail == "fail",
+        blocking=limit.config.blocks,
         remark=remark,
     )
 

@@ -19,8 +19,8 @@ from gatekeeper.registry import Registry
 COMMANDS = Registry("cli")
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 ORDER = (
-    "demo", "init", "validate", "assess", "hardware", "scan", "plan", "calibrate", "compare", "run", "report", "certify",
-    "verify", "serve", "deploy", "watch",
+    "demo", "init", "validate", "assess", "hardware", "scan", "plan", "calibrate", "compare", "run", "report", "explain",
+    "repair", "certify", "verify", "serve", "deploy", "watch",
 )  # fmt: skip
 
 

@@ -98,12 +98,14 @@ def execute(file: Path, model: Path | None, options: Options, quiet: bool, held:
     from datetime import UTC, datetime
 
     from gatekeeper.cli._terminal import printing, show, watching
+    from gatekeeper.cli.repair import after_run, asks_for_repair
     from gatekeeper.config.load import load
     from gatekeeper.config.policy import chosen_policy
     from gatekeeper.config.waivers import waivers_for
     from gatekeeper.errors import ExitCode
     from gatekeeper.pipeline import deferred, run
     from gatekeeper.planning.plan import make_plan, model_of
+    from gatekeeper.records.base import Verdict
     from gatekeeper.reports._read import read_report
     from gatekeeper.reports._write import write_reports
     from gatekeeper.verdicts.compare import compared
@@ -115,7 +117,7 @@ def execute(file: Path, model: Path | None, options: Options, quiet: bool, held:
     base = read_report(held.baseline_report) if held.baseline_report else None
     waivers = waivers_for(loaded, lambda: make_plan(loaded, model_of(loaded)[1]).variant_ids())
     with watching(quiet) as progress:
-        report = run(loaded, options, progress)
+        report = measured = run(loaded, options, progress)
     if waivers and not held.deferred:
         report = waive(report, waivers.entries, datetime.now(UTC).date())
     if base is not None:
@@ -124,6 +126,8 @@ def execute(file: Path, model: Path | None, options: Options, quiet: bool, held:
     with printing(kept=True):
         show(report)
         click.echo(f"\nreports: {', '.join(str(path) for path in written)}")
+    if measured.verdict is not Verdict.PASS and asks_for_repair(loaded, measured):
+        after_run(loaded, options, measured, quiet)
     if held.deferred and exit_code(deferred(report)) in (ExitCode.PASS, ExitCode.FAILED, ExitCode.INCONCLUSIVE):
         return int(ExitCode.PASS)
     return int(exit_code(report))

@@ -77,7 +77,7 @@ def limits_and_loosened(loaded: Loaded, target: Target) -> tuple[list[Limit], li
 
 def _strictest(own: Limit | None, policy: Limit, where: str) -> tuple[Limit, list[tuple[str, Any, Any]]]:
     """What holds of the two, and (key, policy's value, own value) of what does not."""
-    if own is not None and (policy.config is None or (policy.config.on_fail == "warn" and _blocks(own))):
+    if own is not None and (policy.config is None or (not policy.config.blocks and _blocks(own))):
         return own, []
     key = policy.gate.limit_key
     if policy.config is None:
@@ -100,13 +100,13 @@ def _strictest(own: Limit | None, policy: Limit, where: str) -> tuple[Limit, lis
 
 
 def _blocks(limit: Limit) -> bool:
-    return limit.config is not None and limit.config.on_fail == "fail"
+    return limit.config is not None and limit.config.blocks
 
 
 def _stricter(module: Gate, name: str, here: Any, before: Any) -> bool:
     """Whether one value of a gate's config is stricter; of what is not known to have an order, none is."""
     if name == "on_fail":
-        return bool(here == "fail")
+        return bool(here != "warn")
     if (own := getattr(module, "stricter", None)) is not None and name != module.limit_key:
         return bool(own(name, here, before))
     if name != module.limit_key or here is None or before is None:
@@ -149,9 +149,8 @@ def _on_other_sets(loaded: Loaded, stated: list[Limit]) -> list[Limit]:
                 config = msgspec.structs.replace(config, **own) if config else None
             if config is None:
                 continue
-            config = msgspec.structs.replace(
-                config, on_fail="warn" if "warn" in (each.on_fail, _on_fail(name, config)) else "fail"
-            )
+            both = (each.on_fail, _on_fail(name, config))
+            config = msgspec.structs.replace(config, on_fail=next((how for how in ("warn", "repair") if how in both), "fail"))
             where = loaded.where(*place, "retention") if name == OF_SETS else loaded.where(*place)
             found.append(Limit(on_set(name, each.name), gate(name), config, where))
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import msgspec
 
 from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.meaning import meaning_problems
-from gatekeeper.config.source import Source, read_source
+from gatekeeper.config.source import Source, parse_source, read_source
 from gatekeeper.config.types import Common, Document
 from gatekeeper.errors import ConfigError, Problem, UsageError
 from gatekeeper.files import check_name
@@ -21,7 +23,17 @@ def load(path: Path, model: Path | None = None) -> Loaded:
     check_name(path)
     if model is not None:
         _check_override(model)
-    source = read_source(path)
+    return _checked(path, read_source(path), model)
+
+
+def proposed(loaded: Loaded, content: bytes) -> Loaded:
+    """A file as it would be with that content, which is nowhere on the disk yet; a `ConfigError` lists every problem."""
+    source = parse_source(content.decode("utf-8-sig"), loaded.source.path)
+    new = _checked(loaded.path, source, loaded.model_override)
+    return replace(new, policy=loaded.policy, proposed=sha256(content).hexdigest())
+
+
+def _checked(path: Path, source: Source, model: Path | None) -> Loaded:
     loaded = Loaded(path=path, pipeline=pipeline_of(source), source=source, model_override=model)
     if problems := meaning_problems(loaded):
         raise ConfigError(source.path, problems)

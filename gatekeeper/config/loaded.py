@@ -15,7 +15,7 @@ from gatekeeper.config.types import Common
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
 from gatekeeper.frameworks._base import TEXT_FORMATS
 from gatekeeper.gates._base import KINDS, of_tensors, tested_by
-from gatekeeper.models.files import model_format
+from gatekeeper.models.files import digest, model_format
 
 if TYPE_CHECKING:
     from gatekeeper.config.base import Base
@@ -40,6 +40,12 @@ class Loaded:
     source: Source
     model_override: Path | None = None
     policy: Policy | None = None
+    proposed: str = ""  # SHA-256 of the text, where it is not what lies at the path
+
+    @property
+    def sha256(self) -> str:
+        """Of the file that the pipeline was read from."""
+        return self.proposed or digest(self.path)
 
     @property
     def folder(self) -> Path:

@@ -25,6 +25,13 @@ def report_schema() -> dict[str, Any]:
     return schema_of(Report, "gatekeeper/report/v1", "What a gatekeeper run found.")
 
 
+def explanation_schema() -> dict[str, Any]:
+    """Schema of what `gatekeeper explain --json` prints."""
+    from gatekeeper.records.explained import Explanation
+
+    return schema_of(Explanation, "gatekeeper/explanation/v1", "Why gates failed.")
+
+
 def waivers_schema() -> dict[str, Any]:
     """Schema of the waivers beside the pipeline file."""
     from gatekeeper.config.waivers import WaiverDocument
@@ -34,6 +41,7 @@ def waivers_schema() -> dict[str, Any]:
 
 SCHEMAS = {
     "edge_ai_pipeline.schema.json": pipeline_schema,
+    "explanation.schema.json": explanation_schema,
     "gatekeeper-waivers.schema.json": waivers_schema,
     "report.schema.json": report_schema,
 }

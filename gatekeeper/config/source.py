@@ -158,6 +158,21 @@ def read_source(path: Path, remedy: str = INIT) -> Source:
 
 def parse_source(text: str, path: str, remedy: str = INIT) -> Source:
     """Parse text; `path` names it in messages."""
+    node = plain_nodes(text, path, remedy)
+    walk = _Walk()
+    try:
+        data = walk.value(node, ())
+    except (_TooLarge, RecursionError) as error:
+        line, column = _mark(error.node) if isinstance(error, _TooLarge) else (1, 1)
+        message = f"anchors expand to more than {MAX_NODES} values or {MAX_DEPTH} levels. Write the values out."
+        raise ConfigError(path, [Problem(line, column, message)]) from None
+    if walk.problems:
+        raise ConfigError(path, walk.problems)
+    return Source(path=path, data=data, values=walk.values, keys=walk.keys)
+
+
+def plain_nodes(text: str, path: str, remedy: str = INIT) -> yaml.Node:
+    """The parsed text before any of it is a value: each node knows where it stands."""
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -177,13 +192,4 @@ def parse_source(text: str, path: str, remedy: str = INIT) -> Source:
         raise ConfigError(path, [Problem(1, 1, f"nested more than {MAX_DEPTH} deep.")]) from None
     if node is None:
         raise ConfigError(path, [Problem(1, 1, f"the file is empty. {remedy}")])
-    walk = _Walk()
-    try:
-        data = walk.value(node, ())
-    except (_TooLarge, RecursionError) as error:
-        line, column = _mark(error.node) if isinstance(error, _TooLarge) else (1, 1)
-        message = f"anchors expand to more than {MAX_NODES} values or {MAX_DEPTH} levels. Write the values out."
-        raise ConfigError(path, [Problem(line, column, message)]) from None
-    if walk.problems:
-        raise ConfigError(path, walk.problems)
-    return Source(path=path, data=data, values=walk.values, keys=walk.keys)
+    return node

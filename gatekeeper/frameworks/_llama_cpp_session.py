@@ -122,14 +122,16 @@ class LlamaSession:
     outputs = ("logits",)
 
     def __init__(
-        self, path: Path, threads: int, device: str, opened: LlamaCppSession = DEFAULT, listener: Listener | None = None
-    ):
-        """`listener` hears every product of matrices."""
+        self, path: Path, threads: int, device: str, opened: LlamaCppSession = DEFAULT, listener: Listener | None = None,
+        timed: bool = False,
+    ):  # fmt: skip
+        """`listener` hears every product of matrices. `timed`: it keeps its own times, which `timings` returns."""
         import llama_cpp
 
         self.ran_on = _check_device(device)
         self._library, self._threads, self._device = llama_cpp, opened.of(threads), device
         self._opened, self._listener, self._batch = opened, listener, opened.at_once
+        self._timed = timed
         self._handles = _load(path, device)
         weakref.finalize(self, self._handles.free)
         if device != "cpu":
@@ -177,6 +179,11 @@ class LlamaSession:
                 "unsupported", f"it asks for a context of {context} tokens, and {name} knows {self._trained}. Lower `context`."
             )
 
+    def timings(self) -> dict[str, tuple[float, int]]:
+        """Milliseconds that prompts and single tokens took so far, by llama.cpp's own clock, and of how many tokens."""
+        told = self._library.llama_perf_context(self._handles.context)
+        return {"prompt token": (told.t_p_eval_ms, told.n_p_eval), "further token": (told.t_eval_ms, told.n_eval)}
+
     def _begin(self, tokens: int) -> None:
         """An empty context for so many tokens, or the one it was opened with."""
         context = self._opened.context
@@ -207,6 +214,7 @@ class LlamaSession:
         params = library.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = size, self._batch, self._batch
         params.n_threads = params.n_threads_batch = self._threads
+        params.no_perf = not self._timed
         params.offload_kqv = params.op_offload = self._device != "cpu"
         if (cache := self._opened.kv_cache) != DEFAULT.kv_cache:
             params.type_k = params.type_v = getattr(library, f"GGML_TYPE_{cache.upper()}")

@@ -52,7 +52,11 @@ def text_spec(about: Assessment, model: Path, tokenizing: str) -> TextSpec | Non
 
 def open_session(spec: ModelSpec) -> Session:
     """A session of the model; runs in a worker."""
-    session = framework(spec.framework).open_session(Path(spec.artifact), spec.threads, spec.device)
+    return around(spec, framework(spec.framework).open_session(Path(spec.artifact), spec.threads, spec.device))
+
+
+def around(spec: ModelSpec, session: Session) -> Session:
+    """A session that takes and gives what its framework's does, as the model's own would."""
     if spec.inputs or spec.outputs:
         from gatekeeper.frameworks._renamed import Renamed
 

@@ -168,13 +168,13 @@ def _check(target: Path, weights: str, cache: bool) -> None:
         raise NotMeasured("unsupported", f"{reason}. Leave the KV cache as it is for this model.")
 
 
-def open_session(path: Path, threads: int, device: str) -> LlamaSession:
-    """Load `path`, a .gguf file or the folder `optimize` wrote."""
+def open_session(path: Path, threads: int, device: str, timed: bool = False) -> LlamaSession:
+    """Load `path`, a .gguf file or the folder `optimize` wrote; `timed`: llama.cpp keeps its own times too."""
     from gatekeeper.frameworks._llama_cpp_session import LlamaSession
 
     if device not in _DEVICES:
         raise NotMeasured("unsupported", f"{supports('gguf', device)}. Choose another target.")
-    return LlamaSession(_file(path), threads, device, read_session(path, LlamaCppSession))
+    return LlamaSession(_file(path), threads, device, read_session(path, LlamaCppSession), timed=timed)
 
 
 def open_tokenizer(path: Path) -> LlamaTokenizer:

@@ -193,7 +193,10 @@ class OrtSession:
 
     CONCURRENT: Literal[True] = True
 
-    def __init__(self, path: Path, threads: int, device: str, asked: OnnxRuntimeSession | None = None):
+    def __init__(
+        self, path: Path, threads: int, device: str, asked: OnnxRuntimeSession | None = None, profile: Path | None = None
+    ):
+        """With `profile`, every operator is timed, and `profiled` writes it to a file whose name begins so."""
         import onnxruntime
 
         if reason := supports("onnx", device):
@@ -211,6 +214,8 @@ class OrtSession:
         options.enable_cpu_mem_arena = asked is None or asked.arena
         if asked is not None and not asked.prepacking:
             options.add_session_config_entry("session.disable_prepacking", "1")
+        if profile is not None:
+            options.enable_profiling, options.profile_file_prefix = True, str(profile)
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
         except Exception as error:
@@ -224,6 +229,10 @@ class OrtSession:
     def run(self, feed: dict[str, Any]) -> list[Any]:
         """Every output, for a feed of numpy arrays."""
         return self._session.run(None, feed)  # type: ignore[no-any-return]
+
+    def profiled(self) -> Path:
+        """Where the profile is; nothing is timed any more."""
+        return Path(self._session.end_profiling())
 
 
 def open_session(path: Path, threads: int, device: str) -> OrtSession | _genai.GenaiSession:

@@ -102,14 +102,25 @@ Ratio = tuple[list[float], list[float]]
 """Numerators and denominators, one each a round."""
 
 
-OnFail = Annotated[Literal["fail", "warn"], Meta(description="`fail` blocks; `warn` reports the failure and does not block.")]
+OnFail = Annotated[
+    Literal["fail", "warn", "repair"],
+    Meta(
+        description="`fail` blocks; `warn` reports the failure and does not block; `repair` blocks, and `gatekeeper run` "
+        "looks for the smallest change of this file that passes."
+    ),
+]
 """Made once: msgspec reads the annotations of a base again for every gate there is."""
 
 
 class GateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits of a gate; `on_fail: warn` reports a failure without blocking."""
+    """Limits of a gate; `on_fail: warn` reports a failure without blocking, `repair` blocks and looks for what would pass."""
 
     on_fail: OnFail = "fail"
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a failure keeps a variant from passing."""
+        return self.on_fail != "warn"
 
 
 class Gate(Protocol):

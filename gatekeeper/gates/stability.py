@@ -117,7 +117,7 @@ def judge(config: Config, evidence: Evidence) -> Decision:
         reason = (
             f"this runner is too noisy: p95 is {observed:.0%} above the median, and {own.observed - 1:.0%} for the baseline, "
             f"where {config.max_variation:.0%} is allowed; use a quieter runner"
-            + (", or set `gates.stability.on_fail: warn`" if config.on_fail == "fail" else "")
+            + (", or set `gates.stability.on_fail: warn`" if config.blocks else "")
         )
     elif lower > config.max_variation:
         verdict = Verdict.FAIL

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from gatekeeper.errors import UsageError
 from gatekeeper.records.report import Report
+from gatekeeper.reports._markdown_text import size
 from gatekeeper.reports.markdown import SMALLEST_BYTES, SUMMARY_BYTES, fit
 
 MOST_OUTPUT_BYTES = 1 << 20
@@ -50,10 +51,10 @@ def entry(name: str, value: str) -> str:
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
 
 
-def append_summary(report: Report | str, link: str = "", environment: Mapping[str, str] = os.environ) -> bool:
+def append_summary(report: Report | str, link: str = "", environment: Mapping[str, str] = os.environ, below: str = "") -> bool:
     """Append a report to the step's summary, as much as fits beside what is there; False where there is no place for it.
 
-    Where there is no report it is a text that says so.
+    Where there is no report it is a text that says so. `below` comes after it, where both fit.
     """
     path = environment.get("GITHUB_STEP_SUMMARY")
     if not path:
@@ -63,7 +64,8 @@ def append_summary(report: Report | str, link: str = "", environment: Mapping[st
     room = SUMMARY_BYTES - written - 2  # the blank line before it
     if room < SMALLEST_BYTES:
         return False
-    shown = report if isinstance(report, str) else fit(report, room, link)
+    below = f"\n{below}" if below and room - size(below) > SMALLEST_BYTES else ""
+    shown = report if isinstance(report, str) else fit(report, room - size(below), link) + below
     _append(file, ("\n\n" if written else "") + shown, "GITHUB_STEP_SUMMARY")
     return True
 

@@ -6,23 +6,35 @@ What cannot be shown becomes a warning; it never changes a verdict.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from gatekeeper.errors import ExitCode
+from gatekeeper.files import open_itself
 from gatekeeper.github.annotations import annotations as annotated
 from gatekeeper.github.annotations import command
 from gatekeeper.github.comment import Mode, Published, publish
 from gatekeeper.github.context import read_event
 from gatekeeper.github.outputs import append_summary, write_outputs
+from gatekeeper.github.suggestion import suggest
 from gatekeeper.records.base import Verdict
+from gatekeeper.records.repaired import Repair
+from gatekeeper.reports._markdown_text import size
+from gatekeeper.reports._repair import markdown
 from gatekeeper.reports.markdown import COMMENT_BYTES, fit, without_report
 
 if TYPE_CHECKING:
     from gatekeeper.github.context import Event
     from gatekeeper.records.report import Report
 
+
+REPAIR = "repair/repair.json"
+"""Where a run leaves its repair, beside the report."""
+MAX_REPAIR_BYTES = 1 << 20
+MOST_REPAIR = 20_000
+"""Bytes of a comment that are the repair's: the report comes first."""
 
 STRANGERS = "this report was made by the run of a pull request from another repository: its check decides, not this comment"
 
@@ -47,15 +59,35 @@ def show(environ: Mapping[str, str], report: Report | None, message: str, mode: 
     for line in annotated(report) if report and not foreign else []:
         print(line, flush=True)
     link = event.measured_url or event.run_url
-    append_summary(report if report else without_report(message), link, environ)
-    body = fit(report, COMMENT_BYTES, link) if report else without_report(message, link)
+    found = repair_of(environ, report) if report and not foreign else None
+    append_summary(report if report else without_report(message), link, environ, markdown(found) if found else "")
+    token, name = environ.get("TOKEN", ""), environ.get("COMMENT_ID", "")
+    suggested = suggest(event, token, found, name) if found and mode != "off" else None
+    if suggested and suggested.warning:
+        print(command("warning", suggested.warning, title="gatekeeper: suggestion"), flush=True)
+    below = markdown(found, bool(suggested and suggested.url)) if found else ""
+    if size(below) > MOST_REPAIR:
+        below = f"A change that passes is in the run's artifacts ({REPAIR}).\n"
+    body = without_report(message, link)
+    if report:
+        body = fit(report, COMMENT_BYTES - size(below), link) + (f"\n{below}" if below else "")
     verdict = report.verdict if report else Verdict.ERROR
     changed = report.base.changed if report and report.base else True
-    done = publish(
-        event, environ.get("TOKEN", ""), body, environ.get("COMMENT_ID", ""), cast(Mode, mode), verdict=verdict, changed=changed
-    )
+    done = publish(event, token, body, name, cast(Mode, mode), verdict=verdict, changed=changed)
     _told(environ, done)
     return ExitCode.NOT_MEASURED if forged else 0
+
+
+def repair_of(environ: Mapping[str, str], report: Report) -> Repair | None:
+    """What a run left of a repair beside its report; None where there is none of this report's very pipeline file and model."""
+    try:
+        with open_itself(Path(environ.get("OUTPUT", "") or "gatekeeper-report") / REPAIR) as file:
+            data = file.read(MAX_REPAIR_BYTES + 1)
+        found = msgspec.json.decode(data, type=Repair)
+    except (OSError, ValueError, RecursionError, msgspec.DecodeError):
+        return None
+    same = (found.file_sha256, found.model_sha256) == (report.pipeline.sha256, report.model.sha256)
+    return found if same and len(data) <= MAX_REPAIR_BYTES else None
 
 
 def _contradicts(event: Event, report: Report | None) -> str:

@@ -47,7 +47,7 @@ def candidate(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool, scan
     if planned.skip or planned.error:
         return blank
     try:
-        made = _made(leg, planned, data, trusted)
+        made = made_of(leg, planned, data, trusted)
         scan = hold_variant(leg, made, planned.path is not None, scanned)
         leg.progress.step(f"{planned.id}: comparing answers")
         found = _compared(replace(blank, made=made), leg, made, data.evaluation, bins_of(leg))
@@ -61,7 +61,7 @@ def candidate(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool, scan
         return replace(blank, error=str(error))
 
 
-def _made(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool) -> Made:
+def made_of(leg: Leg, planned: PlannedVariant, data: Data, trusted: bool) -> Made:
     """The artifact: the user's own, or what the framework makes."""
     if planned.path is not None:
         leg.progress.step(f"{planned.id}: reading {planned.path}")

@@ -27,7 +27,7 @@ from gatekeeper.frameworks._options import filled
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.hardware.selection import DEVICES, hardware
 from gatekeeper.ids import PROPOSED, artifact_name, leg_id, variant_id
-from gatekeeper.models.files import assess, digest
+from gatekeeper.models.files import assess
 from gatekeeper.models.info import Assessment
 from gatekeeper.planning.selection import auto
 from gatekeeper.records.base import Record
@@ -120,7 +120,7 @@ def make_plan(loaded: Loaded, model: Assessment, commit: str = "") -> Plan:
         for name in dict.fromkeys([*tried, *own]):
             leg = _leg(loaded, target, name, model, own.get(name, []), name in tried)
             legs.append(msgspec.structs.replace(leg, why=tried.get(name, "")))
-    return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=digest(loaded.path), legs=legs, commit=commit)
+    return Plan(schema=PLAN_SCHEMA, pipeline=str(loaded.path), pipeline_sha256=loaded.sha256, legs=legs, commit=commit)
 
 
 def _tried(loaded: Loaded, target: Target, model: Assessment, others: bool) -> dict[str, str]:

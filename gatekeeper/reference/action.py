@@ -26,6 +26,10 @@ _ACTION = """\
 `plan` and `run` need a checkout of the repository. Exit codes are those of the command line; `fail-on` says which of them fail
 the step. A `run` with `fail-on: error` is a leg of a matrix: it publishes nothing, a later `report` does.
 
+Where a gate says `on_fail: repair` ([docs/repair.md](repair.md)), a run that does not pass looks for a change of the pipeline
+file that does. The comment then has it as a diff, and where its lines are part of the pull request it is suggested there, too
+(`pull-requests: write`; a fork's token may not, and has the diff).
+
 `certify` and `verify` are the two ends of a release ([docs/release.md](release.md)); `gatekeeper init --release` writes the
 workflow around them. Both install nothing but what they take, afresh, and restore no cache; they fail the step wherever the
 answer is no, and refuse inputs that mean nothing to them. `certify` belongs into a job of its own, without a checkout, on a

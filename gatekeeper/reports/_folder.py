@@ -14,8 +14,8 @@ from gatekeeper.errors import UsageError
 
 LOCK = ".lock"
 REPORT = "report.json"
-FILES = (REPORT, "junit.xml", "report.md", "report.sarif")
-"""What the formats that come with gatekeeper write; named here, since importing them takes longer than all the rest."""
+FILES = (REPORT, "junit.xml", "report.md", "report.sarif", "repair/repair.json")
+"""What the formats that come with gatekeeper write, and a repair; named here: importing them takes longer than all the rest."""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gatekeeper.causes.short import shorts
 from gatekeeper.ids import technique_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
@@ -56,7 +57,9 @@ def _reason(report: Report, target: TargetReport, reason: Shared) -> tuple[int, 
         who = f"{code(reason.leg)} ({shown}{f' and {more} more' if more > 0 else ''})"
     where = f" ({', '.join(map(code, reason.places))})" if reason.places else ""
     said = f"- {mark(gate)} {who} **{', '.join(map(text, reason.names))}**: {text(gate.reason)}{where}"
-    return _rank(report, target, gate), said + (f"; {text(waiver(gate), 800)}" if waived(gate) else "")
+    said += f"; {text(waiver(gate), 800)}" if waived(gate) else ""
+    why = shorts(report, target, reason.variants, gate)
+    return _rank(report, target, gate), said + (f"<br>↳ {text(why, 600)}" if why else "")
 
 
 def _rank(report: Report, target: TargetReport, gate: GateResult) -> int:

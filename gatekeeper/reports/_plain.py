@@ -18,6 +18,11 @@ _LONG = re.compile(r"\S{61,}")
 _ANYWHERE = re.compile(r":(?=:)")
 
 
+def as_written(line: str) -> str:
+    """A line of a file as it may be shown: its blanks stay where they are, and what cannot be seen does not stay unseen."""
+    return _INVISIBLE.sub("\ufffd", line.rstrip("\r\n"))
+
+
 @lru_cache(maxsize=4096)
 def plain(text: str, limit: int = 600) -> str:
     """One line of visible characters: no control, direction or escape sequences, no lone surrogates."""

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import msgspec
 from junit_xml import TestCase, TestSuite
 
+from gatekeeper.causes.short import shorts
 from gatekeeper.gates._base import counts_checks
 from gatekeeper.ids import leg_of
 from gatekeeper.records.base import Verdict
@@ -84,11 +85,11 @@ def _target(report: Report, target: TargetReport) -> Iterator[_Suite]:
         leg = legs.get(leg_of(variant.id))
         share = leg.measuring_s / measured[leg.id] if leg and variant.performance else 0.0
         about = properties[leg.id] if leg else _properties(report, target.environment, None)
-        yield _suite(variant.id, _cases(variant), about, share + _tested(variant))
+        yield _suite(variant.id, _cases(report, target, variant), about, share + _tested(variant))
 
 
-def _cases(variant: VariantReport) -> list[TestCase]:
-    cases = [_gate(variant.id, gate) for gate in variant.gates]
+def _cases(report: Report, target: TargetReport, variant: VariantReport) -> list[TestCase]:
+    cases = [_gate(variant.id, gate, shorts(report, target, [variant], gate)) for gate in variant.gates]
     cases += [_check(variant, check) for check in (variant.tested.checks if variant.tested else [])]
     return cases or [_case("variant", variant.id, variant.verdict, variant.reason or variant.verdict)]
 
@@ -99,13 +100,14 @@ def _tested(variant: VariantReport) -> float:
     return max(tested.seconds, sum(check.seconds for check in tested.checks)) if tested else 0.0
 
 
-def _gate(variant: str, gate: GateResult) -> TestCase:
+def _gate(variant: str, gate: GateResult, why: str) -> TestCase:
     said = f"{interval(gate)} limit {gate.limit} {gate.where}"
     if waived(gate):
         case = _made(gate.gate, variant, said)
         case.add_skipped_info(_xml(plain(f"{waiver(gate)}; {gate.reason}", 1000)))
         return case
-    return _case(gate.gate, variant, gate.verdict, gate.reason, gate.blocking, said)
+    reason = f"{plain(gate.reason)} ({plain(why, 600)})" if why else gate.reason
+    return _case(gate.gate, variant, gate.verdict, reason, gate.blocking, said)
 
 
 def _check(variant: VariantReport, check: Check) -> TestCase:

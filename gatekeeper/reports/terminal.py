@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from gatekeeper.causes.short import shorts
 from gatekeeper.ids import technique_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import LegReport, Report, StageReport, TargetReport
@@ -49,7 +50,7 @@ def renderables(report: Report) -> list[RenderableType]:
 
     said: list[Line] = [(plain(line, 2000), "dim") for line in basis_lines(report)]
     said += [(plain(line, 2000), "dim") for line in [*choice_lines(report), *chosen_to_try(report)]]
-    said += [line for target in report.targets for line in _target(target)]
+    said += [line for target in report.targets for line in _target(report, target)]
     said += [_stage(stage) for stage in told(report)]
     said += [(plain(line, 2000), "yellow") for line in data_lines(report)]
     said += [(plain(note), "yellow") for note in [*report.notes, *loosened(report)]]
@@ -59,7 +60,7 @@ def renderables(report: Report) -> list[RenderableType]:
     return [*overview(report), *(Text(f"  {text}", style=style) for text, style in said), verdict]
 
 
-def _target(target: TargetReport) -> Iterator[Line]:
+def _target(report: Report, target: TargetReport) -> Iterator[Line]:
     for leg in target.legs:
         yield from _leg(leg)
     disagreements = target.agreement.findings if target.agreement else []
@@ -76,7 +77,10 @@ def _target(target: TargetReport) -> Iterator[Line]:
             yield f"{plain(variant.id)}: {plain(flipped)}", "dim"
         if unjudged(variant) and not said_by_leg(target, variant):
             yield f"{plain(variant.id)}: {plain(variant.reason)}", COLORS[variant.verdict]
-        yield from (_reason(reason) for reason in by_variant.get(variant.id, []))
+        for reason in by_variant.get(variant.id, []):
+            yield _reason(reason)
+            if why := shorts(report, target, reason.variants, reason.first):
+                yield f"  ↳ {plain(why, 600)}", "dim"
 
 
 def _leg(leg: LegReport) -> Iterator[Line]:

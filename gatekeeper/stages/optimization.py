@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.config.section import AUTO, FrameworkName, Need, Section, Switch
+from gatekeeper.config.section import AUTO, Duration, FrameworkName, Need, Section, Switch
 from gatekeeper.config.sections.techniques import Techniques, asked_of, listing
 from gatekeeper.config.sections.variants import OwnVariant, variant_problems
 from gatekeeper.records.base import Verdict
@@ -56,6 +56,12 @@ class Preferences(Section, frozen=True, kw_only=True):
     energy: Annotated[Weight, Meta(description="Of the energy per inference, where the machine measures it.")] = 0
 
 
+class Repairing(Section, frozen=True, kw_only=True):
+    """What `gatekeeper run` does where a gate with `on_fail: repair` fails."""
+
+    budget: Annotated[Duration, Meta(description="How long it looks for a change that passes.")] = "10m"
+
+
 class Optimization(Section, frozen=True, kw_only=True):
     """Which frameworks optimize the model, and how."""
 
@@ -80,6 +86,7 @@ class Optimization(Section, frozen=True, kw_only=True):
     trust_scripts: Annotated[
         bool, Meta(description="Let configuration files named in `techniques` run scripts of their own.")
     ] = False
+    repair: Annotated[Repairing, Meta(description="The search for a change that passes, see `on_fail` of gates.")] = Repairing()
     validation: Annotated[OptimizationValidation, Meta(description="Checks across variants.")] = OptimizationValidation()
     select: Annotated[
         Literal["speed", "accuracy", "memory", "balanced"] | None,

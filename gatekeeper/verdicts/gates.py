@@ -56,7 +56,7 @@ def _result(limit: Limit, decision: Decision) -> GateResult:
         unit=limit.gate.UNIT,
         reason=decision.reason,
         where=limit.where,
-        blocking=limit.config is not None and limit.config.on_fail == "fail" and decision.applies,
+        blocking=limit.config is not None and limit.config.blocks and decision.applies,
         details=decision.details | _as_before(decision),
         brief=decision.brief,
         settled=decision.settled,

@@ -107,7 +107,7 @@ def held(
         and (_nothing(each, limit, variant, leg) or not holds(limit, variant.id, None if leg.rules.source else each.details))
     ):
         return Held(each)
-    blocking = limit.config.on_fail == "fail"
+    blocking = limit.config.blocks
     number = each.limit if number is None else number
     same = number == each.limit and blocking == each.blocking and not loosened
     if confirmed and same:
@@ -168,9 +168,9 @@ def _stricter(
         config = msgspec.structs.replace(config, **{module.limit_key: getattr(own, module.limit_key)})
     elif number != wanted:
         said.append(f"says the limit is {number:g}")
-    if config.on_fail == "fail" and not blocking:
+    if config.blocks and not blocking:
         said.append("says that it does not block")
-    elif config.on_fail == "warn" and blocking:
+    elif not config.blocks and blocking:
         config = msgspec.structs.replace(config, on_fail="fail")
     return Limit(owner, module, config, asked.where), _number(config, owner), " and ".join(said)
 

@@ -24,7 +24,12 @@ OPERATIONS = {
     "/repos/{owner}/{repo}/issues": ["post"],
     "/repos/{owner}/{repo}/issues/comments/{comment_id}": ["delete", "patch"],
     "/repos/{owner}/{repo}/issues/{issue_number}/comments": ["get", "post"],
+    "/repos/{owner}/{repo}/contents/{path}": ["get"],
     "/repos/{owner}/{repo}/pulls": ["get"],
+    "/repos/{owner}/{repo}/pulls/comments/{comment_id}": ["delete"],
+    "/repos/{owner}/{repo}/pulls/{pull_number}": ["get"],
+    "/repos/{owner}/{repo}/pulls/{pull_number}/comments": ["get", "post"],
+    "/repos/{owner}/{repo}/pulls/{pull_number}/files": ["get"],
 }
 PROSE = {"description", "summary", "example", "examples", "externalDocs", "tags", "title"}
 

@@ -16,8 +16,8 @@ from gatekeeper.errors import ExitCode
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 """Calls the command line as a user does; a fixture of that type is `gatekeeper`."""
-APART = ("demo", "serve")
-"""They change the process that they are in."""
+APART = ("demo", "explain", "repair", "serve")
+"""They start workers of their own kind, or change the process that they are in."""
 OF_A_PROCESS = ("PYTHON", "LC_", "LANG", "TMPDIR")
 """How variables begin that are read once in a process: when Python starts, or what is installed is looked up."""
 

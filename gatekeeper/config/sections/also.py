@@ -28,7 +28,8 @@ class AlsoSet(Section, frozen=True, kw_only=True):
         Meta(description="Least fraction of the baseline's accuracy that is kept here; default: the accuracy gate's."),
     ] = None
     on_fail: Annotated[
-        Literal["fail", "warn"], Meta(description="`fail` blocks; `warn` reports what fails here and does not block.")
+        Literal["fail", "warn", "repair"],
+        Meta(description="`fail` blocks; `warn` reports what fails here and does not block; `repair` as in `gates`."),
     ] = "fail"
     metric: Annotated[str | None, Meta(description="As `dataset.metric`.")] = None
     range: Annotated[
