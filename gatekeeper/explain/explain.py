@@ -22,7 +22,7 @@ from gatekeeper.explain.found import Found, artifact_of, pipeline_of
 from gatekeeper.explain.measuring import timed
 from gatekeeper.explain.profiling import Profiled, look, moved
 from gatekeeper.explain.sensitivity.rank import BUDGET_S, Asked, rank, unranked
-from gatekeeper.hardware.machine import this_machine
+from gatekeeper.hardware.machine import differences, this_machine
 from gatekeeper.ids import leg_of
 from gatekeeper.legs.leg import Leg
 from gatekeeper.legs.setup import bench
@@ -114,6 +114,8 @@ class _Looks:
             made = find()
         except NotMeasured as error:
             return _said(seen, [f"operators and layers: {error}"])
+        if seen.environment and (other := differences(seen.environment, leg.environment())):
+            unsaid.append(f"operators on the machine of the report: they are of this one ({'; '.join(other)})")
         calibration = _calibration(leg, unsaid)
         profiled = self._profiled(seen, leg, made, calibration, unsaid)
         if profiled:

@@ -59,7 +59,7 @@ def _reason(report: Report, target: TargetReport, reason: Shared) -> tuple[int, 
     said = f"- {mark(gate)} {who} **{', '.join(map(text, reason.names))}**: {text(gate.reason)}{where}"
     said += f"; {text(waiver(gate), 800)}" if waived(gate) else ""
     why = shorts(report, target, reason.variants, gate)
-    return _rank(report, target, gate), said + (f"<br>↳ {text(why, 600)}" if why else "")
+    return _rank(report, target, gate), said + (f"\n  - {text(why, 600)}" if why else "")
 
 
 def _rank(report: Report, target: TargetReport, gate: GateResult) -> int:

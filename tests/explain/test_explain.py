@@ -140,6 +140,10 @@ def test_an_artifact_that_is_gone_is_made_again_and_another_is_refused(result: P
     [variant] = told(result, "out")["variants"]
     assert variant["profile"], "it was made again: the one beside the report is not what was judged"
     report = json.loads((result / "out/report.json").read_text())
+    report["targets"][0]["legs"][0]["environment"]["cpu"] = "another"
+    (result / "out/report.json").write_text(json.dumps(report))
+    [variant] = told(result, "out")["variants"]
+    assert "they are of this one (" in variant["unsaid"][0], "a report may be from elsewhere"
     report["targets"][0]["variants"][0]["artifact"]["sha256"] = "1" * 64
     (result / "out/report.json").write_text(json.dumps(report))
     [variant] = told(result, "out")["variants"]
