@@ -7,10 +7,8 @@ done.
 
 from __future__ import annotations
 
-import os
-import stat
 import time
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +18,7 @@ import msgspec
 
 from gatekeeper.deploy.haproxy import Colour
 from gatekeeper.errors import UsageError
-from gatekeeper.files import open_itself
+from gatekeeper.records.lines import add_line, read_lines
 
 
 class Busy(UsageError):
@@ -80,55 +78,27 @@ class Journal(AbstractContextManager["Journal"]):
             raise Busy(f"{path}: another deploy is at work here. Wait for it, or end it first.") from None
         try:
             self.entries = read(path)
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            if not _ends_whole(path):
-                os.write(self._file, b"\n")  # what was cut short stays, as a line that says nothing
-            self._sync_folder()
-        except OSError as error:
-            self._lock.release()
-            raise UsageError(f"{path}: cannot be written: {error.strerror}. Free some space, or name another file.") from None
         except UsageError:
             self._lock.release()
             raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        os.close(self._file)
         self._lock.release()
 
     def add(self, entry: Entry) -> None:
         """On the disk when this returns; a `UsageError` where it cannot be, and then nothing may move."""
         entry = msgspec.structs.replace(entry, seconds=entry.seconds or time.time())
-        line = msgspec.json.encode(entry) + b"\n"
-        try:
-            written = os.write(self._file, line)
-            os.fsync(self._file)
-        except OSError as error:
-            said = error.strerror
-            raise UsageError(f"{self.path}: cannot be written: {said}. Free some space; nothing was moved.") from None
-        if written != len(line):
-            raise UsageError(f"{self.path}: the disk is full. Free some space; nothing was moved.")
+        add_line(self.path, entry, "nothing was moved")
         self.entries.append(entry)
 
     def standing(self) -> Standing:
         """What it says of now."""
         return standing(self.entries)
 
-    def _sync_folder(self) -> None:
-        with suppress(OSError):  # not every system opens folders
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-
 
 def read(path: Path) -> list[Entry]:
     """Its lines; none where there is no file. A line that cannot be read was cut short."""
-    entries = []
-    for line in _content(path).split(b"\n"):
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            entries.append(msgspec.json.decode(line, type=Entry))
-    return entries
+    return read_lines(path, Entry, "Name another file for the journal")
 
 
 def standing(entries: list[Entry]) -> Standing:
@@ -141,21 +111,3 @@ def standing(entries: list[Entry]) -> Standing:
     last = moves[-1] if moves else None
     serves = Colour.GREEN if last in (Event.PROMOTING, Event.PROMOTED) else Colour.BLUE
     return Standing(serves, last not in ENDS, (first.blue_model, first.green_model), first.socket)
-
-
-def _content(path: Path) -> bytes:
-    """Of the file itself; through a link it would be somebody else's."""
-    try:
-        with open_itself(path) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise UsageError(f"{path}: is no file. Name another for the journal.")
-            return file.read()
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}. Name another file for the journal.") from None
-
-
-def _ends_whole(path: Path) -> bool:
-    data = _content(path)
-    return not data or data.endswith(b"\n")

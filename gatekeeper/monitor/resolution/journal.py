@@ -6,18 +6,15 @@ nothing. Who holds the state of the watch is the only one that writes.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
-from gatekeeper.errors import UsageError
-from gatekeeper.files import open_itself
+from gatekeeper.records.lines import add_line, read_lines
 
 NAME = "resolution.jsonl"
 
@@ -90,37 +87,11 @@ class Journal:
     def add(self, entry: Entry) -> Entry:
         """One more."""
         entry = msgspec.structs.replace(entry, seconds=entry.seconds or time.time())
-        line = msgspec.json.encode(entry) + b"\n"
-        try:
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
-            try:
-                size = os.fstat(file).st_size
-                if size and os.pread(file, 1, size - 1) != b"\n":
-                    line = b"\n" + line  # what was cut short stays, as a line that says nothing
-                written = os.write(file, line)
-                os.fsync(file)
-            finally:
-                os.close(file)
-        except OSError as error:
-            said = error.strerror
-            raise UsageError(f"{self.path}: cannot be written: {said}. Free some space; nothing was changed.") from None
-        if written != len(line):
-            raise UsageError(f"{self.path}: the disk is full. Free some space; nothing was changed.")
+        add_line(self.path, entry, "nothing was changed")
         self.entries.append(entry)
         return entry
 
 
 def read(path: Path) -> list[Entry]:
     """Its lines; none where there is no file."""
-    try:
-        with open_itself(path) as file:
-            content = file.read()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}. Correct it, or remove it.") from None
-    entries = []
-    for line in content.split(b"\n"):
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            entries.append(msgspec.json.decode(line, type=Entry))
-    return entries
+    return read_lines(path, Entry, "Correct it, or remove it")
