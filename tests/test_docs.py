@@ -9,6 +9,7 @@ import pytest
 from kit.support import REPOSITORY
 
 from gatekeeper.config.load import load
+from gatekeeper.config.owners import STAGES
 from gatekeeper.errors import ConfigError, ExitCode
 from gatekeeper.evaluate.tasks._base import REGISTRY as TASKS
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
@@ -19,6 +20,7 @@ from gatekeeper.reference.write import PAGES
 from gatekeeper.registry import Registry
 
 README = (REPOSITORY / "README.md").read_text()
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -49,8 +51,33 @@ def test_the_readme_lists_every_command(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", gate_names())
-def test_the_readme_lists_every_gate(name: str) -> None:
-    assert f"| `{name}` |" in README
+def test_every_gate_has_a_row(name: str) -> None:
+    assert f"| `{name}` |" in (REPOSITORY / "docs/gates.md").read_text()
+
+
+def test_the_readme_lists_every_stage_and_leads_to_every_page() -> None:
+    assert [name for name in STAGES.builtin if f"| `{name}` |" not in README] == []
+    pages = {page.relative_to(REPOSITORY).as_posix() for page in (REPOSITORY / "docs").glob("*.md")}
+    linked = {target.partition("#")[0] for target in LINK.findall(README)}
+    behind = {"docs/action.md", "docs/serve.md"}  # docs/pull-requests.md and docs/testing.md lead to them
+    assert pages - linked - behind == set()
+
+
+def _anchors(page: str) -> set[str]:
+    """As GitHub makes them of headings."""
+    heads = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    lost = []
+    for page in (REPOSITORY / "README.md", REPOSITORY / ".github/CONTRIBUTING.md", *(REPOSITORY / "docs").rglob("*.md")):
+        for target in LINK.findall(page.read_text()):
+            path, _, anchor = target.partition("#")
+            place = (page.parent / path).resolve() if path else page
+            if not place.exists() or (anchor and place.suffix == ".md" and anchor not in _anchors(place.read_text())):
+                lost.append(f"{page.name}: {target}")
+    assert lost == []
 
 
 @pytest.mark.parametrize("code", [c for c in ExitCode if c is not ExitCode.INTERRUPTED])

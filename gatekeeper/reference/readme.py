@@ -1,4 +1,4 @@
-"""README.md: its tables of commands, gates and frameworks are made of those there are."""
+"""README.md: its tables of commands and frameworks are made of those there are."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ import click
 
 from gatekeeper.cli._main import COMMANDS, ordered
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
-from gatekeeper.frameworks._base import framework, needs
-from gatekeeper.gates._base import gate, tested_by
-from gatekeeper.gates._base import names as gate_names
+from gatekeeper.frameworks._base import needs
 from gatekeeper.models.files import FORMATS
 from gatekeeper.planning.support import support
 from gatekeeper.reference.tables import REPOSITORY, cell, filled, table
-from gatekeeper.units import format_limit
 
 
 def page() -> str:
@@ -32,18 +29,6 @@ def _commands() -> str:
     return table(("command", "does"), rows)
 
 
-def _gates() -> str:
-    """Those of the optimization stage first, then kind by kind of test."""
-    rows = []
-    for name in sorted(gate_names(), key=lambda name: (tested_by(name), name)):
-        module = gate(name)
-        limit = getattr(module.DEFAULT, module.limit_key, None) if module.DEFAULT else None
-        default = format_limit(module.BOUND, limit, module.UNIT) or ("measured" if module.DEFAULT else "none")
-        kind = tested_by(name)
-        rows.append((f"`{name}`", cell(module.DESCRIPTION), default, f"`{kind}`" if kind else ""))
-    return table(("gate", "passes where", "default limit", "kind of check"), rows)
-
-
 def _frameworks() -> str:
     answers = {name: support(name) for name in FORMATS.names}
     rows = []
@@ -51,9 +36,9 @@ def _frameworks() -> str:
         formats = [form for form in answers if None in answers[form][name].values()]
         devices = dict.fromkeys(device for form in formats for device, why in answers[form][name].items() if why is None)
         extras = dict.fromkeys(needs(name, form).extra for form in formats)
-        cells = (extras, formats, framework(name).TECHNIQUES, devices)
+        cells = (extras, formats, devices)
         rows.append([f"`{name}`", *(", ".join(f"`{each}`" for each in listed) for listed in cells)])
-    return table(("framework", "extra", "models", "techniques", "devices"), rows)
+    return table(("framework", "extra", "models", "devices"), rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {"commands": _commands, "gates": _gates, "frameworks": _frameworks}
+TABLES: dict[str, Callable[[], str]] = {"commands": _commands, "frameworks": _frameworks}
