@@ -7,8 +7,17 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gatekeeper.frameworks._onnx_options import PERCENTILE, Bytes, Exclude, OnnxRuntimeSession, ReduceRange
-from gatekeeper.frameworks._options import Options, Patterns
+from gatekeeper.frameworks._onnx_options import (
+    PERCENTILE,
+    Activations,
+    Exclude,
+    OnnxRuntimeSession,
+    Percentile,
+    PerChannel,
+    Symmetric,
+    Weights,
+)
+from gatekeeper.frameworks._options import Examples, Options, Patterns, ReduceRange
 
 BlockSize = Literal[16, 32, 64, 128, 256]
 METHODS = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}
@@ -27,12 +36,9 @@ class OliveOptions(Options, frozen=True, kw_only=True):
 class Dynamic(OliveOptions, frozen=True, kw_only=True):
     """How OnnxDynamicQuantization quantizes weights to 8 bits."""
 
-    per_channel: Annotated[bool, Meta(description="A scale for each output channel of a weight, or one for all.")] = False
-    weights: Annotated[Bytes, Meta(description="Type of weights; uint8 has a zero point of its own.")] = "int8"
-    reduce_range: Annotated[
-        Literal["auto"] | bool,
-        Meta(description="7-bit weights, whose products cannot saturate in 16 bits; `auto`: on CPUs without VNNI."),
-    ] = False
+    per_channel: PerChannel = False
+    weights: Weights = "int8"
+    reduce_range: ReduceRange = False
     exclude: Exclude = ()
 
     def settings(self, vnni: bool) -> dict[str, Any]:
@@ -43,22 +49,16 @@ class Dynamic(OliveOptions, frozen=True, kw_only=True):
 class Static(OliveOptions, frozen=True, kw_only=True):
     """How OnnxStaticQuantization quantizes weights and activations to 8 bits."""
 
-    per_channel: Annotated[bool, Meta(description="A scale for each output channel of a weight, or one for all.")] = True
+    per_channel: PerChannel = True
     calibration: Annotated[
         Literal["minmax", "entropy", "percentile"],
         Meta(description="How an activation's range is taken of the calibration set; the last two leave outliers out."),
     ] = "minmax"
-    percentile: Annotated[
-        Annotated[float, Meta(gt=50, lt=100)] | None,
-        Meta(description=f"`calibration: percentile`: the share that is in range, in %; default {PERCENTILE:g}."),
-    ] = None
-    examples: Annotated[
-        Annotated[int, Meta(ge=1)] | None,
-        Meta(description="Calibrate on so many examples, drawn evenly from the calibration set; default: all."),
-    ] = None
-    weights: Annotated[Bytes, Meta(description="Type of weights; uint8 has a zero point of its own.")] = "int8"
-    activations: Annotated[Literal[8, 16], Meta(description="Bits of activations; 16 are slower on most CPUs.")] = 8
-    symmetric: Annotated[bool, Meta(description="Zero points of activations in the middle of their range.")] = False
+    percentile: Percentile = None
+    examples: Examples = None
+    weights: Weights = "int8"
+    activations: Activations = 8
+    symmetric: Symmetric = False
     reduce_range: ReduceRange = "auto"
     exclude: Exclude = ()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.frameworks._options import Options, Patterns, Session
+from gatekeeper.frameworks._options import Examples, Options, Patterns, ReduceRange, Session
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
@@ -24,11 +24,15 @@ Exclude = Annotated[
 Operators = Annotated[
     Patterns, Meta(description="Operator types that are quantized; default: those that `gatekeeper assess` names.")
 ]
-ReduceRange = Annotated[
-    Literal["auto"] | bool,
-    Meta(description="7-bit weights, whose products cannot saturate in 16 bits; `auto`: on CPUs without VNNI."),
-]
 PERCENTILE = 99.999
+PerChannel = Annotated[bool, Meta(description="A scale for each output channel of a weight, or one for all.")]
+Weights = Annotated[Bytes, Meta(description="Type of weights; uint8 has a zero point of its own.")]
+Activations = Annotated[Literal[8, 16], Meta(description="Bits of activations; 16 are slower on most CPUs.")]
+Symmetric = Annotated[bool, Meta(description="Zero points of activations in the middle of their range.")]
+Percentile = Annotated[
+    Annotated[float, Meta(gt=50, lt=100)] | None,
+    Meta(description=f"`calibration: percentile`: the share that is in range, in %; default {PERCENTILE:g}."),
+]
 
 
 class OnnxRuntimeSession(Session, frozen=True, kw_only=True):
@@ -55,22 +59,16 @@ class OnnxRuntimeOptions(Options, frozen=True, kw_only=True):
 class Int8Static(OnnxRuntimeOptions, frozen=True, kw_only=True):
     """How ONNX Runtime quantizes weights and activations to 8 bits."""
 
-    per_channel: Annotated[bool, Meta(description="A scale for each output channel of a weight, or one for all.")] = True
+    per_channel: PerChannel = True
     calibration: Annotated[
         Literal["minmax", "entropy", "percentile", "distribution"],
         Meta(description="How an activation's range is taken of the calibration set; the last three leave outliers out."),
     ] = "minmax"
-    percentile: Annotated[
-        Annotated[float, Meta(gt=50, lt=100)] | None,
-        Meta(description=f"`calibration: percentile`: the share that is in range, in %; default {PERCENTILE:g}."),
-    ] = None
-    examples: Annotated[
-        Annotated[int, Meta(ge=1)] | None,
-        Meta(description="Calibrate on so many examples, drawn evenly from the calibration set; default: all."),
-    ] = None
-    weights: Annotated[Bytes, Meta(description="Type of weights; uint8 has a zero point of its own.")] = "int8"
-    activations: Annotated[Literal[8, 16], Meta(description="Bits of activations; 16 are slower on most CPUs.")] = 8
-    symmetric: Annotated[bool, Meta(description="Zero points of activations in the middle of their range.")] = False
+    percentile: Percentile = None
+    examples: Examples = None
+    weights: Weights = "int8"
+    activations: Activations = 8
+    symmetric: Symmetric = False
     reduce_range: ReduceRange = "auto"
     equalize: Annotated[
         bool,
@@ -91,12 +89,9 @@ class Int8Static(OnnxRuntimeOptions, frozen=True, kw_only=True):
 class Int8Dynamic(OnnxRuntimeOptions, frozen=True, kw_only=True):
     """How ONNX Runtime quantizes weights to 8 bits, and activations while running."""
 
-    per_channel: Annotated[bool, Meta(description="A scale for each output channel of a weight, or one for all.")] = False
-    weights: Annotated[Bytes, Meta(description="Type of weights; uint8 has a zero point of its own.")] = "int8"
-    reduce_range: Annotated[
-        Literal["auto"] | bool,
-        Meta(description="7-bit weights, whose products cannot saturate in 16 bits; `auto`: on CPUs without VNNI."),
-    ] = False
+    per_channel: PerChannel = False
+    weights: Weights = "int8"
+    reduce_range: ReduceRange = False
     exclude: Exclude = ()
     operators: Operators = ()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from gatekeeper.frameworks._options import Options, Patterns
+from gatekeeper.frameworks._options import Examples, Options, Patterns, ReduceRange
 
 if TYPE_CHECKING:
     from gatekeeper.models.info import Assessment
@@ -18,10 +18,6 @@ Exclude = Annotated[
         "operator types as ONNX or OpenVINO has them. One that matches nothing is an error.",
         examples=[["Conv_0", "*head*", "MatMul"]],
     ),
-]
-Examples = Annotated[
-    Annotated[int, Meta(ge=1)] | None,
-    Meta(description="Calibrate on so many examples, drawn evenly from the calibration set; default: all."),
 ]
 
 
@@ -49,10 +45,7 @@ class Int8Static(Options, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(description="Of transformers: how much of the activations' outliers moves into weights; default: NNCF's, 0.95."),
     ] = None
-    reduce_range: Annotated[
-        Literal["auto"] | bool,
-        Meta(description="7-bit weights, whose products cannot saturate in 16 bits; `auto`: on CPUs without VNNI."),
-    ] = "auto"
+    reduce_range: ReduceRange = "auto"
     exclude: Exclude = ()
 
     def unfit(self, technique: str, model: Assessment) -> str | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -34,6 +34,16 @@ Patterns = tuple[Annotated[str, Meta(min_length=1)], ...]
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Base of what decides how an artifact is opened: every field has a default, which is as it is opened without."""
+
+
+Examples = Annotated[
+    Annotated[int, Meta(ge=1)] | None,
+    Meta(description="Calibrate on so many examples, drawn evenly from the calibration set; default: all."),
+]
+ReduceRange = Annotated[
+    Literal["auto"] | bool,
+    Meta(description="7-bit weights, whose products cannot saturate in 16 bits; `auto`: on CPUs without VNNI."),
+]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
