@@ -90,12 +90,12 @@ def _learn(config: Path, artifact: Path) -> None:
     from gatekeeper.errors import GatekeeperError
     from gatekeeper.reports._plain import plain
 
-    loaded = load(config)
-    if loaded.pipeline.monitoring is None:
-        return
-    from gatekeeper.monitor.learning import learn
-
     try:
+        loaded = load(config)
+        if loaded.pipeline.monitoring is None:
+            return
+        from gatekeeper.monitor.learning import learn
+
         with watching(quiet=False) as progress:
             said = f"written: the reference {learn(loaded, artifact, time.time(), progress)}"
     except GatekeeperError as error:

@@ -33,6 +33,7 @@ PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin")
 """Where it lies if not on PATH: system folders that a user's PATH often lacks."""
 
 READY_S, SOCKET_S = 10.0, 5.0
+MOST_CONNECTIONS, OTHER_FILES = 4096, 64
 CHECK_MS, FALL, RISE = 200, 2, 1
 """Health checks: how often, and how many in a row take a colour out and bring it back."""
 
@@ -83,6 +84,16 @@ class Ports:
     green: int
 
 
+def connections() -> int:
+    """At once, at most: each takes two files of those that this process and its children may open; some are kept for the rest."""
+    try:
+        import resource
+    except ImportError:  # not on Windows, where HAProxy does not run
+        return MOST_CONNECTIONS
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else max(1, min(MOST_CONNECTIONS, (hard - OTHER_FILES) // 2))
+
+
 def configuration(
     folder: Path, ports: Ports, blue: str, green: str, timeout_s: float, log: str, word: str, first: int = 0
 ) -> str:
@@ -100,7 +111,7 @@ def configuration(
     return f"""\
 # Written by gatekeeper.
 global
-  maxconn 4096
+  maxconn {connections()}
   stats socket {folder}/admin mode 600 level admin
   log {log} format raw local0
 

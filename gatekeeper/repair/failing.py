@@ -29,8 +29,7 @@ def kind_of(name: str) -> Kind:
         return "size"
     if module.BASIS == "checks":
         return "behaviour"
-    plain = name.partition("/")[0]
-    return "memory" if plain in _MEMORY else "stability" if plain in _EVEN else "speed"
+    return "memory" if name in _MEMORY else "stability" if name in _EVEN else "speed"
 
 
 @dataclass(frozen=True)

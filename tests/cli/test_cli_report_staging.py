@@ -84,7 +84,7 @@ def edit_away(stage: Any) -> None:
         (edit_arrived, "did not arrive", 4),
         (edit_lost, "lost_requests: sigterm lost 2", 1),
         (edit_variant, "another was rehearsed", 4),
-        (edit_file, "the file that was rehearsed is not the one that passed", 4),
+        (edit_file, "the file that was rehearsed or deployed is not the one that passed", 4),
         (edit_seen, "did not arrive", 4),
         (edit_away, "holds no rehearsal", 4),
     ],

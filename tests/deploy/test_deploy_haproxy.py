@@ -6,6 +6,8 @@ import http.client
 import http.server
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -33,6 +35,32 @@ def test_a_machine_without_it_is_told_which_package_to_install(monkeypatch: pyte
 def test_only_a_connection_that_was_refused_is_tried_again(tmp_path: Path) -> None:
     text = configuration(tmp_path, Ports(1, 2, 3), "127.0.0.1:4", "127.0.0.1:5", 10.0, "127.0.0.1:6", "word")
     assert [line.strip() for line in text.splitlines() if "retry-on" in line] == ["retry-on conn-failure"]
+
+
+FEW = """\
+import resource, threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 512))
+from gatekeeper.deploy.haproxy import Proxy
+
+class Well(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Well)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+address = f"127.0.0.1:{server.server_port}"
+with Proxy(address, address):
+    print("ready")
+"""
+
+
+@needs_haproxy
+def test_where_few_files_may_be_open_it_takes_fewer_connections() -> None:
+    """As under a shell's `ulimit -n`, or after a library has lowered its process's limit."""
+    done = subprocess.run([sys.executable, "-c", FEW], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("ready\n", 0), done.stderr
 
 
 @dataclass

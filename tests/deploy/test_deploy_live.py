@@ -81,7 +81,7 @@ def test_killed_at_any_moment_the_next_run_lets_one_model_serve(moment: int, hos
 
 
 @needs_haproxy
-@pytest.mark.paced
+@pytest.mark.serial
 @pytest.mark.thorough
 def test_killed_at_twenty_random_moments(host: Host) -> None:
     draw = random.Random(1)
@@ -96,7 +96,7 @@ def test_killed_at_twenty_random_moments(host: Host) -> None:
 
 
 @needs_haproxy
-@pytest.mark.paced
+@pytest.mark.serial
 @pytest.mark.thorough
 def test_killed_right_after_its_promotion_the_new_model_serves(host: Host) -> None:
     with Users(host) as users:
@@ -125,7 +125,7 @@ def test_a_green_that_dies_is_rolled_back(host: Host) -> None:
 
 
 @needs_haproxy
-@pytest.mark.paced
+@pytest.mark.serial
 @pytest.mark.thorough
 def test_haproxy_and_the_server_killed_are_started_again_and_two_deploys_are_refused(host: Host) -> None:
     one_serves(host)

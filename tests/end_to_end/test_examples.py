@@ -32,7 +32,7 @@ def test_every_example_is_valid_and_plans(name: str, example: Callable[[str], Pa
     assert matrix["include"] and {"target", "framework", "runs_on"} <= matrix["include"][0].keys()
 
 
-@pytest.mark.paced
+@pytest.mark.serial
 def test_digits_mlp_passes_everything_is_rendered_merged_certified_and_verified(
     example: Callable[[str], Path], gatekeeper: Any, tmp_path: Path
 ) -> None:
@@ -172,7 +172,7 @@ def cnn(example: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
     return Ran(file, folder / "cache", call(words, folder, {}))
 
 
-@pytest.mark.paced
+@pytest.mark.serial
 def test_digits_cnn_fails_and_names_the_gate(cnn: Ran) -> None:
     assert cnn.done.returncode == 1, cnn.done.stdout + cnn.done.stderr
     assert "FAIL" in cnn.done.stdout
@@ -181,7 +181,7 @@ def test_digits_cnn_fails_and_names_the_gate(cnn: Ran) -> None:
     assert "Traceback" not in cnn.done.stderr
 
 
-@pytest.mark.paced
+@pytest.mark.serial
 def test_a_rerun_takes_the_artifacts_from_the_cache_and_may_leave_the_verdict_to_the_merge(
     cnn: Ran, gatekeeper: Any, tmp_path: Path
 ) -> None:

@@ -91,7 +91,7 @@ def artifact(report: Any) -> str:
 
 
 @needs_haproxy
-@pytest.mark.paced
+@pytest.mark.serial
 @pytest.mark.thorough
 def test_users_requests_promote_it(gatekeeper: Callable[..., Any], tmp_path: Path) -> None:
     file, env = hosted(tmp_path, "8m")

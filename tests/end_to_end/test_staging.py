@@ -47,7 +47,7 @@ def stage_of(folder: Path) -> Any:
 
 
 @needs_haproxy
-@pytest.mark.paced
+@pytest.mark.serial
 @pytest.mark.thorough
 def test_what_would_be_deployed_is_rehearsed(gatekeeper: Callable[..., Any], tmp_path: Path) -> None:
     file, plugins = project(tmp_path)

@@ -44,7 +44,7 @@ def report_of(folder: Path) -> dict[str, Any]:
     return report
 
 
-@pytest.mark.paced  # what waits for a core has other latencies
+@pytest.mark.serial  # what waits for a core has other latencies
 def test_what_shows_only_behind_a_server_blocks(plugins: dict[str, str], gatekeeper: Callable[..., Any], tmp_path: Path) -> None:
     file = project(tmp_path, "fine, delays, errs")
     file.write_text(file.read_text().replace("  gates: {", "  gates: {require: all, "))

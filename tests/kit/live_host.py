@@ -81,13 +81,14 @@ def words_of(process: psutil.Process) -> list[str]:
 
 
 class Users:
-    """They ask until the block ends; `answers` are the statuses, 0 for none."""
+    """So many ask until the block ends, each after its answer; `answers` are the statuses, 0 for none."""
 
-    def __init__(self, host: Host, rate: float = 120.0):
-        self.host, self.pause_s, self.answers, self.over = host, 1 / rate, list[int](), threading.Event()
+    def __init__(self, host: Host, rate: float = 120.0, many: int = 2):
+        self.host, self.pause_s, self.answers, self.over = host, many / rate, list[int](), threading.Event()
+        self.many = many
 
     def __enter__(self) -> Users:
-        self.threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(2)]
+        self.threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(self.many)]
         for thread in self.threads:
             thread.start()
         return self
@@ -98,5 +99,5 @@ class Users:
             thread.join()
 
     def _ask(self) -> None:
-        while not self.over.wait(2 * self.pause_s):
+        while not self.over.wait(self.pause_s):
             self.answers.append(self.host.ask())

@@ -1,4 +1,4 @@
-"""`make test` and `make test-all`: what bears neighbours, what bears one of its kind, what bears none, and what it all took."""
+"""`make test` and `make test-all`: what bears neighbours, then what bears none, and what it all took."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ BY_FILE = ["--dist", "loadfile", "--no-loadscope-reorder"]
 def parts() -> list[tuple[str, str, list[str]]]:
     """Name, marks and words of each call of pytest. Reading all files takes it long: all but the first read those they need.
 
-    Four processes on two cores, as many tests wait; two of those that wait for their own requests most of the time.
+    Four processes on two cores, as many tests wait.
     """
     return [
-        ("side by side", "not serial and not paced", ["-n", "4", *BY_FILE]),
-        ("in pairs", "paced and not serial", ["-n", "2", *BY_FILE, *marked("paced")]),
+        ("side by side", "not serial", ["-n", "4", *BY_FILE]),
         ("alone", "serial", marked("serial")),
     ]
 

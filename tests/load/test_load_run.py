@@ -25,7 +25,7 @@ from gatekeeper.records.evidence import Evidence
 from gatekeeper.records.gates import Decision
 from gatekeeper.stats.looks import ALPHA
 
-paced = pytest.mark.paced  # what waits for a core has other latencies
+serial = pytest.mark.serial  # what waits for a core has other latencies
 RATE = 200.0
 BEARS = endurance.Config(max_slowdown=1.0)  # a busy core makes one of two servers of the same model slower by a third
 PROFILE = LoadProfile(target_qps=RATE, p99_ms=100.0, duration="6s", scenarios=("server",))
@@ -57,7 +57,7 @@ def judged(found: UnderLoad, gate: str, max_ms: float | None = 100.0) -> Decisio
     return gate_named(gate).judge(config, evidence)
 
 
-@paced
+@serial
 def test_the_unmodified_one_passes_also_after_a_long_run(odd: Shelf, baseline: UnderLoad) -> None:
     found = under_load(odd, "well", baseline, soak="12s")
     for gate in ("p99_latency", "error_rate", "endurance"):
@@ -69,7 +69,7 @@ def test_the_unmodified_one_passes_also_after_a_long_run(odd: Shelf, baseline: U
     assert server.p50_ns and server.p95_ns and server.p99_ns and server.p50_ns <= server.p95_ns <= server.p99_ns
 
 
-@paced
+@serial
 @pytest.mark.parametrize(("ill", "gate"), [("delays", "p99_latency"), ("errs", "error_rate")])
 def test_an_injected_fault_fails_its_gate_and_no_other(ill: str, gate: str, odd: Shelf, baseline: UnderLoad) -> None:
     found = under_load(odd, ill, baseline)

@@ -22,7 +22,7 @@ from kit.support import eventually
 
 from gatekeeper.monitor.resolution.journal import NAME, Event, read
 
-LIMIT_MS, HELD_S, EVERY_S = 100, 0.25, 0.5
+HELD_S, EVERY_S = 0.5, 0.25
 WATCHING = """\
   monitoring:
     metrics: http://127.0.0.1:ENTRY/metrics
@@ -97,11 +97,11 @@ def looked(host: Host) -> subprocess.CompletedProcess[str]:
 
 
 @needs_haproxy
-@pytest.mark.paced
+@pytest.mark.serial
 def test_a_step_that_helps_is_kept_and_one_that_was_killed_is_not_tried_again(host: Host) -> None:
     begun(host, "smaller_batch, more_cpu, model_cache")
     first, journal = host.standing().blue, host.state / NAME
-    with Users(host) as users, Hold(host) as hold:
+    with Users(host, many=8) as users, Hold(host) as hold:
         assert eventually(lambda: len(users.answers) > 300 and hold.arrived > 5, 60)
         process = subprocess.Popen(watch(host), cwd=host.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         assert eventually(lambda: journal.exists() and read(journal)[-1].event is Event.TRYING, 60)
@@ -126,12 +126,12 @@ def test_a_step_that_helps_is_kept_and_one_that_was_killed_is_not_tried_again(ho
 
 
 @needs_haproxy
-@pytest.mark.paced
+@pytest.mark.serial
 @pytest.mark.thorough
 def test_a_step_that_does_not_help_is_undone_and_a_person_is_told(host: Host) -> None:
     begun(host, "more_cpu")
     first = host.standing().blue
-    with Users(host) as users, Hold(host) as hold:
+    with Users(host, many=8) as users, Hold(host) as hold:
         assert eventually(lambda: len(users.answers) > 300 and hold.arrived > 5, 60)
         done = looked(host)
     assert done.returncode == 1, done.stderr
@@ -145,12 +145,12 @@ def test_a_step_that_does_not_help_is_undone_and_a_person_is_told(host: Host) ->
 
 
 @needs_haproxy
-@pytest.mark.paced
+@pytest.mark.serial
 @pytest.mark.thorough
 def test_killed_at_random_moments_one_serves_and_nothing_is_tried_twice(host: Host) -> None:
     begun(host, "more_cpu, model_cache")
     draw, journal = random.Random(2), host.state / NAME
-    with Users(host) as users, Hold(host) as hold:
+    with Users(host, many=8) as users, Hold(host) as hold:
         assert eventually(lambda: len(users.answers) > 300 and hold.arrived > 5, 60)
         for _ in range(8):
             process = subprocess.Popen(watch(host), cwd=host.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

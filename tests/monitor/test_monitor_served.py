@@ -67,7 +67,7 @@ def test_errors_and_a_server_that_is_gone_are_told_and_identical_data_is_not(mod
 
 
 @pytest.mark.thorough
-@pytest.mark.paced
+@pytest.mark.serial
 @pytest.mark.parametrize("how", ["real_time", "periodic"])
 def test_every_fault_is_told_and_identical_data_is_not(how: How, model: Subject) -> None:
     check(model, how, ALL)
