@@ -98,6 +98,7 @@ def looked(host: Host) -> subprocess.CompletedProcess[str]:
 
 @needs_haproxy
 @pytest.mark.serial
+@pytest.mark.thorough
 def test_a_step_that_helps_is_kept_and_one_that_was_killed_is_not_tried_again(host: Host) -> None:
     begun(host, "smaller_batch, more_cpu, model_cache")
     first, journal = host.standing().blue, host.state / NAME
