@@ -252,6 +252,8 @@ BAD: dict[str, tuple[str, str, str]] = {
         "monitoring: {metrics: 'http://h/metrics', resolution: {live: x, webhook: ftp://x}}", "2:76", "Write it like https://",
     ),
     "address": ("packaging: {compose: {listen: here}}", "2:33", "Write it like 127.0.0.1:8000"),
+    "fewer at most": ("packaging: {kubernetes: {replicas: 4, max_replicas: 2}}", "2:55", "less than replicas, 4. Raise it"),
+    "fewer at most than said": ("packaging: {kubernetes: {replicas: 9}}", "2:15", "max_replicas is 8, less than replicas, 9"),
     "size of the app": ("gates: {apk_size: {max: 1MB, app_size: 3x}}", "2:42", "Write it like 20MB"),
     "nowhere to act": (
         "monitoring: {metrics: 'http://h/metrics', resolution: {}}", "2:45", "names neither `live` nor `kubernetes`",
