@@ -125,7 +125,7 @@ PRODUCTS = ("MatMul", "Gemm", "FullyConnected")
 """Names of one thing: a MatMul and what is added to it is a Gemm once it is loaded, in OpenVINO a FullyConnected."""
 
 
-def made_of(operator: str, weighted: Sequence[str]) -> bool:
+def is_among(operator: str, weighted: Sequence[str]) -> bool:
     """Whether an operator of a profile, as runtimes fuse and call them, is or holds one of these operators of a model's file."""
     kinds = {*weighted, *(PRODUCTS if set(PRODUCTS) & set(weighted) else ())}
     return any(kind in operator for kind in kinds)
@@ -152,7 +152,7 @@ def quantizable(loaded: Loaded, unit: Unit, work: Work) -> float | None:
                     raise
                 return {"share": None}
         weighted = list(failing.model.weighted_operators)
-        kinds = [each for each in found.profile.operators if made_of(each.operator, weighted)]
+        kinds = [each for each in found.profile.operators if is_among(each.operator, weighted)]
         return {"share": min(1.0, sum(each.share for each in kinds))}
 
     try:

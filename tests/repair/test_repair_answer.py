@@ -9,7 +9,7 @@ import pytest
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.repaired import Lost, Tried
 from gatekeeper.repair.answer import answers, at_rate, beside, cap, rate_needed
-from gatekeeper.repair.seen import made_of
+from gatekeeper.repair.seen import is_among
 
 SLOW = Lost(gate="speedup", verdict=Verdict.FAIL, observed=0.6, bound=0.55, limit=2.0, unit="x")
 
@@ -68,7 +68,7 @@ def test_what_was_seen_refutes_a_bound() -> None:
     ],
 )
 def test_operators_are_known_by_what_runtimes_call_them(operator: str, weighted: list[str], is_it: bool) -> None:
-    assert made_of(operator, weighted) is is_it
+    assert is_among(operator, weighted) is is_it
 
 
 def test_without_a_profile_only_what_was_seen_is_said() -> None:
