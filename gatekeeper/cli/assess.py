@@ -128,7 +128,9 @@ def _print(
     if first.techniques:
         rows["ask it for"] = f"{', '.join(first.techniques)}: {plain(first.why)}"
     rows["rule"] = f"{advised.rule.framework}: {plain(advised.rule.because)}" if advised.rule.framework != first.framework else ""
-    rows["unified strategy"] = advised.unified
+    unable = {each.framework for each in (first, *advised.then) if each.cannot}
+    lost = " (it does not take this model there, see below)" if advised.unified.partition(" ")[0] in unable else ""
+    rows["unified strategy"] = advised.unified + lost
     rows["then"] = "\n".join(f"{each.framework}: {plain(each.because)}" for each in advised.then if not each.cannot)
     rows["not"] = "\n".join(f"{each.framework}: {plain(each.cannot)}" for each in advised.then if each.cannot)
     for key, value in rows.items():

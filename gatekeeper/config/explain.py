@@ -53,8 +53,8 @@ def _explain(error: Any, source: Source) -> list[Problem]:
         like = f" Write it like {', '.join(map(str, examples))}." if examples else ""
         return [Problem(line, column, f"{name} is {_shown(value)}; it must be {_TYPES.get(expected, expected)}.{like}")]
     if kind == "pattern":
-        examples = error.schema.get("examples")
-        like = f" Write it like {', '.join(examples)}." if examples else f" {error.schema.get('description', '')}"
+        examples = _annotated(error, "examples")
+        like = f" Write it like {', '.join(examples)}." if examples else f" {_annotated(error, 'description') or ''}"
         return [Problem(line, column, f"{name} is {_shown(value)}, which is not of the right form.{like.rstrip()}")]
     words = _BOUNDS.get(kind)
     if words:
@@ -86,6 +86,15 @@ def _explain_any(error: Any, source: Source) -> list[Problem]:
         f"{_dotted(tuple(error.absolute_path))} is {_shown(value)}{hint or '.'} Allowed: {', '.join(dict.fromkeys(allowed))}."
     )
     return [Problem(line, column, message)]
+
+
+def _annotated(error: Any, key: str) -> Any:
+    """What the schema of a value says beside its rules; that of alternatives says it of each of them."""
+    while error is not None:
+        if key in error.schema:
+            return error.schema[key]
+        error = error.parent
+    return None
 
 
 def _of_itself(error: Any) -> bool:

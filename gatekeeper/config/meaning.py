@@ -23,10 +23,12 @@ class Review:
         self.problems: list[Problem] = []
 
     def add(self, path: Path_, message: str, key: bool = False) -> None:
-        """A problem at a path under `edge_ai_pipeline`: at its value, or at its key."""
+        """A problem at a path under `edge_ai_pipeline`: at its value or key; of what is left out, where it would be."""
         source, full = self.loaded.source, (ROOT, *path)
-        mark = (source.keys if key else source.values).get(full) or source.keys.get(full) or (1, 1)
-        self.problems.append(Problem(*mark, message))
+        mark = (source.keys if key else source.values).get(full)
+        for end in range(len(full), 0, -1):
+            mark = mark or source.keys.get(full[:end]) or source.values.get(full[:end])
+        self.problems.append(Problem(*(mark or (1, 1)), message))
 
 
 class Within(Review):

@@ -97,7 +97,8 @@ def roll(
             outcome.passed += 1
             journal.add(Entry(event=Event.PASSED, green=share))
     except BaseException as error:
-        _go_back(weights, journal, f"cut short by {type(error).__name__}")
+        by = "an interruption" if isinstance(error, KeyboardInterrupt) else type(error).__name__
+        _go_back(weights, journal, f"cut short by {by}")
         raise
     ruling, outcome.seconds = outcome.ruling, clock() - began
     if ruling.decision is Decision.PROMOTE:

@@ -32,6 +32,8 @@ def chosen(job: OptimizeJob, ready: Path, folder: Path) -> tuple[Path, dict[str,
     named = folder / "named.onnx"
     _onnx_prepare.save(model, named)
     settings: dict[str, Any] = {}
+    if "exclude" in found and job.technique == "int8_dynamic":
+        found["exclude"] = _onnx_nodes.split(found["exclude"], model)
     if "exclude" in found:
         settings[_FIELDS.get(job.technique, "nodes_to_exclude")] = found["exclude"]
     if "eight_bits" in found:

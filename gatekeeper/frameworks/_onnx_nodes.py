@@ -73,6 +73,14 @@ def _descended(before: onnx.GraphProto, after: onnx.GraphProto, pattern: str) ->
     return found
 
 
+def split(names: Sequence[str], made: onnx.ModelProto) -> list[str]:
+    """The names, and those of the products that ONNX Runtime's dynamic quantizer makes of a Gemm among them before it reads what
+    is excluded: NAME becomes NAME_MatMul and NAME_Add, and would be quantized all the same.
+    """
+    products = {f"{node.name}_MatMul" for node in made.graph.node if node.op_type == "Gemm" and node.name in names}
+    return sorted({*names} | products)
+
+
 def unique_names(graph: onnx.GraphProto) -> None:
     """Give every node a name that no other has: quantizers tell nodes apart by their names."""
     taken: set[str] = set()

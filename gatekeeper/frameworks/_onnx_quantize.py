@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gatekeeper.errors import NotMeasured
 from gatekeeper.frameworks import _onnx_prepare
 from gatekeeper.frameworks._calibration import evenly
-from gatekeeper.frameworks._onnx_nodes import excluded
+from gatekeeper.frameworks._onnx_nodes import excluded, split
 from gatekeeper.frameworks._onnx_operators import listed
 from gatekeeper.frameworks._onnx_options import PERCENTILE, Fp16, Int8Dynamic, Int8Static, WeightOnly
 from gatekeeper.frameworks._onnx_rescale import EQUALIZED, rescaled
@@ -223,7 +223,7 @@ def _left_out(job: OptimizeJob, source: Path, exclude: tuple[str, ...], operator
     model = onnx.load(str(source))
     names = excluded(exclude, job.source, model, operators)
     _onnx_prepare.save(model, source)
-    return names
+    return split(names, model) if job.technique == "int8_dynamic" else names
 
 
 def _note(target: Path, said: str) -> None:

@@ -176,10 +176,13 @@ def _is_quantized(target: Path) -> bool:
     return inspect(target).quantized
 
 
+_NOTHING = "it changed nothing: the quantizer found no operator it can quantize, or all are excluded. Exclude fewer."
+
+
 def _check_quantized(target: Path) -> None:
     """A quantizer that finds nothing to do says nothing; a copy of the original must not be judged as a variant."""
     if not _is_quantized(target):
-        raise NotMeasured("unsupported", "it changed nothing: the quantizer found no operator it can quantize.")
+        raise NotMeasured("unsupported", _NOTHING)
 
 
 def _assessed(job: OptimizeJob) -> Assessment:

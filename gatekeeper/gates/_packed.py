@@ -31,7 +31,12 @@ class PackedConfig(GateConfig, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = None
     quantization: Annotated[str, Meta(description="And only of this technique, or one that begins with it and `_`.")] = ""
     app_size: Annotated[
-        str, Meta(pattern=SIZE_PATTERN + "|^$", description="What the app's own code and the runtime's libraries take of it.")
+        str,
+        Meta(
+            pattern=SIZE_PATTERN + "|^$",
+            description="What the app's own code and the runtime's libraries take of it.",
+            examples=["20MB"],
+        ),
     ] = ""
 
 

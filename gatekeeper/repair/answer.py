@@ -60,9 +60,9 @@ def beside(each: Tried, best: Tried) -> Tried:
         return each
     said = []
     if each.kl is not None and best.kl is not None and each.kl > ALIKE * best.kl:
-        said.append(f"its answers are further from the original's ({each.kl:.2g} to {best.kl:.2g})")
+        said.append(f"these answers are further from the original's ({each.kl:.2g} to {best.kl:.2g})")
     if each.speedup is not None and best.speedup is not None and each.speedup * ALIKE < best.speedup:
-        said.append(f"it is slower ({each.speedup:.2f}x to {best.speedup:.2f}x in two rounds)")
+        said.append(f"this is slower ({each.speedup:.2f}x to {best.speedup:.2f}x in two rounds)")
     return msgspec.structs.replace(each, reason=f"{best.remedy} is better: {', and '.join(said)}" if said else "")
 
 
@@ -77,6 +77,8 @@ def _gate(lost: Lost, tried: Sequence[Tried], share: float | None, fastest: floa
     if lost.gate != SPEEDUP or share is None or lost.limit is None:
         return known
     most, rate = cap(share), rate_needed(share, lost.limit)
+    if best is not None and best > most:  # seen, so that something else became faster as well: the share bounds nothing
+        return known
     rates = [each for each in (fastest, rate_reached(share, best) if best else None) if each]
     seen = max(rates, default=None)
     bounded = rate is None or (fastest is not None and at_rate(share, fastest) < lost.limit)

@@ -121,6 +121,16 @@ def _options(name: str, technique: str) -> Mapping[str, Any]:
     return filled(options_of(framework(name), technique)())
 
 
+PRODUCTS = ("MatMul", "Gemm", "FullyConnected")
+"""Names of one thing: a MatMul and what is added to it is a Gemm once it is loaded, in OpenVINO a FullyConnected."""
+
+
+def is_among(operator: str, weighted: Sequence[str]) -> bool:
+    """Whether an operator of a profile, as runtimes fuse and call them, is or holds one of these operators of a model's file."""
+    kinds = {*weighted, *(PRODUCTS if set(PRODUCTS) & set(weighted) else ())}
+    return any(kind in operator for kind in kinds)
+
+
 def quantizable(loaded: Loaded, unit: Unit, work: Work) -> float | None:
     """The share of the original's time that its quantizable operators take, by the profiler of `gatekeeper explain`.
 
@@ -142,7 +152,7 @@ def quantizable(loaded: Loaded, unit: Unit, work: Work) -> float | None:
                     raise
                 return {"share": None}
         weighted = list(failing.model.weighted_operators)
-        kinds = [each for each in found.profile.operators if any(kind in each.operator for kind in weighted)]
+        kinds = [each for each in found.profile.operators if is_among(each.operator, weighted)]
         return {"share": min(1.0, sum(each.share for each in kinds))}
 
     try:

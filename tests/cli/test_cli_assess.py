@@ -147,6 +147,14 @@ def test_the_text_has_the_strategy_with_its_reasons(path: Path, gatekeeper: Call
     assert "unified strategy openvino int8_static" in shown
     apple = " ".join(gatekeeper("assess", path, "--target", "apple_silicon", env={"COLUMNS": "300"}).stdout.split())
     assert "but no framework here takes this model to apple_silicon: MLX reads" in apple
+    assert "unified strategy apple_mlx int4 (it does not take this model there" in apple
+
+
+def test_what_does_not_apply_to_the_model_is_not_asked_for(path: Path, gatekeeper: Callable) -> None:
+    found = json.loads(gatekeeper("assess", path, "--target", "nvidia_gpu", "--format", "json").stdout)
+    olive = next(each for each in (found["recommended"], *found["then"]) if each["framework"] == "microsoft_olive")
+    assert found["techniques"]["microsoft_olive"]["transformer_optimized"], "it is for transformers, and this is none"
+    assert olive["techniques"] == ["fp16"]
 
 
 def test_an_unknown_target_gets_the_nearest_name(path: Path, gatekeeper: Callable) -> None:

@@ -239,7 +239,24 @@ BAD: dict[str, tuple[str, str, str]] = {
         "model_validation: {accuracy_threshold: 0.9}\ngates: {accuracy: disabled}", "3:21", "accuracy_threshold",
     ),
     "unsupported target": (
-        "model: {path: model.onnx}\ntargets: [{name: a, hardware: apple_silicon}]", "3:33", "no listed framework supports",
+        "model: {path: model.onnx}\ntargets: [{name: a, hardware: apple_silicon}]", "3:33",
+        "Remove the target, or give the model another format",
+    ),
+    "unsupported here, and not elsewhere": (
+        "model: {path: model.onnx}\ntargets: [{name: a, hardware: edge_tpu}]", "3:33", "Add openvino to the frameworks",
+    ),
+    "repository": (
+        "monitoring: {metrics: 'http://h/metrics', resolution: {live: x, issue: digits}}", "2:74", "Write it like acme/digits",
+    ),
+    "whom to tell": (
+        "monitoring: {metrics: 'http://h/metrics', resolution: {live: x, webhook: ftp://x}}", "2:76", "Write it like https://",
+    ),
+    "address": ("packaging: {compose: {listen: here}}", "2:33", "Write it like 127.0.0.1:8000"),
+    "fewer at most": ("packaging: {kubernetes: {replicas: 4, max_replicas: 2}}", "2:55", "less than replicas, 4. Raise it"),
+    "fewer at most than said": ("packaging: {kubernetes: {replicas: 9}}", "2:15", "max_replicas is 8, less than replicas, 9"),
+    "size of the app": ("gates: {apk_size: {max: 1MB, app_size: 3x}}", "2:42", "Write it like 20MB"),
+    "nowhere to act": (
+        "monitoring: {metrics: 'http://h/metrics', resolution: {}}", "2:45", "names neither `live` nor `kubernetes`",
     ),
     "override of no gate": ("targets: [{name: a, hardware: cpu, gates: {memry: {}}}]", "2:46", "did you mean 'memory'?"),
     "override of a policy": ("targets: [{name: a, hardware: cpu, gates: {require: all}}]", "2:46", "unknown key 'require'"),

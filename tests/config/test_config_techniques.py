@@ -58,6 +58,10 @@ WRONG = {
         "{onnx_runtime: [{int8_static: {name: a, per_channel: false}}, {int8_static: {name: A}}]}",
         "this would be called int8_static-A in the report, as another variant is. Give it another `name`",
     ),
+    "one name, made up of options": (
+        "{onnx_runtime: [{int8_static: {name: equalize}}, {int8_static: {equalize: true}}]}",
+        "4:67: this would be called int8_static-equalize in the report",
+    ),
     "an importance matrix of nothing": (
         "{llama_cpp: [{q4_0: {imatrix: true}}]}",
         "4:47: it needs `dataset.calibration`: examples",

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
-from kit.tensor_models import Model, node, save, weight
+from kit.tensor_models import Model, gemm, node, save, weight
 from onnx import numpy_helper
 
 from gatekeeper.errors import NotMeasured
@@ -149,6 +149,14 @@ def test_what_is_excluded_stays_as_it_is(made: Made, technique: str) -> None:
 
     assert not floats(made(technique)) & {(64, 64), (64, 10)}
     assert floats(made(technique, exclude=["last", "m1"])) >= {(64, 64), (64, 10)}
+
+
+def test_a_gemm_that_is_excluded_is_not_quantized_as_a_matmul(tmp_path: Path) -> None:
+    path, calibration = save(gemm(), tmp_path)
+    (tmp_path / "made").mkdir()
+    asked = msgspec.convert({"exclude": ["b"]}, OPTIONS["int8_dynamic"])
+    optimize(OptimizeJob(path, tmp_path / "made", "int8_dynamic", "cpu", vnni=False, calibration=calibration, options=asked))
+    assert sum(n.op_type == "MatMulInteger" for n in onnx.load(str(tmp_path / "made" / "model.onnx")).graph.node) == 1
 
 
 def test_dynamic_weights(made: Made) -> None:

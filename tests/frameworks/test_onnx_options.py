@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
-from kit.tensor_models import EXAMPLES, Model, distance, mlp, node, save, skewed, weight
+from kit.tensor_models import EXAMPLES, Model, distance, gemm, mlp, node, save, skewed, weight
 from onnx import numpy_helper
 
 from gatekeeper.errors import NotMeasured
@@ -240,6 +240,25 @@ def test_dynamic_options(made: Made) -> None:
     reduced = constants(made("int8_dynamic", reduce_range=True))
     assert max(int(np.abs(a.astype(int)).max()) for name, a in reduced.items() if name.endswith("_quantized")) <= 64
     assert sum(n.op_type == "ConvInteger" for n in made("int8_dynamic", exclude=["stem"]).graph.node) == 1
+
+
+@pytest.mark.parametrize("of", [gemm, mlp])
+def test_a_gemm_that_is_excluded_is_not_quantized_as_a_matmul(of: Callable[[], Model], tmp_path: Path) -> None:
+    """The dynamic quantizer takes it apart before it reads names; what is multiplied and added becomes one before that."""
+    path, calibration = save(of(), tmp_path)
+    first = next(iter(onnx.load(str(path)).graph.node))
+
+    def products(*exclude: str) -> int:
+        folder = tmp_path / f"made{len(exclude)}"
+        folder.mkdir()
+        asked = msgspec.convert({"exclude": exclude}, OPTIONS["int8_dynamic"])
+        optimize(OptimizeJob(path, folder, "int8_dynamic", "cpu", vnni=False, calibration=calibration, options=asked))
+        return sum(n.op_type == "MatMulInteger" for n in onnx.load(str(folder / "model.onnx")).graph.node)
+
+    assert products() == 2
+    assert products(first.name or first.output[0]) == 1
+    with pytest.raises(NotMeasured, match="it changed nothing"):
+        products("*", first.op_type)
 
 
 def test_weight_only_options(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.repaired import Lost, Tried
 from gatekeeper.repair.answer import answers, at_rate, beside, cap, rate_needed
+from gatekeeper.repair.seen import is_among
 
 SLOW = Lost(gate="speedup", verdict=Verdict.FAIL, observed=0.6, bound=0.55, limit=2.0, unit="x")
 
@@ -46,6 +47,28 @@ def test_what_is_bounded_says_by_what(share: float, fastest: float | None) -> No
     [no] = answers([SLOW], [tried(speedup=1.2)], share=share, fastest=fastest)
     assert no.word == "bounded"
     assert no.cap == pytest.approx(1 / (1 - share))
+
+
+def test_what_was_seen_refutes_a_bound() -> None:
+    """Whatever the profile said can be quantized: faster than its cap is more than that."""
+    [no] = answers([SLOW], [tried(speedup=1.73)], share=0.0, fastest=None)
+    assert (no.word, no.reached, no.share, no.cap) == ("not_reached", 1.73, None, None)
+
+
+@pytest.mark.parametrize(
+    ("operator", "weighted", "is_it"),
+    [
+        ("FusedGemm", ["MatMul"], True),
+        ("FullyConnectedQuantizedLegacy", ["MatMul"], True),
+        ("MatMul", ["Gemm"], True),
+        ("NhwcFusedConv", ["Conv"], True),
+        ("Convolution", ["Conv"], True),
+        ("FusedGemm", ["Conv"], False),
+        ("Softmax", ["MatMul", "Conv"], False),
+    ],
+)
+def test_operators_are_known_by_what_runtimes_call_them(operator: str, weighted: list[str], is_it: bool) -> None:
+    assert is_among(operator, weighted) is is_it
 
 
 def test_without_a_profile_only_what_was_seen_is_said() -> None:
@@ -86,7 +109,7 @@ def test_of_an_upper_limit_the_least_is_the_best() -> None:
 def test_what_was_left_says_what_is_worse_about_it() -> None:
     best = tried(remedy="equalization", step="confirmed", passed=True, kl=1e-5, speedup=2.1)
     slower = beside(tried(step="cheap", remedy="sensitive_layers", kl=1e-5, speedup=0.79), best)
-    assert slower.reason == "equalization is better: it is slower (0.79x to 2.10x in two rounds)"
+    assert slower.reason == "equalization is better: this is slower (0.79x to 2.10x in two rounds)"
     assert "further from the original's (0.19 to 1e-05)" in beside(tried(step="cheap", kl=0.19, speedup=2.1), best).reason
     assert beside(tried(step="cheap", kl=1e-5, speedup=2.09), best).reason == ""
     rejected = tried(step="cheap", kl=1.0, lost=[SLOW])

@@ -22,7 +22,8 @@ class Judging(Section, frozen=True, kw_only=True):
         Annotated[str, Meta(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")] | None,
         Meta(
             description="Label of the server's series that tells both models apart; default: `rollouts_pod_template_hash` where "
-            "Argo asks, `pod` where Flagger does."
+            "Argo asks, `pod` where Flagger does.",
+            examples=["pod"],
         ),
     ] = None
     stretch: Annotated[

@@ -44,7 +44,7 @@ class Resolution(Section, frozen=True, kw_only=True):
     )
     webhook: Annotated[
         Annotated[str, Meta(pattern=r"^https?://[^\s/]+")] | None,
-        Meta(description="Is sent the evidence as JSON when nothing helps."),
+        Meta(description="Is sent the evidence as JSON when nothing helps.", examples=["https://example.org/alerts"]),
     ] = None
     issue: Annotated[
         Annotated[str, Meta(pattern=r"^[\w.-]+/[\w.-]+$")] | None,
@@ -63,8 +63,8 @@ def problems(review: Review) -> None:
         return
     here = ("monitoring", "resolution")
     if bool(own.live) == bool(own.kubernetes):
-        said = "names both" if own.live else "names neither"
-        review.add(here, f"monitoring.resolution {said} `live` and `kubernetes`. Name the one where the model serves.", key=True)
+        said = "both `live` and" if own.live else "neither `live` nor"
+        review.add(here, f"monitoring.resolution names {said} `kubernetes`. Name the one where the model serves.", key=True)
     if twice := sorted({step for step in own.steps if own.steps.count(step) > 1}):
         review.add((*here, "steps"), f"{', '.join(twice)} is listed twice, and each step is tried once. Remove one.")
     if parse_duration(own.deadline) < parse_duration(own.burst):

@@ -71,6 +71,11 @@ def _supported(review: Review, index: int, target: Target) -> None:
         device = "cpu"
     reasons = {name: framework(name).supports(kind, device) for name in frameworks}
     if all(reasons.values()):
-        remedy = "" if device in DEVICES else " Say `fallback: cpu` to run it on the CPU, which the report then says."
+        able = [name for name in FRAMEWORKS.names if framework(name).supports(kind, device) is None]
+        remedy = " Remove the target, or give the model another format."
+        if device not in DEVICES:
+            remedy = " Say `fallback: cpu` to run it on the CPU, which the report then says."
+        elif able:
+            remedy = f" Add {' or '.join(able)} to the frameworks."
         said = f"no listed framework supports {target.hardware}: {'; '.join(str(r) for r in reasons.values())}.{remedy}"
         review.add(("targets", index, "hardware"), said)

@@ -29,7 +29,12 @@ class SECTION(Resources, frozen=True, kw_only=True):
     base: Annotated[str, Meta(description="Of an image that is built there: as `container.base`; also `--base`.")] = ""
     builder: Annotated[str, Meta(description="And as `container.builder`.")] = ""
     listen: Annotated[
-        str, Meta(pattern=r"^[0-9.]+:[0-9]{1,5}$", description="Address and port of the host. It asks for no password.")
+        str,
+        Meta(
+            pattern=r"^[0-9.]+:[0-9]{1,5}$",
+            description="Address and port of the host. It asks for no password.",
+            examples=["127.0.0.1:8000"],
+        ),
     ] = "127.0.0.1:8000"
 
 

@@ -31,8 +31,12 @@ def parts(section: Any) -> list[Part]:
 
 
 def problems(review: Review) -> None:
-    """Images without their digests."""
+    """Images without their digests, and fewer servers at most than at least."""
     check_images(review, (KEY, "image"))
+    own = getattr(review.pipeline.packaging, KEY, None)
+    if own is not None and own.max_replicas < own.replicas:
+        said = f"packaging.kubernetes.max_replicas is {own.max_replicas}, less than replicas, {own.replicas}. Raise it."
+        review.add(("packaging", KEY, "max_replicas"), said)
 
 
 def image(part: Part, asked: Asked) -> str:

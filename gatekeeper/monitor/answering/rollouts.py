@@ -277,7 +277,8 @@ def rollouts_of(loaded: Any, path: Path) -> Rollouts | None:
     way, alert = loaded.pipeline.deployment, monitoring.alerts.latency_p99
     slow_ms = own.slow_ms or profile(loaded).p99_ms or getattr(alert, "max_ms", None)
     if slow_ms is None:
-        raise UsageError(f"{loaded.path}: says nowhere from when on an answer is slow. Name monitoring.judge.slow_ms.")
+        where = _where(loaded, "monitoring", "judge")
+        raise UsageError(f"{where}: says nowhere from when on an answer is slow. Name monitoring.judge.slow_ms.")
     limits = RolloutLimits(
         error_rate=own.error_rate,
         slow_rate=own.slow_rate,
@@ -287,7 +288,14 @@ def rollouts_of(loaded: Any, path: Path) -> Rollouts | None:
     )
     shares = [share for share in steps(way.strategy, way.traffic_ramping) if share]
     if not shares:
-        raise UsageError(
-            f"{loaded.path}: deployment.strategy {way.strategy} has no share to be judged. Use canary or blue_green."
-        )
+        said = f"deployment.strategy {way.strategy} has no share to be judged. Use canary or blue_green."
+        raise UsageError(f"{_where(loaded, 'deployment', 'strategy')}: {said}")
     return Rollouts(monitoring.prometheus, monitoring.selector, shares, limits, own.label, path)
+
+
+def _where(loaded: Any, *path: str) -> str:
+    """`file:line` of a part of the pipeline file."""
+    from gatekeeper.config.loaded import ROOT
+
+    where: str = loaded.source.where((ROOT, *path))
+    return where

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gatekeeper.frameworks._base import framework
 from gatekeeper.hardware.machine import this_machine
 from gatekeeper.hardware.selection import hardware
 from gatekeeper.models.info import Assessment
@@ -14,7 +15,7 @@ from gatekeeper.records.wish import Rule
 
 
 class Recommended(Record, frozen=True, kw_only=True):
-    """A framework and what to ask it for; `cannot` says why it cannot take this model to this hardware."""
+    """A framework, and what of it applies to the model; `cannot` says why it cannot take this model to this hardware."""
 
     framework: str
     because: str
@@ -51,7 +52,12 @@ def strategy(target: str, model: Assessment, goal: str = "", needs: Sequence[str
 def _recommended(each: Advice, model: Assessment, device: str, isa: tuple[str, ...]) -> Recommended:
     if each.cannot:
         return Recommended(framework=each.framework, because=each.because, cannot=each.cannot)
-    asked = techniques(each.framework, model, device, isa, calibrated=True)
+    module = framework(each.framework)
+    asked = [
+        (name, why)
+        for name, why in techniques(each.framework, model, device, isa, calibrated=True)
+        if module.refuses(name, model, calibrated=True) is None
+    ]
     return Recommended(
         framework=each.framework,
         because=each.because,
