@@ -217,6 +217,14 @@ def test_argo_goes_back_from_a_bad_one_and_it_stays_so(world: Callable[..., Worl
     assert own.argo(10, green="another") == "Inconclusive", "another revision is another rollout"
 
 
+def test_other_questions_do_not_make_it_forget_what_went_back(world: Callable[..., World]) -> None:
+    own = world(green=0.2)
+    assert ramp(own, 10) == "Failed"
+    for i in range(210):
+        assert own.rollouts().about("digits", f"other{i}", 10 if i % 2 else 77).decision == "hold"
+    assert own.argo(10) == "Failed"
+
+
 def test_the_old_one_may_fail_as_well(world: Callable[..., World]) -> None:
     """An absolute limit would go back from this one."""
     assert ramp(world(green=0.03, blue=0.03), 10, most=60) != "Failed"

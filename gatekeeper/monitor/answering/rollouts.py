@@ -273,8 +273,13 @@ class Rollouts:
         return found
 
     def _keep(self, kept: _File) -> None:
-        latest = sorted(kept.rollouts, key=lambda name: max((each.until for each in kept.rollouts[name].asked), default=math.inf))
-        kept.rollouts = {name: kept.rollouts[name] for name in latest[-MOST_KEPT:]}
+        told = {name: each for name, each in kept.rollouts.items() if each.asked or each.granted or each.over}
+
+        def weight(name: str) -> tuple[bool, float]:
+            """What must go back is forgotten last, else it would have a second try."""
+            return bool(told[name].over), max((each.until for each in told[name].asked), default=math.inf)
+
+        kept.rollouts = {name: told[name] for name in sorted(told, key=weight)[-MOST_KEPT:]}
         write_atomic(self.path, msgspec.json.encode(kept))
 
 
