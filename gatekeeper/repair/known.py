@@ -24,8 +24,8 @@ from gatekeeper.verdicts.results import merged
 from gatekeeper.verdicts.rules import Rules
 from gatekeeper.version import version
 
-READ = ("optimization", "testing", "deployment", "baseline", "inputs")
-"""Parts of a pipeline file that may name files which a measurement reads, beside its model and its data."""
+ELSEWHERE = ("model", "dataset", "monitoring", "packaging", "stages")
+"""Parts of a pipeline file that name no file which a measurement reads, or only ones that are known by another way."""
 
 
 def known_by(loaded: Loaded) -> list[str]:
@@ -34,7 +34,8 @@ def known_by(loaded: Loaded) -> list[str]:
     """
     found = [f"{what} {sha256}" for what, (_, sha256) in sorted(files_of(loaded).items())]
     found += [f"{name} {code.sha256}" for name, code in sorted(code_of(loaded).items())]
-    for name in sorted(set(_strings([loaded.stated(part) for part in READ]))):
+    stated = [loaded.stated(part) for part in loaded.stated() if part not in ELSEWHERE]
+    for name in sorted(set(_strings(stated))):
         place = loaded.folder / name
         if ("\0" not in name and len(name) < 256 and place.is_file()) or ("/" in name and place.is_dir()):
             found.append(f"{name} {content(place)}")
