@@ -60,7 +60,7 @@ edge_ai_pipeline:
   testing: {unit_tests: basic, file_tests: basic, integration_tests: smoke, security_tests: basic}
   gates: {load_time: {max_ms: 60000}, memory: disabled, stability: disabled, speedup: {min: 0.001}, accuracy: {retention: 0.5},
     robustness: {retention: 0.5, corruptions: [{offset: {by: 0.1}}]}}
-  measure: {max_rounds: 2, blocks: 1, block_ms: 5}
+  measure: {max_rounds: 3, blocks: 1, block_ms: 5}
   model_validation: {security_scan: enabled}
   packaging: {usb_stick: {greeting: hello}}
   monitoring: {requests: asked.jsonl, alerts: {client_errors: {max: 0.2}}, resolution: {kubernetes: pods, steps: [longer_queue]}}

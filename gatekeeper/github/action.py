@@ -297,7 +297,8 @@ def _gather_repair(environ: Mapping[str, str], report: Report) -> None:
     import msgspec
 
     from gatekeeper.files import check_own, make_folder, write_atomic
-    from gatekeeper.github.publish import REPAIR, repair_of
+    from gatekeeper.github.publish import repair_of
+    from gatekeeper.reports._folder import REPAIR
 
     places = islice(sorted(Path(environ["RESULTS"]).rglob(REPAIR)), MOST_REPAIRS)
     found = [each for place in places if (each := repair_of({"OUTPUT": place.parent.parent.as_posix()}, report))]

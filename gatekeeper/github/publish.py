@@ -22,6 +22,7 @@ from gatekeeper.github.suggestion import suggest
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.repaired import Repair
 from gatekeeper.repair.shown import untrue
+from gatekeeper.reports._folder import REPAIR
 from gatekeeper.reports._markdown_text import size
 from gatekeeper.reports._repair import markdown
 from gatekeeper.reports.markdown import COMMENT_BYTES, fit, without_report
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from gatekeeper.records.report import Report
 
 
-REPAIR = "repair/repair.json"
 """Where a run leaves its repair, beside the report."""
 MAX_REPAIR_BYTES = 1 << 20
 MOST_REPAIR = 20_000

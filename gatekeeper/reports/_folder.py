@@ -14,8 +14,10 @@ from gatekeeper.errors import UsageError
 
 LOCK = ".lock"
 REPORT = "report.json"
-FILES = (REPORT, "junit.xml", "report.md", "report.sarif", "repair/repair.json")
-"""What the formats that come with gatekeeper write, and a repair; named here: importing them takes longer than all the rest."""
+FILES = (REPORT, "junit.xml", "report.md", "report.sarif")
+"""What the formats that come with gatekeeper write; named here, as importing them takes longer than all the rest."""
+REPAIR = "repair/repair.json"
+"""What a repair beside the reports found, which is told with them."""
 
 
 @contextmanager
@@ -67,7 +69,7 @@ def cleared(folder: Path, spared: Collection[Path] = ()) -> Iterator[None]:
     from gatekeeper.files import check_own
 
     check_own(folder)
-    _remove([folder / name for name in FILES if name != REPORT or not _among(folder / name, spared)])
+    _remove([folder / name for name in (*FILES, REPAIR) if name != REPORT or not _among(folder / name, spared)])
 
     from gatekeeper.files import WRITING
     from gatekeeper.registry import Registry

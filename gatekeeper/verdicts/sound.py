@@ -217,5 +217,7 @@ def _numbers(each: GateResult, module: Gate) -> Iterator[str]:
     if any(a > b + ROUNDING * max(abs(a), abs(b)) for a, b in pairwise(known)):
         yield f"its bounds are out of order: {' <= '.join(f'{value:.6g}' for value in known)} does not hold"
     least = LEAST.get(module.UNIT, LEAST_GROWTH if module.BOUND == "at_most" else None)
-    if least is not None and known and min(known) < least:
-        yield f"{min(known):.6g} cannot be: there is nothing below {least:g} {module.UNIT}"
+    # Not the lower bound: Student's t of a few scattered times has one below zero, which says only that little is known.
+    seen = [value for value in (each.observed, each.upper) if value is not None]
+    if least is not None and seen and min(seen) < least:
+        yield f"{min(seen):.6g} cannot be: there is nothing below {least:g} {module.UNIT}"

@@ -27,7 +27,7 @@ def defaults(model_format, device): return ("half",)
 def refuses(technique, model, calibrated): return None
 
 def optimize(job):
-    ort._fp16(job, job.destination / "model.onnx")
+    ort._onnx_quantize.fp16(job, job.destination / "model.onnx")
 
 class Session:
     def __init__(self, path, threads, device):

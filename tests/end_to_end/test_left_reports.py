@@ -86,6 +86,13 @@ def test_the_files_named_are_those_the_formats_write() -> None:
     assert _folder.FILES[0] == reporter("json").FILE_NAME
 
 
+def test_what_a_repair_beside_them_found_goes_with_them(tmp_path: Path) -> None:
+    (tmp_path / _folder.REPAIR).parent.mkdir()
+    (tmp_path / _folder.REPAIR).write_text("of an earlier run")
+    with _folder.cleared(plant(tmp_path)):
+        assert not (tmp_path / _folder.REPAIR).exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="has no SIGKILL")
 def test_a_run_killed_at_any_step_leaves_nothing_of_the_earlier_one(tmp_path: Path) -> None:
     project(tmp_path / "project")

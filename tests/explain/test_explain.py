@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from kit import judged
 from kit.command import Command, started
 from kit.once import Once
+from kit.skewed import skew
 from kit.support import REPOSITORY
 from onnx import numpy_helper
 
@@ -27,22 +28,6 @@ edge_ai_pipeline:
   optimization: {frameworks: [onnx_runtime], techniques: {onnx_runtime: [int8_dynamic, int8_static]}}
   measure: {blocks: 1, block_ms: 5}
 """
-
-
-def skew(folder: Path) -> None:
-    """The channels of the first convolution rescaled by 1 to 1000, which the second undoes."""
-    model = onnx.load(folder / "model.onnx")
-    held = {tensor.name: tensor for tensor in model.graph.initializer}
-    one, two = [node for node in model.graph.node if node.op_type == "Conv"][:2]
-    weight, bias, after = held[one.input[1]], held[one.input[2]], held[two.input[1]]
-    factors = np.exp(np.random.default_rng(0).uniform(0, np.log(1000), weight.dims[0])).astype(np.float32)
-    for tensor, value in (
-        (weight, numpy_helper.to_array(weight) * factors[:, None, None, None]),
-        (bias, numpy_helper.to_array(bias) * factors),
-        (after, numpy_helper.to_array(after) / factors[None, :, None, None]),
-    ):
-        tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
-    onnx.save(model, folder / "skewed.onnx")
 
 
 def told(folder: Path, *words: object, env: dict[str, str] | None = None) -> dict[str, Any]:
@@ -59,7 +44,7 @@ def test_a_pipeline_file(example: Callable[[str], Path], tmp_path: Path) -> None
     folder = example("digits-cnn")
     for name in ("model.onnx", "eval.npz", "calib.npz"):
         shutil.copy(folder / name, tmp_path)
-    skew(tmp_path)
+    skew(tmp_path / "model.onnx", tmp_path / "skewed.onnx")
     (tmp_path / "p.yaml").write_text(PIPELINE)
     said = told(tmp_path, "p.yaml")
     dynamic, static = (said["by_id"][f"here/onnx_runtime/{name}"] for name in ("int8_dynamic", "int8_static"))

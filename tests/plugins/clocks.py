@@ -26,7 +26,7 @@ def refuses(technique, model, calibrated):
 
 
 def optimize(job):
-    ort._fp16(job, job.destination / "model.onnx")
+    ort._onnx_quantize.fp16(job, job.destination / "model.onnx")
     (job.destination / "technique").write_text(job.technique)
 
 

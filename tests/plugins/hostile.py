@@ -35,7 +35,7 @@ def optimize(job):
     if job.technique == "unchanged":
         shutil.copyfile(job.source, job.destination / "model.onnx")
         return
-    ort._fp16(job, job.destination / "model.onnx")
+    ort._onnx_quantize.fp16(job, job.destination / "model.onnx")
     (job.destination / "technique").write_text(job.technique)
 
 

@@ -21,7 +21,7 @@ def refuses(technique, model, calibrated):
 
 
 def optimize(job):
-    ort._fp16(job, job.destination / "model.onnx")
+    ort._onnx_quantize.fp16(job, job.destination / "model.onnx")
 
 
 def _bfloat16(array):
