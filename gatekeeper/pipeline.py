@@ -156,6 +156,7 @@ def _run_stages(setup: Setup) -> tuple[list[StageReport], Known, dict[str, bytes
     blocked_by: str | None = None
     for position, name in enumerate(loaded.pipeline.stages):
         where = loaded.where("stages", position)
+        known = replace(known, stages=tuple(reports))
         if name not in STAGES.names:
             reason = f"cannot run: this version of gatekeeper has no stage '{name}'. Remove it from `stages` to go on without."
             reports.append(StageReport(stage=name, verdict=Verdict.ERROR, reason=reason, where=where))

@@ -89,7 +89,7 @@ def command(
     loaded = replace(loaded, policy=chosen_policy(file, policy_ref, policy, loaded.model_path()))
     if write:
         _check_writable(file)
-    report = _known(known, loaded) if known else None
+    report = _known(known, loaded, target, framework) if known else None
     options = Options(
         output=output,
         cache=cache_dir or default_folder(),
@@ -185,13 +185,13 @@ def _check_writable(file: Path) -> None:
         raise UsageError(f"{file}: is read-only, so --apply cannot change it. Make it writable, or leave --apply away.")
 
 
-def _known(path: Path, loaded: Loaded) -> Report:
+def _known(path: Path, loaded: Loaded, target: str | None, framework: str | None) -> Report:
     from gatekeeper.errors import UsageError
-    from gatekeeper.repair.repair import usable
+    from gatekeeper.repair.known import unusable
     from gatekeeper.reports._read import read_report
 
     report = read_report(path / "report.json" if path.is_dir() else path)
-    if why := usable(report, loaded):
+    if why := unusable(report, loaded, target, framework):
         raise UsageError(f"--report {path}: {why}. Leave it away, and the file is measured first.")
     return report
 

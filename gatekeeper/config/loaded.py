@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gatekeeper.config.section import AUTO
 from gatekeeper.config.sections.targets import Target
 from gatekeeper.config.sections.techniques import Asked, asked_of
+from gatekeeper.config.source import ROOT as ROOT
 from gatekeeper.config.source import Source
 from gatekeeper.config.types import Common
 from gatekeeper.frameworks._base import REGISTRY as FRAMEWORKS
@@ -20,7 +21,6 @@ from gatekeeper.models.files import digest, model_format
 if TYPE_CHECKING:
     from gatekeeper.config.base import Base
 
-ROOT = "edge_ai_pipeline"
 OFF = "off"
 TESTING = "testing"
 """The stage whose kinds of check measure gates of their own."""

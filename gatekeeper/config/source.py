@@ -16,6 +16,8 @@ import yaml
 
 from gatekeeper.errors import ConfigError, Problem, UsageError
 
+ROOT = "edge_ai_pipeline"
+"""The key of a pipeline file that holds all others."""
 MAX_BYTES = 1 << 20
 MAX_NODES = 20_000
 MAX_DEPTH = 50

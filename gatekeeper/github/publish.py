@@ -21,6 +21,7 @@ from gatekeeper.github.outputs import append_summary, write_outputs
 from gatekeeper.github.suggestion import suggest
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.repaired import Repair
+from gatekeeper.repair.shown import untrue
 from gatekeeper.reports._folder import REPAIR
 from gatekeeper.reports._markdown_text import size
 from gatekeeper.reports._repair import markdown
@@ -79,7 +80,9 @@ def show(environ: Mapping[str, str], report: Report | None, message: str, mode: 
 
 
 def repair_of(environ: Mapping[str, str], report: Report) -> Repair | None:
-    """What a run left of a repair beside its report; None where there is none of this report's very pipeline file and model."""
+    """What a run left of a repair beside its report; None where there is none of this report's very pipeline file and model, or
+    where it is not what that file, at hand here, becomes by what a remedy may change.
+    """
     try:
         with open_itself(Path(environ.get("OUTPUT", "") or "gatekeeper-report") / REPAIR) as file:
             data = file.read(MAX_REPAIR_BYTES + 1)
@@ -87,7 +90,22 @@ def repair_of(environ: Mapping[str, str], report: Report) -> Repair | None:
     except (OSError, ValueError, RecursionError, msgspec.DecodeError):
         return None
     same = (found.file_sha256, found.model_sha256) == (report.pipeline.sha256, report.model.sha256)
-    return found if same and len(data) <= MAX_REPAIR_BYTES else None
+    return found if same and len(data) <= MAX_REPAIR_BYTES and _at_hand(environ, found) else None
+
+
+def _at_hand(environ: Mapping[str, str], found: Repair) -> bool:
+    """Whether it holds for the file in the checkout."""
+    if found.outcome != "repaired":
+        return True
+    root = Path(environ.get("GITHUB_WORKSPACE", "") or ".").resolve()
+    place = root / found.file
+    try:
+        if not place.resolve().is_relative_to(root):
+            return False
+        with open_itself(place) as file:
+            return not untrue(found, file.read(MAX_REPAIR_BYTES))
+    except (OSError, ValueError):
+        return False
 
 
 def _contradicts(event: Event, report: Report | None) -> str:

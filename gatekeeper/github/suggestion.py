@@ -7,7 +7,6 @@ comment.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 from contextlib import suppress
@@ -18,6 +17,7 @@ from gatekeeper.github.comment import _first_line, _login, marker
 from gatekeeper.github.context import Event
 from gatekeeper.records.base import Record
 from gatekeeper.records.repaired import Repair
+from gatekeeper.repair.shown import untrue
 from gatekeeper.reports._plain import as_written
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ def _unfit(repository: Repository, pull: PullRequest, found: Repair) -> str:
         return f"lines {found.first_line} to {found.last_line} of {found.file} are no part of the pull request's diff"
     content = repository.get_contents(found.file, ref=pull.head.sha)  # commits of a fork's pull request can be read here, too
     data = b"" if isinstance(content, list) else content.decoded_content
-    if hashlib.sha256(data).hexdigest() != found.file_sha256:
-        return f"{found.file} at the pull request's head is not the file that was repaired"
-    return ""
+    return untrue(found, data)
 
 
 def within_diff(patch: str, first: int, last: int) -> bool:

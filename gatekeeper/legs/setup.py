@@ -105,10 +105,11 @@ class Artifacts:
 
 @dataclass(frozen=True)
 class Known:
-    """What the stages before found out: the targets as judged so far, and facts, one of a type."""
+    """What the stages before found out: the targets as judged so far, facts, one of a type, and the stages' own lines."""
 
     targets: Sequence[TargetReport] = ()
     facts: Mapping[type, object] = field(default_factory=dict)
+    stages: Sequence[StageReport] = ()
 
     def get(self, kind: type[F]) -> F:
         """The fact of that type, an empty one where no stage has added it."""

@@ -161,13 +161,17 @@ def _requests(request: LoadTest) -> list[bytes]:
     return messages
 
 
+FRESH = {"cache-control": "no-cache"}
+"""What is measured is the model (RFC 9111, section 5.2.1.4): the examples come again and again, and users' requests may not."""
+
+
 def _bodies(request: LoadTest) -> list[tuple[bytes, dict[str, str]]]:
     """Body and headers of each example."""
     import msgspec
 
     if request.spec.text:
         asked = [{"text_input": text, "parameters": {"max_tokens": request.new_tokens}} for text in request.prompts]
-        return [(msgspec.json.encode(each), {"content-type": "application/json"}) for each in asked]
+        return [(msgspec.json.encode(each), FRESH | {"content-type": "application/json"}) for each in asked]
     import tritonclient.http as triton
     from tritonclient.utils import np_to_triton_dtype
 
@@ -181,5 +185,5 @@ def _bodies(request: LoadTest) -> list[tuple[bytes, dict[str, str]]]:
             tensors.append(tensor)
         body, size = triton.InferenceServerClient.generate_request_body(tensors)
         headers = {"content-type": "application/octet-stream", "inference-header-content-length": str(size)}
-        bodies.append((bytes(body), headers))
+        bodies.append((bytes(body), FRESH | headers))
     return bodies

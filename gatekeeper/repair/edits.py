@@ -7,7 +7,7 @@ import itertools
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gatekeeper.config.loaded import ROOT
+from gatekeeper.config.source import ROOT
 from gatekeeper.errors import UsageError
 from gatekeeper.records.repaired import Edit
 

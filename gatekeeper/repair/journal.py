@@ -1,8 +1,9 @@
 """What a repair has made and measured, kept by content: killed at any moment and started again, nothing is done twice.
 
 Each step is an entry of the cache, signed and whole or not there, under the digest of everything that its result depends on: the
-file, the model, the data, this version, this machine, and the change itself. Another version or file finds none of them.
-`journal.json` beside the reports lists the steps in order, for people; where it is of something else that is said.
+file, the model, the data and code, other files that are named, this version, this machine, and the change itself. Another version
+or file finds none of them. `journal.json` beside the reports lists the steps in order, for people; where it is of something else
+that is said.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Listed(Record, frozen=True, kw_only=True):
 _NAMES = {
     "file": "another pipeline file",
     "model": "another model",
-    "data": "other data",
+    "data": "other data, code or files",
     "version": "another version of gatekeeper or of a framework",
     "machine": "another machine",
     "attempt": "another attempt",

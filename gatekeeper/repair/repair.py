@@ -15,7 +15,6 @@ import msgspec
 from gatekeeper.config.git import git_says
 from gatekeeper.config.load import proposed
 from gatekeeper.config.loaded import Loaded
-from gatekeeper.data.content import content as content_of
 from gatekeeper.errors import UsageError
 from gatekeeper.files import make_folder, write_atomic
 from gatekeeper.hardware.machine import this_machine
@@ -35,6 +34,7 @@ from gatekeeper.repair.bench import RealBench, find, with_edits
 from gatekeeper.repair.climb import Candidate, Climb, Clock, needed
 from gatekeeper.repair.edits import edits_of
 from gatekeeper.repair.journal import About, Journal
+from gatekeeper.repair.known import known_by
 from gatekeeper.repair.seen import Unit, quantizable, units
 from gatekeeper.repair.text import diff, stretch
 from gatekeeper.reports._folder import owned
@@ -210,30 +210,17 @@ def apply(found: Repair, loaded: Loaded) -> None:
     path.chmod(mode & 0o7777)
 
 
-def usable(report: Report, loaded: Loaded) -> str:
-    """Why a report is not of this file, model and version; empty where it is."""
-    _, assessment = model_of(loaded)
-    identity = digest_files([Path(file) for file in assessment.files], digest_once)
-    if report.pipeline.sha256 != loaded.sha256:
-        return "it is of another pipeline file"
-    if report.model.sha256 != identity:
-        return "it is of another model"
-    return "" if report.version == version() else f"gatekeeper {report.version} measured it, and this is {version()}"
-
-
 def _about(loaded: Loaded, options: Options) -> About:
     _, assessment = model_of(loaded)
     legs = choose_legs(make_plan(loaded, assessment), options.target, options.framework)
-    machine, dataset = this_machine(), loaded.pipeline.dataset
-    names = [dataset.path, dataset.calibration, *(each.path for each in dataset.also)] if dataset else []
-    paths = [loaded.folder / name for name in names if name]
+    machine = this_machine()
     used = sorted({framework_of(leg.id) for leg in legs if not (leg.skip or leg.error)})
     packages = [f"{p} {v}" for name in used for p, v in package_versions(name, assessment.format).items()]
     return About(
         file=loaded.sha256,
         policy=loaded.policy.sha256 if loaded.policy else "",
         model=digest_files([Path(file) for file in assessment.files], digest_once),
-        data=[content_of(path) for path in paths if path.exists()],
+        data=known_by(loaded),
         version=[version(), *packages],
         machine=[machine.cpu, *machine.isa, str(machine.cores)],
         attempt=options.attempt,

@@ -15,8 +15,7 @@ from typing import Any
 
 import yaml
 
-from gatekeeper.config.loaded import ROOT
-from gatekeeper.config.source import Path_, parse_source, plain_nodes
+from gatekeeper.config.source import ROOT, Path_, parse_source, plain_nodes
 from gatekeeper.errors import UsageError
 from gatekeeper.records.repaired import Edit
 from gatekeeper.repair.edits import applied

@@ -25,6 +25,8 @@ from gatekeeper.serve.tokens import check_tokens
 from gatekeeper.version import version
 
 EXTENSIONS = ["binary_tensor_data"]
+ANEW = "no-cache"
+"""Who says so in `cache-control` is answered by the model itself, as HTTP has it (RFC 9111, section 5.2.1.4)."""
 
 
 class TextParameters(msgspec.Struct, frozen=True):
@@ -111,7 +113,7 @@ class App:
         asked, feed = read(body, request.headers.get(SIZE_HEADER), self.inputs, self.outputs)
         if self.served.spec.text is not None:
             check_tokens(feed["tokens"], self.served.spec.text)
-        answer = await self.pool.infer(feed)
+        answer = await self.pool.infer(feed, anew=ANEW in request.headers.get("cache-control", "").lower())
         self.metrics.confident(answer)
         parts, head = write(asked, self.served.name, MODEL_VERSION, answer)
         if head is None:

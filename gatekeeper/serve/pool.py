@@ -142,15 +142,16 @@ class Pool:
         for session in self.sessions.values():
             await session.end()
 
-    async def infer(self, feed: Feed) -> Feed:
-        """The answer to one request."""
-        asked = question(feed) if self.known is not None else b""
-        if self.known is not None and (found := self.known.get(asked)) is not None:
+    async def infer(self, feed: Feed, anew: bool = False) -> Feed:
+        """The answer to one request; `anew` is what the model says now, whatever was answered before."""
+        known = None if anew else self.known
+        asked = question(feed) if known is not None else b""
+        if known is not None and (found := known.get(asked)) is not None:
             self.metrics.remembered.inc()
             return unpack(found)
         async for reply in self._answers(Job(Ask(arrays=pack(feed)), feed)):
-            if self.known is not None:
-                self.known.put(asked, reply.arrays)
+            if known is not None:
+                known.put(asked, reply.arrays)
             return unpack(reply.arrays)
         raise ModelFailed("the model gave no answer")
 

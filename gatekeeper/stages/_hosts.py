@@ -35,8 +35,10 @@ def checked(host: Host) -> Host:
     return host
 
 
-def why_not(setup: Setup, going: list[tuple[str, Leg]], environ: Mapping[str, str] = os.environ) -> str:
-    """Why this run only rehearses although a host is named; empty where it deploys."""
+def why_not(setup: Setup, known: Known, going: list[tuple[str, Leg]], environ: Mapping[str, str] = os.environ) -> str:
+    """Why this run only rehearses although a host is named; empty where it deploys: a run that is a pass, as `gatekeeper deploy`
+    wants of its report.
+    """
     from gatekeeper.certificate.certify import EVENTS
 
     if environ.get("GITHUB_ACTIONS") == "true" and environ.get("GITHUB_EVENT_NAME", "") not in EVENTS:
@@ -46,7 +48,24 @@ def why_not(setup: Setup, going: list[tuple[str, Leg]], environ: Mapping[str, st
         return f"this job ran {len(ran)} of {len(ran) + len(left)} legs, and the merged report decides: deploy that"
     if len(going) > 1:
         return f"one host takes one variant, and {len(going)} targets have each their own"
+    if amiss := _amiss(setup, known):
+        return f"only what passes as a whole goes live, and {amiss}"
     return ""
+
+
+def _amiss(setup: Setup, known: Known) -> str:
+    """What keeps the run so far from being a pass, in words; empty where nothing does."""
+    from gatekeeper.config.policy import unheld
+    from gatekeeper.records.base import Verdict
+    from gatekeeper.verdicts.targets import report_verdict
+
+    gone = unheld(setup.loaded) if setup.loaded.policy else []
+    if not gone and report_verdict(known.targets, known.stages) is Verdict.PASS:
+        return ""
+    said = [f"{each.name} is {each.verdict}" for each in known.targets if each.verdict is not Verdict.PASS]
+    said += [f"the stage {each.stage} is {each.verdict}" for each in known.stages if each.verdict is not Verdict.PASS]
+    said += [why for why, _ in gone]
+    return "; ".join(said) or "nothing was judged"
 
 
 def live(setup: Setup, known: Known, name: str, leg: Leg, host: Host) -> Live:

@@ -52,7 +52,7 @@ def run(setup: Setup, known: Known) -> Added:
     try:
         program()
         hosts = [checked(host) for host in setup.loaded.pipeline.deployment.hosts]
-        why = why_not(setup, going) if hosts else ""
+        why = why_not(setup, known, going) if hosts else ""
         if hosts and not why:
             done = [_deployed(setup, known, *going[0], hosts[0])]
         else:

@@ -9,7 +9,7 @@ from gatekeeper.gates._base import gate
 from gatekeeper.ids import leg_of
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
-from gatekeeper.records.report import LegReport, VariantReport
+from gatekeeper.records.report import LegReport, TargetReport, VariantReport
 from gatekeeper.stats.closed import allowed, shown
 from gatekeeper.verdicts.regate import RECOMPUTED
 from gatekeeper.verdicts.shares import Share, share_of
@@ -46,6 +46,21 @@ def chosen(passing: Sequence[VariantReport], variants: Sequence[VariantReport], 
     ships = next((v for v in passing if right[v.id]), None)
     before = passing[: passing.index(ships)] if ships else passing
     return Chosen(ships, tuple((v, shares[v.id]) for v in before), len(among))
+
+
+def ships(target: TargetReport) -> frozenset[str]:
+    """All variants of a target that may be chosen by what they turned out to be: where one is enough, those that are shown to
+    pass among all that may be at a limit; where all must pass, those that do.
+    """
+    variants, legs = target.variants, target.legs
+    if target.require == "all":
+        return frozenset(v.id for v in variants if v.verdict is Verdict.PASS)
+    by_id = {leg.id: leg for leg in legs}
+    among = near(variants, legs)
+    least = allowed(max(1, len(among)))
+    needed = [share_of(v, by_id.get(leg_of(v.id)), least).needed for v in among] if len(among) > 1 else []
+    right = shown(needed) if needed else [True] * len(among)
+    return frozenset(v.id for v, held in zip(among, right, strict=True) if held and v.verdict is Verdict.PASS)
 
 
 def shown_among(variants: Sequence[VariantReport], leg: LegReport, more: int) -> frozenset[str]:

@@ -26,6 +26,12 @@ LEAST = {"x": 0.0, "bytes": 0.0, "ms": 0.0, "per s": 0.0, "W": 0.0, "failed chec
 LEAST_GROWTH = -1.0
 """What must not grow can shrink to nothing, and no further."""
 ROUNDING = 1e-9
+_CHOSEN_BY = (
+    ("median latency", "p50_ns", "median_ns", "ns"),
+    ("peak memory", "peak_bytes", "peak_bytes", "bytes"),
+    ("energy", "joules", "joules", "J"),
+)
+"""What of a performance a choice may rest on: in words, there, in a round, and its unit."""
 MOST_DEFLATED = 1032
 """How many times smaller deflating makes anything at best (https://zlib.net/zlib_tech.html)."""
 
@@ -71,6 +77,8 @@ def _leg(leg: LegReport, variants: Sequence[VariantReport], rules: Rules) -> Ite
     yield from (f"{leg.id}: {problem}" for problem in _meter(leg))
     for arm, rounds in (("baseline", leg.baseline.rounds if leg.baseline else []), ("control", leg.control_rounds)):
         yield from (f"{leg.id}: the {arm}'s {problem}" for problem in _rounds(rounds))
+    if leg.baseline and leg.baseline.rounds:
+        yield from (f"{leg.id}: its baseline: {problem}" for problem in _medians(leg.baseline))
 
 
 def _meter(leg: LegReport) -> Iterator[str]:
@@ -142,13 +150,18 @@ def _energetic(each: RoundData) -> bool:
 
 
 def _medians(performance: Performance) -> Iterator[str]:
-    """The best variant is chosen by its median, which is that of its rounds."""
+    """The best variant is chosen by its latency, memory and energy, each of which is the median of its rounds'."""
     if not performance.rounds:
         yield "it has a performance and no rounds"
         return
-    own = median([each.median_ns for each in performance.rounds])
-    if abs(own - performance.p50_ns) > ROUNDING * own:
-        yield f"its median latency is {performance.p50_ns:.6g} ns, and that of its rounds {own:.6g} ns"
+    for said, whole, of, unit in _CHOSEN_BY:
+        stated, read = getattr(performance, whole), [v for each in performance.rounds if (v := getattr(each, of)) is not None]
+        if stated is None and not read:
+            continue
+        own = median(read) if read else math.nan
+        if stated is None or not abs(own - stated) <= ROUNDING * abs(own):
+            told = "nothing" if stated is None else f"{stated:.6g} {unit}"
+            yield f"its {said} is {told}, and that of its rounds {own:.6g} {unit}"
 
 
 def _gates(variant: VariantReport, rules: Rules) -> Iterator[str]:

@@ -12,8 +12,9 @@ from kit.command import Command
 
 from gatekeeper.config.sections.hosts import Host
 from gatekeeper.errors import UsageError
+from gatekeeper.legs.setup import Known
 from gatekeeper.records.base import Verdict
-from gatekeeper.records.report import StageReport
+from gatekeeper.records.report import StageReport, TargetReport
 from gatekeeper.records.rollout import Asked, Decision, Live, Production, RolloutLimits, Ruling, Seen, Window
 from gatekeeper.stages._hosts import checked, here, why_not
 from gatekeeper.stats.rollout import NOTHING, Judge
@@ -86,15 +87,36 @@ def test_this_machine_is_known_by_its_names_and_no_other_is() -> None:
 
 def test_what_a_run_may_not_deploy_is_rehearsed_with_the_reason() -> None:
     legs = [SimpleNamespace(id=name, skip=None) for name in ("x/a", "x/b")]
-    setup: Any = SimpleNamespace(legs=legs, planned=legs)
+    setup: Any = SimpleNamespace(legs=legs, planned=legs, loaded=SimpleNamespace(policy=None))
+    known = Known(targets=[target_of_verdict("x", Verdict.PASS)])
     own: Any = [("x/a/int8", None)]
-    assert why_not(setup, own, {}) == ""
+    assert why_not(setup, known, own, {}) == ""
     for event in ("pull_request", "pull_request_target", "workflow_run", "issue_comment", "merge_group", ""):
-        assert "deploys nothing" in why_not(setup, own, {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": event})
-    assert why_not(setup, own, {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push"}) == ""
+        assert "deploys nothing" in why_not(setup, known, own, {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": event})
+    assert why_not(setup, known, own, {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push"}) == ""
     part: Any = SimpleNamespace(legs=legs[:1], planned=legs)
-    assert "ran 1 of 2 legs" in why_not(part, own, {})
-    assert "2 targets" in why_not(setup, own * 2, {})
+    assert "ran 1 of 2 legs" in why_not(part, known, own, {})
+    assert "2 targets" in why_not(setup, known, own * 2, {})
+
+
+@pytest.mark.parametrize("what", ["another target", "a stage", "the policy"])
+def test_what_is_no_pass_as_a_whole_does_not_go_live(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`gatekeeper deploy` refuses its report; a stage that runs before the report is there must not be easier."""
+    legs = [SimpleNamespace(id=name, skip=None) for name in ("x/a", "y/a")]
+    setup: Any = SimpleNamespace(legs=legs, planned=legs, loaded=SimpleNamespace(policy=what == "the policy" or None))
+    monkeypatch.setattr("gatekeeper.config.policy.unheld", lambda _: [("the target z of the policy is missing", ("targets",))])
+    targets = [target_of_verdict("x", Verdict.PASS)]
+    if what == "another target":
+        targets.append(target_of_verdict("y", Verdict.FAIL))
+    verdict = Verdict.ERROR if what == "a stage" else Verdict.PASS
+    known = Known(targets=targets, stages=[StageReport(stage="own", verdict=verdict, reason="")])
+    said = {"another target": "y is fail", "a stage": "the stage own is error", "the policy": "of the policy is missing"}[what]
+    own: Any = [("x/a/int8", None)]
+    assert said in why_not(setup, known, own, {})
+
+
+def target_of_verdict(name: str, verdict: Verdict) -> TargetReport:
+    return TargetReport(name=name, verdict=verdict, selected=None, environment=None, variants=[])
 
 
 def test_the_reason_of_a_rehearsal_is_in_its_line() -> None:

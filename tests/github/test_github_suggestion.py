@@ -51,6 +51,27 @@ def found(**changes: Any) -> Repair:
     return Repair(**(values | changes))
 
 
+def made(edits: list[Edit], **more: Any) -> Repair:
+    """Of these edits."""
+    new = edited(OLD, FILE, edits)
+    where = stretch(OLD, new)
+    told = {"patch": diff(OLD, new, FILE), "edits": edits, "replacement": where.replacement}
+    return found(**told, first_line=where.first, last_line=where.last, **more)
+
+
+def lie() -> list[Repair]:
+    """What a leg may leave: limits that are looser, a patch or a line of its own beside honest edits, or none at all."""
+    loose = made([Edit(path=("gates", "speedup", "min"), value=1)])
+    return [
+        loose,
+        msgspec.structs.replace(loose, edits=EDITS),
+        found(replacement=loose.replacement),
+        found(patch=loose.patch),
+        msgspec.structs.replace(loose, edits=[]),
+        made([Edit(path=("model", "path"), value="other.onnx")]),
+    ]
+
+
 def pull(patch: str = TOUCHED, content: str = OLD) -> Pull:
     return Pull(7, {FILE: content.encode()}, {FILE: patch, "README.md": "@@ -1 +1 @@\n-a\n+b"})
 
@@ -87,9 +108,9 @@ def test_once_more_it_stays_as_it_is_and_a_new_one_takes_its_place(tmp_path: Pat
         first = suggested(tmp_path, github, found())
         assert suggested(tmp_path, github, found()).url == first.url
         assert len(github.pulled.comments) == 1
-        suggested(tmp_path, github, found(replacement="  other: line"))
+        suggested(tmp_path, github, made([Edit(path=(*EDITS[0].path[:-1], "per_channel"), value=False)]))
         [comment] = github.pulled.comments
-        assert "  other: line" in comment["body"]
+        assert "per_channel: false" in comment["body"]
         assert suggested(tmp_path, github, found(outcome="no", first_line=0)).url == ""
         assert github.pulled.comments == []
         assert github.violations == []
@@ -129,11 +150,33 @@ def test_the_comment_has_the_diff_and_says_of_the_suggestion(tmp_path: Path) -> 
     place = tmp_path / "out" / REPAIR
     place.parent.mkdir(parents=True)
     place.write_bytes(msgspec.json.encode(own))
+    (tmp_path / FILE).write_text(OLD)
     with ReviewedStandIn(pull()) as github:
-        show(environ(tmp_path, github, OUTPUT=str(tmp_path / "out")), report, "", "always", quiet=False)
+        more = {"OUTPUT": str(tmp_path / "out"), "GITHUB_WORKSPACE": str(tmp_path)}
+        show(environ(tmp_path, github, **more), report, "", "always", quiet=False)
         [body] = github.bodies()
     assert own.patch.strip() in body
     assert "suggested at its line, too" in body
+
+
+@pytest.mark.parametrize("number", range(len(lie())))
+def test_what_no_remedy_may_change_is_not_offered(tmp_path: Path, number: int) -> None:
+    """A leg runs a pull request's code, and its repair.json may be that code's: limits stay what they are."""
+    whole = TOUCHED.replace("@@ -5,3 +5,3 @@", "@@ -1,7 +1,7 @@\n edge_ai_pipeline:\n   model: x\n   # a\n   # b")
+    report = a_report()
+    report = msgspec.structs.replace(report, pipeline=msgspec.structs.replace(report.pipeline, sha256=found().file_sha256))
+    own = msgspec.structs.replace(lie()[number], model_sha256=report.model.sha256)
+    place = tmp_path / "out" / REPAIR
+    place.parent.mkdir(parents=True)
+    place.write_bytes(msgspec.json.encode(own))
+    (tmp_path / FILE).write_text(OLD)
+    with ReviewedStandIn(pull(whole)) as github:
+        assert suggested(tmp_path, github, own).url == ""
+        more = {"OUTPUT": str(tmp_path / "out"), "GITHUB_WORKSPACE": str(tmp_path)}
+        show(environ(tmp_path, github, **more), report, "", "always", quiet=False)
+        [body] = github.bodies()
+        assert github.pulled.comments == []
+    assert "A change that passes" not in body
 
 
 def test_a_repair_of_another_file_or_model_is_not_shown(tmp_path: Path) -> None:

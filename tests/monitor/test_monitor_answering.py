@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import yaml
+from kit.command import Command
 from prometheus_client.parser import text_string_to_metric_families
 
 from gatekeeper.deploy.engines._base import Going, engine
@@ -47,6 +48,9 @@ class Cluster:
     names: tuple[str, str] = (NEW, OLD)
     silent: bool = False
     down: bool = False
+    failing: str = "500"  # with what it fails
+    timed: bool = True  # whether it tells how long requests took
+    fast: str = "0.05"  # the bucket of those that are
     scrapes: list[tuple[float, dict[tuple[str, str, str], float]]] = field(default_factory=list)
     counts: dict[tuple[str, str, str], float] = field(default_factory=dict)
     draw: random.Random = field(default_factory=lambda: random.Random(1))
@@ -58,10 +62,11 @@ class Cluster:
             for name, share in zip(self.names, (self.green, self.blue), strict=True):
                 for _ in range(0 if self.silent else RATE):
                     failed = self.draw.random() < share
-                    self._count(name, REQUESTS, "500" if failed else "200")
-                    self._count(name, LATENCY, "+Inf")
-                    if not failed:
-                        self._count(name, LATENCY, "0.05")
+                    self._count(name, REQUESTS, self.failing if failed else "200")
+                    if self.timed:
+                        self._count(name, LATENCY, "+Inf")
+                        if not failed or self.failing < "500":
+                            self._count(name, LATENCY, self.fast)
             self.scrapes.append((self.now, dict(self.counts)))
 
     def _count(self, name: str, family: str, value: str) -> None:
@@ -212,6 +217,14 @@ def test_argo_goes_back_from_a_bad_one_and_it_stays_so(world: Callable[..., Worl
     assert own.argo(10, green="another") == "Inconclusive", "another revision is another rollout"
 
 
+def test_other_questions_do_not_make_it_forget_what_went_back(world: Callable[..., World]) -> None:
+    own = world(green=0.2)
+    assert ramp(own, 10) == "Failed"
+    for i in range(210):
+        assert own.rollouts().about("digits", f"other{i}", 10 if i % 2 else 77).decision == "hold"
+    assert own.argo(10) == "Failed"
+
+
 def test_the_old_one_may_fail_as_well(world: Callable[..., World]) -> None:
     """An absolute limit would go back from this one."""
     assert ramp(world(green=0.03, blue=0.03), 10, most=60) != "Failed"
@@ -226,6 +239,65 @@ def test_what_is_not_known_pauses(what: str, world: Callable[..., World]) -> Non
         own.cluster.live(90)
     status, body = asked(f"{own.url}/v1/verdict?model=digits&step=10&green={NEW}")
     assert status == 200 and json.loads(body)["reason"]
+
+
+def test_one_that_refuses_what_the_old_one_answers_goes_back(world: Callable[..., World]) -> None:
+    """A model that takes other inputs answers 400, at once: to who asks that is no good answer."""
+    assert ramp(world(green=1.0, failing="400"), 10) == "Failed"
+
+
+def test_what_users_ask_wrongly_they_ask_both(world: Callable[..., World]) -> None:
+    assert ramp(world(green=0.1, blue=0.1, failing="400"), 10, most=10) == "Inconclusive"
+
+
+@pytest.mark.parametrize("what", [{"timed": False}, {"fast": "0.1"}, {"fast": "0.025"}])
+def test_without_the_times_of_requests_nobody_is_promoted(what: dict[str, Any], world: Callable[..., World]) -> None:
+    """No histogram, or none with an end where slow begins: that some are slow cannot be seen."""
+    own = world(**what)
+    assert ramp(own, 10, most=25) == "Inconclusive"
+    reason = json.loads(asked(f"{own.url}/v1/verdict?model=digits&step=10&green={NEW}")[1])["reason"]
+    assert "gatekeeper_request_seconds" in reason
+
+
+def test_without_the_times_of_requests_a_bad_one_goes_back_all_the_same(world: Callable[..., World]) -> None:
+    assert ramp(world(timed=False, green=0.1), 10) == "Failed"
+
+
+def test_a_share_that_was_passed_once_is_not_passed_for_ever(world: Callable[..., World]) -> None:
+    """The same revision again, a day later: another blue, other requests, or none at all."""
+    own = world()
+    assert ramp(own, 10) == ramp(own, 50) == "Successful"
+    assert own.argo(50) == "Successful", "who asks twice hears it twice"
+    own.cluster.down = True
+    assert own.argo(50) == "Inconclusive", "and not from one who sees nothing"
+    own.cluster.down = False
+    own.cluster.live(600)
+    assert own.argo(10) == "Inconclusive" and own.argo(50) == "Inconclusive"
+
+
+def test_flagger_begins_anew_with_the_same_revision(world: Callable[..., World]) -> None:
+    own = world(label=FLAGGER, names=("digits-abc", "digits-primary-xyz"))
+    assert own.flagger("confirm-traffic-increase")
+    for _ in range(40):
+        own.cluster.live(170)
+        if own.flagger("confirm-traffic-increase") and own.flagger("confirm-promotion"):
+            break
+    assert own.flagger("confirm-promotion")
+    own.cluster.live(600)
+    assert not own.flagger("confirm-promotion"), "nothing is known of it now"
+    assert own.flagger("confirm-traffic-increase") and not own.flagger("confirm-traffic-increase")
+
+
+@pytest.mark.parametrize(
+    "other", ["letters-abc", "letters-primary-abc", "digits-large-abc-x2x2x", "digits-large-primary-abc-x2x2x"]
+)
+def test_pods_of_another_model_are_of_neither(other: str, world: Callable[..., World]) -> None:
+    """Its requests, however well answered, say nothing for this one."""
+    own = world(label=FLAGGER, names=(other, "digits-primary-xyz"))
+    assert own.flagger("confirm-traffic-increase")
+    for _ in range(25):
+        own.cluster.live(90)
+        assert not own.flagger("confirm-traffic-increase")
 
 
 def test_a_share_that_leaves_nothing_to_compare_with_is_held(world: Callable[..., World]) -> None:
@@ -339,3 +411,14 @@ def test_metrics_hold_what_is_known_and_nothing_else() -> None:
     assert found["gatekeeper_watch_alert", "inputs", "ticket"] == 1 and found["gatekeeper_watch_alert", "answers", "ticket"] == 0
     assert ("gatekeeper_watch_alert", "confidence", "ticket") not in found, "what is undecided is neither"
     assert not any(math.isnan(value) for value in found.values())
+
+
+def test_a_judge_of_whoever_prometheus_knows_is_refused(gatekeeper: Command, tmp_path: Path) -> None:
+    """Without a selector another model's requests would be blue's."""
+    file = tmp_path / "p.yaml"
+    text = "edge_ai_pipeline:\n  stages: [model_validation]\n  monitoring: {prometheus: http://p:9090, judge: {slow_ms: 50}}\n"
+    file.write_text(text)
+    done = gatekeeper("validate", file)
+    assert done.returncode == 2 and "monitoring.selector" in done.stderr
+    file.write_text(text.replace("judge:", "selector: {job: digits}, judge:"))
+    assert "monitoring.selector" not in gatekeeper("validate", file).stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kit.command import Command
 
 from gatekeeper.monitor.actions._base import Change, Serving, Variant
 from gatekeeper.monitor.decide import Finding, Look, Seen
@@ -242,3 +243,15 @@ def test_a_journal_that_is_no_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "resolution.jsonl").mkdir()
     with pytest.raises(UsageError, match="cannot be read"):
         Journal(tmp_path / "resolution.jsonl")
+
+
+def test_without_users_requests_to_both_nothing_is_tried(gatekeeper: Command, tmp_path: Path) -> None:
+    """Beside an overloaded server one that has nothing to do is faster, whatever was changed."""
+    file = tmp_path / "p.yaml"
+    text = "edge_ai_pipeline:\n  stages: [model_validation]\n  deployment: {strategy: recreate}\n"
+    text += "  monitoring: {resolution: {live: l}}\n"
+    file.write_text(text)
+    done = gatekeeper("validate", file)
+    assert done.returncode == 2 and "deployment.strategy recreate gives a change none" in done.stderr
+    file.write_text(text.replace("recreate", "canary"))
+    assert "gives a change none" not in gatekeeper("validate", file).stderr

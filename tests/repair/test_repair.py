@@ -246,6 +246,52 @@ def test_a_gate_that_says_so_has_a_run_look_for_a_repair(project: Project, repai
     assert report["verdict"] == "fail"
 
 
+def test_a_report_that_says_it_passes_is_judged_again_and_held_to_the_data(
+    project: Project, repaired: dict[str, Any], tmp_path: Path
+) -> None:
+    """Whoever writes `pass` into it must not be told that there is nothing to repair."""
+    file = project.clone(tmp_path / "clone")
+    assert project.ask("run", file).returncode == 1
+    place = file.parent / "gatekeeper-report/report.json"
+    report = json.loads(place.read_text())
+    done = project.ask("repair", file, "--report", str(place), "--budget", "1ms", "--format", "json")
+    assert json.loads(done.stdout)["outcome"] == "no", "as it is it may be used"
+    lie = report | {"verdict": "pass", "targets": [each | {"verdict": "pass"} for each in report["targets"]]}
+    place.write_text(json.dumps(lie))
+    done = project.ask("repair", file, "--report", str(place), "--budget", "1ms")
+    assert done.returncode == 2 and "judged again it is fail" in done.stderr, done.stdout + done.stderr
+    place.write_text(json.dumps(report))
+    x = np.random.default_rng(6).standard_normal((80, 16)).astype(np.float32)
+    np.savez(file.parent / "calib.npz", x=x)
+    done = project.ask("repair", file, "--report", str(place), "--budget", "1ms")
+    assert done.returncode == 2 and "the calibration set of it was another one" in done.stderr
+
+
+def test_what_is_kept_depends_on_every_file_that_is_named(tmp_path: Path) -> None:
+    """A measurement that is taken over must be one of the same code, and of the same files."""
+    from gatekeeper.config.load import load
+    from gatekeeper.repair.known import known_by
+
+    file = write_project(tmp_path, "int8_dynamic", "onnx_runtime")
+    (tmp_path / "own.py").write_text("def score(a, b):\n    return 1.0\n")
+    shutil.copy(tmp_path / "model.onnx", tmp_path / "theirs.onnx")
+    own = "variants: [{name: theirs, path: theirs.onnx, framework: onnx_runtime}], "
+    text = (
+        file.read_text()
+        .replace("optimization: {", f"optimization: {{{own}")
+        .replace("{path: eval.npz", "{path: eval.npz, metric: own:score")
+    )
+    file.write_text(text)
+    seen = [known_by(load(file))]
+    (tmp_path / "own.py").write_text("def score(a, b):\n    return 0.5\n")
+    seen.append(known_by(load(file)))
+    (tmp_path / "theirs.onnx").write_bytes((tmp_path / "model.onnx").read_bytes() + b"\0")
+    seen.append(known_by(load(file)))
+    np.savez(tmp_path / "eval.npz", x=np.zeros((4, 16), np.float32), y=np.zeros(4, np.int64))
+    seen.append(known_by(load(file)))
+    assert len({tuple(each) for each in seen}) == 4, seen
+
+
 @pytest.mark.thorough
 def test_killed_at_twenty_moments_it_comes_to_the_same_patch(repaired: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()

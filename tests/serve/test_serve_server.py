@@ -194,6 +194,19 @@ def test_an_answer_that_was_given_is_given_again_and_an_error_is_not(model: Path
         assert hits() == 1, "two are kept, and the one that nobody asked for longest is gone"
 
 
+def test_what_gatekeeper_asks_itself_is_answered_by_the_model(model: Path, tmp_path: Path) -> None:
+    """A load test, and the questions of a rollout, have the same examples again and again: kept answers would be measured."""
+    from gatekeeper.load.http import FRESH
+
+    with serving(model, "--framework", "asked", "--cache", "2", env=asked(tmp_path)) as running:
+        for _ in range(3):
+            infer(running)
+        before = metrics(running)["gatekeeper_cache_hits_total"]
+        assert before == 2
+        assert infer(running, headers=FRESH).json() == infer(running).json()
+        assert metrics(running)["gatekeeper_cache_hits_total"] == before + 1
+
+
 def metrics(server: Served) -> dict[str, float]:
     lines = requests.get(f"{server.url}/metrics", timeout=60).text.splitlines()
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}

@@ -6,6 +6,10 @@ import random
 
 import pytest
 
+from gatekeeper.deploy.live.changed import fair
+from gatekeeper.deploy.rehearsal import Terms
+from gatekeeper.deploy.strategies._base import steps
+from gatekeeper.errors import UsageError
 from gatekeeper.records.rollout import Decision, RolloutLimits, Seen, Window
 from gatekeeper.stats.improvement import LEAST, Improving, bound
 from gatekeeper.stats.rollout import ERRORS, SLOW, judged
@@ -67,6 +71,30 @@ def test_what_helps_and_fails_is_undone() -> None:
 def test_an_interruption_takes_what_spoke_for_it() -> None:
     smooth, cut = stream(0.0, 0.3, 345, 3), stream(0.0, 0.3, 345, 3, down=330)
     assert ended(smooth, 0.1) is Decision.PROMOTE and ended(cut, 0.1) is Decision.HOLD
+
+
+def test_what_is_only_less_loaded_does_not_help() -> None:
+    """A change of nothing, where as many requests are slow as a server has much to do: a canary's share alone makes it better."""
+
+    def kept(shares: tuple[int, ...]) -> bool:
+        draw, judge, at = random.Random(4), Improving(LIMITS, len(shares), SLOW, 0.1), 0.0
+        while not judge.over and at < 200:
+            at, share = round(at + 0.1, 3), shares[judge.step] / 100
+            step = judge.step
+            green, blue = (
+                Seen(requests=EACH, slow=sum(draw.random() < 0.4 * s for _ in range(EACH))) for s in (share, 1 - share)
+            )
+            if judge.see(Window(step=step, seconds=at, green=green, blue=blue)).decision is Decision.ROLLBACK:
+                return False
+        return judge.over
+
+    assert kept((10,)), "by its share alone"
+    fairly = fair(Terms("canary", "immediate"))
+    assert not kept(steps(fairly.strategy, fairly.ramping))
+    for strategy, ramping in (("rolling", "immediate"), ("blue_green", "immediate"), ("canary", "gradual")):
+        assert fair(Terms(strategy, ramping)) == Terms(strategy, ramping)
+    with pytest.raises(UsageError, match="recreate gives a change no users' traffic"):
+        fair(Terms("recreate"))
 
 
 def test_no_traffic_is_no_improvement() -> None:

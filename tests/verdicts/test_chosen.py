@@ -13,7 +13,11 @@ import msgspec
 import pytest
 from kit.measured import OF_TENSORS, Made, measured
 
+from gatekeeper.deploy.packages._approved import _named
+from gatekeeper.deploy.packages._base import Part
+from gatekeeper.errors import Refused
 from gatekeeper.gates._base import Told, gate
+from gatekeeper.monitor.resolution.host import fastest
 from gatekeeper.records.base import Verdict
 from gatekeeper.records.gates import GateResult
 from gatekeeper.records.report import Report
@@ -78,6 +82,22 @@ def test_a_clear_one_costs_the_others_nothing_and_is_chosen_where_they_are_not_s
     assert (crowd.verdict, crowd.selected) == (PASS, f"{ORT}/fp16")
     assert "onnx_runtime/int8 passes only if looked at alone (accuracy)" in crowd.notes[0]
     assert "The best of those that are shown to pass is chosen" in crowd.notes[0]
+
+
+def test_what_passes_alone_is_neither_tried_nor_shipped_by_its_name() -> None:
+    """The faster one that got through alone is what an alert of latency, or somebody who reads the report, would take."""
+    crowd = measured(ORT, {"int8": Made(kept=0.963, speed=4.0), "fp16": CLEAR, "a": AT, "b": AT})
+    [target] = crowd.targets
+    assert target.selected == f"{ORT}/fp16" and target.variants[0].verdict is PASS
+    assert [each.id for each in fastest(crowd)] == [f"{ORT}/fp16"]
+    part = Part("container", "", None, ("container",))
+    assert _named(crowd, f"{ORT}/fp16", part).id == f"{ORT}/fp16"
+    with pytest.raises(Refused, match="int8 passes only if looked at alone"):
+        _named(crowd, f"{ORT}/int8", part)
+    few = measured(ORT, {"int8": Made(kept=0.963, speed=4.0), "fp16": CLEAR})
+    assert [each.id for each in fastest(few)] == [f"{ORT}/int8", f"{ORT}/fp16"]
+    every = measured(ORT, {"int8": NEAR, "int4": NEAR, "fp16": CLEAR}, require="all")
+    assert len(fastest(every)) == 3
 
 
 def test_where_every_variant_must_pass_nothing_is_corrected() -> None:

@@ -33,7 +33,10 @@ class Judging(Section, frozen=True, kw_only=True):
     slow_rate: Annotated[Share, Meta(description="Share of requests by which the new model may be slow more often.")] = 0.01
     slow_ms: Annotated[
         Annotated[float, Meta(gt=0)] | None,
-        Meta(description="From when on a request is slow; default: testing.load.p99_ms, else alerts.latency_p99.max_ms."),
+        Meta(
+            description="From when on a request is slow, an end of one of the histogram's buckets; default: testing.load.p99_ms, "
+            "else alerts.latency_p99.max_ms."
+        ),
     ] = None
     disagreement: Annotated[
         Share | None,
@@ -52,6 +55,13 @@ def problems(review: Review) -> None:
     if not review.pipeline.monitoring.prometheus:
         review.add(
             ("monitoring", "judge"), "monitoring.judge does nothing without monitoring.prometheus. Name that, too.", key=True
+        )
+    if not review.pipeline.monitoring.selector:
+        said = "monitoring.judge without monitoring.selector would count the requests of every model that Prometheus knows."
+        review.add(
+            ("monitoring", "judge"),
+            f"{said} Name the labels of this one's series, such as `selector: {{app: digits}}`.",
+            key=True,
         )
     if parse_duration(own.stretch) < 1:
         review.add(("monitoring", "judge", "stretch"), f"monitoring.judge.stretch is {own.stretch}. The least is 1s.")

@@ -65,6 +65,9 @@ def problems(review: Review) -> None:
     if bool(own.live) == bool(own.kubernetes):
         said = "both `live` and" if own.live else "neither `live` nor"
         review.add(here, f"monitoring.resolution names {said} `kubernetes`. Name the one where the model serves.", key=True)
+    if own.live and review.pipeline.deployment.strategy == "recreate":
+        said = "needs users' requests to both what serves and the change, and deployment.strategy recreate gives a change none"
+        review.add((*here, "live"), f"monitoring.resolution.live {said}. Use canary, blue_green or rolling.")
     if twice := sorted({step for step in own.steps if own.steps.count(step) > 1}):
         review.add((*here, "steps"), f"{', '.join(twice)} is listed twice, and each step is tried once. Remove one.")
     if parse_duration(own.deadline) < parse_duration(own.burst):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
+from gatekeeper.config.loaded import Loaded
 from gatekeeper.config.policy import limits_file
 from gatekeeper.deploy.engines._base import Going, engine
 from gatekeeper.deploy.packages import kubernetes
-from gatekeeper.deploy.packages._approved import Approved, approved, judged
+from gatekeeper.deploy.packages._approved import Approved, Judged, approved, judged
 from gatekeeper.deploy.packages._base import pinned
 from gatekeeper.deploy.packages._build import Request, believed, certificates, certified
 from gatekeeper.deploy.packages._manifests import server_of
 from gatekeeper.deploy.packages._tree import write_tree
 from gatekeeper.deploy.packages.container import name_of
-from gatekeeper.errors import UsageError
+from gatekeeper.errors import Refused, UsageError
+from gatekeeper.models.files import assess, digest_files
 
 ADDRESS = ("http://", "https://")
 
@@ -23,10 +25,24 @@ def chosen(file: Path, request: Request, now: datetime.datetime) -> Approved:
     """The variant that goes live by a pipeline file; `Refused` where it did not pass, or has no certificate that is believed."""
     pipeline = limits_file(file)
     known = judged(request.result, request.policy, request.waivers, now)
+    _check_model(pipeline, known)
     (part,) = kubernetes.parts(getattr(pipeline.pipeline.packaging, kubernetes.KEY, None) or kubernetes.SECTION())
     own = approved(known, part, request.variant, request.artifact, pipeline)
     signed, trusted = certificates(request), believed(request, known)
     return own if trusted is None else certified(own, signed, trusted, now)
+
+
+def _check_model(pipeline: Loaded, known: Judged) -> None:
+    """`Refused` where a report is of another model than the pipeline file's, as far as that is at hand. What a change is held
+    against is an earlier model, and no file.
+    """
+    path = pipeline.model_path()
+    if path is None or not path.exists() or pipeline.pipeline.baseline is not None:
+        return
+    here = digest_files([Path(each) for each in assess(path).files])
+    if here != (was := known.report.model.sha256):
+        said = f"was measured of a model with the SHA-256 {was[:12]}, and {path} has {here[:12]}"
+        raise Refused(f"{known.folder}: the report {said}. Name the report of this model with --result.")
 
 
 def write(

@@ -6,7 +6,7 @@ import datetime
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from gatekeeper.deploy.live.host import LIMITS, Going
 from gatekeeper.deploy.live.models import asked_as, green_of, terms_of
 from gatekeeper.deploy.live.slots import Slot, free_port
 from gatekeeper.deploy.packages._build import Request
+from gatekeeper.deploy.rehearsal import Terms
+from gatekeeper.deploy.strategies._base import steps
 from gatekeeper.errors import UsageError
 from gatekeeper.making.cache import Cache
 from gatekeeper.making.workspace import workspace
@@ -27,6 +29,8 @@ from gatekeeper.stats.rollout import Judge
 
 BLUE_FAILS = 0.99
 """What is to be mended may fail as often as this and still be compared with."""
+EVEN = 50
+"""Percent of users' requests that the change must have in a step at least."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def changing(file: Path, state: Path, wanted: Wanted) -> Iterator[Going]:
             first=first,
             green=green,
             subject=lambda slot, scratch: asked_as(slot, about, scratch, space, loaded),
-            terms=terms_of(loaded),
+            terms=fair(terms_of(loaded)),
             automatic=True,
             deadline_s=wanted.deadline_s,
             burst_s=wanted.burst_s,
@@ -87,6 +91,20 @@ def changing(file: Path, state: Path, wanted: Wanted) -> Iterator[Going]:
             judge=wanted.judge,
             note=wanted.note,
         )
+
+
+def fair(terms: Terms) -> Terms:
+    """The same, and gradual where a step at once would leave the change less of the traffic than what serves has: who has less to
+    do is faster whatever was changed. `UsageError` where no step gives it as much.
+    """
+    if max(steps(terms.strategy, terms.ramping)) >= EVEN:
+        return terms
+    if max(steps(terms.strategy, "gradual")) >= EVEN:
+        return replace(terms, ramping="gradual")
+    raise UsageError(
+        f"deployment.strategy {terms.strategy} gives a change no users' traffic beside what serves, and without as much to do it "
+        "is faster whatever was changed. Use canary, blue_green or rolling."
+    )
 
 
 def otherwise(serving: Slot, settings: Mapping[str, Any]) -> Slot:

@@ -22,6 +22,7 @@ from gatekeeper.records.base import Verdict
 from gatekeeper.records.report import LegReport, Report, TargetReport, VariantReport
 from gatekeeper.reports._read import parsed, report_bytes
 from gatekeeper.reports.json import FILE_NAME as REPORT
+from gatekeeper.verdicts.chosen import ships
 from gatekeeper.verdicts.preference import Preference
 
 if TYPE_CHECKING:
@@ -204,6 +205,12 @@ def _named(report: Report, name: str, part: Part) -> VariantReport:
     if known[name].verdict is not Verdict.PASS or known[name].artifact is None:
         raise Refused(
             f"{name} is {known[name].verdict}, and only what passed is packaged: {known[name].reason or 'no more is said'}"
+        )
+    target = next(each for each in report.targets if each.name == target_of(name))
+    if not part.framework and name != target.selected and name not in ships(target):
+        raise Refused(
+            f"{name} passes only if looked at alone: chosen among several that may be at a limit it is not shown to. The report "
+            f"selects {target.selected or 'none'}. Take that, or measure more (rounds, examples)."
         )
     if not made_of(part.framework, part.quantization, name):
         raise Refused(f"{name} is not what {part.key} is made of: {part.framework} as {part.quantization}. Change one of both.")

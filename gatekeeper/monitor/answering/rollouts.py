@@ -2,12 +2,13 @@
 
 It asks again for every sample since the rollout began and judges from the first, each time: nothing of the evidence is kept but
 when which share was asked about, so that one who is ended and started again says the same. What spoke against a new model is
-seen again, and what was said is not taken back.
+seen again, and that it must go back is not taken back. That a share was passed holds as long as somebody goes on asking.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +43,14 @@ MOST_BYTES, MOST_KEPT, MOST_ASKED = 16 << 20, 200, 500
 VERDICT_SCHEMA: Literal["gatekeeper/verdict/v1"] = "gatekeeper/verdict/v1"
 ARGO, FLAGGER = "rollouts_pod_template_hash", "pod"
 """The labels that tell both apart where the file names none."""
+GOOD = ("2", "3")
+"""How statuses of good answers begin, as the deploy on a host has it (gatekeeper/deploy/watching.py)."""
+UNTIMED, UNTIMED_SHARE = 10, 0.5
+"""How many requests may lack a time: so many and, of those that may be slow, this part. A counter is scraped before another."""
+
+
+Colours = Mapping[bool, Mapping[str, Sequence[Series]]]
+"""Whether it is green's -> family -> its series."""
 
 
 class Asking(msgspec.Struct, forbid_unknown_fields=True):
@@ -97,6 +106,7 @@ class Rollouts:
         with self.lock:
             kept = self._read()
             known = kept.rollouts.setdefault(f"{model}/{green}", Known())
+            _begin_anew(known, step, self.clock())
             found = self._judged(known, model, green, step, self.label or ARGO, lambda value: value == green)
             self._keep(kept)
             return found
@@ -108,6 +118,7 @@ class Rollouts:
         with self.lock:
             kept = self._read()
             known = kept.rollouts.setdefault(f"{model}/{checksum}", Known())
+            _begin_anew(known, self._share(known), self.clock())
             if of == "traffic" and not known.granted and not known.over:
                 known.granted = 1
                 self._keep(kept)
@@ -115,10 +126,8 @@ class Rollouts:
             if not known.granted and not known.over:
                 why = "it has no share of the traffic yet, and without one nothing can be compared: use traffic_ramping: gradual"
                 return _said(Decision.HOLD, why, model, checksum, 0)
-            share = self.shares[max(0, known.granted - 1)]
-            found = self._judged(
-                known, model, checksum, share, self.label or FLAGGER, lambda value: not value.startswith(f"{model}-primary-")
-            )
+            share = self._share(known)
+            found = self._judged(known, model, checksum, share, self.label or FLAGGER, lambda value: _newer(model, value))
             if found.decision is Decision.PROMOTE:
                 if of == "promotion" and known.granted < len(self.shares):
                     found = _said(Decision.HOLD, f"it has {share} %, and there are further steps", model, checksum, share)
@@ -127,12 +136,14 @@ class Rollouts:
             self._keep(kept)
             return found
 
-    def _judged(self, known: Known, model: str, green: str, step: int, label: str, own: Callable[[str], bool]) -> Verdict:
-        """Judge all there is of it by now."""
+    def _share(self, known: Known) -> int:
+        """The share that Flagger was granted last, or the first."""
+        return self.shares[max(0, known.granted - 1)]
+
+    def _judged(self, known: Known, model: str, green: str, step: int, label: str, own: Callable[[str], bool | None]) -> Verdict:
+        """Judge all there is of it by now. Also a share that was passed is judged again: who sees nothing promotes nobody."""
         if known.over:
             return _said(Decision.ROLLBACK, known.over, model, green, step)
-        if step in known.passed:
-            return _said(Decision.PROMOTE, f"{step} % was passed", model, green, step)
         if step not in self.shares:
             steps = ", ".join(map(str, self.shares))
             why = f"{step} % is no step of the pipeline file's deployment ({steps} %): there green cannot be compared with blue"
@@ -142,13 +153,16 @@ class Rollouts:
         try:
             now = prometheus.clock(Asked(self.address, self.clock(), 0.0))
             _extend(known, step, now)
-            windows = list(self._windows(known, now, label, own))
+            began = known.asked[0].since
+            colours = self._colours(now, now - began, label, own)
+            windows = list(self._windows(known, now, colours))
+            untimed = self._untimed(colours, began, now)
         except Unread as error:
             return _said(Decision.HOLD, f"nothing can be read: {error}", model, green, step)
         judge, ruling = Judge(self.limits, len(self.shares)), Ruling(decision=Decision.HOLD, reason=self._lacking())
         for window in windows:
             ruling = judge.see(window)
-            if ruling.decision is Decision.PROMOTE:
+            if ruling.decision is Decision.PROMOTE and not untimed:
                 known.passed = sorted({*known.passed, self.shares[window.step]})
             if judge.over:
                 break
@@ -156,6 +170,8 @@ class Rollouts:
         counts = {"green": sum(each.green.requests for each in here), "blue": sum(each.blue.requests for each in here)}
         if ruling.decision is Decision.ROLLBACK:
             known.over = f"{ruling.metric}: {ruling.reason}" if ruling.metric else ruling.reason
+        elif untimed:
+            ruling = Ruling(decision=Decision.HOLD, reason=untimed)
         elif step in known.passed:
             ruling = Ruling(decision=Decision.PROMOTE, reason=f"every metric is shown to be within its limit at {step} %")
         elif ruling.decision is Decision.PROMOTE:
@@ -167,12 +183,15 @@ class Rollouts:
         needed = clean_stretches(self.limits.alpha, min(self.limits.error_rate, self.limits.slow_rate))
         return f"nothing is seen of both yet; a step takes {needed} stretches of {self.limits.burst_s:g} s with requests of both"
 
-    def _windows(self, known: Known, now: float, label: str, own: Callable[[str], bool]) -> Iterator[rollout.Window]:
+    def _colours(self, now: float, seconds: float, label: str, own: Callable[[str], bool | None]) -> Colours:
+        """The series of both, by whether they are green's."""
+        asked = Asked(self.address, now, seconds + self.limits.burst_s, self.selector)
+        series = {name: prometheus.samples(asked, name, now) for name in FAMILIES}
+        return {green: {name: _of(every, label, own, green) for name, every in series.items()} for green in (True, False)}
+
+    def _windows(self, known: Known, now: float, colours: Colours) -> Iterator[rollout.Window]:
         """What was seen, stretch by stretch, of each time that a share was asked about."""
         began = known.asked[0].since
-        asked = Asked(self.address, now, now - began + self.limits.burst_s, self.selector)
-        series = {name: prometheus.samples(asked, name, now) for name in FAMILIES}
-        colours = {green: {name: _of(every, label, own, green) for name, every in series.items()} for green in (True, False)}
         newest = [_newest(each[REQUESTS]) for each in colours.values()]
         if None in newest:
             return
@@ -190,9 +209,7 @@ class Rollouts:
             yield from self._stretches(colours, each, min(end, each.until), began, step)
             before = each
 
-    def _stretches(
-        self, colours: Mapping[bool, Mapping[str, Sequence[Series]]], asking: Asking, end: float, began: float, step: int
-    ) -> Iterator[rollout.Window]:
+    def _stretches(self, colours: Colours, asking: Asking, end: float, began: float, step: int) -> Iterator[rollout.Window]:
         """A window for each whole stretch. A counter's first value in it counts from the one before."""
         long, since = self.limits.burst_s, asking.since
         while since + long <= end:
@@ -211,11 +228,35 @@ class Rollouts:
             since = last
 
     def _counts(self, window: Window) -> tuple[NDArray[np.float64], ...]:
-        """Requests, failed, slow, shadowed, and those that differ, of shape [STEPS] each."""
-        failed, every = steps_of(window, REQUESTS, "code", "5")
+        """Requests, those without a good answer, slow, shadowed, and those that differ, of shape [STEPS] each.
+
+        What users ask wrongly, they ask both: a refusal (4xx) of what the other one answers is a failure like any.
+        """
+        good, every = steps_of(window, REQUESTS, "code", GOOD)
         slow, _ = above(window, LATENCY, (self.limits.slow_ms or 0.0) / 1e3)
         differ, shadowed = steps_of(window, SHADOWED, "agrees", "false")
-        return tuple(each.round() for each in (every, failed, slow, shadowed, differ))
+        return tuple(each.round() for each in (every, every - good, slow, shadowed, differ))
+
+    def _untimed(self, colours: Colours, start: float, end: float) -> str:
+        """Why nobody knows which requests were slow, in words; empty where that is known. What is known speaks against a model
+        all the same.
+        """
+        slow_s = (self.limits.slow_ms or 0.0) / 1e3
+        for series in colours.values():
+            window = window_of(series, start, end, {})
+            _, every = steps_of(window, REQUESTS, "code", "")
+            _, timed = above(window, LATENCY, slow_s)
+            requests, lack = every.sum(), every.sum() - timed.sum()
+            if lack > UNTIMED + UNTIMED_SHARE * self.limits.slow_rate * requests:
+                return f"{LATENCY} has no time of {lack:,.0f} of {requests:,.0f} requests. Let it be scraped with them."
+            ends = sorted({float(each) for each in window.by(LATENCY, "le")} - {math.inf})
+            if timed.any() and not any(math.isclose(each, slow_s, rel_tol=1e-6) for each in ends):
+                told = ", ".join(f"{each * 1e3:g}" for each in ends) or "none"
+                return (
+                    f"{LATENCY} has no bucket that ends at {slow_s * 1e3:g} ms, so that nobody knows which requests are slow. "
+                    f"Set monitoring.judge.slow_ms to an end of one: {told}."
+                )
+        return ""
 
     def _read(self) -> _File:
         try:
@@ -232,14 +273,38 @@ class Rollouts:
         return found
 
     def _keep(self, kept: _File) -> None:
-        latest = sorted(kept.rollouts, key=lambda name: max((each.until for each in kept.rollouts[name].asked), default=math.inf))
-        kept.rollouts = {name: kept.rollouts[name] for name in latest[-MOST_KEPT:]}
+        told = {name: each for name, each in kept.rollouts.items() if each.asked or each.granted or each.over}
+
+        def weight(name: str) -> tuple[bool, float]:
+            """What must go back is forgotten last, else it would have a second try."""
+            return bool(told[name].over), max((each.until for each in told[name].asked), default=math.inf)
+
+        kept.rollouts = {name: told[name] for name in sorted(told, key=weight)[-MOST_KEPT:]}
         write_atomic(self.path, msgspec.json.encode(kept))
 
 
 def _seen(counts: Any, i: int) -> Seen:
     requests, errors, slow = (int(each[i]) for each in counts[:3])
     return Seen(requests=requests, errors=min(errors, requests), slow=min(max(slow, errors), requests))
+
+
+def _begin_anew(known: Known, share: int, now: float) -> None:
+    """A share that was passed, and that nobody asked about for a while, is of another rollout of the same revision: beside
+    another model, with other requests. What was shown then says nothing of it.
+    """
+    if share in known.passed and known.asked and not now - known.asked[-1].until <= GAP_S:
+        known.asked, known.passed, known.granted = [], [], 0
+
+
+def _newer(model: str, value: str) -> bool | None:
+    """Whether Flagger's label, of a pod or what it belongs to, is of the new model or the old one; None: of another model.
+
+    A pod is called as what it belongs to, with one or two words more: `digits-large-...` are pods of another one.
+    """
+    own = re.escape(model)
+    if re.fullmatch(f"{own}-primary(-[^-]+){{0,2}}", value):
+        return False
+    return True if re.fullmatch(f"{own}(-[^-]+){{0,2}}", value) else None
 
 
 def _extend(known: Known, share: int, now: float) -> None:
@@ -251,8 +316,8 @@ def _extend(known: Known, share: int, now: float) -> None:
         known.asked = [*known.asked, Asking(share, now, now)]
 
 
-def _of(every: Sequence[Series], label: str, own: Callable[[str], bool], green: bool) -> list[Series]:
-    """Those of one colour; what lacks the label is of neither."""
+def _of(every: Sequence[Series], label: str, own: Callable[[str], bool | None], green: bool) -> list[Series]:
+    """Those of one colour; what lacks the label, or is another model's, is of neither."""
     return [each for each in every if (value := each.labels.get(label)) and own(value) is green]
 
 

@@ -14,8 +14,8 @@ Steps = tuple["NDArray[np.float64]", "NDArray[np.float64]"]
 """(those that are, all) in each step of a window, of shape [steps] each."""
 
 
-def steps_of(window: Window, family: str, label: str, counts: str) -> Steps:
-    """How many have a value of the label that begins so."""
+def steps_of(window: Window, family: str, label: str, counts: str | tuple[str, ...]) -> Steps:
+    """How many have a value of the label that begins so, or in one of these ways."""
     import numpy as np
 
     from gatekeeper.monitor.window import STEPS

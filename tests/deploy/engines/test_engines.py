@@ -138,6 +138,23 @@ def test_files_of_what_passed_and_of_nothing_else(packaging: Packaging) -> None:
     assert changed.returncode == 1 and "is not what was measured" in changed.stderr
 
 
+def test_the_report_of_another_model_is_refused(packaging: Packaging) -> None:
+    """Whoever names the wrong report would have its model serve under this one's name."""
+    import onnx
+
+    words = ["deploy", "how.yaml", "--result", "out", "--judge", JUDGE, "--for", "argo"]
+    model = packaging.folder / "model.onnx"
+    before = model.read_bytes()
+    other = onnx.load_from_string(before)
+    other.doc_string = "another"
+    try:
+        model.write_bytes(other.SerializeToString())
+        done = call([*words, "--replace"], packaging.folder, {})
+        assert done.returncode == 1 and "was measured of a model with the SHA-256" in done.stderr, done.stderr
+    finally:
+        model.write_bytes(before)
+
+
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     for name, strategy, ramping in WAYS:
         way = going(strategy, ramping)
