@@ -61,11 +61,16 @@ def alone(path: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     make_folder(path.parent)
-    lock = FileLock(f"{path}.lock")
+    held = path.with_name(f"{path.name}.lock")
+    lock = FileLock(held)
     try:
         lock.acquire(timeout=0)
-    except Timeout:
-        raise UsageError(f"{path}: another `gatekeeper watch` has it. End that one, or name another file with --state.") from None
+    except OSError as error:  # Timeout is one; it also comes where no lock can be written
+        if isinstance(error, Timeout) and held.exists():
+            said = "another `gatekeeper watch` has it. End that one, or name"
+        else:
+            said = "cannot be written. Name"
+        raise UsageError(f"{path}: {said} another file with --state.") from None
     try:
         yield
     finally:

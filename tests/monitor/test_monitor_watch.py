@@ -197,6 +197,12 @@ def test_a_state_that_is_none_is_not_begun_anew(
         assert (tmp_path / STATE).read_text() == content
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc, where nobody may write")
+def test_a_state_that_cannot_be_written_is_not_taken_for_anothers(watching: Callable[..., Path], gatekeeper: Command) -> None:
+    done = gatekeeper("watch", watching(requests="now.jsonl"), "--once", "--state", "/proc/x")
+    assert (done.returncode, done.stderr) == (2, "/proc/x: cannot be written. Name another file with --state.\n")
+
+
 def test_it_looks_again_and_again_and_ends_with_what_it_saw_last(
     watching: Callable[..., Path], log: Callable[..., Path], gatekeeper: Command
 ) -> None:
