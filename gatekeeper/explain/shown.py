@@ -73,11 +73,11 @@ def _ranking(ranking: Ranking) -> Iterator[str]:
         yield f"    {format_number(layer.divergence):>9}  {_layer(layer)}"
     if more := len(ranking.layers) - MOST_LAYERS:
         yield from [f"    {more} more move them less"] if more > 0 else []
+    yield "    by these names a technique's `exclude` leaves them in floats"
     if ranking.left:
         yield f"    {ranking.left} layers were left: --budget gives them time"
 
 
 def _layer(layer: Layer) -> str:
     share = f", {layer.share:.0%} of operator time" if layer.share is not None else ""
-    node = f" (node {plain(layer.node, 100)})" if layer.node else ""
-    return f"{plain(layer.operator, 60)} {plain(layer.output, 200)}{node}{share}"
+    return f"{plain(layer.operator, 60)} {plain(layer.exclude or layer.output, 200)}{share}"

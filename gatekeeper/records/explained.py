@@ -86,6 +86,9 @@ class Layer(Record, frozen=True, kw_only=True):
     output: Annotated[str, Meta(description="The tensor it computes, which names it: names of nodes may be missing or doubled.")]
     node: Annotated[str, Meta(description="The node's own name; empty where it has none.")] = ""
     operator: str = ""
+    exclude: Annotated[
+        str, Meta(description="What `exclude` of the technique calls it: the node that has its weights, by name or output.")
+    ] = ""
     weights: Annotated[Count, Meta(description="Constant numbers that it has.")] = 0
     divergence: Annotated[Amount, Meta(description="Kullback-Leibler divergence of the answers from the original's, in nats.")]
     share: Annotated[float | None, Meta(description="Of the time that all operators take; None: not known.")] = None

@@ -27,7 +27,6 @@ from gatekeeper.repair.answer import SPEEDUP
 from gatekeeper.repair.apart import in_classes
 from gatekeeper.repair.edits import TECHNIQUES, Place
 from gatekeeper.repair.failing import Failing, Kind, kind_of, lost_of
-from gatekeeper.repair.layers import LayersNamed, NameLayers
 from gatekeeper.repair.remedies._base import Unsuited
 
 if TYPE_CHECKING:
@@ -186,9 +185,7 @@ def _sensitive(loaded: Loaded, model: Assessment, leg: PlannedLeg, planned: Plan
             )
             budget = max(1.0, OF_BUDGET * (work.clock.budget_s - work.clock.passed))
             found = rank(space, asked, work.progress, budget)
-            layers = [(each.output, each.node, each.operator) for each in found.layers]
-            names = space.ask(NameLayers(model=str(Path(model.path).resolve()), layers=layers), LayersNamed).names
-        return {"layers": names, "reason": found.reason}
+        return {"layers": [each.exclude for each in found.layers], "reason": found.reason}
 
     _, meta, _ = work.journal.step("ranking", [planned.id, planned.options], do)
     if meta["reason"]:

@@ -53,6 +53,7 @@ class Begin(Request, frozen=True, kw_only=True):
         import onnx
 
         from gatekeeper.explain.sensitivity._models import models, readable
+        from gatekeeper.explain.sensitivity._names import named
 
         original, quantized = models(self)
         pair = Pair(onnx.load(str(original)), onnx.load(str(quantized)))
@@ -61,8 +62,11 @@ class Begin(Request, frozen=True, kw_only=True):
         if not lab.parts:
             said = "its layers cannot be told apart: it computes no tensor of a layer that the original does too."
             raise NotMeasured("unsupported", said)
-        nodes = [pair.nodes(part) for part in lab.parts]
-        return Begun(layers=[_layer(part) for part in lab.parts], nodes=nodes, together=lab.whole(), examples=lab.examples)
+        nodes, layers = [pair.nodes(part) for part in lab.parts], [_layer(part) for part in lab.parts]
+        own = onnx.load(self.model, load_external_data=False).graph
+        names = named(own, [(each.output, each.node, each.operator) for each in layers])
+        layers = [replace(each, exclude=name) for each, name in zip(layers, names, strict=True)]
+        return Begun(layers=layers, nodes=nodes, together=lab.whole(), examples=lab.examples)
 
 
 class Begun(Answer, frozen=True, kw_only=True):

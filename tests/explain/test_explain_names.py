@@ -6,7 +6,7 @@ from typing import Any
 
 from onnx import helper
 
-from gatekeeper.repair.layers import named
+from gatekeeper.explain.sensitivity._names import named
 
 
 def graph(names: list[str]) -> Any:

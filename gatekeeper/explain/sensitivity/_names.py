@@ -8,30 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gatekeeper.process.messages import Answer, Held, Request
-
 if TYPE_CHECKING:
     import onnx
-
-
-class NameLayers(Request, frozen=True, kw_only=True):
-    """Name layers of an .onnx file, each given as the tensor it ends in, its node's name (may be empty) and its operator."""
-
-    model: str
-    layers: list[tuple[str, str, str]]
-
-    def answer(self, held: Held) -> LayersNamed:
-        """Of the outermost graph."""
-        import onnx
-
-        graph = onnx.load(self.model, load_external_data=False).graph
-        return LayersNamed(names=named(graph, self.layers))
-
-
-class LayersNamed(Answer, frozen=True, kw_only=True):
-    """The names, in the same order."""
-
-    names: list[str]
 
 
 def named(graph: onnx.GraphProto, layers: Sequence[tuple[str, str, str]]) -> list[str]:
