@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from gatekeeper.frameworks._onnx_options import (
     PERCENTILE,
+    AccuracyLevel,
     Activations,
     Exclude,
     OnnxRuntimeSession,
@@ -17,7 +18,7 @@ from gatekeeper.frameworks._onnx_options import (
     Symmetric,
     Weights,
 )
-from gatekeeper.frameworks._options import Examples, Options, Patterns, ReduceRange
+from gatekeeper.frameworks._options import Examples, Options, Patterns, ReduceRange, reduced
 
 BlockSize = Literal[16, 32, 64, 128, 256]
 METHODS = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}
@@ -43,7 +44,11 @@ class Dynamic(OliveOptions, frozen=True, kw_only=True):
 
     def settings(self, vnni: bool) -> dict[str, Any]:
         """As Olive names them."""
-        return {"per_channel": self.per_channel, "precision": self.weights, "reduce_range": reduced(self.reduce_range, vnni)}
+        return {
+            "per_channel": self.per_channel,
+            "precision": self.weights,
+            "reduce_range": reduced(self.reduce_range, saturate=not vnni),
+        }
 
 
 class Static(OliveOptions, frozen=True, kw_only=True):
@@ -76,7 +81,7 @@ class Static(OliveOptions, frozen=True, kw_only=True):
             "activation_type": "uint16" if self.activations == 16 else "uint8",
             "activation_symmetric": self.symmetric,
             # Without VNNI, pairs of 8-bit products are added in 16 bits and saturate; 7-bit weights cannot.
-            "reduce_range": reduced(self.reduce_range, vnni),
+            "reduce_range": reduced(self.reduce_range, saturate=not vnni),
             "calibrate_method": METHODS[self.calibration],
             "extra_options": percentile,
         }
@@ -86,10 +91,7 @@ class KQuant(OliveOptions, frozen=True, kw_only=True):
     """How Olive quantizes matrices in blocks of 4 bits."""
 
     block_size: Annotated[BlockSize, Meta(description="Weights that share a scale.")] = 32
-    accuracy_level: Annotated[
-        Literal[0, 1, 2, 3, 4],
-        Meta(description="Arithmetic of products: 4 in 8 bits (fast on CPUs), 3 bfloat16, 2 half, 1 single precision, 0 any."),
-    ] = 4
+    accuracy_level: AccuracyLevel = 4
     exclude: Exclude = ()
     eight_bits: Annotated[Patterns, Meta(description="Matrices that get 8 bits instead of 4, named as in `exclude`.")] = ()
 
@@ -108,10 +110,7 @@ class BlockWise(OliveOptions, frozen=True, kw_only=True):
 
     block_size: Annotated[BlockSize, Meta(description="Weights that share a scale.")] = 32
     symmetric: Annotated[bool, Meta(description="Without zero points.")] = True
-    accuracy_level: Annotated[
-        Literal[0, 1, 2, 3, 4],
-        Meta(description="Arithmetic of products: 4 in 8 bits (fast on CPUs), 3 bfloat16, 2 half, 1 single precision, 0 any."),
-    ] = 4
+    accuracy_level: AccuracyLevel = 4
     exclude: Exclude = ()
 
     def settings(self, vnni: bool) -> dict[str, Any]:
@@ -133,8 +132,3 @@ OPTIONS: dict[str, type[Options]] = {
     "transformer_optimized": OliveOptions,
     "fp16": Half,
 }
-
-
-def reduced(wanted: str | bool, vnni: bool) -> bool:
-    """Whether weights take 7 bits only."""
-    return not vnni if isinstance(wanted, str) else wanted

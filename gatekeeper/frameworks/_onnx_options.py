@@ -33,6 +33,10 @@ Percentile = Annotated[
     Annotated[float, Meta(gt=50, lt=100)] | None,
     Meta(description=f"`calibration: percentile`: the share that is in range, in %; default {PERCENTILE:g}."),
 ]
+AccuracyLevel = Annotated[
+    Literal[0, 1, 2, 3, 4],
+    Meta(description="Arithmetic of products: 4 in 8 bits (fast on CPUs), 3 bfloat16, 2 half, 1 single precision, 0 any."),
+]
 
 
 class OnnxRuntimeSession(Session, frozen=True, kw_only=True):
@@ -100,10 +104,7 @@ class Blocks(OnnxRuntimeOptions, frozen=True, kw_only=True):
     """How ONNX Runtime quantizes matrices in blocks."""
 
     block_size: Annotated[Literal[16, 32, 64, 128, 256], Meta(description="Weights that share a scale.")] = 32
-    accuracy_level: Annotated[
-        Literal[0, 1, 2, 3, 4],
-        Meta(description="Arithmetic of products: 4 in 8 bits (fast on CPUs), 3 bfloat16, 2 half, 1 single precision, 0 any."),
-    ] = 4
+    accuracy_level: AccuracyLevel = 4
     exclude: Exclude = ()
 
 

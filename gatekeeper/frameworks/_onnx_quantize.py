@@ -16,7 +16,7 @@ from gatekeeper.frameworks._onnx_nodes import excluded, split
 from gatekeeper.frameworks._onnx_operators import listed
 from gatekeeper.frameworks._onnx_options import PERCENTILE, Fp16, Int8Dynamic, Int8Static, WeightOnly
 from gatekeeper.frameworks._onnx_rescale import EQUALIZED, rescaled
-from gatekeeper.frameworks._options import given
+from gatekeeper.frameworks._options import given, reduced
 from gatekeeper.frameworks._patterns import Node, unmatched
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def int8_dynamic(job: OptimizeJob, target: Path) -> None:
             nodes_to_exclude=_left_out(job, source, options.exclude, operators),
             per_channel=options.per_channel,
             weight_type=QuantType.QUInt8 if options.weights == "uint8" else QuantType.QInt8,
-            reduce_range=_reduced(job, options.reduce_range),
+            reduce_range=reduced(options.reduce_range, saturate=not job.vnni),
             use_external_data_format=_onnx_prepare.is_large(job.source),
         )
 
@@ -101,7 +101,7 @@ def int8_static(job: OptimizeJob, target: Path) -> None:
                 activation_type=QuantType.QUInt16 if options.activations == 16 else QuantType.QUInt8,
                 weight_type=QuantType.QUInt8 if options.weights == "uint8" else QuantType.QInt8,
                 # Without VNNI, pairs of 8-bit products are added in 16 bits and saturate; 7-bit weights cannot.
-                reduce_range=_reduced(job, options.reduce_range),
+                reduce_range=reduced(options.reduce_range, saturate=not job.vnni),
                 calibrate_method=methods[options.calibration],
                 use_external_data_format=_onnx_prepare.is_large(job.source),
                 extra_options=extra,
@@ -234,10 +234,6 @@ def _note(target: Path, said: str) -> None:
     entry = model.metadata_props.add()
     entry.key, entry.value = EQUALIZED, said
     onnx.save(model, str(target))
-
-
-def _reduced(job: OptimizeJob, wanted: str | bool) -> bool:
-    return not job.vnni if isinstance(wanted, str) else wanted
 
 
 def _assessed(job: OptimizeJob) -> Assessment:

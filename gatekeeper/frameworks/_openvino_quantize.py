@@ -15,7 +15,7 @@ from gatekeeper.frameworks._onnx_rescale import EQUALIZED, rescaled
 from gatekeeper.frameworks._openvino_device import DEVICES, names_of, read, said, split_hint
 from gatekeeper.frameworks._openvino_nodes import excluded
 from gatekeeper.frameworks._openvino_options import Int4Weights, Int8AccuracyControl, Int8Static, Int8Weights
-from gatekeeper.frameworks._options import given
+from gatekeeper.frameworks._options import given, reduced
 from gatekeeper.frameworks._without import without
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _eight_bits(job: OptimizeJob, model: Any) -> Any:
     assessment, device = assess(job.source), split_hint(job.device)[0]
     batches = _batches(job, options.examples)
     saturates = device in ("cpu", "auto") and not job.vnni  # pairs of 8-bit products are added in 16 bits; 7-bit weights fit
-    reduced = saturates if isinstance(options.reduce_range, str) else options.reduce_range
+    in_7_bits = reduced(options.reduce_range, saturates)
     settings = {
         "calibration_dataset": nncf.Dataset(batches.indices, batches.feed),
         "subset_size": len(batches.indices),
@@ -119,7 +119,9 @@ def _eight_bits(job: OptimizeJob, model: Any) -> Any:
         "model_type": nncf.ModelType.TRANSFORMER if assessment.architecture == "transformer" else None,
         "ignored_scope": _ignored(options.exclude, model, _RECURRENT),
     }
-    advanced = nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE if reduced else nncf.OverflowFix.DISABLE)
+    advanced = nncf.AdvancedQuantizationParameters(
+        overflow_fix=nncf.OverflowFix.ENABLE if in_7_bits else nncf.OverflowFix.DISABLE
+    )
     if options.smooth_quant_alpha is not None:
         advanced.smooth_quant_alphas = nncf.AdvancedSmoothQuantParameters(matmul=options.smooth_quant_alpha)
     if not isinstance(options, Int8AccuracyControl):

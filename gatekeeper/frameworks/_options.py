@@ -46,6 +46,11 @@ ReduceRange = Annotated[
 ]
 
 
+def reduced(wanted: str | bool, saturate: bool) -> bool:
+    """Whether weights take 7 bits only, `saturate` being whether products of 8 bits would here."""
+    return saturate if isinstance(wanted, str) else wanted
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What any technique takes: a name."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from kit.certified import Place, refused
+from kit.github_job import JOB
 
 
 @pytest.fixture(autouse=True)
@@ -15,26 +16,9 @@ def _none_before(place: Place) -> None:
     place.certificate.unlink()
 
 
-ACTIONS = {
-    "GITHUB_ACTIONS": "true",
-    "GITHUB_EVENT_NAME": "push",
-    "GITHUB_REF": "refs/heads/main",
-    "GITHUB_REF_PROTECTED": "true",
-    "GITHUB_SHA": "a" * 40,
-    "GITHUB_REPOSITORY": "octo/models",
-    "GITHUB_WORKFLOW_REF": "octo/models/.github/workflows/release.yml@refs/heads/main",
-    "GITHUB_SERVER_URL": "https://github.com",
-    "GITHUB_RUN_ID": "42",
-    "GITHUB_RUN_ATTEMPT": "1",
-    "RUNNER_ENVIRONMENT": "github-hosted",
-    "RUNNER_OS": "Linux",
-    "RUNNER_ARCH": "X64",
-}
-
-
 def test_on_github_it_says_where_it_was_made(place: Place) -> None:
     place.change_report(lambda report: report.update(commit="a" * 40))
-    done = place.certify(env=ACTIONS)
+    done = place.certify(env=JOB)
     assert done.returncode == 0, done.stderr
     assert place.payload()["predicate"]["origin"] == {
         "repository": "octo/models",
@@ -67,14 +51,14 @@ def test_on_github_it_says_where_it_was_made(place: Place) -> None:
 )
 def test_on_github_not_for_what_is_proposed_or_of_another_commit(place: Place, changed: dict[str, str], said: str) -> None:
     place.change_report(lambda report: report.update(commit="a" * 40))
-    refused(place.certify(env=ACTIONS | changed), said)
+    refused(place.certify(env=JOB | changed), said)
     assert not place.certificate.exists()
 
 
 @pytest.mark.parametrize("event", ["push", "schedule", "workflow_dispatch", "release"])
 def test_on_github_what_measures_the_repository_itself_certifies(place: Place, event: str) -> None:
     place.change_report(lambda report: report.update(commit="a" * 40))
-    done = place.certify(env=ACTIONS | {"GITHUB_EVENT_NAME": event})
+    done = place.certify(env=JOB | {"GITHUB_EVENT_NAME": event})
     assert done.returncode == 0, done.stderr
 
 

@@ -29,28 +29,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from kit.github_job import JOB, WORKFLOW
 from kit.timestamps import Timestamps
 
 ISSUER = "https://token.actions.githubusercontent.com"
-WORKFLOW = "octo/models/.github/workflows/release.yml@refs/heads/main"
 IDENTITY = f"https://github.com/{WORKFLOW}"
-ACTIONS = {
-    "GITHUB_ACTIONS": "true",
-    "GITHUB_EVENT_NAME": "push",
-    "GITHUB_REF": "refs/heads/main",
-    "GITHUB_REF_PROTECTED": "true",
-    "GITHUB_SHA": "a" * 40,
-    "GITHUB_REPOSITORY": "octo/models",
-    "GITHUB_WORKFLOW_REF": WORKFLOW,
-    "GITHUB_SERVER_URL": "https://github.com",
-    "GITHUB_RUN_ID": "42",
-    "GITHUB_RUN_ATTEMPT": "1",
-    "RUNNER_ENVIRONMENT": "github-hosted",
-    "RUNNER_OS": "Linux",
-    "RUNNER_ARCH": "X64",
-    "NO_PROXY": "127.0.0.1",
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "for this job",
-}
+ACTIONS = JOB | {"NO_PROXY": "127.0.0.1", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "for this job"}
 """What GitHub tells the step of a job that may sign; the address of its tokens is the world's."""
 CLAIMS = {
     "iss": ISSUER,
